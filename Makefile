@@ -1,0 +1,120 @@
+# Slipway.  Fresh machine: `make run` to try it, `make check` to test it.
+#
+# Each folder below src/ becomes one archive, each program a list of archives:
+# the link line is the layer diagram.  B is the build directory.
+
+B       ?= build
+CC      ?= cc
+OPT     ?= -O2 -g
+WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+           -Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2 -Wswitch-enum -Werror
+HARDEN  ?= -D_FORTIFY_SOURCE=3 -fstack-protector-strong
+SAN     ?=
+CFLAGS  ?= $(OPT) $(HARDEN)
+CPPFLAGS += -D_GNU_SOURCE -Isrc -ffile-prefix-map=$(CURDIR)=.
+ALLC    = -std=c17 $(WARN) $(CFLAGS) $(SAN) -fPIE -pthread -MMD -MP
+LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(SAN)
+
+GDAL_INC := -isystem /usr/include/gdal
+LIBS_BASE    := -ljson-c -lcrypto -linih -lutf8proc -luchardet
+LIBS_HTTP    := -lfcgi
+LIBS_STORE   := -ldb -lcrypt
+LIBS_CATALOG := -lsqlite3
+LIBS_WORKER  := -lpq -lcurl
+LIBS_GEO     := -lgdal -lproj -lseccomp -lsqlite3 -lzip -lexpat -lm
+
+FOLDERS := base http store upload wizard catalog views worker geo admin
+lib      = $(B)/lib$(1).a
+objs     = $(patsubst src/%.c,$(B)/o/%.o,$(wildcard src/$(1)/*.c))
+
+# What each folder may use, nearest first: also the link order.
+NEED_base    :=
+NEED_http    := base
+NEED_store   := base
+NEED_upload  := store base
+NEED_wizard  := base
+NEED_catalog := base
+NEED_views   := http upload wizard catalog store base
+NEED_worker  := upload wizard catalog store base
+NEED_geo     := wizard base
+NEED_admin   := worker upload wizard catalog store base
+SYS_base     := $(LIBS_BASE)
+SYS_http     := $(LIBS_HTTP) $(LIBS_BASE)
+SYS_store    := $(LIBS_STORE) $(LIBS_BASE)
+SYS_upload   := $(LIBS_STORE) $(LIBS_BASE)
+SYS_wizard   := $(LIBS_BASE) -lm
+SYS_catalog  := $(LIBS_CATALOG) $(LIBS_BASE)
+SYS_views    := $(LIBS_HTTP) $(LIBS_STORE) $(LIBS_CATALOG) $(LIBS_BASE) -lm
+SYS_worker   := $(LIBS_STORE) $(LIBS_CATALOG) $(LIBS_WORKER) $(LIBS_BASE) -lm
+SYS_geo      := $(LIBS_GEO) $(LIBS_BASE)
+SYS_admin    := $(SYS_worker)
+
+PROGRAMS := $(B)/slipway.fcgi $(B)/slipway-worker $(B)/slipway-geo $(B)/slipway
+
+.PHONY: all run deps check unit clean lint asan valgrind fuzz soak bench
+all: $(PROGRAMS)
+
+$(B)/slipway.fcgi: $(B)/o/main/cgi.o $(foreach f,views $(NEED_views),$(call lib,$f))
+	$(CC) $(LDFLAGS) -o $@ $^ $(SYS_views)
+$(B)/slipway-worker: $(B)/o/main/worker.o $(foreach f,worker $(NEED_worker),$(call lib,$f))
+	$(CC) $(LDFLAGS) -o $@ $^ $(SYS_worker)
+$(B)/slipway-geo: $(B)/o/main/geo.o $(foreach f,geo $(NEED_geo),$(call lib,$f))
+	$(CC) $(LDFLAGS) -o $@ $^ $(SYS_geo)
+$(B)/slipway: $(B)/o/main/admin.o $(foreach f,admin $(NEED_admin),$(call lib,$f))
+	$(CC) $(LDFLAGS) -o $@ $^ $(SYS_admin)
+
+# The four main() files stand apart from their folders so that tests link the rest.
+MAIN_cgi := cgi-bin/slipway.c
+MAIN_worker := src/worker/main/worker.c
+MAIN_geo := src/geo/main/geo.c
+MAIN_admin := src/admin/main/admin.c
+define MAIN_RULE
+$(B)/o/main/$(1).o: $(MAIN_$(1)) | $(B)/deps-ok
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $$(GDAL_INC) $$(ALLC) -c -o $$@ $$<
+endef
+$(foreach m,cgi worker geo admin,$(eval $(call MAIN_RULE,$m)))
+
+$(B)/o/%.o: src/%.c | $(B)/deps-ok
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(if $(findstring /geo/,$@),$(GDAL_INC)) $(ALLC) -c -o $@ $<
+
+define LIB_RULE
+$(call lib,$(1)): $(call objs,$(1))
+	@rm -f $$@; ar rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call LIB_RULE,$f)))
+
+# Installs what is missing: silently when nothing is, with apt-get as root, else by telling the line.
+$(B)/deps-ok: tests/deps.sh
+	@mkdir -p $(B)
+	@sh tests/deps.sh build && touch $@
+deps:
+	@sh tests/deps.sh build
+	@sh tests/deps.sh check
+
+# ---- tests: tests/unit/<folder>/test_*.c links against that folder and what it needs
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
+unit_folder = $(firstword $(subst /, ,$(patsubst tests/unit/%,%,$(1))))
+define UNIT_RULE
+$(B)/unit/$(1)/%: tests/unit/$(1)/%.c $(foreach f,$(1) $(NEED_$(1)),$(call lib,$f))
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $(if $(filter geo,$(1)),$(GDAL_INC)) -Itests/unit $$(ALLC) $$(LDFLAGS) -o $$@ $$< \
+	    $(foreach f,$(1) $(NEED_$(1)),$(call lib,$f)) $(SYS_$(1)) -lcmocka
+endef
+$(foreach f,$(FOLDERS),$(eval $(call UNIT_RULE,$f)))
+
+# `make unit-store` builds and runs one folder's unit tests.
+define UNIT_RUN
+.PHONY: unit-$(1)
+unit-$(1): $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/$(1)/test_*.c))
+	@for t in $$^; do $$$$t || exit 1; done
+endef
+$(foreach f,$(FOLDERS),$(eval $(call UNIT_RUN,$f)))
+unit: $(UNIT_BIN)
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

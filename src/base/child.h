@@ -1,0 +1,43 @@
+/*
+ * A program of ours started with posix_spawn, spoken to in frames over two pipes: how the jail is used.
+ * A frame is a 4-byte big-endian length and that many bytes of JSON, at most 16 MiB.
+ */
+#ifndef SLIPWAY_BASE_CHILD_H
+#define SLIPWAY_BASE_CHILD_H
+
+#include <sys/types.h>
+#include "base/json.h"
+
+struct child {
+	pid_t pid;       /* its process group too; 0 = none */
+	int to;          /* write end: frames to its descriptor 0; -1 = closed */
+	int from;        /* read end: frames from its descriptor 1; -1 = closed */
+	int log;         /* read end: its descriptor 2, text; -1 = not captured */
+};
+
+/*
+ * Start PROGRAM (absolute path) with ARGV in its own process group and the fixed environment of security.md 4.2.
+ * CAPTURE_LOG gives its standard error to CHILD->log, else to ours.
+ * Owns: caller ends CHILD with child_end.
+ */
+enum err child_start(const char *program, char *const argv[], bool capture_log, struct child *ret,
+    struct error *error);
+/* A detached process that outlives us: its standard streams are /dev/null and LOG_PATH (may be NULL). */
+enum err child_detach(const char *program, char *const argv[], struct error *error);
+enum err child_send(struct child *, const json_object *message, struct error *);
+/*
+ * Wait up to TIMEOUT_MS (-1: for ever) for one frame.
+ * Owns:   caller frees *RET.
+ * Errors: ERR_TIMEOUT; ERR_CUT at end of input; ERR_BAD_REQUEST for a frame that is not strict JSON or too long.
+ */
+enum err child_receive(struct child *, int timeout_ms, json_object **ret, struct error *);
+/* Kill the group, close, reap.  *RET_STATUS (may be NULL) as from waitpid. */
+void child_end(struct child *, int *ret_status);
+/* Close the write end and wait up to TIMEOUT_MS for an orderly exit, then child_end. */
+void child_finish(struct child *, int timeout_ms, int *ret_status);
+
+/* The other side: frames on descriptors of this process. */
+enum err frame_write(int fd, const json_object *message, struct error *);
+enum err frame_read(int fd, int timeout_ms, json_object **ret, struct error *);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * The configuration: slipway.conf (INI) over defaults.  Read once, then constant.
+ * Source: design.md, settled names.
+ */
+#ifndef SLIPWAY_BASE_CONFIG_H
+#define SLIPWAY_BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/limits.h"
+
+enum upload_sync { UPLOAD_SYNC_FULL, UPLOAD_SYNC_NONE };
+enum sendfile { SENDFILE_NONE, SENDFILE_X_SENDFILE, SENDFILE_X_ACCEL };
+
+struct config {
+#define X(field, section, key, def) int64_t field;      /* [section] key; see limits.h */
+	LIMITS(X)
+#undef X
+	char *path;                /* the file that was read, NULL = none */
+	char *data_dir;            /* absolute */
+	char *template_dir;        /* absolute: templates/ */
+	char *static_dir;          /* absolute: static/ */
+	char *leaflet_dir;         /* Debian's libjs-leaflet */
+	char *program_dir;         /* where slipway-worker and slipway-geo stand */
+	char *public_url;          /* "" or https://host[/mount] without trailing slash */
+	char *mount;               /* server.mount: NULL = find out */
+	char *trusted_proxies;     /* space-separated addresses, "" = none */
+	char *cors_origins;        /* space-separated, "" = none */
+	char *log_file;            /* NULL = standard error */
+	char *store_regions;       /* "auto" or a path */
+	char *tile_url;            /* page.tile_url, "" = no background map */
+	char *compat_workspace;    /* "geonode" */
+	char *crs_favourites;      /* "EPSG:3857 EPSG:4490 EPSG:4214 EPSG:4610" */
+	char *prefer_charset;      /* "" or a canonical charset */
+	char *extra_drivers;       /* "HFA JP2OpenJPEG NITF" as the administrator enables them, "" */
+	enum upload_sync upload_sync;
+	enum sendfile sendfile;
+	bool interim;              /* server.interim */
+	bool hsts;                 /* server.hsts */
+	bool anonymous_uploads;
+	bool read_only;            /* site.read_only */
+	bool time_enabled;
+	bool async_import;         /* wizard.async, default on */
+	bool compat_get_run;       /* default on */
+	bool compat_get_delete;    /* default off */
+	bool compat_cors_any;
+	bool worker_spawn;         /* start slipway-worker on demand, default on */
+	bool allow_root;           /* serve drops capabilities instead of the uid: see admin/serve */
+	int64_t jail_min_level;    /* 1..3, default 2 */
+	int64_t threads;           /* server.threads, default 16 */
+	int64_t processes;         /* server.processes for `serve`, default 2 */
+};
+
+/*
+ * Read FILE (NULL: $SLIPWAY_CONF, then slipway.conf beside the program, then /etc/slipway/slipway.conf, then
+ * none) and let DATA_DIR (may be NULL) win over its data_dir.  ARGV0 finds the program's own folder.
+ * Owns:   caller frees *RET with config_free.
+ * Errors: ERR_BAD_REQUEST with file and line in ERROR: unknown section or key, bad value.
+ */
+enum err config_load(const char *file, const char *data_dir, const char *argv0, struct config **ret,
+    struct error *error);
+void config_free(struct config *);
+
+/* Print every setting as INI with its value, for `slipway config`. */
+void config_print(const struct config *, void *file);
+
+#endif

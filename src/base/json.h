@@ -1,0 +1,65 @@
+/*
+ * json-c with Slipway's rules: strict parsing, typed reading with ranges, printing that our
+ * clients can compare.  Everybody uses json_object directly besides.
+ */
+#ifndef SLIPWAY_BASE_JSON_H
+#define SLIPWAY_BASE_JSON_H
+
+#include <stdint.h>
+#include <stddef.h>
+#include <json-c/json.h>
+#include "base/err.h"
+
+struct json_limits {
+	size_t bytes;    /* of the text */
+	int depth;       /* of nesting */
+	size_t keys;     /* per object */
+};
+extern const struct json_limits json_limits_form;   /* 1 MiB, 32, 10 000 */
+extern const struct json_limits json_limits_job;    /* 16 MiB, 32, 10 000 */
+
+/*
+ * Parse LEN bytes strictly: UTF-8, no trailing text, no duplicate keys, numbers in range, no NUL inside
+ * strings, lone surrogates refused.
+ * Owns:   caller frees *RET with json_object_put.
+ * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE.
+ * Source: RFC 8259; what json-c 0.16 lets through is refused before it sees it.
+ */
+enum err json_read(const char *text, size_t len, const struct json_limits *limits, json_object **ret);
+
+/* Print compactly; U+00A0 is written \u00a0.  Owns: caller frees; *RET_LEN may be NULL. */
+char *json_print(const json_object *o, size_t *ret_len);
+
+/* Borrowed readers: the default when the member is missing or of another type. */
+const char *json_str(const json_object *o, const char *key, const char *def);
+int64_t json_int(const json_object *o, const char *key, int64_t def);
+double json_num(const json_object *o, const char *key, double def);
+bool json_bool(const json_object *o, const char *key, bool def);
+json_object *json_get(const json_object *o, const char *key);        /* NULL: missing or null */
+json_object *json_arr(const json_object *o, const char *key);        /* NULL unless an array */
+json_object *json_obj(const json_object *o, const char *key);        /* NULL unless an object */
+size_t json_len(const json_object *array);                           /* 0 for NULL */
+
+/* Setters; they return O so that calls can be chained.  json_set takes VALUE. */
+json_object *json_set(json_object *o, const char *key, json_object *value);
+json_object *json_set_str(json_object *o, const char *key, const char *value);   /* NULL: JSON null */
+json_object *json_set_int(json_object *o, const char *key, int64_t value);
+json_object *json_set_num(json_object *o, const char *key, double value);        /* NaN, Inf: null */
+json_object *json_set_bool(json_object *o, const char *key, bool value);
+json_object *json_copy(const json_object *o);                        /* deep; caller frees */
+bool json_equal(const json_object *a, const json_object *b);
+
+/* FOR_ARRAY(item, array) { … } with borrowed items. */
+#define JSON_EACH(item, array)                                                                     \
+	for (size_t json_i_##item = 0, json_n_##item = json_len(array);                            \
+	     json_i_##item < json_n_##item &&                                                      \
+	     ((item = json_object_array_get_idx(array, json_i_##item)), 1);                        \
+	     json_i_##item++)
+
+static inline void json_clean(json_object **o)
+{
+	json_object_put(*o);
+}
+#define CLEAN_JSON __attribute__((cleanup(json_clean)))
+
+#endif

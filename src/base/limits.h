@@ -1,0 +1,84 @@
+/*
+ * Every quantity a user controls, with its name in the configuration and its default.  One row a limit:
+ * X(field, "section", "key", default).  Answers to a client name "section.key".
+ * Source: contracts/security.md 5, wizard.md 19, transports.md 1.11.
+ */
+#ifndef SLIPWAY_BASE_LIMITS_H
+#define SLIPWAY_BASE_LIMITS_H
+
+#define KIB 1024LL
+#define MIB (1024LL * KIB)
+#define GIB (1024LL * MIB)
+
+#define LIMITS(X)                                                                                  \
+	X(request_line_bytes, "limits", "request_line", 16 * KIB)                                  \
+	X(header_bytes, "limits", "header", 32 * KIB)                                              \
+	X(headers_bytes, "limits", "headers", 64 * KIB)                                            \
+	X(form_fields, "limits", "form_fields", 1000)                                              \
+	X(multipart_parts, "limits", "multipart_parts", 1000)                                      \
+	X(part_heads, "limits", "part_heads", 16)                                                  \
+	X(part_head_line_bytes, "limits", "part_head_line", 8 * KIB)                               \
+	X(part_head_bytes, "limits", "part_head", 16 * KIB)                                        \
+	X(boundary_bytes, "limits", "boundary", 200)                                               \
+	X(preamble_bytes, "limits", "preamble", 4 * KIB)                                           \
+	X(text_field_bytes, "limits", "text_field", 64 * KIB)                                      \
+	X(urlencoded_bytes, "limits", "urlencoded", 64 * KIB)                                      \
+	X(json_body_bytes, "limits", "json_body", 1 * MIB)                                         \
+	X(cookies, "limits", "cookies", 50)                                                        \
+	X(cookie_bytes, "limits", "cookie_bytes", 16 * KIB)                                        \
+	X(upload_max_size, "upload", "max_size", 10 * GIB)                                         \
+	X(upload_max_request, "upload", "max_request", 0)                                          \
+	X(upload_max_open, "upload", "max_open", 200)                                              \
+	X(upload_create_rate, "upload", "create_rate", 600)                                        \
+	X(upload_quota, "upload", "quota", 50 * GIB)                                               \
+	X(upload_anonymous_quota, "upload", "anonymous_quota", 1 * GIB)                            \
+	X(upload_max_ranges, "upload", "max_ranges", 10000)                                        \
+	X(upload_max_parts, "upload", "max_parts", 100000)                                         \
+	X(upload_part_files, "upload", "part_files", 200000)                                       \
+	X(upload_min_free, "upload", "min_free", 1 * GIB)                                          \
+	X(upload_min_inodes, "upload", "min_inodes", 1000)                                         \
+	X(upload_body_idle_s, "upload", "body_idle", 60)                                           \
+	X(upload_lock_wait_s, "upload", "lock_wait", 5)                                            \
+	X(upload_checkpoint, "upload", "checkpoint", 64 * MIB)                                     \
+	X(upload_idle_ttl_s, "upload", "idle_ttl", 86400)                                          \
+	X(upload_max_ttl_s, "upload", "max_ttl", 7 * 86400)                                        \
+	X(upload_complete_ttl_s, "upload", "complete_ttl", 86400)                                  \
+	X(upload_tombstone_ttl_s, "upload", "tombstone_ttl", 7 * 86400)                            \
+	X(upload_assemble_inline, "upload", "assemble_inline", 1 * GIB)                            \
+	X(max_session_bytes, "wizard", "max_session_bytes", 2 * GIB)                               \
+	X(max_files, "wizard", "max_files", 200)                                                   \
+	X(max_open_sessions, "wizard", "max_open_sessions", 50)                                    \
+	X(session_expiry_hours, "wizard", "session_expiry_hours", 168)                             \
+	X(inspect_wait_s, "wizard", "inspect_wait_s", 8)                                           \
+	X(final_wait_s, "wizard", "final_wait_s", 8)                                               \
+	X(wait_slots, "wizard", "wait_slots", 2)                                                   \
+	X(tasks_per_user, "worker", "tasks_per_user", 2)                                           \
+	X(tasks_total, "worker", "tasks_total", 0 /* 0 = CPU cores */)                             \
+	X(inspect_s, "worker", "inspect_s", 120)                                                   \
+	X(import_s, "worker", "import_s", 3600)                                                    \
+	X(worker_idle_s, "worker", "worker_idle_s", 30)                                            \
+	X(heartbeat_lost_s, "worker", "heartbeat_lost_s", 60)                                      \
+	X(max_attempts, "worker", "max_attempts", 3)                                               \
+	X(zip_max_entries, "jail", "zip_max_entries", 10000)                                       \
+	X(zip_max_bytes, "jail", "zip_max_bytes", 8 * GIB)                                         \
+	X(zip_max_ratio, "jail", "zip_max_ratio", 200)                                             \
+	X(zip_name_bytes, "jail", "zip_name", 1024)                                                \
+	X(zip_depth, "jail", "zip_depth", 64)                                                      \
+	X(csv_max_columns, "jail", "csv_max_columns", 2000)                                        \
+	X(csv_max_cell_bytes, "jail", "csv_max_cell_bytes", 1 * MIB)                               \
+	X(side_file_bytes, "jail", "side_file", 1 * MIB)                                           \
+	X(max_layers, "jail", "max_layers", 100)                                                   \
+	X(output_max_bytes, "jail", "output_max_bytes", 8 * GIB)                                   \
+	X(jail_memory, "jail", "memory", 2 * GIB)                                                  \
+	X(inspect_cpu_s, "jail", "inspect_cpu", 60)                                                \
+	X(import_cpu_s, "jail", "import_cpu", 3000)                                                \
+	X(login_idle_s, "login", "idle", 12 * 3600)                                                \
+	X(login_max_s, "login", "max", 30 * 86400)                                                 \
+	X(logins_per_user, "login", "per_user", 50)                                                \
+	X(keys_per_user, "login", "keys_per_user", 100)                                            \
+	X(login_failures, "login", "failures", 10)                                                 \
+	X(store_wait_ms, "store", "wait_ms", 5000)                                                 \
+	X(store_hold_s, "store", "hold_s", 30)                                                     \
+	X(store_ballast, "store", "ballast", 32 * MIB)
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * The catalogue of datasets.  One header, one implementation (SQLite); a second one is a second file.
+ * A dataset's model is one JSON object (members below); what is sorted or filtered by is a column too.
+ *
+ *   {"id","owner","name","title","abstract","type":"vector|raster|table","geometry","crs":{"code","name","wkt"}|null,
+ *    "bbox":[minx,miny,maxx,maxy]|null,"bbox_wgs84":[…]|null,"count","columns":[{"name","original","type","nulls",
+ *    "min","max","samples":[…]}],"rows":[[…] first 20],"raster":{"width","height","bands","dtype","nodata","pixel"},
+ *    "time":{"attribute","end_attribute","presentation","precision_value","precision_step","start","end","positions"}|null,
+ *    "source":[{"name","size","md5","sha256"}],"keywords":[…],"permissions":{"users":{…},"groups":{…}},"access":"private|
+ *    view|download","session","layer","file":"<path below data_dir/datasets>","size","revision","created","changed",
+ *    "downloads":n,"warnings":[…],"originals":bool}
+ */
+#ifndef SLIPWAY_CATALOG_CATALOG_H
+#define SLIPWAY_CATALOG_CATALOG_H
+
+#include "base/config.h"
+#include "base/json.h"
+
+struct catalog;          /* one per process; many threads (a connection each) */
+
+enum dataset_right { DATASET_SEE, DATASET_DOWNLOAD, DATASET_EDIT, DATASET_DELETE, DATASET_SHARE, DATASET_RIGHT__MAX };
+
+/* Who looks: a user name ("" = nobody) and whether everything is allowed. */
+struct viewer {
+	const char *user;
+	bool admin;
+};
+
+enum err catalog_open(const struct config *, struct catalog **ret, struct error *);
+void catalog_close(struct catalog *);
+
+/* A fresh dataset id, never reused; known before the files are moved into place. */
+enum err catalog_reserve(struct catalog *, int64_t *ret_id, struct error *);
+/*
+ * Publish: insert the model under its id.  Idempotent by (session, layer): if that pair has a dataset, nothing
+ * changes and *RET_ID is its id.  "name" is made unique here (_2, _3 …) and set in MODEL.  Rights are in force
+ * with the row.
+ */
+enum err catalog_publish(struct catalog *, json_object *model, int64_t *ret_id, struct error *);
+/* The dataset that (session, layer) made, 0 = none. */
+enum err catalog_by_session(struct catalog *, int64_t session, int64_t layer, int64_t *ret_id, struct error *);
+/* Replace content: file, columns, count, … of dataset ID in one transaction; "revision" must be EXPECTED. */
+enum err catalog_replace(struct catalog *, int64_t id, json_object *model, int64_t expected, struct error *);
+/* Change title, abstract, keywords, permissions, access. */
+enum err catalog_update(struct catalog *, int64_t id, const json_object *changes, struct error *);
+/* The model, if the viewer may see it (DATASET_SEE), else ERR_NOT_FOUND.  Caller frees. */
+enum err catalog_get(struct catalog *, int64_t id, const struct viewer *, json_object **ret, struct error *);
+enum err catalog_get_by_name(struct catalog *, const char *name, const struct viewer *, json_object **ret, struct error *);
+bool catalog_may(const json_object *model, const struct viewer *, enum dataset_right);
+enum err catalog_delete(struct catalog *, int64_t id, struct error *);
+enum err catalog_count_download(struct catalog *, int64_t id, struct error *);
+
+struct catalog_query {
+	struct viewer viewer;
+	const char *owner;       /* NULL = any */
+	const char *type;        /* NULL = any */
+	const char *keyword;     /* NULL = none: every word must occur; two Chinese characters are found */
+	bool editable;           /* only what the viewer may edit */
+	size_t skip, max;
+};
+/* Newest first: array of short models (without columns, rows, wkt).  Caller frees. */
+enum err catalog_list(struct catalog *, const struct catalog_query *, json_object **ret, size_t *ret_total, struct error *);
+enum err catalog_backup(struct catalog *, const char *path, struct error *);
+
+#endif

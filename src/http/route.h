@@ -1,0 +1,57 @@
+/*
+ * The route table: the map of the product.  One row a page: path, methods, preconditions, view, template.
+ * The table itself stands in cgi-bin/slipway.c; views/dispatch checks its rows.
+ */
+#ifndef SLIPWAY_HTTP_ROUTE_H
+#define SLIPWAY_HTTP_ROUTE_H
+
+#include "http/form.h"
+#include "http/reply.h"
+
+struct ctx;       /* the running front: views/ctx.h */
+
+enum need_login {
+	LOGIN_NONE,        /* anybody */
+	LOGIN_USER,        /* a user (or an anonymous owner where the site allows it) */
+	LOGIN_ADMIN,
+};
+enum csrf_rule {
+	CSRF_NONE,         /* nothing changes, or other credentials are needed anyway */
+	CSRF_ORIGIN,       /* checks 1-3 of security.md 3.4 under a cookie */
+	CSRF_FORM,         /* and the token */
+};
+enum body_rule {
+	BODYRULE_NONE,     /* a body is ignored */
+	BODYRULE_FORM,     /* fields, read by dispatch before the view */
+	BODYRULE_FILES,    /* the view reads the form with its own sink, then dispatch_csrf */
+	BODYRULE_RAW,      /* the view reads the body */
+};
+enum error_style {
+	STYLE_WIZARD,      /* wizard.md 6.3 or an HTML page */
+	STYLE_PLAIN,       /* "<code>: <sentence>\n" */
+};
+
+struct call;           /* one request on its way through a view: views/ctx.h */
+typedef enum err view_fn(struct call *);
+
+struct route {
+	const char *path;      /* "/upload/", "/upload/{step}", "/datasets/{id:int}", "/static/{path:rest}" */
+	unsigned methods;      /* METHOD_BIT(…)|…; HEAD comes with GET, OPTIONS always */
+	enum need_login login;
+	enum csrf_rule csrf;
+	enum body_rule body;
+	enum error_style style;
+	int64_t max_body;      /* bytes, 0 = by type (limits.h), -1 = the view's business */
+	view_fn *view;
+};
+
+/* Parameters found in the path, by name. */
+struct route_match {
+	const struct route *route;
+	struct pairs params;
+	unsigned allow;        /* methods any row with this path allows: for 405 */
+};
+/* ERR_NOT_FOUND; ERR_METHOD (allow filled). */
+enum err route_find(const struct route *table, size_t n, enum method, const char *path, struct route_match *ret);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * A small template engine: model in, text out.  Escapes by context; has no word for "raw".
+ *
+ *   {{name}} {{a.b}} {{item.x}}     value, escaped for where it stands (text or quoted attribute)
+ *   {{u name}}                      for a URL argument or path segment (percent-encoded)
+ *   {{url "/upload/"}}              mount + path, escaped for an attribute
+ *   {{t "key"}} {{t "key" a=b c=d}} words from text.<lang>, with {placeholders} filled from the model, escaped
+ *   {{T name}}                      words whose key is the value of name ({{T "prefix." name}} joins)
+ *   {{problem item}}                the sentence of a problem object; {{hint item}} what to do
+ *   {{bytes n}} {{date ms}} {{num n}}  formatted
+ *   {{json name}}                   JSON for <script type="application/json">
+ *   {{if a}} {{if a == "x"}} {{if not a}} {{elif b}} {{else}} {{end}}      empty array, "", 0, false, null are false
+ *   {{for x in list}} … {{x.y}} {{x_index}} {{x_first}} … {{end}}
+ *   {{include "head"}}              another template with the same model
+ *   {{# comment}}
+ *
+ * Everything else is copied.  Where a tag stands (text, double-quoted attribute, script block) is tracked while the
+ * template is compiled; a tag in an unquoted attribute, inside a tag name, style or comment is a compile error.
+ * In attributes href, src, action, formaction a value must be written with {{url}} or after {{url …}}, or is checked to be https:, http:, mailto:.
+ */
+#ifndef SLIPWAY_HTTP_TEMPLATE_H
+#define SLIPWAY_HTTP_TEMPLATE_H
+
+#include <stdio.h>
+#include "base/json.h"
+#include "http/request.h"
+
+/* The words: text.en and text.zh, lines "key = words", '#' comments, continuation by leading blanks. */
+struct words;
+enum err words_load(const char *dir, struct words **ret, struct error *);
+void words_free(struct words *);
+/* The words for KEY, falling back to English, then to KEY itself.  Borrowed. */
+const char *words_get(const struct words *, enum lang, const char *key);
+/* Fill {placeholders} from ARGS (object) then from its member "args".  Raw text.  Caller frees. */
+char *words_fill(const struct words *, enum lang, const char *key, const json_object *args);
+/*
+ * The sentence of a problem for JSON: user values with < > as ‹ ›, control characters as ·, cut at 80 characters
+ * (wizard.md 6.3).  Caller frees.
+ */
+char *words_problem(const struct words *, enum lang, const json_object *problem);
+char *words_hint(const struct words *, enum lang, const json_object *problem);      /* NULL: no hint */
+
+/* All templates of a folder, compiled at first use; reloaded when a file changed (development: SLIPWAY_RELOAD=1). */
+struct pages;
+enum err pages_load(const char *dir, struct pages **ret, struct error *);
+void pages_free(struct pages *);
+struct words *pages_words(struct pages *);
+/* Errors: ERR_INTERNAL with template, line and reason in ERROR. */
+enum err pages_print(struct pages *, const char *name, json_object *model, const char *mount, enum lang, FILE *out,
+    struct error *);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * Looking after the store: backup, restore, check, dump, load.  Source: contracts/store.md 13.
+ */
+#ifndef SLIPWAY_STORE_MAINTAIN_H
+#define SLIPWAY_STORE_MAINTAIN_H
+
+#include <stdio.h>
+#include "store/store.h"
+
+enum err store_backup(struct store *, const char *dir, struct error *);          /* the store's part only */
+enum err store_restore(const struct config *, const char *dir, bool replace, struct error *);
+/* One line each to OUT; *RET_FINDINGS counts.  FLAGS mend. */
+enum err store_check(struct store *, bool repair, bool migrate, FILE *out, int *ret_findings, struct error *);
+/* JSON Lines, sorted; TABLES NULL = all; digests shown as "***" without SECRETS. */
+enum err store_dump(struct store *, const char *const *tables, bool secrets, FILE *out, struct error *);
+enum err store_load(struct store *, FILE *in, struct error *);
+/* Force a checkpoint, make the ballast again, drop old tombstones and nonces: the sweep of worker and gc. */
+enum err store_sweep(struct store *, struct error *);
+
+#endif

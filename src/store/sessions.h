@@ -1,0 +1,42 @@
+/*
+ * The collection of wizard sessions.  A session's record is a JSON object made by wizard/session; the store
+ * reads its members id, owner, state, changed, nonce, expires for the indexes.
+ * Source: contracts/wizard.md 16.1.
+ */
+#ifndef SLIPWAY_STORE_SESSIONS_H
+#define SLIPWAY_STORE_SESSIONS_H
+
+#include "store/record.h"
+
+/* All inside a pass.  Records got are freed by the caller with json_object_put. */
+
+/*
+ * Give RECORD a new id (set as "id") and store it.  NONCE (may be NULL) is remembered 24 h per owner.
+ * Errors: ERR_CONFLICT when that nonce has a session already: *RET_ID is that session's.
+ */
+enum err sessions_create(struct pass *, json_object *record, const char *nonce, int64_t *ret_id);
+enum err sessions_by_nonce(struct pass *, const char *owner, const char *nonce, int64_t *ret_id);
+enum err sessions_get(struct pass *, int64_t id, json_object **ret);
+/* Store a changed record; its "rev" must still be EXPECTED_REV in the store (-1: whatever), else ERR_CONFLICT. */
+enum err sessions_put(struct pass *, json_object *record, int64_t expected_rev);
+/* Remove the record; a tombstone {id, owner, gone:ms} stays 30 days when TOMBSTONE (expiry), so that 410 can be told. */
+enum err sessions_delete(struct pass *, int64_t id, bool tombstone);
+/* Newest first: an array of records of OWNER (NULL: of everybody), skipping SKIP, at most MAX; *RET_TOTAL counts all. */
+enum err sessions_list(struct pass *, const char *owner, size_t skip, size_t max, json_object **ret,
+    size_t *ret_total);
+/* How many sessions of OWNER are in READY, PENDING, WAITING or RUNNING? */
+enum err sessions_count_open(struct pass *, const char *owner, size_t *ret);
+/* Ids of at most MAX sessions whose "expires" (ms) is before NOW; into an int array. */
+enum err sessions_expired(struct pass *, int64_t now_ms, size_t max, json_object **ret);
+
+/*
+ * The lock of one session across processes and threads: a byte-range lock outside the gate (store.md 6).
+ * Errors: ERR_BUSY after WAIT_MS.
+ */
+struct session_lock {
+	int fd;          /* -1 = not held */
+};
+enum err session_lock(struct store *, int64_t id, int wait_ms, struct session_lock *ret);
+void session_unlock(struct session_lock *);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * Users, their logins (browser), and API keys.  A user: {"v","name","password":"$y$…","admin":bool,"disabled":bool,
+ * "created"}.  A login: {"v","user","created","seen","csrf","address"}; a key: {"v","user","name","read_only",
+ * "expires","created","seen","id"}.  Secrets are stored as SHA-256 only.
+ * Source: contracts/security.md 3.3; passwords by libcrypt (yescrypt).
+ */
+#ifndef SLIPWAY_STORE_USERS_H
+#define SLIPWAY_STORE_USERS_H
+
+#include "store/record.h"
+
+/* Who asks.  Filled by a login, a key or Basic; anonymous: name "". */
+struct principal {
+	char owner[160];        /* "u:<user>", "a:<anonymous id>" or "-" */
+	char name[128];         /* user name, "" = nobody */
+	bool admin;
+	bool read_only;         /* an API key with --read-only */
+	bool by_cookie;         /* identified by a cookie: CSRF applies */
+	bool by_basic;
+	char login[65];         /* SHA-256 hex of the login id, "" = none: binds the CSRF token */
+};
+
+/* Name: 1..64 of letters, digits, . _ - @ (Unicode letters too), NFC.  Password: 10..1024 bytes, not the name. */
+bool user_name_ok(const char *name);
+const char *user_password_problem(const char *name, const char *password);    /* a problem code or NULL */
+
+/* Outside a pass (slow): hash and check, at most two at once on the host (lock slots): ERR_RATE after 2 s. */
+enum err user_password_hash(struct store *, const char *password, char **ret, struct error *);
+enum err user_password_check(struct store *, const char *hash /* NULL: dummy work */, const char *password, bool *ret);
+
+/* Inside a pass. */
+enum err users_put(struct pass *, json_object *record);
+enum err users_get(struct pass *, const char *name, json_object **ret);
+enum err users_list(struct pass *, size_t max, json_object **ret);
+enum err users_delete(struct pass *, const char *name);       /* with its logins and keys */
+
+enum err logins_add(struct pass *, const char *user, const char *address, int64_t now_ms, int64_t max_per_user, const char token[33]);
+/* ERR_NOT_FOUND unless known, within IDLE_S and MAX_S, and its user is enabled.  *RET_TOUCH: seen is older than 5 min. */
+enum err logins_get(struct pass *, const char *token, int64_t now_ms, int64_t idle_s, int64_t max_s,
+    struct principal *ret, bool *ret_touch);
+enum err logins_touch(struct pass *, const char *token, int64_t now_ms);
+enum err logins_end(struct pass *, const char *token);
+enum err logins_end_all(struct pass *, const char *user);
+
+enum err keys_add(struct pass *, const char *user, const char *name, bool read_only, int64_t expires_ms /* 0: never */,
+    int64_t now_ms, const char *token);
+enum err keys_get(struct pass *, const char *token, int64_t now_ms, struct principal *ret, bool *ret_touch);
+enum err keys_touch(struct pass *, const char *token, int64_t now_ms);
+enum err keys_list(struct pass *, const char *user, json_object **ret);       /* without the token */
+enum err keys_delete(struct pass *, const char *user, const char *id);
+
+/* The one-time token that makes the first administrator: stored as SHA-256 in meta; claimed once. */
+enum err first_login_set(struct pass *, const char *token, int64_t expires_ms);
+enum err first_login_check(struct pass *, const char *token, int64_t now_ms);   /* ERR_NOT_FOUND: wrong, used, expired */
+enum err first_login_clear(struct pass *);
+
+/* Failed attempts per name and address (security.md 3.3): may this be tried now? */
+enum err failures_check(struct pass *, const char *name, const char *address, int64_t now_ms, bool *ret_allowed);
+enum err failures_note(struct pass *, const char *name, const char *address, int64_t now_ms);
+enum err failures_clear(struct pass *, const char *name, const char *address);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * The upload engine: received bytes of one file under an unguessable id, filled by any transport.
+ * Source: contracts/transports.md 1.
+ */
+#ifndef SLIPWAY_UPLOAD_UPLOAD_H
+#define SLIPWAY_UPLOAD_UPLOAD_H
+
+#include "base/token.h"
+#include "store/uploads.h"
+#include "store/users.h"
+#include "upload/body.h"
+
+struct engine;       /* one per process; many threads */
+struct upload;       /* one open upload: holds its lock; used by one thread */
+
+enum upload_mode { UPLOAD_APPEND, UPLOAD_RANGE, UPLOAD_PARTS, UPLOAD_CONCAT, UPLOAD_MODE__MAX };
+enum upload_state { UPLOAD_CREATED, UPLOAD_RECEIVING, UPLOAD_COMPLETE, UPLOAD_EXPIRED, UPLOAD_STATE__MAX };
+enum upload_reason { UPLOAD_IDLE, UPLOAD_AGE, UPLOAD_UNUSED, UPLOAD_DELETED, UPLOAD_INVALID, UPLOAD_REASON__MAX };
+enum upload_want { UPLOAD_WANT_STATUS /* no lock */, UPLOAD_WANT_WRITE, UPLOAD_WANT_REMOVE };
+
+/* A digest the client promised. */
+struct checksum {
+	enum digest algorithm;
+	unsigned char value[64];      /* digest_size(algorithm) bytes */
+};
+
+struct upload_spec {
+	struct principal owner;
+	const char *adapter;          /* "form", "put", "tus", … */
+	enum upload_mode mode;
+	const char *name;             /* display name, already cleaned */
+	const char *rel_path;         /* NULL = none */
+	const char *media_type;       /* NULL = none */
+	const char *meta;             /* raw metadata text, NULL = none */
+	int64_t length;               /* bytes, -1 = not known yet */
+	const struct checksum *digest;   /* of the whole file, NULL = none */
+	const char *address;          /* client address for the creation rate */
+	bool partial;                 /* tus partial upload: never usable by a consumer */
+};
+
+struct upload_info {
+	char id[33];
+	char owner[160];
+	char *name;                   /* display name */
+	char *rel_path;               /* NULL = none */
+	char *path;                   /* of `data`, relative to the data directory: never shown to a client */
+	int64_t length;               /* declared, -1 = unknown */
+	int64_t offset;               /* durable bytes from the start */
+	enum upload_state state;
+	enum upload_reason reason;    /* when expired */
+	bool assembling;
+	int64_t created, expires;     /* ms; expires 0 = never */
+	char adapter[24];
+	char md5[33], sha256[65];     /* "" = not computed */
+};
+void upload_info_done(struct upload_info *);
+
+enum err engine_open(const struct config *, struct store *, struct engine **ret, struct error *);
+void engine_close(struct engine *);
+
+/*
+ * Owns: caller ends *RET with upload_close, which stores nothing and releases the lock.
+ * Errors: those of transports.md 1.11 (ERR_TOO_LARGE, ERR_QUOTA, ERR_RATE, ERR_NO_SPACE); ERR_NOT_FOUND for wrong
+ * owners too; ERR_GONE; ERR_LOCKED after upload.lock_wait.
+ */
+enum err upload_create(struct engine *, const struct upload_spec *, struct upload **ret, struct error *);
+enum err upload_open(struct engine *, const char *id, const struct principal *, enum upload_want,
+    struct upload **ret, struct error *);
+void upload_close(struct upload *);
+
+const char *upload_id(const struct upload *);            /* borrowed */
+int64_t upload_offset(const struct upload *);
+int64_t upload_length(const struct upload *);
+
+/*
+ * Append BODY at OFFSET.  Durable when it returns, with what it says in *RET_OFFSET, also on error.
+ * Completes the upload when the declared length is reached; with FINISH also when BODY ended well (its own length, or
+ * its transport's end mark, was reached) and no length was declared.
+ * Errors: ERR_OFFSET, ERR_EXCEEDED, ERR_CUT, ERR_DISPLACED, ERR_NO_SPACE, ERR_CHECKSUM, ERR_STOPPING.
+ */
+enum err upload_append(struct upload *, int64_t offset, struct body *, const struct checksum *, bool finish,
+    int64_t *ret_offset, struct error *);
+/*
+ * The same pushed instead of pulled, for parts of a multipart body: bytes go to disk as they come.
+ * upload_push keeps what it wrote even on error; upload_push_end makes it durable and completes it.
+ */
+enum err upload_push(struct upload *, const void *bytes, size_t n, struct error *);
+enum err upload_push_end(struct upload *, bool complete, struct error *);
+
+enum err upload_set_length(struct upload *, int64_t length, struct error *);
+enum err upload_finish(struct upload *, struct error *);                   /* idempotent */
+enum err upload_remove(struct upload *, enum upload_reason, struct error *);
+/* Many small removals in one commit. */
+enum err uploads_remove(struct engine *, const char *const *ids, size_t n, const struct principal *, struct error *);
+
+/* The only way a consumer reaches a file.  Owns: caller calls upload_info_done.  Errors: ERR_NOT_FOUND, ERR_INCOMPLETE. */
+enum err upload_get(struct engine *, const char *id, const struct principal *, struct upload_info *ret, struct error *);
+/* Status without lock, for unfinished uploads too. */
+enum err upload_status(struct engine *, const char *id, const struct principal *, struct upload_info *ret, struct error *);
+
+/* Consumers' references, inside the consumer's own pass; after the commit that dropped the last one call upload_release. */
+enum err upload_hold(struct pass *, const char *id, int by);
+void upload_release(struct engine *, const char *id);
+
+/* Expire, remove tombstones, remove stray directories older than an hour; at most BUDGET_MS. */
+enum err upload_sweep(struct engine *, int budget_ms, struct error *);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * The running front and one request in it: what every view is given.
+ */
+#ifndef SLIPWAY_VIEWS_CTX_H
+#define SLIPWAY_VIEWS_CTX_H
+
+#include "catalog/catalog.h"
+#include "http/route.h"
+#include "http/template.h"
+#include "store/sessions.h"
+#include "store/tasks.h"
+#include "store/users.h"
+#include "upload/upload.h"
+#include "wizard/srs.h"
+#include "wizard/step.h"
+
+/* One per process, made by main, shared by its threads. */
+struct ctx {
+	const struct config *config;
+	struct store *store;
+	struct engine *engine;
+	struct catalog *catalog;
+	struct pages *pages;
+	struct crs_index *crs;        /* NULL: not built yet */
+	const struct route *routes;
+	size_t n_routes;
+	unsigned char secret[32];     /* <data_dir>/secret */
+	bool cgi;                     /* one request, then the end */
+};
+
+/* One request.  A view fills reply and returns ERR_OK, or returns an error: dispatch then prints problem. */
+struct call {
+	struct ctx *ctx;
+	struct req *req;
+	struct reply *reply;
+	const struct route *route;
+	struct pairs params;          /* from the path */
+	struct form form;             /* BODYRULE_FORM: read by dispatch; FILES: by the view */
+	struct principal who;
+	enum mode mode;               /* HTML, strict or compat JSON (wizard.md 3.1) */
+	json_object *problems;        /* owned: what a returned error says; NULL = the error's own sentence */
+	struct error error;           /* for the log */
+	char csrf[97];                /* this client's token: for forms */
+	bool csrf_new;                /* the cookie must be set */
+};
+
+/* Handle one request from first byte to last: parse, find the row, check its preconditions, call, reply, log. */
+void dispatch(struct wire *, void *ctx);
+
+/* The CSRF gate for BODYRULE_FILES views, once the form is read. */
+enum err dispatch_csrf(struct call *);
+
+/* Return with one problem: takes P. */
+enum err call_fail(struct call *, enum err err, json_object *p);
+/* mount + formatted path.  Caller frees. */
+char *call_url(const struct call *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* As call_url, but absolute when public_url is set (wizard.md 3.2).  Caller frees. */
+char *call_public_url(const struct call *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct viewer call_viewer(const struct call *);
+/* What every HTML page's model has: lang, user, admin, csrf, mount, title key.  Sets members in MODEL. */
+void call_page(struct call *, json_object *model, const char *title_key);
+/* Start slipway-worker if none lives and spawning is allowed. */
+void call_wake_worker(struct call *);
+/* One of the site's wait slots, so that waiting requests never take all threads.  False: none free. */
+bool wait_slot_take(struct ctx *, int *ret_fd);
+void wait_slot_give(int fd);
+
+#endif

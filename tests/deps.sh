@@ -1,0 +1,33 @@
+#!/bin/sh
+# Make sure the Debian packages are there that building (build) or testing (check) needs.
+# As root they are installed; otherwise the one line to type is printed.
+set -u
+build="gcc make pkg-config libc6-dev libfcgi-dev libjson-c-dev libssl-dev libdb5.3-dev libcrypt-dev
+libsqlite3-dev libinih-dev libutf8proc-dev libuchardet-dev libgdal-dev libproj-dev libseccomp-dev libzip-dev
+libexpat1-dev libpq-dev libcurl4-openssl-dev lighttpd libjs-leaflet proj-data gdal-data"
+check="libcmocka-dev python3 python3-requests python3-openpyxl python3-selenium chromium chromium-driver
+gdal-bin sqlite3 curl zip unzip strace nginx-light wrk nodejs npm clang cppcheck valgrind fonts-noto-cjk"
+case "${1-}" in build) want=$build ;; check) want="$build $check" ;; *) echo "usage: deps.sh build|check" >&2; exit 2 ;; esac
+missing=
+for p in $want; do
+	case $p in
+	gcc|make|npm|nodejs|clang|curl)   # another build of these serves as well
+		[ "$p" = nodejs ] && p=node
+		command -v "$p" >/dev/null 2>&1 && continue
+		[ "$p" = node ] && p=nodejs ;;
+	esac
+	dpkg-query -W -f='${db:Status-Status}\n' "$p" 2>/dev/null | grep -q '^installed$' || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ]; then
+	echo "installing:$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	# shellcheck disable=SC2086
+	apt-get install -y -q --no-install-recommends $missing >/dev/null 2>&1 ||
+		{ apt-get update -q >/dev/null && apt-get install -y -q --no-install-recommends $missing >/dev/null; } ||
+		{ echo "could not install:$missing" >&2; exit 1; }
+else
+	echo "Slipway needs some Debian packages.  Type:" >&2
+	echo "  sudo apt-get install -y$missing" >&2
+	exit 1
+fi
