@@ -4,6 +4,7 @@
 #ifndef SLIPWAY_VIEWS_CTX_H
 #define SLIPWAY_VIEWS_CTX_H
 
+#include "base/problem.h"
 #include "catalog/catalog.h"
 #include "http/route.h"
 #include "http/template.h"

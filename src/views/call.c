@@ -1,0 +1,130 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+#include "views/ctx.h"
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum err call_fail(struct call *call, enum err err, json_object *p)
+{
+	(void)error_set(&call->error, err, "%s", problem_code(p));
+	problems_add(&call->problems, p);
+	return err;
+}
+
+static char *url_of(const char *prefix, const char *fmt, va_list ap)
+{
+	char *path = NULL;
+	if (vasprintf(&path, fmt, ap) < 0)
+		abort();
+	char *url = mem_printf("%s%s", prefix, path);
+	free(path);
+	return url;
+}
+
+char *call_url(const struct call *call, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	char *url = url_of(call->req->mount, fmt, ap);
+	va_end(ap);
+	return url;
+}
+
+char *call_public_url(const struct call *call, const char *fmt, ...)
+{
+	const char *base = call->ctx->config->public_url;
+	va_list ap;
+	va_start(ap, fmt);
+	char *url = url_of(*base != '\0' ? base : call->req->mount, fmt, ap);
+	va_end(ap);
+	return url;
+}
+
+struct viewer call_viewer(const struct call *call)
+{
+	return (struct viewer){ .user = call->who.name, .admin = call->who.admin };
+}
+
+void call_page(struct call *call, json_object *model, const char *title_key)
+{
+	json_set_str(model, "lang", call->req->lang == LANG_ZH ? "zh" : "en");
+	json_set_str(model, "lang_tag", call->req->lang == LANG_ZH ? "zh-Hans" : "en");
+	json_set_str(model, "user", call->who.name);
+	json_set_bool(model, "admin", call->who.admin);
+	json_set_bool(model, "is_anonymous", strncmp(call->who.owner, "a:", 2) == 0);
+	json_set_str(model, "csrf", call->csrf);
+	json_set_str(model, "title_key", title_key);
+	json_set_str(model, "self", call->req->path);
+	json_set_str(model, "tile_url", call->ctx->config->tile_url);
+	if (req_query(call->req, "note") != NULL && json_get(model, "note") == NULL) {
+		/* Only a key of ours becomes words: anything else would be text from outside. */
+		CLEAN_FREE char *key = mem_printf("note.%s", req_query(call->req, "note"));
+		const char *words = words_get(pages_words(call->ctx->pages), call->req->lang, key);
+		if (strcmp(words, key) != 0)
+			json_set_str(model, "note", words);
+	}
+}
+
+/* ---- wait slots: files nobody writes to, locked by whoever waits; a dead waiter frees its slot */
+
+bool wait_slot_take(struct ctx *ctx, int *ret_fd)
+{
+	CLEAN_FREE char *dir = mem_printf("%s/locks", ctx->config->data_dir);
+	for (int64_t i = 0; i < ctx->config->wait_slots; i++) {
+		CLEAN_FREE char *path = mem_printf("%s/wait-%d", dir, (int)i);
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return false;
+		struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		if (fcntl(fd, F_OFD_SETLK, &l) == 0) {
+			*ret_fd = fd;
+			return true;
+		}
+		(void)close(fd);
+	}
+	return false;
+}
+
+void wait_slot_give(int fd)
+{
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+/* ---- the worker */
+
+/* Does a worker live?  It holds locks/worker for as long as it does (worker/claim). */
+static bool worker_lives(const struct config *c)
+{
+	CLEAN_FREE char *path = mem_printf("%s/locks/worker", c->data_dir);
+	CLEAN_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
+
+void call_wake_worker(struct call *call)
+{
+	const struct config *c = call->ctx->config;
+	CLEAN_FREE char *fifo = mem_printf("%s/run/worker.wake", c->data_dir);
+	if (worker_lives(c)) {
+		/* A sleeping worker waits on this pipe; one that is busy looks at the queue by itself. */
+		CLEAN_FD int fd = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd >= 0 && write(fd, "w", 1) < 0 && errno != EAGAIN)
+			log_line(LOG_LEVEL_WARN, call->req->id, "worker.wake: %s", strerror(errno));
+		return;
+	}
+	if (!c->worker_spawn)
+		return;
+	CLEAN_FREE char *program = mem_printf("%s/slipway-worker", c->program_dir);
+	char *argv[] = { program, (char *)(uintptr_t) "--data-dir", c->data_dir, (char *)(uintptr_t) "--once",
+		c->path == NULL ? NULL : (char *)(uintptr_t) "--config", c->path, NULL };
+	struct error error = {0};
+	if (child_detach(program, argv, &error) != ERR_OK)
+		log_line(LOG_LEVEL_ERROR, call->req->id, "worker does not start: %s", error.text);
+}

@@ -1,0 +1,287 @@
+#include <string.h>
+#include <strings.h>
+#include "views/ctx.h"
+#include "views/identity.h"
+#include "views/wizard.h"
+#include "http/represent.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+/* ---- how the client wants its answer (wizard.md 3.1) */
+
+static bool ajax_asked(const struct req *req)
+{
+	const char *v = req_query(req, "force_ajax");
+	bool b = false;
+	return v != NULL && text_bool(v, &b) && b;
+}
+
+/* Rule 5: which GETs are pages for clients that name nothing. */
+static bool page_by_default(const struct req *req)
+{
+	static const char *const pages[] = { "/upload/srs", "/upload/csv", "/upload/time", "/upload/run" };
+
+	if (req->method != METHOD_GET && req->method != METHOD_HEAD)
+		return false;
+	if (strcmp(req->path, "/upload/") == 0)
+		return req_query(req, "id") == NULL;
+	if (text_starts(req->path, "/upload/delete"))
+		return true;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++) {
+		if (strcmp(req->path, pages[i]) == 0)
+			return true;
+	}
+	return !text_starts(req->path, "/upload/") && !text_starts(req->path, "/api/") &&
+	       !text_starts(req->path, "/files");
+}
+
+static enum mode mode_of(const struct req *req)
+{
+	const char *accept = req_header(req, "Accept");
+	const char *with = req_header(req, "X-Requested-With");
+
+	if (ajax_asked(req) || (with != NULL && strcasecmp(with, "XMLHttpRequest") == 0))
+		return MODE_COMPAT;
+	int json = accept == NULL ? -1 : negotiate_q(accept, "application/json");
+	int html = accept == NULL ? -1 : negotiate_q(accept, "text/html");
+	int xhtml = accept == NULL ? -1 : negotiate_q(accept, "application/xhtml+xml");
+	if (json > 0 && json >= html)
+		return MODE_STRICT;
+	if (html > 0 || xhtml > 0)
+		return MODE_HTML;
+	return page_by_default(req) ? MODE_HTML : MODE_COMPAT;
+}
+
+/* ---- errors become answers */
+
+static void error_headers(struct call *call, enum err err)
+{
+	struct reply *reply = call->reply;
+	switch (err) {
+	case ERR_AUTH: {
+		bool quiet = req_header(call->req, "X-Requested-With") != NULL ||
+		    (call->route != NULL && call->route->style == STYLE_PLAIN);
+		reply_header(reply, "WWW-Authenticate", quiet ? "Slipway realm=\"Slipway\"" : "Basic realm=\"Slipway\", charset=\"UTF-8\"");
+		break;
+	}
+	case ERR_BUSY:
+	case ERR_STOPPING:
+		reply_header(reply, "Retry-After", "1");
+		break;
+	case ERR_STORE:
+	case ERR_UNAVAILABLE:
+		reply_header(reply, "Retry-After", "5");
+		break;
+	case ERR_RATE:
+		reply_header(reply, "Retry-After", "60");
+		break;
+	default:
+		break;
+	}
+	reply_header(reply, "X-Slipway-Error", err_name(err));
+}
+
+static void answer_error(struct call *call, enum err err)
+{
+	struct reply *reply = call->reply;
+	if (call->problems == NULL) {
+		const char *code = *call->error.code != '\0' ? call->error.code : err_code(err);
+		problems_add(&call->problems, problem_new(code));
+	}
+	json_object *details = problem_details(call, call->problems);
+	json_object *first = json_object_array_get_idx(details, 0);
+	const char *message = json_str(first, "message", "");
+
+	if (call->route != NULL && call->route->style == STYLE_PLAIN && call->mode != MODE_STRICT) {
+		CLEAN_FREE char *text = mem_printf("%s: %s\n", err_name(err), message);
+		reply_text(reply, err_status(err), "text/plain; charset=utf-8", text);
+		json_object_put(details);
+	} else {
+		json_object *m = json_object_new_object();
+		json_object *messages = json_object_new_array();
+		json_object *d = NULL;
+		JSON_EACH(d, details)
+			json_object_array_add(messages, json_object_new_string(json_str(d, "message", "")));
+		json_set_bool(m, "success", false);
+		json_set_str(m, "status", "error");
+		json_set_str(m, "code", json_str(first, "code", ""));
+		json_set_str(m, "error_msg", message);
+		json_set(m, "errors", messages);
+		json_set(m, "errormsgs", json_copy(messages));
+		json_set(m, "details", details);
+		json_set_str(m, "request_id", call->req->id);
+		reply_model(reply, err_status(err), "error", m);
+		reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
+		if (call->mode == MODE_HTML) {
+			json_set_int(m, "http_status", err_status(err));
+			call_page(call, m, "title.error");
+		}
+	}
+	error_headers(call, err);
+	reply->close_early = true;
+}
+
+/* Somebody must log in first. */
+static enum err need_login(struct call *call)
+{
+	if (call->mode != MODE_HTML || call->route->style == STYLE_PLAIN)
+		return call_fail(call, ERR_AUTH, problem_new("login_required"));
+	bool get = call->req->method == METHOD_GET || call->req->method == METHOD_HEAD;
+	CLEAN_FREE char *target = call_url(call, "%s", get ? call->req->path : "/upload/");
+	const char *qs = wire_env(call->req->wire, "QUERY_STRING");
+	CLEAN_FREE char *full = get && qs != NULL && *qs != '\0' ? mem_printf("%s?%s", target, qs) : mem_strdup(target);
+	CLEAN_FREE char *next = escape_url_dup(full);
+	CLEAN_FREE char *where = call_url(call, "/login?next=%s", next);
+	reply_redirect(call->reply, 303, where);
+	call->reply->close_early = true;
+	return ERR_OK;
+}
+
+/* ---- preconditions: the columns of the route's row */
+
+static bool changes_something(const struct req *req)
+{
+	return req->method != METHOD_GET && req->method != METHOD_HEAD && req->method != METHOD_OPTIONS;
+}
+
+static enum err read_form(struct call *call)
+{
+	const char *name = NULL;
+	enum err err = form_read(call->req, &call->form, NULL, &call->error);
+	if (err != ERR_OK)
+		return err;
+	if (form_repeats_secret(call->req, &call->form, &name))
+		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("bad_body"), "field", name));
+	return ERR_OK;
+}
+
+enum err dispatch_csrf(struct call *call)
+{
+	const char *name = NULL;
+	if (form_repeats_secret(call->req, &call->form, &name))
+		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("bad_body"), "field", name));
+	return call->route->csrf == CSRF_FORM ? csrf_token(call) : ERR_OK;
+}
+
+/* May the view be called?  *RET_DONE: the answer stands already. */
+static enum err preconditions(struct call *call, bool *ret_done)
+{
+	const struct route *r = call->route;
+	bool nobody = *call->who.name == '\0' && strncmp(call->who.owner, "a:", 2) != 0;
+	enum err err = ERR_OK;
+
+	if (r->login != LOGIN_NONE && nobody &&
+	    !(r->login == LOGIN_USER && call->ctx->config->anonymous_uploads)) {
+		*ret_done = true;
+		return need_login(call);
+	}
+	if (r->login == LOGIN_ADMIN && !call->who.admin)
+		return call_fail(call, ERR_FORBIDDEN, problem_new("admin_only"));
+	if (!changes_something(call->req))
+		return ERR_OK;
+	if (call->ctx->config->read_only && r->csrf != CSRF_NONE) {
+		(void)call_fail(call, ERR_UNAVAILABLE, problem_new("read_only"));
+		return ERR_UNAVAILABLE;
+	}
+	if (call->who.read_only && r->login != LOGIN_NONE)
+		return call_fail(call, ERR_FORBIDDEN, problem_new("key_read_only"));
+	if (r->max_body > 0 && call->req->content_length > r->max_body)
+		return ERR_TOO_LARGE;
+	if (r->csrf != CSRF_NONE)
+		err = csrf_origin(call);
+	if (err == ERR_OK && r->body == BODYRULE_FORM)
+		err = read_form(call);
+	if (err == ERR_OK && r->body != BODYRULE_FILES && r->csrf == CSRF_FORM)
+		err = csrf_token(call);
+	return err;
+}
+
+/* The methods of a bit set, for Allow. */
+static void allow_header(struct reply *reply, unsigned allow)
+{
+	static const struct {
+		enum method m;
+		const char *name;
+	} names[] = { { METHOD_GET, "GET, HEAD" }, { METHOD_POST, "POST" }, { METHOD_PUT, "PUT" },
+		{ METHOD_PATCH, "PATCH" }, { METHOD_DELETE, "DELETE" } };
+	char buf[64] = "";
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if ((allow & METHOD_BIT(names[i].m)) != 0)
+			snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), "%s, ", names[i].name);
+	}
+	snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), "OPTIONS");
+	reply_header(reply, "Allow", buf);
+}
+
+static enum err route_call(struct call *call, struct route_match *match)
+{
+	struct ctx *ctx = call->ctx;
+	bool done = false;
+	enum err err = route_find(ctx->routes, ctx->n_routes, call->req->method, call->req->path, match);
+	if (err == ERR_METHOD || (err == ERR_OK && call->req->method == METHOD_OPTIONS)) {
+		allow_header(call->reply, match->allow);
+		call->reply->status = 204;
+		call->reply->body = REPLY_NOTHING;
+		return call->req->method == METHOD_OPTIONS ? ERR_OK : ERR_METHOD;
+	}
+	if (err != ERR_OK)
+		return err;
+	call->route = match->route;
+	call->params = match->params;
+	err = identity_find(call);
+	csrf_prepare(call);
+	/* A stale login of somebody who only wants to log in again is no obstacle. */
+	if (err == ERR_AUTH && match->route->login == LOGIN_NONE)
+		err = ERR_OK;
+	if (err == ERR_OK)
+		err = preconditions(call, &done);
+	if (err != ERR_OK || done)
+		return err;
+	return match->route->view(call);
+}
+
+static void common_cookies(struct call *call)
+{
+	bool page = call->reply->body == REPLY_MODEL && call->reply->format == FORMAT_HTML;
+	if (call->csrf_new && page && *call->csrf != '\0')
+		reply_cookie(call->reply, call->req,
+		    &(struct cookie){ .name = "csrftoken", .value = call->csrf, .max_age = -1 });
+	if (call->req->lang_set)
+		reply_cookie(call->reply, call->req,
+		    &(struct cookie){ .name = "lang", .value = call->req->lang == LANG_ZH ? "zh" : "en", .max_age = 365 * 86400 });
+}
+
+void dispatch(struct wire *wire, void *arg)
+{
+	struct ctx *ctx = arg;
+	struct req req = {0};
+	struct reply reply;
+	struct route_match match = {0};
+	int64_t start = clock_mono_ms();
+
+	req_init(&req, wire, ctx->config);
+	reply_init(&reply);
+	struct call call = { .ctx = ctx, .req = &req, .reply = &reply, .mode = mode_of(&req) };
+	enum err err = req.error.err;
+	if (err != ERR_OK)
+		call.error = req.error;
+	else
+		err = route_call(&call, &match);
+	if (err != ERR_OK)
+		answer_error(&call, err);
+	common_cookies(&call);
+	reply_send(&reply, &req, ctx->pages);
+
+	if (err != ERR_OK && err_is_ours(err))
+		log_line(LOG_LEVEL_ERROR, req.id, "%s %s: %s: %s", req.method_name, req.path, err_name(err), call.error.text);
+	log_line(LOG_LEVEL_INFO, req.id, "%s %s %d %lld ms %lld bytes in", req.method_name, req.path, reply.status,
+	    (long long)(clock_mono_ms() - start), (long long)wire_received(wire));
+
+	pairs_done(&match.params);
+	json_object_put(call.problems);
+	form_done(&call.form);
+	reply_done(&reply);
+	req_done(&req);
+}

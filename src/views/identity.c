@@ -1,0 +1,365 @@
+#include <string.h>
+#include <pthread.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include "views/identity.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/token.h"
+
+/* ---- credentials that are looked up in the store */
+
+struct lookup {
+	struct call *call;
+	const char *token;       /* of a login or a key */
+	bool is_login;
+	bool touch;              /* "seen" is old enough to be written */
+	struct principal who;
+};
+
+static enum err lookup_pass(struct pass *p, void *arg)
+{
+	struct lookup *l = arg;
+	const struct config *c = l->call->ctx->config;
+	int64_t now = clock_now_ms();
+	if (l->is_login)
+		return logins_get(p, l->token, now, c->login_idle_s, c->login_max_s, &l->who, &l->touch);
+	return keys_get(p, l->token, now, &l->who, &l->touch);
+}
+
+static enum err touch_pass(struct pass *p, void *arg)
+{
+	struct lookup *l = arg;
+	int64_t now = clock_now_ms();
+	return l->is_login ? logins_touch(p, l->token, now) : keys_touch(p, l->token, now);
+}
+
+/* ERR_NOT_FOUND: unknown or expired. */
+static enum err lookup(struct call *call, const char *token, bool is_login)
+{
+	struct lookup l = { .call = call, .token = token, .is_login = is_login };
+	enum err err = store_pass(call->ctx->store, PASS_READ, "who", lookup_pass, &l, &call->error);
+	if (err != ERR_OK) {
+		if (err == ERR_NOT_FOUND)
+			call->error = (struct error){0};
+		return err;
+	}
+	call->who = l.who;
+	/* A missed "last seen" harms nobody: its failure is not this request's. */
+	if (l.touch)
+		(void)store_pass(call->ctx->store, PASS_WRITE_NOSYNC, "seen", touch_pass, &l, NULL);
+	return ERR_OK;
+}
+
+/* ---- Basic: a proven password is remembered five minutes as an HMAC under a key that lives in memory only */
+
+#define PROVEN_MAX 64
+#define PROVEN_MS  (5 * 60 * 1000)
+
+static struct {
+	pthread_mutex_t lock;
+	unsigned char key[32];
+	bool has_key;
+	struct {
+		char mac[65];
+		int64_t until;
+		struct principal who;
+	} v[PROVEN_MAX];
+	size_t next;
+} proven = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void proven_mac(const char *name, const char *password, char mac[65])
+{
+	CLEAN_FREE char *both = mem_printf("%zu:%s:%s", strlen(name), name, password);
+	if (!proven.has_key) {
+		token_bytes(proven.key, sizeof(proven.key));
+		proven.has_key = true;
+	}
+	token_hmac_hex(proven.key, sizeof(proven.key), both, strlen(both), mac);
+	OPENSSL_cleanse(both, strlen(both));
+}
+
+static bool proven_find(const char *name, const char *password, struct principal *ret)
+{
+	char mac[65];
+	bool found = false;
+	pthread_mutex_lock(&proven.lock);
+	proven_mac(name, password, mac);
+	for (size_t i = 0; i < PROVEN_MAX && !found; i++) {
+		if (proven.v[i].until > clock_mono_ms() && token_equal(proven.v[i].mac, mac)) {
+			*ret = proven.v[i].who;
+			found = true;
+		}
+	}
+	pthread_mutex_unlock(&proven.lock);
+	return found;
+}
+
+static void proven_add(const char *name, const char *password, const struct principal *who)
+{
+	pthread_mutex_lock(&proven.lock);
+	size_t i = proven.next++ % PROVEN_MAX;
+	proven_mac(name, password, proven.v[i].mac);
+	proven.v[i].until = clock_mono_ms() + PROVEN_MS;
+	proven.v[i].who = *who;
+	pthread_mutex_unlock(&proven.lock);
+}
+
+/* ---- passwords */
+
+struct attempt {
+	struct call *call;
+	const char *name;
+	bool allowed;
+	json_object *user;       /* NULL = unknown or disabled */
+};
+
+static enum err attempt_pass(struct pass *p, void *arg)
+{
+	struct attempt *a = arg;
+	json_object_put(a->user);
+	a->user = NULL;
+	enum err err = failures_check(p, a->name, a->call->req->address, clock_now_ms(), &a->allowed);
+	if (err != ERR_OK || !a->allowed)
+		return err;
+	err = users_get(p, a->name, &a->user);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static enum err failed_pass(struct pass *p, void *arg)
+{
+	struct attempt *a = arg;
+	return failures_note(p, a->name, a->call->req->address, clock_now_ms());
+}
+
+static enum err cleared_pass(struct pass *p, void *arg)
+{
+	struct attempt *a = arg;
+	return failures_clear(p, a->name, a->call->req->address);
+}
+
+static void principal_of_user(const json_object *user, struct principal *ret)
+{
+	const char *name = json_str(user, "name", "");
+	*ret = (struct principal){ .admin = json_bool(user, "admin", false) };
+	snprintf(ret->name, sizeof(ret->name), "%s", name);
+	snprintf(ret->owner, sizeof(ret->owner), "u:%s", name);
+}
+
+enum err identity_password(struct call *call, const char *name, const char *password,
+    struct principal *ret)
+{
+	struct attempt a = { .call = call, .name = name };
+	struct store *store = call->ctx->store;
+	enum err err = store_pass(store, PASS_READ, "password", attempt_pass, &a, &call->error);
+	if (err != ERR_OK)
+		return err;
+	if (!a.allowed)
+		return error_set(&call->error, ERR_RATE, "too many failed attempts");
+
+	bool good = false;
+	const char *hash = json_bool(a.user, "disabled", false) ? NULL : json_str(a.user, "password", NULL);
+	err = user_password_check(store, hash, password, &good);
+	if (err == ERR_OK && good && hash != NULL) {
+		principal_of_user(a.user, ret);
+		(void)store_pass(store, PASS_WRITE_NOSYNC, "password ok", cleared_pass, &a, NULL);
+	} else if (err == ERR_OK) {
+		(void)store_pass(store, PASS_WRITE_NOSYNC, "password bad", failed_pass, &a, NULL);
+		err = error_set(&call->error, ERR_AUTH, "wrong name or password");
+	}
+	json_object_put(a.user);
+	return err;
+}
+
+static enum err basic(struct call *call, const char *encoded)
+{
+	size_t len = strlen(encoded);
+	if (len == 0 || len > 4096 || len % 4 != 0)
+		return ERR_AUTH;
+	CLEAN_FREE char *plain = mem_alloc(len + 1);
+	int n = EVP_DecodeBlock((unsigned char *)plain, (const unsigned char *)encoded, (int)len);
+	if (n < 0)
+		return ERR_AUTH;
+	for (size_t i = len; i > 0 && encoded[i - 1] == '=' && n > 0; i--)
+		n--;
+	plain[n] = '\0';
+	char *colon = strchr(plain, ':');
+	if (colon == NULL || strlen(plain) != (size_t)n || !text_is_utf8(plain, (size_t)n))
+		return ERR_AUTH;
+	*colon = '\0';
+	const char *name = plain, *password = colon + 1;
+
+	enum err err = ERR_OK;
+	/* An API token serves as the password of its user. */
+	if (strlen(password) >= 24 && lookup(call, password, false) == ERR_OK &&
+	    (*name == '\0' || strcmp(call->who.name, name) == 0)) {
+		;
+	} else if (!proven_find(name, password, &call->who)) {
+		call->who = (struct principal){0};
+		err = identity_password(call, name, password, &call->who);
+		if (err == ERR_OK)
+			proven_add(name, password, &call->who);
+	}
+	OPENSSL_cleanse(plain, len);
+	call->who.by_basic = err == ERR_OK;
+	return err;
+}
+
+/* ---- cookies */
+
+static bool login_cookie(const struct req *req, char token[33])
+{
+	const char *v = req_cookie(req, "slipway_login");
+	if (v != NULL && token_is_hex(v, 32)) {
+		memcpy(token, v, 33);
+		return true;
+	}
+	v = req_cookie(req, "JSESSIONID");      /* the same login, as SuperMap clients carry it */
+	if (v == NULL || strlen(v) != 32)
+		return false;
+	for (size_t i = 0; i <= 32; i++)
+		token[i] = v[i] >= 'A' && v[i] <= 'F' ? (char)(v[i] + 32) : v[i];
+	return token_is_hex(token, 32) && strpbrk(v, "abcdef") == NULL;
+}
+
+static void anonymous(struct call *call)
+{
+	const char *v = req_cookie(call->req, "slipway_anon");
+	if (!call->ctx->config->anonymous_uploads || v == NULL || !token_is_hex(v, 32))
+		return;
+	snprintf(call->who.owner, sizeof(call->who.owner), "a:%s", v);
+	call->who.by_cookie = true;
+}
+
+enum err identity_find(struct call *call)
+{
+	const char *auth = req_header(call->req, "Authorization");
+	const char *key = req_header(call->req, "X-Slipway-Key");
+	char token[33];
+	enum err err;
+
+	call->who = (struct principal){ .owner = "-" };
+	if (auth != NULL && strncasecmp(auth, "Bearer ", 7) == 0)
+		key = auth + 7;
+	if (key != NULL) {
+		err = lookup(call, key, false);
+		return err == ERR_NOT_FOUND ? ERR_AUTH : err;
+	}
+	if (auth != NULL && strncasecmp(auth, "Basic ", 6) == 0)
+		return basic(call, auth + 6);
+	if (login_cookie(call->req, token)) {
+		err = lookup(call, token, true);
+		call->who.by_cookie = err == ERR_OK;
+		if (err == ERR_OK)
+			token_sha256_hex(token, 32, call->who.login);
+		if (err != ERR_NOT_FOUND)
+			return err;
+		call->who = (struct principal){ .owner = "-" };
+	}
+	anonymous(call);
+	return ERR_OK;
+}
+
+/* ---- CSRF */
+
+static void csrf_mac(const struct call *call, const char nonce[32], char mac[65])
+{
+	char both[32 + 64 + 1];
+	memcpy(both, nonce, 32);
+	snprintf(both + 32, sizeof(both) - 32, "%s", call->who.login);
+	token_hmac_hex(call->ctx->secret, sizeof(call->ctx->secret), both, strlen(both), mac);
+}
+
+static bool csrf_valid(const struct call *call, const char *token)
+{
+	char mac[65];
+	if (token == NULL || !token_is_hex(token, 96))
+		return false;
+	csrf_mac(call, token, mac);
+	return token_equal(token + 32, mac);
+}
+
+void csrf_prepare(struct call *call)
+{
+	const char *cookie = req_cookie(call->req, "csrftoken");
+	if (csrf_valid(call, cookie)) {
+		memcpy(call->csrf, cookie, sizeof(call->csrf));
+		call->csrf_new = false;
+		return;
+	}
+	token_hex(call->csrf, 32);
+	char mac[65];
+	csrf_mac(call, call->csrf, mac);
+	memcpy(call->csrf + 32, mac, 65);
+	call->csrf_new = true;
+}
+
+/* Is ORIGIN (scheme://host[:port]) one of the space-separated LIST? */
+static bool in_list(const char *list, const char *origin)
+{
+	size_t n = strlen(origin);
+	for (const char *p = list; p != NULL && *p != '\0';) {
+		size_t len = strcspn(p, " ");
+		if (len == n && strncmp(p, origin, n) == 0)
+			return true;
+		p += len;
+		p += strspn(p, " ");
+	}
+	return false;
+}
+
+static bool origin_is_ours(const struct call *call, const char *origin, size_t len)
+{
+	const struct config *c = call->ctx->config;
+	CLEAN_FREE char *want = NULL;
+	CLEAN_FREE char *got = mem_strndup(origin, len);
+
+	if (*c->public_url != '\0') {
+		const char *p = strstr(c->public_url, "://");
+		size_t n = p == NULL ? 0 : (size_t)(p + 3 - c->public_url) + strcspn(p + 3, "/");
+		want = mem_strndup(c->public_url, n);
+	} else {
+		const char *host = req_header(call->req, "Host");
+		want = mem_printf("%s://%s", call->req->https ? "https" : "http", host == NULL ? "" : host);
+	}
+	return text_ieq(want, got) || in_list(c->cors_origins, got);
+}
+
+enum err csrf_origin(struct call *call)
+{
+	const char *origin = req_header(call->req, "Origin");
+	const char *site = req_header(call->req, "Sec-Fetch-Site");
+	const char *referer = req_header(call->req, "Referer");
+
+	if (!call->who.by_cookie && !call->who.by_basic && *call->who.name != '\0')
+		return ERR_OK;      /* a token in a header: no browser sends it unasked */
+	if (origin != NULL) {
+		if (origin_is_ours(call, origin, strlen(origin)))
+			return ERR_OK;
+	} else if (site != NULL) {
+		if (strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0)
+			return ERR_OK;
+	} else if (referer != NULL) {
+		const char *p = strstr(referer, "://");
+		if (p != NULL &&
+		    origin_is_ours(call, referer, (size_t)(p + 3 - referer) + strcspn(p + 3, "/")))
+			return ERR_OK;
+	} else {
+		return ERR_OK;
+	}
+	return call_fail(call, ERR_FORBIDDEN, problem_new("csrf_failed"));
+}
+
+enum err csrf_token(struct call *call)
+{
+	if (!call->who.by_cookie && *call->who.name != '\0')
+		return ERR_OK;
+	const char *cookie = req_cookie(call->req, "csrftoken");
+	const char *sent = form_get(&call->form, "csrfmiddlewaretoken");
+	if (sent == NULL)
+		sent = req_header(call->req, "X-CSRFToken");
+	if (sent != NULL && cookie != NULL && token_equal(sent, cookie) && csrf_valid(call, cookie))
+		return ERR_OK;
+	return call_fail(call, ERR_FORBIDDEN, problem_new("csrf_failed"));
+}

@@ -1,0 +1,179 @@
+/*
+ * Loading, storing and waiting: what happens to a session around a step.
+ */
+#include <string.h>
+#include "views/wizard.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/queue.h"
+#include "wizard/spill.h"
+
+struct load {
+	int64_t id;
+	json_object *doc;
+};
+
+static enum err load_pass(struct pass *p, void *arg)
+{
+	struct load *l = arg;
+	json_object_put(l->doc);
+	l->doc = NULL;
+	return sessions_get(p, l->id, &l->doc);
+}
+
+/* May the caller know of this session?  Its owner and administrators may. */
+static bool may_see(const struct call *call, const json_object *doc)
+{
+	const char *owner = json_str(doc, "owner", "");
+	return call->who.admin || (*owner != '\0' && strcmp(owner, call->who.owner) == 0);
+}
+
+static enum err load(struct call *call, int64_t id, struct session **ret)
+{
+	struct load l = { .id = id };
+	enum err err = store_pass(call->ctx->store, PASS_READ, "session", load_pass, &l, &call->error);
+	if (err == ERR_OK && !may_see(call, l.doc))
+		err = ERR_NOT_FOUND;
+	if (err == ERR_OK && json_get(l.doc, "gone") != NULL)
+		err = ERR_GONE;
+	if (err != ERR_OK) {
+		json_object_put(l.doc);
+		call->error = err == ERR_NOT_FOUND || err == ERR_GONE ? (struct error){0} : call->error;
+		return err == ERR_NOT_FOUND ? call_fail(call, err, problem_new("not_found")) :
+		    err == ERR_GONE ? call_fail(call, err, problem_new("session_expired")) : err;
+	}
+	err = session_from_json(l.doc, ret);
+	if (err != ERR_OK)
+		return error_set(&call->error, err, "session %lld: unreadable record", (long long)id);
+	if ((*ret)->expires <= clock_now_ms() && (*ret)->state != STATE_PROCESSED) {
+		session_free(*ret);
+		*ret = NULL;
+		return call_fail(call, ERR_GONE, problem_new("session_expired"));
+	}
+	return spill_load(call->ctx->config, *ret, &call->error);
+}
+
+enum err turn_begin(struct call *call, int64_t id, bool lock, struct turn *ret)
+{
+	*ret = (struct turn){ .call = call, .lock = { .fd = -1 } };
+	enum err err = ERR_OK;
+	if (lock) {
+		err = session_lock(call->ctx->store, id, (int)call->ctx->config->store_wait_ms, &ret->lock);
+		if (err != ERR_OK)
+			return err;
+	}
+	err = load(call, id, &ret->s);
+	if (err != ERR_OK) {
+		turn_end(ret);
+		return err;
+	}
+	ret->rev = ret->s->rev;
+	return ERR_OK;
+}
+
+void turn_unlock(struct turn *t)
+{
+	session_unlock(&t->lock);
+}
+
+void turn_end(struct turn *t)
+{
+	session_unlock(&t->lock);
+	session_free(t->s);
+	json_object_put(t->fields);
+	json_object_put(t->problems);
+	json_object_put(t->warnings);
+	*t = (struct turn){ .lock = { .fd = -1 } };
+}
+
+enum err turn_reload(struct turn *t)
+{
+	struct session *fresh = NULL;
+	enum err err = load(t->call, t->s->id, &fresh);
+	if (err != ERR_OK)
+		return err;
+	session_free(t->s);
+	t->s = fresh;
+	t->rev = fresh->rev;
+	return ERR_OK;
+}
+
+struct save {
+	json_object *record;
+	json_object *task;
+	int64_t rev;
+};
+
+static enum err store_session_pass(struct pass *p, void *arg)
+{
+	struct save *save = arg;
+	return queue_put(p, save->record, save->rev, save->task);
+}
+
+enum err turn_store(struct turn *t, json_object *task, bool bump)
+{
+	struct call *call = t->call;
+	int64_t now = clock_now_ms();
+	if (bump)
+		t->s->rev++;
+	t->s->expires = now + call->ctx->config->session_expiry_hours * 3600 * 1000;
+	struct save save = { .record = spill_record(t->s, now), .task = task, .rev = t->rev };
+	enum err err = store_pass(call->ctx->store, PASS_SYNC, "session", store_session_pass, &save, &call->error);
+	if (err == ERR_OK) {
+		json_object *ref = json_get(save.record, "task");
+		if (ref != NULL)
+			json_set(t->s->doc, "task", json_object_get(ref));
+		t->rev = t->s->rev;
+		if (task != NULL)
+			call_wake_worker(call);
+	} else if (err == ERR_CONFLICT) {
+		(void)call_fail(call, err, problem_new("stale_page"));
+	}
+	json_object_put(save.record);
+	json_object_put(task);
+	return err;
+}
+
+/* ---- waiting for background work, without holding any lock */
+
+struct watch {
+	int64_t id;
+	bool ended;
+};
+
+static enum err watch_pass(struct pass *p, void *arg)
+{
+	struct watch *w = arg;
+	json_object *task = NULL;
+	enum err err = tasks_get(p, w->id, &task);
+	const char *state = json_str(task, "state", "");
+	w->ended = err != ERR_OK || (strcmp(state, "queued") != 0 && strcmp(state, "running") != 0);
+	json_object_put(task);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static bool task_ended(struct call *call, int64_t id)
+{
+	struct watch w = { .id = id };
+	return store_pass(call->ctx->store, PASS_READ, "wait", watch_pass, &w, NULL) != ERR_OK || w.ended;
+}
+
+enum err turn_wait(struct turn *t, int64_t wait_s)
+{
+	int64_t id = json_int(json_obj(t->s->doc, "task"), "id", 0);
+	int64_t deadline = clock_mono_ms() + wait_s * 1000;
+	int64_t nap = 5;      /* ms: short jobs are answered at once, long ones asked about rarely */
+	int slot = -1;
+
+	turn_unlock(t);
+	if (id == 0)
+		return ERR_OK;
+	if (!task_ended(t->call, id) && wait_slot_take(t->call->ctx, &slot)) {
+		while (clock_mono_ms() < deadline && !transport_stopping() && !task_ended(t->call, id)) {
+			clock_sleep_ms(nap);
+			nap = nap < 200 ? nap * 5 / 4 + 1 : nap;
+		}
+		wait_slot_give(slot);
+	}
+	return turn_reload(t);
+}

@@ -1,0 +1,62 @@
+/*
+ * The views, one function a page; and the answers they share.
+ */
+#ifndef SLIPWAY_VIEWS_VIEWS_H
+#define SLIPWAY_VIEWS_VIEWS_H
+
+#include "views/ctx.h"
+#include "wizard/session.h"
+
+/* start.c */
+view_fn start_view;            /* GET / */
+view_fn static_view;           /* GET /static/{path:rest} */
+view_fn health_view;           /* GET /healthz */
+view_fn ready_view;            /* GET /readyz */
+view_fn about_view;            /* GET /about */
+
+/* login.c */
+view_fn login_view;            /* GET, POST /login, /account/login/ */
+view_fn logout_view;           /* GET, POST /logout */
+view_fn first_login_view;      /* GET, POST /first: the one-time link */
+view_fn password_view;         /* GET, POST /account/password */
+
+/* wizard.c */
+view_fn upload_root_view;      /* GET, POST /upload/ */
+view_fn upload_redirect_view;  /* /upload */
+view_fn upload_view;           /* GET, POST /upload/{step} */
+view_fn upload_cancel_view;    /* POST /upload/cancel */
+view_fn upload_retry_view;     /* POST /upload/retry */
+view_fn upload_delete_view;    /* GET, POST, DELETE /upload/delete/{id} */
+
+/* progress.c, report.c, crs.c */
+view_fn data_upload_progress;  /* GET /upload/progress */
+view_fn report_view;           /* GET /upload/report */
+view_fn task_log_view;         /* GET /upload/log */
+view_fn crs_view;              /* GET /upload/crs */
+view_fn preview_view;          /* GET /upload/preview?id=N&layer=i[&srs=code] */
+
+/* files.c: plain uploads */
+view_fn files_put_view;        /* PUT /files/{name:rest}, POST /files/ */
+view_fn files_status_view;     /* GET, DELETE /files/{id} */
+view_fn upload_new_view;       /* POST /upload/new/ */
+view_fn upload_remove_view;    /* POST, DELETE /upload/remove/{id} */
+
+/* uploads_api.c */
+view_fn api_uploads_view;      /* GET /api/v2/uploads/ */
+view_fn api_upload_view;       /* GET /api/v2/uploads/{id}/ */
+view_fn api_post_view;         /* POST /api/v2/uploads/upload/ */
+view_fn api_size_limits_view;
+view_fn api_parallelism_view;
+
+/* dataset.c */
+view_fn dataset_view;          /* GET /datasets/{id} */
+view_fn datasets_view;         /* GET /datasets/ */
+view_fn dataset_delete_view;   /* GET, POST, DELETE /datasets/{id}/delete */
+view_fn dataset_download_view; /* GET /datasets/{id}/download?format= */
+view_fn dataset_file_view;     /* GET /datasets/{id}/{what}: thumbnail.png map.json map.png original */
+view_fn layer_view;            /* GET /layers/{name} */
+
+/* status.c */
+view_fn metrics_view;          /* GET /metrics */
+
+#endif

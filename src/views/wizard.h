@@ -1,0 +1,70 @@
+/*
+ * What the wizard's views share: loading and storing a session under its lock, and the answers of
+ * contracts/wizard.md 6.
+ */
+#ifndef SLIPWAY_VIEWS_WIZARD_H
+#define SLIPWAY_VIEWS_WIZARD_H
+
+#include "views/views.h"
+
+/*
+ * A wizard step's view.  S is locked by LOCK when the request may change it; a view that waits for background work
+ * releases it first with wizard_unlock.
+ */
+struct turn {
+	struct call *call;
+	struct session *s;            /* owned */
+	struct session_lock lock;
+	int64_t rev;                  /* as read: compared when stored */
+	json_object *fields;          /* the form as {name: text or [texts]}; NULL for GET */
+	json_object *problems;        /* owned: errors found */
+	json_object *warnings;        /* owned: for the answer */
+};
+
+/* Load session ID of the caller.  LOCK: hold its lock.  ERR_NOT_FOUND, ERR_GONE, ERR_BUSY with the problem set. */
+enum err turn_begin(struct call *, int64_t id, bool lock, struct turn *ret);
+void turn_end(struct turn *);
+void turn_unlock(struct turn *);
+/* Read the session again (after waiting). */
+enum err turn_reload(struct turn *);
+/* Store the session, with TASK (taken, NULL = none) queued in the same commit; "rev" + 1 when BUMP. */
+enum err turn_store(struct turn *, json_object *task, bool bump);
+
+/* Wait until the session's task has ended, at most WAIT_S; takes a wait slot; reloads the session. */
+enum err turn_wait(struct turn *, int64_t wait_s);
+
+/* The answers.  MODEL members are added to the page's own. */
+enum err next_step_response(struct turn *);
+enum err progress_redirect(struct turn *, enum step step);
+enum err finished_response(struct turn *);
+enum err pending_response(struct turn *);
+/* STATUS: for strict JSON and HTML; compat answers COMPAT_STATUS. PAGE (taken, NULL = none) is the page's model. */
+enum err error_response(struct turn *, int status, int compat_status, json_object *problems /* taken */,
+    const char *template_name, json_object *page);
+/* A page of a step: JSON shape or HTML. */
+enum err page_response(struct turn *, enum step step, const char *template_name, json_object *page);
+/* 409 family: step_not_in_list, step_out_of_order …, HTML 303 to the right page with a note. */
+enum err wrong_state_response(struct turn *, const char *code, enum step step);
+
+/* A new inspect task's record for S (with changed dialects, charset).  Caller frees. */
+json_object *inspect_task(const struct session *, const struct config *);
+/* Queue the import exactly once; ASYNC false: waits up to final_wait_s.  ERR_CONFLICT: problems say what is missing. */
+enum err run_import(struct turn *, bool async);
+
+/* The steps; S is loaded, locked for POST. */
+enum err csv_step_view(struct turn *);
+enum err srs_step_view(struct turn *);
+enum err check_step_view(struct turn *);
+enum err time_step_view(struct turn *);
+enum err final_step_view(struct turn *);
+enum err run_step_view(struct turn *);
+enum err save_step_view(struct call *);
+
+/* Details of problems for JSON and pages: [{code,message,field,file,layer,row,line,column,value,hint}].  Caller frees. */
+json_object *problem_details(const struct call *, json_object *problems);
+/* Does a user or group exist?  subject_fn for wizard/final. */
+bool subject_exists(const char *name, bool group, void *call);
+/* The dataset models of a finished session, in layer order.  Caller frees. */
+json_object *session_datasets(struct turn *);
+
+#endif
