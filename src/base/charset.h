@@ -15,12 +15,12 @@ const char *charset_canonical(const char *name);
 const char *const *charset_choices(void);
 
 /*
- * Decode LEN bytes to UTF-8.  Undecodable bytes become U+FFFD; *RET_BAD (may be NULL) counts them.
+ * Decode LEN bytes to UTF-8 without a byte order mark.  Undecodable bytes become U+FFFD; *RET_BAD (may be NULL) counts them.
  * Owns: caller frees; NUL-terminated; *RET_LEN may be NULL.  NULL when CHARSET is unknown.
  */
 char *charset_decode(const char *charset, const char *bytes, size_t len, size_t *ret_len, size_t *ret_bad);
 
-/* A streaming converter for big files. */
+/* A streaming converter for big files.  A byte order mark at the beginning is dropped. */
 struct charset_conv;
 struct charset_conv *charset_conv_new(const char *charset);   /* NULL: unknown */
 void charset_conv_free(struct charset_conv *);

@@ -22,8 +22,12 @@ struct child {
  */
 enum err child_start(const char *program, char *const argv[], bool capture_log, struct child *ret,
     struct error *error);
-/* A detached process that outlives us: its standard streams are /dev/null and LOG_PATH (may be NULL). */
-enum err child_detach(const char *program, char *const argv[], struct error *error);
+/*
+ * A detached process that outlives us, in a session of its own: its standard streams are /dev/null and LOG_PATH
+ * (appended to; may be NULL).  It stays our child until one of us ends: a caller that lives long ignores SIGCHLD
+ * with SA_NOCLDWAIT (if it has no other children) or reaps.
+ */
+enum err child_detach(const char *program, char *const argv[], const char *log_path, struct error *error);
 enum err child_send(struct child *, const json_object *message, struct error *);
 /*
  * Wait up to TIMEOUT_MS (-1: for ever) for one frame.

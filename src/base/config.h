@@ -53,7 +53,8 @@ struct config {
 };
 
 /*
- * Read FILE (NULL: $SLIPWAY_CONF, then slipway.conf beside the program, then /etc/slipway/slipway.conf, then
+ * Read FILE (NULL: $SLIPWAY_CONF, then slipway.conf beside the program, then .slipway.conf in the home folder (for
+ * suexec), then /etc/slipway/slipway.conf, then
  * none) and let DATA_DIR (may be NULL) win over its data_dir.  ARGV0 finds the program's own folder.
  * Owns:   caller frees *RET with config_free.
  * Errors: ERR_BAD_REQUEST with file and line in ERROR: unknown section or key, bad value.

@@ -7,7 +7,9 @@
 
 #include <stdint.h>
 #include <stddef.h>
+#define json_bool json_c_bool   /* json-c's typedef for int has the name of our reader */
 #include <json-c/json.h>
+#undef json_bool
 #include "base/err.h"
 
 struct json_limits {
@@ -20,7 +22,7 @@ extern const struct json_limits json_limits_job;    /* 16 MiB, 32, 10 000 */
 
 /*
  * Parse LEN bytes strictly: UTF-8, no trailing text, no duplicate keys, numbers in range, no NUL inside
- * strings, lone surrogates refused.
+ * strings, lone surrogates refused; at most a quarter as many values as bytes allowed.
  * Owns:   caller frees *RET with json_object_put.
  * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE.
  * Source: RFC 8259; what json-c 0.16 lets through is refused before it sees it.
@@ -39,6 +41,12 @@ json_object *json_get(const json_object *o, const char *key);        /* NULL: mi
 json_object *json_arr(const json_object *o, const char *key);        /* NULL unless an array */
 json_object *json_obj(const json_object *o, const char *key);        /* NULL unless an object */
 size_t json_len(const json_object *array);                           /* 0 for NULL */
+
+/* Item I of ARRAY, borrowed; NULL when there is none (or no array). */
+static inline json_object *json_at(const json_object *array, size_t i)
+{
+	return i < json_len(array) ? json_object_array_get_idx(array, i) : NULL;
+}
 
 /* Setters; they return O so that calls can be chained.  json_set takes VALUE. */
 json_object *json_set(json_object *o, const char *key, json_object *value);

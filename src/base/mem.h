@@ -19,6 +19,9 @@ char *mem_strdup(const char *s) __attribute__((malloc, warn_unused_result));    
 char *mem_strndup(const char *s, size_t n) __attribute__((malloc, warn_unused_result));
 char *mem_printf(const char *fmt, ...) __attribute__((malloc, warn_unused_result, format(printf, 1, 2)));
 
+/* The one place: says so and ends the process.  For failures of libraries that report them to us. */
+_Noreturn void mem_die(void);
+
 /* Clean-up for owners of one thing: `CLEAN_FREE char *s = …;` */
 static inline void mem_clean_free(void *p)
 {

@@ -1,0 +1,351 @@
+#include "base/config_table.h"
+
+#include <string.h>
+#include "base/charset.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+enum kind {
+	KIND_SIZE,      /* int64_t, with K, M, G or T by 1024 */
+	KIND_BOOL,
+	KIND_SYNC,      /* enum upload_sync */
+	KIND_SENDFILE,  /* enum sendfile */
+	KIND_TEXT,
+	KIND_LIST,      /* text: words with one space between them */
+	KIND_PATH,      /* text */
+	KIND_URL,       /* text without trailing slash */
+	KIND_MOUNT,     /* text: "" or /path without trailing slash */
+	KIND_CHARSET,   /* text: "" or a canonical name */
+};
+
+static const struct row {
+	const char *section;
+	const char *key;
+	size_t offset;       /* in struct config */
+	enum kind kind;
+	bool nullable;       /* text: an empty value is NULL, "find out" */
+	int64_t number;      /* default of a number, bool or enum */
+	int64_t min, max;    /* of a number; max 0 = none */
+	const char *text;    /* default of a text; NULL only when nullable */
+} rows[] = {
+#define NUMBER(section, key, field, def, min, max)                                                 \
+	{section, key, offsetof(struct config, field), KIND_SIZE, false, def, min, max, NULL}
+#define CHOICE(section, key, field, kind, def)                                                     \
+	{section, key, offsetof(struct config, field), kind, false, def, 0, 0, NULL}
+#define TEXT(section, key, field, kind, def)                                                       \
+	{section, key, offsetof(struct config, field), kind, def == NULL, 0, 0, 0, def}
+#define NONE ((const char *)NULL)
+
+	TEXT("site", "data_dir", data_dir, KIND_PATH, NONE),
+	TEXT("site", "public_url", public_url, KIND_URL, ""),
+	CHOICE("site", "read_only", read_only, KIND_BOOL, false),
+	CHOICE("site", "anonymous_uploads", anonymous_uploads, KIND_BOOL, false),
+	TEXT("server", "mount", mount, KIND_MOUNT, NONE),
+	CHOICE("server", "interim", interim, KIND_BOOL, false),
+	CHOICE("server", "sendfile", sendfile, KIND_SENDFILE, SENDFILE_NONE),
+	CHOICE("server", "hsts", hsts, KIND_BOOL, false),
+	NUMBER("server", "threads", threads, 16, 1, 1024),
+	NUMBER("server", "processes", processes, 2, 1, 256),
+	TEXT("server", "trusted_proxies", trusted_proxies, KIND_LIST, ""),
+	CHOICE("server", "allow_root", allow_root, KIND_BOOL, false),
+	TEXT("server", "template_dir", template_dir, KIND_PATH, NONE),
+	TEXT("server", "static_dir", static_dir, KIND_PATH, NONE),
+	TEXT("server", "leaflet_dir", leaflet_dir, KIND_PATH, "/usr/share/javascript/leaflet"),
+	TEXT("server", "program_dir", program_dir, KIND_PATH, NONE),
+	TEXT("cors", "origins", cors_origins, KIND_LIST, ""),
+	CHOICE("compat", "cors_any", compat_cors_any, KIND_BOOL, true),
+	TEXT("store", "regions", store_regions, KIND_TEXT, "auto"),
+	CHOICE("upload", "sync", upload_sync, KIND_SYNC, UPLOAD_SYNC_FULL),
+	TEXT("page", "tile_url", tile_url, KIND_TEXT, ""),
+	CHOICE("wizard", "time_enabled", time_enabled, KIND_BOOL, true),
+	CHOICE("wizard", "async", async_import, KIND_BOOL, true),
+	TEXT("wizard", "crs_favourites", crs_favourites, KIND_LIST,
+	    "EPSG:3857 EPSG:4490 EPSG:4214 EPSG:4610"),
+	TEXT("wizard", "prefer_charset", prefer_charset, KIND_CHARSET, ""),
+	CHOICE("wizard", "compat_get_run", compat_get_run, KIND_BOOL, true),
+	CHOICE("wizard", "compat_get_delete", compat_get_delete, KIND_BOOL, false),
+	TEXT("wizard", "workspace", compat_workspace, KIND_TEXT, "geonode"),
+	NUMBER("jail", "min_level", jail_min_level, 2, 1, 3),
+	TEXT("jail", "extra_drivers", extra_drivers, KIND_LIST, ""),
+	CHOICE("worker", "spawn", worker_spawn, KIND_BOOL, true),
+	TEXT("log", "file", log_file, KIND_PATH, NONE),
+#define X(field, section, key, def) NUMBER(section, key, field, def, 0, 0),
+	LIMITS(X)
+#undef X
+};
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static const struct {
+	enum kind kind;
+	const char *word;
+	int value;
+} words[] = {
+	{KIND_SYNC, "full", UPLOAD_SYNC_FULL},
+	{KIND_SYNC, "none", UPLOAD_SYNC_NONE},
+	{KIND_SENDFILE, "none", SENDFILE_NONE},
+	{KIND_SENDFILE, "x-sendfile", SENDFILE_X_SENDFILE},
+	{KIND_SENDFILE, "x-accel", SENDFILE_X_ACCEL},
+};
+
+#define N_WORDS (sizeof(words) / sizeof(words[0]))
+
+size_t config_table_size(void)
+{
+	return N_ROWS;
+}
+
+size_t config_table_find(const char *section, const char *key)
+{
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (strcmp(rows[i].section, section) == 0 && strcmp(rows[i].key, key) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+bool config_table_is_list(size_t row)
+{
+	return rows[row].kind == KIND_LIST;
+}
+
+bool config_table_is_path(size_t row)
+{
+	return rows[row].kind == KIND_PATH;
+}
+
+static void *field_of(const struct config *c, const struct row *row)
+{
+	return (char *)(uintptr_t)c + row->offset;
+}
+
+static char **text_of(const struct config *c, const struct row *row)
+{
+	return field_of(c, row);
+}
+
+/* Takes TEXT. */
+static void put_text(struct config *c, const struct row *row, char *text)
+{
+	char **at = text_of(c, row);
+
+	free(*at);
+	*at = text;
+}
+
+static void put_number(struct config *c, const struct row *row, int64_t v)
+{
+	void *at = field_of(c, row);
+
+	switch (row->kind) {
+	case KIND_SIZE:
+		*(int64_t *)at = v;
+		break;
+	case KIND_BOOL:
+		*(bool *)at = v != 0;
+		break;
+	case KIND_SYNC:
+		*(enum upload_sync *)at = (enum upload_sync)v;
+		break;
+	case KIND_SENDFILE:
+		*(enum sendfile *)at = (enum sendfile)v;
+		break;
+	case KIND_TEXT:
+	case KIND_LIST:
+	case KIND_PATH:
+	case KIND_URL:
+	case KIND_MOUNT:
+	case KIND_CHARSET:
+		break;
+	}
+}
+
+void config_table_defaults(struct config *c)
+{
+	for (const struct row *row = rows; row < rows + N_ROWS; row++) {
+		if (row->kind >= KIND_TEXT)
+			put_text(c, row, mem_strdup(row->text));
+		else
+			put_number(c, row, row->number);
+	}
+}
+
+/* "64M", "10 GiB", "512 KB": all by 1024. */
+static bool read_size(const char *value, int64_t *ret)
+{
+	static const char units[] = "KMGT";
+	size_t n = strspn(value, "0123456789");
+	CLEAN_FREE char *digits = mem_strndup(value, n);
+	const char *rest = value + n;
+	const char *unit;
+	int64_t v;
+
+	if (!text_int(digits, 0, INT64_MAX, &v))
+		return false;
+	rest += strspn(rest, " ");
+	if (*rest != '\0') {
+		char upper = (char)(*rest >= 'a' ? *rest - 'a' + 'A' : *rest);
+
+		unit = strchr(units, upper);
+		if (unit == NULL)
+			return false;
+		for (const char *u = units; u <= unit; u++)
+			if (__builtin_mul_overflow(v, KIB, &v))
+				return false;
+		rest++;
+		if (*rest != '\0' && !text_ieq(rest, "B") && !text_ieq(rest, "iB"))
+			return false;
+	}
+	*ret = v;
+	return true;
+}
+
+static const char *set_number(struct config *c, const struct row *row, const char *value)
+{
+	int64_t v = 0;
+	bool b = false;
+
+	if (row->kind == KIND_SIZE) {
+		if (!read_size(value, &v))
+			return "not a whole number, with K, M, G or T for multiples of 1024";
+		if (v < row->min || (row->max > 0 && v > row->max))
+			return "out of range";
+	} else if (row->kind == KIND_BOOL) {
+		if (*value == '\0' || !text_bool(value, &b))
+			return "neither yes nor no";
+		v = b;
+	} else {
+		size_t i = 0;
+
+		while (i < N_WORDS && (words[i].kind != row->kind || !text_ieq(words[i].word, value)))
+			i++;
+		if (i == N_WORDS)
+			return row->kind == KIND_SYNC ? "neither full nor none" :
+						       "none of none, x-sendfile, x-accel";
+		v = words[i].value;
+	}
+	put_number(c, row, v);
+	return NULL;
+}
+
+/* OLD and the words of VALUE, with one space between words. */
+static char *join_words(const char *old, const char *value)
+{
+	CLEAN_FREE char *copy = mem_strdup(value);
+	char *out = mem_alloc(strlen(old) + strlen(value) + 2);
+	char *rest = NULL;
+	size_t n = strlen(old);
+
+	memcpy(out, old, n);
+	for (char *w = strtok_r(copy, " \t,", &rest); w != NULL; w = strtok_r(NULL, " \t,", &rest)) {
+		if (n > 0)
+			out[n++] = ' ';
+		memcpy(out + n, w, strlen(w));
+		n += strlen(w);
+	}
+	out[n] = '\0';
+	return out;
+}
+
+const char *config_table_set(struct config *c, size_t i, const char *value, bool more)
+{
+	const struct row *row = &rows[i];
+	size_t len = strlen(value);
+
+	if (row->kind < KIND_TEXT)
+		return set_number(c, row, value);
+	if (!text_is_utf8(value, len))
+		return "not UTF-8";
+	if (len == 0) {
+		/* An empty value is what the default is, where "" has no meaning of its own. */
+		bool find_out = row->nullable || row->kind == KIND_PATH;
+
+		put_text(c, row, mem_strdup(find_out ? row->text : ""));
+		return NULL;
+	}
+	if (row->kind == KIND_LIST) {
+		put_text(c, row, join_words(more ? *text_of(c, row) : "", value));
+		return NULL;
+	}
+	if (row->kind == KIND_CHARSET) {
+		if (charset_canonical(value) == NULL)
+			return "unknown charset";
+		put_text(c, row, mem_strdup(charset_canonical(value)));
+		return NULL;
+	}
+	if (row->kind == KIND_URL && !text_starts(value, "https://") && !text_starts(value, "http://"))
+		return "does not begin with https:// or http://";
+	if (row->kind == KIND_MOUNT && value[0] != '/')
+		return "does not begin with /";
+	if (row->kind == KIND_URL || row->kind == KIND_MOUNT) {
+		if (strpbrk(value, " \t\"'<>?#\\") != NULL)
+			return "holds a character that has no place in it";
+		while (len > 0 && value[len - 1] == '/')
+			len--;
+	}
+	put_text(c, row, mem_strndup(value, len));
+	return NULL;
+}
+
+static void print_value(const struct config *c, const struct row *row, FILE *out)
+{
+	static const char units[] = " KMGT";
+	const void *at = field_of(c, row);
+	int64_t v;
+	size_t u = 0;
+
+	switch (row->kind) {
+	case KIND_SIZE:
+		v = *(const int64_t *)at;
+		while (v != 0 && v % KIB == 0 && u + 1 < strlen(units)) {
+			v /= KIB;
+			u++;
+		}
+		(void)fprintf(out, "%lld%.*s", (long long)v, u > 0, units + u);
+		break;
+	case KIND_BOOL:
+		(void)fputs(*(const bool *)at ? "yes" : "no", out);
+		break;
+	case KIND_SYNC:
+	case KIND_SENDFILE:
+		v = row->kind == KIND_SYNC ? (int64_t)c->upload_sync : (int64_t)c->sendfile;
+		while (words[u].kind != row->kind || words[u].value != v)
+			u++;
+		(void)fputs(words[u].word, out);
+		break;
+	case KIND_TEXT:
+	case KIND_LIST:
+	case KIND_PATH:
+	case KIND_URL:
+	case KIND_MOUNT:
+	case KIND_CHARSET:
+		if (*text_of(c, row) != NULL)
+			(void)fputs(*text_of(c, row), out);
+		break;
+	}
+}
+
+void config_table_print(const struct config *c, FILE *out)
+{
+	bool done[N_ROWS] = {false};
+
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (done[i])
+			continue;
+		(void)fprintf(out, "%s[%s]\n", i > 0 ? "\n" : "", rows[i].section);
+		for (size_t k = i; k < N_ROWS; k++) {
+			if (strcmp(rows[k].section, rows[i].section) != 0)
+				continue;
+			done[k] = true;
+			(void)fprintf(out, "%s = ", rows[k].key);
+			print_value(c, &rows[k], out);
+			(void)fputc('\n', out);
+		}
+	}
+}
+
+void config_table_free(struct config *c)
+{
+	for (const struct row *row = rows; row < rows + N_ROWS; row++)
+		if (row->kind >= KIND_TEXT)
+			put_text(c, row, NULL);
+}

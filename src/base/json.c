@@ -1,0 +1,210 @@
+#include "base/json.h"
+
+#include <math.h>
+#include <string.h>
+#include "base/json_scan.h"
+#include "base/mem.h"
+
+const struct json_limits json_limits_form = {1 << 20, 32, 10000};
+const struct json_limits json_limits_job = {16 << 20, 32, 10000};
+
+/* Members of all objects in O together. */
+static size_t members(const json_object *o)
+{
+	size_t n = 0;
+
+	if (json_object_is_type(o, json_type_array)) {
+		json_object *item;
+
+		JSON_EACH(item, o)
+			n += members(item);
+	} else if (json_object_is_type(o, json_type_object)) {
+		json_object_object_foreach((json_object *)o, key, member)
+		{
+			(void)key;
+			n += 1 + members(member);
+		}
+	}
+	return n;
+}
+
+enum err json_read(const char *text, size_t len, const struct json_limits *limits, json_object **ret)
+{
+	json_tokener *tok;
+	json_object *o;
+	struct json_scan scan;
+	enum json_tokener_error got;
+	enum err e = json_scan(text, len, limits, &scan);
+
+	if (e != ERR_OK)
+		return e;
+	/* json-c counts the level of scalars too. */
+	tok = json_tokener_new_ex(limits->depth + 2);
+	if (tok == NULL)
+		mem_die();
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	o = json_tokener_parse_ex(tok, text + scan.start, (int)(scan.end - scan.start));
+	got = json_tokener_get_error(tok);
+	/* A bare number could go on; the NUL ends it. */
+	if (got == json_tokener_continue && scan.number) {
+		o = json_tokener_parse_ex(tok, "", 1);
+		got = json_tokener_get_error(tok);
+	}
+	json_tokener_free(tok);
+	/* json-c keeps the last of equal keys, so a missing member is a doubled key. */
+	if (got != json_tokener_success || members(o) != scan.members) {
+		json_object_put(o);
+		return ERR_BAD_REQUEST;
+	}
+	*ret = o;
+	return ERR_OK;
+}
+
+char *json_print(const json_object *o, size_t *ret_len)
+{
+	size_t len, extra = 0, at = 0;
+	const char *s;
+	char *out;
+
+	s = json_object_to_json_string_length((json_object *)o, JSON_C_TO_STRING_PLAIN, &len);
+	if (s == NULL)
+		mem_die();
+	for (const char *p = s; (p = memmem(p, len - (size_t)(p - s), "\xC2\xA0", 2)) != NULL; p += 2)
+		extra += strlen("\\u00a0") - 2;
+	out = mem_alloc(len + extra + 1);
+	for (size_t i = 0; i < len;) {
+		if (extra > 0 && s[i] == '\xC2' && s[i + 1] == '\xA0') {
+			memcpy(out + at, "\\u00a0", 6);
+			at += 6;
+			i += 2;
+		} else {
+			out[at++] = s[i++];
+		}
+	}
+	out[at] = '\0';
+	if (ret_len != NULL)
+		*ret_len = at;
+	return out;
+}
+
+json_object *json_get(const json_object *o, const char *key)
+{
+	json_object *v = NULL;
+
+	if (!json_object_is_type(o, json_type_object))
+		return NULL;
+	(void)json_object_object_get_ex(o, key, &v);
+	return v;
+}
+
+/* The member KEY of O if it has TYPE, else NULL. */
+static json_object *typed(const json_object *o, const char *key, enum json_type type)
+{
+	json_object *v = json_get(o, key);
+
+	return json_object_is_type(v, type) ? v : NULL;
+}
+
+const char *json_str(const json_object *o, const char *key, const char *def)
+{
+	json_object *v = typed(o, key, json_type_string);
+
+	return v != NULL ? json_object_get_string(v) : def;
+}
+
+int64_t json_int(const json_object *o, const char *key, int64_t def)
+{
+	json_object *v = typed(o, key, json_type_int);
+
+	return v != NULL ? json_object_get_int64(v) : def;
+}
+
+double json_num(const json_object *o, const char *key, double def)
+{
+	json_object *v = json_get(o, key);
+
+	if (json_object_is_type(v, json_type_double) || json_object_is_type(v, json_type_int))
+		return json_object_get_double(v);
+	return def;
+}
+
+bool json_bool(const json_object *o, const char *key, bool def)
+{
+	json_object *v = typed(o, key, json_type_boolean);
+
+	return v != NULL ? json_object_get_boolean(v) != 0 : def;
+}
+
+json_object *json_arr(const json_object *o, const char *key)
+{
+	return typed(o, key, json_type_array);
+}
+
+json_object *json_obj(const json_object *o, const char *key)
+{
+	return typed(o, key, json_type_object);
+}
+
+size_t json_len(const json_object *array)
+{
+	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
+json_object *json_set(json_object *o, const char *key, json_object *value)
+{
+	if (json_object_object_add(o, key, value) != 0)
+		mem_die();
+	return o;
+}
+
+json_object *json_set_str(json_object *o, const char *key, const char *value)
+{
+	json_object *v = NULL;
+
+	if (value != NULL && (v = json_object_new_string(value)) == NULL)
+		mem_die();
+	return json_set(o, key, v);
+}
+
+json_object *json_set_int(json_object *o, const char *key, int64_t value)
+{
+	return json_set(o, key, json_object_new_int64(value));
+}
+
+json_object *json_set_num(json_object *o, const char *key, double value)
+{
+	char digits[40];
+
+	if (!isfinite(value))
+		return json_set(o, key, NULL);
+	/* The shortest spelling that reads back the same: 0.1, not json-c's 0.10000000000000001. */
+	for (int precision = 15; precision <= 17; precision++) {
+		(void)snprintf(digits, sizeof(digits), "%.*g", precision, value);
+		if (!(strtod(digits, NULL) < value) && !(strtod(digits, NULL) > value))
+			break;
+	}
+	if (strpbrk(digits, ".e") == NULL)
+		(void)strncat(digits, ".0", sizeof(digits) - strlen(digits) - 1);
+	return json_set(o, key, json_object_new_double_s(value, digits));
+}
+
+json_object *json_set_bool(json_object *o, const char *key, bool value)
+{
+	return json_set(o, key, json_object_new_boolean(value));
+}
+
+json_object *json_copy(const json_object *o)
+{
+	json_object *copy = NULL;
+
+	if (o == NULL)
+		return NULL;
+	if (json_object_deep_copy((json_object *)o, &copy, NULL) != 0)
+		mem_die();
+	return copy;
+}
+
+bool json_equal(const json_object *a, const json_object *b)
+{
+	return json_object_equal((json_object *)a, (json_object *)b) != 0;
+}

@@ -1,0 +1,23 @@
+/*
+ * The grammar of RFC 8259, checked before json-c sees the text: json-c 0.16 lets through what attackers send
+ * (contracts/security.md, A60).  Builds nothing, allocates nothing.
+ */
+#ifndef SLIPWAY_BASE_JSON_SCAN_H
+#define SLIPWAY_BASE_JSON_SCAN_H
+
+#include "base/json.h"
+
+struct json_scan {
+	size_t start;     /* of the value: white space before it is skipped */
+	size_t end;       /* behind the value */
+	size_t members;   /* of all objects together, doubles counted */
+	bool number;      /* the value is a bare number */
+};
+
+/*
+ * Check that TEXT is one JSON value within LIMITS.
+ * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE (bytes, or more values than a quarter of the bytes allowed).
+ */
+enum err json_scan(const char *text, size_t len, const struct json_limits *limits, struct json_scan *ret);
+
+#endif
