@@ -6,9 +6,17 @@
 
 #include "wizard/session.h"
 
-/* A compiled format. */
+/*
+ * A compiled format.  Letters of SimpleDateFormat (y M d H h m s S a Z X D, 'quoted' text) or, when there is a %, of
+ * strptime (%Y %y %m %d %H %I %M %S %f %p %z %j %b %B).  In the first kind [ ] encloses an optional part, as in Java's
+ * DateTimeFormatter; guessed formats use it where only some values of a column have a time or a zone.
+ */
 struct when_format;
-/* Compile SimpleDateFormat letters or strptime letters (with %).  NULL: *RET_BAD names the bad letters (caller frees). */
+#define WHEN_FORMAT_MAX 63    /* bytes of a pattern */
+/*
+ * NULL: *RET_BAD (may be NULL) names the bad letters ("Q"); "" when the pattern is too long, has no year, or a bracket or
+ * quote is not closed.  Caller frees *RET_BAD.
+ */
 struct when_format *when_format_new(const char *pattern, char **ret_bad);
 void when_format_free(struct when_format *);
 /*
@@ -17,12 +25,20 @@ void when_format_free(struct when_format *);
  */
 bool when_parse(const struct when_format *, const char *s, size_t len, int zone_min, int64_t *ret_ms, int64_t *ret_last);
 
+/* Any spelling of ISO 8601 that the guess knows (date and datetime columns), without naming the format. */
+bool when_parse_iso(const char *s, size_t len, int zone_min, int64_t *ret_ms, int64_t *ret_last);
+/* A year of a number column: "1900", "-44", "1900.000"; -9999..9999.  *RET_LAST is the year's last instant. */
+bool when_parse_year(const char *s, size_t len, int64_t *ret_ms, int64_t *ret_last);
+
 /* Guessing over a whole column: feed every non-empty value, then ask. */
 struct when_guess;
 struct when_guess *when_guess_new(void);
 void when_guess_free(struct when_guess *);
 void when_guess_feed(struct when_guess *, const char *s, size_t len, int64_t row);
-/* The COLUMN "time" object of wizard/message.h, NULL when < 80 % parse by one format.  Caller frees. */
+/*
+ * The COLUMN "time" object of wizard/message.h, NULL when < 80 % parse by one format.  With "ambiguous" the member
+ * "formats" holds both candidates.  "distinct" is exact up to 16384, then stays there.  Caller frees.
+ */
 json_object *when_guess_end(struct when_guess *);
 
 bool when_zone(const char *s, int *ret_minutes);       /* UTC, ±HH:MM */
@@ -41,11 +57,23 @@ struct time_form {
 	json_object *errors;          /* owned; NULL = valid */
 	json_object *warnings;        /* owned */
 };
-/* FORM NULL: only the choices (for the page). */
+/*
+ * Check the time step's fields (12.2, 12.3) against LAYER.  FORM: {name: text or [texts]}, or what time_form_input made;
+ * NULL: nothing chosen.  WARNINGS may hold time_bad_rows: HTML asks for the field `confirm` then (the view's business).
+ */
 void create_time_form(const json_object *layer, const json_object *form, struct time_form *ret);
 void time_form_done(struct time_form *);
-/* What is stored as input.time; caller frees. */
+/*
+ * What is stored as input.time: the normalised fields of 12.2 (time_attribute | text_attribute | year_attribute, the same
+ * with end_, text_attribute_format, end_text_attribute_format, presentation_strategy, precision_value (int),
+ * precision_step, time_zone), only those that say something, and "layer".  create_time_form reads it back.  Caller frees.
+ */
 json_object *time_form_input(const struct time_form *, const json_object *layer);
+/*
+ * A dataset's "time" (catalog.h) from the stored input, the layer and the import result's "time"; NULL without a time
+ * dimension.  Caller frees.
+ */
+json_object *time_of_dataset(const json_object *input, const json_object *layer, const json_object *result_time);
 /* The time page's model (12.5).  Caller frees. */
 json_object *time_model(const struct session *, const json_object *layer, const json_object *form);
 
