@@ -45,8 +45,8 @@ enum err json_read(const char *text, size_t len, const struct json_limits *limit
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	o = json_tokener_parse_ex(tok, text + scan.start, (int)(scan.end - scan.start));
 	got = json_tokener_get_error(tok);
-	/* A bare number could go on; the NUL ends it. */
-	if (got == json_tokener_continue && scan.number) {
+	/* A bare number or word could go on; the NUL ends it. */
+	if (got == json_tokener_continue) {
 		o = json_tokener_parse_ex(tok, "", 1);
 		got = json_tokener_get_error(tok);
 	}

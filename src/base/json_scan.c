@@ -247,7 +247,6 @@ enum err json_scan(const char *text, size_t len, const struct json_limits *limit
 		return ERR_TOO_LARGE;
 	skip_space(&s);
 	ret->start = s.at;
-	ret->number = peek(&s) == '-' || (peek(&s) >= '0' && peek(&s) <= '9');
 	if (!value(&s, 0))
 		return s.too_many ? ERR_TOO_LARGE : ERR_BAD_REQUEST;
 	if (s.at != len)

@@ -11,7 +11,6 @@ struct json_scan {
 	size_t start;     /* of the value: white space before it is skipped */
 	size_t end;       /* behind the value */
 	size_t members;   /* of all objects together, doubles counted */
-	bool number;      /* the value is a bare number */
 };
 
 /*
