@@ -36,7 +36,17 @@ void gpkg_point(struct gpkg *, double x, double y);
 void gpkg_wkb(struct gpkg *, const void *wkb, size_t len, const double env[4]);
 void gpkg_no_geometry(struct gpkg *);
 enum err gpkg_row(struct gpkg *, struct error *);
+/*
+ * All rows are there: the first half of gpkg_finish, for those who ask gpkg_time and gpkg_geometry before the file closes.
+ * On error the caller still ends with gpkg_abort.
+ */
+enum err gpkg_close_rows(struct gpkg *, struct error *);
+/* Distinct instants (WITH_END: start/end pairs) of _time_start and _time_end, their first and last in ms. */
+int64_t gpkg_time(struct gpkg *, bool with_end, int64_t *ret_first, int64_t *ret_last);
+/* "POINT", "MULTIPOLYGON" …; NULL = attributes table.  Settled by gpkg_close_rows; borrowed. */
+const char *gpkg_geometry(const struct gpkg *);
 /* Contents, extent, indexes on _time_start/_time_end if there, the packed R-tree, quick check; closes. */
+/* RET_EXTENT (minx, miny, maxx, maxy) is left as it is when no row has a geometry.  G is gone, even on error. */
 enum err gpkg_finish(struct gpkg *, double ret_extent[4], int64_t *ret_count, struct error *);
 void gpkg_abort(struct gpkg *);     /* closes and removes the file; NULL is fine */
 
