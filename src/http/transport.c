@@ -1,0 +1,316 @@
+#include "http/transport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fcgiapp.h>
+#include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/records.h"
+#include "http/wire.h"
+
+#define LISTEN_FD      0            /* FCGI_LISTENSOCK_FILENO */
+#define RESPONDER      1            /* FCGI_RESPONDER */
+#define RECORD_MOST    65528U       /* longest content of a record that needs no padding */
+#define PUT_MOST       4096U        /* shorter writes go through libfcgi's buffer, in one packet with the end */
+#define THREAD_STACK   ((size_t)1 << 20)
+#define LINGER_IDLE_MS 2000         /* as libfcgi: wait for the server to take the answer and close */
+#define LINGER_MS      30000
+
+struct server {
+	const struct config *config;
+	wire_fn *handle;
+	void *arg;
+	pthread_mutex_t turn;       /* one thread waits for connections, the others for it */
+};
+
+/* Set by the signal handler; the eventfd wakes the thread that waits. */
+static volatile sig_atomic_t stopping;
+static int stop_fd = -1;
+
+void transport_stop(void)
+{
+	int saved = errno;
+	uint64_t one = 1;
+
+	stopping = 1;
+	if (stop_fd >= 0 && write(stop_fd, &one, sizeof(one)) < 0) {
+		/* The counter is full: it is readable anyway. */
+	}
+	errno = saved;
+}
+
+bool transport_stopping(void)
+{
+	return stopping != 0;
+}
+
+static void on_stop(int signal)
+{
+	(void)signal;
+	transport_stop();
+}
+
+static void set_signals(void)
+{
+	struct sigaction stop = { .sa_handler = on_stop, .sa_flags = SA_RESTART };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGUSR1, &stop, NULL);      /* a graceful restart of the web server */
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* ---- FastCGI: libfcgi makes the request, this file moves the bytes */
+
+struct fastcgi {
+	struct wire wire;
+	FCGX_Request request;
+	struct records records;
+};
+
+/* The connection libfcgi reads from on this thread. */
+static _Thread_local struct records *reading;
+
+/*
+ * libfcgi's own reading function, replaced: the program's definition wins over the library's.  It would
+ * read 8 KiB ahead into a buffer nobody else can see; this one stops at record ends.
+ */
+int OS_Read(int fd, char *buf, size_t len);
+int OS_Read(int fd, char *buf, size_t len)
+{
+	if (reading != NULL && reading->fd == fd)
+		return (int)records_raw(reading, buf, len);
+	return (int)read(fd, buf, len);
+}
+
+static ssize_t fastcgi_read(struct wire *w, void *buf, size_t size, int wait_ms)
+{
+	struct fastcgi *f = w->source;
+
+	return records_body(&f->records, (unsigned)f->request.requestId, buf, size, wait_ms);
+}
+
+static bool write_all(int fd, struct iovec *iov, int n_iov)
+{
+	while (n_iov > 0) {
+		ssize_t n = writev(fd, iov, n_iov);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		while (n_iov > 0 && (size_t)n >= iov->iov_len) {
+			n -= (ssize_t)iov->iov_len;
+			iov++;
+			n_iov--;
+		}
+		if (n_iov > 0) {
+			iov->iov_base = (char *)iov->iov_base + n;
+			iov->iov_len -= (size_t)n;
+		}
+	}
+	return true;
+}
+
+/* Big pieces bypass libfcgi's 8 KiB buffer: one record each, written from where the bytes are. */
+static bool fastcgi_write(struct wire *w, const void *p, size_t n)
+{
+	struct fastcgi *f = w->source;
+	static const char zeros[8];
+
+	if (n <= PUT_MOST)
+		return FCGX_PutStr(p, (int)n, f->request.out) == (int)n;
+	if (FCGX_FFlush(f->request.out) != 0)
+		return false;
+	for (size_t at = 0; at < n;) {
+		size_t len = n - at < RECORD_MOST ? n - at : RECORD_MOST;
+		size_t pad = (8 - len % 8) % 8;
+		unsigned id = (unsigned)f->request.requestId;
+		unsigned char head[8] = { 1, 6 /* FCGI_STDOUT */, (unsigned char)(id >> 8), (unsigned char)id,
+			(unsigned char)(len >> 8), (unsigned char)len, (unsigned char)pad, 0 };
+		struct iovec iov[3] = { { head, sizeof(head) }, { (char *)p + at, len }, { (char *)zeros, pad } };
+		if (!write_all(f->request.ipcFd, iov, pad > 0 ? 3 : 2))
+			return false;
+		at += len;
+	}
+	return true;
+}
+
+static const struct wire_kind fastcgi_kind = { fastcgi_read, fastcgi_write };
+
+/* Take what the server still sends, so that closing does not destroy the answer on its way. */
+static void linger(struct fastcgi *f)
+{
+	char trash[16384];
+	unsigned id = (unsigned)f->request.requestId;
+	int64_t until = clock_mono_ms() + LINGER_MS;
+	ssize_t n;
+
+	do
+		n = records_body(&f->records, id, trash, sizeof(trash), 0);
+	while (n > 0 && clock_mono_ms() < until);
+	if (n == 0 || n == -2 || shutdown(f->request.ipcFd, SHUT_WR) != 0)
+		return;
+	while (clock_mono_ms() < until && !transport_stopping()) {
+		n = records_body(&f->records, id, trash, sizeof(trash), LINGER_IDLE_MS);
+		if (n <= 0)
+			return;
+	}
+}
+
+/* One connection is one request: keeping connections would tie a thread to each. */
+static void serve_connection(struct server *s, struct fastcgi *f, int fd)
+{
+	struct timeval idle = { .tv_sec = s->config->upload_body_idle_s };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof(idle));
+	records_init(&f->records, fd, (int)(s->config->upload_body_idle_s * 1000));
+	/*
+	 * With a connection already in place libfcgi does not accept.  Should it refuse what comes over it,
+	 * it closes it and turns to the listening socket, which is none: it returns.
+	 */
+	FCGX_InitRequest(&f->request, -1, 0);
+	f->request.ipcFd = fd;
+	f->request.keepConnection = 1;
+	reading = &f->records;
+	int rc = FCGX_Accept_r(&f->request);
+	reading = NULL;
+	if (rc < 0)
+		return;
+	f->request.keepConnection = 0;
+	if (f->request.role == RESPONDER) {
+		wire_init(&f->wire, &fastcgi_kind, (const char *const *)f->request.envp, f);
+		s->handle(&f->wire, s->arg);
+	}
+	(void)FCGX_FClose(f->request.err);
+	(void)FCGX_FClose(f->request.out);
+	linger(f);
+	f->request.detached = 1;      /* close at once: the lingering is done */
+	FCGX_Finish_r(&f->request);
+}
+
+/* The next connection, -1 when stopping.  The listening socket is shared with other processes: never shut down. */
+static int next_connection(struct server *s)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&s->turn);
+	while (!transport_stopping()) {
+		struct pollfd p[2] = { { .fd = LISTEN_FD, .events = POLLIN }, { .fd = stop_fd, .events = POLLIN } };
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (transport_stopping())
+			break;
+		fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			break;
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			log_line(LOG_LEVEL_ERROR, NULL, "accept: %s", strerror(errno));
+			clock_sleep_ms(100);
+		} else if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK) {
+			log_line(LOG_LEVEL_ERROR, NULL, "accept: %s: stopping", strerror(errno));
+			transport_stop();
+		}
+	}
+	pthread_mutex_unlock(&s->turn);
+	return fd;
+}
+
+static void *serve_thread(void *arg)
+{
+	struct server *s = arg;
+	struct fastcgi *f = mem_alloc(sizeof(*f));
+	int fd;
+
+	while ((fd = next_connection(s)) >= 0)
+		serve_connection(s, f, fd);
+	free(f);
+	return NULL;
+}
+
+/* glibc would give each thread an arena of its own and keep what big requests freed. */
+static void keep_memory_small(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 512 * 1024);
+}
+
+static enum err serve_fastcgi(struct server *s, struct error *error)
+{
+	size_t n = s->config->threads > 1 ? (size_t)s->config->threads - 1 : 0, made = 0;
+	pthread_attr_t attr;
+	pthread_t *threads;
+	int flags = fcntl(LISTEN_FD, F_GETFL);
+
+	/* Several processes wake for one connection; those that come late must not block in accept. */
+	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) < 0)
+		return error_errno(error, ERR_IO, "listening socket");
+	keep_memory_small();
+	threads = mem_array(n + 1, sizeof(*threads));
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	while (made < n && pthread_create(&threads[made], &attr, serve_thread, s) == 0)
+		made++;
+	pthread_attr_destroy(&attr);
+	if (made < n)
+		log_line(LOG_LEVEL_WARN, NULL, "only %zu of %zu threads could be made", made + 1, n + 1);
+	serve_thread(s);
+	for (size_t i = 0; i < made; i++)
+		pthread_join(threads[i], NULL);
+	free(threads);
+	return ERR_OK;
+}
+
+/* ---- plain CGI: standard input and output */
+
+static ssize_t cgi_read(struct wire *w, void *buf, size_t size, int wait_ms)
+{
+	(void)w;
+	if (!records_wait(STDIN_FILENO, wait_ms))
+		return -1;
+	ssize_t n = read(STDIN_FILENO, buf, size);
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? -1 : -2;
+	return n;
+}
+
+static bool cgi_write(struct wire *w, const void *p, size_t n)
+{
+	struct iovec iov = { (void *)p, n };
+
+	(void)w;
+	return write_all(STDOUT_FILENO, &iov, 1);
+}
+
+static const struct wire_kind cgi_kind = { cgi_read, cgi_write };
+
+enum err transport_serve(const struct config *config, wire_fn *handle, void *arg, struct error *error)
+{
+	struct server s = { config, handle, arg, PTHREAD_MUTEX_INITIALIZER };
+
+	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (stop_fd < 0)
+		return error_errno(error, ERR_IO, "eventfd");
+	set_signals();
+	if (FCGX_IsCGI()) {
+		struct wire w;
+		wire_init(&w, &cgi_kind, (const char *const *)environ, NULL);
+		w.cgi = true;
+		handle(&w, arg);
+		return ERR_OK;
+	}
+	return serve_fastcgi(&s, error);
+}
