@@ -36,7 +36,7 @@ struct charset_guess {
 	char line[LINE_BYTES];
 	size_t n_line;
 	bool line_high;            /* the line has a byte above 127 */
-	bool line_skip;            /* the line was too long to be cut safely */
+	bool line_skip;            /* nothing is gathered before the next byte that cannot be inside a character */
 };
 
 struct charset_guess *charset_guess_new(void)
@@ -152,27 +152,23 @@ static void line_end(struct charset_guess *g)
 }
 
 /*
- * Bytes below 0x30 are never inside a character of any of these charsets, so a long line may be cut there; one
- * without such a byte is left out, since half a character would mislead the detector.
+ * Bytes below 0x30 are never inside a character of any of these charsets, so a long line may be cut there.  A
+ * stretch without such a byte is left out, since half a character would mislead the detector.
  */
 static void line_byte(struct charset_guess *g, unsigned char b)
 {
-	if (b == '\n') {
-		if (!g->line_skip) {
-			g->line[g->n_line++] = '\n';
-			line_end(g);
-		}
-		g->n_line = 0;
-		g->line_high = g->line_skip = false;
+	if (g->line_skip && b >= 0x30)
 		return;
-	}
-	if (g->line_skip)
-		return;
+	g->line_skip = false;
 	g->line[g->n_line++] = (char)b;
 	g->line_high = g->line_high || b >= 0x80;
-	if (b < 0x30 && g->n_line > LINE_BYTES / 2)
+	if (b == '\n' || (b < 0x30 && g->n_line > LINE_BYTES / 2)) {
 		line_end(g);
-	g->line_skip = g->n_line == LINE_BYTES - 1;   /* room for the newline */
+	} else if (g->n_line == LINE_BYTES) {
+		g->line_skip = g->line_high;
+		g->n_line = 0;
+		g->line_high = false;
+	}
 }
 
 static void see_mark(struct charset_guess *g)
@@ -259,8 +255,7 @@ static const char *detected(struct charset_guess *g)
 {
 	const char *name;
 
-	if (!g->line_skip)
-		line_end(g);
+	line_end(g);
 	if (g->detector == NULL)
 		return NULL;
 	uchardet_data_end(g->detector);

@@ -13,6 +13,7 @@
 #include "base/text.h"
 
 #define LINE_MAX_BYTES 4096   /* PIPE_BUF: a line up to here stays whole in a pipe with many writers */
+#define ID_MAX_BYTES   100    /* of a request id, escaped */
 #define TEXT_MAX_BYTES 3000   /* of the message before escaping */
 
 /* The sink.  Set by log_open before there are threads; a reopen exchanges what FD means, not FD. */
@@ -74,8 +75,8 @@ static bool is_plain(int32_t cp)
 	    !(cp >= 0x202A && cp <= 0x202E) && !(cp >= 0x2066 && cp <= 0x2069);
 }
 
-/* Append S to LINE (AT bytes used), escaped; what does not fit is cut off with dots. */
-static size_t escape(char *line, size_t at, const char *s)
+/* Append S to LINE (AT bytes used), escaped; what goes over MAX is cut off with dots. */
+static size_t escape(char *line, size_t at, size_t max, const char *s)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t len = strlen(s);
@@ -84,7 +85,7 @@ static size_t escape(char *line, size_t at, const char *s)
 		int32_t cp;
 		size_t n = text_decode(s + i, len - i, &cp);
 
-		if (at + 4 + 4 > LINE_MAX_BYTES) {   /* one more character, dots and the newline */
+		if (at + 4 + 3 > max) {   /* one more character and the dots */
 			memcpy(line + at, "...", 3);
 			return at + 3;
 		}
@@ -120,10 +121,11 @@ void log_line(enum log_level level, const char *request_id, const char *fmt, ...
 	when[strlen(when) - 1] = '\0';   /* the Z goes behind the milliseconds */
 	(void)snprintf(head, sizeof(head), "%s.%03dZ %s %s[%ld] ", when, (int)(now % 1000), levels[level],
 	    sink.program != NULL ? sink.program : "slipway", (long)getpid());
-	at = escape(line, 0, head);
-	at = escape(line, at, request_id != NULL && *request_id != '\0' ? request_id : "-");
+	at = escape(line, 0, sizeof(head), head);
+	at = escape(line, at, at + ID_MAX_BYTES,
+	    request_id != NULL && *request_id != '\0' ? request_id : "-");
 	line[at++] = ' ';
-	at = escape(line, at, text);
+	at = escape(line, at, sizeof(line) - 1, text);
 	line[at++] = '\n';
 	if (moved())
 		log_reopen();
