@@ -2,7 +2,7 @@
  * Layout of the CRS index: written by geo/crs_export.c, mapped by wizard/crs_index.c.  One machine's byte order; numbers
  * are 32-bit, texts are offsets into one block that begins and ends with NUL (offset 0 is the empty text).
  *
- *   header | entries, sorted by authority, number, code | areas | texts
+ *   header | areas | entries, sorted by authority, number, code | texts
  */
 #ifndef SLIPWAY_WIZARD_CRS_FILE_H
 #define SLIPWAY_WIZARD_CRS_FILE_H
