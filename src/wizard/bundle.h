@@ -33,7 +33,8 @@ struct bundle_set {
 
 /*
  * Sort FILES into bundles.  IN_ZIP: members of an archive (folders separate, junk ignored, archives inside refused).
- * EXTRA_DRIVERS as in the configuration.  Sets role and bundle of each file.
+ * EXTRA_DRIVERS as in the configuration.  Sets role and bundle of each file.  Files of a bundle that have a head are
+ * checked with bundle_check_content.
  * Owns: caller calls bundle_set_done.
  */
 void bundle_sort(struct bundle_file *files, size_t n, bool in_zip, const char *extra_drivers,

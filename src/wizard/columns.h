@@ -23,6 +23,15 @@ struct column_guess {
 void columns_guess(const json_object *layer, struct column_guess *ret);
 
 /*
+ * What the csv step stores, by columns_check:
+ *   {"layer":i,"geometry":"latlng|column|none","lat":"name","lng":"name","lat_i":0,"lng_i":1,"dms":bool (latlng),
+ *    "geom_column":"name","geom_i":2,"geom_format":"WKT|EWKT|WKB|GeoJSON" (column),
+ *    "crs_known":"EPSG:4326" (column with SRID, or GeoJSON: no srs page), "crs_guess":"EPSG:4527" (default of the srs page),
+ *    "bad_rows":"keep|skip|fail","columns":[{"i","name","original","type","use"}] (all of them),
+ *    "dialect":{"charset","delimiter","header","decimal","sheet"} (only what was chosen, absent = nothing)}
+ */
+
+/*
  * Judge the csv step's fields for LAYER (9.2, 9.7).  FIELDS: {name: text or [texts]}.  On success *RET_INPUT is what
  * session_set_input stores (column choices by index and name); *WARNINGS grows.  On error *ERRORS grows and *RET_INPUT
  * is NULL.  Caller frees all.

@@ -74,14 +74,21 @@ json_object *session_layers(const struct session *);         /* NULL before insp
 json_object *session_layer(const struct session *, int64_t i);
 json_object *session_input(const struct session *, enum step);      /* NULL: no input yet */
 bool session_inspected(const struct session *);
+/* The csv input of table layer I, in kind multi that layer's own.  NULL: none yet.  Borrowed. */
+json_object *session_table_input(const struct session *, int64_t i);
 
 /*
  * Store the input of STEP (takes FIELDS): sets completed, the hash, forgets that later steps were done (their values
- * stay).  False when the same input was there already (nothing changed).
+ * stay, marked "stale").  False when the same input was there already (nothing changed).  rev is the caller's.
  */
 bool session_set_input(struct session *, enum step, json_object *fields);
+/* Is there input of STEP that still holds (no earlier step changed since)? */
+bool session_has_input(const struct session *, enum step);
 
-/* Percent of contracts/wizard.md 14.3, from state and task progress. */
+/*
+ * Percent of contracts/wizard.md 14.3, from state and task progress (NULL = none).  A "percent" member of PROGRESS, the
+ * last one told, is never undercut while running.
+ */
 int session_percent(const struct session *, const json_object *progress);
 /* May a person still change inputs?  (not PENDING, RUNNING, COMPLETE, PROCESSED) */
 bool session_editable(const struct session *);

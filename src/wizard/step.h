@@ -28,6 +28,11 @@ enum step step_missing_before(const struct session *s, enum step limit);
  * Covers "the save answer in JSON always names the first step" and "compat: always ready → final".
  */
 enum step step_next_stop(const struct session *s, enum mode mode);
+/*
+ * The same as if AFTER were the last step completed: where a GET of AFTER goes that needs no input, and the answer to a
+ * POST of AFTER that changed nothing.
+ */
+enum step step_stop_after(const struct session *s, enum step after, enum mode mode);
 
 /* The step list shown on pages: [{"step","state":"done|current|todo|skipped","url":bool}].  Caller frees. */
 json_object *step_trail(const struct session *s, enum step current);
