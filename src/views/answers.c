@@ -177,7 +177,7 @@ enum err error_response(struct turn *t, int status, int compat_status, json_obje
 	struct call *call = t->call;
 	json_object *m = base_answer(t, false, "error");
 	json_object *details = problem_details(call, problems);
-	json_object *first = json_object_array_get_idx(details, 0);
+	json_object *first = json_at(details, 0);
 	json_object *messages = json_object_new_array();
 	json_object *d = NULL;
 
@@ -284,7 +284,7 @@ static char *bbox_text(const json_object *bbox)
 	char *s = mem_strdup("");
 	for (size_t i = 0; i < 4; i++) {
 		char *longer = mem_printf("%s%s%.10g", s, i > 0 ? "," : "",
-		    json_object_get_double(json_object_array_get_idx(bbox, i)));
+		    json_object_get_double(json_at(bbox, i)));
 		free(s);
 		s = longer;
 	}
@@ -295,7 +295,7 @@ enum err finished_response(struct turn *t)
 {
 	struct call *call = t->call;
 	json_object *datasets = session_datasets(t);
-	json_object *first = json_object_array_get_idx(datasets, 0);
+	json_object *first = json_at(datasets, 0);
 
 	if (call->mode == MODE_HTML) {
 		CLEAN_FREE char *to = json_len(datasets) == 1 && json_get(first, "id") != NULL ?
@@ -319,7 +319,7 @@ enum err finished_response(struct turn *t)
 	} else {
 		json_set(m, "crs", NULL);
 	}
-	json_object *ref = json_object_array_get_idx(json_arr(t->s->doc, "datasets"), 0);
+	json_object *ref = json_at(json_arr(t->s->doc, "datasets"), 0);
 	json_object *info = json_obj(ref, "info");
 	json_set(m, "info", info != NULL ? json_copy(info) : json_object_new_object());
 	json_set(m, "rows", json_copy(json_get(ref, "rows")));

@@ -125,6 +125,6 @@ void call_wake_worker(struct call *call)
 	char *argv[] = { program, (char *)(uintptr_t) "--data-dir", c->data_dir, (char *)(uintptr_t) "--once",
 		c->path == NULL ? NULL : (char *)(uintptr_t) "--config", c->path, NULL };
 	struct error error = {0};
-	if (child_detach(program, argv, &error) != ERR_OK)
+	if (child_detach(program, argv, c->log_file, &error) != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, call->req->id, "worker does not start: %s", error.text);
 }

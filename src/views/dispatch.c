@@ -56,31 +56,28 @@ static enum mode mode_of(const struct req *req)
 
 /* ---- errors become answers */
 
+/* What else an error's answer says, by error. */
+static const struct {
+	enum err err;
+	const char *retry_after;      /* seconds */
+} retries[] = {
+	{ ERR_BUSY, "1" }, { ERR_STOPPING, "1" }, { ERR_STORE, "5" }, { ERR_UNAVAILABLE, "5" }, { ERR_RATE, "60" },
+};
+
 static void error_headers(struct call *call, enum err err)
 {
-	struct reply *reply = call->reply;
-	switch (err) {
-	case ERR_AUTH: {
+	if (err == ERR_AUTH) {
+		/* Basic would open a password box in the middle of a script's or page's own request. */
 		bool quiet = req_header(call->req, "X-Requested-With") != NULL ||
-		    (call->route != NULL && call->route->style == STYLE_PLAIN);
-		reply_header(reply, "WWW-Authenticate", quiet ? "Slipway realm=\"Slipway\"" : "Basic realm=\"Slipway\", charset=\"UTF-8\"");
-		break;
+			     (call->route != NULL && call->route->style == STYLE_PLAIN);
+		reply_header(call->reply, "WWW-Authenticate",
+		    quiet ? "Slipway realm=\"Slipway\"" : "Basic realm=\"Slipway\", charset=\"UTF-8\"");
 	}
-	case ERR_BUSY:
-	case ERR_STOPPING:
-		reply_header(reply, "Retry-After", "1");
-		break;
-	case ERR_STORE:
-	case ERR_UNAVAILABLE:
-		reply_header(reply, "Retry-After", "5");
-		break;
-	case ERR_RATE:
-		reply_header(reply, "Retry-After", "60");
-		break;
-	default:
-		break;
+	for (size_t i = 0; i < sizeof(retries) / sizeof(*retries); i++) {
+		if (retries[i].err == err)
+			reply_header(call->reply, "Retry-After", retries[i].retry_after);
 	}
-	reply_header(reply, "X-Slipway-Error", err_name(err));
+	reply_header(call->reply, "X-Slipway-Error", err_name(err));
 }
 
 static void answer_error(struct call *call, enum err err)
@@ -91,7 +88,7 @@ static void answer_error(struct call *call, enum err err)
 		problems_add(&call->problems, problem_new(code));
 	}
 	json_object *details = problem_details(call, call->problems);
-	json_object *first = json_object_array_get_idx(details, 0);
+	json_object *first = json_at(details, 0);
 	const char *message = json_str(first, "message", "");
 
 	if (call->route != NULL && call->route->style == STYLE_PLAIN && call->mode != MODE_STRICT) {

@@ -24,6 +24,7 @@ view_fn password_view;         /* GET, POST /account/password */
 view_fn upload_root_view;      /* GET, POST /upload/ */
 view_fn upload_redirect_view;  /* /upload */
 view_fn upload_view;           /* GET, POST /upload/{step} */
+view_fn upload_unknown_view;   /* anything else below /upload/: 404 */
 view_fn upload_cancel_view;    /* POST /upload/cancel */
 view_fn upload_retry_view;     /* POST /upload/retry */
 view_fn upload_delete_view;    /* GET, POST, DELETE /upload/delete/{id} */

@@ -60,6 +60,13 @@ enum err final_step_view(struct turn *);
 enum err run_step_view(struct turn *);
 enum err save_step_view(struct call *);
 
+/* Cancel what runs, release the uploads, remove record and files. */
+enum err session_remove(struct turn *);
+/* The caller's unfinished sessions, for pages.  Caller frees. */
+json_object *open_sessions(struct call *);
+/* The upload page with STATUS and the call's problems above it. */
+enum err save_page(struct call *, int status);
+
 /* Details of problems for JSON and pages: [{code,message,field,file,layer,row,line,column,value,hint}].  Caller frees. */
 json_object *problem_details(const struct call *, json_object *problems);
 /* Does a user or group exist?  subject_fn for wizard/final. */

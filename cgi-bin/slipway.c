@@ -1,0 +1,176 @@
+/*
+ * The front: the only web entry, FastCGI or plain CGI.  Its route table is the map of the product.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/token.h"
+#include "views/views.h"
+
+#define GET METHOD_BIT(METHOD_GET)
+#define POST METHOD_BIT(METHOD_POST)
+#define PUT METHOD_BIT(METHOD_PUT)
+#define DELETE METHOD_BIT(METHOD_DELETE)
+
+static const struct route routes[] = {
+	/* path                         methods        login        csrf         body             errors        max  view */
+	{ "/",                          GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  start_view },
+	{ "/healthz",                   GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  health_view },
+	{ "/readyz",                    GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  ready_view },
+	{ "/metrics",                   GET,           LOGIN_ADMIN, CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  metrics_view },
+	{ "/about",                     GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  about_view },
+	{ "/static/{path:rest}",        GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  static_view },
+	{ "/login",                     GET | POST,    LOGIN_NONE,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  login_view },
+	{ "/account/login/",            GET | POST,    LOGIN_NONE,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  login_view },
+	{ "/logout",                    GET | POST,    LOGIN_NONE,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  logout_view },
+	{ "/first",                     GET | POST,    LOGIN_NONE,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  first_login_view },
+	{ "/account/password",          GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  password_view },
+	/* the wizard */
+	{ "/upload",                    GET | POST,    LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  upload_redirect_view },
+	{ "/upload/",                   GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FILES, STYLE_WIZARD, -1, upload_root_view },
+	{ "/upload/progress",           GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  data_upload_progress },
+	{ "/upload/cancel",             POST,          LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  upload_cancel_view },
+	{ "/upload/retry",              POST,          LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  upload_retry_view },
+	{ "/upload/crs",                GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  crs_view },
+	{ "/upload/preview",            GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  preview_view },
+	{ "/upload/report",             GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  report_view },
+	{ "/upload/log",                GET,           LOGIN_ADMIN, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  task_log_view },
+	{ "/upload/delete/{id}",        GET | POST | DELETE, LOGIN_USER, CSRF_FORM, BODYRULE_FORM, STYLE_WIZARD, 0, upload_delete_view },
+	{ "/upload/new/",               POST,          LOGIN_USER,  CSRF_FORM,   BODYRULE_FILES, STYLE_WIZARD, -1, upload_new_view },
+	{ "/upload/remove/{id}",        POST | DELETE, LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  upload_remove_view },
+	{ "/upload/{step:alpha}",       GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  upload_view },
+	{ "/upload/{rest:rest}",        GET | POST,    LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  upload_unknown_view },
+	{ "/api/v2/uploads/",           GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  api_uploads_view },
+	{ "/api/v2/uploads/upload/",    POST,          LOGIN_USER,  CSRF_FORM,   BODYRULE_FILES, STYLE_WIZARD, -1, api_post_view },
+	{ "/api/v2/uploads/{id}/",      GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  api_upload_view },
+	{ "/api/v2/upload-size-limits/",             GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_size_limits_view },
+	{ "/api/v2/upload-size-limits/{slug}/",      GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_size_limits_view },
+	{ "/api/v2/upload-parallelism-limits/",      GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_parallelism_view },
+	/* plain uploads */
+	{ "/files/",                    POST,          LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_PLAIN,  -1, files_put_view },
+	{ "/files/{name}",              PUT,           LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_PLAIN,  -1, files_put_view },
+	{ "/files/{id}",                GET | DELETE,  LOGIN_USER,  CSRF_ORIGIN, BODYRULE_NONE,  STYLE_PLAIN,  0,  files_status_view },
+	/* datasets */
+	{ "/datasets/",                 GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  datasets_view },
+	{ "/datasets/{id:int}",         GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_view },
+	{ "/datasets/{id:int}/download", GET,          LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_download_view },
+	{ "/datasets/{id:int}/delete",  GET | POST | DELETE, LOGIN_USER, CSRF_FORM, BODYRULE_FORM, STYLE_WIZARD, 0, dataset_delete_view },
+	{ "/datasets/{id:int}/original/{n:int}", GET,  LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
+	{ "/datasets/{id:int}/{what}",  GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
+	{ "/layers/{name}",             GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  layer_view },
+};
+
+static void on_term(int sig)
+{
+	(void)sig;
+	store_stop();
+	transport_stop();
+}
+
+/* What every process of ours does first: no core dumps, no group files, no deadly SIGPIPE. */
+static void set_up_process(void)
+{
+	struct rlimit none = { 0, 0 };
+	struct sigaction term = { .sa_handler = on_term }, ignore = { .sa_handler = SIG_IGN },
+			 reap = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
+	(void)umask(077);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	sigaction(SIGTERM, &term, NULL);
+	sigaction(SIGUSR1, &term, NULL);      /* mod_fcgid's and libfcgi's word for "finish" */
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGCHLD, &reap, NULL);      /* workers outlive us and leave no zombies */
+}
+
+/* The server's secret: 32 random bytes, made once; whoever comes second reads the first one's. */
+static enum err read_secret(const struct config *c, unsigned char secret[32], struct error *error)
+{
+	CLEAN_FREE char *path = mem_printf("%s/secret", c->data_dir);
+	for (int tries = 0; tries < 50; tries++) {
+		CLEAN_FREE char *text = NULL;
+		size_t len = 0;
+		if (fs_read_file(AT_FDCWD, path, 64, &text, &len, NULL) == ERR_OK && len == 32) {
+			memcpy(secret, text, 32);
+			return ERR_OK;
+		}
+		token_bytes(secret, 32);
+		CLEAN_FREE char *temp = mem_printf("%s.%d", path, (int)getpid());
+		CLEAN_FD int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return error_errno(error, ERR_IO, "secret");
+		bool made = write(fd, secret, 32) == 32 && fsync(fd) == 0 && link(temp, path) == 0;
+		(void)unlink(temp);
+		if (!made && errno != EEXIST)
+			return error_errno(error, ERR_IO, "secret");
+	}
+	return error_set(error, ERR_IO, "secret: unreadable");
+}
+
+static enum err open_all(struct ctx *ctx, bool keep, struct error *error)
+{
+	const struct config *c = ctx->config;
+	CLEAN_FREE char *crs = mem_printf("%s/crs.index", c->data_dir);
+	enum err err = store_open(c, keep, &ctx->store, error);
+	if (err == ERR_OK)
+		err = read_secret(c, ctx->secret, error);
+	if (err == ERR_OK)
+		err = engine_open(c, ctx->store, &ctx->engine, error);
+	if (err == ERR_OK)
+		err = catalog_open(c, &ctx->catalog, error);
+	if (err == ERR_OK)
+		err = pages_load(c->template_dir, &ctx->pages, error);
+	if (err == ERR_OK && crs_index_open(crs, &ctx->crs, NULL) != ERR_OK)
+		log_line(LOG_LEVEL_WARN, NULL, "no CRS index: run `slipway crs-index`");
+	return err;
+}
+
+/* Without a store there is still an answer: a web server's bare 500 tells nobody anything. */
+static void sorry(struct wire *wire, void *arg)
+{
+	static const char text[] = "Status: 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n"
+				   "X-Slipway: 1\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+				   "Slipway cannot work just now. The log says why.\n";
+	(void)arg;
+	(void)wire_write(wire, text, sizeof(text) - 1);
+}
+
+int main(int argc, char **argv)
+{
+	struct ctx ctx = { .routes = routes, .n_routes = sizeof(routes) / sizeof(*routes) };
+	struct config *config = NULL;
+	struct error error = {0};
+	const char *file = argc == 3 && strcmp(argv[1], "--config") == 0 ? argv[2] : NULL;
+
+	set_up_process();
+	log_open("slipway.fcgi", NULL);
+	enum err err = config_load(file, getenv("SLIPWAY_DATA_DIR"), argv[0], &config, &error);
+	if (err != ERR_OK) {
+		log_line(LOG_LEVEL_ERROR, NULL, "%s", error.text);
+		return 2;
+	}
+	if (config->log_file != NULL)
+		log_open("slipway.fcgi", config->log_file);
+	ctx.config = config;
+	ctx.cgi = transport_is_cgi();
+	err = open_all(&ctx, !ctx.cgi, &error);
+	if (err != ERR_OK)
+		log_line(LOG_LEVEL_ERROR, NULL, "cannot start: %s", error.text);
+	err = transport_serve(config, err == ERR_OK ? dispatch : sorry, &ctx, &error);
+	if (err != ERR_OK)
+		log_line(LOG_LEVEL_ERROR, NULL, "%s", error.text);
+	crs_index_close(ctx.crs);
+	pages_free(ctx.pages);
+	catalog_close(ctx.catalog);
+	engine_close(ctx.engine);
+	store_close(ctx.store);
+	config_free(config);
+	return err == ERR_OK ? 0 : 1;
+}

@@ -1,0 +1,321 @@
+/*
+ * Logging in and out, the one-time link of a fresh installation, changing one's password.
+ * Source: contracts/security.md 3.3; design.md, settled names.
+ */
+#include <string.h>
+#include <openssl/crypto.h>
+#include "views/identity.h"
+#include "views/wizard.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/token.h"
+
+/* Where to after the login: only paths of ours, never another site. */
+static char *next_of(const struct call *call)
+{
+	const char *next = form_get(&call->form, "next");
+	if (next == NULL)
+		next = req_query(call->req, "next");
+	bool ours = next != NULL && next[0] == '/' && next[1] != '/' && next[1] != '\\' &&
+		    text_starts(next, call->req->mount) && strpbrk(next, "\r\n\t\\") == NULL;
+	return ours ? mem_strdup(next) : call_url(call, "/");
+}
+
+static enum err login_page(struct call *call, int status)
+{
+	json_object *m = json_object_new_object(), *page = json_object_new_object();
+	CLEAN_FREE char *next = next_of(call);
+	const char *name = form_get(&call->form, "username");
+	json_set_str(page, "next", next);
+	json_set_str(page, "name", name != NULL ? name : "");
+	json_set(m, "page", page);
+	json_set_bool(m, "success", status == 200);
+	if (call->problems != NULL)
+		json_set(m, "details", problem_details(call, call->problems));
+	call_page(call, m, "title.login");
+	reply_model(call->reply, status, "login", m);
+	return ERR_OK;
+}
+
+struct start_login {
+	const char *user;
+	const char *address;
+	int64_t max;
+	char token[33];
+	const char *old;      /* a login of before, ended with this one */
+};
+
+static enum err start_pass(struct pass *p, void *arg)
+{
+	struct start_login *s = arg;
+	if (s->old != NULL) {
+		enum err err = logins_end(p, s->old);
+		if (err != ERR_OK && err != ERR_NOT_FOUND)
+			return err;
+	}
+	return logins_add(p, s->user, s->address, clock_now_ms(), s->max, s->token);
+}
+
+static enum err start_login(struct call *call, const char *user)
+{
+	struct start_login s = { .user = user, .address = call->req->address, .max = call->ctx->config->logins_per_user };
+	const char *old = req_cookie(call->req, "slipway_login");
+	s.old = old != NULL && token_is_hex(old, 32) ? old : NULL;
+	token_hex(s.token, 32);
+	enum err err = store_pass(call->ctx->store, PASS_SYNC, "login", start_pass, &s, &call->error);
+	if (err != ERR_OK)
+		return err;
+	reply_cookie(call->reply, call->req,
+	    &(struct cookie){ .name = "slipway_login", .value = s.token, .max_age = -1, .http_only = true });
+	/* The form token is bound to the login: a new one goes with it. */
+	token_sha256_hex(s.token, 32, call->who.login);
+	snprintf(call->who.name, sizeof(call->who.name), "%s", user);
+	call->who.by_cookie = true;
+	csrf_prepare(call);
+	if (call->csrf_new)
+		reply_cookie(call->reply, call->req, &(struct cookie){ .name = "csrftoken", .value = call->csrf, .max_age = -1 });
+	call->csrf_new = false;
+	OPENSSL_cleanse(s.token, sizeof(s.token));
+	return ERR_OK;
+}
+
+enum err login_view(struct call *call)
+{
+	if (call->req->method != METHOD_POST)
+		return login_page(call, 200);
+	const char *name = form_get(&call->form, "username");
+	const char *password = form_get(&call->form, "password");
+	struct principal who = {0};
+
+	if (name == NULL || *name == '\0')
+		name = form_get(&call->form, "login");      /* GeoNode's name for it */
+	if (name == NULL || *name == '\0' || password == NULL || *password == '\0') {
+		(void)call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("login_fields"), "field", "username"));
+		return call->mode == MODE_HTML ? login_page(call, 400) : ERR_BAD_REQUEST;
+	}
+	enum err err = identity_password(call, name, password, &who);
+	if (err == ERR_AUTH || err == ERR_RATE) {
+		call->error = (struct error){0};
+		(void)call_fail(call, err, problem_str(problem_new(err == ERR_AUTH ? "login_wrong" : "login_rate"), "field", "password"));
+		return call->mode == MODE_HTML ? login_page(call, err == ERR_AUTH ? 401 : 429) : err;
+	}
+	if (err == ERR_OK)
+		err = start_login(call, who.name);
+	if (err != ERR_OK)
+		return err;
+	if (call->mode == MODE_STRICT) {
+		json_object *m = json_object_new_object();
+		json_set_bool(m, "success", true);
+		json_set_str(m, "user", who.name);
+		reply_model(call->reply, 200, "json", m);
+		call->reply->format = FORMAT_JSON;
+		return ERR_OK;
+	}
+	CLEAN_FREE char *to = next_of(call);
+	reply_redirect(call->reply, 303, to);
+	return ERR_OK;
+}
+
+struct end_login {
+	const char *token;
+};
+
+static enum err end_pass(struct pass *p, void *arg)
+{
+	struct end_login *e = arg;
+	enum err err = logins_end(p, e->token);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+enum err logout_view(struct call *call)
+{
+	const char *token = req_cookie(call->req, "slipway_login");
+	CLEAN_FREE char *home = call_url(call, "/login?note=logged_out");
+
+	if (call->req->method != METHOD_POST && req_header(call->req, "Referer") == NULL &&
+	    req_header(call->req, "Origin") == NULL)
+		return call_fail(call, ERR_FORBIDDEN, problem_new("csrf_failed"));
+	if (call->req->method != METHOD_POST) {
+		enum err err = csrf_origin(call);
+		if (err != ERR_OK)
+			return err;
+	}
+	if (token != NULL && token_is_hex(token, 32)) {
+		struct end_login e = { .token = token };
+		enum err err = store_pass(call->ctx->store, PASS_DELETE, "logout", end_pass, &e, &call->error);
+		if (err != ERR_OK)
+			return err;
+	}
+	reply_cookie(call->reply, call->req, &(struct cookie){ .name = "slipway_login", .value = "", .max_age = 0, .http_only = true });
+	reply_cookie(call->reply, call->req, &(struct cookie){ .name = "csrftoken", .value = "", .max_age = 0 });
+	call->csrf_new = false;
+	reply_redirect(call->reply, 303, home);
+	return ERR_OK;
+}
+
+/* ---- the one-time link */
+
+struct first {
+	const char *token;
+	const char *name;
+	const char *hash;
+};
+
+static enum err first_check_pass(struct pass *p, void *arg)
+{
+	struct first *f = arg;
+	return first_login_check(p, f->token, clock_now_ms());
+}
+
+static enum err first_make_pass(struct pass *p, void *arg)
+{
+	struct first *f = arg;
+	json_object *old = NULL;
+	enum err err = first_login_check(p, f->token, clock_now_ms());
+	if (err != ERR_OK)
+		return err;
+	err = users_get(p, f->name, &old);
+	json_object_put(old);
+	if (err == ERR_OK)
+		return ERR_CONFLICT;
+	if (err != ERR_NOT_FOUND)
+		return err;
+	json_object *user = json_object_new_object();
+	json_set_str(user, "name", f->name);
+	json_set_str(user, "password", f->hash);
+	json_set_bool(user, "admin", true);
+	json_set_int(user, "created", clock_now_ms());
+	err = users_put(p, user);
+	json_object_put(user);
+	return err == ERR_OK ? first_login_clear(p) : err;
+}
+
+static enum err first_page(struct call *call, int status, const char *token)
+{
+	json_object *m = json_object_new_object(), *page = json_object_new_object();
+	const char *name = form_get(&call->form, "username");
+	json_set_str(page, "token", token);
+	json_set_str(page, "name", name != NULL ? name : "admin");
+	json_set(m, "page", page);
+	if (call->problems != NULL)
+		json_set(m, "details", problem_details(call, call->problems));
+	call_page(call, m, "title.first");
+	reply_model(call->reply, status, "first", m);
+	return ERR_OK;
+}
+
+enum err first_login_view(struct call *call)
+{
+	bool post = call->req->method == METHOD_POST;
+	const char *token = post ? form_get(&call->form, "first") : req_query(call->req, "token");
+	struct first f = { .token = token != NULL ? token : "", .name = form_get(&call->form, "username") };
+	CLEAN_FREE char *hash = NULL;
+	enum err err = store_pass(call->ctx->store, PASS_READ, "first", first_check_pass, &f, &call->error);
+	if (err == ERR_NOT_FOUND) {
+		call->error = (struct error){0};
+		return call_fail(call, ERR_GONE, problem_new("first_used"));
+	}
+	if (err != ERR_OK || !post)
+		return err == ERR_OK ? first_page(call, 200, f.token) : err;
+
+	const char *password = form_get(&call->form, "password");
+	const char *bad = f.name == NULL || !user_name_ok(f.name) ? "user_name_bad" :
+			  password == NULL ? "password_short" : user_password_problem(f.name, password);
+	if (bad != NULL) {
+		(void)call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new(bad), "field", strcmp(bad, "user_name_bad") == 0 ? "username" : "password"));
+		return first_page(call, 400, f.token);
+	}
+	err = user_password_hash(call->ctx->store, password, &hash, &call->error);
+	if (err != ERR_OK)
+		return err;
+	f.hash = hash;
+	err = store_pass(call->ctx->store, PASS_SYNC, "first", first_make_pass, &f, &call->error);
+	if (err == ERR_CONFLICT) {
+		call->error = (struct error){0};
+		(void)call_fail(call, err, problem_str(problem_new("user_exists"), "field", "username"));
+		return first_page(call, 409, f.token);
+	}
+	if (err == ERR_OK)
+		err = start_login(call, f.name);
+	if (err != ERR_OK)
+		return err;
+	CLEAN_FREE char *to = call_url(call, "/upload/?note=welcome");
+	reply_redirect(call->reply, 303, to);
+	return ERR_OK;
+}
+
+/* ---- password change */
+
+struct change {
+	const char *name;
+	const char *hash;
+	json_object *user;
+};
+
+static enum err change_get_pass(struct pass *p, void *arg)
+{
+	struct change *c = arg;
+	json_object_put(c->user);
+	c->user = NULL;
+	return users_get(p, c->name, &c->user);
+}
+
+static enum err change_put_pass(struct pass *p, void *arg)
+{
+	struct change *c = arg;
+	json_object *user = NULL;
+	enum err err = users_get(p, c->name, &user);
+	if (err == ERR_OK) {
+		json_set_str(user, "password", c->hash);
+		err = users_put(p, user);
+	}
+	if (err == ERR_OK)
+		err = logins_end_all(p, c->name);
+	json_object_put(user);
+	return err;
+}
+
+static enum err password_page(struct call *call, int status)
+{
+	json_object *m = json_object_new_object();
+	json_set(m, "page", json_object_new_object());
+	if (call->problems != NULL)
+		json_set(m, "details", problem_details(call, call->problems));
+	call_page(call, m, "title.password");
+	reply_model(call->reply, status, "password", m);
+	return ERR_OK;
+}
+
+enum err password_view(struct call *call)
+{
+	if (call->req->method != METHOD_POST)
+		return password_page(call, 200);
+	const char *old = form_get(&call->form, "old"), *new = form_get(&call->form, "password");
+	struct change c = { .name = call->who.name };
+	CLEAN_FREE char *hash = NULL;
+	bool good = false;
+	enum err err = store_pass(call->ctx->store, PASS_READ, "password", change_get_pass, &c, &call->error);
+	if (err == ERR_OK)
+		err = user_password_check(call->ctx->store, json_str(c.user, "password", NULL), old != NULL ? old : "", &good);
+	json_object_put(c.user);
+	c.user = NULL;
+	if (err != ERR_OK)
+		return err;
+	const char *bad = !good ? "login_wrong" : new == NULL ? "password_short" : user_password_problem(c.name, new);
+	if (bad != NULL) {
+		(void)call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new(bad), "field", good ? "password" : "old"));
+		return call->mode == MODE_HTML ? password_page(call, 400) : ERR_BAD_REQUEST;
+	}
+	err = user_password_hash(call->ctx->store, new, &hash, &call->error);
+	c.hash = hash;
+	if (err == ERR_OK)
+		err = store_pass(call->ctx->store, PASS_SYNC, "password", change_put_pass, &c, &call->error);
+	if (err == ERR_OK)
+		err = start_login(call, call->who.name);
+	if (err != ERR_OK)
+		return err;
+	CLEAN_FREE char *to = call_url(call, "/?note=password_changed");
+	reply_redirect(call->reply, 303, to);
+	return ERR_OK;
+}

@@ -1,0 +1,135 @@
+/*
+ * The start page, static files, and whether this process can take work.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "views/wizard.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/token.h"
+
+enum err start_view(struct call *call)
+{
+	json_object *m = json_object_new_object(), *page = json_object_new_object(), *list = NULL;
+	struct catalog_query q = { .viewer = call_viewer(call), .max = 12 };
+	size_t total = 0;
+
+	json_set(page, "sessions", open_sessions(call));
+	if (catalog_list(call->ctx->catalog, &q, &list, &total, &call->error) != ERR_OK) {
+		json_object_put(page);
+		json_object_put(m);
+		return call->error.err;
+	}
+	json_set(page, "datasets", list);
+	json_set_int(page, "total", (int64_t)total);
+	json_set_bool(m, "success", true);
+	json_set(m, "page", page);
+	reply_model(call->reply, 200, "start", m);
+	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
+	if (call->mode == MODE_HTML)
+		call_page(call, m, "title.start");
+	return ERR_OK;
+}
+
+static const struct {
+	const char *ending;
+	const char *type;
+} static_types[] = {
+	{ ".css", "text/css; charset=utf-8" },
+	{ ".js", "text/javascript; charset=utf-8" },
+	{ ".svg", "image/svg+xml" },
+	{ ".png", "image/png" },
+	{ ".ico", "image/x-icon" },
+	{ ".txt", "text/plain; charset=utf-8" },
+};
+
+/* Leaflet comes from Debian's package: these of its files, under static/leaflet/. */
+static const char *const leaflet_files[] = { "leaflet.js", "leaflet.css", "images/layers.png", "images/layers-2x.png",
+	"images/marker-icon.png", "images/marker-icon-2x.png", "images/marker-shadow.png" };
+
+static bool is_leaflet(const char *name)
+{
+	for (size_t i = 0; i < sizeof(leaflet_files) / sizeof(*leaflet_files); i++) {
+		if (strcmp(name, leaflet_files[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Our own folder holds our own names only: letters, digits, dot, dash; no folders. */
+static bool is_static(const char *name)
+{
+	return *name != '\0' && *name != '.' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == strlen(name);
+}
+
+enum err static_view(struct call *call)
+{
+	const char *name = pairs_get(&call->params, "path");
+	const char *root = call->ctx->config->static_dir, *type = NULL;
+	struct stat st;
+
+	if (text_starts(name, "leaflet/") && is_leaflet(name + 8)) {
+		root = call->ctx->config->leaflet_dir;
+		name += 8;
+	} else if (!is_static(name)) {
+		return call_fail(call, ERR_NOT_FOUND, problem_new("not_found"));
+	}
+	for (size_t i = 0; i < sizeof(static_types) / sizeof(*static_types); i++) {
+		if (text_ends_icase(name, static_types[i].ending))
+			type = static_types[i].type;
+	}
+	/* Debian links leaflet.js to the minified file: links inside its own folder are followed. */
+	CLEAN_FREE char *path = mem_printf("%s/%s", root, name);
+	int fd = type == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		if (fd >= 0)
+			(void)close(fd);
+		return call_fail(call, ERR_NOT_FOUND, problem_new("not_found"));
+	}
+	CLEAN_FREE char *etag = mem_printf("\"%llx-%llx\"", (unsigned long long)st.st_size,
+	    (unsigned long long)(st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000));
+	reply_file(call->reply, fd, st.st_size, type, etag, NULL);
+	call->reply->cacheable = true;
+	reply_header(call->reply, "Cache-Control", "public, max-age=300");
+	return ERR_OK;
+}
+
+static enum err nothing_pass(struct pass *p, void *arg)
+{
+	json_object *r = NULL;
+	(void)arg;
+	enum err err = record_get(p, TABLE_META, "format", 6, &r);
+	json_object_put(r);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+/* 200 when this process can take work: the store opens and the data directory can be written. */
+enum err health_view(struct call *call)
+{
+	enum err err = store_pass(call->ctx->store, PASS_READ, "health", nothing_pass, NULL, &call->error);
+	if (err != ERR_OK)
+		return err;
+	if (faccessat(AT_FDCWD, call->ctx->config->data_dir, W_OK | X_OK, AT_EACCESS) != 0)
+		return error_errno(&call->error, ERR_STORE, "data_dir");
+	reply_text(call->reply, 200, "text/plain; charset=utf-8", "ok\n");
+	return ERR_OK;
+}
+
+enum err ready_view(struct call *call)
+{
+	if (transport_stopping())
+		return error_set(&call->error, ERR_STOPPING, "stopping");
+	return health_view(call);
+}
+
+enum err about_view(struct call *call)
+{
+	json_object *m = json_object_new_object();
+	json_set(m, "page", json_object_new_object());
+	call_page(call, m, "title.about");
+	reply_model(call->reply, 200, "about", m);
+	return ERR_OK;
+}

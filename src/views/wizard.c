@@ -1,0 +1,421 @@
+/*
+ * The wizard's dispatcher: which step, whose session, may it be shown now.
+ * Source: contracts/wizard.md 4, 5, 14.4, 15.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include "views/identity.h"
+#include "views/wizard.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "wizard/spill.h"
+
+#define ID_MAX 9007199254740991LL      /* 2^53 - 1: what JSON numbers carry */
+
+enum id_found { ID_FOUND, ID_MISSING, ID_WRONG };
+
+static enum id_found id_of(const struct call *call, int64_t *ret)
+{
+	const char *v = form_get(&call->form, "id");
+	if (v == NULL)
+		v = req_query(call->req, "id");
+	if (v == NULL)
+		return ID_MISSING;
+	return text_int(v, 1, ID_MAX, ret) ? ID_FOUND : ID_WRONG;
+}
+
+static bool is_post(const struct call *call)
+{
+	return call->req->method == METHOD_POST;
+}
+
+/* ---- the steps: one row each */
+
+static enum err wait_step_view(struct turn *t);
+
+static const struct {
+	enum err (*view)(struct turn *);
+	bool get_locks;          /* its GET may write */
+} steps[STEP__MAX] = {
+	[STEP_CSV] = { csv_step_view, false },
+	[STEP_SRS] = { srs_step_view, false },
+	[STEP_CHECK] = { check_step_view, true },
+	[STEP_TIME] = { time_step_view, false },
+	[STEP_RUN] = { run_step_view, true },
+	[STEP_FINAL] = { final_step_view, true },
+};
+
+/* The page cannot be shown before the file was looked at. */
+static enum err wait_step_view(struct turn *t)
+{
+	enum err err = turn_wait(t, t->call->ctx->config->inspect_wait_s);
+	if (err != ERR_OK)
+		return err;
+	call_wake_worker(t->call);
+	return session_inspected(t->s) ? ERR_OK : next_step_response(t);
+}
+
+/* Form fields without the ones that carry no input. */
+static json_object *input_fields(const struct call *call)
+{
+	json_object *fields = form_fields(&call->form);
+	json_object_object_del(fields, "csrfmiddlewaretoken");
+	json_object_object_del(fields, "nonce");
+	json_object_object_del(fields, "id");
+	json_object_object_del(fields, "force_ajax");
+	return fields;
+}
+
+/* rev of the form against the session's (5.4 item 5).  True: go on. */
+static bool rev_fits(struct turn *t)
+{
+	const char *sent = json_str(t->fields, "rev", NULL);
+	int64_t rev = 0;
+	bool fits = sent == NULL || *sent == '\0' || (text_int(sent, 0, INT64_MAX, &rev) && rev == t->s->rev);
+	json_object_object_del(t->fields, "rev");
+	return fits;
+}
+
+static enum err stale_page(struct turn *t, enum step step)
+{
+	json_object *problems = NULL;
+	problems_add(&problems, problem_new("stale_page"));
+	if (t->call->mode != MODE_HTML)
+		return error_response(t, 409, 409, problems, "error", NULL);
+	/* The page again, with the current values and a note above it. */
+	json_object_put(t->fields);
+	t->fields = NULL;
+	t->call->req->method = METHOD_GET;
+	enum err err = steps[step].view(t);
+	t->call->req->method = METHOD_POST;
+	if (err == ERR_OK && t->call->reply->model != NULL) {
+		json_set(t->call->reply->model, "details", problem_details(t->call, problems));
+		t->call->reply->status = 409;
+	}
+	json_object_put(problems);
+	return err;
+}
+
+/* May a POST change STEP now (5.4 items 2 and 6)?  ERR_OK and *RET_DONE false: go on. */
+static enum err post_allowed(struct turn *t, enum step step, bool *ret_done)
+{
+	enum state state = t->s->state;
+	bool to_final = step == STEP_FINAL || step == STEP_RUN || step == STEP_CHECK;
+	*ret_done = false;
+	if (state == STATE_PROCESSED && !to_final) {
+		*ret_done = true;
+		return wrong_state_response(t, "already_imported", STEP_FINAL);
+	}
+	if (!session_editable(t->s) && state != STATE_PROCESSED && !to_final) {
+		*ret_done = true;
+		return wrong_state_response(t, "import_running", STEP_FINAL);
+	}
+	if (step == STEP_FINAL || step == STEP_RUN)
+		return ERR_OK;      /* final tells what is missing itself (13.4) */
+	enum step missing = step_missing_before(t->s, step);
+	if (missing != STEP_NONE && missing != step) {
+		*ret_done = true;
+		return wrong_state_response(t, "step_out_of_order", missing);
+	}
+	return ERR_OK;
+}
+
+static enum err step_turn(struct turn *t, enum step step)
+{
+	struct call *call = t->call;
+	bool done = false;
+	enum err err = ERR_OK;
+
+	if (is_post(call)) {
+		t->fields = input_fields(call);
+		if (!rev_fits(t))
+			return stale_page(t, step);
+	}
+	if (!session_inspected(t->s) && t->s->state == STATE_READY && step != STEP_CHECK && step != STEP_FINAL &&
+	    step != STEP_RUN) {
+		err = wait_step_view(t);
+		if (err != ERR_OK || !session_inspected(t->s))
+			return err;
+		if (is_post(call)) {      /* waiting gave the lock away */
+			err = session_lock(call->ctx->store, t->s->id, (int)call->ctx->config->store_wait_ms, &t->lock);
+			if (err == ERR_OK)
+				err = turn_reload(t);
+			if (err != ERR_OK)
+				return err;
+		}
+	}
+	if (session_inspected(t->s) && !step_usable(t->s, step))
+		return wrong_state_response(t, "step_not_in_list", step_next_stop(t->s, call->mode));
+	if (is_post(call)) {
+		err = post_allowed(t, step, &done);
+		if (err != ERR_OK || done)
+			return err;
+	}
+	return steps[step].view(t);
+}
+
+/* A page without id: GeoNode's scripts GET /upload/time and want 200. */
+static enum err step_without_id(struct call *call, enum id_found found)
+{
+	if (found == ID_WRONG)
+		return call_fail(call, ERR_BAD_REQUEST, problem_new("id_invalid"));
+	if (!is_post(call) && call->mode == MODE_HTML)
+		return save_step_view(call);
+	return call_fail(call, ERR_BAD_REQUEST, problem_new("id_missing"));
+}
+
+enum err upload_view(struct call *call)
+{
+	enum step step;
+	int64_t id = 0;
+	struct turn t;
+	if (!step_by_name(pairs_get(&call->params, "step"), &step) || steps[step].view == NULL)
+		return call_fail(call, ERR_NOT_FOUND, problem_new("step_unknown"));
+	enum id_found found = id_of(call, &id);
+	if (found != ID_FOUND)
+		return step_without_id(call, found);
+	bool head = call->req->method == METHOD_HEAD;
+	enum err err = turn_begin(call, id, is_post(call) || (steps[step].get_locks && !head), &t);
+	if (err != ERR_OK)
+		return err;
+	err = step_turn(&t, step);
+	turn_end(&t);
+	return err;
+}
+
+enum err upload_root_view(struct call *call)
+{
+	int64_t id = 0;
+	struct turn t;
+	if (is_post(call))
+		return save_step_view(call);
+	enum id_found found = id_of(call, &id);
+	if (found == ID_MISSING)
+		return save_step_view(call);
+	if (found == ID_WRONG)
+		return call_fail(call, ERR_BAD_REQUEST, problem_new("id_invalid"));
+	enum err err = turn_begin(call, id, false, &t);
+	if (err != ERR_OK)
+		return err;
+	if (!session_inspected(t.s) && t.s->state == STATE_READY)
+		call_wake_worker(call);
+	err = next_step_response(&t);
+	turn_end(&t);
+	return err;
+}
+
+enum err upload_redirect_view(struct call *call)
+{
+	CLEAN_FREE char *to = call_url(call, "/upload/");
+	reply_redirect(call->reply, 308, to);
+	return ERR_OK;
+}
+
+enum err upload_unknown_view(struct call *call)
+{
+	return call_fail(call, ERR_NOT_FOUND, problem_new("step_unknown"));
+}
+
+/* ---- cancel and retry */
+
+struct cancel {
+	int64_t id;
+	bool ended;
+};
+
+static enum err cancel_pass(struct pass *p, void *arg)
+{
+	struct cancel *c = arg;
+	json_object *task = NULL;
+	enum err err = tasks_get(p, c->id, &task);
+	if (err != ERR_OK)
+		return err;
+	const char *state = json_str(task, "state", "");
+	c->ended = strcmp(state, "queued") != 0 && strcmp(state, "running") != 0;
+	if (!c->ended) {
+		json_set_bool(task, "cancel", true);
+		/* Nobody works on a queued one: it ends here. */
+		if (strcmp(state, "queued") == 0)
+			json_set_str(task, "state", "canceled");
+		err = tasks_put(p, task);
+	}
+	json_object_put(task);
+	return err;
+}
+
+static bool import_under_way(const struct session *s)
+{
+	return s->state == STATE_PENDING || s->state == STATE_RUNNING || s->state == STATE_COMPLETE;
+}
+
+enum err upload_cancel_view(struct call *call)
+{
+	int64_t id = 0;
+	struct turn t;
+	enum id_found found = id_of(call, &id);
+	if (found != ID_FOUND)
+		return call_fail(call, ERR_BAD_REQUEST, problem_new(found == ID_WRONG ? "id_invalid" : "id_missing"));
+	enum err err = turn_begin(call, id, true, &t);
+	if (err != ERR_OK)
+		return err;
+	struct cancel c = { .id = json_int(json_obj(t.s->doc, "task"), "id", 0) };
+	if (!import_under_way(t.s) || c.id == 0) {
+		err = call_fail(call, ERR_CONFLICT, problem_new("nothing_running"));
+		goto out;
+	}
+	err = store_pass(call->ctx->store, PASS_SYNC, "cancel", cancel_pass, &c, &call->error);
+	if (err != ERR_OK)
+		goto out;
+	if (!c.ended) {
+		t.s->state = STATE_WAITING;
+		json_set_str(t.s->doc, "code", "canceled");
+		err = turn_store(&t, NULL, false);
+		call_wake_worker(call);
+	}
+	if (err == ERR_OK && call->mode == MODE_HTML) {
+		CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld&note=canceled", (long long)id);
+		reply_redirect(call->reply, 303, to);
+	} else if (err == ERR_OK) {
+		json_object *m = json_object_new_object();
+		CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld", (long long)id);
+		json_set_bool(m, "success", true);
+		json_set_str(m, "status", "canceled");
+		json_set_int(m, "id", id);
+		json_set_str(m, "redirect_to", to);
+		reply_model(call->reply, 200, "json", m);
+		call->reply->format = FORMAT_JSON;
+	}
+out:
+	turn_end(&t);
+	return err;
+}
+
+enum err upload_retry_view(struct call *call)
+{
+	int64_t id = 0;
+	struct turn t;
+	enum id_found found = id_of(call, &id);
+	if (found != ID_FOUND)
+		return call_fail(call, ERR_BAD_REQUEST, problem_new(found == ID_WRONG ? "id_invalid" : "id_missing"));
+	enum err err = turn_begin(call, id, true, &t);
+	if (err != ERR_OK)
+		return err;
+	if (t.s->state != STATE_INVALID && t.s->state != STATE_INCOMPLETE) {
+		err = call_fail(call, ERR_CONFLICT, problem_new("nothing_to_retry"));
+	} else if (!session_retryable(t.s)) {
+		err = call_fail(call, ERR_GONE, problem_new("session_expired"));
+	} else if (session_inspected(t.s)) {
+		t.s->state = STATE_WAITING;
+		err = run_import(&t, false);
+		if (err == ERR_OK)
+			err = next_step_response(&t);
+	} else {
+		t.s->state = STATE_READY;
+		json_object_object_del(t.s->doc, "problems");
+		json_set_str(t.s->doc, "code", "");
+		err = turn_store(&t, inspect_task(t.s, call->ctx->config), false);
+		if (err == ERR_OK)
+			err = turn_wait(&t, call->ctx->config->inspect_wait_s);
+		if (err == ERR_OK)
+			err = next_step_response(&t);
+	}
+	turn_end(&t);
+	return err;
+}
+
+/* ---- delete */
+
+struct removal {
+	struct turn *t;
+	json_object *uploads;      /* ids to release */
+};
+
+static enum err removal_pass(struct pass *p, void *arg)
+{
+	struct removal *r = arg;
+	struct session *s = r->t->s;
+	json_object *id = NULL;
+	struct cancel c = { .id = json_int(json_obj(s->doc, "task"), "id", 0) };
+
+	if (c.id != 0) {
+		enum err err = cancel_pass(p, &c);
+		if (err != ERR_OK && err != ERR_NOT_FOUND)
+			return err;
+	}
+	JSON_EACH(id, r->uploads) {
+		enum err err = upload_hold(p, json_object_get_string(id), -1);
+		if (err != ERR_OK && err != ERR_NOT_FOUND)
+			return err;
+	}
+	return sessions_delete(p, s->id, false);
+}
+
+enum err session_remove(struct turn *t)
+{
+	struct call *call = t->call;
+	struct removal r = { .t = t, .uploads = json_object_new_array() };
+	json_object *u = NULL, *id = NULL;
+
+	/* A published session has let its uploads go already. */
+	JSON_EACH(u, json_arr(t->s->doc, "uploads")) {
+		if (!json_bool(u, "released", false))
+			json_object_array_add(r.uploads, json_object_new_string(json_str(u, "id", "")));
+	}
+	enum err err = store_pass(call->ctx->store, PASS_DELETE, "delete", removal_pass, &r, &call->error);
+	if (err == ERR_OK) {
+		JSON_EACH(id, r.uploads)
+			upload_release(call->ctx->engine, json_object_get_string(id));
+		CLEAN_FREE char *folder = session_folder(t->s->id);
+		CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
+		if (dir >= 0)
+			(void)fs_remove_tree(dir, folder, NULL);      /* the sweep takes what stays */
+		call_wake_worker(call);
+	}
+	json_object_put(r.uploads);
+	return err;
+}
+
+enum err upload_delete_view(struct call *call)
+{
+	int64_t id = 0;
+	struct turn t;
+	bool get = call->req->method == METHOD_GET || call->req->method == METHOD_HEAD;
+	bool by_get = get && call->ctx->config->compat_get_delete && csrf_origin(call) == ERR_OK;
+
+	if (get && call->mode != MODE_HTML && !by_get) {
+		reply_header(call->reply, "Allow", "POST, DELETE");
+		return call_fail(call, ERR_METHOD, problem_new("method"));
+	}
+	if (!text_int(pairs_get(&call->params, "id"), 1, ID_MAX, &id))
+		return call_fail(call, ERR_BAD_REQUEST, problem_new("id_invalid"));
+	enum err err = turn_begin(call, id, !get || by_get, &t);
+	if (err != ERR_OK)
+		return err;
+	if (get && !by_get) {
+		json_object *page = json_object_new_object();
+		json_set_str(page, "name", session_title(t.s));
+		json_set_int(page, "id", id);
+		json_set_str(page, "state", state_name(t.s->state));
+		json_set_int(page, "n_files", (int64_t)json_len(json_arr(t.s->doc, "uploads")));
+		json_set_int(page, "n_datasets", (int64_t)json_len(json_arr(t.s->doc, "datasets")));
+		json_object *m = json_object_new_object();
+		json_set(m, "page", page);
+		call_page(call, m, "title.delete");
+		reply_model(call->reply, 200, "delete", m);
+	} else {
+		err = session_remove(&t);
+		if (err == ERR_OK && call->mode == MODE_HTML) {
+			CLEAN_FREE char *to = call_url(call, "/upload/?note=deleted");
+			reply_redirect(call->reply, 303, to);
+		} else if (err == ERR_OK) {
+			json_object *m = json_object_new_object();
+			json_set_bool(m, "success", true);
+			reply_model(call->reply, 200, "json", m);
+			call->reply->format = FORMAT_JSON;
+		}
+	}
+	turn_end(&t);
+	return err;
+}
