@@ -7,13 +7,13 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define FILLED   "\xEF\xBF\xBD"   /* U+FFFD */
-#define ROOM_MIN 8                /* bytes of output that any step of a converter may need */
-#define ROOM_KEPT 4               /* of these held back from a step, for the character it may remember */
+#define FILLED    "\xEF\xBF\xBD"  /* U+FFFD */
+#define ROOM_MIN  8               /* bytes of output that any step of a converter may need */
+#define ROOM_KEPT 4               /* held back from a step, for what a decoder may remember */
 
 /*
- * Canonical names, what glibc calls a decoder that takes at least as much, and the other spellings.  All are
- * compared as letters and digits without case, so ISO8859-15 and iso_8859_15 are one.
+ * Canonical names, what glibc calls a decoder that takes at least as much, and the other spellings.
+ * All are compared as letters and digits without case, so ISO8859-15 and iso_8859_15 are one.
  */
 static const struct {
 	const char *name;      /* canonical */
@@ -25,7 +25,7 @@ static const struct {
 	{"UTF-16LE", "UTF-16LE", "CP1200 UCS2LE"},
 	{"UTF-16BE", "UTF-16BE", "CP1201 UCS2BE"},
 	{"GB18030", "GB18030",
-	    "GBK GB2312 EUCCN 936 CP936 MS936 WINDOWS936 GB231280 CSGB2312 CHINESE XGBK 54936 CP54936"},
+	    "GBK GB2312 EUCCN 936 CP936 MS936 WINDOWS936 GB231280 CSGB2312 CHINESE XGBK 54936"},
 	{"Big5", "BIG5", "950 CP950 MS950 WINDOWS950 BIGFIVE CNBIG5 CSBIG5"},
 	{"EUC-JP", "EUC-JP", "UJIS 20932 51932 CP51932 XEUCJP"},
 	{"Shift_JIS", "CP932", "SJIS MSKANJI 932 CP932 MS932 WINDOWS932 WINDOWS31J XSJIS"},
@@ -73,7 +73,7 @@ static const char *const choices[] = {
 	"windows-1256", "windows-1257", "windows-1258", NULL,
 };
 
-/* NAME as it is compared; false when it is too long to be known or holds other bytes than names do. */
+/* NAME as it is compared; false when it is too long or holds other bytes than names do. */
 static bool squeeze(const char *name, char out[24])
 {
 	size_t n = 0;
@@ -215,8 +215,8 @@ static enum stop step_iconv(iconv_t cd, const char **in, size_t *in_len, char **
 }
 
 /*
- * Some decoders (windows-1258) hold a letter back to join it with the accent that may follow.  Have it written:
- * ROOM_KEPT bytes are enough for it.
+ * Some decoders (windows-1258) hold a letter back to join it with the accent that may follow.  Have
+ * it written: ROOM_KEPT bytes are enough for it.
  */
 static void flush(struct charset_conv *c, char **out, size_t *room)
 {
@@ -225,7 +225,8 @@ static void flush(struct charset_conv *c, char **out, size_t *room)
 }
 
 /* One step; a byte order mark at the very beginning is taken back. */
-static enum stop step(struct charset_conv *c, const char **in, size_t *in_len, char **out, size_t *room)
+static enum stop step(struct charset_conv *c, const char **in, size_t *in_len, char **out,
+    size_t *room)
 {
 	char *first = *out;
 	size_t usable = *room - ROOM_KEPT;
@@ -258,7 +259,7 @@ size_t charset_conv_run(struct charset_conv *c, const char **in, size_t *in_len,
 			break;
 		if (stop == STOP_DONE || room < ROOM_MIN)
 			continue;
-		/* One unit only: what follows a bad lead byte may be the separator of the next cell. */
+		/* One unit only: a bad lead byte must not swallow the separator behind it. */
 		skip = *in_len < c->unit ? *in_len : c->unit;
 		*in += skip;
 		*in_len -= skip;

@@ -7,8 +7,8 @@
 #include "base/text.h"
 
 /*
- * Memory stays constant: the UTF-8 and GB18030 checks are automata that may be interrupted anywhere, and the
- * detector sees at most DETECT_BYTES, all from lines that have a byte above 127.
+ * Memory stays constant: the UTF-8 and GB18030 checks are automata that may be interrupted
+ * anywhere, and the detector sees at most DETECT_BYTES, all from lines that have a byte above 127.
  */
 #define DETECT_BYTES (1 << 20)
 #define LINE_BYTES   4096      /* of a line gathered for the detector */
@@ -36,7 +36,7 @@ struct charset_guess {
 	char line[LINE_BYTES];
 	size_t n_line;
 	bool line_high;            /* the line has a byte above 127 */
-	bool line_skip;            /* nothing is gathered before the next byte that cannot be inside a character */
+	bool line_skip;            /* until the next byte that cannot be inside a character */
 };
 
 struct charset_guess *charset_guess_new(void)
@@ -102,10 +102,11 @@ static void gb_two_bytes(struct charset_guess *g, unsigned char lead, unsigned c
 	g->gb_late += lead >= 0xC9;
 }
 
-/* Whether the four bytes are below U+10000's last (84 31 A4 39) or in 90 30 81 30 .. E3 32 9A 35. */
+/* Whether the four bytes are at most U+FFFF (84 31 A4 39) or in 90 30 81 30 .. E3 32 9A 35. */
 static bool gb_four_good(const unsigned char lead[3], unsigned char last)
 {
-	uint32_t v = (uint32_t)lead[0] << 24 | (uint32_t)lead[1] << 16 | (uint32_t)lead[2] << 8 | last;
+	uint32_t v =
+	    (uint32_t)lead[0] << 24 | (uint32_t)lead[1] << 16 | (uint32_t)lead[2] << 8 | last;
 
 	return v <= 0x8431A439U || (v >= 0x90308130U && v <= 0xE3329A35U);
 }
@@ -152,8 +153,9 @@ static void line_end(struct charset_guess *g)
 }
 
 /*
- * Bytes below 0x30 are never inside a character of any of these charsets, so a long line may be cut there.  A
- * stretch without such a byte is left out, since half a character would mislead the detector.
+ * Bytes below 0x30 are never inside a character of any of these charsets, so a long line may be cut
+ * there.  A stretch without such a byte is left out, since half a character would mislead the
+ * detector.
  */
 static void line_byte(struct charset_guess *g, unsigned char b)
 {
@@ -199,8 +201,8 @@ static size_t ascii_run(const char *p, size_t len)
 }
 
 /*
- * How many of the RUN plain bytes at P need not be looked at: plain text changes no automaton that is between
- * characters, and the detector is given no line without a byte above 127.
+ * How many of the RUN plain bytes at P need not be looked at: plain text changes no automaton that
+ * is between characters, and the detector is given no line without a byte above 127.
  */
 static size_t skippable(const struct charset_guess *g, const char *p, size_t run)
 {
@@ -272,8 +274,8 @@ static const char *detected(struct charset_guess *g)
 }
 
 /*
- * Korean (EUC-KR) is valid GB18030 in the same rows, but its Hangul end at row C8 while a third of Chinese text
- * lies behind.  Enough characters without any there are for the detector.
+ * Korean (EUC-KR) is valid GB18030 in the same rows, but its Hangul end at row C8 while a third of
+ * Chinese text lies behind.  Enough characters without any there are for the detector.
  */
 static bool like_hangul(const struct charset_guess *g)
 {

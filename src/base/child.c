@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* All a child gets (security.md 4.2): nothing of ours or of a request, and no way out for a stray client. */
+/* All a child gets (security.md 4.2): nothing of ours or a request's, no way out by a proxy. */
 static char *const environment[] = {
 	(char[]){"LANG=C.UTF-8"},
 	(char[]){"TZ=UTC"},
@@ -65,8 +65,9 @@ static enum err spawn_run(struct spawn *s, const char *program, char *const argv
 	(void)posix_spawnattr_destroy(&s->attr);
 	if (s->err != 0) {
 		errno = s->err;
-		/* A program that is not there is a half-made installation, not a fault of this request. */
-		return error_errno(error, errno == EAGAIN || errno == ENOMEM ? ERR_BUSY : ERR_UNAVAILABLE,
+		/* A program that is not there is a half-made installation, no request's fault. */
+		return error_errno(error,
+		    errno == EAGAIN || errno == ENOMEM ? ERR_BUSY : ERR_UNAVAILABLE,
 		    "start %s", program);
 	}
 	*ret_pid = pid;
@@ -109,6 +110,14 @@ enum err child_start(const char *program, char *const argv[], bool capture_log, 
 		e = error_errno(error, ERR_BUSY, "pipe");
 		goto out;
 	}
+	/*
+	 * Both ends of the log: what nobody reads is lost and stops nobody, neither a child with
+	 * much to say nor a reader who wants what there is.
+	 */
+	if (capture_log) {
+		(void)fcntl(log[0], F_SETFL, O_NONBLOCK);
+		(void)fcntl(log[1], F_SETFL, O_NONBLOCK);
+	}
 	spawn_init(&s, POSIX_SPAWN_SETPGROUP);
 	check(&s, posix_spawn_file_actions_adddup2(&s.actions, in[0], 0));
 	check(&s, posix_spawn_file_actions_adddup2(&s.actions, out[1], 1));
@@ -130,7 +139,8 @@ out:
 	return e;
 }
 
-enum err child_detach(const char *program, char *const argv[], const char *log_path, struct error *error)
+enum err child_detach(const char *program, char *const argv[], const char *log_path,
+    struct error *error)
 {
 	struct spawn s;
 	pid_t pid;
@@ -138,11 +148,9 @@ enum err child_detach(const char *program, char *const argv[], const char *log_p
 	spawn_init(&s, POSIX_SPAWN_SETSID);
 	check(&s, posix_spawn_file_actions_addopen(&s.actions, 0, "/dev/null", O_RDONLY, 0));
 	check(&s, posix_spawn_file_actions_addopen(&s.actions, 1, "/dev/null", O_WRONLY, 0));
-	if (log_path != NULL)
-		check(&s, posix_spawn_file_actions_addopen(&s.actions, 2, log_path,
-			     O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0600));
-	else
-		check(&s, posix_spawn_file_actions_addopen(&s.actions, 2, "/dev/null", O_WRONLY, 0));
+	check(&s, posix_spawn_file_actions_addopen(&s.actions, 2,
+		     log_path != NULL ? log_path : "/dev/null",
+		     O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0600));
 	return spawn_run(&s, program, argv, &pid, error);
 }
 
@@ -188,10 +196,11 @@ void child_finish(struct child *child, int timeout_ms, int *ret_status)
 		close_fd(&child->to);
 		for (;;) {
 			siginfo_t info = {0};
+			/* WNOWAIT keeps the zombie, and so the group's number, for child_end. */
+			int rc = waitid(P_PID, (id_t)child->pid, &info,
+			    WEXITED | WNOHANG | WNOWAIT);
 
-			/* WNOWAIT keeps the zombie, and with it the group's number, for child_end. */
-			if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 &&
-			    errno != EINTR)
+			if (rc != 0 && errno != EINTR)
 				break;
 			if (info.si_pid != 0 || clock_mono_ms() >= until)
 				break;

@@ -12,12 +12,12 @@ struct child {
 	pid_t pid;       /* its process group too; 0 = none */
 	int to;          /* write end: frames to its descriptor 0; -1 = closed */
 	int from;        /* read end: frames from its descriptor 1; -1 = closed */
-	int log;         /* read end: its descriptor 2, text; -1 = not captured */
+	int log;         /* read end: its descriptor 2, text, non-blocking; -1 = not captured */
 };
 
 /*
  * Start PROGRAM (absolute path) with ARGV in its own process group and the fixed environment of security.md 4.2.
- * CAPTURE_LOG gives its standard error to CHILD->log, else to ours.
+ * CAPTURE_LOG gives its standard error to CHILD->log (what overflows the pipe unread is lost), else to ours.
  * Owns: caller ends CHILD with child_end.
  */
 enum err child_start(const char *program, char *const argv[], bool capture_log, struct child *ret,

@@ -85,8 +85,8 @@ void clock_http(int64_t ms, char out[32])
 	struct parts p = split(ms);
 	int64_t weekday = p.day - floor_div(p.day, 7) * 7;
 
-	(void)snprintf(out, 32, "%.3s, %02d %.3s %04lld %02d:%02d:%02d GMT", days + weekday * 3, p.d,
-	    months + (p.m - 1) * 3, (long long)p.y, p.h, p.min, p.s);
+	(void)snprintf(out, 32, "%.3s, %02d %.3s %04lld %02d:%02d:%02d GMT", days + weekday * 3,
+	    p.d, months + (p.m - 1) * 3, (long long)p.y, p.h, p.min, p.s);
 }
 
 /* N digits at S, -1 when one is none. */
@@ -117,7 +117,8 @@ int64_t clock_parse_http(const char *s)
 	h = digits(s + 17, 2);
 	min = digits(s + 20, 2);
 	sec = digits(s + 23, 2);
-	if (d < 1 || m == 12 || y < 0 || h < 0 || h > 23 || min < 0 || min > 59 || sec < 0 || sec > 60)
+	if (d < 1 || m == 12 || y < 0 || h < 0 || h > 23 || min < 0 || min > 59 || sec < 0 ||
+	    sec > 60)
 		return -1;
 	if (sec == 60)
 		sec = 59;   /* a leap second has no place in POSIX time */
@@ -130,8 +131,8 @@ int64_t clock_parse_http(const char *s)
 }
 
 /*
- * Both count from 1 March of year 0 in eras of 400 years (146097 days), so that the leap day is the last of
- * its year.
+ * Both count from 1 March of year 0 in eras of 400 years (146097 days), so that the leap day is the
+ * last of its year.
  * Source: H. Hinnant, chrono-compatible low-level date algorithms.
  */
 int64_t clock_days(int64_t y, int m, int d)

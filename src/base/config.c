@@ -12,7 +12,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define CONF_BYTES (1 << 20)   /* of a configuration file */
+#define CONF_BYTES  (1 << 20)   /* of a configuration file */
+#define SYSTEM_CONF "/etc/slipway/slipway.conf"
 
 /* ---- paths */
 
@@ -53,7 +54,8 @@ static char *absolute(const char *base, const char *path)
 	else
 		joined = mem_printf("%s/%s", base != NULL ? base : cwd != NULL ? cwd : "", path);
 	out = mem_alloc(strlen(joined) + 2);
-	for (char *part = strtok_r(joined, "/", &rest); part != NULL; part = strtok_r(NULL, "/", &rest)) {
+	for (char *part = strtok_r(joined, "/", &rest); part != NULL;
+	     part = strtok_r(NULL, "/", &rest)) {
 		if (strcmp(part, ".") == 0)
 			continue;
 		if (strcmp(part, "..") == 0) {
@@ -81,14 +83,15 @@ static bool is_dir(const char *path)
 /* templates/ or static/: beside the source's folders, else where `make install` puts them. */
 static char *find_shared(const char *program_dir, const char *name)
 {
-	static const char *const places[] = {"../%s", "../share/slipway/%s", "../../share/slipway/%s"};
+	static const char *const places[] = {
+	    "../%s", "../share/slipway/%s", "../../share/slipway/%s"};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		char relative[64];
 		char *path;
 
-		(void)snprintf(relative, sizeof(relative), "%.*s%s", (int)strlen(places[i]) - 2, places[i],
-		    name);
+		(void)snprintf(relative, sizeof(relative), "%.*s%s", (int)strlen(places[i]) - 2,
+		    places[i], name);
 		path = absolute(program_dir, relative);
 		if (is_dir(path))
 			return path;
@@ -111,8 +114,8 @@ struct reading {
 
 static void bad(struct reading *r, const char *section, const char *key, const char *why)
 {
-	r->err = error_set(r->error, ERR_BAD_REQUEST, "%s:%d: [%s] %s: %s", r->config->path, r->line,
-	    section, key, why);
+	r->err = error_set(r->error, ERR_BAD_REQUEST, "%s:%d: [%s] %s: %s", r->config->path,
+	    r->line, section, key, why);
 }
 
 /* inih tells its handler no line number, so lines are counted where it takes them. */
@@ -183,8 +186,8 @@ static enum err read_conf(struct config *c, struct error *error)
 	r.rest = text;
 	line = ini_parse_stream(next_line, &r, on_value, &r);
 	if (r.err == ERR_OK && line != 0)
-		r.err = error_set(error, ERR_BAD_REQUEST, "%s:%d: not \"key = value\" or \"[section]\"",
-		    c->path, line);
+		r.err = error_set(error, ERR_BAD_REQUEST,
+		    "%s:%d: not \"key = value\" or \"[section]\"", c->path, line);
 	return r.err;
 }
 
@@ -220,7 +223,7 @@ static char *find_conf(const char *file, const char *program_dir)
 	if (path != NULL && access(path, F_OK) == 0)
 		return path;
 	free(path);
-	return access("/etc/slipway/slipway.conf", F_OK) == 0 ? mem_strdup("/etc/slipway/slipway.conf") : NULL;
+	return access(SYSTEM_CONF, F_OK) == 0 ? mem_strdup(SYSTEM_CONF) : NULL;
 }
 
 /* Fill in what was not given and depends on where the program stands. */

@@ -216,7 +216,8 @@ static const char *set_number(struct config *c, const struct row *row, const cha
 	} else {
 		size_t i = 0;
 
-		while (i < N_WORDS && (words[i].kind != row->kind || !text_ieq(words[i].word, value)))
+		while (i < N_WORDS &&
+		    (words[i].kind != row->kind || !text_ieq(words[i].word, value)))
 			i++;
 		if (i == N_WORDS)
 			return row->kind == KIND_SYNC ? "neither full nor none" :
@@ -236,7 +237,8 @@ static char *join_words(const char *old, const char *value)
 	size_t n = strlen(old);
 
 	memcpy(out, old, n);
-	for (char *w = strtok_r(copy, " \t,", &rest); w != NULL; w = strtok_r(NULL, " \t,", &rest)) {
+	for (char *w = strtok_r(copy, " \t,", &rest); w != NULL;
+	     w = strtok_r(NULL, " \t,", &rest)) {
 		if (n > 0)
 			out[n++] = ' ';
 		memcpy(out + n, w, strlen(w));
@@ -272,7 +274,8 @@ const char *config_table_set(struct config *c, size_t i, const char *value, bool
 		put_text(c, row, mem_strdup(charset_canonical(value)));
 		return NULL;
 	}
-	if (row->kind == KIND_URL && !text_starts(value, "https://") && !text_starts(value, "http://"))
+	if (row->kind == KIND_URL && !text_starts(value, "https://") &&
+	    !text_starts(value, "http://"))
 		return "does not begin with https:// or http://";
 	if (row->kind == KIND_MOUNT && value[0] != '/')
 		return "does not begin with /";

@@ -16,8 +16,9 @@
 #define COPY_BYTES (1 << 20)   /* a step of a copy that the kernel does not do itself */
 
 /*
- * Open PATH below AT so that no component is a link.  A path that starts at the root or the working folder is
- * the administrator's, who may have linked /var/lib/slipway elsewhere: there only the last component counts.
+ * Open PATH below AT so that no component is a link.  A path that starts at the root or the working
+ * folder is the administrator's, who may have linked /var/lib/slipway elsewhere: there only the
+ * last component counts.
  */
 static int open_plain(int at, const char *path, int flags, mode_t mode)
 {
@@ -67,7 +68,7 @@ int fs_create(int at, const char *path)
 	return open_plain(at, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 }
 
-/* Some file systems (FUSE, 9p) cannot sync a folder and say EINVAL: there is nothing to wait for then. */
+/* Some file systems (FUSE, 9p) cannot sync a folder and say EINVAL: then there is no waiting. */
 static bool sync_fd(int fd)
 {
 	return fsync(fd) == 0 || errno == EINVAL;
@@ -102,7 +103,8 @@ enum err fs_mkdirs(int at, const char *path, struct error *error)
 	/* O_PATH: /home may be passed through without being readable. */
 	CLEAN_FD int dir = openat(at, path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	for (char *name = strtok_r(copy, "/", &rest); name != NULL; name = strtok_r(NULL, "/", &rest)) {
+	for (char *name = strtok_r(copy, "/", &rest); name != NULL;
+	     name = strtok_r(NULL, "/", &rest)) {
 		int next;
 
 		if (dir < 0)
@@ -150,7 +152,8 @@ enum err fs_read_file(int at, const char *path, size_t max, char **ret, size_t *
 	ssize_t got;
 
 	if (fd < 0)
-		return error_errno(error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s", path);
+		return error_errno(
+		    error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s", path);
 	/* Read to the end, whatever the size said: files grow, and those in /proc have none. */
 	do {
 		if (size - len < 2) {
@@ -163,7 +166,8 @@ enum err fs_read_file(int at, const char *path, size_t max, char **ret, size_t *
 		if (got > 0)
 			len += (size_t)got;
 		if (len > max)
-			return error_set(error, ERR_TOO_LARGE, "%s has more than %zu bytes", path, max);
+			return error_set(
+			    error, ERR_TOO_LARGE, "%s has more than %zu bytes", path, max);
 	} while (got != 0);
 	text[len] = '\0';
 	*ret = text;
@@ -215,8 +219,8 @@ enum err fs_rename_durable(int at, const char *from, const char *to, struct erro
 	enum err e;
 
 	if (renameat(at, from, at, to) != 0)
-		return error_errno(error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "rename %s to %s", from,
-		    to);
+		return error_errno(
+		    error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "rename %s to %s", from, to);
 	e = sync_parent(at, to, error);
 	return e == ERR_OK ? sync_parent(at, from, error) : e;
 }
@@ -232,7 +236,7 @@ static enum err copy_bytes(int from, int to, struct error *error)
 	do {
 		n = copy_file_range(from, NULL, to, NULL, 1 << 30, 0);
 	} while (n > 0 || (n < 0 && errno == EINTR));
-	/* Also after 0: some file systems say so for files that have bytes.  Both offsets stand where it stopped. */
+	/* Also after 0: some file systems say so too early.  Both offsets stand where it stopped. */
 	buf = mem_alloc(COPY_BYTES);
 	while ((n = read(from, buf, COPY_BYTES)) != 0) {
 		enum err e;
@@ -255,14 +259,16 @@ enum err fs_copy(int from_at, const char *from, int to_at, const char *to, struc
 	int out;
 
 	if (in < 0)
-		return error_errno(error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s", from);
+		return error_errno(
+		    error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s", from);
 	out = fs_create(to_at, temp);
 	if (out < 0)
 		return error_errno(error, ERR_IO, "create %s", temp);
 	return finish_temp(to_at, &out, temp, to, copy_bytes(in, out, error), error);
 }
 
-enum err fs_link_or_copy(int from_at, const char *from, int to_at, const char *to, struct error *error)
+enum err fs_link_or_copy(int from_at, const char *from, int to_at, const char *to,
+    struct error *error)
 {
 	struct stat a, b;
 

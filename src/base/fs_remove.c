@@ -10,9 +10,9 @@
 #include "base/token.h"
 
 /*
- * A hostile job may nest folders a million deep, which would eat our stack or descriptors.  So the tree is
- * flattened instead of walked: the folders inside a folder are first renamed into the top one; then every
- * folder holds files only.  Two descriptors are enough for any depth.
+ * A hostile job may nest folders a million deep, which would eat our stack or descriptors.  So the
+ * tree is flattened instead of walked: the folders inside a folder are first renamed into the top
+ * one; then every folder holds files only.  Two descriptors are enough for any depth.
  */
 
 static bool is_dots(const char *name)
@@ -20,7 +20,7 @@ static bool is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Emptying a folder and moving it elsewhere need all three bits.  If this fails, what follows says why. */
+/* Emptying a folder and moving it need all three bits.  If this fails, what follows says why. */
 static void make_writable(int at, const char *name, mode_t mode)
 {
 	if ((mode & 0700) != 0700 && fchmodat(at, name, 0700, 0) != 0)
@@ -102,8 +102,9 @@ static bool pass(DIR *top, dev_t dev, bool *ret_left)
 			return false;
 		done = flatten(dirfd(top), sub);
 		(void)closedir(sub);
-		/* Not empty yet: readdir may skip names while others go; the next pass sees them. */
-		if (!done || (unlinkat(dirfd(top), entry->d_name, AT_REMOVEDIR) != 0 && errno != ENOTEMPTY))
+		/* Not empty yet: readdir may skip names while others go.  The next pass sees. */
+		if (!done ||
+		    (unlinkat(dirfd(top), entry->d_name, AT_REMOVEDIR) != 0 && errno != ENOTEMPTY))
 			return false;
 	}
 	return errno == 0;

@@ -28,7 +28,8 @@ static size_t members(const json_object *o)
 	return n;
 }
 
-enum err json_read(const char *text, size_t len, const struct json_limits *limits, json_object **ret)
+enum err json_read(const char *text, size_t len, const struct json_limits *limits,
+    json_object **ret)
 {
 	json_tokener *tok;
 	json_object *o;
@@ -69,7 +70,8 @@ char *json_print(const json_object *o, size_t *ret_len)
 	s = json_object_to_json_string_length((json_object *)o, JSON_C_TO_STRING_PLAIN, &len);
 	if (s == NULL)
 		mem_die();
-	for (const char *p = s; (p = memmem(p, len - (size_t)(p - s), "\xC2\xA0", 2)) != NULL; p += 2)
+	for (const char *p = s; (p = memmem(p, len - (size_t)(p - s), "\xC2\xA0", 2)) != NULL;
+	     p += 2)
 		extra += strlen("\\u00a0") - 2;
 	out = mem_alloc(len + extra + 1);
 	for (size_t i = 0; i < len;) {

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "base/text.h"
 
-#define NUMBER_MAX 1000   /* characters; a double needs 767 at most to be told from its neighbours */
+#define NUMBER_MAX 1000   /* characters; 767 tell any double from its neighbours */
 
 struct scanner {
 	const char *text;
@@ -239,7 +239,8 @@ static bool value(struct scanner *s, int depth)
 	return good;
 }
 
-enum err json_scan(const char *text, size_t len, const struct json_limits *limits, struct json_scan *ret)
+enum err json_scan(const char *text, size_t len, const struct json_limits *limits,
+    struct json_scan *ret)
 {
 	struct scanner s = {.text = text, .len = len, .limits = limits};
 

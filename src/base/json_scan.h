@@ -1,6 +1,6 @@
 /*
- * The grammar of RFC 8259, checked before json-c sees the text: json-c 0.16 lets through what attackers send
- * (contracts/security.md, A60).  Builds nothing, allocates nothing.
+ * The grammar of RFC 8259, checked before json-c sees the text: json-c 0.16 lets through what
+ * attackers send (contracts/security.md, A60).  Builds nothing, allocates nothing.
  */
 #ifndef SLIPWAY_BASE_JSON_SCAN_H
 #define SLIPWAY_BASE_JSON_SCAN_H
@@ -15,8 +15,9 @@ struct json_scan {
 
 /*
  * Check that TEXT is one JSON value within LIMITS.
- * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE (bytes, or more values than a quarter of the bytes allowed).
+ * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE (bytes, or values: a quarter of the bytes allowed).
  */
-enum err json_scan(const char *text, size_t len, const struct json_limits *limits, struct json_scan *ret);
+enum err json_scan(const char *text, size_t len, const struct json_limits *limits,
+    struct json_scan *ret);
 
 #endif

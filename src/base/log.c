@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define LINE_MAX_BYTES 4096   /* PIPE_BUF: a line up to here stays whole in a pipe with many writers */
+#define LINE_MAX_BYTES 4096   /* PIPE_BUF: up to here a line stays whole in a pipe of many */
 #define ID_MAX_BYTES   100    /* of a request id, escaped */
 #define TEXT_MAX_BYTES 3000   /* of the message before escaping */
 
@@ -66,7 +66,8 @@ static bool moved(void)
 
 	if (sink.path == NULL || fstat(sink.fd, &here) != 0)
 		return false;
-	return stat(sink.path, &there) != 0 || here.st_ino != there.st_ino || here.st_dev != there.st_dev;
+	return stat(sink.path, &there) != 0 || here.st_ino != there.st_ino ||
+	    here.st_dev != there.st_dev;
 }
 
 static bool is_plain(int32_t cp)
@@ -119,8 +120,8 @@ void log_line(enum log_level level, const char *request_id, const char *fmt, ...
 	va_end(ap);
 	clock_iso(now, when);
 	when[strlen(when) - 1] = '\0';   /* the Z goes behind the milliseconds */
-	(void)snprintf(head, sizeof(head), "%s.%03dZ %s %s[%ld] ", when, (int)(now % 1000), levels[level],
-	    sink.program != NULL ? sink.program : "slipway", (long)getpid());
+	(void)snprintf(head, sizeof(head), "%s.%03dZ %s %s[%ld] ", when, (int)(now % 1000),
+	    levels[level], sink.program != NULL ? sink.program : "slipway", (long)getpid());
 	at = escape(line, 0, sizeof(head), head);
 	at = escape(line, at, at + ID_MAX_BYTES,
 	    request_id != NULL && *request_id != '\0' ? request_id : "-");

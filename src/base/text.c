@@ -204,7 +204,7 @@ static bool is_unlabelled(int32_t cp)
 	    (cp >= 0x202A && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069);
 }
 
-/* Cut NAME (LEN bytes) in place to 255 bytes.  The extension decides what the file is, so it stays. */
+/* Cut NAME (LEN bytes) in place to 255 bytes.  The extension says what the file is: it stays. */
 static void cut_name(char *name, size_t len)
 {
 	const char *dot = strrchr(name, '.');

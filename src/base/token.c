@@ -100,8 +100,8 @@ void token_hmac_hex(const void *key, size_t key_len, const void *p, size_t n, ch
 	unsigned char sum[EVP_MAX_MD_SIZE];
 	size_t sum_len;
 
-	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key_len > 0 ? key : "", key_len, p, n, sum,
-		sizeof(sum), &sum_len) == NULL)
+	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key_len > 0 ? key : "", key_len, p, n,
+		sum, sizeof(sum), &sum_len) == NULL)
 		mem_die();
 	hex(sum, 32, out);
 }
@@ -169,7 +169,7 @@ size_t digest_size(enum digest kind)
 	return kinds[kind].size;
 }
 
-/* CRC-32 of ISO 3309 (zip, PNG), eight bytes a step; making the table costs two microseconds a stream. */
+/* CRC-32 of ISO 3309 (zip, PNG), eight bytes a step; the table costs 2 microseconds a stream. */
 static void crc_table(struct digest_run *run)
 {
 	for (uint32_t b = 0; b < 256; b++) {
@@ -193,9 +193,10 @@ static void crc_feed(struct digest_run *run, const unsigned char *p, size_t n)
 	uint32_t c = run->crc;
 
 	for (; n >= 8; n -= 8, p += 8) {
-		c ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-		c = t[7][c & 255] ^ t[6][c >> 8 & 255] ^ t[5][c >> 16 & 255] ^ t[4][c >> 24] ^ t[3][p[4]] ^
-		    t[2][p[5]] ^ t[1][p[6]] ^ t[0][p[7]];
+		c ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+		    (uint32_t)p[3] << 24;
+		c = t[7][c & 255] ^ t[6][c >> 8 & 255] ^ t[5][c >> 16 & 255] ^ t[4][c >> 24] ^
+		    t[3][p[4]] ^ t[2][p[5]] ^ t[1][p[6]] ^ t[0][p[7]];
 	}
 	for (; n > 0; n--, p++)
 		c = (c >> 8) ^ t[0][(c ^ *p) & 255];

@@ -83,6 +83,11 @@ static int play(const char *role)
 		(void)!write(1, "\0\0\0\x0a{\"a\"", 8);
 	if (strcmp(role, "not-json") == 0)
 		(void)!write(1, "\0\0\0\x03NaN", 7);
+	if (strcmp(role, "chatty") == 0) {
+		for (int i = 0; i < 100000; i++)
+			(void)!write(2, "Warning 1: something about a ring\n", 34);
+		(void)frame_write(1, json_object_new_object(), NULL);
+	}
 	if (strcmp(role, "nothing") == 0)
 		return 0;
 	if (strcmp(role, "touch") == 0) {
@@ -162,6 +167,23 @@ static void test_child_inherits_nothing(void **state)
 	assert_int_equal(read(c.log, log, sizeof(log)), 19);
 	assert_memory_equal(log, "a word for the log\n", 19);
 	assert_true(leak >= 3);
+	child_end(&c, NULL);
+}
+
+static void test_child_with_much_to_say_is_not_stopped(void **state)
+{
+	CLEAN_JSON json_object *o = NULL;
+	struct child c;
+	char log[4096];
+	size_t n = 0;
+	ssize_t got;
+
+	(void)state;
+	assert_int_equal(start("chatty", &c), ERR_OK);
+	assert_int_equal(child_receive(&c, 10000, &o, NULL), ERR_OK);
+	while ((got = read(c.log, log, sizeof(log))) > 0)
+		n += (size_t)got;
+	assert_true(n > 1000);
 	child_end(&c, NULL);
 }
 
@@ -286,6 +308,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_child_frames_go_there_and_back),
 		cmocka_unit_test(test_child_inherits_nothing),
+		cmocka_unit_test(test_child_with_much_to_say_is_not_stopped),
 		cmocka_unit_test(test_child_bad_frames_are_refused),
 		cmocka_unit_test(test_child_end_takes_the_group),
 		cmocka_unit_test(test_child_that_is_gone_gives_cut),

@@ -4,6 +4,13 @@
 #include "base/mem.h"
 #include "unit.h"
 
+/* AddressSanitizer, when it is in, must hand out NULL as the real allocator does. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
 static void test_mem_is_zeroed_and_never_null(void **state)
 {
 	CLEAN_FREE char *a = mem_alloc(100);
