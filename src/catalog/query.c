@@ -1,0 +1,256 @@
+/*
+ * Lists of datasets.  The statement is put together from the fragments below and nothing else; values are bound.
+ *
+ * Every form walks an index from the newest dataset on and stops when the page is full:
+ *   words      the word index by descending row id, each hit checked for the viewer
+ *   one owner  dataset_by_owner
+ *   admin      the table itself, or dataset_by_type
+ *   a viewer   public ∪ shared to him: two disjoint ranges of dataset_share, merged
+ */
+#include "catalog/catalog.h"
+
+#include <string.h>
+#include "base/mem.h"
+#include "catalog/db.h"
+#include "catalog/model.h"
+#include "catalog/share.h"
+#include "catalog/words.h"
+
+#define MAX_BINDS 24
+
+struct ask {
+	FILE *f;
+	char *sql;                /* the statement that yields ids */
+	size_t len;
+	struct {
+		const char *text; /* NULL: number */
+		int64_t number;
+	} binds[MAX_BINDS];
+	int n;
+	bool where;               /* a condition was written */
+	bool exact;               /* `total` stands in table scope */
+};
+
+static void ask_put(struct ask *a, const char *sql)
+{
+	(void)fputs(sql, a->f);
+}
+
+/* SQL has one %d for the parameter's number. */
+static void ask_bind(struct ask *a, const char *before, const char *after, const char *text, int64_t number)
+{
+	if (a->n == MAX_BINDS)      /* only more than 16 long runs of characters could: the pairs still filter */
+		return;
+	fprintf(a->f, "%s?%d%s", before, a->n + 1, after);
+	a->binds[a->n].text = text;
+	a->binds[a->n++].number = number;
+}
+
+static void ask_and(struct ask *a)
+{
+	ask_put(a, a->where ? " AND " : " WHERE ");
+	a->where = true;
+}
+
+/* D.id may be seen (edited) by the viewer. */
+static void ask_visible(struct ask *a, const struct catalog_query *q, const char *subject)
+{
+	unsigned right = RIGHT(q->editable ? DATASET_EDIT : DATASET_SEE);
+
+	if (q->viewer.admin)
+		return;
+	if (q->owner != NULL && q->viewer.user != NULL && q->viewer.user[0] != '\0' &&
+	    strcmp(q->owner, q->viewer.user) == 0)
+		return;
+	ask_and(a);
+	ask_bind(a, "EXISTS (SELECT 1 FROM dataset_share s WHERE s.dataset = d.id AND s.rights & ", "", NULL, right);
+	ask_bind(a, " AND s.subject IN ('', ", "))", subject, 0);
+}
+
+static void ask_filters(struct ask *a, const struct catalog_query *q, const char *subject)
+{
+	if (q->owner != NULL) {
+		ask_and(a);
+		ask_bind(a, "d.owner = ", "", q->owner, 0);
+	}
+	if (q->type != NULL) {
+		ask_and(a);
+		/* The unary plus keeps the planner on the index that leads with the owner. */
+		ask_bind(a, q->owner != NULL ? "+d.type = " : "d.type = ", "", q->type, 0);
+	}
+	ask_visible(a, q, subject);
+}
+
+static void ask_words(struct ask *a, const struct catalog_query *q, const char *subject, const char *match,
+    char *const *runs)
+{
+	ask_bind(a, "SELECT d.id AS id FROM dataset_words w CROSS JOIN dataset d ON d.id = w.rowid"
+	    " WHERE w.dataset_words MATCH ", "", match, 0);
+	a->where = true;
+	ask_filters(a, q, subject);
+	for (size_t i = 0; runs != NULL && runs[i] != NULL && a->n < MAX_BINDS - 2; i++)
+		ask_bind(a, " AND EXISTS (SELECT 1 FROM dataset_text t WHERE t.id = d.id AND instr(t.title || char(10)"
+		    " || t.name || char(10) || t.abstract || char(10) || t.keywords || char(10) || t.files"
+		    " || char(10) || t.owner, ", ") > 0)", runs[i], 0);
+	ask_put(a, " ORDER BY w.rowid DESC");
+}
+
+/* One range of dataset_share. */
+static void ask_range(struct ask *a, const struct catalog_query *q, const char *fixed, const char *subject)
+{
+	ask_put(a, "SELECT dataset AS id FROM dataset_share WHERE ");
+	if (subject != NULL)
+		ask_bind(a, "subject = ", "", subject, 0);
+	ask_put(a, fixed);
+	if (q->editable)
+		ask_bind(a, " AND rights & ", "", NULL, RIGHT(DATASET_EDIT));
+	if (q->type != NULL)
+		ask_bind(a, " AND type = ", "", q->type, 0);
+}
+
+static void ask_shared(struct ask *a, const struct catalog_query *q, const char *subject)
+{
+	ask_range(a, q, "subject = '' AND public = 1", NULL);
+	if (subject[0] != '\0') {
+		/* A public dataset may be editable for him alone, so the ranges overlap then. */
+		ask_put(a, q->editable ? " UNION " : " UNION ALL ");
+		ask_range(a, q, q->editable ? "" : " AND public = 0", subject);
+	}
+	ask_put(a, " ORDER BY id DESC");
+	a->exact = !q->editable && q->type == NULL;
+}
+
+static void ask_all(struct ask *a, const struct catalog_query *q, const char *subject)
+{
+	ask_put(a, "SELECT d.id AS id FROM dataset d");
+	ask_filters(a, q, subject);
+	ask_put(a, " ORDER BY d.id DESC");
+	a->exact = q->viewer.admin && q->owner == NULL && q->type == NULL;
+}
+
+static enum err bind_all(struct conn *conn, const struct ask *a, const char *sql, sqlite3_stmt **ret,
+    struct error *error)
+{
+	enum err e = conn_prepare(conn, sql, ret, error);
+
+	for (int i = 0; e == ERR_OK && i < a->n; i++) {
+		if (a->binds[i].text != NULL)
+			conn_bind_text(*ret, i + 1, a->binds[i].text);
+		else
+			(void)sqlite3_bind_int64(*ret, i + 1, a->binds[i].number);
+	}
+	return e;
+}
+
+static enum err total(struct conn *conn, const struct ask *a, const struct catalog_query *q, const char *subject,
+    size_t *ret, struct error *error)
+{
+	CLEAN_FREE char *sql = mem_printf("SELECT count(*) FROM (%s)", a->sql);
+	sqlite3_stmt *stmt;
+	bool row;
+	enum err e;
+
+	if (a->exact) {
+		e = conn_prepare(conn, q->viewer.admin ? "SELECT n FROM scope WHERE subject = '*'"
+		    : "SELECT sum(n) FROM scope WHERE (subject = '' AND public = 1) OR"
+		    " (subject = ?1 AND public = 0)", &stmt, error);
+		if (e == ERR_OK && !q->viewer.admin)
+			conn_bind_text(stmt, 1, subject);
+	} else {
+		e = bind_all(conn, a, sql, &stmt, error);
+	}
+	if (e == ERR_OK)
+		e = conn_step(conn, stmt, &row, error);
+	if (e != ERR_OK)
+		return e;
+	*ret = row ? (size_t)sqlite3_column_int64(stmt, 0) : 0;
+	(void)sqlite3_reset(stmt);
+	return ERR_OK;
+}
+
+static enum err page(struct conn *conn, struct ask *a, const struct catalog_query *q, json_object *list,
+    struct error *error)
+{
+	CLEAN_FREE char *sql = mem_printf("SELECT d.brief, n.n FROM (%s LIMIT ?%d OFFSET ?%d) i"
+	    " CROSS JOIN dataset d ON d.id = i.id LEFT JOIN dataset_downloads n ON n.id = i.id ORDER BY i.id DESC",
+	    a->sql, a->n + 1, a->n + 2);
+	sqlite3_stmt *stmt;
+	bool row;
+	enum err e = bind_all(conn, a, sql, &stmt, error);
+
+	if (e != ERR_OK)
+		return e;
+	(void)sqlite3_bind_int64(stmt, a->n + 1, (int64_t)q->max);
+	(void)sqlite3_bind_int64(stmt, a->n + 2, (int64_t)q->skip);
+	while ((e = conn_step(conn, stmt, &row, error)) == ERR_OK && row) {
+		json_object *model = model_brief(stmt, 0, 1);
+
+		if (model == NULL) {
+			(void)sqlite3_reset(stmt);
+			return error_set(error, ERR_STORE, "dataset's model is damaged");
+		}
+		json_object_array_add(list, model);
+	}
+	return e;
+}
+
+/* Total and page see the same moment. */
+static enum err read_both(struct catalog *c, struct ask *a, const struct catalog_query *q, const char *subject,
+    json_object *list, size_t *ret_total, struct error *error)
+{
+	struct conn *conn;
+	sqlite3_stmt *begin;
+	enum err e = conn_take(c, &conn, error);
+
+	if (e != ERR_OK)
+		return e;
+	e = conn_prepare(conn, "BEGIN", &begin, error);
+	if (e == ERR_OK)
+		e = conn_step(conn, begin, NULL, error);
+	if (e == ERR_OK) {
+		e = total(conn, a, q, subject, ret_total, error);
+		if (e == ERR_OK && q->max > 0 && q->skip < *ret_total)
+			e = page(conn, a, q, list, error);
+		e = conn_end(conn, e, error);
+	}
+	conn_give(c, conn);
+	return e;
+}
+
+enum err catalog_list(struct catalog *c, const struct catalog_query *q, json_object **ret, size_t *ret_total,
+    struct error *error)
+{
+	const char *user = q->viewer.user == NULL ? "" : q->viewer.user;
+	CLEAN_FREE char *subject = user[0] == '\0' ? mem_strdup("") : mem_printf("u:%s", user);
+	CLEAN_FREE char *folded = words_fold(q->keyword);
+	char **runs = NULL;
+	CLEAN_FREE char *match = words_match(folded, &runs);
+	bool nothing = q->keyword != NULL && match[0] == '\0' && folded[strspn(folded, " \t\r\n")] != '\0';
+	CLEAN_JSON json_object *list = json_object_new_array();
+	struct ask a = {0};
+	size_t n = 0;
+	enum err e = ERR_OK;
+
+	a.f = open_memstream(&a.sql, &a.len);
+	if (a.f == NULL)
+		mem_die();
+	if (match[0] != '\0')
+		ask_words(&a, q, subject, match, runs);
+	else if (q->viewer.admin || q->owner != NULL)
+		ask_all(&a, q, subject);
+	else
+		ask_shared(&a, q, subject);
+	if (fclose(a.f) != 0)
+		mem_die();
+	/* Signs alone are a question that nothing answers, not the question for everything. */
+	if (!nothing)
+		e = read_both(c, &a, q, subject, list, &n, error);
+	free(a.sql);
+	words_runs_free(runs);
+	if (e != ERR_OK)
+		return e;
+	*ret = json_object_get(list);
+	if (ret_total != NULL)
+		*ret_total = n;
+	return ERR_OK;
+}
