@@ -15,6 +15,8 @@
  * Texts are kept once each: most entries share their area and unit with others.
  */
 
+#define AREA_BYTES 200
+
 struct builder {
 	char *texts;               /* block of NUL-terminated texts */
 	size_t n, size;            /* bytes */
@@ -62,6 +64,18 @@ static uint32_t put_folded(struct builder *b, const char *s)
 	return folded != NULL ? put_shared(b, folded) : 0;
 }
 
+/* Some areas list all countries of the earth: nobody reads that in a list of hits. */
+static uint32_t put_shown(struct builder *b, const char *s)
+{
+	size_t len = strlen(s);
+	CLEAN_FREE char *cut = NULL;
+
+	if (len <= AREA_BYTES)
+		return put_shared(b, s);
+	cut = mem_printf("%.*s…", (int)text_cut(s, len, AREA_BYTES), s);
+	return put_shared(b, cut);
+}
+
 static uint32_t put_area(struct builder *b, const PROJ_CRS_INFO *info)
 {
 	const char *name = info->area_name != NULL ? info->area_name : "";
@@ -72,7 +86,7 @@ static uint32_t put_area(struct builder *b, const PROJ_CRS_INFO *info)
 
 	if (known != NULL)
 		return (uint32_t)json_object_get_int64(known);
-	a->name = put_shared(b, name);
+	a->name = put_shown(b, name);
 	a->folded = put_folded(b, name);
 	if (info->bbox_valid) {
 		a->has_bbox = 1;
@@ -149,6 +163,7 @@ static void put_entry(struct builder *b, PJ_CONTEXT *ctx, const PROJ_CRS_INFO *i
 	e->authority = (uint8_t)authority;
 	e->kind = (uint8_t)kind_of(info);
 	e->deprecated = info->deprecated != 0;
+	e->three_d = info->type == PJ_TYPE_GEOGRAPHIC_3D_CRS;
 	b->n_entries++;
 }
 

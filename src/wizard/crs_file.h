@@ -36,7 +36,7 @@ struct crs_file_entry {
 	uint8_t authority;        /* order of authorities: crs_authorities[] */
 	uint8_t kind;             /* enum crs_kind */
 	uint8_t deprecated;       /* 0, 1 */
-	uint8_t reserved;         /* 0 */
+	uint8_t three_d;          /* 1: geographic 3D, which comes after the 2D one of the same name */
 };
 
 struct crs_file_area {
