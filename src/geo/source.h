@@ -17,6 +17,8 @@ struct source {
 	char *file;              /* main file's display name (or member path in a zip): "roads.shp" */
 	char *path;              /* main file's path, for GDAL or the table reader */
 	char *side[8];           /* paths by role: see SOURCE_SIDE_… ; NULL = not there */
+	const char *driver;      /* GDAL's name of the one driver, set by the content gate; static */
+	bool no_crs;             /* its own CRS is a link, which nobody follows: unknown */
 };
 enum source_side { SOURCE_PRJ, SOURCE_CPG, SOURCE_XML, SOURCE_SLD, SOURCE_IMAGE /* of an overlay */, SOURCE_DBF, SOURCE_SIDE__MAX };
 

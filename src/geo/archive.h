@@ -1,0 +1,33 @@
+/*
+ * A zip that passed zipdir.h, opened for reading: heads, whole members to files of our own names, counted.
+ */
+#ifndef SLIPWAY_GEO_ARCHIVE_H
+#define SLIPWAY_GEO_ARCHIVE_H
+
+#include "geo/job.h"
+#include "geo/xmlgate.h"
+#include "geo/zipdir.h"
+
+struct archive {
+	struct zip_dir dir;
+	void *zip;              /* libzip's handle */
+	const char *label;      /* display name for problems; borrowed */
+	int64_t written;        /* bytes unpacked so far */
+	int64_t most;           /* zip_max_bytes */
+};
+
+/*
+ * Open and check PATH.
+ * Owns:   caller closes with archive_close; LABEL is borrowed until then.
+ * Errors: job->problems has the zip_* code with file and member.
+ */
+enum err archive_open(struct job *, const char *path, const char *label, struct archive *ret);
+void archive_close(struct archive *);
+/* First bytes of member I, up to SIZE.  Owns: caller frees; NULL: problem added. */
+char *archive_head(struct job *, struct archive *, size_t i, size_t size, size_t *ret_len);
+/* Member I to the new file TO: exactly its declared size, CRC checked. */
+enum err archive_unpack(struct job *, struct archive *, size_t i, const char *to);
+/* Every XML part of a workbook through the gate: no DOCTYPE anywhere.  Problem added otherwise. */
+enum err archive_check_xml(struct job *, struct archive *);
+
+#endif

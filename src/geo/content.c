@@ -1,0 +1,160 @@
+#include "geo/content.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/fs.h"
+#include "base/mem.h"
+#include "geo/driver.h"
+#include "geo/jsongate.h"
+#include "geo/prescan.h"
+#include "geo/shpgate.h"
+#include "geo/xmlgate.h"
+
+#define HEAD_BYTES 65536
+
+static const char *const kml_roots[] = {"kml", NULL};
+static const char *const gpx_roots[] = {"gpx", NULL};
+static const char *const gml_roots[] = {"FeatureCollection", NULL};
+static const char *const sld_roots[] = {"StyledLayerDescriptor", "UserStyle", NULL};
+
+char *content_head(const char *path, size_t *ret_len)
+{
+	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char *head;
+	ssize_t n;
+
+	if (fd < 0)
+		return NULL;
+	head = mem_alloc(HEAD_BYTES + 1);
+	n = pread(fd, head, HEAD_BYTES, 0);
+	*ret_len = n > 0 ? (size_t)n : 0;
+	return head;
+}
+
+static enum err fail(struct job *job, const char *code, const struct source *src)
+{
+	return job_fail(job, problem_str(problem_new(code), "file", src->file));
+}
+
+static enum err check_xml(struct job *job, const struct source *src, const char *const *roots, const char *namespace)
+{
+	const char *code = xml_verdict_code(xml_gate_file(src->path, roots, namespace));
+
+	return code == NULL ? ERR_OK : fail(job, code, src);
+}
+
+/* A copy whose "type":"link" reads "type":"none": GDAL then knows no CRS instead of asking a URL for it. */
+static enum err take_out_link(struct job *job, struct source *src, int64_t at)
+{
+	CLEAN_FREE char *name = mem_printf("out/work/%d.unlinked.json", src->bundle);
+	CLEAN_FD int fd = -1;
+	struct error error = {0};
+
+	if (fs_mkdirs(AT_FDCWD, "out/work", &error) != ERR_OK ||
+	    fs_copy(AT_FDCWD, src->path, AT_FDCWD, name, &error) != ERR_OK ||
+	    (fd = open(name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 || pwrite(fd, "none", 4, at) != 4)
+		return fail(job, "inspect_failed", src);
+	free(src->path);
+	src->path = name;
+	name = NULL;
+	src->no_crs = true;
+	return ERR_OK;
+}
+
+static enum err check_geojson(struct job *job, struct source *src)
+{
+	struct json_facts facts;
+
+	json_gate_file(src->path, &facts);
+	if (facts.code != NULL)
+		return fail(job, facts.code, src);
+	if (facts.objects > 1)
+		src->driver = "GeoJSONSeq";
+	return facts.crs_link ? take_out_link(job, src, facts.crs_link_at) : ERR_OK;
+}
+
+static enum err check_gpkg(struct job *job, const struct source *src)
+{
+	struct error error = {0};
+
+	if (prescan_gpkg(src->path, &error) == ERR_OK)
+		return ERR_OK;
+	(void)snprintf(job->detail, sizeof(job->detail), "%s", error.text);
+	return fail(job, error.code, src);
+}
+
+static enum err check_shp(struct job *job, const struct source *src)
+{
+	CLEAN_FREE char *shx = mem_strndup(src->path, strlen(src->path));
+	struct error error = {0};
+
+	memcpy(shx + strlen(shx) - 3, "shx", 3);
+	if (shp_gate(src->path, shx, src->side[SOURCE_DBF], &error) == ERR_OK)
+		return ERR_OK;
+	(void)snprintf(job->detail, sizeof(job->detail), "%s", error.text);
+	return fail(job, "format_unreadable", src);
+}
+
+/* Styles and metadata are XML too; they are attachments, but they will be parsed by somebody. */
+static enum err check_sides(struct job *job, struct source *src)
+{
+	static const struct {
+		enum source_side side;
+		const char *const *roots;
+	} xml[] = {{SOURCE_XML, NULL}, {SOURCE_SLD, sld_roots}};
+	int64_t most = job_limit(job, "side_file_bytes");
+
+	for (size_t i = 0; i < SOURCE_SIDE__MAX; i++) {
+		if (src->side[i] == NULL || i == SOURCE_DBF || i == SOURCE_IMAGE ||
+		    fs_size(AT_FDCWD, src->side[i]) <= most)
+			continue;
+		/* Too big to be what it says: left out, and said. */
+		job_warn(job, problem_arg_int(problem_arg(problem_str(problem_new("side_file_ignored"), "file",
+		    src->file), "limit", "jail.side_file"), "bytes", most));
+		free(src->side[i]);
+		src->side[i] = NULL;
+	}
+	for (size_t i = 0; i < sizeof(xml) / sizeof(xml[0]); i++) {
+		const char *path = src->side[xml[i].side];
+		enum xml_verdict v = path == NULL ? XML_FINE : xml_gate_file(path, xml[i].roots, NULL);
+
+		if (v == XML_FORBIDDEN)
+			return fail(job, "xml_forbidden", src);
+		if (v != XML_FINE) {
+			job_warn(job, problem_str(problem_new("side_file_ignored"), "file", src->file));
+			free(src->side[xml[i].side]);
+			src->side[xml[i].side] = NULL;
+		}
+	}
+	return ERR_OK;
+}
+
+enum err content_check(struct job *job, struct source *src)
+{
+	enum err e = check_sides(job, src);
+
+	if (e != ERR_OK)
+		return e;
+	src->driver = driver_of(src->kind);
+	switch (src->kind) {
+	case KIND_GEOJSON:
+		return check_geojson(job, src);
+	case KIND_KML:
+	case KIND_KML_OVERLAY:
+		return check_xml(job, src, kml_roots, NULL);
+	case KIND_GPX:
+		return check_xml(job, src, gpx_roots, NULL);
+	case KIND_GML:
+		return check_xml(job, src, gml_roots, "opengis.net/gml");
+	case KIND_GPKG:
+		return check_gpkg(job, src);
+	case KIND_SHP:
+		return check_shp(job, src);
+	case KIND_CSV: case KIND_XLSX: case KIND_ODS: case KIND_FGB: case KIND_TIF: case KIND_ASC: case KIND_PNG:
+	case KIND_JPG: case KIND_ZIP_MOSAIC: case KIND_MULTI: case KIND_IMG: case KIND_JP2: case KIND_NTF: case KIND_ZIP:
+	case KIND__MAX:
+		break;
+	}
+	return ERR_OK;
+}

@@ -1,0 +1,115 @@
+#include "geo/driver.h"
+
+#include <cpl_conv.h>
+#include <cpl_error.h>
+#include <gdal.h>
+#include <gdal_frmts.h>
+#include <ogr_srs_api.h>
+#include <proj.h>
+#include <string.h>
+
+/* OGR declares these for C++ only. */
+void RegisterOGRShape(void);
+void RegisterOGRGeoJSON(void);
+void RegisterOGRGeoJSONSeq(void);
+void RegisterOGRKML(void);
+void RegisterOGRGPX(void);
+void RegisterOGRGML(void);
+void RegisterOGRGeoPackage(void);
+void RegisterOGRFlatGeobuf(void);
+void RegisterOGRCSV(void);
+void RegisterOGRXLSX(void);
+void RegisterOGRODS(void);
+void RegisterOGRMEM(void);
+
+/*
+ * Only these exist in the process: a driver that is not registered cannot be talked into anything.
+ * Registering the list takes 0.2 ms; GDALAllRegister would also look for plugins.
+ */
+static void (*const drivers[])(void) = {
+	RegisterOGRShape, RegisterOGRGeoJSON, RegisterOGRGeoJSONSeq, RegisterOGRKML, RegisterOGRGPX, RegisterOGRGML,
+	RegisterOGRGeoPackage, RegisterOGRFlatGeobuf, RegisterOGRCSV, RegisterOGRXLSX, RegisterOGRODS, RegisterOGRMEM,
+	GDALRegister_GTiff, GDALRegister_COG, GDALRegister_AAIGrid, GDALRegister_PNG, GDALRegister_JPEG,
+	GDALRegister_MEM,
+};
+
+static const char *const settings[][2] = {
+	{"GDAL_DRIVER_PATH", "disable"},
+	{"GDAL_VRT_ENABLE_PYTHON", "NO"},
+	{"GDAL_PAM_ENABLED", "NO"},
+	{"GML_DOWNLOAD_WFS_SCHEMA", "NO"},
+	{"GDAL_HTTP_PROXY", "127.0.0.1:9"},
+	{"CPL_VSIL_CURL_ALLOWED_EXTENSIONS", ".none"},
+	{"SPATIALITE_SECURITY", "strict"},
+	{"OGR_CSV_MAX_LINE_SIZE", "10485760"},
+	{"OGR_GEOJSON_MAX_OBJ_SIZE", "64"},
+	{"GDAL_CACHEMAX", "256"},               /* MB; its default reads /proc, which the jail hides */
+	{"CPL_TMPDIR", "/nonexistent"},         /* set to out/work by the job */
+	{"SHAPE_RESTORE_SHX", "NO"},
+	{"SHAPE_REWIND_ON_WRITE", "NO"},
+	{"CPL_ZIP_ENCODING", "UTF-8"},
+	{"GDAL_DISABLE_READDIR_ON_OPEN", "FALSE"},      /* world files are found by listing our own folder */
+	{"OSR_DEFAULT_AXIS_MAPPING_STRATEGY", "TRADITIONAL_GIS_ORDER"},
+};
+
+void driver_setup(void)
+{
+	OGRSpatialReferenceH srs;
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		CPLSetConfigOption(settings[i][0], settings[i][1]);
+	OSRSetPROJEnableNetwork(0);
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		drivers[i]();
+	CPLSetErrorHandler(CPLQuietErrorHandler);
+	/* The first look-up opens proj.db; the descriptor stays with PROJ's context. */
+	srs = OSRNewSpatialReference(NULL);
+	(void)OSRImportFromEPSG(srs, 4326);
+	OSRRelease(srs);
+}
+
+void driver_extras(const char *names)
+{
+	static const struct {
+		const char *name;
+		void (*add)(void);
+	} extras[] = {
+		{"HFA", GDALRegister_HFA}, {"JP2OpenJPEG", GDALRegister_JP2OpenJPEG}, {"NITF", GDALRegister_NITF},
+	};
+
+	for (size_t i = 0; names != NULL && i < sizeof(extras) / sizeof(extras[0]); i++)
+		if (strstr(names, extras[i].name) != NULL)
+			extras[i].add();
+}
+
+static void CPL_STDCALL note_error(CPLErr level, CPLErrorNum n, const char *text)
+{
+	struct job *job = CPLGetErrorHandlerUserData();
+
+	(void)n;
+	if (level >= CE_Failure)
+		(void)snprintf(job->detail, sizeof(job->detail), "%s", text);
+}
+
+void driver_errors_to(struct job *job)
+{
+	(void)CPLSetErrorHandlerEx(note_error, job);
+}
+
+const char *driver_of(enum kind kind)
+{
+	static const char *const names[KIND__MAX] = {
+		[KIND_SHP] = "ESRI Shapefile", [KIND_GEOJSON] = "GeoJSON", [KIND_KML] = "KML", [KIND_GPX] = "GPX",
+		[KIND_GML] = "GML", [KIND_GPKG] = "GPKG", [KIND_FGB] = "FlatGeobuf", [KIND_TIF] = "GTiff",
+		[KIND_ASC] = "AAIGrid", [KIND_PNG] = "PNG", [KIND_JPG] = "JPEG", [KIND_IMG] = "HFA",
+		[KIND_JP2] = "JP2OpenJPEG", [KIND_NTF] = "NITF", [KIND_CSV] = "CSV", [KIND_XLSX] = "XLSX",
+		[KIND_ODS] = "ODS",
+	};
+
+	return kind < KIND__MAX ? names[kind] : NULL;
+}
+
+const char *driver_proj_version(void)
+{
+	return proj_info().version;
+}

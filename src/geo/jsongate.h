@@ -1,0 +1,20 @@
+/*
+ * The gate GeoJSON passes before GDAL sees it: what the top-level objects are, how deep they go, whether they end.
+ * One pass over the bytes in constant memory; values themselves are GDAL's business.
+ */
+#ifndef SLIPWAY_GEO_JSONGATE_H
+#define SLIPWAY_GEO_JSONGATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct json_facts {
+	const char *code;       /* NULL = fine, or "content_mismatch", "format_unreadable" */
+	int64_t objects;        /* top-level ones; more than one = newline-delimited */
+	bool crs_link;          /* "crs":{"type":"link"…}: would send GDAL to a URL */
+	int64_t crs_link_at;    /* byte offset of that word "link", inside its quotes */
+};
+
+void json_gate_file(const char *path, struct json_facts *ret);
+
+#endif

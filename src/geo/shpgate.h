@@ -1,0 +1,14 @@
+/*
+ * Do the files of a shapefile hold what their heads promise?  GDAL reads a cut one up to where it ends, record by
+ * record, with nothing but errors after that.
+ * Source: ESRI Shapefile Technical Description, 1998; dBASE III+ file format.
+ */
+#ifndef SLIPWAY_GEO_SHPGATE_H
+#define SLIPWAY_GEO_SHPGATE_H
+
+#include "base/err.h"
+
+/* DBF may be NULL.  Errors: ERR_BAD_REQUEST, what is wrong in ERROR's text. */
+enum err shp_gate(const char *shp, const char *shx, const char *dbf, struct error *);
+
+#endif
