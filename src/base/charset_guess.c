@@ -275,7 +275,7 @@ static const char *detected(struct charset_guess *g)
 
 /*
  * Korean (EUC-KR) is valid GB18030 in the same rows, but its Hangul end at row C8 while a third of
- * Chinese text lies behind.  Enough characters without any there are for the detector.
+ * Chinese text lies behind.  Enough characters without any there: the detector may say Korean.
  */
 static bool like_hangul(const struct charset_guess *g)
 {
@@ -306,7 +306,7 @@ const char *charset_guess_end(struct charset_guess *g, const char **ret_source)
 	if (chinese && !like_hangul(g))
 		return "GB18030";
 	name = detected(g);
-	if (name == NULL && chinese)
+	if (chinese && (name == NULL || strcmp(name, "EUC-KR") != 0))
 		return "GB18030";
 	*ret_source = name != NULL ? "detector" : "fallback";
 	return name != NULL ? name : "windows-1252";

@@ -22,7 +22,7 @@ extern const struct json_limits json_limits_job;    /* 16 MiB, 32, 10 000 */
 
 /*
  * Parse LEN bytes strictly: UTF-8, no trailing text, no duplicate keys, numbers in range, no NUL inside
- * strings, lone surrogates refused; at most a quarter as many values as bytes allowed.
+ * strings, lone surrogates refused; what it would take in memory ≤ 8 times the bytes allowed.
  * Owns:   caller frees *RET with json_object_put.
  * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE.
  * Source: RFC 8259; what json-c 0.16 lets through is refused before it sees it.

@@ -15,7 +15,7 @@ struct json_scan {
 
 /*
  * Check that TEXT is one JSON value within LIMITS.
- * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE (bytes, or values: a quarter of the bytes allowed).
+ * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE (bytes, or memory: eight times the bytes allowed).
  */
 enum err json_scan(const char *text, size_t len, const struct json_limits *limits,
     struct json_scan *ret);

@@ -23,6 +23,7 @@
 #define RUSSIAN                                                                                    \
 	"Москва, парк Горького и Воробьёвы горы. В этом парке много деревьев, прудов и дорожек для прогулок. " \
 	"Эрмитаж находится в Санкт-Петербурге на берегу Невы.\n"
+#define BEIJINGS "1,北京,39.9\n2,北京,39.8\n3,北京,39.7\n4,北京,39.6\n5,北京,39.5\n6,北京,39.4\n"
 #define FRENCH "Forêt de Fontainebleau; café à l'entrée; école fermée l'été; Île-de-France; où ça?\n"
 
 /* TEXT (UTF-8) in CHARSET, by the iconv program: the other side must not be our own code. */
@@ -256,6 +257,8 @@ static void test_charset_guess_knows_the_languages(void **state)
 	guessed_encoded("GB18030", CHINESE, "GB18030", "gb18030");
 	guessed_encoded("GBK", "name,lat\n北京,39.9\n天坛公园,39.8\n", "GB18030", "gb18030");
 	guessed_encoded("GB18030", "\xF0\xA0\x80\x80" CHINESE "\xF0\xA0\x80\x81", "GB18030", "gb18030");
+	/* The same two characters in every row, both where Korean has its own. */
+	guessed_encoded("GBK", BEIJINGS BEIJINGS BEIJINGS, "GB18030", "gb18030");
 	guessed_encoded("EUC-KR", KOREAN, "EUC-KR", "detector");
 	guessed_encoded("EUC-JP", JAPANESE JAPANESE, "EUC-JP", "detector");
 	guessed_encoded("SHIFT_JIS", JAPANESE JAPANESE, "Shift_JIS", "detector");

@@ -2,6 +2,7 @@
  * Goal: json_read takes exactly the JSON of RFC 8259 within the limits, whatever json-c 0.16 would take
  * (contracts/security.md, A60), and what it took prints back the same.
  */
+#include <malloc.h>
 #include <math.h>
 #include "base/json.h"
 #include "base/mem.h"
@@ -126,6 +127,44 @@ static void test_json_keeps_the_limits(void **state)
 	assert_int_equal(json_read(ones, 1 << 20, &wide, &o), ERR_TOO_LARGE);
 }
 
+/* The most memory that the heap gained while TEXT, repeated to a megabyte of array, was read and kept. */
+static size_t cost_of(const char *piece, enum err *ret)
+{
+	CLEAN_FREE char *text = mem_alloc((1 << 20) + 2);
+	CLEAN_JSON json_object *o = NULL;
+	size_t n = strlen(piece), at = 1, before;
+
+	text[0] = '[';
+	while (at + n < 1 << 20) {
+		memcpy(text + at, piece, n);
+		at += n;
+		text[at++] = ',';
+	}
+	text[at - 1] = ']';
+	before = mallinfo2().uordblks;
+	*ret = json_read(text, at, &json_limits_form, &o);
+	return mallinfo2().uordblks - before;
+}
+
+static void test_json_costs_no_more_memory_than_eight_times_its_limit(void **state)
+{
+	static const char *const greedy[] = {"{}", "[]", "1", "\"\"", "{\"a\":1}", "[[[[1]]]]", "null",
+		"{\"a\":{\"b\":{\"c\":[]}}}"};
+	static const char *const decent[] = {"\"0123456789abcdef0123456789abcdef\"",
+		"[\"Beijing Olympic Forest Park\",39.123456,116.123456,\"2026-11-22T10:00:00Z\"]"};
+	enum err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(greedy) / sizeof(greedy[0]); i++) {
+		assert_true(cost_of(greedy[i], &e) < 8 << 20);
+		assert_int_equal(e, ERR_TOO_LARGE);
+	}
+	for (size_t i = 0; i < sizeof(decent) / sizeof(decent[0]); i++) {
+		assert_true(cost_of(decent[i], &e) < 9 << 20);
+		assert_int_equal(e, ERR_OK);
+	}
+}
+
 static void test_json_prints_for_clients_that_compare(void **state)
 {
 	CLEAN_JSON json_object *o = json_object_new_object();
@@ -217,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_json_refuses_what_json_c_lets_through),
 		cmocka_unit_test(test_json_does_not_need_a_nul_behind),
 		cmocka_unit_test(test_json_keeps_the_limits),
+		cmocka_unit_test(test_json_costs_no_more_memory_than_eight_times_its_limit),
 		cmocka_unit_test(test_json_prints_for_clients_that_compare),
 		cmocka_unit_test(test_json_numbers_are_short_and_come_back),
 		cmocka_unit_test(test_json_readers_give_the_default),
