@@ -26,7 +26,9 @@ enum table {
 	TABLE_RECEIVERS,           /* signed API */
 	TABLE_REPLAY,              /* signed API nonces and recorded answers */
 	TABLE_MAIL,
-	TABLE__MAX
+	TABLE_LOGINS_BY_USER,      /* key: user NUL created login */
+	TABLE_KEYS_BY_USER,        /* key: user NUL key id; value: the key's digest */
+	TABLE__MAX                 /* new ones go before this line: the numbers are on disk */
 };
 
 const char *table_name(enum table);

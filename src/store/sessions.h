@@ -16,6 +16,7 @@
  */
 enum err sessions_create(struct pass *, json_object *record, const char *nonce, int64_t *ret_id);
 enum err sessions_by_nonce(struct pass *, const char *owner, const char *nonce, int64_t *ret_id);
+/* A tombstone is got too: it has the member "gone". */
 enum err sessions_get(struct pass *, int64_t id, json_object **ret);
 /* Store a changed record; its "rev" must still be EXPECTED_REV in the store (-1: whatever), else ERR_CONFLICT. */
 enum err sessions_put(struct pass *, json_object *record, int64_t expected_rev);

@@ -1,0 +1,80 @@
+/*
+ * What store.c, the collections and the maintenance share: the store's and the pass's insides.
+ * Private to store/.
+ */
+#ifndef SLIPWAY_STORE_INSIDE_H
+#define SLIPWAY_STORE_INSIDE_H
+
+#include "store/env.h"
+#include "store/gate.h"
+#include "store/place.h"
+
+#define STORE_DROPS_MAX 8      /* each drop leaks 6.6 MB of address space (store.md 1) */
+#define STORE_VALUE_MAX MIB
+#define STORE_KEY_MAX KIB
+#define STORE_BATCH 1000       /* records a pass of maintenance touches at most */
+
+struct store {
+	const struct config *config;
+	bool keep;                 /* a process of many requests (FastCGI, worker) */
+	struct place place;
+	int dir;                   /* data_dir */
+	int backup_fd;             /* `backup`: opened once, for its lock only */
+	bool backing_up;           /* this process holds that lock: F_GETLK does not tell */
+	struct gate gate;
+	struct env env;
+	unsigned n_drops;          /* of stale or failed handles */
+	atomic_bool worn;          /* the process should end */
+	bool told_differ;          /* the log has the line about differing regions */
+	atomic_ullong n_passes;    /* since the start of this process, for store_stat */
+	atomic_ullong n_recoveries;
+};
+
+struct pass {
+	struct store *store;       /* NULL for a private copy */
+	struct env *env;
+	DB_TXN *txn;
+	enum pass_kind kind;
+	enum env_class worst;      /* of what Berkeley DB said so far */
+	enum err bad;              /* ours for it, when worst is not ENV_FINE */
+	int number;                /* Berkeley DB's for it */
+	struct error *error;
+};
+
+/* Take note of what Berkeley DB said in this pass: ERR_OK for 0, else our error. */
+enum err pass_took(struct pass *, int ret, const char *what);
+
+/* A pass on a private copy: without gate, one user. */
+enum err pass_on_copy(struct env *, pass_fn *fn, void *arg, struct error *);
+
+/*
+ * Run FN inside the gate without an environment: whoever has one drops it at the next pass, which recovers.
+ * For replacing the whole of db/.  FN's result is returned.
+ */
+enum err store_alone(struct gate *, const struct env *, enum err (*fn)(void *arg, struct error *), void *arg,
+    struct error *);
+
+/* ---- record.c, for the collections */
+
+/* The record in a stored value; ERR_STORE when it is damaged or too new.  Caller frees *RET. */
+enum err record_parse(struct pass *, enum table, const void *value, size_t len, json_object **ret);
+/* record_put for a caller who has just read the old record. */
+enum err record_replace(struct pass *, enum table, const void *key, size_t key_len, json_object *value);
+enum err counter_get(struct pass *, const char *name, int64_t *ret);      /* 0 when missing */
+enum err counter_set(struct pass *, const char *name, int64_t n);
+/* The first four bytes of a binary value: table number, 0, version big-endian. */
+void index_head(unsigned char out[4], enum table);
+#define INDEX_HEAD 4
+
+/* ---- room.c: space on the disk (store.md 10) */
+
+/* May a pass of this kind write?  ERR_NO_SPACE. */
+enum err room_check(const struct store *, enum pass_kind, struct error *);
+/* Is there room for a recovery?  Gives the ballast away for it.  ERR_NO_SPACE. */
+enum err room_for_recovery(const struct store *, struct error *);
+void room_drop_ballast(const struct store *);
+/* Make it when it is missing and twice its size is free; nothing to report otherwise. */
+void room_make_ballast(const struct store *);
+bool room_has_ballast(const struct store *);
+
+#endif

@@ -1,0 +1,296 @@
+/*
+ * Uploads, their indexes, and the sums per owner.  Beside the key record.h names:
+ *   uploads_by_owner   owner NUL ~created id   newest first of one owner
+ *                      0x01 expires id         those that expire (refs = 0)
+ *                      0x02 ~created id        newest first of everybody
+ *   counters           open:<owner>, bytes:<owner>, promised
+ */
+#include "store/uploads.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/token.h"
+#include "store/entry.h"
+
+#define SPACE_EXPIRES 1
+#define SPACE_ALL 2
+#define ID_LEN 32
+#define PROMISED "promised"
+
+/* What the indexes and sums are made of. */
+struct facts {
+	const char *id;            /* borrowed from the record */
+	const char *owner;
+	int64_t created;
+	int64_t expires;           /* 0 = does not */
+	int64_t open;              /* 0, 1: unfinished */
+	int64_t bytes;             /* counted against the quota */
+	int64_t promised;          /* declared, not yet recorded */
+};
+
+static struct facts facts_of(const json_object *record)
+{
+	const char *state = json_str(record, "state", "");
+	int64_t length = json_int(record, "length", -1), offset = json_int(record, "offset", 0);
+	int64_t refs = json_int(record, "refs", 0);
+	struct facts f = {
+	    .id = json_str(record, "id", ""),
+	    .owner = json_str(record, "owner", "-"),
+	    .created = json_int(record, "created", 0),
+	    .expires = refs > 0 ? 0 : json_int(record, "expires", 0),
+	};
+
+	if (strcmp(state, "created") == 0 || strcmp(state, "receiving") == 0) {
+		f.open = 1;
+		f.bytes = length >= 0 ? length : offset;
+		f.promised = length > offset ? length - offset : 0;
+	} else if (strcmp(state, "complete") == 0 && refs <= 0) {
+		f.bytes = length >= 0 ? length : offset;
+	}
+	if (f.expires < 0)
+		f.expires = 0;
+	return f;
+}
+
+static struct key owner_key(const struct facts *f)
+{
+	struct key k = {0};
+
+	key_nul(&k, f->owner);
+	key_number(&k, ~(uint64_t)f->created);
+	key_text(&k, f->id);
+	return k;
+}
+
+static struct key all_key(const struct facts *f)
+{
+	struct key k = {0};
+
+	key_byte(&k, SPACE_ALL);
+	key_number(&k, ~(uint64_t)f->created);
+	key_text(&k, f->id);
+	return k;
+}
+
+static struct key expires_key(const struct facts *f)
+{
+	struct key k = {0};
+
+	if (f->expires <= 0)
+		return k;
+	key_byte(&k, SPACE_EXPIRES);
+	key_number(&k, (uint64_t)f->expires);
+	key_text(&k, f->id);
+	return k;
+}
+
+static enum err count_owner(struct pass *p, const char *what, const char *owner, int64_t by)
+{
+	CLEAN_FREE char *name = by != 0 ? mem_printf("%s:%s", what, owner) : NULL;
+
+	return by != 0 ? entry_count(p, name, by) : ERR_OK;
+}
+
+static enum err count_upload(struct pass *p, const struct facts *f, const struct facts *was)
+{
+	const struct facts zero = {.owner = f != NULL ? f->owner : was->owner};
+	enum err err = ERR_OK;
+
+	if (f == NULL)
+		f = &zero;
+	if (was == NULL)
+		was = &zero;
+	if (strcmp(f->owner, was->owner) == 0) {
+		err = count_owner(p, "open", f->owner, f->open - was->open);
+		if (err == ERR_OK)
+			err = count_owner(p, "bytes", f->owner, f->bytes - was->bytes);
+	} else {
+		err = count_owner(p, "open", was->owner, -was->open);
+		if (err == ERR_OK)
+			err = count_owner(p, "bytes", was->owner, -was->bytes);
+		if (err == ERR_OK)
+			err = count_owner(p, "open", f->owner, f->open);
+		if (err == ERR_OK)
+			err = count_owner(p, "bytes", f->owner, f->bytes);
+	}
+	return err == ERR_OK ? entry_count(p, PROMISED, f->promised - was->promised) : err;
+}
+
+static enum err index_upload(struct pass *p, const struct facts *f, const struct facts *was)
+{
+	const struct key none = {0};
+	const struct index_pair pairs[] = {
+	    {TABLE_UPLOADS_BY_OWNER, f ? owner_key(f) : none, was ? owner_key(was) : none, NULL, NULL},
+	    {TABLE_UPLOADS_BY_OWNER, f ? all_key(f) : none, was ? all_key(was) : none, NULL, NULL},
+	    {TABLE_UPLOADS_BY_OWNER, f ? expires_key(f) : none, was ? expires_key(was) : none, NULL, NULL},
+	};
+	enum err err = entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0]));
+
+	return err == ERR_OK ? count_upload(p, f, was) : err;
+}
+
+enum err uploads_index(struct pass *p, json_object *record, bool add)
+{
+	struct facts f = facts_of(record);
+
+	return add ? index_upload(p, &f, NULL) : index_upload(p, NULL, &f);
+}
+
+/* ---- records */
+
+enum err uploads_create(struct pass *p, json_object *record)
+{
+	struct facts f = facts_of(record);
+	enum err err;
+
+	if (!token_is_hex(f.id, ID_LEN))
+		return error_set(p->error, ERR_INTERNAL, "an upload without an id");
+	err = record_insert(p, TABLE_UPLOADS, f.id, ID_LEN, record);
+	return err == ERR_OK ? index_upload(p, &f, NULL) : err;
+}
+
+enum err uploads_get(struct pass *p, const char *id, json_object **ret)
+{
+	if (!token_is_hex(id, ID_LEN))
+		return ERR_NOT_FOUND;
+	return record_get(p, TABLE_UPLOADS, id, ID_LEN, ret);
+}
+
+enum err uploads_put(struct pass *p, json_object *record)
+{
+	CLEAN_JSON json_object *old = NULL;
+	struct facts f = facts_of(record), was;
+	enum err err = uploads_get(p, f.id, &old);
+
+	if (err != ERR_OK)
+		return err;
+	was = facts_of(old);
+	err = record_replace(p, TABLE_UPLOADS, f.id, ID_LEN, record);
+	return err == ERR_OK ? index_upload(p, &f, &was) : err;
+}
+
+enum err uploads_delete(struct pass *p, const char *id)
+{
+	CLEAN_JSON json_object *old = NULL;
+	struct facts was;
+	enum err err = uploads_get(p, id, &old);
+
+	if (err != ERR_OK)
+		return err;
+	was = facts_of(old);
+	err = index_upload(p, NULL, &was);
+	return err == ERR_OK ? record_delete(p, TABLE_UPLOADS, id, ID_LEN) : err;
+}
+
+enum err uploads_ref(struct pass *p, const char *id, int by, int64_t *ret)
+{
+	CLEAN_JSON json_object *record = NULL;
+	int64_t refs;
+	enum err err = uploads_get(p, id, &record);
+
+	if (err != ERR_OK)
+		return err;
+	refs = json_int(record, "refs", 0) + by;
+	if (refs < 0)
+		return error_set(p->error, ERR_INTERNAL, "an upload with fewer than no references");
+	json_set_int(record, "refs", refs);
+	err = uploads_put(p, record);
+	if (err == ERR_OK && ret != NULL)
+		*ret = refs;
+	return err;
+}
+
+/* ---- figures and lists */
+
+enum err uploads_usage(struct pass *p, const char *owner, struct uploads_usage *ret)
+{
+	CLEAN_FREE char *open = mem_printf("open:%s", owner);
+	CLEAN_FREE char *bytes = mem_printf("bytes:%s", owner);
+	struct uploads_usage usage = {0};
+	enum err err = counter_get(p, open, &usage.open);
+
+	if (err == ERR_OK)
+		err = counter_get(p, bytes, &usage.bytes);
+	if (err == ERR_OK)
+		*ret = usage;
+	return err;
+}
+
+enum err uploads_promised(struct pass *p, int64_t *ret)
+{
+	return counter_get(p, PROMISED, ret);
+}
+
+enum err uploads_list(struct pass *p, const char *owner, size_t skip, size_t max, json_object **ret)
+{
+	struct found found = {.skip = skip, .max = max};
+	json_object *list = json_object_new_array();
+	struct key prefix = {0};
+	enum err err = ERR_OK;
+
+	if (owner != NULL)
+		key_nul(&prefix, owner);
+	else
+		key_byte(&prefix, SPACE_ALL);
+	if (max > 0)
+		err = entry_walk(p, TABLE_UPLOADS_BY_OWNER, &prefix, SIZE_MAX, found_text32, &found);
+	for (size_t i = 0; err == ERR_OK && i < found.n; i++) {
+		json_object *record = NULL;
+
+		err = uploads_get(p, found.texts[i], &record);
+		if (err == ERR_OK)
+			json_object_array_add(list, record);
+		else if (err == ERR_NOT_FOUND)
+			err = ERR_OK;      /* an index entry too many: `check --repair` removes it */
+	}
+	found_done(&found);
+	if (err != ERR_OK) {
+		json_object_put(list);
+		return err;
+	}
+	*ret = list;
+	return ERR_OK;
+}
+
+enum err uploads_expired(struct pass *p, int64_t now_ms, size_t max, json_object **ret)
+{
+	return entry_due(p, TABLE_UPLOADS_BY_OWNER, SPACE_EXPIRES, now_ms, true, max, ret);
+}
+
+/* ---- client keys */
+
+enum err upload_keys_claim(struct pass *p, const char key_hex[65], const char *id, char ret_id[33])
+{
+	unsigned char value[INDEX_HEAD + ID_LEN];
+	json_object *record = NULL;
+	char taken[ID_LEN + 1];
+	struct key k = {0};
+	size_t len;
+	enum err err;
+
+	key_text(&k, key_hex);
+	err = index_get(p, TABLE_UPLOAD_KEYS, k.at, k.len, value, sizeof(value), &len);
+	if (err == ERR_OK && len == sizeof(value)) {
+		memcpy(taken, value + INDEX_HEAD, ID_LEN);
+		taken[ID_LEN] = '\0';
+		err = uploads_get(p, taken, &record);
+		json_object_put(record);
+		if (err == ERR_OK) {
+			memcpy(ret_id, taken, sizeof(taken));
+			return ERR_CONFLICT;
+		}
+	}
+	/* A key whose upload is gone is free. */
+	if (err != ERR_OK && err != ERR_NOT_FOUND)
+		return err;
+	return entry_put_text(p, TABLE_UPLOAD_KEYS, &k, id);
+}
+
+enum err upload_keys_drop(struct pass *p, const char key_hex[65])
+{
+	struct key k = {0};
+
+	key_text(&k, key_hex);
+	return entry_delete(p, TABLE_UPLOAD_KEYS, &k);
+}

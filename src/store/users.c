@@ -1,0 +1,117 @@
+#include "store/users.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/token.h"
+#include "store/entry.h"
+
+enum err users_put(struct pass *p, json_object *record)
+{
+	const char *name = json_str(record, "name", "");
+
+	if (!user_name_ok(name))
+		return error_set(p->error, ERR_BAD_REQUEST, "not a user name");
+	return record_put(p, TABLE_USERS, name, strlen(name), record);
+}
+
+enum err users_get(struct pass *p, const char *name, json_object **ret)
+{
+	return name[0] != '\0' ? record_get(p, TABLE_USERS, name, strlen(name), ret) : ERR_NOT_FOUND;
+}
+
+/* Parsing makes no further call of the pass, so the walk may collect records themselves. */
+struct listing {
+	struct pass *pass;
+	json_object *list;
+	enum err err;
+};
+
+static bool add_user(const void *key, size_t key_len, const void *value, size_t len, void *arg)
+{
+	struct listing *l = arg;
+	json_object *record = NULL;
+
+	(void)key;
+	(void)key_len;
+	l->err = record_parse(l->pass, TABLE_USERS, value, len, &record);
+	if (l->err == ERR_OK)
+		json_object_array_add(l->list, record);
+	return l->err == ERR_OK;
+}
+
+enum err users_list(struct pass *p, size_t max, json_object **ret)
+{
+	struct listing l = {.pass = p, .list = json_object_new_array()};
+	enum err err = record_walk(p, TABLE_USERS, NULL, 0, NULL, 0, max, add_user, &l);
+
+	if (err == ERR_OK)
+		err = l.err;
+	if (err != ERR_OK) {
+		json_object_put(l.list);
+		return err;
+	}
+	*ret = l.list;
+	return ERR_OK;
+}
+
+static enum err keys_delete_all(struct pass *p, const char *user)
+{
+	CLEAN_JSON json_object *list = NULL;
+	json_object *item;
+	enum err err = keys_list(p, user, &list);
+
+	JSON_EACH(item, list) {
+		if (err == ERR_OK)
+			err = keys_delete(p, user, json_str(item, "id", ""));
+	}
+	return err;
+}
+
+enum err users_delete(struct pass *p, const char *name)
+{
+	CLEAN_JSON json_object *record = NULL;
+	enum err err = users_get(p, name, &record);
+
+	if (err == ERR_OK)
+		err = logins_end_all(p, name);
+	if (err == ERR_OK)
+		err = keys_delete_all(p, name);
+	return err == ERR_OK ? record_delete(p, TABLE_USERS, name, strlen(name)) : err;
+}
+
+/* ---- the one-time token of the first administrator */
+
+static const char first_key[] = "first_login";
+
+enum err first_login_set(struct pass *p, const char *token, int64_t expires_ms)
+{
+	CLEAN_JSON json_object *record = json_object_new_object();
+	char digest[65];
+
+	token_sha256_hex(token, strlen(token), digest);
+	json_set_str(record, "sha256", digest);
+	json_set_int(record, "expires", expires_ms);
+	return record_put(p, TABLE_META, first_key, strlen(first_key), record);
+}
+
+enum err first_login_check(struct pass *p, const char *token, int64_t now_ms)
+{
+	CLEAN_JSON json_object *record = NULL;
+	char digest[65];
+	enum err err = record_get(p, TABLE_META, first_key, strlen(first_key), &record);
+
+	if (err != ERR_OK)
+		return err;
+	token_sha256_hex(token, strlen(token), digest);
+	if (!token_equal(json_str(record, "sha256", ""), digest) || json_int(record, "expires", 0) <= now_ms)
+		return ERR_NOT_FOUND;
+	return ERR_OK;
+}
+
+enum err first_login_clear(struct pass *p)
+{
+	enum err err = record_delete(p, TABLE_META, first_key, strlen(first_key));
+
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
