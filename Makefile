@@ -20,7 +20,7 @@ LIBS_BASE    := -ljson-c -lcrypto -linih -lutf8proc -luchardet
 LIBS_HTTP    := -lfcgi
 LIBS_STORE   := -ldb -lcrypt
 LIBS_CATALOG := -lsqlite3
-LIBS_WORKER  := -lpq -lcurl
+LIBS_WORKER  :=
 LIBS_GEO     := -lgdal -lproj -lseccomp -lsqlite3 -lzip -lexpat -lm
 
 FOLDERS := base http store upload wizard catalog views worker geo admin

@@ -1,0 +1,129 @@
+#include <fcntl.h>
+#include <dirent.h>
+#include <string.h>
+#include <unistd.h>
+#include "worker/worker.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+struct claim {
+	struct worker *w;
+	json_object *task;
+	bool lost;
+};
+
+static enum err claim_pass(struct pass *p, void *arg)
+{
+	struct claim *c = arg;
+	const struct config *cfg = c->w->config;
+	json_object_put(c->task);
+	c->task = NULL;
+	return tasks_claim(p, c->w->name, clock_now_ms(), (int)cfg->tasks_per_user, cfg->heartbeat_lost_s * 1000,
+	    (int)cfg->max_attempts, &c->task, &c->lost);
+}
+
+/* The next task, NULL = nothing to do. */
+static struct work *claim(struct worker *w)
+{
+	struct claim c = { .w = w };
+	struct error error = {0};
+	enum err err = store_pass(w->store, PASS_SYNC, "claim", claim_pass, &c, &error);
+	if (err != ERR_OK) {
+		json_object_put(c.task);
+		if (err != ERR_NOT_FOUND && err != ERR_STOPPING)
+			log_line(LOG_LEVEL_ERROR, NULL, "claim: %s: %s", err_name(err), error.text);
+		return NULL;
+	}
+	struct work *work = mem_alloc(sizeof(*work));
+	work->w = w;
+	work->task = c.task;
+	work->id = json_int(c.task, "id", 0);
+	snprintf(work->folder, sizeof(work->folder), "jobs/%lld-%lld", (long long)work->id,
+	    (long long)json_int(c.task, "attempt", 1));
+	if (c.lost)
+		problems_add(&work->problems, problem_new("worker_lost"));
+	return work;
+}
+
+static void work_free(struct work *work)
+{
+	json_object_put(work->task);
+	json_object_put(work->result);
+	json_object_put(work->problems);
+	free(work->log);
+	free(work);
+}
+
+static void one(struct work *work)
+{
+	const char *kind = json_str(work->task, "kind", "");
+	int64_t start = clock_mono_ms();
+	if (work->problems == NULL)
+		work_run(work);
+	work_publish(work);
+	(void)fs_remove_tree(work->w->data_fd, work->folder, NULL);
+	json_object *first = json_at(work->problems, 0);
+	log_line(LOG_LEVEL_INFO, NULL, "task %lld %s: %s in %lld ms%s%s", (long long)work->id, kind,
+	    work->canceled ? "canceled" : first != NULL ? problem_code(first) : "done", (long long)(clock_mono_ms() - start),
+	    *work->error.text != '\0' ? ": " : "", work->error.text);
+}
+
+void *worker_loop(void *arg)
+{
+	struct worker *w = arg;
+	pthread_mutex_lock(&w->lock);
+	while (!w->stop) {
+		w->busy++;
+		pthread_mutex_unlock(&w->lock);
+		struct work *work = claim(w);
+		if (work != NULL) {
+			one(work);
+			work_free(work);
+		}
+		pthread_mutex_lock(&w->lock);
+		w->busy--;
+		if (work == NULL && !w->stop) {
+			struct timespec until;
+			clock_gettime(CLOCK_REALTIME, &until);
+			until.tv_sec += 2;      /* the pipe wakes us at once; this is for what it missed */
+			pthread_cond_timedwait(&w->wake, &w->lock, &until);
+		}
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+static enum err requeue_pass(struct pass *p, void *arg)
+{
+	(void)arg;
+	return tasks_requeue(p);
+}
+
+enum err worker_take_over(struct worker *w)
+{
+	struct error error = {0};
+	enum err err = store_pass(w->store, PASS_SYNC, "take over", requeue_pass, NULL, &error);
+	if (err != ERR_OK)
+		log_line(LOG_LEVEL_ERROR, NULL, "take over: %s: %s", err_name(err), error.text);
+	(void)fs_remove_tree(w->data_fd, "jobs", NULL);
+	err = fs_mkdirs(w->data_fd, "jobs", &error);
+	return err != ERR_OK ? err : fs_mkdirs(w->data_fd, "exports", &error);
+}
+
+struct count {
+	size_t queued, running;
+};
+
+static enum err count_pass(struct pass *p, void *arg)
+{
+	struct count *c = arg;
+	return tasks_count(p, &c->queued, &c->running);
+}
+
+bool worker_has_work(struct worker *w)
+{
+	struct count c = {0};
+	return store_pass(w->store, PASS_READ, "count", count_pass, &c, NULL) != ERR_OK || c.queued + c.running > 0;
+}

@@ -1,0 +1,294 @@
+/*
+ * From a job's output to datasets: files are made durable under the dataset's folder first, the catalogue's row comes
+ * last.  Run again after a crash at any point, it yields exactly one dataset per layer.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include "worker/worker.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "wizard/final.h"
+
+/* One layer on its way into the catalogue. */
+struct entry {
+	struct work *work;
+	struct session *s;
+	json_object *item;       /* the job's result for the layer */
+	json_object *layer;      /* the job's order for it */
+	int64_t id;              /* dataset */
+	int64_t revision;
+	char folder[64];         /* "datasets/<id>/<revision>" */
+};
+
+static json_object *order_of(const json_object *spec, int64_t i)
+{
+	json_object *layer = NULL;
+	JSON_EACH(layer, json_arr(spec, "layers")) {
+		if (json_int(layer, "i", -1) == i)
+			return layer;
+	}
+	return NULL;
+}
+
+/* ---- files */
+
+static enum err move_in(struct entry *e, const char *from_name, const char *to_name)
+{
+	struct worker *w = e->work->w;
+	CLEAN_FREE char *from = mem_printf("%s/out/%s", e->work->folder, from_name);
+	CLEAN_FREE char *to = mem_printf("%s/%s", e->folder, to_name);
+	CLEAN_FD int fd = fs_open_read(w->data_fd, from);
+	if (fd < 0 || fsync(fd) != 0)
+		return error_errno(&e->work->error, ERR_IO, "%s", from_name);
+	return fs_rename_durable(w->data_fd, from, to, &e->work->error);
+}
+
+/* The files as they were sent stay for download, when wanted. */
+static enum err keep_originals(struct entry *e)
+{
+	struct worker *w = e->work->w;
+	CLEAN_FREE char *folder = mem_printf("%s/original", e->folder);
+	enum err err = fs_mkdirs(w->data_fd, folder, &e->work->error);
+	int64_t n = 0;
+	json_object *u = NULL;
+	JSON_EACH(u, json_arr(e->s->doc, "uploads")) {
+		struct principal who = {0};
+		struct upload_info info = {0};
+		n++;
+		if (err != ERR_OK)
+			break;
+		snprintf(who.owner, sizeof(who.owner), "%s", session_owner(e->s));
+		err = upload_get(w->engine, json_str(u, "id", ""), &who, &info, &e->work->error);
+		if (err == ERR_OK) {
+			CLEAN_FREE char *to = mem_printf("%s/%lld", folder, (long long)n);
+			err = fs_link_or_copy(w->data_fd, info.path, w->data_fd, to, &e->work->error);
+		}
+		upload_info_done(&info);
+	}
+	return err;
+}
+
+static bool wants_originals(const struct session *s)
+{
+	const json_object *final = session_input(s, STEP_FINAL), *save = session_input(s, STEP_SAVE);
+	return json_bool(final, "store_spatial_files", json_bool(save, "store_spatial_files", true));
+}
+
+static const char *data_name(const json_object *item)
+{
+	return strcmp(json_str(item, "type", ""), "raster") == 0 ? "data.tif" : "data.gpkg";
+}
+
+static enum err place_files(struct entry *e)
+{
+	struct worker *w = e->work->w;
+	const char *map = json_str(e->item, "map", NULL), *thumbnail = json_str(e->item, "thumbnail", NULL);
+
+	/* What a crashed attempt left there is not ours to keep. */
+	enum err err = fs_remove_tree(w->data_fd, e->folder, &e->work->error);
+	if (err == ERR_OK)
+		err = fs_mkdirs(w->data_fd, e->folder, &e->work->error);
+	if (err == ERR_OK && thumbnail != NULL)
+		err = move_in(e, thumbnail, "thumbnail.png");
+	if (err == ERR_OK && map != NULL)
+		err = move_in(e, map, strstr(map, ".png") != NULL ? "map.png" : "map.json");
+	if (err == ERR_OK && wants_originals(e->s))
+		err = keep_originals(e);
+	return err == ERR_OK ? move_in(e, json_str(e->item, "file", ""), data_name(e->item)) : err;
+}
+
+/* ---- the model (catalog/catalog.h) */
+
+static json_object *first_of(const struct session *s, const char *member)
+{
+	json_object *v = json_get(session_input(s, STEP_FINAL), member);
+	return v != NULL ? v : json_get(session_input(s, STEP_SAVE), member);
+}
+
+static json_object *sources(const struct session *s)
+{
+	static const char *const members[] = { "name", "size", "md5", "sha256" };
+	json_object *list = json_object_new_array(), *u = NULL;
+	JSON_EACH(u, json_arr(s->doc, "uploads")) {
+		json_object *o = json_object_new_object();
+		for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
+			json_set(o, members[i], json_copy(json_get(u, members[i])));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static void set_time(json_object *m, const struct session *s, const json_object *item)
+{
+	const json_object *input = session_input(s, STEP_TIME), *found = json_obj(item, "time");
+	static const char *const chosen[] = { "attribute", "end_attribute", "presentation", "precision_value", "precision_step" };
+	static const char *const measured[] = { "start", "end", "positions" };
+	if (found == NULL) {
+		json_set(m, "time", NULL);
+		return;
+	}
+	json_object *t = json_object_new_object();
+	for (size_t i = 0; i < sizeof(chosen) / sizeof(*chosen); i++)
+		json_set(t, chosen[i], json_copy(json_get(input, chosen[i])));
+	for (size_t i = 0; i < sizeof(measured) / sizeof(*measured); i++)
+		json_set(t, measured[i], json_copy(json_get(found, measured[i])));
+	json_set(m, "time", t);
+}
+
+static void set_access(json_object *m, const struct session *s)
+{
+	const char *access = json_str(session_input(s, STEP_FINAL), "access", NULL);
+	json_object *permissions = first_of(s, "permissions");
+	json_object *given = permissions != NULL ? json_copy(permissions) : permissions_of_access(access != NULL ? access : "private");
+	json_set(m, "permissions", given != NULL ? given : json_object_new_object());
+	json_set_str(m, "access", access != NULL ? access : "private");
+}
+
+static json_object *model_of(struct entry *e)
+{
+	static const char *const same[] = { "type", "geometry", "crs", "bbox_wgs84", "count", "columns", "raster", "map", "map_bounds",
+		"size" };
+	struct session *s = e->s;
+	json_object *m = json_object_new_object(), *keywords = first_of(s, "keywords");
+	const char *owner = session_owner(s);
+	int64_t now = clock_now_ms();
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
+		json_set(m, same[i], json_copy(json_get(e->item, same[i])));
+	json_set(m, "bbox", json_copy(json_get(e->item, "extent")));
+	json_set(m, "rows", json_copy(json_get(e->item, "sample_rows")));
+	json_set_int(m, "id", e->id);
+	json_set_str(m, "owner", strncmp(owner, "u:", 2) == 0 ? owner + 2 : owner);
+	json_set_str(m, "name", json_str(e->layer, "table", ""));
+	json_set_str(m, "title", json_str(e->layer, "title", json_str(e->layer, "table", "")));
+	json_set(m, "abstract", json_copy(first_of(s, "abstract")));
+	json_set(m, "keywords", keywords != NULL ? json_copy(keywords) : json_object_new_array());
+	json_set(m, "source", sources(s));
+	json_set_bool(m, "originals", wants_originals(s));
+	json_set_int(m, "session", s->id);
+	json_set_int(m, "layer", json_int(e->item, "i", 0));
+	CLEAN_FREE char *file = mem_printf("%lld/%lld/%s", (long long)e->id, (long long)e->revision, data_name(e->item));
+	json_set_str(m, "file", file);
+	json_set_int(m, "revision", e->revision);
+	json_set_int(m, "created", now);
+	json_set_int(m, "changed", now);
+	json_set_int(m, "downloads", 0);
+	json_set(m, "warnings", json_copy(json_arr(s->doc, "warnings")));
+	set_time(m, s, e->item);
+	set_access(m, s);
+	return m;
+}
+
+/* ---- create, or put in place of an older revision */
+
+static void set_folder(struct entry *e, int64_t id, int64_t revision)
+{
+	e->id = id;
+	e->revision = revision;
+	snprintf(e->folder, sizeof(e->folder), "datasets/%lld/%lld", (long long)id, (long long)revision);
+}
+
+static enum err create(struct entry *e)
+{
+	struct worker *w = e->work->w;
+	int64_t id = 0, made = 0;
+	enum err err = catalog_by_session(w->catalog, e->s->id, json_int(e->item, "i", 0), &made, &e->work->error);
+	if (err != ERR_OK || made != 0) {
+		e->id = made;      /* an earlier attempt came this far */
+		return err;
+	}
+	err = catalog_reserve(w->catalog, &id, &e->work->error);
+	if (err != ERR_OK)
+		return err;
+	set_folder(e, id, 1);
+	err = place_files(e);
+	if (err == ERR_OK) {
+		json_object *m = model_of(e);
+		err = catalog_publish(w->catalog, m, &made, &e->work->error);
+		json_object_put(m);
+	}
+	if (err != ERR_OK || made != id)
+		(void)fs_remove_tree(w->data_fd, e->folder, NULL);
+	e->id = made;
+	return err;
+}
+
+static enum err replace(struct entry *e, const json_object *target)
+{
+	struct worker *w = e->work->w;
+	struct viewer all = { .user = "", .admin = true };
+	json_object *old = NULL;
+	int64_t id = json_int(target, "dataset", 0), expected = json_int(target, "revision", 1);
+	enum err err = catalog_get(w->catalog, id, &all, &old, &e->work->error);
+	if (err != ERR_OK)
+		return err;
+	int64_t now = json_int(old, "revision", 1);
+	const json_object *by = json_obj(old, "replaced_by");
+	if (now != expected) {
+		/* Either this very import, cut short after its last action, or somebody else's. */
+		bool ours = json_int(by, "session", 0) == e->s->id && json_int(by, "layer", -1) == json_int(e->item, "i", 0);
+		json_object_put(old);
+		e->id = id;
+		return ours ? ERR_OK : error_set(&e->work->error, ERR_CONFLICT, "dataset %lld changed meanwhile", (long long)id);
+	}
+	set_folder(e, id, expected + 1);
+	err = place_files(e);
+	if (err == ERR_OK) {
+		json_object *m = model_of(e), *mark = json_object_new_object();
+		static const char *const kept[] = { "name", "title", "owner", "permissions", "access", "abstract", "keywords", "created",
+			"session", "layer", "downloads" };
+		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+			json_set(m, kept[i], json_copy(json_get(old, kept[i])));
+		json_set_int(mark, "session", e->s->id);
+		json_set_int(mark, "layer", json_int(e->item, "i", 0));
+		json_set(m, "replaced_by", mark);
+		err = catalog_replace(w->catalog, id, m, expected, &e->work->error);
+		json_object_put(m);
+	}
+	if (err != ERR_OK) {
+		(void)fs_remove_tree(w->data_fd, e->folder, NULL);
+	} else {
+		CLEAN_FREE char *before = mem_printf("datasets/%lld/%lld", (long long)id, (long long)expected);
+		(void)fs_remove_tree(w->data_fd, before, NULL);
+	}
+	json_object_put(old);
+	return err;
+}
+
+/* What the session remembers of a dataset. */
+static json_object *reference(const struct entry *e)
+{
+	json_object *ref = json_object_new_object();
+	json_set_int(ref, "i", json_int(e->item, "i", 0));
+	json_set_str(ref, "status", json_str(e->item, "status", "failed"));
+	if (e->id != 0)
+		json_set_int(ref, "id", e->id);
+	json_set(ref, "info", json_copy(json_obj(e->item, "info")));
+	json_set(ref, "rows", json_copy(json_obj(e->item, "rows")));
+	if (json_len(json_arr(e->item, "problems")) > 0)
+		json_set(ref, "problems", json_copy(json_arr(e->item, "problems")));
+	return ref;
+}
+
+enum err work_datasets(struct work *work, struct session *s, json_object **ret)
+{
+	const json_object *spec = json_obj(work->task, "spec");
+	json_object *list = json_object_new_array(), *item = NULL;
+
+	JSON_EACH(item, json_arr(work->result, "layers")) {
+		struct entry e = { .work = work, .s = s, .item = item, .layer = order_of(spec, json_int(item, "i", -1)) };
+		if (e.layer != NULL && strcmp(json_str(item, "status", ""), "imported") == 0) {
+			const json_object *target = json_obj(e.layer, "target");
+			enum err err = target != NULL ? replace(&e, target) : create(&e);
+			if (err != ERR_OK) {
+				json_object_put(list);
+				return err;
+			}
+		}
+		json_object_array_add(list, reference(&e));
+	}
+	*ret = list;
+	return ERR_OK;
+}

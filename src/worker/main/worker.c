@@ -1,0 +1,198 @@
+/*
+ * slipway-worker [--data-dir DIR] [--config FILE] [--once]
+ * Drains the queue; with --once it ends after worker.worker_idle_s without work.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "worker/worker.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/token.h"
+
+#define SWEEP_MS 60000
+
+static volatile sig_atomic_t stopping;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	stopping = 1;
+	store_stop();
+}
+
+static void set_up_process(void)
+{
+	struct rlimit none = { 0, 0 };
+	struct sigaction term = { .sa_handler = on_term }, ignore = { .sa_handler = SIG_IGN };
+	(void)umask(077);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	sigaction(SIGTERM, &term, NULL);
+	sigaction(SIGINT, &term, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* The one worker of this site holds this lock for as long as it lives.  -1: another one does. */
+static int worker_lock(const struct worker *w)
+{
+	int fd = openat(w->data_fd, "locks/worker", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &l) != 0) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* The pipe the front writes a byte to when it queued something.  Opened for both so that it never ends. */
+static int wake_pipe(const struct worker *w)
+{
+	(void)fs_mkdirs(w->data_fd, "run", NULL);
+	if (mkfifoat(w->data_fd, "run/worker.wake", 0600) != 0 && errno != EEXIST)
+		return -1;
+	return openat(w->data_fd, "run/worker.wake", O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static void wait_for_wake(int fd, int ms)
+{
+	char buf[64];
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	if (poll(&p, 1, ms) > 0) {
+		while (read(fd, buf, sizeof(buf)) > 0)
+			;
+	}
+}
+
+static bool is_idle(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool idle = w->busy == 0;
+	pthread_mutex_unlock(&w->lock);
+	return idle && !worker_has_work(w);
+}
+
+static void wake_all(struct worker *w, bool stop)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stop = w->stop || stop;
+	pthread_cond_broadcast(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void serve(struct worker *w, int pipe_fd, bool once)
+{
+	int64_t active = clock_mono_ms(), swept = 0;
+	while (stopping == 0 && !store_worn_out(w->store)) {
+		wait_for_wake(pipe_fd, 500);
+		wake_all(w, false);
+		int64_t now = clock_mono_ms();
+		if (!once || now - active > 250) {
+			if (!is_idle(w))
+				active = now;
+			else if (once && now - active > w->config->worker_idle_s * 1000)
+				return;
+		}
+		if (now - swept > SWEEP_MS) {
+			swept = now;
+			worker_sweep(w);
+		}
+	}
+}
+
+static enum err run(struct worker *w, bool once, struct error *error)
+{
+	CLEAN_FD int lock = worker_lock(w);
+	if (lock < 0)
+		return ERR_OK;      /* somebody else works already */
+	CLEAN_FD int wake = wake_pipe(w);
+	int64_t n = w->config->tasks_total > 0 ? w->config->tasks_total : sysconf(_SC_NPROCESSORS_ONLN);
+	if (wake < 0)
+		return error_errno(error, ERR_IO, "run/worker.wake");
+	enum err err = worker_take_over(w);
+	if (err != ERR_OK)
+		return error_set(error, err, "cannot take over");
+	n = n < 1 ? 1 : n > 64 ? 64 : n;
+	pthread_t *threads = mem_array((size_t)n, sizeof(*threads));
+	for (int64_t i = 0; i < n; i++) {
+		if (pthread_create(&threads[i], NULL, worker_loop, w) != 0)
+			abort();
+	}
+	log_line(LOG_LEVEL_INFO, NULL, "worker: %lld slots", (long long)n);
+	serve(w, wake, once);
+	wake_all(w, true);
+	for (int64_t i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+	free(threads);
+	return ERR_OK;
+}
+
+static enum err open_all(struct worker *w, struct error *error)
+{
+	char random[9];
+	token_hex(random, 8);
+	snprintf(w->name, sizeof(w->name), "%d.%s", (int)getpid(), random);
+	enum err err = store_open(w->config, true, &w->store, error);
+	if (err == ERR_OK)
+		err = engine_open(w->config, w->store, &w->engine, error);
+	if (err == ERR_OK)
+		err = catalog_open(w->config, &w->catalog, error);
+	w->data_fd = fs_open_dir(AT_FDCWD, w->config->data_dir);
+	return err == ERR_OK && w->data_fd < 0 ? error_errno(error, ERR_IO, "data_dir") : err;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "data-dir", required_argument, NULL, 'd' }, { "config", required_argument, NULL, 'c' },
+		{ "once", no_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+	struct worker w = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .data_fd = -1 };
+	struct config *config = NULL;
+	struct error error = {0};
+	const char *dir = NULL, *file = NULL;
+	bool once = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			dir = optarg;
+			break;
+		case 'c':
+			file = optarg;
+			break;
+		case 'o':
+			once = true;
+			break;
+		default:
+			fprintf(c == 'h' ? stdout : stderr, "usage: slipway-worker [--data-dir DIR] [--config FILE] [--once]\n");
+			return c == 'h' ? 0 : 2;
+		}
+	}
+	set_up_process();
+	log_open("slipway-worker", NULL);
+	enum err err = config_load(file, dir, argv[0], &config, &error);
+	if (err == ERR_OK) {
+		if (config->log_file != NULL)
+			log_open("slipway-worker", config->log_file);
+		w.config = config;
+		err = open_all(&w, &error);
+	}
+	if (err == ERR_OK)
+		err = run(&w, once, &error);
+	if (err != ERR_OK)
+		log_line(LOG_LEVEL_ERROR, NULL, "%s: %s", err_name(err), error.text);
+	catalog_close(w.catalog);
+	engine_close(w.engine);
+	store_close(w.store);
+	config_free(config);
+	return err == ERR_OK ? 0 : 1;
+}

@@ -1,0 +1,290 @@
+/*
+ * One job: a folder, a jailed process, frames, deadlines.  The job gets nothing but its own folder; what it
+ * says is checked before it is believed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "worker/worker.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "wizard/message.h"
+
+#define LOG_MAX  (64 * 1024)      /* bytes of a job's standard error that are kept */
+#define BEAT_MS  1000             /* progress reaches the store this often, and cancelling the job */
+#define READY_MS 20000            /* the jail must stand by then */
+
+static void fail(struct work *work, const char *code)
+{
+	problems_add(&work->problems, problem_new(code));
+}
+
+static void fail_error(struct work *work)
+{
+	fail(work, work->error.err == ERR_NO_SPACE ? "disk_full" :
+	    strcmp(json_str(work->task, "kind", ""), "inspect") == 0 ? "inspect_failed" : "import_failed");
+}
+
+/* ---- inputs */
+
+static enum err place_upload(struct work *work, const char *id, const char *path, bool copy)
+{
+	struct worker *w = work->w;
+	struct principal who = {0};
+	struct upload_info info = {0};
+	CLEAN_FREE char *to = mem_printf("%s/in/%s", work->folder, path);
+
+	snprintf(who.owner, sizeof(who.owner), "%s", json_str(work->task, "owner", ""));
+	enum err err = upload_get(w->engine, id, &who, &info, &work->error);
+	if (err != ERR_OK)
+		return err;
+	err = copy ? fs_copy(w->data_fd, info.path, w->data_fd, to, &work->error) :
+		     fs_link_or_copy(w->data_fd, info.path, w->data_fd, to, &work->error);
+	upload_info_done(&info);
+	return err;
+}
+
+/* A dataset's own file, as in/NAME. */
+static enum err place_dataset(struct work *work, const char *file, const char *name)
+{
+	CLEAN_FREE char *from = mem_printf("datasets/%s", file);
+	CLEAN_FREE char *to = mem_printf("%s/in/%s", work->folder, name);
+	return fs_copy(work->w->data_fd, from, work->w->data_fd, to, &work->error);
+}
+
+/* Links where Landlock keeps the job from writing to them, copies where it cannot. */
+static enum err place_inputs(struct work *work, const json_object *spec, bool copy)
+{
+	json_object *f = NULL, *layer = NULL;
+	enum err err = ERR_OK;
+
+	JSON_EACH(f, json_arr(spec, "files")) {
+		if (err == ERR_OK)
+			err = place_upload(work, json_str(f, "upload", ""), json_str(f, "path", ""), copy);
+	}
+	JSON_EACH(layer, json_arr(spec, "layers")) {
+		json_object *target = json_obj(layer, "target");
+		if (err == ERR_OK && target != NULL && json_str(target, "dataset_file", NULL) != NULL)
+			err = place_dataset(work, json_str(target, "dataset_file", ""), json_str(target, "file", ""));
+	}
+	if (err == ERR_OK && json_str(spec, "dataset_file", NULL) != NULL)
+		err = place_dataset(work, json_str(spec, "dataset_file", ""),
+		    strcmp(json_str(spec, "dataset_type", ""), "raster") == 0 ? "1.tif" : "1.gpkg");
+	return err;
+}
+
+/* The message for the jail: the spec without what only we need. */
+static json_object *job_message(const json_object *spec)
+{
+	json_object *job = json_copy(spec), *f = NULL, *layer = NULL;
+	JSON_EACH(f, json_arr(job, "files"))
+		json_object_object_del(f, "upload");
+	JSON_EACH(layer, json_arr(job, "layers")) {
+		if (json_obj(layer, "target") != NULL) {
+			json_object_object_del(json_obj(layer, "target"), "dataset_file");
+			json_object_object_del(json_obj(layer, "target"), "dataset");
+			json_object_object_del(json_obj(layer, "target"), "revision");
+		}
+	}
+	const char *type = json_str(job, "dataset_type", NULL);
+	if (type != NULL) {
+		json_set_str(job, "file", strcmp(type, "raster") == 0 ? "1.tif" : "1.gpkg");
+		CLEAN_FREE char *t = mem_strdup(type);
+		json_object_object_del(job, "dataset_type");
+		json_object_object_del(job, "dataset_file");
+		json_set_str(job, "type_of", t);
+	}
+	return job;
+}
+
+/* ---- while it runs */
+
+struct beat {
+	struct work *work;
+	json_object *progress;
+	bool cancel;
+};
+
+static enum err beat_pass(struct pass *p, void *arg)
+{
+	struct beat *b = arg;
+	return tasks_beat(p, b->work->id, b->work->w->name, b->progress, clock_now_ms(), &b->cancel);
+}
+
+/* Heartbeat with progress.  False: stop the job (cancelled, or somebody else's task by now). */
+static bool beat(struct work *work, json_object *progress)
+{
+	struct beat b = { .work = work, .progress = progress };
+	struct error error = {0};
+	enum err err = store_pass(work->w->store, PASS_WRITE_NOSYNC, "beat", beat_pass, &b, &error);
+	if (err == ERR_CONFLICT || err == ERR_NOT_FOUND)
+		work->lost = true;
+	work->canceled = b.cancel;
+	return !work->lost && !b.cancel;
+}
+
+static void drain_log(struct work *work, struct child *child)
+{
+	char buf[4096];
+	ssize_t n;
+	size_t have = work->log == NULL ? 0 : strlen(work->log);
+	while (child->log >= 0 && (n = read(child->log, buf, sizeof(buf))) > 0) {
+		size_t take = have + (size_t)n > LOG_MAX ? LOG_MAX - have : (size_t)n;
+		for (size_t i = 0; i < take; i++)
+			buf[i] = buf[i] == '\0' ? ' ' : buf[i];
+		work->log = mem_resize(work->log, have + take + 1, 1);
+		memcpy(work->log + have, buf, take);
+		have += take;
+		work->log[have] = '\0';
+	}
+}
+
+/* The job ended without a result: which sentence fits how it died? */
+static void judge_death(struct work *work, int status)
+{
+	bool inspect = strcmp(json_str(work->task, "kind", ""), "inspect") == 0;
+	const char *code = inspect ? "inspect_failed" : "import_failed";
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+		code = inspect ? "inspect_timeout" : "import_timeout";
+	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ)
+		code = inspect ? "inspect_failed" : "import_output_too_big";
+	else if (work->log != NULL && (strstr(work->log, "bad_alloc") != NULL || strcasestr(work->log, "out of memory") != NULL))
+		code = inspect ? "inspect_failed" : "import_memory";
+	fail(work, code);
+	(void)error_set(&work->error, ERR_INTERNAL, "job died, wait status 0x%x", (unsigned)status);
+}
+
+static enum err check_result(struct work *work, json_object *message)
+{
+	const char *kind = json_str(work->task, "kind", "");
+	const json_object *spec = json_obj(work->task, "spec");
+	if (strcmp(kind, "inspect") == 0)
+		return message_check_inspect(message, json_len(json_arr(spec, "files")), &work->error);
+	if (strcmp(kind, "import") == 0)
+		return message_check_import(message, spec, &work->error);
+	const char *file = json_str(message, "file", "");
+	bool plain = *file != '\0' && *file != '.' && strspn(file, "abcdefghijklmnopqrstuvwxyz0123456789.") == strlen(file);
+	return plain ? ERR_OK : error_set(&work->error, ERR_BAD_REQUEST, "export: file name");
+}
+
+/* One frame.  True: that was the last. */
+static bool take_message(struct work *work, json_object *message, json_object **progress)
+{
+	const char *type = json_str(message, "type", "");
+	if (strcmp(type, "progress") == 0) {
+		if (message_check_progress(message, &work->error) == ERR_OK) {
+			json_object_put(*progress);
+			*progress = message;
+			return false;
+		}
+	} else if (strcmp(type, "failed") == 0) {
+		if (message_check_failed(message, &work->error) == ERR_OK) {
+			work->problems = json_copy(json_arr(message, "problems"));
+			(void)error_set(&work->error, ERR_BAD_REQUEST, "%s", json_str(message, "detail", ""));
+			json_object_put(message);
+			return true;
+		}
+	} else if (strcmp(type, "result") == 0) {
+		if (check_result(work, message) == ERR_OK) {
+			work->result = message;
+			return true;
+		}
+	}
+	json_object_put(message);
+	fail_error(work);
+	return true;
+}
+
+static void follow(struct work *work, struct child *child)
+{
+	const struct config *c = work->w->config;
+	bool inspect = strcmp(json_str(work->task, "kind", ""), "inspect") == 0;
+	int64_t deadline = clock_mono_ms() + 1000 * (inspect ? c->inspect_s : c->import_s), beaten = clock_mono_ms();
+	json_object *progress = NULL;
+	bool over = false;
+
+	while (!over) {
+		json_object *message = NULL;
+		enum err err = child_receive(child, BEAT_MS, &message, NULL);
+		drain_log(work, child);
+		if (err == ERR_OK) {
+			over = take_message(work, message, &progress);
+		} else if (err != ERR_TIMEOUT) {
+			int status = 0;
+			child_finish(child, 2000, &status);
+			drain_log(work, child);
+			judge_death(work, status);
+			over = true;
+		}
+		int64_t now = clock_mono_ms();
+		if (!over && now > deadline) {
+			fail(work, inspect ? "inspect_timeout" : "import_timeout");
+			over = true;
+		}
+		if (!over && now - beaten >= BEAT_MS) {
+			beaten = now;
+			over = !beat(work, progress);
+		}
+	}
+	json_object_put(progress);
+}
+
+/* Start the jail, wait until it stands, hand over inputs and job. */
+static enum err begin(struct work *work, struct child *child)
+{
+	struct worker *w = work->w;
+	const json_object *spec = json_obj(work->task, "spec");
+	CLEAN_FREE char *program = mem_printf("%s/slipway-geo", w->config->program_dir);
+	CLEAN_FREE char *dir = mem_printf("%s/%s", w->config->data_dir, work->folder);
+	CLEAN_FREE char *in = mem_printf("%s/in", work->folder);
+	CLEAN_FREE char *out = mem_printf("%s/out", work->folder);
+	CLEAN_FREE char *kind = mem_strdup(json_str(work->task, "kind", ""));
+	char *argv[] = { program, (char *)(uintptr_t) "--job", dir, (char *)(uintptr_t) "--task", kind, NULL };
+	json_object *ready = NULL;
+
+	enum err err = fs_mkdirs(w->data_fd, in, &work->error);
+	if (err == ERR_OK)
+		err = fs_mkdirs(w->data_fd, out, &work->error);
+	if (err == ERR_OK)
+		err = child_start(program, argv, true, child, &work->error);
+	if (err != ERR_OK)
+		return err;
+	if (child->log >= 0)
+		(void)fcntl(child->log, F_SETFL, O_NONBLOCK);
+	err = child_receive(child, READY_MS, &ready, &work->error);
+	int64_t level = json_int(ready, "level", 0);
+	if (err == ERR_OK && level < w->config->jail_min_level) {
+		fail(work, "jail_unavailable");
+		err = error_set(&work->error, ERR_UNAVAILABLE, "jail level %lld is below %lld", (long long)level,
+		    (long long)w->config->jail_min_level);
+	}
+	json_object_put(ready);
+	if (err == ERR_OK)
+		err = place_inputs(work, spec, level < 3);
+	if (err != ERR_OK)
+		return err;
+	json_object *job = job_message(spec);
+	err = child_send(child, job, &work->error);
+	json_object_put(job);
+	return err;
+}
+
+void work_run(struct work *work)
+{
+	struct child child = { .to = -1, .from = -1, .log = -1 };
+	enum err err = begin(work, &child);
+	if (err == ERR_OK)
+		follow(work, &child);
+	drain_log(work, &child);
+	child_end(&child, NULL);
+	drain_log(work, &child);
+	if (err != ERR_OK && work->problems == NULL)
+		fail_error(work);
+	if (work->problems != NULL && work->log != NULL && *work->error.text == '\0')
+		(void)error_set(&work->error, ERR_INTERNAL, "%.200s", work->log);
+}

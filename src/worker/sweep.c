@@ -1,0 +1,168 @@
+/*
+ * Looking after what time has ended: expired sessions and uploads, old tasks, stray files.  Small steps, so that
+ * requests never wait behind it.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "worker/worker.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "store/maintain.h"
+#include "wizard/spill.h"
+
+#define BATCH        100                        /* records a pass */
+#define TASK_KEEP_MS (7LL * 86400 * 1000)       /* ended tasks stay a week for their logs */
+#define EXPORT_KEEP_S (7LL * 86400)             /* exports not asked for in a week are made again */
+#define STRAY_S      3600                       /* younger files may belong to somebody at work */
+
+struct expire {
+	json_object *ids;
+	int64_t id;
+	json_object *release;
+};
+
+static enum err expired_pass(struct pass *p, void *arg)
+{
+	struct expire *e = arg;
+	json_object_put(e->ids);
+	e->ids = NULL;
+	return sessions_expired(p, clock_now_ms(), BATCH, &e->ids);
+}
+
+static enum err expire_pass(struct pass *p, void *arg)
+{
+	struct expire *e = arg;
+	json_object *doc = NULL, *u = NULL;
+	json_object_put(e->release);
+	e->release = json_object_new_array();
+	enum err err = sessions_get(p, e->id, &doc);
+	if (err != ERR_OK)
+		return err;
+	/* Finished sessions expire too, silently: their datasets stay. */
+	JSON_EACH(u, json_arr(doc, "uploads")) {
+		if (json_bool(u, "released", false) || err != ERR_OK)
+			continue;
+		err = upload_hold(p, json_str(u, "id", ""), -1);
+		if (err == ERR_NOT_FOUND)
+			err = ERR_OK;
+		json_object_array_add(e->release, json_object_new_string(json_str(u, "id", "")));
+	}
+	json_object_put(doc);
+	return err == ERR_OK ? sessions_delete(p, e->id, true) : err;
+}
+
+static void expire_sessions(struct worker *w)
+{
+	struct expire e = {0};
+	json_object *id = NULL, *upload = NULL;
+	if (store_pass(w->store, PASS_READ, "expired", expired_pass, &e, NULL) != ERR_OK)
+		return;
+	JSON_EACH(id, e.ids) {
+		struct session_lock lock = { .fd = -1 };
+		e.id = json_object_get_int64(id);
+		if (session_lock(w->store, e.id, 0, &lock) != ERR_OK)
+			continue;      /* in use: the next sweep */
+		if (store_pass(w->store, PASS_DELETE, "expire", expire_pass, &e, NULL) == ERR_OK) {
+			CLEAN_FREE char *folder = session_folder(e.id);
+			JSON_EACH(upload, e.release)
+				upload_release(w->engine, json_object_get_string(upload));
+			(void)fs_remove_tree(w->data_fd, folder, NULL);
+			log_line(LOG_LEVEL_INFO, NULL, "session %lld expired", (long long)e.id);
+		}
+		session_unlock(&lock);
+	}
+	json_object_put(e.ids);
+	json_object_put(e.release);
+}
+
+static enum err old_tasks_pass(struct pass *p, void *arg)
+{
+	json_object *ids = NULL, *id = NULL;
+	(void)arg;
+	enum err err = tasks_old(p, clock_now_ms() - TASK_KEEP_MS, BATCH, &ids);
+	JSON_EACH(id, ids) {
+		if (err == ERR_OK)
+			err = tasks_delete(p, json_object_get_int64(id));
+	}
+	json_object_put(ids);
+	return err;
+}
+
+/* Call FN for each entry of FOLDER that was not touched for OLDER_S. */
+static void each_old(struct worker *w, const char *folder, int64_t older_s,
+    void (*fn)(struct worker *, const char *folder, const char *name))
+{
+	int fd = fs_open_dir(w->data_fd, folder);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+	if (dir == NULL) {
+		if (fd >= 0)
+			(void)close(fd);
+		return;
+	}
+	while ((d = readdir(dir)) != NULL) {
+		struct stat st;
+		if (d->d_name[0] == '.' || fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		int64_t newest = st.st_atime > st.st_mtime ? st.st_atime : st.st_mtime;
+		if (clock_now_ms() / 1000 - newest > older_s)
+			fn(w, folder, d->d_name);
+	}
+	(void)closedir(dir);
+}
+
+static void remove_entry(struct worker *w, const char *folder, const char *name)
+{
+	CLEAN_FREE char *path = mem_printf("%s/%s", folder, name);
+	(void)fs_remove_tree(w->data_fd, path, NULL);
+}
+
+/* A dataset's folder without its row: a publish that was cut short, or a delete that was. */
+static void remove_orphan_dataset(struct worker *w, const char *folder, const char *name)
+{
+	struct viewer all = { .user = "", .admin = true };
+	json_object *d = NULL;
+	int64_t id = 0;
+	if (!text_int(name, 1, INT64_MAX, &id))
+		return;
+	enum err err = catalog_get(w->catalog, id, &all, &d, NULL);
+	if (err == ERR_NOT_FOUND)
+		remove_entry(w, folder, name);
+	json_object_put(d);
+}
+
+static enum err session_there_pass(struct pass *p, void *arg)
+{
+	json_object *doc = NULL;
+	enum err err = sessions_get(p, *(int64_t *)arg, &doc);
+	bool gone = err == ERR_OK && json_get(doc, "gone") != NULL;
+	json_object_put(doc);
+	return gone ? ERR_NOT_FOUND : err;
+}
+
+static void remove_orphan_session(struct worker *w, const char *folder, const char *name)
+{
+	int64_t id = 0;
+	if (text_int(name, 1, INT64_MAX, &id) &&
+	    store_pass(w->store, PASS_READ, "orphan", session_there_pass, &id, NULL) == ERR_NOT_FOUND)
+		remove_entry(w, folder, name);
+}
+
+void worker_sweep(struct worker *w)
+{
+	struct error error = {0};
+	expire_sessions(w);
+	(void)store_pass(w->store, PASS_DELETE, "old tasks", old_tasks_pass, NULL, NULL);
+	if (upload_sweep(w->engine, 500, &error) != ERR_OK || store_sweep(w->store, &error) != ERR_OK)
+		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
+	each_old(w, "exports", EXPORT_KEEP_S, remove_entry);
+	each_old(w, "datasets", STRAY_S, remove_orphan_dataset);
+	each_old(w, "sessions", STRAY_S, remove_orphan_session);
+}

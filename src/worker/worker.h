@@ -1,0 +1,65 @@
+/*
+ * slipway-worker: drains the task queue, one jailed job per task, and writes results into store and catalogue.
+ * One process per site (a lock says so), one thread per task slot.
+ * Source: contracts/wizard.md 14.
+ */
+#ifndef SLIPWAY_WORKER_WORKER_H
+#define SLIPWAY_WORKER_WORKER_H
+
+#include <stdatomic.h>
+#include <pthread.h>
+#include "base/child.h"
+#include "base/problem.h"
+#include "catalog/catalog.h"
+#include "store/sessions.h"
+#include "store/tasks.h"
+#include "upload/upload.h"
+#include "wizard/session.h"
+
+struct worker {
+	const struct config *config;
+	struct store *store;
+	struct engine *engine;
+	struct catalog *catalog;
+	int data_fd;             /* the data directory */
+	char name[64];           /* "pid.random": whose task is it */
+	pthread_mutex_t lock;    /* of what follows */
+	pthread_cond_t wake;
+	int busy;                /* threads with a task */
+	bool stop;               /* SIGTERM, or idle for long enough */
+};
+
+/* One task being worked on. */
+struct work {
+	struct worker *w;
+	json_object *task;       /* the record as claimed; owned */
+	int64_t id;
+	char folder[64];         /* "jobs/<id>-<attempt>" below the data directory */
+	json_object *result;     /* the job's result, checked; NULL = none */
+	json_object *problems;   /* why it failed; NULL = it did not */
+	bool canceled;
+	bool lost;               /* not ours any more: write nothing */
+	char *log;               /* what the job said on its standard error; owned */
+	struct error error;      /* for our log */
+};
+
+/* claim.c: take tasks until told to stop; the body of each thread. */
+void *worker_loop(void *worker);
+/* Give tasks of a worker that died back to the queue, remove its job folders; with the worker lock held. */
+enum err worker_take_over(struct worker *);
+/* Anything queued or running? */
+bool worker_has_work(struct worker *);
+
+/* run.c: one job from folder to result; fills WORK. */
+void work_run(struct work *);
+
+/* publish.c: results into session, catalogue, files; then the task is ended. */
+void work_publish(struct work *);
+
+/* dataset.c: the files and catalogue entries of an import's layers.  *RET: session's datasets[]; caller frees. */
+enum err work_datasets(struct work *, struct session *, json_object **ret);
+
+/* sweep.c: expired sessions and uploads, old tasks, stray files; every minute. */
+void worker_sweep(struct worker *);
+
+#endif
