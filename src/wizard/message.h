@@ -12,10 +12,12 @@
  * failed   {"type":"failed","problems":[problem…],"detail":"driver's text, for the log only"}
  *
  * JOB inspect
- *   {"type":"job","task":"inspect","files":[{"n":1,"name":"roads.shp","path":"1.shp","size":1234}…]   (path below in/)
+ *   {"type":"job","task":"inspect","files":[{"n":1,"name":"roads.shp","path":"1.shp","size":1234}…]   (path below in/; files of
+ *                                    one stem share the number in front: 1.shp, 1.dbf, 1.shp.xml)
  *    "charset":"GBK"|null,            literal charset of save or of a page
  *    "dialects":{"<layer index or '*'>":{"charset","delimiter","header","decimal","sheet"}},   overrides of the csv page
- *    "mosaic":{"wanted":bool,"regex":text|null,"value":…}, "drivers":"HFA …" (enabled extras),
+ *    "mosaic":{"wanted":bool,"regex":text|null,"value":text|null}, "drivers":"HFA …" (enabled extras),
+ *    "favourites":"EPSG:3857 …" (codes to suggest for a layer without CRS, the best first),
  *    "limits":{"zip_max_entries":…,"zip_max_bytes":…,…}, "digests":true}
  *   result {"type":"result","kind":"shp","name":"roads" (session name: zip's or file's stem),
  *    "bundles":[{"i":0,"kind":"shp","stem":"roads","files":["roads.shp","roads.dbf"…] (member names in a zip)}],
@@ -44,7 +46,7 @@
  *    "first_bad":{"row","line","value"}|null  first value that is not a number,
  *    "geom":{"format":"WKT|EWKT|WKB|GeoJSON","ok":n,"srid":n|0,"first_bad":{…}}|null,
  *    "time":{"ok":n,"bad":n,"format":"yyyy-MM-dd"|null,"ambiguous":bool,"first_bad":{"row","value"}|null,"min":ms,"max":ms,
- *            "distinct":n}|null,
+ *            "distinct":n,"formats":["d/M/yyyy","M/d/yyyy"] (both candidates, only when ambiguous)}|null,
  *    "decimal_comma":bool,"type_bad":{"integer":{"row","value"},"real":{…},…}  first cell that does not fit a type,
  *    "survey_x":n values in 2.0e6..6.0e6,"survey_zone":{"zone":39,"ok":n}|null}
  *
@@ -53,7 +55,8 @@
  *    "layers":[{"i":0, LAYER members needed to find it again (bundle, driver, source_layer, file, member, kind, sheet),
  *       "table":"roads" (dataset name),"title","srs":{"source":"EPSG:4326"|wkt,"target":""|"EPSG:3857"},
  *       "dialect":{…},"charset":…,"geometry":{"mode":"native|latlng|column|none","lat":i,"lng":i,"column":i,"dms":bool},
- *       "columns":[{"i","name","original","type","use":bool}],"bad_rows":"keep|skip|fail","decimal":…,
+ *       "columns":[{"i","name","original","type","use":bool,"decimal_comma":bool}],"bad_rows":"keep|skip|fail",
+ *       "decimal":"."|","|null (null: per column),"overlay":{…}|null,
  *       "time":{"start":{"column":i,"kind":"date|text|year","format"},"end":{…}|null,"zone":"UTC|+08:00"}|null,
  *       "mode":"create|append|overwrite","target":{"file":"target-0.gpkg" (in in/),"table"}|null,"extra_columns":"error|ignore"}]}
  *   result {"type":"result","layers":[{"i":0,"status":"imported|failed","problems":[…],"file":"0.gpkg"|"0.tif" (in out/),
@@ -84,7 +87,13 @@
 
 #include "wizard/session.h"
 
-/* Build the jobs from a session (frozen inputs) and the configuration.  Caller frees. */
+/*
+ * Build the jobs from a session (frozen inputs) and the configuration.  Caller frees.
+ * Besides the inputs these members of the session's document count: "dialects" {"<layer index>|*": overrides} while the
+ * csv step is being read again; "last_crs" (a code: suggested first); "target" {"mode","dataset","table"} for append (the
+ * worker puts the dataset's file at in/target-<i>.gpkg); "datasets" [{"layer" or "i","status"}]: layers that are
+ * imported already are left out of a repeated import.
+ */
 struct config;
 json_object *message_inspect(const struct session *, const struct config *);
 json_object *message_import(const struct session *, const struct config *);
