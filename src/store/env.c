@@ -241,7 +241,7 @@ static int open_tables(struct env *env, enum table *ret_bad)
 
 		if (env->broken[t])
 			continue;
-		rc = env_table(env, t, true, &db);
+		rc = env_table(env, t, ENV_CREATE, &db);
 		gate_step();
 		if (rc == 0)
 			continue;
@@ -367,17 +367,24 @@ int env_close(struct env *env)
 
 /* ---- tables */
 
-int env_table(struct env *env, enum table table, bool create, DB **ret)
+int env_table(struct env *env, enum table table, enum env_access access, DB **ret)
 {
+	static const u_int32_t flags[] = {[ENV_READ] = DB_RDONLY, [ENV_WRITE] = 0, [ENV_CREATE] = DB_CREATE};
 	DB_ENV *e = env->dbenv;
 	char name[64];
 	DB_TXN *txn;
 	DB *db;
 	int rc;
 
-	if (env->tables[table] != NULL) {
+	if (env->tables[table] != NULL && (access == ENV_READ || !env->read_only[table])) {
 		*ret = env->tables[table];
 		return 0;
+	}
+	if (env->tables[table] != NULL) {
+		rc = env->tables[table]->close(env->tables[table], DB_NOSYNC);
+		env->tables[table] = NULL;
+		if (rc != 0)
+			return rc;
 	}
 	if (env->broken[table]) {
 		(void)snprintf(env->last, sizeof(env->last), "checksum: table %s cannot be opened",
@@ -394,7 +401,7 @@ int env_table(struct env *env, enum table table, bool create, DB **ret)
 		return rc;
 	}
 	if ((rc = db->set_pagesize(db, PAGE_BYTES)) == 0 && (rc = db->set_flags(db, DB_CHKSUM)) == 0)
-		rc = db->open(db, txn, name, NULL, DB_BTREE, create ? DB_CREATE : 0, 0600);
+		rc = db->open(db, txn, name, NULL, DB_BTREE, flags[access], 0600);
 	if (rc != 0) {
 		(void)db->close(db, DB_NOSYNC);
 		(void)txn->abort(txn);
@@ -406,6 +413,7 @@ int env_table(struct env *env, enum table table, bool create, DB **ret)
 		return rc;
 	}
 	env->tables[table] = db;
+	env->read_only[table] = access == ENV_READ;
 	*ret = db;
 	return 0;
 }
@@ -446,7 +454,7 @@ enum err env_check_format(struct env *env, bool create, struct error *error)
 
 	if (env->broken[TABLE_META])
 		return ERR_OK;
-	rc = env_table(env, TABLE_META, false, &db);
+	rc = env_table(env, TABLE_META, create ? ENV_WRITE : ENV_READ, &db);
 	if (rc != 0)
 		return env_error(env, rc, "table meta", error) == ERR_NO_SPACE ? ERR_NO_SPACE : ERR_STORE;
 	rc = env->dbenv->txn_begin(env->dbenv, NULL, &txn, DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC);

@@ -18,6 +18,7 @@
 struct env {
 	DB_ENV *dbenv;             /* NULL = no handle */
 	DB *tables[TABLE__MAX];    /* opened when first used */
+	bool read_only[TABLE__MAX]; /* its handle is */
 	bool broken[TABLE__MAX];   /* could not be opened by a recovery: restore needed */
 	uint64_t epoch;            /* of the gate when the handle was opened */
 	bool ending;               /* being dropped: its complaints interest nobody */
@@ -48,8 +49,13 @@ enum err env_open_copy(struct env *, const char *dir, bool recover, struct error
 void env_drop(struct env *);    /* a stale or failed handle: with the panic flag, whatever it says */
 int env_close(struct env *);    /* a good one */
 
-/* The handle of a table, opened in a transaction of its own.  Berkeley DB's number. */
-int env_table(struct env *, enum table, bool create, DB **ret);
+/*
+ * The handle of a table, opened in a transaction of its own; Berkeley DB's number.  Opening for writing writes to the
+ * log, so a CGI process that only reads opens for reading: thousands of them would fill the log that only a later
+ * writer's checkpoint empties.
+ */
+enum env_access { ENV_READ, ENV_WRITE, ENV_CREATE };
+int env_table(struct env *, enum table, enum env_access, DB **ret);
 
 /*
  * May this program read the store?  A missing record is made with CREATE.

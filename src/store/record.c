@@ -55,13 +55,17 @@ uint64_t key_to_u64(const unsigned char in[8])
 /* The table's handle, after the checks that every call needs. */
 static enum err table_of(struct pass *p, enum table table, size_t key_len, DB **ret)
 {
+	enum env_access access = ENV_WRITE;
+
 	if (p->worst != ENV_FINE)
 		return p->bad;       /* no further call after a failed one */
 	if (key_len > STORE_KEY_MAX)
 		return error_set(p->error, ERR_BAD_REQUEST, "table %s: key of %zu bytes", table_name(table), key_len);
 	if (p->env->broken[table])
 		return error_set(p->error, ERR_STORE, "table %s is damaged, restore needed", table_name(table));
-	return pass_took(p, env_table(p->env, table, false, ret), table_name(table));
+	if (p->kind == PASS_READ && !(p->store != NULL && p->store->keep))
+		access = ENV_READ;
+	return pass_took(p, env_table(p->env, table, access, ret), table_name(table));
 }
 
 static enum err writable(struct pass *p)
