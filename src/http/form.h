@@ -9,11 +9,13 @@
 
 /* Where file parts go, as they arrive.  Any error ends the request with that error. */
 struct form_sink {
-	/* A file part begins.  FILENAME: as sent (decoded, valid UTF-8); an empty one is "not chosen" and never comes here. */
+	/* NULL: file parts are errors.  A file part begins.  FILENAME: as sent (decoded, valid UTF-8); an empty one is "not chosen" and never comes here. */
 	enum err (*begin)(void *arg, const char *field, const char *filename, const char *type, struct error *);
 	enum err (*data)(void *arg, const void *bytes, size_t n, struct error *);
 	enum err (*end)(void *arg, struct error *);     /* the part is whole */
 	void *arg;
+	int64_t text_max;          /* bytes of one text field; 0 = limits.text_field */
+	int64_t body_max;          /* bytes of an urlencoded or JSON body, or of all text fields; 0 = by type */
 };
 
 struct form {
@@ -30,6 +32,14 @@ struct form {
  */
 enum err form_read(struct req *, struct form *, const struct form_sink *sink, struct error *);
 void form_done(struct form *);
+
+/*
+ * Read a body of any type whole into memory, for views that parse it themselves.
+ * Owns:   caller frees *RET; a NUL follows its *RET_LEN bytes.
+ * Errors: ERR_TOO_LARGE over MAX bytes, which the answer calls LIMIT ("signed.max_body"); ERR_CUT, ERR_STOPPING.
+ *         Without a declared length a cut may look like an end: the bytes must tell by themselves.
+ */
+enum err form_body(struct req *, int64_t max, const char *limit, char **ret, size_t *ret_len, struct error *);
 
 const char *form_get(const struct form *, const char *name);          /* first value; NULL = absent */
 /* All fields as one JSON object {name: text or [texts]}: what wizard/ rules take.  Caller frees. */

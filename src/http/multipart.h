@@ -19,7 +19,7 @@ enum multipart_event {
 };
 
 struct multipart_part {
-	const char *name;           /* UTF-8 */
+	const char *name;           /* UTF-8; all three borrowed until the next part's head */
 	const char *filename;       /* NULL = a field; "" = a file input left empty */
 	const char *type;           /* Content-Type, NULL = none */
 };
@@ -31,6 +31,7 @@ void multipart_free(struct multipart *);
 /* Consume from [*P, END): advances *P; for MULTIPART_DATA, DATA and DATA_LEN point into the caller's bytes or the parser's. */
 enum multipart_event multipart_next(struct multipart *, const char **p, const char *end, const char **data, size_t *data_len);
 const struct multipart_part *multipart_part(const struct multipart *);
+/* The limit of MULTIPART_LARGE, or what is wrong after MULTIPART_BAD, for the log.  Static. */
 const char *multipart_limit(const struct multipart *);
 bool multipart_done(const struct multipart *);      /* closing delimiter seen, nothing wrong after it */
 

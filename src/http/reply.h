@@ -32,6 +32,8 @@ struct reply {
 	struct pairs headers;      /* extra header fields */
 	struct pairs cookies;      /* full Set-Cookie values, name unused */
 	bool close_early;          /* answer although the body is unread */
+	const char *xml_root;      /* for FORMAT_XML, as represent() takes it; NULL: "list" or "MethodResult" */
+	bool broken;               /* a header or cookie was refused: the answer is 500 */
 };
 
 void reply_init(struct reply *);
@@ -54,6 +56,11 @@ struct cookie {
 	bool same_site_none;
 };
 void reply_cookie(struct reply *, const struct req *, const struct cookie *);
+
+/*
+ * Send an interim answer (104) with HEADERS now, if the site allows those (server.interim); else nothing.
+ */
+void reply_interim(struct req *, int status, const struct pairs *headers);
 
 /*
  * Send it: security headers, Content-Length, HEAD without body, ranges, 304.  PAGES prints HTML.

@@ -9,7 +9,10 @@
 
 /* Content-Type of a format, with charset. */
 const char *represent_type(enum format);
-/* Owns: caller frees. */
+/*
+ * ROOT_ELEMENT is for XML: "DataItem"; "list/FileInfo" also names the objects of a bare list.
+ * Owns: caller frees; *RET_LEN may be NULL.
+ */
 char *represent(const json_object *model, enum format, const char *root_element, size_t *ret_len);
 
 /* Escaping verbs, one per context. */
@@ -18,7 +21,10 @@ void escape_url(FILE *, const char *s);            /* one path segment or argume
 void escape_xml(FILE *, const char *s);
 void escape_json(FILE *, const char *s);           /* inside quotes */
 char *escape_url_dup(const char *s);
+char *escape_url_path_dup(const char *s);          /* a whole path: slashes stay */
 /* Content-Disposition: attachment; filename="ascii"; filename*=UTF-8''…  Caller frees. */
 char *disposition(const char *name);
+/* The file name in a Content-Disposition of any type, as sent: filename* before filename.  Caller frees; NULL: none. */
+char *disposition_name(const char *value);
 
 #endif

@@ -27,6 +27,8 @@ bool wire_is_cgi(const struct wire *);
 ssize_t wire_read(struct wire *, void *buf, size_t size, int wait_ms);
 /* Write answer bytes (CGI headers included).  False: the client has gone. */
 bool wire_write(struct wire *, const void *p, size_t n);
+/* The same, and nothing stays in a buffer on the way: for interim answers. */
+bool wire_write_now(struct wire *, const void *p, size_t n);
 /* Bytes of body read so far. */
 int64_t wire_received(const struct wire *);
 

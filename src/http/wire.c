@@ -81,6 +81,13 @@ bool wire_write(struct wire *w, const void *p, size_t n)
 	return !w->broken;
 }
 
+bool wire_write_now(struct wire *w, const void *p, size_t n)
+{
+	if (wire_write(w, p, n) && w->kind->flush != NULL && !w->kind->flush(w))
+		w->broken = true;
+	return !w->broken;
+}
+
 int64_t wire_received(const struct wire *w)
 {
 	return w->received;
@@ -122,7 +129,7 @@ static bool memory_write(struct wire *w, const void *p, size_t n)
 	return m->out == NULL || fwrite(p, 1, n, m->out) == n;
 }
 
-static const struct wire_kind memory_kind = { memory_read, memory_write };
+static const struct wire_kind memory_kind = { memory_read, memory_write, NULL };
 
 struct wire *wire_of_memory(const char *const *env, const void *body, size_t len, FILE *out)
 {

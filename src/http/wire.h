@@ -12,6 +12,7 @@ struct wire;
 struct wire_kind {
 	ssize_t (*read)(struct wire *, void *buf, size_t size, int wait_ms);    /* as wire_read, without limits */
 	bool (*write)(struct wire *, const void *p, size_t n);
+	bool (*flush)(struct wire *);                                           /* NULL: nothing is held back */
 };
 
 struct wire {

@@ -1,0 +1,109 @@
+#include <arpa/inet.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "http/field.h"
+
+/* Addresses are compared as bytes; IPv4 as its mapped IPv6 form. */
+static bool address_read(const char *s, size_t len, struct in6_addr *ret)
+{
+	char buf[INET6_ADDRSTRLEN];
+	struct in_addr v4;
+
+	/* "[::1]:443" and "1.2.3.4:80" carry a port. */
+	if (len > 1 && *s == '[') {
+		const char *close = memchr(s, ']', len);
+		if (close == NULL)
+			return false;
+		len = (size_t)(close - s) - 1;
+		s++;
+	} else {
+		const char *colon = memchr(s, ':', len);
+		if (colon != NULL && memchr(colon + 1, ':', len - (size_t)(colon + 1 - s)) == NULL)
+			len = (size_t)(colon - s);
+	}
+	if (len >= sizeof(buf))
+		return false;
+	memcpy(buf, s, len);
+	buf[len] = '\0';
+	if (inet_pton(AF_INET, buf, &v4) == 1) {
+		memset(ret, 0, sizeof(*ret));
+		ret->s6_addr[10] = ret->s6_addr[11] = 0xFF;
+		memcpy(ret->s6_addr + 12, &v4, 4);
+		return true;
+	}
+	return inet_pton(AF_INET6, buf, ret) == 1;
+}
+
+static bool is_trusted(const struct config *config, const struct in6_addr *who)
+{
+	const char *s = config->trusted_proxies;
+	struct in6_addr one;
+
+	while (s != NULL && *s != '\0') {
+		s += strspn(s, " ,\t");
+		size_t len = strcspn(s, " ,\t");
+		if (len > 0 && address_read(s, len, &one) && memcmp(&one, who, sizeof(one)) == 0)
+			return true;
+		s += len;
+	}
+	return false;
+}
+
+static void address_print(const struct in6_addr *a, char out[64])
+{
+	if (IN6_IS_ADDR_V4MAPPED(a))
+		inet_ntop(AF_INET, a->s6_addr + 12, out, 64);
+	else
+		inet_ntop(AF_INET6, a, out, 64);
+}
+
+/* Each trusted proxy appends who asked it: from the right, the first that is not one of ours is the client. */
+static void from_forwarded(const char *list, const struct config *config, struct in6_addr *client)
+{
+	size_t end = strlen(list);
+
+	while (end > 0) {
+		size_t start = end;
+		while (start > 0 && list[start - 1] != ',')
+			start--;
+		size_t a = start, b = end;
+		while (a < b && (list[a] == ' ' || list[a] == '\t'))
+			a++;
+		while (b > a && (list[b - 1] == ' ' || list[b - 1] == '\t'))
+			b--;
+		struct in6_addr next;
+		if (!address_read(list + a, b - a, &next))
+			return;
+		*client = next;
+		if (!is_trusted(config, client))
+			return;
+		end = start > 0 ? start - 1 : 0;
+	}
+}
+
+void address_find(struct wire *w, const struct config *config, char out[64], bool *ret_https)
+{
+	const char *remote = wire_env(w, "REMOTE_ADDR"), *https = wire_env(w, "HTTPS");
+	const char *scheme = wire_env(w, "REQUEST_SCHEME");
+	struct in6_addr who;
+
+	*ret_https = (https != NULL && (text_ieq(https, "on") || strcmp(https, "1") == 0)) || text_ieq(scheme, "https");
+	out[0] = '\0';
+	if (remote != NULL && address_read(remote, strlen(remote), &who)) {
+		if (is_trusted(config, &who)) {
+			const char *list = wire_env(w, "HTTP_X_FORWARDED_FOR");
+			const char *proto = wire_env(w, "HTTP_X_FORWARDED_PROTO");
+			if (list != NULL)
+				from_forwarded(list, config, &who);
+			if (proto != NULL)
+				*ret_https = text_ieq(proto, "https");
+		}
+		address_print(&who, out);
+	}
+	/* The setting is the administrator's word for how browsers see us. */
+	if (text_starts(config->public_url, "https:"))
+		*ret_https = true;
+}

@@ -1,0 +1,149 @@
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "http/represent.h"
+
+#define PLAIN_URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+
+void escape_html(FILE *out, const char *s)
+{
+	for (;;) {
+		size_t n = strcspn(s, "&<>\"'");
+		fwrite(s, 1, n, out);
+		s += n;
+		switch (*s++) {
+		case '&': fputs("&amp;", out); break;
+		case '<': fputs("&lt;", out); break;
+		case '>': fputs("&gt;", out); break;
+		case '"': fputs("&quot;", out); break;
+		case '\'': fputs("&#39;", out); break;
+		default: return;
+		}
+	}
+}
+
+static void escape_percent(FILE *out, const char *s, const char *plain)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	while (*s != '\0') {
+		size_t n = strspn(s, plain);
+		fwrite(s, 1, n, out);
+		s += n;
+		if (*s == '\0')
+			return;
+		unsigned char c = (unsigned char)*s++;
+		char e[3] = { '%', hex[c >> 4], hex[c & 15] };
+		fwrite(e, 1, 3, out);
+	}
+}
+
+void escape_url(FILE *out, const char *s)
+{
+	escape_percent(out, s, PLAIN_URL);
+}
+
+static char *percent_dup(const char *s, const char *plain)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		mem_die();
+	escape_percent(out, s, plain);
+	if (fclose(out) != 0)
+		mem_die();
+	return text;
+}
+
+char *escape_url_dup(const char *s)
+{
+	return percent_dup(s, PLAIN_URL);
+}
+
+char *escape_url_path_dup(const char *s)
+{
+	return percent_dup(s, PLAIN_URL "/:@!$()*+,;=");
+}
+
+void escape_xml(FILE *out, const char *s)
+{
+	size_t len = strlen(s);
+	int32_t cp;
+
+	for (size_t i = 0; i < len;) {
+		size_t n = text_decode(s + i, len - i, &cp);
+		if (n == 0) {
+			fputs("\xEF\xBF\xBD", out);
+			i++;
+			continue;
+		}
+		if (cp == '&')
+			fputs("&amp;", out);
+		else if (cp == '<')
+			fputs("&lt;", out);
+		else if (cp == '>')
+			fputs("&gt;", out);
+		else if (cp == '"')
+			fputs("&quot;", out);
+		else if (cp == '\r')
+			fputs("&#13;", out);     /* a parser would read a bare one as LF */
+		else if ((cp < 0x20 && cp != '\t' && cp != '\n') || cp == 0xFFFE || cp == 0xFFFF)
+			fputs("\xEF\xBF\xBD", out);
+		else
+			fwrite(s + i, 1, n, out);
+		i += n;
+	}
+}
+
+void escape_json(FILE *out, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+		switch (c) {
+		case '"': fputs("\\\"", out); break;
+		case '\\': fputs("\\\\", out); break;
+		case '/': fputs("\\/", out); break;
+		case '\b': fputs("\\b", out); break;
+		case '\f': fputs("\\f", out); break;
+		case '\n': fputs("\\n", out); break;
+		case '\r': fputs("\\r", out); break;
+		case '\t': fputs("\\t", out); break;
+		default:
+			if (c < 0x20) {
+				fprintf(out, "\\u%04x", c);
+			} else if (c == 0xC2 && (unsigned char)s[1] == 0xA0) {
+				/* A client compares the text byte for byte (wizard.md 3.2). */
+				fputs("\\u00a0", out);
+				s++;
+			} else {
+				fputc(c, out);
+			}
+		}
+	}
+}
+
+char *disposition(const char *name)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		mem_die();
+	fputs("attachment; filename=\"", out);
+	for (const char *s = name; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+		/* One underscore a character: the bytes that continue one are dropped. */
+		if ((c & 0xC0) == 0x80)
+			continue;
+		fputc(c < 0x20 || c >= 0x7F || strchr("\"\\%/:*?<>|;", c) != NULL ? '_' : c, out);
+	}
+	fputs("\"; filename*=UTF-8''", out);
+	escape_url(out, name);
+	if (fclose(out) != 0)
+		mem_die();
+	return text;
+}

@@ -1,0 +1,66 @@
+#include <string.h>
+
+#include "base/mem.h"
+#include "http/field.h"
+
+const char *pairs_get(const struct pairs *pairs, const char *name)
+{
+	for (size_t i = 0; i < pairs->n; i++)
+		if (strcmp(pairs->v[i].name, name) == 0)
+			return pairs->v[i].value;
+	return NULL;
+}
+
+/* Room for one more; the array grows at powers of two, so that its size need not be kept. */
+static struct pair *pairs_room(struct pairs *pairs)
+{
+	size_t n = pairs->n;
+
+	if ((n & (n - 1)) == 0)
+		pairs->v = mem_resize(pairs->v, n == 0 ? 1 : 2 * n, sizeof(*pairs->v));
+	return &pairs->v[pairs->n++];
+}
+
+void pairs_add(struct pairs *pairs, const char *name, const char *value)
+{
+	struct pair p = { mem_strdup(name), mem_strdup(value) };
+
+	*pairs_room(pairs) = p;
+}
+
+void pairs_done(struct pairs *pairs)
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		free(pairs->v[i].name);
+		free(pairs->v[i].value);
+	}
+	free(pairs->v);
+	*pairs = (struct pairs){0};
+}
+
+enum err pairs_decode(struct pairs *pairs, const char *s, size_t len, size_t max, struct error *error)
+{
+	const char *end = s + len;
+
+	while (s < end) {
+		const char *amp = memchr(s, '&', (size_t)(end - s));
+		size_t n = (size_t)((amp != NULL ? amp : end) - s);
+		const char *eq = memchr(s, '=', n);
+		size_t name_len = eq != NULL ? (size_t)(eq - s) : n;
+		struct pair p = {0};
+
+		if (n > 0) {
+			if (pairs->n >= max)
+				return field_fail(error, ERR_TOO_LARGE, "limits.form_fields", "more than %zu fields", max);
+			if (field_unescape(s, name_len, true, &p.name) != ERR_OK ||
+			    field_unescape(eq != NULL ? eq + 1 : s, eq != NULL ? n - name_len - 1 : 0, true, &p.value) !=
+			    ERR_OK) {
+				free(p.name);
+				return field_fail(error, ERR_BAD_REQUEST, "bad_text", "broken escape or encoding in a field");
+			}
+			*pairs_room(pairs) = p;
+		}
+		s += n + 1;
+	}
+	return ERR_OK;
+}

@@ -1,0 +1,413 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "http/reply.h"
+#include "http/represent.h"
+#include "http/template.h"
+
+#define PIECE        ((size_t)256 * 1024)     /* bytes of a file written at once */
+#define DISCARD_MS   500
+
+/* The answer on its way. */
+struct sending {
+	struct reply *reply;
+	struct req *req;
+	FILE *head;
+	char *text;               /* owned: printed model */
+	size_t text_len;
+	const char *type;         /* NULL = no body */
+	int64_t first, last;      /* bytes of the file that are sent */
+	bool html;                /* a page of ours */
+	bool by_server;           /* the web server sends the file */
+	bool no_length;           /* the status has no body at all */
+};
+
+static const char *reason(int status)
+{
+	static const struct {
+		int status;
+		const char *words;
+	} rows[] = { { 104, "Upload Resumption Supported" }, { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" },
+		{ 204, "No Content" }, { 206, "Partial Content" }, { 301, "Moved Permanently" }, { 302, "Found" },
+		{ 303, "See Other" }, { 304, "Not Modified" }, { 307, "Temporary Redirect" },
+		{ 308, "Permanent Redirect" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
+		{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 406, "Not Acceptable" }, { 409, "Conflict" },
+		{ 410, "Gone" }, { 411, "Length Required" }, { 412, "Precondition Failed" },
+		{ 413, "Content Too Large" }, { 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
+		{ 416, "Range Not Satisfiable" }, { 423, "Locked" }, { 429, "Too Many Requests" },
+		{ 431, "Request Header Fields Too Large" }, { 460, "Checksum Mismatch" },
+		{ 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" }, { 507, "Insufficient Storage" } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (rows[i].status == status)
+			return rows[i].words;
+	return "Unknown";
+}
+
+static const char *header_of(const struct reply *r, const char *name)
+{
+	for (size_t i = 0; i < r->headers.n; i++)
+		if (text_ieq(r->headers.v[i].name, name))
+			return r->headers.v[i].value;
+	return NULL;
+}
+
+/* A header of ours, unless the view said something else. */
+static void put_default(struct sending *s, const char *name, const char *value)
+{
+	if (header_of(s->reply, name) == NULL)
+		fprintf(s->head, "%s: %s\r\n", name, value);
+}
+
+/* ---- what the body is */
+
+static void plain_failure(struct sending *s, const char *why)
+{
+	free(s->text);
+	s->text = mem_printf("internal error (%s): %s\n", s->req->id, why);
+	s->text_len = strlen(s->text);
+	s->type = "text/plain; charset=utf-8";
+	s->reply->status = 500;
+	s->reply->body = REPLY_TEXT;
+	s->html = false;
+}
+
+static void print_page(struct sending *s, struct pages *pages)
+{
+	struct reply *r = s->reply;
+	struct error error = {0};
+	FILE *out = open_memstream(&s->text, &s->text_len);
+
+	if (out == NULL)
+		mem_die();
+	enum err err = pages_print(pages, r->template_name, r->model, s->req->mount, s->req->lang, out, &error);
+	if (fclose(out) != 0)
+		mem_die();
+	if (err != ERR_OK) {
+		log_line(LOG_LEVEL_ERROR, s->req->id, "page %s: %s", r->template_name, error.text);
+		plain_failure(s, "the page could not be made");
+	}
+}
+
+static void print_model(struct sending *s, struct pages *pages)
+{
+	struct reply *r = s->reply;
+	const char *root = r->xml_root;
+
+	s->html = r->format == FORMAT_HTML && r->template_name != NULL && pages != NULL;
+	if (s->html) {
+		s->type = represent_type(FORMAT_HTML);
+		print_page(s, pages);
+		return;
+	}
+	enum format format = r->format == FORMAT_HTML ? FORMAT_JSON : r->format;
+	if (root == NULL)
+		root = json_object_is_type(r->model, json_type_array) ? "list" : "MethodResult";
+	s->type = represent_type(format);
+	s->text = represent(r->model, format, root, &s->text_len);
+}
+
+/* What a browser may be told about bytes of users: nothing it would run. */
+static const char *safe_type(const char *type)
+{
+	static const char *const safe[] = { "application/octet-stream", "application/zip", "application/gzip",
+		"application/json", "application/geo+json", "application/geopackage+sqlite3", "text/csv", "text/plain",
+		"image/png", "image/jpeg", "image/tiff", "application/vnd.google-earth.kml+xml",
+		"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" };
+
+	for (size_t i = 0; i < sizeof(safe) / sizeof(*safe); i++) {
+		size_t n = strlen(safe[i]);
+		if (strncmp(type, safe[i], n) == 0 && (type[n] == '\0' || type[n] == ';'))
+			return type;
+	}
+	return "application/octet-stream";
+}
+
+/* ---- conditions and ranges (RFC 9110, 13 and 14) */
+
+/* Does LIST name ETAG?  Weak comparison. */
+static bool names_etag(const char *list, const char *etag)
+{
+	size_t len = strlen(etag);
+
+	while (*list != '\0') {
+		list += strspn(list, " \t,");
+		if (*list == '*')
+			return true;
+		if (strncmp(list, "W/", 2) == 0)
+			list += 2;
+		if (strncmp(list, etag, len) == 0 && strchr(", \t", list[len]) != NULL)
+			return true;
+		list += *list == '"' ? 1 + strcspn(list + 1, "\"") : 0;
+		list += strcspn(list, ",");
+	}
+	return false;
+}
+
+static bool range_counts(struct sending *s)
+{
+	const char *condition = req_header(s->req, "If-Range"), *modified;
+
+	if (s->req->method != METHOD_GET)
+		return false;
+	if (condition == NULL || *condition == '\0')
+		return true;
+	if (*condition == '"' || strncmp(condition, "W/", 2) == 0)
+		return s->reply->file_etag != NULL && strcmp(condition, s->reply->file_etag) == 0;
+	modified = header_of(s->reply, "Last-Modified");
+	return modified != NULL && strcmp(condition, modified) == 0;
+}
+
+/* Absolute path to what the header says: lighttpd and nginx both undo escapes in it. */
+static bool let_server_send(struct sending *s)
+{
+	const struct config *c = s->req->config;
+	struct reply *r = s->reply;
+	const char *path = r->sendfile_path;
+	size_t n = strlen(c->data_dir != NULL ? c->data_dir : "");
+
+	if (path == NULL || c->sendfile == SENDFILE_NONE)
+		return false;
+	if (c->sendfile == SENDFILE_X_SENDFILE) {
+		CLEAN_FREE char *escaped = escape_url_path_dup(path);
+		reply_header(r, "X-Sendfile", escaped);
+		return true;
+	}
+	/* nginx wants a URL: location /slipway-data/ { internal; alias <data_dir>/; } */
+	if (n == 0 || strncmp(path, c->data_dir, n) != 0 || path[n] != '/')
+		return false;
+	CLEAN_FREE char *below = escape_url_path_dup(path + n);
+	CLEAN_FREE char *url = mem_printf("/slipway-data%s", below);
+	reply_header(r, "X-Accel-Redirect", url);
+	return true;
+}
+
+static void prepare_file(struct sending *s)
+{
+	struct reply *r = s->reply;
+	const char *known = req_header(s->req, "If-None-Match"), *range = req_header(s->req, "Range");
+
+	s->type = r->user_content ? safe_type(r->type) : r->type;
+	s->first = 0;
+	s->last = r->file_size - 1;
+	if (r->file_etag != NULL)
+		reply_header(r, "ETag", r->file_etag);
+	if (known != NULL && r->file_etag != NULL && r->status == 200 && names_etag(known, r->file_etag)) {
+		r->status = 304;
+		r->body = REPLY_NOTHING;
+		s->type = NULL;
+		return;
+	}
+	if (r->status == 200 && let_server_send(s)) {
+		s->by_server = true;
+		return;
+	}
+	reply_header(r, "Accept-Ranges", "bytes");
+	if (range == NULL || r->status != 200 || !range_counts(s) ||
+	    !range_parse(range, r->file_size, &s->first, &s->last))
+		return;
+	CLEAN_FREE char *content = s->first > s->last ? mem_printf("bytes */%lld", (long long)r->file_size) :
+	    mem_printf("bytes %lld-%lld/%lld", (long long)s->first, (long long)s->last, (long long)r->file_size);
+	reply_header(r, "Content-Range", content);
+	r->status = s->first > s->last ? 416 : 206;
+	if (r->status == 416) {
+		r->body = REPLY_NOTHING;
+		s->type = NULL;
+	}
+}
+
+/* ---- the head */
+
+/* The origin of the background map's tiles, for img-src; "" when there is none that can stand there. */
+static char *tile_origin(const struct config *c)
+{
+	const char *url = c->tile_url != NULL ? c->tile_url : "";
+	const char *host = strstr(url, "://");
+
+	if (host == NULL || (!text_starts(url, "https://") && !text_starts(url, "http://")))
+		return mem_strdup("");
+	CLEAN_FREE char *name = mem_strndup(host + 3, strcspn(host + 3, "/?#"));
+	/* "{s}.tile.example.org" stands for several hosts. */
+	bool many = text_starts(name, "{s}.");
+	const char *rest = many ? name + 4 : name;
+	if (*rest == '\0' || strspn(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-:") != strlen(rest))
+		return mem_strdup("");
+	return mem_printf(" %.*s://%s%s", (int)(host - url), url, many ? "*." : "", rest);
+}
+
+static void security_headers(struct sending *s)
+{
+	struct reply *r = s->reply;
+
+	put_default(s, "X-Content-Type-Options", "nosniff");
+	put_default(s, "Referrer-Policy", "same-origin");
+	if (s->html) {
+		CLEAN_FREE char *tiles = tile_origin(s->req->config);
+		CLEAN_FREE char *policy = mem_printf("default-src 'none'; script-src 'self'; style-src 'self'; "
+		    "img-src 'self' data:%s; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+		    "frame-ancestors 'none'", tiles);
+		put_default(s, "Content-Security-Policy", policy);
+		put_default(s, "X-Frame-Options", "DENY");
+		put_default(s, "Cross-Origin-Opener-Policy", "same-origin");
+	} else if (r->user_content) {
+		put_default(s, "Content-Security-Policy", "sandbox; default-src 'none'");
+		put_default(s, "Cross-Origin-Resource-Policy", "same-origin");
+	} else {
+		put_default(s, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+	}
+	if (s->req->config->hsts && s->req->https)
+		put_default(s, "Strict-Transport-Security", "max-age=31536000");
+}
+
+static void cache_headers(struct sending *s)
+{
+	static const char ours[] = "Accept, X-Requested-With, Cookie, Accept-Language";
+	const char *vary = header_of(s->reply, "Vary");
+
+	if (s->reply->cacheable) {
+		put_default(s, "Cache-Control", "public, max-age=300");
+		if (vary != NULL)
+			fprintf(s->head, "Vary: %s\r\n", vary);
+		return;
+	}
+	put_default(s, "Cache-Control", "no-store");
+	/* What the view adds ("Origin") is said besides. */
+	fprintf(s->head, "Vary: %s%s%s\r\n", ours, vary != NULL ? ", " : "", vary != NULL ? vary : "");
+}
+
+static int64_t body_length(const struct sending *s)
+{
+	if (s->reply->body == REPLY_FILE)
+		return s->last - s->first + 1;
+	return s->reply->body == REPLY_NOTHING ? 0 : (int64_t)s->text_len;
+}
+
+static void print_head(struct sending *s)
+{
+	struct reply *r = s->reply;
+
+	fprintf(s->head, "Status: %d %s\r\n", r->status, reason(r->status));
+	if (s->type != NULL)
+		put_default(s, "Content-Type", s->type);
+	if (!s->no_length && !s->by_server)
+		fprintf(s->head, "Content-Length: %lld\r\n", (long long)body_length(s));
+	fprintf(s->head, "X-Slipway: 1\r\nX-Request-Id: %s\r\n", s->req->id);
+	security_headers(s);
+	cache_headers(s);
+	if (s->type != NULL && (r->download_name != NULL || r->user_content)) {
+		CLEAN_FREE char *d = r->download_name != NULL ? disposition(r->download_name) : mem_strdup("attachment");
+		put_default(s, "Content-Disposition", d);
+	}
+	for (size_t i = 0; i < r->headers.n; i++)
+		if (!text_ieq(r->headers.v[i].name, "Vary"))
+			fprintf(s->head, "%s: %s\r\n", r->headers.v[i].name, r->headers.v[i].value);
+	for (size_t i = 0; i < r->cookies.n; i++)
+		fprintf(s->head, "Set-Cookie: %s\r\n", r->cookies.v[i].value);
+	fputs("\r\n", s->head);
+}
+
+/* ---- sending */
+
+static void send_file(struct sending *s)
+{
+	CLEAN_FREE char *buf = mem_alloc(PIECE);
+	int64_t at = s->first;
+
+	while (at <= s->last) {
+		int64_t left = s->last - at + 1;
+		ssize_t n = pread(s->reply->file_fd, buf, left < (int64_t)PIECE ? (size_t)left : PIECE, at);
+		if (n <= 0) {
+			/* The length is out already: ending short is all that can be said. */
+			log_line(LOG_LEVEL_ERROR, s->req->id, "file ended %lld bytes early", (long long)left);
+			return;
+		}
+		if (!wire_write(s->req->wire, buf, (size_t)n))
+			return;
+		at += n;
+	}
+}
+
+/* Some servers lose a CGI program's answer when it does not read the body (front-ends.md 4). */
+static void discard_body(struct req *req)
+{
+	char trash[8192];
+	int64_t idle_until = clock_mono_ms() + req->config->upload_body_idle_s * 1000;
+
+	if (!wire_is_cgi(req->wire))
+		return;
+	for (;;) {
+		ssize_t n = wire_read(req->wire, trash, sizeof(trash), DISCARD_MS);
+		if (n == 0 || n == -2 || transport_stopping())
+			return;
+		if (n > 0)
+			idle_until = clock_mono_ms() + req->config->upload_body_idle_s * 1000;
+		else if (clock_mono_ms() >= idle_until)
+			return;
+	}
+}
+
+void reply_send(struct reply *r, struct req *req, struct pages *pages)
+{
+	struct sending s = { .reply = r, .req = req };
+	char *head = NULL;
+	size_t head_len = 0;
+
+	if (r->broken) {
+		pairs_done(&r->headers);
+		pairs_done(&r->cookies);
+		plain_failure(&s, "a header was refused");
+	} else if (r->body == REPLY_MODEL) {
+		print_model(&s, pages);
+	} else if (r->body == REPLY_TEXT) {
+		s.type = r->user_content ? safe_type(r->type) : r->type;
+		s.text = r->text;
+		s.text_len = r->text_len;
+		r->text = NULL;
+	} else if (r->body == REPLY_FILE) {
+		prepare_file(&s);
+	}
+	s.no_length = r->status == 204 || r->status == 304 || r->status < 200;
+	if (s.no_length)
+		s.type = NULL;
+	s.head = open_memstream(&head, &head_len);
+	if (s.head == NULL)
+		mem_die();
+	print_head(&s);
+	bool text = s.text_len > 0 && !s.no_length && req->method != METHOD_HEAD && r->body != REPLY_FILE;
+	if (text)
+		fwrite(s.text, 1, s.text_len, s.head);
+	if (fclose(s.head) != 0)
+		mem_die();
+	discard_body(req);
+	if (wire_write(req->wire, head, head_len) && r->body == REPLY_FILE && !s.by_server &&
+	    req->method != METHOD_HEAD)
+		send_file(&s);
+	free(head);
+	free(s.text);
+}
+
+void reply_interim(struct req *req, int status, const struct pairs *headers)
+{
+	char *head = NULL;
+	size_t len = 0;
+
+	if (!req->config->interim)
+		return;
+	FILE *out = open_memstream(&head, &len);
+	if (out == NULL)
+		mem_die();
+	fprintf(out, "Status: %d %s\r\n", status, reason(status));
+	for (size_t i = 0; i < headers->n; i++)
+		if (strpbrk(headers->v[i].name, "\r\n") == NULL && strpbrk(headers->v[i].value, "\r\n") == NULL)
+			fprintf(out, "%s: %s\r\n", headers->v[i].name, headers->v[i].value);
+	fputs("\r\n", out);
+	if (fclose(out) != 0)
+		mem_die();
+	(void)wire_write_now(req->wire, head, len);
+	free(head);
+}
