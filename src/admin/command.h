@@ -1,0 +1,56 @@
+/*
+ * The slipway command: a table of subcommands, each with the options all share.
+ */
+#ifndef SLIPWAY_ADMIN_COMMAND_H
+#define SLIPWAY_ADMIN_COMMAND_H
+
+#include "store/store.h"
+
+/* One run of a subcommand. */
+struct command_run {
+	const char *program;         /* argv[0] */
+	struct config *config;
+	struct store *store;         /* NULL unless the row wants it */
+	int argc;                    /* words after the subcommand, options of its own included */
+	char **argv;                 /* argv[0] is the subcommand's last word */
+};
+
+enum command_needs {
+	NEEDS_NOTHING,
+	NEEDS_CONFIG,
+	NEEDS_STORE,
+};
+
+struct command {
+	const char *words;           /* "user add" */
+	const char *usage;           /* what follows the words */
+	const char *help;            /* one line */
+	enum command_needs needs;
+	int (*run)(struct command_run *);      /* exit status */
+};
+
+int serve_command(struct command_run *);
+int user_add_command(struct command_run *);
+int user_list_command(struct command_run *);
+int user_delete_command(struct command_run *);
+int user_password_command(struct command_run *);
+int key_add_command(struct command_run *);
+int key_list_command(struct command_run *);
+int key_delete_command(struct command_run *);
+int gc_command(struct command_run *);
+int check_command(struct command_run *);
+int dump_command(struct command_run *);
+int load_command(struct command_run *);
+int backup_command(struct command_run *);
+int restore_command(struct command_run *);
+int stat_command(struct command_run *);
+int config_command(struct command_run *);
+int crs_index_command(struct command_run *);
+
+/* Print "slipway: …" and return 1. */
+int command_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int command_error(const char *what, enum err err, const struct error *error);
+/* Make the CRS index below the data directory unless it is newer than PROJ's database.  ERR_UNAVAILABLE with ERROR. */
+enum err crs_index_make(const struct config *, bool always, struct error *error);
+
+#endif

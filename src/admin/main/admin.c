@@ -1,0 +1,158 @@
+/*
+ * slipway: the command line.
+ */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "admin/command.h"
+#include "admin/privilege.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+static const struct command commands[] = {
+	{ "serve", "[--web lighttpd] [--listen ADDR:PORT]", "run the wizard behind a web server, in the foreground", NEEDS_CONFIG,
+	    serve_command },
+	{ "user add", "NAME --password-stdin [--admin]", "add a user; the password is the first line of standard input", NEEDS_STORE,
+	    user_add_command },
+	{ "user list", "", "list the users", NEEDS_STORE, user_list_command },
+	{ "user password", "NAME --password-stdin", "set a user's password and end its logins", NEEDS_STORE, user_password_command },
+	{ "user delete", "NAME", "delete a user with its logins and keys", NEEDS_STORE, user_delete_command },
+	{ "key add", "USER [--name N] [--read-only] [--expires DAYS]", "make an API token and print it once", NEEDS_STORE,
+	    key_add_command },
+	{ "key list", "USER", "list a user's API keys", NEEDS_STORE, key_list_command },
+	{ "key delete", "USER ID", "revoke an API key", NEEDS_STORE, key_delete_command },
+	{ "gc", "", "remove what has expired", NEEDS_STORE, gc_command },
+	{ "check", "store [--repair] [--migrate]", "check the store against itself and its files", NEEDS_STORE, check_command },
+	{ "dump", "[TABLE…] [--secrets]", "print the store as JSON Lines", NEEDS_STORE, dump_command },
+	{ "load", "FILE", "fill an empty store from a dump", NEEDS_STORE, load_command },
+	{ "backup", "DIR", "copy store and catalogue while everything runs", NEEDS_STORE, backup_command },
+	{ "restore", "DIR [--replace]", "put a backup's store in place", NEEDS_CONFIG, restore_command },
+	{ "store stat", "", "show the gate, the logs and the tables", NEEDS_STORE, stat_command },
+	{ "config", "", "print every setting with its value", NEEDS_CONFIG, config_command },
+	{ "crs-index", "", "write the index the CRS search reads", NEEDS_CONFIG, crs_index_command },
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(*commands))
+
+static void usage(FILE *out)
+{
+	fputs("usage: slipway COMMAND [--data-dir DIR] [--config FILE] …\n\n", out);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  %s %s\n      %s\n", commands[i].words, commands[i].usage, commands[i].help);
+	fputs("\nSlipway uses Berkeley DB 5.3 (Sleepycat licence): its source and Slipway's own are freely available.\n", out);
+}
+
+int command_fail(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	fputs("slipway: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	return 1;
+}
+
+int command_error(const char *what, enum err err, const struct error *error)
+{
+	return command_fail("%s: %s", what, *error->text != '\0' ? error->text : err_name(err));
+}
+
+/* How many of ARGV's words are the command's; 0 = it is another one. */
+static int words_match(const char *words, int argc, char **argv)
+{
+	int n = 0;
+	while (*words != '\0') {
+		size_t len = strcspn(words, " ");
+		if (n >= argc || strlen(argv[n]) != len || strncmp(argv[n], words, len) != 0)
+			return 0;
+		n++;
+		words += len + (words[len] == ' ');
+	}
+	return n;
+}
+
+/* Take --data-dir, --config and --help out of ARGV, wherever they stand.  -1: a value is missing. */
+static int take_common(int argc, char **argv, const char **dir, const char **file, bool *help)
+{
+	int n = 0;
+	for (int i = 0; i < argc; i++) {
+		const char **value = NULL;
+		size_t len = strcspn(argv[i], "=");
+		if (strncmp(argv[i], "--data-dir", len) == 0 && len == 10)
+			value = dir;
+		else if (strncmp(argv[i], "--config", len) == 0 && len == 8)
+			value = file;
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			*help = true;
+		} else if (value != NULL) {
+			*value = argv[i][len] == '=' ? argv[i] + len + 1 : i + 1 < argc ? argv[++i] : NULL;
+			if (*value == NULL)
+				return -1;
+		} else {
+			argv[n++] = argv[i];
+		}
+	}
+	argv[n] = NULL;
+	return n;
+}
+
+static int run(const struct command *c, struct command_run *r, const char *dir, const char *file)
+{
+	struct error error = {0};
+	enum err err = ERR_OK;
+	if (c->needs != NEEDS_NOTHING)
+		err = config_load(file, dir, r->program, &r->config, &error);
+	if (err != ERR_OK)
+		return command_error("configuration", err, &error);
+	if (c->needs == NEEDS_STORE) {
+		if (mkdir(r->config->data_dir, 0700) != 0 && fs_open_dir(-1, r->config->data_dir) < 0)
+			return command_fail("%s: no such directory", r->config->data_dir);
+		err = privilege_drop(r->config, false, &error);
+		if (err == ERR_OK)
+			err = store_open(r->config, false, &r->store, &error);
+		if (err != ERR_OK)
+			return command_error(c->words, err, &error);
+	}
+	int status = c->run(r);
+	store_close(r->store);
+	config_free(r->config);
+	if (status == 2)
+		fprintf(stderr, "usage: slipway %s %s [--data-dir DIR] [--config FILE]\n", c->words, c->usage);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *dir = NULL, *file = NULL;
+	bool help = false;
+	struct command_run r = { .program = argv[0] };
+
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN);
+	log_open("slipway", NULL);
+	int n = take_common(argc - 1, argv + 1, &dir, &file, &help);
+	if (n < 0)
+		return command_fail("an option lacks its value") + 1;
+	if (n > 0 && strcmp(argv[1], "--version") == 0) {
+		puts("slipway 0.1");
+		return 0;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		int words = n > 0 ? words_match(commands[i].words, n, argv + 1) : 0;
+		if (words == 0)
+			continue;
+		if (help) {
+			printf("usage: slipway %s %s [--data-dir DIR] [--config FILE]\n%s\n", commands[i].words, commands[i].usage,
+			    commands[i].help);
+			return 0;
+		}
+		r.argc = n - words + 1;
+		r.argv = argv + words;
+		return run(&commands[i], &r, dir, file);
+	}
+	usage(help ? stdout : stderr);
+	return help ? 0 : 2;
+}

@@ -1,0 +1,390 @@
+/*
+ * slipway serve: front processes, worker and web server as one foreground program.  Whatever dies is started
+ * again; SIGTERM or Ctrl-C ends them all.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "admin/command.h"
+#include "admin/privilege.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/token.h"
+#include "store/users.h"
+
+#define STOP_MS   12000      /* a front finishes its requests within 10 s */
+#define READY_MS  20000
+#define FIRST_MS  (24LL * 3600 * 1000)      /* the one-time link lives a day */
+#define PROCS_MAX 64
+
+enum role { ROLE_FRONT, ROLE_WORKER, ROLE_WEB };
+
+struct proc {
+	enum role role;
+	pid_t pid;               /* 0 = not running */
+	int64_t started;         /* clock_mono_ms */
+};
+
+struct serve {
+	const struct config *config;
+	const char *address;     /* "127.0.0.1" */
+	const char *port;
+	char dir[64];            /* private folder for socket and generated configuration */
+	int socket;              /* listening; the fronts' descriptor 0 */
+	struct proc procs[PROCS_MAX];
+	size_t n;
+};
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_stop(int sig)
+{
+	stop_signal = sig;
+}
+
+/* ---- what is started */
+
+static bool spawn(struct serve *s, struct proc *p)
+{
+	const struct config *c = s->config;
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	CLEAN_FREE char *front = mem_printf("%s/slipway.fcgi", c->program_dir);
+	CLEAN_FREE char *worker = mem_printf("%s/slipway-worker", c->program_dir);
+	CLEAN_FREE char *conf = mem_printf("%s/lighttpd.conf", s->dir);
+	CLEAN_FREE char *env_dir = mem_printf("SLIPWAY_DATA_DIR=%s", c->data_dir);
+	CLEAN_FREE char *env_conf = c->path != NULL ? mem_printf("SLIPWAY_CONF=%s", c->path) : NULL;
+	char path[] = "PATH=/usr/sbin:/usr/bin:/bin", lang[] = "LANG=C.UTF-8", web[] = "lighttpd", minus_d[] = "-D", minus_f[] = "-f",
+	     data_dir[] = "--data-dir", config_word[] = "--config";
+	char *env[] = { path, lang, env_dir, env_conf, NULL };
+	char *argv_front[] = { front, NULL };
+	char *argv_worker[] = { worker, data_dir, c->data_dir, c->path == NULL ? NULL : config_word, c->path, NULL };
+	char *argv_web[] = { web, minus_d, minus_f, conf, NULL };
+	char **argv = p->role == ROLE_FRONT ? argv_front : p->role == ROLE_WORKER ? argv_worker : argv_web;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&fa);
+	posix_spawnattr_init(&attr);
+	/* Its own group: Ctrl-C reaches us alone, and we end the others in order. */
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	if (p->role == ROLE_FRONT)
+		posix_spawn_file_actions_adddup2(&fa, s->socket, 0);
+	else
+		posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+	int bad = posix_spawnp(&p->pid, argv[0], &fa, &attr, argv, env);
+	posix_spawn_file_actions_destroy(&fa);
+	posix_spawnattr_destroy(&attr);
+	p->started = clock_mono_ms();
+	if (bad != 0) {
+		p->pid = 0;
+		(void)command_fail("%s does not start: %s", argv[0], strerror(bad));
+	}
+	return bad == 0;
+}
+
+static void add(struct serve *s, enum role role)
+{
+	if (s->n < PROCS_MAX)
+		s->procs[s->n++] = (struct proc){ .role = role };
+}
+
+/* ---- sockets, files */
+
+static enum err make_socket(struct serve *s, struct error *error)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	/* A short path of our own: a data directory's may be longer than a socket address. */
+	snprintf(s->dir, sizeof(s->dir), "/tmp/slipway-XXXXXX");
+	if (mkdtemp(s->dir) == NULL)
+		return error_errno(error, ERR_IO, "/tmp");
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/front.sock", s->dir);
+	s->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s->socket < 0 || bind(s->socket, (struct sockaddr *)&sun, sizeof(sun)) != 0 || listen(s->socket, 1024) != 0)
+		return error_errno(error, ERR_IO, "%s", sun.sun_path);
+	return ERR_OK;
+}
+
+/* lighttpd strings: no quotes or backslashes can come in by a path. */
+static bool plain_path(const char *path)
+{
+	return strpbrk(path, "\"\\\n") == NULL;
+}
+
+static char *find_lighttpd_conf(const struct config *c)
+{
+	const char *const places[] = { "%s/../lighttpd/slipway.conf", "%s/../share/slipway/lighttpd/slipway.conf" };
+	for (size_t i = 0; i < 2; i++) {
+		CLEAN_FREE char *rest = mem_strdup(places[i] + 2);
+		char *path = mem_printf("%s%s", c->program_dir, rest);
+		if (access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	return mem_strdup("/etc/lighttpd/slipway.conf");
+}
+
+static enum err write_conf(struct serve *s, struct error *error)
+{
+	const struct config *c = s->config;
+	CLEAN_FREE char *include = find_lighttpd_conf(c);
+	CLEAN_FREE char *path = mem_printf("%s/lighttpd.conf", s->dir);
+	bool v6 = strchr(s->address, ':') != NULL;
+	if (!plain_path(include) || !plain_path(c->data_dir))
+		return error_set(error, ERR_BAD_REQUEST, "a path holds quotes");
+	CLEAN_FREE char *text = mem_printf(
+	    "server.document-root = \"%s\"\n"
+	    "server.bind = \"%s%s%s\"\n"
+	    "server.port = %s\n"
+	    "server.tag = \"\"\n"
+	    "server.max-fds = 4096\n"
+	    "server.max-keep-alive-requests = 10000\n"
+	    "server.upload-dirs = ( \"%s/tmp\" )\n"
+	    "var.slipway_socket = \"%s/front.sock\"\n"
+	    "include \"%s\"\n",
+	    s->dir, v6 ? "[" : "", s->address, v6 ? "]" : "", s->port, c->data_dir, s->dir, include);
+	return fs_replace(AT_FDCWD, path, text, strlen(text), error);
+}
+
+/* ---- the first administrator */
+
+struct first {
+	char token[33];
+	bool needed;
+};
+
+static enum err first_pass(struct pass *p, void *arg)
+{
+	struct first *f = arg;
+	json_object *users = NULL;
+	enum err err = users_list(p, 1, &users);
+	f->needed = err == ERR_OK && json_len(users) == 0;
+	json_object_put(users);
+	return err == ERR_OK && f->needed ? first_login_set(p, f->token, clock_now_ms() + FIRST_MS) : err;
+}
+
+/* A link for whoever sees this terminal, while there is no user at all. */
+static enum err first_login(struct serve *s, struct first *f, struct error *error)
+{
+	struct store *store = NULL;
+	token_hex(f->token, 32);
+	enum err err = store_open(s->config, false, &store, error);
+	if (err == ERR_OK)
+		err = store_pass(store, PASS_SYNC, "first", first_pass, f, error);
+	store_close(store);
+	return err;
+}
+
+/* ---- ready, running, stopping */
+
+static bool answers(const struct serve *s)
+{
+	static const char get[] = "GET /healthz HTTP/1.0\r\n\r\n";
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV }, *ai = NULL;
+	const char *to = strcmp(s->address, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(s->address, "::") == 0 ? "::1" : s->address;
+	char buf[64] = "";
+	if (getaddrinfo(to, s->port, &hints, &ai) != 0)
+		return false;
+	CLEAN_FD int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval limit = { .tv_sec = 5 };
+	bool good = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
+		    connect(fd, ai->ai_addr, ai->ai_addrlen) == 0 && write(fd, get, sizeof(get) - 1) == (ssize_t)sizeof(get) - 1 &&
+		    read(fd, buf, sizeof(buf) - 1) > 12 && strncmp(buf + 8, " 200", 4) == 0;
+	freeaddrinfo(ai);
+	return good;
+}
+
+/* Reap what ended and start it again.  False: the web server is gone, and with it the point. */
+static bool look_after(struct serve *s)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (size_t i = 0; i < s->n; i++) {
+			if (s->procs[i].pid != pid)
+				continue;
+			s->procs[i].pid = 0;
+			if (s->procs[i].role == ROLE_WEB && stop_signal == 0)
+				return false;
+		}
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		/* Not faster than twice a second, however it dies. */
+		if (s->procs[i].pid == 0 && s->procs[i].role != ROLE_WEB && clock_mono_ms() - s->procs[i].started > 500)
+			(void)spawn(s, &s->procs[i]);
+	}
+	return true;
+}
+
+static void stop_role(struct serve *s, bool web, int sig)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->procs[i].pid > 0 && (s->procs[i].role == ROLE_WEB) == web)
+			(void)kill(s->procs[i].pid, sig);
+	}
+}
+
+static bool any_alive(struct serve *s)
+{
+	int status;
+	pid_t pid;
+	bool alive = false;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (size_t i = 0; i < s->n; i++) {
+			if (s->procs[i].pid == pid)
+				s->procs[i].pid = 0;
+		}
+	}
+	for (size_t i = 0; i < s->n; i++)
+		alive = alive || s->procs[i].pid > 0;
+	return alive;
+}
+
+static void stop_all(struct serve *s)
+{
+	int64_t deadline = clock_mono_ms() + STOP_MS;
+	stop_role(s, true, SIGTERM);
+	stop_role(s, false, SIGTERM);
+	while (any_alive(s) && clock_mono_ms() < deadline)
+		clock_sleep_ms(20);
+	stop_role(s, true, SIGKILL);
+	stop_role(s, false, SIGKILL);
+	while (any_alive(s))
+		clock_sleep_ms(5);
+	(void)fs_remove_tree(AT_FDCWD, s->dir, NULL);
+}
+
+static void say_ready(const struct serve *s, const struct first *f)
+{
+	bool v6 = strchr(s->address, ':') != NULL;
+	CLEAN_FREE char *url = *s->config->public_url != '\0' ? mem_strdup(s->config->public_url) :
+	    mem_printf("http://%s%s%s:%s", v6 ? "[" : "", s->address, v6 ? "]" : "", s->port);
+	if (f->needed)
+		printf("First login (once, makes the administrator): %s/first?token=%s\n", url, f->token);
+	printf("Slipway is ready: %s/\n", url);
+	(void)fflush(stdout);
+}
+
+static int run(struct serve *s, const struct first *f)
+{
+	int64_t deadline = clock_mono_ms() + READY_MS;
+	bool ready = false, good = true;
+	for (size_t i = 0; i < s->n; i++)
+		good = good && spawn(s, &s->procs[i]);
+	while (good && stop_signal == 0) {
+		good = look_after(s);
+		if (good && !ready && answers(s)) {
+			ready = true;
+			say_ready(s, f);
+		} else if (good && !ready && clock_mono_ms() > deadline) {
+			good = false;
+		}
+		clock_sleep_ms(ready ? 200 : 50);
+	}
+	stop_all(s);
+	if (good)
+		return 0;
+	return command_fail(ready ? "the web server ended" : "the service did not come up: is %s:%s in use?", s->address, s->port);
+}
+
+/* ---- the command */
+
+/* ADDR:PORT, [v6]:PORT or PORT; splits LISTEN in place. */
+static bool parse_listen(struct serve *s, char *listen)
+{
+	int64_t port = 0;
+	char *colon = strrchr(listen, ':');
+	if (colon == NULL) {
+		s->port = listen;
+	} else {
+		*colon = '\0';
+		s->port = colon + 1;
+		s->address = listen;
+		if (listen[0] == '[' && listen[strlen(listen) - 1] == ']') {
+			listen[strlen(listen) - 1] = '\0';
+			s->address = listen + 1;
+		}
+	}
+	struct in6_addr v6;
+	struct in_addr v4;
+	return text_int(s->port, 1, 65535, &port) &&
+	       (inet_pton(AF_INET, s->address, &v4) == 1 || inet_pton(AF_INET6, s->address, &v6) == 1);
+}
+
+static enum err prepare(struct serve *s, struct first *f, struct error *error)
+{
+	const struct config *c = s->config;
+	static const char *const folders[] = { "tmp", "run", "locks", "jobs", "exports", "datasets", "sessions", "uploads" };
+	enum err err = fs_mkdirs(AT_FDCWD, c->data_dir, error);
+	if (err == ERR_OK)
+		err = privilege_drop(c, true, error);
+	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, c->data_dir);
+	if (err == ERR_OK && dir < 0)
+		err = error_errno(error, ERR_IO, "%s", c->data_dir);
+	for (size_t i = 0; err == ERR_OK && i < sizeof(folders) / sizeof(*folders); i++)
+		err = fs_mkdirs(dir, folders[i], error);
+	if (err == ERR_OK && chdir("/") != 0)
+		err = error_errno(error, ERR_IO, "/");
+	if (err == ERR_OK)
+		err = crs_index_make(c, false, error);
+	if (err == ERR_OK)
+		err = first_login(s, f, error);
+	if (err == ERR_OK)
+		err = make_socket(s, error);
+	return err == ERR_OK ? write_conf(s, error) : err;
+}
+
+int serve_command(struct command_run *r)
+{
+	static const struct option options[] = { { "web", required_argument, NULL, 'w' }, { "listen", required_argument, NULL, 'l' },
+		{ NULL, 0, NULL, 0 } };
+	struct serve s = { .config = r->config, .address = "127.0.0.1", .port = "8080", .socket = -1 };
+	struct first f = {0};
+	struct error error = {0};
+	struct sigaction stop = { .sa_handler = on_stop };
+	char *listen = NULL;
+	int o;
+
+	optind = 1;
+	while ((o = getopt_long(r->argc, r->argv, "", options, NULL)) != -1) {
+		if (o == 'l')
+			listen = optarg;
+		else if (o != 'w')
+			return 2;
+		else if (strcmp(optarg, "lighttpd") != 0)
+			return command_fail("--web %s: this version serves behind lighttpd", optarg);
+	}
+	if (optind != r->argc || (listen != NULL && !parse_listen(&s, listen)))
+		return 2;
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGHUP, &stop, NULL);
+	enum err err = prepare(&s, &f, &error);
+	if (err != ERR_OK) {
+		if (*s.dir != '\0')
+			(void)fs_remove_tree(AT_FDCWD, s.dir, NULL);
+		return command_error("serve", err, &error);
+	}
+	for (int64_t i = 0; i < r->config->processes; i++)
+		add(&s, ROLE_FRONT);
+	add(&s, ROLE_WORKER);
+	add(&s, ROLE_WEB);
+	return run(&s, &f);
+}
