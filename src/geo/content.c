@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "base/fs.h"
 #include "base/mem.h"
+#include "geo/archive.h"
 #include "geo/driver.h"
 #include "geo/jsongate.h"
 #include "geo/prescan.h"
@@ -96,6 +97,19 @@ static enum err check_shp(struct job *job, const struct source *src)
 	return fail(job, "format_unreadable", src);
 }
 
+/* Workbooks are archives of XML: the guards of archives, and of XML for each part. */
+static enum err check_workbook(struct job *job, const struct source *src)
+{
+	struct archive a;
+	enum err e = archive_open(job, src->path, src->file, &a);
+
+	if (e != ERR_OK)
+		return e;
+	e = archive_check_xml(job, &a);
+	archive_close(&a);
+	return e;
+}
+
 /* Styles and metadata are XML too; they are attachments, but they will be parsed by somebody. */
 static enum err check_sides(struct job *job, struct source *src)
 {
@@ -151,7 +165,10 @@ enum err content_check(struct job *job, struct source *src)
 		return check_gpkg(job, src);
 	case KIND_SHP:
 		return check_shp(job, src);
-	case KIND_CSV: case KIND_XLSX: case KIND_ODS: case KIND_FGB: case KIND_TIF: case KIND_ASC: case KIND_PNG:
+	case KIND_XLSX:
+	case KIND_ODS:
+		return check_workbook(job, src);
+	case KIND_CSV: case KIND_FGB: case KIND_TIF: case KIND_ASC: case KIND_PNG:
 	case KIND_JPG: case KIND_ZIP_MOSAIC: case KIND_MULTI: case KIND_IMG: case KIND_JP2: case KIND_NTF: case KIND_ZIP:
 	case KIND__MAX:
 		break;

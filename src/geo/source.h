@@ -19,6 +19,8 @@ struct source {
 	char *side[8];           /* paths by role: see SOURCE_SIDE_… ; NULL = not there */
 	const char *driver;      /* GDAL's name of the one driver, set by the content gate; static */
 	bool no_crs;             /* its own CRS is a link, which nobody follows: unknown */
+	bool in_zip;             /* FILE is a member's path */
+	json_object *overlay;    /* KIND_KML_OVERLAY: {"bounds":[w,s,e,n],"rotation"}; owned */
 };
 enum source_side { SOURCE_PRJ, SOURCE_CPG, SOURCE_XML, SOURCE_SLD, SOURCE_IMAGE /* of an overlay */, SOURCE_DBF, SOURCE_SIDE__MAX };
 

@@ -1,0 +1,244 @@
+#include "geo/kml.h"
+
+#include <expat.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "base/text.h"
+#include "geo/content.h"
+#include "geo/xmlgate.h"
+
+#define BLOCK 65536
+#define MAX_TEXT 2048           /* bytes of a number or a href */
+
+enum part { PART_NONE, PART_NORTH, PART_SOUTH, PART_EAST, PART_WEST, PART_ROTATION, PART_HREF };
+
+struct survey {
+	struct kml_survey *out;
+	int depth;
+	int overlay_depth;      /* of the GroundOverlay at hand, 0 = outside */
+	bool icon, box;         /* inside Icon, inside LatLonBox */
+	enum part part;
+	unsigned sides;         /* bits of PART_NORTH … PART_WEST seen */
+	char text[MAX_TEXT + 1];
+	size_t len;
+};
+
+static const char *local_name(const char *name)
+{
+	const char *colon = strchr(name, ':');
+
+	return colon != NULL ? colon + 1 : name;
+}
+
+static enum part part_of(const struct survey *s, const char *name)
+{
+	static const char *const names[] = {
+		[PART_NORTH] = "north", [PART_SOUTH] = "south", [PART_EAST] = "east", [PART_WEST] = "west",
+		[PART_ROTATION] = "rotation",
+	};
+
+	if (s->icon && strcmp(name, "href") == 0)
+		return PART_HREF;
+	for (enum part p = PART_NORTH; s->box && p <= PART_ROTATION; p++)
+		if (strcmp(name, names[p]) == 0)
+			return p;
+	return PART_NONE;
+}
+
+static void on_start(void *user, const char *qualified, const char **attributes)
+{
+	struct survey *s = user;
+	const char *name = local_name(qualified);
+
+	(void)attributes;
+	s->depth++;
+	if (strcmp(name, "Placemark") == 0)
+		s->out->placemarks++;
+	else if (strcmp(name, "NetworkLink") == 0)
+		s->out->links++;
+	else if (strcmp(name, "ScreenOverlay") == 0 || strcmp(name, "PhotoOverlay") == 0)
+		s->out->others++;
+	else if (strcmp(name, "GroundOverlay") == 0 && s->out->overlays++ == 0)
+		s->overlay_depth = s->depth;
+	if (s->overlay_depth == 0)
+		return;
+	s->icon = s->icon || strcmp(name, "Icon") == 0;
+	s->box = s->box || strcmp(name, "LatLonBox") == 0;
+	s->part = part_of(s, name);
+	s->len = 0;
+}
+
+static void on_text(void *user, const char *text, int len)
+{
+	struct survey *s = user;
+	size_t n = (size_t)len;
+
+	if (s->part == PART_NONE)
+		return;
+	if (n > MAX_TEXT - s->len)
+		n = MAX_TEXT - s->len;
+	memcpy(s->text + s->len, text, n);
+	s->len += n;
+}
+
+static void take(struct survey *s)
+{
+	CLEAN_FREE char *value = NULL;
+	double v;
+
+	s->text[s->len] = '\0';
+	value = text_trim(s->text);
+	if (value == NULL)
+		return;
+	if (s->part == PART_HREF) {
+		if (s->out->href == NULL)
+			s->out->href = mem_strdup(value);
+		return;
+	}
+	if (!text_double(value, &v))
+		return;
+	s->sides |= 1u << s->part;
+	switch (s->part) {
+	case PART_WEST:
+		s->out->box[0] = v;
+		break;
+	case PART_SOUTH:
+		s->out->box[1] = v;
+		break;
+	case PART_EAST:
+		s->out->box[2] = v;
+		break;
+	case PART_NORTH:
+		s->out->box[3] = v;
+		break;
+	case PART_ROTATION:
+		s->out->rotation = v;
+		break;
+	case PART_NONE:
+	case PART_HREF:
+		break;
+	}
+}
+
+static void on_end(void *user, const char *qualified)
+{
+	struct survey *s = user;
+	const char *name = local_name(qualified);
+
+	if (s->part != PART_NONE)
+		take(s);
+	s->part = PART_NONE;
+	if (s->depth-- == s->overlay_depth)
+		s->overlay_depth = 0;
+	if (strcmp(name, "Icon") == 0)
+		s->icon = false;
+	if (strcmp(name, "LatLonBox") == 0)
+		s->box = false;
+}
+
+enum err kml_survey(const char *path, struct kml_survey *ret)
+{
+	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	CLEAN_FREE struct survey *s = mem_alloc(sizeof(*s));
+	XML_Parser parser = XML_ParserCreate(NULL);
+	enum XML_Status status = fd < 0 ? XML_STATUS_ERROR : XML_STATUS_OK;
+	char block[BLOCK];
+	ssize_t n = 1;
+
+	if (parser == NULL)
+		mem_die();
+	*ret = (struct kml_survey){0};
+	s->out = ret;
+	XML_SetUserData(parser, s);
+	XML_SetElementHandler(parser, on_start, on_end);
+	XML_SetCharacterDataHandler(parser, on_text);
+	XML_SetUnknownEncodingHandler(parser, xml_unknown_encoding, NULL);
+	while (status == XML_STATUS_OK && n > 0) {
+		n = read(fd, block, sizeof(block));
+		status = n < 0 ? XML_STATUS_ERROR : XML_Parse(parser, block, (int)n, n == 0);
+	}
+	XML_ParserFree(parser);
+	ret->boxed = (s->sides & (1u << PART_NORTH | 1u << PART_SOUTH | 1u << PART_EAST | 1u << PART_WEST)) ==
+	    (1u << PART_NORTH | 1u << PART_SOUTH | 1u << PART_EAST | 1u << PART_WEST);
+	return status == XML_STATUS_OK ? ERR_OK : ERR_BAD_REQUEST;
+}
+
+void kml_survey_done(struct kml_survey *s)
+{
+	free(s->href);
+	s->href = NULL;
+}
+
+static void warn_skipped(struct job *job, const struct source *src, const char *elements, int64_t n)
+{
+	if (n > 0)
+		job_warn(job, problem_arg_int(problem_arg(problem_str(problem_new("elements_skipped"), "file", src->file),
+		    "elements", elements), "count", n));
+}
+
+static bool is_image(const char *path)
+{
+	size_t len = 0;
+	CLEAN_FREE char *head = content_head(path, &len);
+	const char *magic = head != NULL ? bundle_magic(head, len) : "";
+
+	return strcmp(magic, "png") == 0 || strcmp(magic, "jpeg") == 0 || strcmp(magic, "tiff") == 0;
+}
+
+static bool box_is_sane(const struct kml_survey *s)
+{
+	const double *b = s->box;
+
+	return s->boxed && isfinite(b[0] + b[1] + b[2] + b[3] + s->rotation) && fabs(b[0]) <= 360 &&
+	    fabs(b[2]) <= 360 && b[1] >= -90 && b[3] <= 90 && b[1] < b[3] && b[0] != b[2];
+}
+
+static enum err settle_overlay(struct job *job, struct source *src, const struct kml_survey *s, kml_find_image *find,
+    void *user)
+{
+	json_object *bounds = json_object_new_array();
+	char *image;
+
+	/* Across the antimeridian east is told as less than west. */
+	for (int i = 0; i < 4; i++)
+		json_object_array_add(bounds, json_object_new_double(i == 2 && s->box[2] < s->box[0] ? s->box[2] + 360 :
+		    s->box[i]));
+	src->kind = KIND_KML_OVERLAY;
+	src->overlay = json_set(json_object_new_object(), "bounds", bounds);
+	json_set_num(src->overlay, "rotation", s->rotation);
+	if (!box_is_sane(s))
+		return job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
+	image = s->href != NULL ? find(job, user, s->href) : NULL;
+	if (image == NULL)
+		return job->problems != NULL ? ERR_BAD_REQUEST : job_fail(job, problem_arg(problem_str(
+		    problem_new("kml_image_missing"), "file", src->file), "image", s->href != NULL ? s->href : ""));
+	src->side[SOURCE_IMAGE] = image;
+	if (!is_image(image))
+		return job_fail(job, problem_str(problem_new("content_mismatch"), "file", s->href));
+	return ERR_OK;
+}
+
+enum err kml_settle(struct job *job, struct source *src, kml_find_image *find, void *user)
+{
+	struct kml_survey s;
+	enum err e = ERR_OK;
+
+	if (kml_survey(src->path, &s) != ERR_OK) {
+		e = job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
+	} else if (s.placemarks == 0 && s.overlays > 1) {
+		e = job_fail(job, problem_arg_int(problem_str(problem_new("kml_overlays"), "file", src->file), "count",
+		    s.overlays));
+	} else {
+		if (s.placemarks == 0 && s.overlays == 1)
+			e = settle_overlay(job, src, &s, find, user);
+		else
+			warn_skipped(job, src, "GroundOverlay", s.overlays);
+		warn_skipped(job, src, "NetworkLink", s.links);
+		warn_skipped(job, src, "ScreenOverlay, PhotoOverlay", s.others);
+	}
+	kml_survey_done(&s);
+	return e;
+}

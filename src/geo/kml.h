@@ -1,0 +1,33 @@
+/*
+ * What a KML document holds besides the features GDAL reads: overlays, links.  And how a KMZ becomes a KML.
+ * Source: OGC 12-007r2; contracts/wizard.md 8.5.
+ */
+#ifndef SLIPWAY_GEO_KML_H
+#define SLIPWAY_GEO_KML_H
+
+#include "geo/source.h"
+
+struct kml_survey {
+	int64_t placemarks;
+	int64_t overlays;       /* GroundOverlay */
+	int64_t links;          /* NetworkLink, never followed */
+	int64_t others;         /* ScreenOverlay, PhotoOverlay */
+	char *href;             /* Icon/href of the first overlay; owned */
+	double box[4];          /* its west, south, east, north; degrees */
+	double rotation;        /* degrees, counter-clockwise */
+	bool boxed;             /* all four sides of BOX were told */
+};
+
+/* Read PATH, which has passed the XML gate.  Owns: caller frees with kml_survey_done. */
+enum err kml_survey(const char *path, struct kml_survey *ret);
+void kml_survey_done(struct kml_survey *);
+
+/* Finds the image an overlay names: a path we may open, or NULL.  Owns: caller frees. */
+typedef char *kml_find_image(struct job *, void *user, const char *href);
+/*
+ * Decide whether SRC is features or one overlay; for an overlay sets SRC->kind, overlay and side[SOURCE_IMAGE].
+ * Errors: job->problems has kml_overlays, kml_image_missing or content_mismatch.
+ */
+enum err kml_settle(struct job *, struct source *, kml_find_image *find, void *user);
+
+#endif
