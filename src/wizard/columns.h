@@ -26,7 +26,7 @@ void columns_guess(const json_object *layer, struct column_guess *ret);
  * What the csv step stores, by columns_check:
  *   {"layer":i,"geometry":"latlng|column|none","lat":"name","lng":"name","lat_i":0,"lng_i":1,"dms":bool (latlng),
  *    "geom_column":"name","geom_i":2,"geom_format":"WKT|EWKT|WKB|GeoJSON" (column),
- *    "crs_known":"EPSG:4326" (column with SRID, or GeoJSON: no srs page), "crs_guess":"EPSG:4527" (default of the srs page),
+ *    "crs_guess":"EPSG:4527" (by the survey order: default of the srs page),
  *    "bad_rows":"keep|skip|fail","columns":[{"i","name","original","type","use"}] (all of them),
  *    "dialect":{"charset","delimiter","header","decimal","sheet"} (only what was chosen, absent = nothing)}
  */

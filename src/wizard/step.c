@@ -3,7 +3,9 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/problem.h"
+#include "wizard/choice.h"
 #include "wizard/columns.h"
+#include "wizard/srs.h"
 #include "wizard/when.h"
 
 #define LIST_MAX 6
@@ -68,43 +70,20 @@ static bool is_table(const json_object *layer)
 	return json_obj(layer, "dialect") != NULL || json_arr(layer, "sheets") != NULL;
 }
 
-/* Will LAYER be imported?  As the srs step chose, else as preselected. */
-static bool is_chosen(const struct session *s, const json_object *layer)
-{
-	json_object *chosen = json_arr(session_input(s, STEP_SRS), "layers"), *c;
-	int64_t i = json_int(layer, "i", -1);
-
-	if (chosen == NULL)
-		return json_len(session_layers(s)) == 1 || json_bool(layer, "selected", true);
-	JSON_EACH(c, chosen)
-		if (json_int(c, "i", -1) == i)
-			return true;
-	return false;
-}
-
 static bool has_geometry(const struct session *s, const json_object *layer)
 {
-	const json_object *input;
-
-	if (is_table(layer)) {
-		/* Not asked yet: most tables that are sent here hold places. */
-		input = session_table_input(s, json_int(layer, "i", -1));
-		return strcmp(json_str(input, "geometry", "latlng"), "none") != 0;
-	}
-	if (strcmp(json_str(layer, "kind", "vector"), "raster") == 0)
+	/* Not asked yet: most tables that are sent here hold places. */
+	if (is_table(layer) && session_table_input(s, json_int(layer, "i", -1)) == NULL)
 		return true;
-	return strcmp(json_str(layer, "kind", "vector"), "vector") == 0 &&
-	    strcmp(json_str(layer, "geometry", "Unknown"), "None") != 0;
+	return srs_layer_has_geometry(s, layer);
 }
 
 /* Does nothing but a person know LAYER's reference system? */
 static bool lacks_srs(const struct session *s, const json_object *layer)
 {
-	if (!has_geometry(s, layer))
-		return false;
-	if (is_table(layer))
-		return json_get(session_table_input(s, json_int(layer, "i", -1)), "crs_known") == NULL;
-	return !json_bool(json_obj(layer, "crs"), "usable", false);
+	char buf[48];
+
+	return has_geometry(s, layer) && *choice_file_srs(s, layer, buf) == '\0';
 }
 
 /* ---- conditions */
@@ -116,7 +95,7 @@ static bool csv_holds(const struct session *s)
 	if (is_table_kind(s->kind))
 		return true;
 	JSON_EACH(layer, session_layers(s))
-		if (is_table(layer) && is_chosen(s, layer))
+		if (is_table(layer) && srs_layer_chosen(s, layer))
 			return true;
 	return false;
 }
@@ -131,7 +110,7 @@ static bool srs_holds(const struct session *s)
 	if (session_layers(s) == NULL)
 		return is_table_kind(s->kind);
 	JSON_EACH(layer, session_layers(s))
-		if (is_chosen(s, layer) && lacks_srs(s, layer))
+		if (srs_layer_chosen(s, layer) && lacks_srs(s, layer))
 			return true;
 	return false;
 }
@@ -144,7 +123,7 @@ static bool time_holds(const struct session *s)
 	if (!json_bool(session_input(s, STEP_SAVE), "time", false))
 		return false;
 	JSON_EACH(layer, session_layers(s))
-		if (is_chosen(s, layer) && strcmp(json_str(layer, "kind", ""), "raster") != 0 &&
+		if (srs_layer_chosen(s, layer) && strcmp(json_str(layer, "kind", ""), "raster") != 0 &&
 		    when_layer_eligible(layer))
 			return true;
 	return false;
@@ -214,7 +193,7 @@ static bool time_usable(const struct session *s)
 	json_object *layer;
 
 	JSON_EACH(layer, session_layers(s))
-		if (is_chosen(s, layer) && strcmp(json_str(layer, "kind", ""), "raster") != 0 &&
+		if (srs_layer_chosen(s, layer) && strcmp(json_str(layer, "kind", ""), "raster") != 0 &&
 		    when_layer_eligible(layer))
 			return true;
 	return false;
@@ -251,7 +230,7 @@ static bool csv_missing(const struct session *s)
 	if (!session_has_input(s, STEP_CSV))
 		return true;
 	JSON_EACH(layer, session_layers(s))
-		if (is_table(layer) && is_chosen(s, layer) &&
+		if (is_table(layer) && srs_layer_chosen(s, layer) &&
 		    session_table_input(s, json_int(layer, "i", -1)) == NULL)
 			return true;
 	return false;
@@ -437,10 +416,16 @@ static void csv_store(struct session *s, int64_t i, json_object *input)
 	(void)session_set_input(s, STEP_CSV, all);
 }
 
+static json_object *crs_member(const json_object *layer, const char *key)
+{
+	return json_copy(json_get(json_obj(layer, "crs"), key));
+}
+
 /* input.srs when each chosen layer either has its own system or is in PAIRS (its coordinates were guessed). */
 static void srs_fill(struct session *s, const json_object *pairs)
 {
 	json_object *plan = json_object_new_object(), *layers = json_object_new_array(), *layer;
+	json_object *selected = json_object_new_array();
 
 	JSON_EACH(layer, session_layers(s)) {
 		int64_t i = json_int(layer, "i", -1);
@@ -449,23 +434,29 @@ static void srs_fill(struct session *s, const json_object *pairs)
 
 		JSON_EACH(pair, pairs)
 			guessed = guessed || json_object_get_int64(pair) == i;
-		if (!is_chosen(s, layer))
+		if (!srs_layer_chosen(s, layer))
 			continue;
 		if (!guessed && lacks_srs(s, layer)) {
 			json_object_put(layers);
+			json_object_put(selected);
 			json_object_put(plan);
 			return;
 		}
-		item = json_object_new_object();
-		json_set_int(item, "i", i);
+		json_object_array_add(selected, json_object_new_int64(i));
+		if (!has_geometry(s, layer))
+			continue;
+		item = json_set_int(json_object_new_object(), "i", i);
 		json_set_str(item, "source", guessed ? "EPSG:4326" : "file");
-		json_set_str(item, "wkt", NULL);
+		json_set(item, "code", guessed ? json_object_new_string("EPSG:4326") : crs_member(layer, "code"));
+		json_set(item, "name", guessed ? json_object_new_string("WGS 84") : crs_member(layer, "name"));
+		json_set(item, "wkt", guessed ? NULL : crs_member(layer, "wkt"));
 		json_object_array_add(layers, item);
 		if (guessed)
 			warn(s, problem_arg(problem_str(problem_new("guessed_crs"), "layer",
 			    json_str(layer, "name", NULL)), "crs", "EPSG:4326"));
 	}
 	json_set(plan, "layers", layers);
+	json_set(plan, "selected", selected);
 	json_set_str(plan, "target", "");
 	(void)session_set_input(s, STEP_SRS, plan);
 }
@@ -480,7 +471,7 @@ bool step_fill_certain(struct session *s)
 		bool pair = false;
 		json_object *input;
 
-		if (!is_table(layer) || !is_chosen(s, layer) || session_table_input(s, i) != NULL)
+		if (!is_table(layer) || !srs_layer_chosen(s, layer) || session_table_input(s, i) != NULL)
 			continue;
 		input = certain_input(s, layer, &pair);
 		if (input == NULL)
