@@ -321,3 +321,8 @@ enum err transport_serve(const struct config *config, wire_fn *handle, void *arg
 	}
 	return serve_fastcgi(&s, error);
 }
+
+bool transport_is_cgi(void)
+{
+	return FCGX_IsCGI() != 0;
+}

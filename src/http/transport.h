@@ -14,6 +14,8 @@ struct wire;       /* one request on the wire; used by one thread */
 /* Serve until told to stop: HANDLE is called for each request, from THREADS threads (one under plain CGI). */
 typedef void wire_fn(struct wire *, void *arg);
 enum err transport_serve(const struct config *, wire_fn *handle, void *arg, struct error *);
+/* Was this process started for one plain CGI request? */
+bool transport_is_cgi(void);
 /* Async-signal-safe: accept nothing more; requests in progress finish. */
 void transport_stop(void);
 bool transport_stopping(void);

@@ -267,14 +267,15 @@ static enum err queue_export(struct call *call, const json_object *d, const stru
 	json_object *spec = json_object_new_object();
 	json_set_str(spec, "type", "job");
 	json_set_str(spec, "task", "export");
-	json_set_str(spec, "dataset_file", json_str(d, "file", ""));
-	json_set_str(spec, "dataset_type", json_str(d, "type", "vector"));
+	json_set_str(spec, "file", strcmp(json_str(d, "type", ""), "raster") == 0 ? "1.tif" : "1.gpkg");
+	json_set_str(spec, "type_of", json_str(d, "type", "vector"));
 	json_set_str(spec, "table", json_str(d, "name", ""));
 	json_set_str(spec, "title", json_str(d, "title", ""));
 	json_set_str(spec, "format", e->format);
-	json_set_int(spec, "revision", json_int(d, "revision", 1));
 	json_set_str(q.task, "kind", "export");
 	json_set_int(q.task, "dataset", json_int(d, "id", 0));
+	json_set_int(q.task, "revision", json_int(d, "revision", 1));
+	json_set_str(q.task, "dataset_file", json_str(d, "file", ""));
 	json_set_str(q.task, "owner", call->who.owner);
 	json_set(q.task, "spec", spec);
 	enum err err = store_pass(call->ctx->store, PASS_SYNC, "export", queue_export_pass, &q, &call->error);

@@ -167,7 +167,7 @@ static enum err one_end(void *arg, struct error *error)
 enum err upload_new_view(struct call *call)
 {
 	struct one o = { .call = call };
-	struct form_sink sink = { one_begin, one_data, one_end, &o };
+	struct form_sink sink = { .begin = one_begin, .data = one_data, .end = one_end, .arg = &o };
 	enum err err = form_read(call->req, &call->form, &sink, &call->error);
 
 	if (err == ERR_OK)

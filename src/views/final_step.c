@@ -7,26 +7,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "wizard/final.h"
-#include "wizard/message.h"
+#include "wizard/task.h"
 #include "wizard/when.h"
-
-json_object *inspect_task(const struct session *s, const struct config *c)
-{
-	json_object *task = json_object_new_object();
-	json_set_str(task, "kind", "inspect");
-	json_set_str(task, "owner", session_owner(s));
-	json_set(task, "spec", message_inspect(s, c));
-	return task;
-}
-
-static json_object *import_task(const struct session *s, const struct config *c)
-{
-	json_object *task = json_object_new_object();
-	json_set_str(task, "kind", "import");
-	json_set_str(task, "owner", session_owner(s));
-	json_set(task, "spec", message_import(s, c));
-	return task;
-}
 
 /* Scripts that never saw a page: a certain guess fills the csv step (9.5). */
 static void fill_certain(struct turn *t)
@@ -58,7 +40,7 @@ enum err run_import(struct turn *t, bool async)
 	s->completed = STEP_RUN;
 	json_object_object_del(s->doc, "problems");
 	json_set_str(s->doc, "code", "");
-	enum err err = turn_store(t, import_task(s, c), false);
+	enum err err = turn_store(t, task_import(s, c), false);
 	if (err == ERR_OK && !async)
 		err = turn_wait(t, c->final_wait_s);
 	return err;

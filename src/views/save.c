@@ -14,6 +14,7 @@
 #include "wizard/bundle.h"
 #include "wizard/final.h"
 #include "wizard/spill.h"
+#include "wizard/task.h"
 
 #define HEAD_BYTES 4096      /* first bytes kept of each file: enough for every magic number and the start of text */
 
@@ -293,7 +294,7 @@ static enum err commit(struct save *s, struct session *session)
 		nonce = req_header(call->req, "Idempotency-Key");
 	s->nonce = nonce != NULL && *nonce != '\0' && strlen(nonce) <= 128 ? mem_strdup(nonce) : NULL;
 	s->record = spill_record(session, clock_now_ms());
-	s->task = inspect_task(session, c);
+	s->task = task_inspect(session, c);
 	enum err err = uploads_commit(call->ctx->engine, own, n_own, commit_pass, s, &call->error);
 	free(own);
 	if (err == ERR_RATE && *call->error.code == '\0') {
@@ -357,7 +358,7 @@ static enum err receive(struct save *s)
 {
 	struct call *call = s->call;
 	const struct config *c = call->ctx->config;
-	struct form_sink sink = { part_begin, part_data, part_end, s };
+	struct form_sink sink = { .begin = part_begin, .data = part_data, .end = part_end, .arg = s };
 
 	if (call->req->content_length > c->max_session_bytes + MIB)
 		return size_limit(s, call->req->content_length);

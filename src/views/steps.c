@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "wizard/columns.h"
 #include "wizard/srs.h"
+#include "wizard/task.h"
 #include "wizard/when.h"
 
 static bool is_post(const struct turn *t)
@@ -84,13 +85,15 @@ static enum err inspect_again(struct turn *t, json_object *layer, json_object *d
 	char key[24];
 	snprintf(key, sizeof(key), "%lld", (long long)json_int(layer, "i", 0));
 	json_object *dialects = json_obj(t->s->doc, "dialects");
+	json_set(t->s->doc, "dialects_before", json_copy(dialects));
+	json_set_bool(t->s->doc, "again", true);
 	if (dialects == NULL) {
 		dialects = json_object_new_object();
 		json_set(t->s->doc, "dialects", dialects);
 	}
 	json_set(dialects, key, dialect);
 	t->s->state = STATE_READY;
-	enum err err = turn_store(t, inspect_task(t->s, t->call->ctx->config), true);
+	enum err err = turn_store(t, task_inspect(t->s, t->call->ctx->config), true);
 	if (err == ERR_OK)
 		err = turn_wait(t, t->call->ctx->config->inspect_wait_s);
 	if (err != ERR_OK)
@@ -140,6 +143,10 @@ enum err csv_step_view(struct turn *t)
 		layer = session_layer(t->s, i);
 		if (layer == NULL)
 			return next_step_response(t);
+		/* The settings do not fit the file: told here, and nothing has changed. */
+		json_object *wrong = json_arr(t->s->doc, "again_problems");
+		if (wrong != NULL)
+			return step_error(t, STEP_CSV, json_copy(wrong), columns_model(t->s, layer, t->fields));
 	}
 	const char *action = field(t, "action");
 	if (action != NULL && strcmp(action, "preview") == 0)

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "wizard/spill.h"
+#include "wizard/task.h"
 
 #define ID_MAX 9007199254740991LL      /* 2^53 - 1: what JSON numbers carry */
 
@@ -315,7 +316,7 @@ enum err upload_retry_view(struct call *call)
 		t.s->state = STATE_READY;
 		json_object_object_del(t.s->doc, "problems");
 		json_set_str(t.s->doc, "code", "");
-		err = turn_store(&t, inspect_task(t.s, call->ctx->config), false);
+		err = turn_store(&t, task_inspect(t.s, call->ctx->config), false);
 		if (err == ERR_OK)
 			err = turn_wait(&t, call->ctx->config->inspect_wait_s);
 		if (err == ERR_OK)

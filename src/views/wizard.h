@@ -46,8 +46,6 @@ enum err page_response(struct turn *, enum step step, const char *template_name,
 /* 409 family: step_not_in_list, step_out_of_order …, HTML 303 to the right page with a note. */
 enum err wrong_state_response(struct turn *, const char *code, enum step step);
 
-/* A new inspect task's record for S (with changed dialects, charset).  Caller frees. */
-json_object *inspect_task(const struct session *, const struct config *);
 /* Queue the import exactly once; ASYNC false: waits up to final_wait_s.  ERR_CONFLICT: problems say what is missing. */
 enum err run_import(struct turn *, bool async);
 

@@ -69,7 +69,7 @@
  *   Each layer's file is complete (fsynced by the worker).  A layer that fails leaves no file.
  *
  * JOB export
- *   {"type":"job","task":"export","file":"1.gpkg","type":"vector|table|raster","table":"roads","title":"Roads",
+ *   {"type":"job","task":"export","file":"1.gpkg","type_of":"vector|table|raster","table":"roads","title":"Roads",
  *    "format":"gpkg|geojson|csv|shp|fgb|kml|xlsx|tif"}
  *   result {"type":"result","file":"export.zip","warnings":[…]}
  *

@@ -280,7 +280,7 @@ enum err work_datasets(struct work *work, struct session *s, json_object **ret)
 	JSON_EACH(item, json_arr(work->result, "layers")) {
 		struct entry e = { .work = work, .s = s, .item = item, .layer = order_of(spec, json_int(item, "i", -1)) };
 		if (e.layer != NULL && strcmp(json_str(item, "status", ""), "imported") == 0) {
-			const json_object *target = json_obj(e.layer, "target");
+			const json_object *target = json_obj(work->task, "target");
 			enum err err = target != NULL ? replace(&e, target) : create(&e);
 			if (err != ERR_OK) {
 				json_object_put(list);

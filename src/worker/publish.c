@@ -11,9 +11,9 @@
 #include "base/text.h"
 #include "base/mem.h"
 #include "store/queue.h"
-#include "wizard/message.h"
 #include "wizard/spill.h"
 #include "wizard/step.h"
+#include "wizard/task.h"
 
 #define LOCK_WAIT_MS 30000      /* a session is held for a request's time at most */
 
@@ -193,13 +193,9 @@ static json_object *go_on(struct work *work, struct session *s)
 	(void)step_fill_certain(s);
 	if (step_missing_before(s, STEP_RUN) != STEP_NONE)
 		return NULL;
-	json_object *task = json_object_new_object();
-	json_set_str(task, "kind", "import");
-	json_set_str(task, "owner", session_owner(s));
-	json_set(task, "spec", message_import(s, work->w->config));
 	s->state = STATE_PENDING;
 	s->completed = STEP_RUN;
-	return task;
+	return task_import(s, work->w->config);
 }
 
 static void publish_inspection(struct work *work, struct session *s)
@@ -253,8 +249,23 @@ static json_object *release_uploads(struct session *s)
 	return list;
 }
 
-static void apply_import(struct work *work, struct session *s, json_object *datasets)
+/* A retry repeats only what failed: what stood before stays, in layer order of the tries. */
+static json_object *with_earlier(const struct session *s, json_object *datasets)
 {
+	json_object *all = json_object_new_array(), *d = NULL;
+	JSON_EACH(d, json_arr(s->doc, "datasets")) {
+		if (strcmp(json_str(d, "status", ""), "imported") == 0)
+			json_object_array_add(all, json_object_get(d));
+	}
+	JSON_EACH(d, datasets)
+		json_object_array_add(all, json_object_get(d));
+	json_object_put(datasets);
+	return all;
+}
+
+static void apply_import(struct work *work, struct session *s, json_object *fresh)
+{
+	json_object *datasets = with_earlier(s, fresh);
 	size_t failed = count_failed(datasets), n = json_len(datasets);
 	json_object *d = NULL, *w = NULL;
 
@@ -327,7 +338,7 @@ static void publish_export(struct work *work)
 	if (work->problems == NULL && work->result != NULL) {
 		CLEAN_FREE char *from = mem_printf("%s/out/%s", work->folder, json_str(work->result, "file", ""));
 		CLEAN_FREE char *to = mem_printf("exports/%lld-%lld.%s", (long long)json_int(work->task, "dataset", 0),
-		    (long long)json_int(spec, "revision", 1), json_str(spec, "format", ""));
+		    (long long)json_int(work->task, "revision", 1), json_str(spec, "format", ""));
 		if (fs_rename_durable(w->data_fd, from, to, &work->error) != ERR_OK)
 			problems_add(&work->problems, problem_new("export_failed"));
 	}

@@ -60,46 +60,22 @@ static enum err place_dataset(struct work *work, const char *file, const char *n
 /* Links where Landlock keeps the job from writing to them, copies where it cannot. */
 static enum err place_inputs(struct work *work, const json_object *spec, bool copy)
 {
-	json_object *f = NULL, *layer = NULL;
+	json_object *f = NULL, *layer = NULL, *uploads = json_arr(work->task, "uploads"), *target = json_obj(work->task, "target");
 	enum err err = ERR_OK;
 
 	JSON_EACH(f, json_arr(spec, "files")) {
+		json_object *id = json_at(uploads, (size_t)(json_int(f, "n", 1) - 1));
 		if (err == ERR_OK)
-			err = place_upload(work, json_str(f, "upload", ""), json_str(f, "path", ""), copy);
+			err = place_upload(work, id == NULL ? "" : json_object_get_string(id), json_str(f, "path", ""), copy);
 	}
 	JSON_EACH(layer, json_arr(spec, "layers")) {
-		json_object *target = json_obj(layer, "target");
-		if (err == ERR_OK && target != NULL && json_str(target, "dataset_file", NULL) != NULL)
-			err = place_dataset(work, json_str(target, "dataset_file", ""), json_str(target, "file", ""));
+		json_object *into = json_obj(layer, "target");
+		if (err == ERR_OK && into != NULL)
+			err = place_dataset(work, json_str(target, "file", ""), json_str(into, "file", ""));
 	}
-	if (err == ERR_OK && json_str(spec, "dataset_file", NULL) != NULL)
-		err = place_dataset(work, json_str(spec, "dataset_file", ""),
-		    strcmp(json_str(spec, "dataset_type", ""), "raster") == 0 ? "1.tif" : "1.gpkg");
+	if (err == ERR_OK && json_str(work->task, "dataset_file", NULL) != NULL)
+		err = place_dataset(work, json_str(work->task, "dataset_file", ""), json_str(spec, "file", ""));
 	return err;
-}
-
-/* The message for the jail: the spec without what only we need. */
-static json_object *job_message(const json_object *spec)
-{
-	json_object *job = json_copy(spec), *f = NULL, *layer = NULL;
-	JSON_EACH(f, json_arr(job, "files"))
-		json_object_object_del(f, "upload");
-	JSON_EACH(layer, json_arr(job, "layers")) {
-		if (json_obj(layer, "target") != NULL) {
-			json_object_object_del(json_obj(layer, "target"), "dataset_file");
-			json_object_object_del(json_obj(layer, "target"), "dataset");
-			json_object_object_del(json_obj(layer, "target"), "revision");
-		}
-	}
-	const char *type = json_str(job, "dataset_type", NULL);
-	if (type != NULL) {
-		json_set_str(job, "file", strcmp(type, "raster") == 0 ? "1.tif" : "1.gpkg");
-		CLEAN_FREE char *t = mem_strdup(type);
-		json_object_object_del(job, "dataset_type");
-		json_object_object_del(job, "dataset_file");
-		json_set_str(job, "type_of", t);
-	}
-	return job;
 }
 
 /* ---- while it runs */
@@ -268,10 +244,7 @@ static enum err begin(struct work *work, struct child *child)
 		err = place_inputs(work, spec, level < 3);
 	if (err != ERR_OK)
 		return err;
-	json_object *job = job_message(spec);
-	err = child_send(child, job, &work->error);
-	json_object_put(job);
-	return err;
+	return child_send(child, spec, &work->error);
 }
 
 void work_run(struct work *work)
