@@ -261,6 +261,25 @@ enum err tasks_claim(struct pass *p, const char *worker, int64_t now_ms, int per
 	return ERR_OK;
 }
 
+enum err tasks_requeue(struct pass *p)
+{
+	struct found found = {.max = SIZE_MAX};
+	enum err err = ids_in_state(p, "running", &found);
+
+	for (size_t i = 0; err == ERR_OK && i < found.n; i++) {
+		json_object *task = NULL;
+
+		err = tasks_get(p, (int64_t)found.ids[i], &task);
+		if (err == ERR_OK) {
+			json_set_int(task, "heartbeat", 0);
+			err = tasks_put(p, task);
+		}
+		json_object_put(task);
+	}
+	found_done(&found);
+	return err;
+}
+
 enum err tasks_beat(struct pass *p, int64_t id, const char *worker, json_object *progress, int64_t now_ms,
     bool *ret_cancel)
 {
