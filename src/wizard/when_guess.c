@@ -58,7 +58,7 @@ struct tally {
 	int64_t min, max;              /* ms */
 	int64_t first_bad_row;
 	char *first_bad;               /* owned */
-	unsigned any, all;             /* optional parts used by some, by all values */
+	int64_t used[WHEN_OPTIONAL_MAX];   /* values that used each optional part */
 	int64_t *distinct;             /* hash set of ms, DISTINCT_SIZE slots, 0 = free; owned */
 	int64_t n_distinct;
 	bool has_zero;                 /* the one instant the set cannot hold */
@@ -140,15 +140,13 @@ static void add_distinct(struct tally *t, int64_t ms)
 
 static void count(struct tally *t, const struct when_match *m)
 {
-	if (t->ok == 0) {
+	if (t->ok == 0)
 		t->min = t->max = m->ms;
-		t->all = m->used;
-	}
 	t->ok++;
 	t->min = m->ms < t->min ? m->ms : t->min;
 	t->max = m->ms > t->max ? m->ms : t->max;
-	t->any |= m->used;
-	t->all &= m->used;
+	for (size_t i = 0; i < WHEN_OPTIONAL_MAX; i++)
+		t->used[i] += m->used >> i & 1;
 	add_distinct(t, m->ms);
 }
 
@@ -193,24 +191,29 @@ void when_guess_feed(struct when_guess *g, const char *s, size_t len, int64_t ro
 }
 
 /*
- * The candidate's pattern without the parts no value used and without the brackets of those all values used:
- * people see "yyyy-MM-dd", not everything that could have been there.
+ * The candidate's pattern without the parts no value used and without the brackets that were always used together with
+ * what is around them: people see "yyyy-MM-dd", not everything that could have been there.
  */
-static void simplify(const char *pattern, unsigned any, unsigned all, char out[WHEN_FORMAT_MAX + 1])
+static void simplify(const char *pattern, const struct tally *t, char out[WHEN_FORMAT_MAX + 1])
 {
-	unsigned id[WHEN_FORMAT_MAX + 1] = {0}, next = 0;
-	size_t n = 0, depth = 0, skip = 0;      /* skip: depth from which all is dropped, 0 = none */
+	int64_t around[WHEN_OPTIONAL_MAX + 1] = {t->ok};   /* by depth: values that used the part we are in */
+	bool shown[WHEN_OPTIONAL_MAX + 1] = {true};        /* by depth: are the part's brackets kept? */
+	size_t n = 0, depth = 0, next = 0, skip = 0;       /* skip: depth from which all is dropped, 0 = none */
 
 	for (const char *p = pattern; *p != '\0'; p++) {
 		bool keep = skip == 0;
 
 		if (*p == '[') {
-			id[++depth] = next++;
-			if (skip == 0 && (any >> id[depth] & 1) == 0)
+			int64_t used = t->used[next++];
+
+			depth++;
+			around[depth] = used;
+			shown[depth] = used < around[depth - 1];
+			if (skip == 0 && used == 0)
 				skip = depth;
-			keep = skip == 0 && (all >> id[depth] & 1) == 0;
+			keep = skip == 0 && shown[depth];
 		} else if (*p == ']') {
-			keep = skip == 0 && (all >> id[depth] & 1) == 0;
+			keep = skip == 0 && shown[depth];
 			if (skip == depth)
 				skip = 0;
 			depth--;
@@ -225,7 +228,7 @@ static json_object *pattern_of(const struct when_guess *g, size_t c)
 {
 	char pattern[WHEN_FORMAT_MAX + 1];
 
-	simplify(candidates[c].pattern, g->tally[c].any, g->tally[c].all, pattern);
+	simplify(candidates[c].pattern, &g->tally[c], pattern);
 	return json_object_new_string(pattern);
 }
 
