@@ -59,7 +59,7 @@ static char *names_of(const struct sorting *s, bool (*pick)(const struct sorting
 
 static void unsupported(struct sorting *s, const char *code, const char *file, const char *save_as)
 {
-	CLEAN_FREE char *accepted = bundle_extensions(s->extra_drivers);
+	CLEAN_FREE char *accepted = bundle_main_extensions(s->extra_drivers);
 	json_object *p = problem_str(problem_new(code), "file", file);
 
 	problem_arg(p, "accepted", accepted);

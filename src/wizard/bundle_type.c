@@ -259,7 +259,16 @@ json_object *bundle_kinds(const char *extra_drivers)
 	return kinds;
 }
 
-char *bundle_extensions(const char *extra_drivers)
+/* Is there an enabled kind that side files of T belong to? */
+static bool is_side_enabled(const struct side_type *t, const char *extra_drivers)
+{
+	for (const struct main_type *m = bundle_mains; m->ext != NULL; m++)
+		if ((t->kinds & BIT(m->kind)) != 0 && bundle_main_enabled(m, extra_drivers))
+			return true;
+	return false;
+}
+
+static char *extensions(const char *extra_drivers, bool sides)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -270,9 +279,20 @@ char *bundle_extensions(const char *extra_drivers)
 	for (const struct main_type *t = bundle_mains; t->ext != NULL; t++)
 		if (bundle_main_enabled(t, extra_drivers))
 			fprintf(f, "%s.%s", t == bundle_mains ? "" : ", ", t->ext);
-	for (const struct side_type *t = bundle_sides; t->ext != NULL; t++)
-		fprintf(f, ", .%s", t->ext);
+	for (const struct side_type *t = bundle_sides; sides && t->ext != NULL; t++)
+		if (is_side_enabled(t, extra_drivers))
+			fprintf(f, ", .%s", t->ext);
 	if (fclose(f) != 0)
 		mem_die();
 	return text;
+}
+
+char *bundle_extensions(const char *extra_drivers)
+{
+	return extensions(extra_drivers, true);
+}
+
+char *bundle_main_extensions(const char *extra_drivers)
+{
+	return extensions(extra_drivers, false);
 }

@@ -39,6 +39,8 @@ extern const struct side_type bundle_sides[];      /* ends with ext NULL */
 
 /* Is the driver of T enabled? */
 bool bundle_main_enabled(const struct main_type *t, const char *extra_drivers);
+/* ".shp, .csv, …" without side files: what a sentence can hold.  Caller frees. */
+char *bundle_main_extensions(const char *extra_drivers);
 /* For a format we do not read: the one to save as ("xlsx"), NULL = unknown format. */
 const char *bundle_save_as(const char *ext);
 /* Is EXT an archive other than those we treat as documents? */
