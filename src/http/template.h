@@ -9,14 +9,17 @@
  *   {{problem item}}                the sentence of a problem object; {{hint item}} what to do
  *   {{bytes n}} {{date ms}} {{num n}}  formatted
  *   {{json name}}                   JSON for <script type="application/json">
- *   {{if a}} {{if a == "x"}} {{if not a}} {{elif b}} {{else}} {{end}}      empty array, "", 0, false, null are false
- *   {{for x in list}} … {{x.y}} {{x_index}} {{x_first}} … {{end}}
+ *   {{if a}} {{if a == "x"}} {{if a != b}} {{if not a}} {{elif b}} {{else}} {{end}}      empty array, "", 0, false, null are false
+ *   {{for x in list}} … {{x.y}} {{x_index}} {{x_first}} {{x_last}} … {{end}}      x_index counts from 0
  *   {{include "head"}}              another template with the same model
  *   {{# comment}}
  *
  * Everything else is copied.  Where a tag stands (text, double-quoted attribute, script block) is tracked while the
  * template is compiled; a tag in an unquoted attribute, inside a tag name, style or comment is a compile error.
- * In attributes href, src, action, formaction a value must be written with {{url}} or after {{url …}}, or is checked to be https:, http:, mailto:.
+ * In attributes href, src, action, formaction a value must be written with {{u}}, {{url}} or after {{url …}}; at the attribute's
+ * start it is checked to be https:, http:, mailto: or a path, query or fragment of ours, and "#" is printed instead if not.
+ * A line that holds nothing but one of {{if}} {{elif}} {{else}} {{end}} {{for}} {{include}} {{#}} prints no empty line.
+ * {{date}} takes milliseconds or ISO 8601 text.
  */
 #ifndef SLIPWAY_HTTP_TEMPLATE_H
 #define SLIPWAY_HTTP_TEMPLATE_H
@@ -31,13 +34,18 @@ enum err words_load(const char *dir, struct words **ret, struct error *);
 void words_free(struct words *);
 /* The words for KEY, falling back to English, then to KEY itself.  Borrowed. */
 const char *words_get(const struct words *, enum lang, const char *key);
-/* Fill {placeholders} from ARGS (object) then from its member "args".  Raw text.  Caller frees. */
+/*
+ * Fill {placeholders} from ARGS (object) then from its member "args"; {size:bytes} and {count:num} spell numbers.
+ * Missing ones are left out.  Raw text.  Caller frees.
+ */
 char *words_fill(const struct words *, enum lang, const char *key, const json_object *args);
 /*
  * The sentence of a problem for JSON: user values with < > as ‹ ›, control characters as ·, cut at 80 characters
  * (wizard.md 6.3).  Caller frees.
  */
 char *words_problem(const struct words *, enum lang, const json_object *problem);
+/* A number with thousands apart ("1,234,567"), anything else as its text.  Caller frees. */
+char *words_number(json_object *value);
 char *words_hint(const struct words *, enum lang, const json_object *problem);      /* NULL: no hint */
 
 /* All templates of a folder, compiled at first use; reloaded when a file changed (development: SLIPWAY_RELOAD=1). */
