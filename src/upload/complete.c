@@ -1,0 +1,275 @@
+/*
+ * Completion in the order of transports.md 1.8, and the one commit that several uploads and their consumer share.
+ */
+#include "upload/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+
+#define READ_BYTES (256 * KIB)
+
+/* ---- the whole file's digest */
+
+/* Bytes that did not pass by in one go are read again. */
+static enum err hash_file(struct upload *u, enum digest algorithm, unsigned char out[64], struct error *error)
+{
+	CLEAN_FREE unsigned char *buf = mem_array(1, READ_BYTES);
+	struct digest_run *run = digest_new(algorithm);
+	ssize_t n;
+
+	for (off_t at = 0; (n = pread(u->part, buf, READ_BYTES, at)) != 0; at += n) {
+		if (n < 0) {
+			digest_free(run);
+			return error_errno(error, ERR_IO, "read upload");
+		}
+		digest_feed(run, buf, (size_t)n);
+	}
+	digest_end(run, out);
+	return ERR_OK;
+}
+
+static enum err check_digest(struct upload *u, struct error *error)
+{
+	const json_object *declared = json_obj(u->record, "digest");
+	const char *want = json_str(declared, "value", "");
+	unsigned char got[64];
+	char hex[129] = "";
+	enum digest algorithm;
+	enum err e = ERR_OK;
+
+	if (declared == NULL)
+		return ERR_OK;
+	if (!digest_by_name(json_str(declared, "algorithm", ""), &algorithm))
+		return error_set(error, ERR_ALGORITHM, "upload %.8s: unknown digest", u->id);
+	if (u->run != NULL && u->run_bytes == u->offset) {
+		digest_end(u->run, got);
+		u->run = NULL;
+	} else {
+		e = hash_file(u, algorithm, got, error);
+	}
+	if (e != ERR_OK)
+		return e;
+	for (size_t i = 0; i < digest_size(algorithm); i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", got[i]);
+	if (!token_equal(hex, want))
+		return error_set(error, ERR_DIGEST, "upload %.8s: the file's digest differs", u->id);
+	if (algorithm == DIGEST_MD5 || algorithm == DIGEST_SHA256)
+		(void)json_set_str(u->record, digest_name(algorithm), hex);
+	return ERR_OK;
+}
+
+/* ---- before the commit */
+
+static enum err name_data(struct upload *u, struct error *error)
+{
+	char prefix[3] = {u->id[0], u->id[1], '\0'};
+	CLEAN_FD int above = -1;
+	enum err e;
+
+	if (!u->staged && renameat(u->dir, "part", u->dir, "data") != 0)
+		return error_errno(error, ERR_IO, "name upload's data");
+	u->staged = true;
+	e = sync_fd(u->engine, u->dir, "upload's directory", error);
+	if (e != ERR_OK || !u->pending || !u->engine->sync)
+		return e;
+	above = fs_open_dir(u->engine->dir, prefix);
+	if (above < 0)
+		return error_errno(error, ERR_IO, "open upload's parent");
+	return sync_fd(u->engine, above, "upload's parent", error);
+}
+
+enum err upload_stage(struct upload *u, struct error *error)
+{
+	struct stat st;
+	enum err e = ERR_OK;
+
+	if (u->staged)
+		return name_data(u, error);
+	if (u->mode->join != NULL)
+		e = u->mode->join(u, error);
+	if (e == ERR_OK)
+		e = receive_sync(u, error);
+	if (e != ERR_OK)
+		return e;
+	if (u->length < 0)
+		u->length = u->offset;
+	if (u->offset != u->length)
+		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id, (long long)u->offset,
+		    (long long)u->length);
+	if (fstat(u->part, &st) != 0 || st.st_size != u->length)
+		return error_set(error, ERR_IO, "upload %.8s is not as long as it was", u->id);
+	e = check_digest(u, error);
+	if (e == ERR_DIGEST && !u->pending)
+		(void)upload_remove(u, UPLOAD_INVALID, NULL);
+	return e == ERR_OK ? name_data(u, error) : e;
+}
+
+/* ---- the commit */
+
+struct commit {
+	struct engine *engine;
+	struct upload **v;
+	json_object **records;      /* what is stored for each; NULL = nothing */
+	size_t n;
+	pass_fn *with;
+	void *arg;
+	bool agreed;                /* the last run ended well: a failure after that is a doubt */
+	struct error *error;
+};
+
+static enum err commit_one(struct pass *p, struct commit *c, struct upload *u, json_object *record)
+{
+	const char *adapter = json_str(record, "adapter", "");
+	struct admission a = {.engine = c->engine, .owner = json_str(record, "owner", "-"), .address = u->address,
+		.create = true, .commit = true, .length = json_int(record, "length", -1), .error = c->error};
+	enum err e;
+
+	if (!u->pending) {
+		e = uploads_put(p, record);
+	} else {
+		/* Again, inside the transaction: others may have come in since, and earlier files of this request. */
+		e = admit_pass(p, &a);
+		if (e == ERR_OK)
+			e = uploads_create(p, record);
+		count(p, "created", adapter, 1, &e);
+	}
+	if (u->staged) {
+		count(p, "completed", adapter, 1, &e);
+		count(p, "bytes", adapter, json_int(record, "length", 0), &e);
+	}
+	return e;
+}
+
+static enum err commit_pass(struct pass *p, void *arg)
+{
+	struct commit *c = arg;
+	enum err e = ERR_OK;
+
+	c->agreed = false;
+	for (size_t i = 0; e == ERR_OK && i < c->n; i++)
+		if (c->records[i] != NULL)
+			e = commit_one(p, c, c->v[i], c->records[i]);
+	if (e == ERR_OK && c->with != NULL)
+		e = c->with(p, c->arg);
+	c->agreed = e == ERR_OK;
+	return e;
+}
+
+/* Records of V[i] become RECORDS[i] in one commit; takes them. */
+static enum err commit(struct commit *c, enum pass_kind kind, const char *name)
+{
+	enum err e = store_pass(c->engine->store, kind, name, commit_pass, c, c->error);
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct upload *u = c->v[i];
+
+		if (c->records[i] == NULL)
+			continue;
+		if (e != ERR_OK) {
+			u->doubtful = u->doubtful || (u->pending && c->agreed);
+			json_object_put(c->records[i]);
+			continue;
+		}
+		json_object_put(u->record);
+		u->record = c->records[i];
+		u->state = state_of(u->record);
+		u->pending = false;
+	}
+	return e;
+}
+
+enum err upload_store(struct upload *u, enum pass_kind kind, const char *name, struct error *error)
+{
+	json_object *record = json_object_get(u->record);
+	struct commit c = {.engine = u->engine, .v = &u, .records = &record, .n = 1, .error = error};
+
+	return commit(&c, kind, name);
+}
+
+static json_object *completed(const struct upload *u, int64_t now)
+{
+	json_object *r = json_copy(u->record);
+
+	(void)json_set_str(r, "state", state_word(UPLOAD_COMPLETE));
+	(void)json_set_int(r, "length", u->length < 0 ? u->offset : u->length);
+	(void)json_set_int(r, "offset", u->offset);
+	(void)json_set_int(r, "touched", now);
+	(void)json_set_int(r, "expires", now + u->engine->config->upload_complete_ttl_s * 1000);
+	(void)json_set_int(r, "tentative", -1);
+	(void)json_set_bool(r, "assembling", false);
+	return r;
+}
+
+enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pass_fn *with, void *arg,
+    struct error *error)
+{
+	CLEAN_FREE struct upload **list = mem_array(n + 1, sizeof(struct upload *));
+	CLEAN_FREE json_object **records = mem_array(n + 1, sizeof(json_object *));
+	struct commit c = {.engine = e, .v = list, .records = records, .n = n, .with = with, .arg = arg, .error = error};
+	size_t todo = 0;
+	enum err err;
+
+	for (size_t i = 0; i < n; i++) {
+		list[i] = v[i];
+		if (list[i]->state == UPLOAD_EXPIRED)
+			return error_set(error, ERR_GONE, "upload is gone");
+		if (list[i]->refused != ERR_OK)
+			return error_set(error, list[i]->refused, "upload %.8s was refused before", list[i]->id);
+		if (list[i]->state == UPLOAD_COMPLETE)
+			continue;
+		err = upload_stage(list[i], error);
+		if (err != ERR_OK)
+			return err;
+		todo++;
+	}
+	if (todo == 0 && with == NULL)
+		return ERR_OK;
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->state != UPLOAD_COMPLETE)
+			records[i] = completed(list[i], clock_now_ms());
+	err = commit(&c, engine_kind(e), "upload commit");
+	for (size_t i = 0; err == ERR_OK && i < n; i++)
+		list[i]->length = list[i]->offset;
+	return err;
+}
+
+enum err upload_finish(struct upload *u, struct error *error)
+{
+	if (u->state == UPLOAD_COMPLETE)
+		return ERR_OK;
+	if (u->length >= 0 && !u->mode->whole(u))
+		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id, (long long)u->offset,
+		    (long long)u->length);
+	return uploads_commit(u->engine, &u, 1, NULL, NULL, error);
+}
+
+enum err upload_set_length(struct upload *u, int64_t length, struct error *error)
+{
+	enum err e, full;
+
+	if (u->length == length)
+		return ERR_OK;
+	if (u->length >= 0 || length < u->offset || u->state >= UPLOAD_COMPLETE)
+		return error_set(error, ERR_LENGTH, "upload %.8s: length %lld", u->id, (long long)length);
+	if (length > u->engine->config->upload_max_size)
+		return error_set(error, ERR_TOO_LARGE, "over upload.max_size");
+	if (length - u->offset > receive_room(u, &full))
+		return error_set(error, full, "upload %.8s: length %lld", u->id, (long long)length);
+	e = admit_space(u->engine, length - u->offset, u->mode->copies, u->room.promised, error);
+	if (e != ERR_OK)
+		return e;
+	(void)json_set_int(u->record, "length", length);
+	if (!u->pending)
+		e = upload_store(u, engine_kind(u->engine), "upload length", error);
+	if (e == ERR_OK)
+		u->length = length;
+	else
+		(void)json_set_int(u->record, "length", -1);
+	return e;
+}

@@ -1,0 +1,163 @@
+/*
+ * What may be known of an upload, and how consumers reach its file.
+ */
+#include "upload/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+
+#define COMPARE_BYTES (64 * KIB)
+
+void upload_info_done(struct upload_info *info)
+{
+	if (info == NULL)
+		return;
+	free(info->name);
+	free(info->rel_path);
+	free(info->path);
+	*info = (struct upload_info){0};
+}
+
+static void fill(struct upload_info *info, const struct engine *e, const json_object *r, int64_t offset,
+    int64_t touched)
+{
+	char place[40];
+
+	*info = (struct upload_info){0};
+	(void)snprintf(info->id, sizeof(info->id), "%s", json_str(r, "id", ""));
+	(void)snprintf(info->owner, sizeof(info->owner), "%s", json_str(r, "owner", "-"));
+	(void)snprintf(info->adapter, sizeof(info->adapter), "%s", json_str(r, "adapter", ""));
+	(void)snprintf(info->md5, sizeof(info->md5), "%s", json_str(r, "md5", ""));
+	(void)snprintf(info->sha256, sizeof(info->sha256), "%s", json_str(r, "sha256", ""));
+	id_place(info->id, place);
+	info->name = mem_strdup(json_str(r, "name", "upload"));
+	info->rel_path = mem_strdup(json_str(r, "rel_path", NULL));
+	info->path = mem_printf("uploads/%s/data", place);
+	info->length = json_int(r, "length", -1);
+	info->offset = offset;
+	info->state = state_of(r);
+	if (info->state == UPLOAD_CREATED && offset > 0)
+		info->state = UPLOAD_RECEIVING;
+	info->reason = reason_of(r);
+	info->assembling = json_bool(r, "assembling", false);
+	info->created = json_int(r, "created", 0);
+	info->expires = expires_at(e, r, touched);
+}
+
+enum err status_offset(struct upload *u, struct error *error)
+{
+	int64_t end = expires_at(u->engine, u->record, touched_at(u)), size, durable = 0;
+	bool dirty = true;
+
+	if (end != 0 && end < clock_now_ms())
+		return error_set(error, ERR_GONE, "upload has expired");
+	if (u->state >= UPLOAD_COMPLETE || u->dir < 0)
+		return ERR_OK;
+	size = fs_size(u->dir, "part");
+	if (size < 0)
+		size = fs_size(u->dir, "data");
+	/* Without a note, or while bytes are coming, only what the note and the record promise is sure to last. */
+	if (mark_read(u->lock, &durable, &dirty) && !dirty)
+		durable = size;
+	if (durable > size)
+		durable = size;
+	if (durable > u->offset)
+		u->offset = durable;
+	return ERR_OK;
+}
+
+enum err upload_status(struct engine *e, const char *id, const struct principal *who, struct upload_info *ret,
+    struct error *error)
+{
+	struct upload *u;
+	enum err err = upload_open(e, id, who, UPLOAD_WANT_STATUS, &u, error);
+
+	if (err != ERR_OK)
+		return err;
+	fill(ret, e, u->record, u->offset, touched_at(u));
+	upload_close(u);
+	return ERR_OK;
+}
+
+/* Is all of it there though nobody said so: the crash came just before the commit? */
+static bool nearly_complete(const struct upload *u)
+{
+	return fs_size(u->dir, "data") >= 0 || (u->length >= 0 && fs_size(u->dir, "part") == u->length);
+}
+
+/* For consumers "gone" and "not yours" are the same: there is no such upload. */
+static enum err not_there(enum err e, struct error *error)
+{
+	if (e != ERR_GONE)
+		return e;
+	if (error != NULL)
+		error->err = ERR_NOT_FOUND;
+	return ERR_NOT_FOUND;
+}
+
+enum err upload_get(struct engine *e, const char *id, const struct principal *who, struct upload_info *ret,
+    struct error *error)
+{
+	struct upload *u;
+	enum err err = upload_open(e, id, who, UPLOAD_WANT_STATUS, &u, error);
+
+	if (err == ERR_OK && u->state < UPLOAD_COMPLETE && u->dir >= 0 && nearly_complete(u)) {
+		/* Opening for writing completes it; who may read it here is its owner. */
+		upload_close(u);
+		err = upload_open(e, id, NULL, UPLOAD_WANT_WRITE, &u, error);
+	}
+	if (err != ERR_OK)
+		return not_there(err, error);
+	if (json_bool(u->record, "partial", false) ||
+	    (who != NULL && may_open(u->record, who, UPLOAD_WANT_WRITE, NULL) == ERR_NOT_FOUND))
+		err = error_set(error, ERR_NOT_FOUND, "no such upload");
+	else if (u->state != UPLOAD_COMPLETE && u->state != UPLOAD_EXPIRED)
+		err = error_set(error, ERR_INCOMPLETE, "upload %.8s is not complete", u->id);
+	else if (u->dir < 0 || fs_size(u->dir, "data") != u->length)
+		err = error_set(error, ERR_NOT_FOUND, "upload %.8s has lost its file", u->id);
+	else
+		fill(ret, e, u->record, u->offset, 0);
+	upload_close(u);
+	return err;
+}
+
+size_t upload_head(struct engine *e, const struct upload_info *info, void *buf, size_t size)
+{
+	CLEAN_FD int fd = fs_open_read(e->data, info->path);
+	size_t len = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	while (len < size && (n = read(fd, (char *)buf + len, size - len)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return 0;
+		len += n > 0 ? (size_t)n : 0;
+	}
+	return len;
+}
+
+bool upload_same_content(const struct upload *a, const struct upload *b)
+{
+	CLEAN_FREE char *x = mem_array(2, COMPARE_BYTES);
+	char *y = x + COMPARE_BYTES;
+	int64_t at = 0;
+
+	if (a->offset != b->offset || a->part < 0 || b->part < 0)
+		return false;
+	while (at < a->offset) {
+		ssize_t n = pread(a->part, x, COMPARE_BYTES, at);
+
+		/* Not every read of a regular file is full, but one that differs in length proves nothing: say "differ". */
+		if (n <= 0 || pread(b->part, y, (size_t)n, at) != n || memcmp(x, y, (size_t)n) != 0)
+			return false;
+		at += n;
+	}
+	return true;
+}

@@ -1,0 +1,89 @@
+/*
+ * One writer at a time, and the newest one wins (transports.md 1.7): a newcomer puts a file `stop` beside the
+ * lock; the writer that finds it stores what it has and goes.
+ */
+#include "upload/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#define TRY_MS   50       /* between two tries of a waiting newcomer */
+#define AGAIN_MS 500      /* it puts `stop` back this often: another newcomer may have removed it */
+
+bool lock_try(int fd, bool exclusive)
+{
+	struct flock lock = {.l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
+
+	return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+static void put_stop(const struct upload *u)
+{
+	int fd = openat(u->dir, "stop", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+enum err lock_displace(struct upload *u, bool exclusive, struct error *error)
+{
+	int64_t now = clock_mono_ms(), again = now;
+	int64_t until = now + u->engine->config->upload_lock_wait_s * 1000;
+
+	while (!lock_try(u->lock, exclusive)) {
+		if (engine_stopping())
+			return error_set(error, ERR_STOPPING, "stopping");
+		now = clock_mono_ms();
+		if (now >= until)
+			return error_set(error, ERR_LOCKED, "upload %.8s is busy", u->id);
+		if (now >= again) {
+			put_stop(u);
+			again = now + AGAIN_MS;
+		}
+		clock_sleep_ms(TRY_MS);
+	}
+	(void)unlinkat(u->dir, "stop", 0);
+	return ERR_OK;
+}
+
+bool lock_wanted(struct upload *u)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now - u->looked < POLL_MS)
+		return false;
+	u->looked = now;
+	return faccessat(u->dir, "stop", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/*
+ * The note needs no fsync: it speaks about what a killed process may have left in memory, and after a power cut
+ * there is no such thing.
+ */
+enum err upload_mark(struct upload *u, bool dirty, struct error *error)
+{
+	char text[MARK_LEN + 1];
+
+	(void)snprintf(text, sizeof(text), "%c%020lld", dirty ? 'd' : 'c', (long long)u->durable);
+	if (pwrite(u->lock, text, MARK_LEN, 0) != MARK_LEN)
+		return error_errno(error, ERR_IO, "write upload's lock file");
+	u->marked = dirty;
+	return ERR_OK;
+}
+
+bool mark_read(int lock, int64_t *ret_durable, bool *ret_dirty)
+{
+	char text[MARK_LEN + 1] = "";
+
+	if (pread(lock, text, MARK_LEN, 0) != MARK_LEN || (text[0] != 'c' && text[0] != 'd'))
+		return false;
+	if (!text_int(text + 1, 0, INT64_MAX, ret_durable))
+		return false;
+	*ret_dirty = text[0] == 'd';
+	return true;
+}

@@ -1,0 +1,140 @@
+/*
+ * How bytes reach the disk: written where they belong as they come, made durable every upload.checkpoint bytes and
+ * before anything is answered (transports.md 1.6).
+ */
+#include "upload/engine.h"
+
+#include <errno.h>
+#include <unistd.h>
+#include "base/clock.h"
+
+int64_t receive_room(const struct upload *u, enum err *ret_full)
+{
+	int64_t size = u->engine->config->upload_max_size - u->offset;
+	/* The store counts what its record says of this upload; the rest comes on top. */
+	int64_t quota = json_int(u->record, "offset", 0) + u->room.quota - u->offset;
+
+	if (u->length >= 0) {
+		*ret_full = ERR_EXCEEDED;
+		return u->length - u->offset;
+	}
+	*ret_full = size <= quota ? ERR_TOO_LARGE : ERR_QUOTA;
+	size = size <= quota ? size : quota;
+	return size > 0 ? size : 0;
+}
+
+static enum err write_part(struct upload *u, const unsigned char *p, size_t n, struct error *error)
+{
+	while (n > 0) {
+		ssize_t w = pwrite(u->part, p, n, u->offset);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return error_errno(error, ERR_IO, "write upload");
+		if (u->run != NULL && u->run_bytes == u->offset) {
+			digest_feed(u->run, p, (size_t)w);
+			u->run_bytes += w;
+		}
+		u->offset += w;
+		p += w;
+		n -= (size_t)w;
+	}
+	return ERR_OK;
+}
+
+/*
+ * The record's offset is a lower bound that quota and promised space are reckoned from, so in a very long upload it
+ * follows now and then, without a flush.  Losing it costs nothing, so a failure is nobody's trouble.
+ */
+static void note_offset(struct upload *u)
+{
+	int64_t before = json_int(u->record, "offset", 0);
+
+	if (u->pending || u->durable - before < NOTE_BYTES)
+		return;
+	(void)json_set_int(u->record, "offset", u->durable);
+	if (upload_store(u, PASS_WRITE_NOSYNC, "upload note", NULL) == ERR_OK)
+		u->room.quota -= u->length < 0 ? u->durable - before : 0;
+	else
+		(void)json_set_int(u->record, "offset", before);
+}
+
+static enum err checkpoint(struct upload *u, struct error *error)
+{
+	enum err e;
+
+	if (u->offset - u->checkpoint < u->engine->config->upload_checkpoint)
+		return ERR_OK;
+	e = receive_sync(u, error);
+	if (e != ERR_OK)
+		return e;
+	u->checkpoint = u->offset;
+	note_offset(u);
+	/* Others fill the disk too.  What this upload was promised is there; one without a length was promised nothing. */
+	return u->length < 0 ? admit_space(u->engine, 0, 1, u->room.promised, error) : ERR_OK;
+}
+
+enum err receive(struct upload *u, const void *bytes, size_t n, struct error *error)
+{
+	enum err full, e = ERR_OK;
+	int64_t room = receive_room(u, &full);
+	size_t take = (int64_t)n > room ? (size_t)room : n;
+
+	if (take > 0 && !u->marked)
+		e = upload_mark(u, true, error);
+	if (e == ERR_OK)
+		e = write_part(u, bytes, take, error);
+	if (e == ERR_OK)
+		e = checkpoint(u, error);
+	if (e == ERR_OK && take < n)
+		e = error_set(error, full, "upload %.8s is full", u->id);
+	return e;
+}
+
+enum err receive_sync(struct upload *u, struct error *error)
+{
+	enum err e;
+
+	if (!u->marked)
+		return ERR_OK;
+	e = sync_data(u->engine, u->part, error);
+	if (e != ERR_OK) {
+		/* The kernel says this once and then forgets: nothing behind the last success may be trusted. */
+		(void)receive_cut(u, u->durable, NULL);
+		return e;
+	}
+	u->durable = u->offset;
+	return upload_mark(u, false, error);
+}
+
+enum err receive_cut(struct upload *u, int64_t offset, struct error *error)
+{
+	if (ftruncate(u->part, offset) != 0)
+		return error_errno(error, ERR_IO, "cut upload back");
+	u->offset = offset;
+	u->durable = offset < u->durable ? offset : u->durable;
+	u->checkpoint = offset < u->checkpoint ? offset : u->checkpoint;
+	if (u->run_bytes > offset) {
+		digest_free(u->run);
+		u->run = NULL;
+	}
+	if (sync_data(u->engine, u->part, error) != ERR_OK)
+		return ERR_IO;
+	u->durable = offset;
+	return upload_mark(u, false, error);
+}
+
+enum err receive_end(struct upload *u, struct error *error)
+{
+	enum err e = receive_sync(u, error);
+
+	if (u->offset > 0 && u->state == UPLOAD_CREATED)
+		u->state = UPLOAD_RECEIVING;
+	if (e != ERR_OK || !u->engine->ack_commit || u->pending || u->offset == json_int(u->record, "offset", 0))
+		return e;
+	/* On this file system only a commit can tell how much is really there. */
+	(void)json_set_int(u->record, "offset", u->offset);
+	(void)json_set_str(u->record, "boot_id", u->engine->boot_id);
+	return upload_store(u, engine_kind(u->engine), "upload offset", error);
+}
