@@ -132,7 +132,7 @@ char *words_number(json_object *value)
 	char *out = mem_alloc(2 * len + 1);
 
 	if (!json_object_is_type(value, json_type_int)) {
-		strncpy(out, digits, len);
+		memcpy(out, digits, len + 1);
 		return out;
 	}
 	for (size_t i = 0; i < len; i++) {
