@@ -140,13 +140,27 @@ static bool term_in_area(const struct crs_index *ix, struct term *t, uint32_t ar
 	return t->areas[area] == 2;
 }
 
-/* 0 name (or an alias) equal, 1 the same in 3D, 2 name prefix, 3 all words in the name, 4 rest; -1 no hit. */
+/* 0 TEXT is the name or an alias, 1 the same in 3D, 2 the name begins with TEXT; -1 none of these. */
+static int rank_name(const struct crs_file_entry *e, const char *name, const char *aliases, const char *text)
+{
+	size_t len = strlen(text);
+	const char *p;
+
+	if (strncmp(name, text, len) == 0)
+		return name[len] != '\0' ? 2 : e->three_d ? 1 : 0;
+	/* "cgcs2000" is what people call EPSG:4490. */
+	for (p = aliases; (p = strstr(p, text)) != NULL; p++)
+		if (p > aliases && p[-1] == '\n' && p[len] == '\n')
+			return e->three_d ? 1 : 0;
+	return -1;
+}
+
+/* 0-2 as above, 3 all words in the name, 4 rest; -1 no hit. */
 static int rank_of(const struct crs_index *ix, struct query *q, const struct crs_file_entry *e)
 {
 	const char *name = crs_index_text(ix, e->folded), *aliases = crs_index_text(ix, e->aliases);
 	bool in_name = true;
-	size_t len = strlen(q->folded);
-	const char *p;
+	int best;
 
 	for (size_t i = 0; i < q->n; i++) {
 		if (term_in(&q->term[i], name))
@@ -155,12 +169,16 @@ static int rank_of(const struct crs_index *ix, struct query *q, const struct crs
 		if (!(*aliases != '\0' && term_in(&q->term[i], aliases)) && !term_in_area(ix, &q->term[i], e->area))
 			return -1;
 	}
-	if (len > 0 && strncmp(name, q->folded, len) == 0)
-		return name[len] != '\0' ? 2 : e->three_d ? 1 : 0;
-	/* "cgcs2000" is what people call EPSG:4490. */
-	for (p = aliases; len > 0 && (p = strstr(p, q->folded)) != NULL; p++)
-		if (p > aliases && p[-1] == '\n' && p[len] == '\n')
-			return e->three_d ? 1 : 0;
+	best = rank_name(e, name, aliases, q->folded);
+	/* A query of one Chinese word is the name it stands for. */
+	for (size_t i = 0; q->n == 1 && i < q->term[0].n; i++) {
+		int r = rank_name(e, name, aliases, q->term[0].text[i]);
+
+		if (r >= 0 && (best < 0 || r < best))
+			best = r;
+	}
+	if (best >= 0)
+		return best;
 	return in_name ? 3 : 4;
 }
 
