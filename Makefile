@@ -54,6 +54,16 @@ PROGRAMS := $(B)/slipway.fcgi $(B)/slipway-worker $(B)/slipway-geo $(B)/slipway
 .PHONY: all run deps check unit clean lint asan valgrind fuzz soak bench
 all: $(PROGRAMS)
 
+# Builds, then serves the wizard on http://127.0.0.1:8080/ with its data in var/ and prints a login link.
+run: all
+	@exec $(B)/slipway serve --listen 127.0.0.1:8080 --data-dir var
+
+# Installs what tests need, builds and runs all of them; closes with "N passed, N failed".
+check:
+	@sh tests/deps.sh check
+	@$(MAKE) --no-print-directory -j2 all unit fuzz-replay >$(B).log 2>&1 || { tail -40 $(B).log; exit 1; }
+	@/usr/bin/python3 tests/run.py $(B)
+
 $(B)/slipway.fcgi: $(B)/o/main/cgi.o $(foreach f,views $(NEED_views),$(call lib,$f))
 	$(CC) $(LDFLAGS) -o $@ $^ $(SYS_views)
 $(B)/slipway-worker: $(B)/o/main/worker.o $(foreach f,worker $(NEED_worker),$(call lib,$f))

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
-#include "views/ctx.h"
+#include "views/wizard.h"
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -127,4 +127,29 @@ void call_wake_worker(struct call *call)
 	struct error error = {0};
 	if (child_detach(program, argv, c->log_file, &error) != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, call->req->id, "worker does not start: %s", error.text);
+}
+
+/* ---- users named in permissions */
+
+struct subject {
+	const char *name;
+	bool found;
+};
+
+static enum err subject_pass(struct pass *p, void *arg)
+{
+	struct subject *s = arg;
+	json_object *user = NULL;
+	enum err err = users_get(p, s->name, &user);
+	json_object_put(user);
+	s->found = err == ERR_OK;
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+bool subject_exists(const char *name, bool group, void *arg)
+{
+	struct call *call = arg;
+	struct subject s = { .name = name };
+	/* There are no groups yet: naming one is naming nobody. */
+	return !group && store_pass(call->ctx->store, PASS_READ, "subject", subject_pass, &s, NULL) == ERR_OK && s.found;
 }

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "upload/release.h"
 #include "wizard/spill.h"
 #include "wizard/task.h"
 
@@ -328,16 +329,9 @@ enum err upload_retry_view(struct call *call)
 
 /* ---- delete */
 
-struct removal {
-	struct turn *t;
-	json_object *uploads;      /* ids to release */
-};
-
 static enum err removal_pass(struct pass *p, void *arg)
 {
-	struct removal *r = arg;
-	struct session *s = r->t->s;
-	json_object *id = NULL;
+	struct session *s = arg;
 	struct cancel c = { .id = json_int(json_obj(s->doc, "task"), "id", 0) };
 
 	if (c.id != 0) {
@@ -345,37 +339,23 @@ static enum err removal_pass(struct pass *p, void *arg)
 		if (err != ERR_OK && err != ERR_NOT_FOUND)
 			return err;
 	}
-	JSON_EACH(id, r->uploads) {
-		enum err err = upload_hold(p, json_object_get_string(id), -1);
-		if (err != ERR_OK && err != ERR_NOT_FOUND)
-			return err;
-	}
-	return sessions_delete(p, s->id, false);
+	enum err err = release_pass(p, json_arr(s->doc, "uploads"));
+	return err == ERR_OK ? sessions_delete(p, s->id, false) : err;
 }
 
 enum err session_remove(struct turn *t)
 {
 	struct call *call = t->call;
-	struct removal r = { .t = t, .uploads = json_object_new_array() };
-	json_object *u = NULL, *id = NULL;
-
-	/* A published session has let its uploads go already. */
-	JSON_EACH(u, json_arr(t->s->doc, "uploads")) {
-		if (!json_bool(u, "released", false))
-			json_object_array_add(r.uploads, json_object_new_string(json_str(u, "id", "")));
-	}
-	enum err err = store_pass(call->ctx->store, PASS_DELETE, "delete", removal_pass, &r, &call->error);
-	if (err == ERR_OK) {
-		JSON_EACH(id, r.uploads)
-			upload_release(call->ctx->engine, json_object_get_string(id));
-		CLEAN_FREE char *folder = session_folder(t->s->id);
-		CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
-		if (dir >= 0)
-			(void)fs_remove_tree(dir, folder, NULL);      /* the sweep takes what stays */
-		call_wake_worker(call);
-	}
-	json_object_put(r.uploads);
-	return err;
+	enum err err = store_pass(call->ctx->store, PASS_DELETE, "delete", removal_pass, t->s, &call->error);
+	if (err != ERR_OK)
+		return err;
+	release_files(call->ctx->engine, json_arr(t->s->doc, "uploads"));
+	CLEAN_FREE char *folder = session_folder(t->s->id);
+	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
+	if (dir >= 0)
+		(void)fs_remove_tree(dir, folder, NULL);      /* the sweep takes what stays */
+	call_wake_worker(call);
+	return ERR_OK;
 }
 
 enum err upload_delete_view(struct call *call)

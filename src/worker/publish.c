@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/mem.h"
 #include "store/queue.h"
+#include "upload/release.h"
 #include "wizard/spill.h"
 #include "wizard/step.h"
 #include "wizard/task.h"
@@ -23,14 +24,14 @@ struct ending {
 	struct work *work;
 	json_object *session;      /* record to store; NULL = none */
 	json_object *next;         /* task to queue with it; NULL = none */
-	json_object *release;      /* upload ids no longer needed; NULL = none */
+	json_object *release;      /* uploads no longer needed; NULL = none */
 };
 
 static enum err end_pass(struct pass *p, void *arg)
 {
 	struct ending *e = arg;
 	struct work *work = e->work;
-	json_object *task = NULL, *id = NULL;
+	json_object *task = NULL;
 	enum err err = tasks_get(p, work->id, &task);
 	if (err != ERR_OK)
 		return err;
@@ -48,13 +49,7 @@ static enum err end_pass(struct pass *p, void *arg)
 	json_object_put(task);
 	if (err == ERR_OK && e->session != NULL)
 		err = queue_put(p, e->session, -1, e->next);
-	JSON_EACH(id, e->release) {
-		if (err == ERR_OK)
-			err = upload_hold(p, json_object_get_string(id), -1);
-		if (err == ERR_NOT_FOUND)
-			err = ERR_OK;
-	}
-	return err;
+	return err == ERR_OK ? release_pass(p, e->release) : err;
 }
 
 static enum err end_task(struct work *work, struct ending *e)
@@ -236,17 +231,13 @@ static bool keep_report(struct work *work, const struct session *s)
 	       fs_rename_durable(work->w->data_fd, from, to, NULL) == ERR_OK;
 }
 
-/* A finished session lets its uploads go: ids into an array. */
+/* A finished session lets its uploads go: those it held until now.  Caller frees. */
 static json_object *release_uploads(struct session *s)
 {
-	json_object *list = json_object_new_array(), *u = NULL;
-	JSON_EACH(u, json_arr(s->doc, "uploads")) {
-		if (json_bool(u, "released", false))
-			continue;
+	json_object *held = json_copy(json_arr(s->doc, "uploads")), *u = NULL;
+	JSON_EACH(u, json_arr(s->doc, "uploads"))
 		json_set_bool(u, "released", true);
-		json_object_array_add(list, json_object_new_string(json_str(u, "id", "")));
-	}
-	return list;
+	return held;
 }
 
 /* A retry repeats only what failed: what stood before stays, in layer order of the tries. */
@@ -303,7 +294,7 @@ static void apply_import(struct work *work, struct session *s, json_object *fres
 static void publish_import(struct work *work, struct session *s)
 {
 	struct ending e = {0};
-	json_object *datasets = NULL, *id = NULL;
+	json_object *datasets = NULL;
 
 	if (work->canceled) {
 		s->state = STATE_WAITING;
@@ -320,10 +311,8 @@ static void publish_import(struct work *work, struct session *s)
 	if (s->state == STATE_PROCESSED)
 		e.release = release_uploads(s);
 	e.session = spill_record(s, clock_now_ms());
-	if (end_task(work, &e) == ERR_OK) {
-		JSON_EACH(id, e.release)
-			upload_release(work->w->engine, json_object_get_string(id));
-	}
+	if (end_task(work, &e) == ERR_OK)
+		release_files(work->w->engine, e.release);
 	json_object_put(e.session);
 	json_object_put(e.release);
 }

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/maintain.h"
+#include "upload/release.h"
 #include "wizard/spill.h"
 
 #define BATCH        100                        /* records a pass */
@@ -39,29 +40,23 @@ static enum err expired_pass(struct pass *p, void *arg)
 static enum err expire_pass(struct pass *p, void *arg)
 {
 	struct expire *e = arg;
-	json_object *doc = NULL, *u = NULL;
+	json_object *doc = NULL;
 	json_object_put(e->release);
-	e->release = json_object_new_array();
+	e->release = NULL;
 	enum err err = sessions_get(p, e->id, &doc);
 	if (err != ERR_OK)
 		return err;
 	/* Finished sessions expire too, silently: their datasets stay. */
-	JSON_EACH(u, json_arr(doc, "uploads")) {
-		if (json_bool(u, "released", false) || err != ERR_OK)
-			continue;
-		err = upload_hold(p, json_str(u, "id", ""), -1);
-		if (err == ERR_NOT_FOUND)
-			err = ERR_OK;
-		json_object_array_add(e->release, json_object_new_string(json_str(u, "id", "")));
-	}
+	e->release = json_copy(json_arr(doc, "uploads"));
 	json_object_put(doc);
+	err = release_pass(p, e->release);
 	return err == ERR_OK ? sessions_delete(p, e->id, true) : err;
 }
 
 static void expire_sessions(struct worker *w)
 {
 	struct expire e = {0};
-	json_object *id = NULL, *upload = NULL;
+	json_object *id = NULL;
 	if (store_pass(w->store, PASS_READ, "expired", expired_pass, &e, NULL) != ERR_OK)
 		return;
 	JSON_EACH(id, e.ids) {
@@ -71,8 +66,7 @@ static void expire_sessions(struct worker *w)
 			continue;      /* in use: the next sweep */
 		if (store_pass(w->store, PASS_DELETE, "expire", expire_pass, &e, NULL) == ERR_OK) {
 			CLEAN_FREE char *folder = session_folder(e.id);
-			JSON_EACH(upload, e.release)
-				upload_release(w->engine, json_object_get_string(upload));
+			release_files(w->engine, e.release);
 			(void)fs_remove_tree(w->data_fd, folder, NULL);
 			log_line(LOG_LEVEL_INFO, NULL, "session %lld expired", (long long)e.id);
 		}

@@ -1,0 +1,247 @@
+"""A running Slipway for tests: a fresh data directory, real lighttpd, real store, and the "nothing left behind" oracle."""
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.parse
+import uuid
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("SLIPWAY_BUILD", os.path.join(TOP, "build"))
+DATA = os.path.join(TOP, "tests", "data")
+SHARED = os.path.join(os.path.dirname(TOP), "shared", "data")
+ADMIN = ("admin", "correct horse battery")
+USER = ("mei", "another long phrase")
+OTHER = ("otto", "somebody else entirely")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8")
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def header(self, name):
+        return self.headers.get(name)
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:300]!r}>"
+
+
+def multipart(fields, files):
+    """Body and content type; FILES: (field, filename, bytes)."""
+    boundary = "----slipway" + uuid.uuid4().hex
+    out = []
+    for name, value in fields:
+        out.append(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value.encode() + b"\r\n")
+    for field, filename, data in files:
+        quoted = filename.replace("\\", "\\\\").replace('"', "%22")
+        out.append((f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{quoted}"\r\n'
+                    "Content-Type: application/octet-stream\r\n\r\n").encode() + data + b"\r\n")
+    out.append(f"--{boundary}--\r\n".encode())
+    return b"".join(out), f"multipart/form-data; boundary={boundary}"
+
+
+class Server:
+    """`slipway serve` in a temporary data directory, with three users and their tokens."""
+
+    def __init__(self, config="", processes=2):
+        self.dir = tempfile.mkdtemp(prefix="slipway-test-")
+        os.chmod(self.dir, 0o711)
+        self.data = os.path.join(self.dir, "data")
+        self.port = free_port()
+        self.conf = os.path.join(self.dir, "slipway.conf")
+        with open(self.conf, "w") as f:
+            f.write(f"[server]\nprocesses = {processes}\n[upload]\nmin_free = 64M\n{config}\n")
+        os.chmod(self.conf, 0o644)
+        self.log_path = os.path.join(self.dir, "log")
+        self.process = None
+        self.tokens = {}
+        try:
+            self.start()
+            for (name, password), admin in ((ADMIN, True), (USER, False), (OTHER, False)):
+                self.slipway("user", "add", name, "--password-stdin", *(["--admin"] if admin else []), stdin=password + "\n")
+                self.tokens[name] = self.slipway("key", "add", name).split()[-1]
+        except BaseException:
+            self.stop()
+            raise
+
+    def slipway(self, *args, stdin="", check=True):
+        done = subprocess.run([f"{BUILD}/slipway", *args, "--data-dir", self.data, "--config", self.conf], input=stdin.encode(),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        if check and done.returncode != 0:
+            raise AssertionError(f"slipway {' '.join(args)}: {done.returncode} {done.stderr.decode()}")
+        return done.stdout.decode()
+
+    def start(self):
+        log = open(self.log_path, "ab")
+        self.process = subprocess.Popen([f"{BUILD}/slipway", "serve", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data,
+                                         "--config", self.conf], stdout=subprocess.PIPE, stderr=log)
+        log.close()
+        self.banner = ""
+        while True:
+            line = self.process.stdout.readline().decode()
+            if line == "":
+                raise AssertionError("serve ended: " + self.log())
+            self.banner += line
+            if "is ready" in line:
+                return
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.process is not None:
+            self.process.stdout.close()
+        self.process = None
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def log(self):
+        with open(self.log_path, "rb") as f:
+            return f.read().decode("utf-8", "replace")
+
+    # ---- requests
+
+    def request(self, method, path, body=None, headers=None, user="mei", timeout=60):
+        headers = dict(headers or {})
+        if user is not None and "Authorization" not in headers:
+            headers["Authorization"] = "Bearer " + self.tokens[user]
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            c.request(method, path, body=body, headers=headers)
+            r = c.getresponse()
+            return Answer(r.status, r.headers, r.read())
+        finally:
+            c.close()
+
+    def get(self, path, accept=None, **kw):
+        headers = kw.pop("headers", {})
+        if accept:
+            headers["Accept"] = accept
+        return self.request("GET", path, headers=headers, **kw)
+
+    def post(self, path, fields=(), files=(), accept=None, **kw):
+        """FIELDS: dict or pairs; FILES: (field, filename, bytes)."""
+        pairs = list(fields.items()) if isinstance(fields, dict) else list(fields)
+        headers = kw.pop("headers", {})
+        if accept:
+            headers["Accept"] = accept
+        if files:
+            body, headers["Content-Type"] = multipart(pairs, files)
+        else:
+            body = urllib.parse.urlencode(pairs).encode()
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return self.request("POST", path, body=body, headers=headers, **kw)
+
+    def save(self, *paths, fields=(), strict=True, **kw):
+        """POST the save step with files from disk (path or (name, bytes))."""
+        files = []
+        for p in paths:
+            name, data = p if isinstance(p, tuple) else (os.path.basename(p), open(p, "rb").read())
+            files.append(("files", name, data))
+        path = "/upload/" if strict else "/upload/?force_ajax=true"
+        return self.post(path, fields, files, accept="application/json" if strict else None, **kw)
+
+    def wait_finished(self, session, seconds=60, **kw):
+        """GET final until it is neither pending nor incomplete; returns the last answer."""
+        end = time.monotonic() + seconds
+        while True:
+            a = self.get(f"/upload/final?id={session}", accept="application/json", **kw)
+            if a.json.get("status") != "pending" or time.monotonic() > end:
+                return a
+            time.sleep(0.1)
+
+    # ---- the oracle (security.md 2): what is there besides the store's own logs
+
+    def traces(self):
+        """Counts of what a refused request must not change."""
+        files = {}
+        for folder in ("uploads", "sessions", "jobs", "datasets", "exports"):
+            root = os.path.join(self.data, folder)
+            n = size = 0
+            for base, _, names in os.walk(root):
+                for name in names:
+                    try:
+                        size += os.lstat(os.path.join(base, name)).st_size
+                        n += 1
+                    except FileNotFoundError:
+                        pass
+            files[folder] = (n, size)
+        records = {}
+        for line in self.slipway("dump").splitlines():
+            row = json.loads(line)
+            value = row.get("value")
+            if isinstance(value, dict) and (value.get("state") == "expired" or "gone" in value):
+                continue      # tombstones without bytes are meant to stay
+            if row["table"] in ("sessions", "uploads"):
+                records[row["table"]] = records.get(row["table"], 0) + 1
+        return {"files": files, "records": records}
+
+
+class LeftBehind(AssertionError):
+    pass
+
+
+def nothing_left(server, before, seconds=5):
+    """Compare with the traces taken BEFORE; background removal gets a moment."""
+    end = time.monotonic() + seconds
+    while True:
+        now = server.traces()
+        if now == before:
+            return
+        if time.monotonic() > end:
+            raise LeftBehind(f"before {before}, now {now}")
+        time.sleep(0.2)
+
+
+def main(module, server=None):
+    """Run the test_* functions of MODULE (each takes the server when it has a parameter); TAP on standard output."""
+    tests = [(n, f) for n, f in vars(module).items() if n.startswith("test_") and callable(f)]
+    wanted = sys.argv[1:]
+    failed = 0
+    own = server is None
+    server = server or Server()
+    try:
+        for i, (name, test) in enumerate(tests, 1):
+            if wanted and not any(w in name for w in wanted):
+                continue
+            try:
+                test(server)
+                print(f"ok {i} - {name}", flush=True)
+            except Exception:
+                failed += 1
+                print(f"not ok {i} - {name}", flush=True)
+                print("\n".join("# " + l for l in traceback.format_exc().splitlines()), flush=True)
+        if failed:
+            print("\n".join("# log: " + l for l in server.log().splitlines()[-15:]))
+    finally:
+        if own:
+            server.close()
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+"""Run every test of the tree and count: tests/run.py BUILD_DIR [GROUP…].
+
+Groups: unit, lint, fuzz, jail, http, browser, crash.  Each program prints TAP lines ("ok 1 - …", "not ok 2 - …");
+one that ends badly without a "not ok" counts as a failure.  The last line is "N passed, N failed".
+"""
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+
+PYTHON = "/usr/bin/python3"      # Debian's: the test packages are installed for it
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def programs(build, group):
+    """(name, command, seconds allowed) of each test program of GROUP."""
+    py = lambda pattern: sorted(glob.glob(os.path.join(TOP, pattern)))
+    if group == "unit":
+        for path in sorted(glob.glob(f"{build}/unit/*/test_*")):
+            if not path.endswith(".d") and os.access(path, os.X_OK):
+                yield os.path.relpath(path, build), [path], 300
+    elif group == "fuzz":
+        for target in sorted(glob.glob(f"{build}/fuzz/replay_*")):
+            if path_is_program(target):
+                corpus = os.path.join(TOP, "tests/fuzz/corpus", os.path.basename(target)[len("replay_"):])
+                yield os.path.relpath(target, build), [target, corpus], 120
+    else:
+        limit = {"lint": 120, "jail": 600, "http": 900, "browser": 900, "crash": 900}[group]
+        for path in py(f"tests/{group}/test_*.py"):
+            yield os.path.relpath(path, TOP), [PYTHON, path], limit
+
+
+def path_is_program(path):
+    return os.path.isfile(path) and os.access(path, os.X_OK) and not path.endswith(".d")
+
+
+def run(name, command, limit, env):
+    start = time.monotonic()
+    try:
+        done = subprocess.run(command, cwd=TOP, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=limit)
+        text, status = done.stdout.decode("utf-8", "replace"), done.returncode
+    except subprocess.TimeoutExpired as late:
+        text, status = (late.stdout or b"").decode("utf-8", "replace") + f"\n(over {limit} s)", -1
+    good = len(re.findall(r"^ok\b", text, re.M))
+    bad = len(re.findall(r"^not ok\b", text, re.M))
+    if status != 0 and bad == 0:
+        bad = 1
+    if status == 0 and good + bad == 0:
+        good = 1
+    print(f"{'FAIL' if bad else 'ok  '} {name}  {good} passed{f', {bad} failed' if bad else ''}"
+          f"  ({time.monotonic() - start:.1f} s)", flush=True)
+    if bad:
+        lines = [l for l in text.splitlines() if not re.match(r"^ok\b", l)]
+        print("\n".join("    " + l for l in lines[-60:]), flush=True)
+    return good, bad
+
+
+def main():
+    build = os.path.abspath(sys.argv[1])
+    groups = sys.argv[2:] or ["lint", "unit", "fuzz", "jail", "http", "browser", "crash"]
+    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", SLIPWAY_BUILD=build, B=build, PYTHONDONTWRITEBYTECODE="1")
+    good = bad = 0
+    for group in groups:
+        for name, command, limit in programs(build, group):
+            g, b = run(name, command, limit, env)
+            good, bad = good + g, bad + b
+    print(f"{good} passed, {bad} failed")
+    sys.exit(1 if bad or good == 0 else 0)
+
+
+main()
