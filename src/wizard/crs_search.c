@@ -245,7 +245,9 @@ static json_object *favourites_of(const struct crs_index *ix, const char *list)
 {
 	json_object *results = json_object_new_array();
 
-	for (const char *p = list != NULL ? list : ""; *p != '\0';) {
+	if (list == NULL)
+		return results;
+	for (const char *p = list; *p != '\0';) {
 		size_t n = strcspn(p, " ,");
 		char word[48], code[48];
 		json_object *o;

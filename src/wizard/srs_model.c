@@ -118,11 +118,12 @@ static void add_charset(const struct session *s, const json_object *fields, json
 {
 	const json_object *layer = session_layer(s, 0);
 	const char *typed = fields_text(fields, "charset");
-	json_object *list = json_object_new_array();
 	const char *const *names = charset_choices();
+	json_object *list;
 
 	if (s->kind != KIND_SHP)
 		return;
+	list = json_object_new_array();
 	for (; *names != NULL; names++)
 		json_object_array_add(list, json_object_new_string(*names));
 	json_set(model, "charsets", list);
