@@ -39,6 +39,11 @@ enum err job_fail(struct job *, json_object *p);
 void job_warn(struct job *, json_object *p);
 /* A bad row: into the report; takes P (code, file, layer, row, column, value). */
 void job_row_problem(struct job *, json_object *p);
+/*
+ * Make every text in O valid UTF-8 without NUL (bad bytes become U+FFFD) and every number finite or null: names and values come from drivers that
+ * pass on what stands in the file, and the receiver takes nothing else.
+ */
+void job_clean_text(json_object *o);
 /* Absolute path below out/ into BUF. */
 void job_out(const struct job *, const char *name, char *buf, size_t size);
 

@@ -163,6 +163,9 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 	if (ds == NULL)
 		return ERR_BAD_REQUEST;
 	n = GDALDatasetGetLayerCount(ds);
+	/* Some drivers only complain about a head that makes no sense. */
+	if (n == 0 && job->detail[0] != '\0')
+		(void)job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
 	for (int i = 0; i < n && job->problems == NULL; i++) {
 		OGRLayerH layer = GDALDatasetGetLayer(ds, i);
 		/* A file with one layer is known by the file's name, one with several by theirs. */

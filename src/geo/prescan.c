@@ -26,6 +26,8 @@ struct scan {
 	sqlite3 *db;
 	int64_t until;          /* clock_mono_ms */
 	const char *refused;    /* by the authorizer: what */
+	char **tables;          /* names of the file's own tables and views */
+	size_t n_tables;
 	struct error *error;
 };
 
@@ -55,9 +57,10 @@ static int on_authorize(void *user, int action, const char *a, const char *b, co
 		return SQLITE_OK;
 	case SQLITE_READ:
 		/* Table-valued functions and pragma tables are no part of the file. */
-		if (a == NULL || sqlite3_strnicmp(a, "pragma_", 7) == 0 || sqlite3_stricmp(a, "dbstat") == 0)
-			break;
-		return SQLITE_OK;
+		for (size_t i = 0; a != NULL && i < s->n_tables; i++)
+			if (sqlite3_stricmp(a, s->tables[i]) == 0)
+				return SQLITE_OK;
+		break;
 	case SQLITE_FUNCTION:
 		for (size_t i = 0; b != NULL && view_functions[i] != NULL; i++)
 			if (sqlite3_stricmp(b, view_functions[i]) == 0)
@@ -102,11 +105,11 @@ static enum err open_db(struct scan *s, const char *path)
 	return ERR_OK;
 }
 
-/* First column of the first row of SQL, DEF when there is none. */
-static int64_t scalar(struct scan *s, const char *sql, int64_t def)
+/* First column of the first row of SQL, -1 when it cannot be had. */
+static int64_t scalar(struct scan *s, const char *sql)
 {
 	sqlite3_stmt *st = NULL;
-	int64_t v = def;
+	int64_t v = -1;
 
 	if (sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
 		v = sqlite3_column_int64(st, 0);
@@ -116,16 +119,31 @@ static int64_t scalar(struct scan *s, const char *sql, int64_t def)
 
 static enum err check_identity(struct scan *s)
 {
-	int64_t id = scalar(s, "PRAGMA application_id", 0);
+	int64_t id = scalar(s, "PRAGMA application_id");
+	int64_t tables = scalar(s, "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view')");
 
+	if (id < 0 || tables < 0)
+		return refuse(s, "schema", sqlite3_errmsg(s->db));
 	if ((id != GPKG_MAGIC && id != GP10_MAGIC && id != GP11_MAGIC) ||
-	    scalar(s, "SELECT count(*) FROM sqlite_master WHERE name = 'gpkg_contents'", 0) != 1) {
+	    scalar(s, "SELECT count(*) FROM sqlite_master WHERE name = 'gpkg_contents'") != 1) {
 		(void)refuse(s, "no GeoPackage", NULL);
 		return error_code(s->error, ERR_BAD_REQUEST, "content_mismatch");
 	}
-	if (scalar(s, "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view')", MAX_TABLES + 1) > MAX_TABLES)
-		return refuse(s, "more than 1000 tables", NULL);
-	return ERR_OK;
+	return tables > MAX_TABLES ? refuse(s, "more than 1000 tables", NULL) : ERR_OK;
+}
+
+static enum err list_tables(struct scan *s)
+{
+	sqlite3_stmt *st = NULL;
+	int step = SQLITE_ERROR;
+
+	s->tables = mem_array(MAX_TABLES, sizeof(*s->tables));
+	if (sqlite3_prepare_v2(s->db, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')", -1, &st, NULL) == SQLITE_OK)
+		while ((step = sqlite3_step(st)) == SQLITE_ROW && s->n_tables < MAX_TABLES)
+			if (sqlite3_column_text(st, 0) != NULL)
+				s->tables[s->n_tables++] = mem_strdup((const char *)sqlite3_column_text(st, 0));
+	(void)sqlite3_finalize(st);
+	return step == SQLITE_DONE ? ERR_OK : refuse(s, "schema", sqlite3_errmsg(s->db));
 }
 
 static enum err check_view(struct scan *s, const char *name)
@@ -191,6 +209,8 @@ enum err prescan_gpkg(const char *path, struct error *error)
 	e = open_db(&s, path);
 	if (e == ERR_OK)
 		e = check_identity(&s);
+	if (e == ERR_OK)
+		e = list_tables(&s);
 	if (e == ERR_OK && sqlite3_prepare_v2(s.db, "SELECT type, name, sql FROM sqlite_master", -1, &st, NULL) != SQLITE_OK)
 		e = refuse(&s, "schema", sqlite3_errmsg(s.db));
 	while (e == ERR_OK && (step = sqlite3_step(st)) == SQLITE_ROW) {
@@ -204,5 +224,8 @@ enum err prescan_gpkg(const char *path, struct error *error)
 		e = refuse(&s, "schema", sqlite3_errmsg(s.db));
 	(void)sqlite3_finalize(st);
 	(void)sqlite3_close(s.db);
+	for (size_t i = 0; i < s.n_tables; i++)
+		free(s.tables[i]);
+	free(s.tables);
 	return e;
 }

@@ -90,7 +90,8 @@ bool srs_wgs84_bounds(OGRSpatialReferenceH srs, const double extent[4], double r
 	double b[4];
 	bool fine;
 
-	if (srs == NULL || extent == NULL || !isfinite(extent[0] + extent[1] + extent[2] + extent[3]))
+	if (srs == NULL || extent == NULL || !srs_is_coordinate(extent[0]) || !srs_is_coordinate(extent[1]) ||
+	    !srs_is_coordinate(extent[2]) || !srs_is_coordinate(extent[3]))
 		return false;
 	wgs84 = srs_of("EPSG:4326");
 	t = OCTNewCoordinateTransformation(srs, wgs84);

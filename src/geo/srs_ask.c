@@ -168,7 +168,8 @@ static bool move_points(json_object *a, OGRCoordinateTransformationH t)
 		return false;
 	x = json_object_get_double(first);
 	y = json_object_get_double(json_object_array_get_idx(a, 1));
-	(void)OCTTransformEx(t, 1, &x, &y, NULL, &ok);
+	if (srs_is_coordinate(x) && srs_is_coordinate(y))
+		(void)OCTTransformEx(t, 1, &x, &y, NULL, &ok);
 	if (!ok || !isfinite(x) || !isfinite(y))
 		return false;
 	json_object_array_put_idx(a, 0, json_object_new_double(x));

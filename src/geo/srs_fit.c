@@ -5,6 +5,7 @@
 #include "geo/source.h"
 
 #define POINTS 9        /* corners, middles of the edges, centre */
+#define FARTHEST 1e9    /* units: 25 times round the earth in metres, 7 times in inches */
 #define SLACK 1e-6      /* degrees: a pole by rounding is still a pole */
 #define DEG (180.0 / 3.14159265358979323846)
 
@@ -16,6 +17,11 @@ const char *srs_fit_name(enum srs_fit fit)
 	};
 
 	return names[fit];
+}
+
+bool srs_is_coordinate(double v)
+{
+	return fabs(v) < FARTHEST;      /* false for NaN */
 }
 
 static void edge_points(const double e[4], double x[POINTS], double y[POINTS])
@@ -97,9 +103,11 @@ enum srs_fit srs_fit(OGRSpatialReferenceH srs, const double *extent, double ret_
 
 	if (ret_place != NULL)
 		ret_place[0] = ret_place[1] = NAN;
-	if (srs == NULL || extent == NULL || !isfinite(extent[0]) || !isfinite(extent[1]) || !isfinite(extent[2]) ||
-	    !isfinite(extent[3]))
+	if (srs == NULL || extent == NULL || !isfinite(extent[0] + extent[1] + extent[2] + extent[3]))
 		return SRS_FIT_UNKNOWN;
+	for (int i = 0; i < 4; i++)
+		if (!srs_is_coordinate(extent[i]))
+			return SRS_IMPOSSIBLE;
 	edge_points(extent, x, y);
 	if (!to_degrees(srs, x, y))
 		return SRS_IMPOSSIBLE;

@@ -34,8 +34,10 @@ static int complain(const struct error *error)
 static int send_message(json_object *message)
 {
 	struct error error = {0};
-	enum err e = frame_write(STDOUT_FILENO, message, &error);
+	enum err e;
 
+	job_clean_text(message);
+	e = frame_write(STDOUT_FILENO, message, &error);
 	json_object_put(message);
 	return e == ERR_OK ? 0 : complain(&error);
 }
