@@ -20,7 +20,7 @@ struct store {
 	struct place place;
 	int dir;                   /* data_dir */
 	int backup_fd;             /* `backup`: opened once, for its lock only */
-	bool backing_up;           /* this process holds that lock: F_GETLK does not tell */
+	atomic_bool backing_up;    /* this process holds that lock: F_GETLK does not tell */
 	struct gate gate;
 	struct env env;
 	unsigned n_drops;          /* of stale or failed handles */
@@ -65,6 +65,9 @@ enum err counter_set(struct pass *, const char *name, int64_t n);
 /* The first four bytes of a binary value: table number, 0, version big-endian. */
 void index_head(unsigned char out[4], enum table);
 #define INDEX_HEAD 4
+
+/* Is a backup copying, so that a checkpoint must not remove logs now? */
+bool store_backup_runs(const struct store *);
 
 /* ---- room.c: space on the disk (store.md 10) */
 

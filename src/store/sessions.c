@@ -6,6 +6,7 @@
  *                       0x02 ~id            newest first of everybody
  *   sessions_by_state   state NUL changed id
  *                       0x01 expires id     those that may expire
+ *                       0x02 gone id        tombstones
  */
 #include "store/sessions.h"
 
@@ -24,6 +25,7 @@
 #define SPACE_OPEN 1
 #define SPACE_ALL 2
 #define SPACE_EXPIRES 1
+#define SPACE_GONE 2           /* sweep.c knows it */
 
 /* What the indexes are made of. */
 struct facts {
@@ -147,12 +149,22 @@ static bool is_tombstone(const json_object *record)
 	return json_get(record, "gone") != NULL;
 }
 
+static enum err index_tombstone(struct pass *p, const json_object *stone, bool add)
+{
+	struct key k = {0};
+
+	key_byte(&k, SPACE_GONE);
+	key_number(&k, (uint64_t)json_int(stone, "gone", 0));
+	key_number(&k, (uint64_t)json_int(stone, "id", 0));
+	return add ? entry_put(p, TABLE_SESSIONS_BY_STATE, &k) : entry_delete(p, TABLE_SESSIONS_BY_STATE, &k);
+}
+
 enum err sessions_index(struct pass *p, json_object *record, bool add)
 {
 	struct facts f = facts_of(record);
 
 	if (is_tombstone(record))
-		return ERR_OK;
+		return index_tombstone(p, record, add);
 	return add ? index_session(p, &f, NULL) : index_session(p, NULL, &f);
 }
 
@@ -281,8 +293,12 @@ enum err sessions_delete(struct pass *p, int64_t id, bool tombstone)
 	err = record_get(p, TABLE_SESSIONS, key, 8, &old);
 	if (err != ERR_OK)
 		return err;
-	if (is_tombstone(old))
-		return tombstone ? ERR_OK : record_delete(p, TABLE_SESSIONS, key, 8);
+	if (is_tombstone(old)) {
+		if (tombstone)
+			return ERR_OK;
+		err = index_tombstone(p, old, false);
+		return err == ERR_OK ? record_delete(p, TABLE_SESSIONS, key, 8) : err;
+	}
 	was = facts_of(old);
 	err = index_session(p, NULL, &was);
 	nonce = json_str(old, "nonce", "");
@@ -300,7 +316,8 @@ enum err sessions_delete(struct pass *p, int64_t id, bool tombstone)
 	json_set_int(stone, "id", id);
 	json_set_str(stone, "owner", was.owner);
 	json_set_int(stone, "gone", clock_now_ms());
-	return record_replace(p, TABLE_SESSIONS, key, 8, stone);
+	err = record_replace(p, TABLE_SESSIONS, key, 8, stone);
+	return err == ERR_OK ? index_tombstone(p, stone, true) : err;
 }
 
 /* ---- lists */

@@ -222,8 +222,7 @@ enum err pass_took(struct pass *p, int ret, const char *what)
 	return err;
 }
 
-/* Not now, because a backup is copying: checkpoints would remove its logs. */
-static bool backup_runs(const struct store *s)
+bool store_backup_runs(const struct store *s)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
@@ -283,7 +282,7 @@ static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean,
 		return err == ERR_NO_SPACE ? err : ERR_BUSY;
 	}
 	/* From here on the caller's work is done, whatever the checkpoint says. */
-	if (p->kind != PASS_READ && !backup_runs(s))
+	if (p->kind != PASS_READ && !store_backup_runs(s))
 		rc = e->txn_checkpoint(e, CHECKPOINT_KIB, CHECKPOINT_MIN, 0);
 	if (rc != 0)
 		take_consequences(s, rc);

@@ -1,0 +1,347 @@
+/*
+ * The store as text and back: JSON Lines, one record each, sorted by table and key.
+ *   {"table":"uploads","key":"4f0c…","value":{"v":1,…}}
+ * key: a number where keys are numbers, a text where it is one, else {"hex":"…"}; value: the record, the number of a
+ * counter, or the bytes of an entry as hex.  What is derived from records is not in it.
+ * Source: contracts/store.md 13.
+ */
+#include "store/maintain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "store/tables.h"
+
+#define HIDDEN "***"
+#define LINE_MAX_BYTES (8U << 20)
+
+/* ---- out */
+
+static char *hex_of(const unsigned char *p, size_t n)
+{
+	char *hex = mem_alloc(2 * n + 1);
+
+	for (size_t i = 0; i < n; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", p[i]);
+	return hex;
+}
+
+static json_object *hex_json(const unsigned char *p, size_t n)
+{
+	CLEAN_FREE char *hex = hex_of(p, n);
+
+	return json_object_new_string(hex);
+}
+
+static bool is_text(const unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] < 0x20 || p[i] == 0x7f)
+			return false;
+	}
+	return n > 0 && text_is_utf8((const char *)p, n);
+}
+
+static json_object *key_json(const struct table_info *info, const unsigned char *key, size_t len)
+{
+	json_object *o;
+
+	if (info->number_key && len == 8)
+		return json_object_new_int64((int64_t)key_to_u64(key));
+	if (!info->number_key && is_text(key, len))
+		return json_object_new_string_len((const char *)key, (int)len);
+	o = json_object_new_object();
+	return json_set(o, "hex", hex_json(key, len));
+}
+
+/* Members that hold a secret or the digest of one, at any depth. */
+static void hide_secrets(json_object *o)
+{
+	static const char *const names[] = {"password", "secret", "token", "csrf", "sha256", "digest", "hash",
+	    "key", "signature"};
+
+	if (json_object_is_type(o, json_type_array)) {
+		json_object *item;
+
+		JSON_EACH(item, o)
+			hide_secrets(item);
+	}
+	if (!json_object_is_type(o, json_type_object))
+		return;
+	json_object_object_foreach(o, name, value) {
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			if (strcmp(name, names[i]) == 0 && value != NULL) {
+				json_object_object_add(o, name, json_object_new_string(HIDDEN));
+				value = NULL;
+				break;
+			}
+		}
+		if (value != NULL)
+			hide_secrets(value);
+	}
+}
+
+struct dumping {
+	FILE *out;
+	enum table table;
+	bool secrets;
+	struct error *error;
+};
+
+static json_object *value_json(const struct dumping *d, const unsigned char *value, size_t len)
+{
+	const struct table_info *info = table_info(d->table);
+	json_object *o = NULL;
+
+	if (info->value == VALUE_COUNTER)
+		return len == INDEX_HEAD + 8 ? json_object_new_int64((int64_t)key_to_u64(value + INDEX_HEAD)) : NULL;
+	if (info->value == VALUE_ENTRY)
+		return hex_json(value, len);
+	/* As it stands, whatever its version: a dump is for reading too. */
+	if (json_read((const char *)value, len, &json_limits_job, &o) != ERR_OK)
+		return NULL;
+	if (info->secrets && !d->secrets)
+		hide_secrets(o);
+	return o;
+}
+
+static enum err dump_entry(const void *key, size_t key_len, const void *value, size_t len, void *arg)
+{
+	struct dumping *d = arg;
+	const struct table_info *info = table_info(d->table);
+	CLEAN_JSON json_object *line = json_object_new_object();
+	CLEAN_FREE char *text = NULL;
+	json_object *v;
+
+	if (d->table == TABLE_COUNTERS && counter_is_derived(key, key_len))
+		return ERR_OK;
+	v = value_json(d, value, len);
+	if (v == NULL)
+		return error_set(d->error, ERR_STORE, "table %s: a damaged record", table_name(d->table));
+	json_set_str(line, "table", table_name(d->table));
+	json_set(line, "key", info->secret_key && !d->secrets ? json_object_new_string(HIDDEN) :
+	                                                        key_json(info, key, key_len));
+	json_set(line, "value", v);
+	text = json_print(line, NULL);
+	if (fprintf(d->out, "%s\n", text) < 0)
+		return error_errno(d->error, ERR_IO, "dump: writing");
+	return ERR_OK;
+}
+
+static bool is_wanted(enum table table, const char *const *tables)
+{
+	if (table_info(table)->derived)
+		return false;
+	if (tables == NULL || tables[0] == NULL)
+		return true;
+	for (size_t i = 0; tables[i] != NULL; i++) {
+		if (strcmp(tables[i], table_name(table)) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum err store_dump(struct store *store, const char *const *tables, bool secrets, FILE *out, struct error *error)
+{
+	struct dumping d = {.out = out, .secrets = secrets, .error = error};
+	CLEAN_FREE char *dir = NULL;
+	struct env env = {0};
+	enum table known;
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; tables != NULL && tables[i] != NULL; i++) {
+		if (!table_by_name(tables[i], &known))
+			return error_set(error, ERR_BAD_REQUEST, "dump: no table %s", tables[i]);
+	}
+	err = copy_scratch(store->place.data_dir, "dump", &dir, error);
+	if (err == ERR_OK)
+		err = copy_take(store, dir, error);
+	if (err == ERR_OK)
+		err = copy_open(&env, dir, true, error);
+	for (d.table = 0; err == ERR_OK && d.table < TABLE__MAX; d.table++) {
+		if (is_wanted(d.table, tables))
+			err = copy_each(&env, d.table, dump_entry, &d, error);
+	}
+	if (err == ERR_OK && fflush(out) != 0)
+		err = error_errno(error, ERR_IO, "dump: writing");
+	if (env.dbenv != NULL)
+		(void)env_close(&env);
+	copy_remove(dir);
+	return err;
+}
+
+/* ---- in */
+
+/* Caller frees; NULL when TEXT is not hex. */
+static unsigned char *from_hex(const char *text, size_t *ret_len)
+{
+	size_t n = strlen(text);
+	unsigned char *bytes;
+
+	if (n % 2 != 0)
+		return NULL;
+	bytes = mem_alloc(n / 2 + 1);
+	for (size_t i = 0; i < n / 2; i++) {
+		unsigned int byte;
+
+		if (sscanf(text + 2 * i, "%2x", &byte) != 1) {
+			free(bytes);
+			return NULL;
+		}
+		bytes[i] = (unsigned char)byte;
+	}
+	*ret_len = n / 2;
+	return bytes;
+}
+
+/* Caller frees. */
+static unsigned char *key_from(const struct table_info *info, json_object *key, size_t *ret_len)
+{
+	unsigned char *bytes;
+
+	if (json_object_is_type(key, json_type_object))
+		return from_hex(json_str(key, "hex", "?"), ret_len);
+	if (info->number_key) {
+		if (!json_object_is_type(key, json_type_int))
+			return NULL;
+		bytes = mem_alloc(8);
+		key_u64((uint64_t)json_object_get_int64(key), bytes);
+		*ret_len = 8;
+		return bytes;
+	}
+	if (!json_object_is_type(key, json_type_string))
+		return NULL;
+	*ret_len = (size_t)json_object_get_string_len(key);
+	return (unsigned char *)mem_strndup(json_object_get_string(key), *ret_len);
+}
+
+struct loading {
+	enum table table;
+	const unsigned char *key;
+	size_t key_len;
+	json_object *value;
+};
+
+static enum err load_record(struct pass *p, const struct loading *l)
+{
+	enum err err;
+
+	if (!json_object_is_type(l->value, json_type_object))
+		return ERR_BAD_REQUEST;
+	if (json_int(l->value, "v", 0) > RECORD_VERSION)
+		return error_set(p->error, ERR_STORE, "load: the dump is newer than this program");
+	/* The copy has a format record of its own already. */
+	err = l->table == TABLE_META ? record_put(p, l->table, l->key, l->key_len, l->value) :
+	                               record_insert(p, l->table, l->key, l->key_len, l->value);
+	return err == ERR_OK ? table_index(p, l->table, l->key, l->key_len, l->value, true) : err;
+}
+
+static enum err load_pass(struct pass *p, void *arg)
+{
+	const struct loading *l = arg;
+	CLEAN_FREE unsigned char *bytes = NULL;
+	CLEAN_FREE char *name = NULL;
+	size_t len = 0;
+
+	switch (table_info(l->table)->value) {
+	case VALUE_RECORD:
+		return load_record(p, l);
+	case VALUE_COUNTER:
+		if (!json_object_is_type(l->value, json_type_int))
+			return ERR_BAD_REQUEST;
+		name = mem_strndup((const char *)l->key, l->key_len);
+		return counter_set(p, name, json_object_get_int64(l->value));
+	case VALUE_ENTRY:
+		bytes = from_hex(json_object_is_type(l->value, json_type_string) ?
+		    json_object_get_string(l->value) : "?", &len);
+		return bytes != NULL ? index_put(p, l->table, l->key, l->key_len, bytes, len) : ERR_BAD_REQUEST;
+	}
+	return ERR_BAD_REQUEST;
+}
+
+static enum err load_line(struct env *env, const char *text, size_t len, size_t number, struct error *error)
+{
+	CLEAN_JSON json_object *line = NULL;
+	CLEAN_FREE unsigned char *key = NULL;
+	struct loading l = {0};
+	struct error inner = {0};
+	enum err err = json_read(text, len, &json_limits_job, &line);
+
+	if (err == ERR_OK && (!table_by_name(json_str(line, "table", ""), &l.table) ||
+	                      table_info(l.table)->derived || json_get(line, "key") == NULL))
+		err = ERR_BAD_REQUEST;
+	if (err == ERR_OK && strstr(text, "\"" HIDDEN "\"") != NULL)
+		return error_set(error, ERR_BAD_REQUEST, "load: line %zu: a dump without --secrets cannot be loaded",
+		    number);
+	if (err == ERR_OK) {
+		key = key_from(table_info(l.table), json_get(line, "key"), &l.key_len);
+		l.key = key;
+		l.value = json_get(line, "value");
+		err = key == NULL || l.value == NULL ? ERR_BAD_REQUEST : pass_on_copy(env, load_pass, &l, &inner);
+	}
+	if (err != ERR_OK)
+		return error_set(error, err, "load: line %zu: %s", number,
+		    inner.text[0] != '\0' ? inner.text : err_name(err));
+	return ERR_OK;
+}
+
+/* Has the store anything but its format, its counters and the first administrator's token? */
+struct emptiness {
+	size_t n;
+};
+
+static enum err count_records(struct pass *p, void *arg)
+{
+	struct emptiness *e = arg;
+	enum err err = ERR_OK;
+
+	e->n = 0;
+	for (enum table t = 0; err == ERR_OK && t < TABLE__MAX; t++) {
+		if (t != TABLE_META && t != TABLE_COUNTERS)
+			err = record_walk(p, t, NULL, 0, NULL, 0, 1, found_count, &e->n);
+	}
+	return err;
+}
+
+enum err store_load(struct store *store, FILE *in, struct error *error)
+{
+	CLEAN_FREE char *dir = NULL;
+	CLEAN_FREE char *old = NULL;
+	CLEAN_FREE char *line = NULL;
+	struct emptiness now = {0};
+	struct env env = {0};
+	size_t size = 0, number = 0;
+	ssize_t n;
+	enum err err = store_pass(store, PASS_READ, "load", count_records, &now, error);
+
+	if (err == ERR_OK && now.n > 0)
+		err = error_set(error, ERR_CONFLICT, "load: the store is not empty");
+	if (err == ERR_OK)
+		err = copy_scratch(store->place.data_dir, "load", &dir, error);
+	if (err == ERR_OK)
+		err = copy_open(&env, dir, false, error);
+	while (err == ERR_OK && (n = getline(&line, &size, in)) > 0) {
+		number++;
+		if ((size_t)n > LINE_MAX_BYTES)
+			err = error_set(error, ERR_TOO_LARGE, "load: line %zu is too long", number);
+		else
+			err = load_line(&env, line, (size_t)n, number, error);
+	}
+	if (err == ERR_OK && ferror(in))
+		err = error_errno(error, ERR_IO, "load: reading");
+	if (err == ERR_OK)
+		err = copy_close(&env, error);
+	else
+		env_drop(&env);
+	/* All or nothing: what was built beside takes the place of the empty store in one step. */
+	if (err == ERR_OK)
+		err = copy_install(&store->gate, &store->env, store->place.data_dir, dir, true, &old, error);
+	if (err == ERR_OK)
+		copy_remove(old);
+	copy_remove(dir);
+	return err;
+}

@@ -1,0 +1,74 @@
+#include "store/tables.h"
+
+#include <string.h>
+
+static const struct table_info infos[TABLE__MAX] = {
+    [TABLE_META] = {.value = VALUE_RECORD, .secrets = true},
+    [TABLE_COUNTERS] = {.value = VALUE_COUNTER},
+    [TABLE_UPLOADS] = {.value = VALUE_RECORD},
+    [TABLE_UPLOAD_KEYS] = {.value = VALUE_ENTRY},
+    [TABLE_UPLOADS_BY_OWNER] = {.value = VALUE_ENTRY, .derived = true},
+    [TABLE_SESSIONS] = {.value = VALUE_RECORD, .number_key = true},
+    [TABLE_SESSIONS_BY_OWNER] = {.value = VALUE_ENTRY, .derived = true},
+    [TABLE_SESSIONS_BY_STATE] = {.value = VALUE_ENTRY, .derived = true},
+    [TABLE_SESSION_NONCES] = {.value = VALUE_ENTRY},
+    [TABLE_TASKS] = {.value = VALUE_RECORD, .number_key = true},
+    [TABLE_TASKS_BY_STATE] = {.value = VALUE_ENTRY, .derived = true},
+    [TABLE_LOGINS] = {.value = VALUE_RECORD, .secret_key = true, .secrets = true},
+    [TABLE_USERS] = {.value = VALUE_RECORD, .secrets = true},
+    [TABLE_KEYS] = {.value = VALUE_RECORD, .secret_key = true, .secrets = true},
+    [TABLE_ACCOUNTS] = {.value = VALUE_RECORD, .secrets = true},
+    [TABLE_RECEIVERS] = {.value = VALUE_RECORD, .secrets = true},
+    [TABLE_REPLAY] = {.value = VALUE_RECORD, .secrets = true},
+    [TABLE_MAIL] = {.value = VALUE_RECORD, .secrets = true},
+    [TABLE_LOGINS_BY_USER] = {.value = VALUE_ENTRY, .derived = true},
+    [TABLE_KEYS_BY_USER] = {.value = VALUE_ENTRY, .derived = true},
+};
+
+const struct table_info *table_info(enum table table)
+{
+	return &infos[table];
+}
+
+bool table_by_name(const char *name, enum table *ret)
+{
+	for (enum table t = 0; t < TABLE__MAX; t++) {
+		if (strcmp(table_name(t), name) == 0) {
+			*ret = t;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool counter_is_derived(const void *key, size_t len)
+{
+	static const char *const prefixes[] = {"open:", "bytes:", "promised", "sessions:", "sessions*", "fail:",
+	    "fail*"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		size_t n = strlen(prefixes[i]);
+
+		if (len >= n && memcmp(key, prefixes[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum err table_index(struct pass *p, enum table table, const void *key, size_t key_len, json_object *record,
+    bool add)
+{
+	char digest[65];
+
+	if (table == TABLE_UPLOADS)
+		return uploads_index(p, record, add);
+	if (table == TABLE_SESSIONS)
+		return sessions_index(p, record, add);
+	if (table == TABLE_TASKS)
+		return tasks_index(p, record, add);
+	if ((table != TABLE_LOGINS && table != TABLE_KEYS) || key_len != 64)
+		return ERR_OK;
+	memcpy(digest, key, 64);
+	digest[64] = '\0';
+	return table == TABLE_LOGINS ? logins_index(p, record, digest, add) : keys_index(p, record, digest, add);
+}
