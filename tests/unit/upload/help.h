@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -65,6 +66,7 @@ static inline struct scratch *scratch_in(const char *dir, const char *settings)
 	(void)fclose(f);
 	if (config_load(file, s->dir, "/nonexistent/slipway", &s->config, &error) != ERR_OK)
 		fail_msg("%s", error.text);
+	s->config->allow_root = geteuid() == 0;      /* a test machine's container */
 	scratch_start(s);
 	return s;
 }
