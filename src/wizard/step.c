@@ -286,7 +286,8 @@ enum step step_stop_after(const struct session *s, enum step after, enum mode mo
 	/* G2's scripts expect ready → final at once; final tells what is missing. */
 	if (mode == MODE_COMPAT && !names_first(s->kind) && (first || after == STEP_CHECK))
 		return STEP_FINAL;
-	missing = step_missing_before(s, after);
+	/* AFTER itself too: in kind multi one table's columns do not answer for the others. */
+	missing = step_missing_before(s, after + 1);
 	if (missing != STEP_NONE)
 		return missing;
 	for (const struct item *i = lists[s->kind]; i->step != STEP_NONE; i++) {
