@@ -148,6 +148,9 @@ static enum multipart_event found(struct multipart *m, bool closing)
 {
 	m->matched = m->tail = m->unreal = 0;
 	m->closing = closing;
+	/* Browsers send a bare closing delimiter for a form without fields; behind other bytes it lost its parts. */
+	if (closing && m->parts == 0 && m->outside > 0)
+		return fail(m, MULTIPART_BAD, "no part before the closing delimiter");
 	if (!closing && ++m->parts > m->limits->multipart_parts)
 		return fail(m, MULTIPART_LARGE, "limits.multipart_parts");
 	m->head_bytes = 0;
