@@ -43,6 +43,9 @@ enum err gpkg_row(struct gpkg *, struct error *);
 enum err gpkg_close_rows(struct gpkg *, struct error *);
 /* Distinct instants (WITH_END: start/end pairs) of _time_start and _time_end, their first and last in ms. */
 int64_t gpkg_time(struct gpkg *, bool with_end, int64_t *ret_first, int64_t *ret_last);
+/* WKB code of a geometry type's name ("GEOMETRY" = 0), -1 = none of them; and back (0..7). */
+int gpkg_kind_of(const char *name);
+const char *gpkg_kind_name(int kind);
 /* "POINT", "MULTIPOLYGON" …; NULL = attributes table.  Settled by gpkg_close_rows; borrowed. */
 const char *gpkg_geometry(const struct gpkg *);
 /* Contents, extent, indexes on _time_start/_time_end if there, the packed R-tree, quick check; closes. */

@@ -58,8 +58,5 @@ enum err gpkg_meta_create(struct gpkg *, struct error *);
 enum err gpkg_meta_srs(struct gpkg *, OGRSpatialReferenceH srs, struct error *);
 enum err gpkg_meta_table(struct gpkg *, const char *title, const char *geometry, const struct gpkg_column *, size_t n,
     struct error *);
-/* Names of geometry types by WKB code, "GEOMETRY" = 0; -1 = none of them. */
-int gpkg_kind_of(const char *name);
-const char *gpkg_kind_name(int kind);
 
 #endif

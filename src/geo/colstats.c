@@ -1,0 +1,530 @@
+#include "geo/colstats.h"
+
+#include <math.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/text.h"
+#include "geo/geomcell.h"
+#include "wizard/number.h"
+#include "wizard/when.h"
+
+#define VALUE_BYTES 200      /* of a value shown to people */
+#define SAMPLES 5
+#define ZONES 46             /* 3-degree zones of the Chinese survey grid end at 45 */
+#define JUDGE_EVERY 1024     /* values after which a hopeless search for times ends */
+#define TIME_COLUMNS 64      /* columns searched for times beyond the first values: bounds memory */
+#define GEOM_TRIES 100       /* text cells without one geometry after which it is none */
+
+/* Types a cell can fit, as bits. */
+enum { FIT_INTEGER = 1, FIT_REAL = 2, FIT_DATE = 4, FIT_DATETIME = 8, FIT_BOOLEAN = 16, FIT_ALL = 31, FIT__N = 5 };
+static const char *const fit_names[FIT__N] = { "integer", "real", "date", "datetime", "boolean" };
+static const unsigned char fits[CELL__MAX] = {
+	[CELL_EMPTY] = FIT_ALL,   [CELL_INTEGER] = FIT_INTEGER | FIT_REAL,    [CELL_REAL] = FIT_REAL,
+	[CELL_DATE] = FIT_DATE | FIT_DATETIME, [CELL_DATETIME] = FIT_DATETIME, [CELL_BOOLEAN] = FIT_BOOLEAN,
+	[CELL_TEXT] = 0,
+};
+
+struct found {
+	struct place at;
+	char *value;         /* owned, NULL = nothing found */
+};
+
+/* Everything that depends on whether the comma is a decimal mark. */
+struct reading {
+	int64_t types[CELL__MAX];
+	int64_t words;               /* NULL, NA …: empty if this is a number column */
+	int64_t numeric, lat, lng, years, survey;
+	int64_t zones[ZONES];
+	int64_t not_year;            /* not whole, or outside -9999..9999 */
+	int64_t angles;              /* degrees-minutes-seconds */
+	double min, max;
+	struct found not_number;
+	unsigned missed;             /* FIT bits with a value in misfit */
+	struct found misfit[FIT__N];
+};
+
+struct geom {
+	enum geom_format format;
+	int64_t tried, ok;
+	int srid;
+	bool mixed_srid;
+	bool has_extent;
+	double extent[4];            /* minx, miny, maxx, maxy */
+	struct found bad;
+};
+
+struct column {
+	int64_t nulls, values;
+	struct reading as[2];        /* decimal point, decimal comma */
+	int64_t commas;              /* cells that only a decimal comma explains */
+	bool point;                  /* a decimal point alone was seen */
+	char *samples[SAMPLES];      /* owned */
+	size_t n_samples;
+	char first_day[40], last_day[40];    /* ISO text */
+	struct geom *geom;           /* owned; NULL before the first text */
+	bool no_geom;
+	struct when_guess *guess;    /* owned */
+	bool no_time;
+	int64_t fed, plausible;      /* to the guess; of these, what may be a time */
+};
+
+struct colstats {
+	size_t n;
+	struct column *v;
+	char decimal;
+	bool comma_possible;
+	size_t guesses;              /* columns whose search for times outlived the first values */
+};
+
+struct colstats *colstats_new(size_t n, char decimal, bool comma_possible)
+{
+	struct colstats *c = mem_alloc(sizeof *c);
+
+	c->n = n;
+	c->v = mem_array(n > 0 ? n : 1, sizeof *c->v);
+	c->decimal = decimal;
+	c->comma_possible = decimal == 0 && comma_possible;
+	return c;
+}
+
+void colstats_free(struct colstats *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->n; i++) {
+		struct column *col = &c->v[i];
+
+		for (size_t k = 0; k < SAMPLES; k++)
+			free(col->samples[k]);
+		for (size_t m = 0; m < 2; m++) {
+			free(col->as[m].not_number.value);
+			for (size_t k = 0; k < FIT__N; k++)
+				free(col->as[m].misfit[k].value);
+		}
+		if (col->geom != NULL)
+			free(col->geom->bad.value);
+		free(col->geom);
+		when_guess_free(col->guess);
+	}
+	free(c->v);
+	free(c);
+}
+
+static void find(struct found *f, const char *s, size_t len, struct place at)
+{
+	if (f->value != NULL)
+		return;
+	f->at = at;
+	f->value = mem_strndup(s, text_cut(s, len, VALUE_BYTES));
+}
+
+/* ---- numbers */
+
+static void number(struct reading *r, double v)
+{
+	double whole = trunc(v);
+
+	if (r->numeric++ == 0)
+		r->min = r->max = v;
+	r->min = v < r->min ? v : r->min;
+	r->max = v > r->max ? v : r->max;
+	r->lat += v >= -90 && v <= 90;
+	r->lng += v >= -180 && v <= 360;
+	if (whole == v && v >= -9999 && v <= 9999)
+		r->years += v >= 1000 && v <= 2999;
+	else
+		r->not_year++;
+	r->survey += v >= 2.0e6 && v <= 6.0e6;
+	if (v >= 13e6 && v < 46e6)
+		r->zones[(int)(v / 1e6)]++;
+}
+
+/* Plain digits, the usual case, without looking at every cell three times. */
+static bool plain_number(const char *s, size_t len, double *ret, bool *ret_integer)
+{
+	static const double powers[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
+	bool negative = len > 0 && *s == '-';
+	size_t i = negative, point = 0;
+	int64_t m = 0;
+
+	if (len > 15 || i == len || (s[i] == '0' && i + 1 < len && s[i + 1] != '.') || s[i] == '.')
+		return false;
+	for (; i < len; i++) {
+		unsigned d = (unsigned)(s[i] - '0');
+
+		if (d <= 9)
+			m = m * 10 + (int64_t)d;
+		else if (s[i] == '.' && point == 0)
+			point = i + 1;
+		else
+			return false;
+	}
+	if (point == len)
+		return false;
+	*ret = (double)(negative ? -m : m);
+	if (negative && m == 0)
+		*ret = -0.0;
+	if (point > 0)
+		*ret /= powers[len - point];
+	*ret_integer = point == 0;
+	return true;
+}
+
+/* One cell under one reading.  Returns what it is. */
+static enum cell_type judge(struct reading *r, const char *s, size_t len, bool comma, struct place at)
+{
+	enum cell_type t;
+	bool is_number, is_integer, is_word = false;
+	unsigned fit;
+	double v;
+
+	if (plain_number(s, len, &v, &is_integer) && (is_integer || !comma)) {
+		t = is_integer ? CELL_INTEGER : CELL_REAL;
+		is_number = true;
+	} else {
+		t = cell_classify(s, len, comma);
+		is_number = (t == CELL_INTEGER || t == CELL_REAL || t == CELL_TEXT) && number_parse(s, len, comma, &v);
+		if (!is_number && t == CELL_TEXT) {
+			is_word = number_is_null_word(s, len);
+			is_number = !is_word && number_angle(s, len, 0, comma, &v);
+			r->angles += is_number;
+		}
+	}
+	r->types[t]++;
+	fit = fits[t];
+	if (is_word) {
+		r->words++;
+		fit |= FIT_INTEGER | FIT_REAL;
+	} else if (is_number) {
+		number(r, v);
+		if (t == CELL_INTEGER && (v == 0 || v == 1))
+			fit |= FIT_BOOLEAN;
+	} else {
+		find(&r->not_number, s, len, at);
+	}
+	if ((~fit & ~r->missed & FIT_ALL) != 0) {
+		for (unsigned k = 0; k < FIT__N; k++)
+			if ((fit >> k & 1) == 0)
+				find(&r->misfit[k], s, len, at);
+		r->missed |= ~fit & FIT_ALL;
+	}
+	return t;
+}
+
+/* [+-]?\d+,\d+ or [+-]?\d{1,3}(\.\d{3})+,\d+ */
+static bool is_comma_number(const char *s, size_t len)
+{
+	double v;
+
+	return memchr(s, ',', len) != NULL && number_parse(s, len, true, &v) && memchr(s, 'e', len) == NULL &&
+	    memchr(s, 'E', len) == NULL;
+}
+
+static enum cell_type judge_both(struct colstats *c, struct column *col, const char *s, size_t len, struct place at)
+{
+	enum cell_type t;
+
+	if (c->decimal == ',')
+		return judge(&col->as[1], s, len, true, at);
+	t = judge(&col->as[0], s, len, false, at);
+	if (!c->comma_possible || col->point)
+		return t;
+	if (is_comma_number(s, len))
+		col->commas++;
+	else if (t == CELL_REAL)
+		col->point = memchr(s, '.', len) != NULL;
+	if (!col->point)
+		(void)judge(&col->as[1], s, len, true, at);
+	return t;
+}
+
+/* ---- geometries and times in text */
+
+static void look_for_geometry(struct column *col, enum cell_type t, const char *s, size_t len, struct place at)
+{
+	struct geom *g = col->geom;
+	enum geom_format f = t == CELL_TEXT ? geomcell_sniff(s, len) : GEOM_NONE;
+	OGRGeometryH parsed = NULL;
+	OGREnvelope e;
+	int srid = 0;
+
+	if (g == NULL) {
+		if (f == GEOM_NONE && col->values < GEOM_TRIES)
+			return;
+		g = col->geom = mem_alloc(sizeof *g);
+		g->tried = col->values - 1;      /* cells before were none */
+	}
+	g->tried++;
+	if (f != GEOM_NONE)
+		parsed = geomcell_parse(s, len, &srid);
+	if (parsed == NULL) {
+		find(&g->bad, s, len, at);
+		col->no_geom = g->tried >= GEOM_TRIES && g->ok * 2 < g->tried;
+		return;
+	}
+	if (g->ok++ == 0) {
+		g->format = f;
+		g->srid = srid;
+	}
+	g->mixed_srid = g->mixed_srid || g->srid != srid;
+	if (!OGR_G_IsEmpty(parsed)) {
+		OGR_G_GetEnvelope(parsed, &e);
+		if (!g->has_extent)
+			memcpy(g->extent, (const double[4]){ e.MinX, e.MinY, e.MaxX, e.MaxY }, sizeof g->extent);
+		g->has_extent = true;
+		g->extent[0] = fmin(g->extent[0], e.MinX);
+		g->extent[1] = fmin(g->extent[1], e.MinY);
+		g->extent[2] = fmax(g->extent[2], e.MaxX);
+		g->extent[3] = fmax(g->extent[3], e.MaxY);
+	}
+	OGR_G_DestroyGeometry(parsed);
+}
+
+/* Whether a cell may be a time at all; numbers must look like years or compact dates. */
+static bool may_be_time(enum cell_type t, const char *s, size_t len)
+{
+	if (t == CELL_DATE || t == CELL_DATETIME)
+		return true;
+	if (len < 4 || len > 40 || t == CELL_REAL || t == CELL_BOOLEAN)
+		return false;
+	if (t == CELL_INTEGER)
+		return (len == 4 || len == 6 || len == 8) && (*s == '1' || *s == '2');
+	return (*s >= '0' && *s <= '9') || *s == '-' || *s == '+' || *s == ' ';
+}
+
+static void look_for_time(struct colstats *c, struct column *col, enum cell_type t, const char *s, size_t len, int64_t row)
+{
+	if (col->guess == NULL)
+		col->guess = when_guess_new();
+	when_guess_feed(col->guess, s, len, row);
+	col->plausible += may_be_time(t, s, len);
+	col->fed++;
+	if (col->fed % JUDGE_EVERY != 0)
+		return;
+	if (col->fed == JUDGE_EVERY)
+		c->guesses++;
+	if (col->plausible * 2 < col->fed || c->guesses > TIME_COLUMNS) {
+		when_guess_free(col->guess);
+		col->guess = NULL;
+		col->no_time = true;
+		c->guesses--;
+	}
+}
+
+/* ---- feeding */
+
+void colstats_null(struct colstats *c, size_t i)
+{
+	c->v[i].nulls++;
+}
+
+void colstats_opaque(struct colstats *c, size_t i)
+{
+	c->v[i].values++;
+}
+
+static void sample(struct column *col, const char *s, size_t len)
+{
+	size_t cut = text_cut(s, len, VALUE_BYTES);
+
+	for (size_t k = 0; k < col->n_samples; k++)
+		if (strlen(col->samples[k]) == cut && memcmp(col->samples[k], s, cut) == 0)
+			return;
+	col->samples[col->n_samples++] = mem_strndup(s, cut);
+}
+
+static void remember_day(struct column *col, const char *s, size_t len)
+{
+	char day[40];
+
+	while (len > 0 && *s == ' ') {
+		s++;
+		len--;
+	}
+	if (len >= sizeof day)
+		return;
+	memcpy(day, s, len);
+	day[len] = '\0';
+	if (col->first_day[0] == '\0' || strcmp(day, col->first_day) < 0)
+		memcpy(col->first_day, day, sizeof day);
+	if (col->last_day[0] == '\0' || strcmp(day, col->last_day) > 0)
+		memcpy(col->last_day, day, sizeof day);
+}
+
+/* White space only; a look at the first byte spares most cells the question. */
+static bool is_blank(const char *s, size_t len)
+{
+	unsigned char first = len == 0 ? ' ' : (unsigned char)*s;
+
+	return len == 0 || ((first <= ' ' || first == 0xC2 || first == 0xE3) && cell_classify(s, len, false) == CELL_EMPTY);
+}
+
+void colstats_cell(struct colstats *c, size_t i, const char *s, size_t len, struct place at)
+{
+	struct column *col = &c->v[i];
+	enum cell_type t;
+
+	if (is_blank(s, len)) {
+		col->nulls++;
+		return;
+	}
+	col->values++;
+	t = judge_both(c, col, s, len, at);
+	if (t == CELL_DATE || t == CELL_DATETIME)
+		remember_day(col, s, len);
+	if (col->n_samples < SAMPLES)
+		sample(col, s, len);
+	if (!col->no_geom && (col->geom != NULL || t == CELL_TEXT))
+		look_for_geometry(col, t, s, len, at);
+	if (!col->no_time)
+		look_for_time(c, col, t, s, len, at.row);
+}
+
+void colstats_number(struct colstats *c, size_t i, double v, bool is_integer, struct place at)
+{
+	struct column *col = &c->v[i];
+	struct reading *r = &col->as[c->decimal == ','];
+	char text[40];
+
+	col->values++;
+	r->types[is_integer ? CELL_INTEGER : CELL_REAL]++;
+	if (isfinite(v))
+		number(r, v);
+	if (col->n_samples < SAMPLES || !isfinite(v)) {
+		int n = snprintf(text, sizeof text, is_integer ? "%.0f" : "%.15g", v);
+
+		if (!isfinite(v))
+			find(&r->not_number, text, (size_t)n, at);
+		if (col->n_samples < SAMPLES)
+			sample(col, text, (size_t)n);
+	}
+}
+
+/* ---- answering */
+
+static json_object *found_json(const struct found *f, bool with_line)
+{
+	json_object *o;
+
+	if (f->value == NULL)
+		return NULL;
+	o = json_set_int(json_object_new_object(), "row", f->at.row);
+	if (with_line && f->at.line > 0)
+		json_set_int(o, "line", f->at.line);
+	return json_set_str(o, "value", f->value);
+}
+
+/* Contract 9.1: at least 90 % read as decimal comma, none has a decimal point alone. */
+static bool is_comma_column(const struct colstats *c, const struct column *col)
+{
+	if (c->decimal != 0)
+		return c->decimal == ',';
+	return c->comma_possible && !col->point && col->commas > 0 && col->commas * 10 >= (col->values - col->as[1].words) * 9;
+}
+
+static const char *type_of(const struct column *col, const struct reading *r)
+{
+	int64_t n = col->values - r->words;
+
+	if (n > 0 && r->types[CELL_INTEGER] == n)
+		return "integer";
+	if (n > 0 && r->types[CELL_INTEGER] + r->types[CELL_REAL] == n)
+		return "real";
+	if (col->values == 0 || r->words > 0)
+		return "text";
+	if (r->types[CELL_DATE] == n)
+		return "date";
+	if (r->types[CELL_DATE] + r->types[CELL_DATETIME] == n)
+		return "datetime";
+	return r->types[CELL_BOOLEAN] == n ? "boolean" : "text";
+}
+
+static void set_range(json_object *o, const struct column *col, const struct reading *r, const char *type, bool numbers)
+{
+	json_set(o, "min", NULL);
+	json_set(o, "max", NULL);
+	if ((strcmp(type, "date") == 0 || strcmp(type, "datetime") == 0) && col->first_day[0] != '\0') {
+		json_set_str(o, "min", col->first_day);
+		json_set_str(o, "max", col->last_day);
+	} else if (numbers && strcmp(type, "integer") == 0 && r->min >= -1e15 && r->max <= 1e15) {
+		json_set_int(o, "min", (int64_t)r->min);
+		json_set_int(o, "max", (int64_t)r->max);
+	} else if (numbers) {
+		json_set_num(o, "min", r->min);
+		json_set_num(o, "max", r->max);
+	}
+}
+
+static json_object *geom_json(const struct column *col)
+{
+	const struct geom *g = col->geom;
+	json_object *o;
+
+	if (g == NULL || g->ok == 0)
+		return NULL;
+	o = json_set_str(json_object_new_object(), "format", geomcell_name(g->format));
+	json_set_int(o, "ok", g->ok);
+	json_set_int(o, "srid", g->mixed_srid ? 0 : g->srid);
+	return json_set(o, "first_bad", found_json(&g->bad, true));
+}
+
+static json_object *zone_json(const struct reading *r)
+{
+	int best = 13;
+
+	for (int z = 13; z < ZONES; z++)
+		if (z != 24 && r->zones[z] > r->zones[best])
+			best = z;
+	if (r->zones[best] == 0)
+		return NULL;
+	return json_set_int(json_set_int(json_object_new_object(), "zone", best), "ok", r->zones[best]);
+}
+
+json_object *colstats_column(struct colstats *c, size_t i, const char *name, const char *original, const char *type)
+{
+	struct column *col = &c->v[i];
+	bool comma = is_comma_column(c, col);
+	const struct reading *r = &col->as[comma];
+	bool declared = type != NULL;
+	json_object *o = json_set_int(json_object_new_object(), "i", (int64_t)i), *list = json_object_new_array();
+	int64_t words = r->numeric * 10 >= (col->values - r->words) * 9 && r->numeric > 0 ? r->words : 0;
+
+	if (!declared)
+		type = type_of(col, r);
+	json_set_str(o, "name", name);
+	json_set_str(o, "original", original);
+	json_set_str(o, "type", type);
+	json_set_int(o, "nulls", col->nulls + words);
+	json_set_int(o, "values", col->values - words);
+	set_range(o, col, r, type, r->numeric > 0 && r->numeric * 10 >= (col->values - words) * 9);
+	for (size_t k = 0; k < col->n_samples; k++)
+		json_object_array_add(list, json_object_new_string(col->samples[k]));
+	json_set(o, "samples", list);
+	json_set_int(o, "numeric", r->numeric);
+	json_set_int(o, "lat_ok", r->lat);
+	json_set_int(o, "lng_ok", r->lng);
+	json_set_int(o, "years_ok", r->years);
+	json_set_bool(o, "year_range", r->numeric > 0 && r->not_year == 0 && r->numeric == col->values - words);
+	json_set_bool(o, "dms", r->angles > 0);
+	json_set(o, "first_bad", found_json(&r->not_number, true));
+	json_set(o, "geom", geom_json(col));
+	json_set(o, "time", col->guess == NULL ? NULL : when_guess_end(col->guess));
+	json_set_bool(o, "decimal_comma", comma);
+	list = json_object_new_object();
+	for (size_t k = 0; k < FIT__N && !declared; k++)
+		if (r->misfit[k].value != NULL)
+			json_set(list, fit_names[k], found_json(&r->misfit[k], false));
+	json_set(o, "type_bad", list);
+	json_set_int(o, "survey_x", r->survey);
+	return json_set(o, "survey_zone", zone_json(r));
+}
+
+bool colstats_extent(const struct colstats *c, size_t i, double ret[4])
+{
+	const struct column *col = &c->v[i];
+
+	if (col->geom == NULL || !col->geom->has_extent || col->geom->ok * 10 < col->values * 9)
+		return false;
+	memcpy(ret, col->geom->extent, sizeof col->geom->extent);
+	return true;
+}

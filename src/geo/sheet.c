@@ -1,0 +1,248 @@
+#include "geo/sheet.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zip.h>
+#include "base/mem.h"
+#include "base/text.h"
+#include "geo/sheet_impl.h"
+
+static enum err unreadable(struct job *job, const struct source *src)
+{
+	return job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
+}
+
+struct sheet *sheet_add(struct book *b, const char *name)
+{
+	if (b->n >= SHEETS_MAX)
+		return NULL;
+	b->v = mem_resize(b->v, b->n + 1, sizeof *b->v);
+	b->v[b->n] = (struct sheet){ .name = mem_strdup(name) };
+	return &b->v[b->n++];
+}
+
+/* Hidden sheets go last, otherwise the file's order. */
+static void sort_sheets(struct book *b)
+{
+	struct sheet *sorted = mem_array(b->n, sizeof *sorted);
+	size_t n = 0;
+
+	for (int hidden = 0; hidden < 2; hidden++)
+		for (size_t i = 0; i < b->n; i++)
+			if (b->v[i].hidden == (hidden == 1))
+				sorted[n++] = b->v[i];
+	free(b->v);
+	b->v = sorted;
+	b->list = json_object_new_array();
+	for (size_t i = 0; i < b->n; i++) {
+		json_object *o = json_set_str(json_object_new_object(), "name", b->v[i].name);
+
+		json_set_bool(json_set_int(o, "rows", b->v[i].rows), "hidden", b->v[i].hidden);
+		json_object_array_add(b->list, o);
+	}
+}
+
+enum err book_open(struct job *job, const struct source *src, struct book **ret)
+{
+	struct book *b = mem_alloc(sizeof *b);
+	char path[640];
+	int e = 0;
+	bool fine;
+
+	job_out(job, "strings", path, sizeof path);
+	b->spill = mem_strdup(path);
+	bigmem_init(&b->strings, b->spill);
+	bigmem_init(&b->ends, b->spill);
+	b->is_ods = src->kind == KIND_ODS;
+	b->zip = zip_open(src->path, ZIP_RDONLY, &e);
+	fine = b->zip != NULL && (b->is_ods ? ods_list(job, b) : xlsx_list(job, b)) && b->n > 0;
+	if (!fine) {
+		book_close(b);
+		return unreadable(job, src);
+	}
+	sort_sheets(b);
+	*ret = b;
+	return ERR_OK;
+}
+
+void book_close(struct book *b)
+{
+	if (b == NULL)
+		return;
+	if (b->zip != NULL)
+		zip_discard(b->zip);
+	for (size_t i = 0; i < b->n; i++) {
+		free(b->v[i].name);
+		free(b->v[i].part);
+	}
+	free(b->v);
+	json_object_put(b->list);
+	free(b->styles);
+	bigmem_done(&b->strings);
+	bigmem_done(&b->ends);
+	free(b->spill);
+	free(b);
+}
+
+json_object *book_sheets(const struct book *b)
+{
+	return b->list;
+}
+
+const char *book_sheet_name(const struct book *b, size_t i)
+{
+	return b->v[i].name;
+}
+
+enum err book_choose(struct job *job, const struct source *src, const struct book *b, const char *wanted, size_t *ret)
+{
+	int64_t number;
+
+	*ret = 0;
+	if (wanted == NULL || wanted[0] == '\0')
+		return ERR_OK;
+	for (size_t i = 0; i < b->n; i++)
+		if (strcmp(b->v[i].name, wanted) == 0) {
+			*ret = i;
+			return ERR_OK;
+		}
+	if (text_int(wanted, 1, (int64_t)b->n, &number)) {
+		*ret = (size_t)number - 1;
+		return ERR_OK;
+	}
+	return job_fail(job, problem_str(problem_str(problem_new("sheet_unknown"), "file", src->file), "value", wanted));
+}
+
+/* ---- the row at hand */
+
+static void give_up(struct sheet_rows *s, const char *code)
+{
+	if (s->failed == NULL)
+		s->failed = code;
+	zipxml_stop(s->xml);
+}
+
+void sheet_text(struct sheet_rows *s, size_t col, const char *text, size_t len)
+{
+	if (len == 0)
+		return;
+	if (col >= s->max_columns) {
+		give_up(s, "csv_too_many_columns");
+		return;
+	}
+	while (s->n <= col) {
+		if (s->n == s->size) {
+			s->size = s->size * 2 + 16;
+			s->cells = mem_resize(s->cells, s->size, sizeof *s->cells);
+			s->starts = mem_resize(s->starts, s->size, sizeof *s->starts);
+		}
+		s->cells[s->n] = (struct cell){ "", 0, false };
+		s->starts[s->n++] = s->text_len;
+	}
+	if (s->text_len + len > s->text_size) {
+		s->text_size = (s->text_len + len) * 2;
+		s->text = mem_resize(s->text, s->text_size, 1);
+	}
+	/* Pieces of one cell follow each other; a cell that is met again is written anew. */
+	if (s->starts[col] + s->cells[col].len != s->text_len) {
+		s->starts[col] = s->text_len;
+		s->cells[col].len = 0;
+	}
+	memcpy(s->text + s->text_len, text, len);
+	s->text_len += len;
+	s->cells[col].len += len;
+	if (s->cells[col].len > s->max_cell)
+		give_up(s, "csv_cell_too_long");
+}
+
+void sheet_clear(struct sheet_rows *s)
+{
+	s->n = 0;
+	s->text_len = 0;
+}
+
+bool sheet_is_blank(const struct sheet_rows *s)
+{
+	return s->text_len == 0;
+}
+
+/* ---- rows */
+
+static enum rows_result sheet_next(struct rows *r, const struct cell **ret_cells, size_t *ret_n)
+{
+	struct sheet_rows *s = (struct sheet_rows *)r;
+	enum zipxml_result got;
+
+	*ret_cells = s->cells;
+	*ret_n = s->n;
+	if (s->repeat > 1) {
+		s->repeat--;
+		s->row++;
+		return ROWS_ROW;
+	}
+	got = zipxml_run(s->xml);
+	if (s->failed != NULL || got == ZIPXML_BROKEN) {
+		json_object *p = problem_str(problem_new(s->failed != NULL ? s->failed : "format_unreadable"), "file", r->src->file);
+
+		if (s->failed != NULL)
+			problem_int(p, "row", s->row);
+		(void)job_fail(r->job, p);
+		return ROWS_FAILED;
+	}
+	if (got == ZIPXML_END)
+		return ROWS_END;
+	for (size_t i = 0; i < s->n; i++)
+		s->cells[i].s = s->text + s->starts[i];
+	*ret_cells = s->cells;
+	*ret_n = sheet_is_blank(s) ? 0 : s->n;
+	return ROWS_ROW;
+}
+
+static int64_t sheet_row(const struct rows *r)
+{
+	return ((const struct sheet_rows *)r)->row;
+}
+
+static int64_t sheet_line(const struct rows *r)
+{
+	(void)r;
+	return 0;      /* a sheet has no lines */
+}
+
+static int64_t sheet_estimate(const struct rows *r)
+{
+	const struct sheet_rows *s = (const struct sheet_rows *)r;
+
+	return s->total > s->row ? s->total : s->row;
+}
+
+static void sheet_free(struct rows *r)
+{
+	struct sheet_rows *s = (struct sheet_rows *)r;
+
+	zipxml_free(s->xml);
+	free(s->cells);
+	free(s->starts);
+	free(s->text);
+	free(s->own);
+	free(s);
+}
+
+enum err rows_open_sheet(struct job *job, const struct source *src, struct book *b, size_t index, struct rows **ret)
+{
+	static const struct rows_kind kind = { sheet_next, sheet_row, sheet_line, sheet_estimate, sheet_free };
+	struct sheet_rows *s = mem_alloc(sizeof *s);
+
+	s->rows = (struct rows){ .kind = &kind, .job = job, .src = src };
+	s->book = b;
+	s->total = b->v[index].rows;
+	s->max_columns = (size_t)job_limit(job, "csv_max_columns");
+	s->max_cell = (size_t)job_limit(job, "csv_max_cell_bytes");
+	if (!(b->is_ods ? ods_begin(s, &b->v[index]) : xlsx_begin(s, &b->v[index]))) {
+		sheet_free(&s->rows);
+		return unreadable(job, src);
+	}
+	*ret = &s->rows;
+	return ERR_OK;
+}
