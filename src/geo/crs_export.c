@@ -11,8 +11,8 @@
 #include "wizard/crs_file.h"
 
 /*
- * PROJ's API tells names, kinds and areas, but neither aliases nor replacements: those are read from its database.
- * Texts are kept once each: most entries share their area and unit with others.
+ * PROJ's API tells names, kinds and areas, but neither aliases nor replacements: those are read
+ * from its database. Texts are kept once each: most entries share their area and unit with others.
  */
 
 #define AREA_BYTES 200
@@ -79,8 +79,9 @@ static uint32_t put_shown(struct builder *b, const char *s)
 static uint32_t put_area(struct builder *b, const PROJ_CRS_INFO *info)
 {
 	const char *name = info->area_name != NULL ? info->area_name : "";
-	CLEAN_FREE char *key = mem_printf("%s|%d|%.9g|%.9g|%.9g|%.9g", name, info->bbox_valid, info->west_lon_degree,
-	    info->south_lat_degree, info->east_lon_degree, info->north_lat_degree);
+	CLEAN_FREE char *key = mem_printf("%s|%d|%.9g|%.9g|%.9g|%.9g", name, info->bbox_valid,
+	    info->west_lon_degree, info->south_lat_degree, info->east_lon_degree,
+	    info->north_lat_degree);
 	json_object *known = json_get(b->area_index, key);
 	struct crs_file_area *a = &b->areas[b->n_areas];
 
@@ -103,7 +104,8 @@ static uint32_t put_area(struct builder *b, const PROJ_CRS_INFO *info)
 
 static enum crs_kind kind_of(const PROJ_CRS_INFO *info)
 {
-	/* PROJ's types are many; all that has no x and y in the plane or on the ellipsoid is of no use here. */
+	/* PROJ's types are many; all that has no x and y in the plane or on the ellipsoid is of no
+	 * use here. */
 	if (info->type == PJ_TYPE_GEOGRAPHIC_2D_CRS || info->type == PJ_TYPE_GEOGRAPHIC_3D_CRS)
 		return CRS_GEOGRAPHIC;
 	if (info->type == PJ_TYPE_PROJECTED_CRS)
@@ -118,7 +120,9 @@ static enum crs_kind kind_of(const PROJ_CRS_INFO *info)
 /* Name of the unit of the first axis into BUF. */
 static void unit_of(PJ_CONTEXT *ctx, const PROJ_CRS_INFO *info, char *buf, size_t size)
 {
-	PJ *crs = proj_create_from_database(ctx, info->auth_name, info->code, PJ_CATEGORY_CRS, 0, NULL), *cs;
+	PJ *crs = proj_create_from_database(
+	       ctx, info->auth_name, info->code, PJ_CATEGORY_CRS, 0, NULL),
+	   *cs;
 	const char *name = NULL;
 
 	buf[0] = '\0';
@@ -129,7 +133,9 @@ static void unit_of(PJ_CONTEXT *ctx, const PROJ_CRS_INFO *info, char *buf, size_
 		crs = horizontal;
 	}
 	cs = crs != NULL ? proj_crs_get_coordinate_system(ctx, crs) : NULL;
-	if (cs != NULL && proj_cs_get_axis_info(ctx, cs, 0, NULL, NULL, NULL, NULL, &name, NULL, NULL) && name != NULL)
+	if (cs != NULL &&
+	    proj_cs_get_axis_info(ctx, cs, 0, NULL, NULL, NULL, NULL, &name, NULL, NULL) &&
+	    name != NULL)
 		(void)snprintf(buf, size, "%s", name);
 	proj_destroy(cs);
 	proj_destroy(crs);
@@ -155,7 +161,8 @@ static void put_entry(struct builder *b, PJ_CONTEXT *ctx, const PROJ_CRS_INFO *i
 		return;
 	unit_of(ctx, info, unit, sizeof(unit));
 	e->code = put_text(b, code);
-	e->number = text_int(info->code, 0, UINT32_MAX - 1, &number) ? (uint32_t)number : UINT32_MAX;
+	e->number = text_int(info->code, 0, UINT32_MAX - 1, &number) ? (uint32_t)number
+	                                                             : UINT32_MAX;
 	e->name = put_shared(b, info->name);
 	e->folded = put_folded(b, info->name);
 	e->unit = put_shared(b, unit);
@@ -191,8 +198,9 @@ static struct crs_file_entry *find(struct builder *b, const char *auth, const ch
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 		struct crs_file_entry *e = &b->entries[mid];
-		int c = e->authority != authority ? e->authority - authority :
-		    e->number != number ? (e->number < number ? -1 : 1) : strcmp(b->texts + e->code, full);
+		int c = e->authority != authority ? e->authority - authority
+		    : e->number != number         ? (e->number < number ? -1 : 1)
+		                                  : strcmp(b->texts + e->code, full);
 
 		if (c == 0)
 			return e;
@@ -223,7 +231,8 @@ static void end_run(struct builder *b, struct alias_run *run)
 	run->n = 0;
 }
 
-static void add_alias(struct builder *b, struct alias_run *run, struct crs_file_entry *e, const char *alias)
+static void add_alias(
+    struct builder *b, struct alias_run *run, struct crs_file_entry *e, const char *alias)
 {
 	CLEAN_FREE char *folded = text_fold_plain(alias);
 	size_t len = folded != NULL ? strlen(folded) : 0;
@@ -256,8 +265,10 @@ static enum err read_aliases(struct builder *b, sqlite3 *db, struct error *error
 {
 	struct alias_run run = {0};
 	sqlite3_stmt *st;
-	enum err e = prepare(db, "SELECT auth_name, code, alt_name FROM alias_name WHERE table_name IN "
-	    "('geodetic_crs', 'projected_crs', 'compound_crs') ORDER BY auth_name, code", &st, error);
+	enum err e = prepare(db,
+	    "SELECT auth_name, code, alt_name FROM alias_name WHERE table_name IN "
+	    "('geodetic_crs', 'projected_crs', 'compound_crs') ORDER BY auth_name, code",
+	    &st, error);
 
 	if (e != ERR_OK)
 		return e;
@@ -273,10 +284,12 @@ static enum err read_replacements(struct builder *b, sqlite3 *db, struct error *
 {
 	sqlite3_stmt *st;
 	/* The authority's own word comes last, so that it stands. */
-	enum err e = prepare(db, "SELECT superseded_auth_name, superseded_code, replacement_auth_name, replacement_code "
+	enum err e = prepare(db,
+	    "SELECT superseded_auth_name, superseded_code, replacement_auth_name, replacement_code "
 	    "FROM supersession WHERE superseded_table_name LIKE '%_crs' UNION ALL "
 	    "SELECT deprecated_auth_name, deprecated_code, replacement_auth_name, replacement_code "
-	    "FROM deprecation WHERE table_name LIKE '%_crs'", &st, error);
+	    "FROM deprecation WHERE table_name LIKE '%_crs'",
+	    &st, error);
 
 	if (e != ERR_OK)
 		return e;
@@ -297,7 +310,8 @@ static enum err read_database(struct builder *b, const char *path, struct error 
 	sqlite3 *db = NULL;
 	enum err e;
 
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
+	    SQLITE_OK)
 		e = error_set(error, ERR_UNAVAILABLE, "%s: %s", path, sqlite3_errmsg(db));
 	else if ((e = read_aliases(b, db, error)) == ERR_OK)
 		e = read_replacements(b, db, error);
@@ -317,7 +331,8 @@ static enum err write_file(struct builder *b, const char *path, struct error *er
 
 	head.source = put_text(b, source);
 	if (b->n > UINT32_MAX)
-		return error_set(error, ERR_INTERNAL, "too much text for the index of reference systems");
+		return error_set(
+		    error, ERR_INTERNAL, "too much text for the index of reference systems");
 	head.n_entries = (uint32_t)b->n_entries;
 	head.n_areas = (uint32_t)b->n_areas;
 	head.texts_bytes = (uint32_t)b->n;
@@ -347,7 +362,8 @@ static enum err collect(struct builder *b, PJ_CONTEXT *ctx, struct error *error)
 	database = proj_context_get_database_path(ctx);
 	if (list == NULL || n <= 0 || database == NULL) {
 		proj_crs_info_list_destroy(list);
-		return error_set(error, ERR_UNAVAILABLE, "PROJ has no database of reference systems");
+		return error_set(
+		    error, ERR_UNAVAILABLE, "PROJ has no database of reference systems");
 	}
 	b->areas = mem_array((size_t)n, sizeof(*b->areas));
 	b->entries = mem_array((size_t)n, sizeof(*b->entries));
@@ -360,7 +376,8 @@ static enum err collect(struct builder *b, PJ_CONTEXT *ctx, struct error *error)
 
 enum err crs_export(const char *path, struct error *error)
 {
-	struct builder b = {.offsets = json_object_new_object(), .area_index = json_object_new_object()};
+	struct builder b = {
+	    .offsets = json_object_new_object(), .area_index = json_object_new_object()};
 	PJ_CONTEXT *ctx = proj_context_create();
 	enum err e;
 

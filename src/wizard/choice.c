@@ -81,7 +81,8 @@ const char *choice_file_srs(const struct session *s, const json_object *layer, c
 	choice_columns(s, layer, &c);
 	if (c.geometry < 0)
 		return "";
-	geom = json_obj(json_object_array_get_idx(json_arr(layer, "columns"), (size_t)c.geometry), "geom");
+	geom = json_obj(
+	    json_object_array_get_idx(json_arr(layer, "columns"), (size_t)c.geometry), "geom");
 	srid = json_int(geom, "srid", 0);
 	if (srid > 0 && srid < 1000000) {
 		(void)snprintf(buf, 48, "EPSG:%lld", (long long)srid);
@@ -133,8 +134,8 @@ bool srs_layer_extent(const struct session *s, const json_object *layer, double 
 	if (c.lat >= 0 && c.lng >= 0) {
 		x = json_object_array_get_idx(columns, (size_t)c.lng);
 		y = json_object_array_get_idx(columns, (size_t)c.lat);
-		if (!number_of(x, "min", &e[0]) || !number_of(y, "min", &e[1]) || !number_of(x, "max", &e[2]) ||
-		    !number_of(y, "max", &e[3]))
+		if (!number_of(x, "min", &e[0]) || !number_of(y, "min", &e[1]) ||
+		    !number_of(x, "max", &e[2]) || !number_of(y, "max", &e[3]))
 			return false;
 	} else {
 		if (json_len(extent) != 4)

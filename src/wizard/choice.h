@@ -17,11 +17,13 @@ struct choice_columns {
 void choice_columns(const struct session *, const json_object *layer, struct choice_columns *ret);
 /* The srs step's item for LAYER; NULL = none. */
 const json_object *choice_srs(const struct session *, const json_object *layer);
-/* CRS of the file itself: code or definition, a geometry column's SRID; "" = none usable.  Borrowed, or in BUF. */
+/* CRS of the file itself: code or definition, a geometry column's SRID; "" = none usable. Borrowed,
+ * or in BUF. */
 const char *choice_file_srs(const struct session *, const json_object *layer, char buf[48]);
 /* The layers that will be imported, in order (array of borrowed LAYERs); caller frees the array. */
 json_object *choice_layers(const struct session *);
-/* Name of the dataset-to-be as written: the session's when it makes one layer only, else the layer's.  Borrowed. */
+/* Name of the dataset-to-be as written: the session's when it makes one layer only, else the
+ * layer's.  Borrowed. */
 const char *choice_name(const struct session *, const json_object *layer);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Layout of the CRS index: written by geo/crs_export.c, mapped by wizard/crs_index.c.  One machine's byte order; numbers
- * are 32-bit, texts are offsets into one block that begins and ends with NUL (offset 0 is the empty text).
+ * Layout of the CRS index: written by geo/crs_export.c, mapped by wizard/crs_index.c.  One
+ * machine's byte order; numbers are 32-bit, texts are offsets into one block that begins and ends
+ * with NUL (offset 0 is the empty text).
  *
  *   header | areas | entries, sorted by authority, number, code | texts
  */
@@ -22,7 +23,15 @@ struct crs_file_header {
 	uint32_t reserved;        /* 0 */
 };
 
-enum crs_kind { CRS_GEOGRAPHIC, CRS_PROJECTED, CRS_COMPOUND, CRS_VERTICAL, CRS_GEOCENTRIC, CRS_OTHER, CRS_KIND__MAX };
+enum crs_kind {
+	CRS_GEOGRAPHIC,
+	CRS_PROJECTED,
+	CRS_COMPOUND,
+	CRS_VERTICAL,
+	CRS_GEOCENTRIC,
+	CRS_OTHER,
+	CRS_KIND__MAX
+};
 
 struct crs_file_entry {
 	uint32_t code;            /* text "EPSG:4326" */
@@ -36,7 +45,7 @@ struct crs_file_entry {
 	uint8_t authority;        /* order of authorities: crs_authorities[] */
 	uint8_t kind;             /* enum crs_kind */
 	uint8_t deprecated;       /* 0, 1 */
-	uint8_t three_d;          /* 1: geographic 3D, which comes after the 2D one of the same name */
+	uint8_t three_d; /* 1: geographic 3D, which comes after the 2D one of the same name */
 };
 
 struct crs_file_area {

@@ -17,8 +17,8 @@ struct crs_index {
 	size_t size;              /* of the mapping */
 };
 
-static const char *const kind_names[CRS_KIND__MAX] = {"geographic", "projected", "compound", "vertical", "geocentric",
-    "other"};
+static const char *const kind_names[CRS_KIND__MAX] = {
+    "geographic", "projected", "compound", "vertical", "geocentric", "other"};
 
 /* The four parts lie within SIZE bytes and the texts end: then every access below stays inside. */
 static bool is_sound(const struct crs_file_header *h, size_t size)
@@ -44,14 +44,15 @@ enum err crs_index_open(const char *path, struct crs_index **ret, struct error *
 	if (fd < 0)
 		return error_errno(error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s", path);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0)
-		return error_set(error, ERR_UNAVAILABLE, "%s: not an index of reference systems", path);
+		return error_set(
+		    error, ERR_UNAVAILABLE, "%s: not an index of reference systems", path);
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
 		return error_errno(error, ERR_IO, "%s", path);
 	if (!is_sound(map, (size_t)st.st_size)) {
 		(void)munmap(map, (size_t)st.st_size);
-		return error_set(error, ERR_UNAVAILABLE, "%s: not an index of reference systems, or of another version",
-		    path);
+		return error_set(error, ERR_UNAVAILABLE,
+		    "%s: not an index of reference systems, or of another version", path);
 	}
 	ix = mem_alloc(sizeof(*ix));
 	ix->head = map;
@@ -110,22 +111,25 @@ bool crs_index_split(const char *code, uint8_t *ret_authority, uint32_t *ret_num
 		    strncmp(crs_authorities[i], code, (size_t)(colon - code)) != 0)
 			continue;
 		*ret_authority = (uint8_t)i;
-		*ret_number = text_int(colon + 1, 0, UINT32_MAX - 1, &number) ? (uint32_t)number : UINT32_MAX;
+		*ret_number = text_int(colon + 1, 0, UINT32_MAX - 1, &number) ? (uint32_t)number
+		                                                              : UINT32_MAX;
 		return true;
 	}
 	return false;
 }
 
 /* Where CODE stands, or would stand. */
-static size_t lower_bound(const struct crs_index *ix, uint8_t authority, uint32_t number, const char *code)
+static size_t lower_bound(
+    const struct crs_index *ix, uint8_t authority, uint32_t number, const char *code)
 {
 	size_t low = 0, high = ix->head->n_entries;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 		const struct crs_file_entry *e = &ix->entries[mid];
-		bool less = e->authority != authority ? e->authority < authority :
-		    e->number != number ? e->number < number : strcmp(crs_index_text(ix, e->code), code) < 0;
+		bool less = e->authority != authority ? e->authority < authority
+		    : e->number != number             ? e->number < number
+		                          : strcmp(crs_index_text(ix, e->code), code) < 0;
 
 		if (less)
 			low = mid + 1;
@@ -218,7 +222,8 @@ json_object *crs_index_nearest(const struct crs_index *ix, const char *code, siz
 			take = --down;
 		else
 			take = up++;
-		json_object_array_add(list, json_object_new_string(crs_index_text(ix, ix->entries[take].code)));
+		json_object_array_add(
+		    list, json_object_new_string(crs_index_text(ix, ix->entries[take].code)));
 	}
 	return list;
 }

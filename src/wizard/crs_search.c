@@ -7,8 +7,8 @@
 #include "base/text.h"
 
 /*
- * A query becomes terms; each term is one or more texts of which one must occur in an entry's name, aliases or area.
- * Everything in the file is folded already, so a term costs one strstr per text.
+ * A query becomes terms; each term is one or more texts of which one must occur in an entry's name,
+ * aliases or area. Everything in the file is folded already, so a term costs one strstr per text.
  */
 
 #define TERMS_MAX   16
@@ -34,22 +34,37 @@ static const struct {
 	const char *chinese;
 	const char *text[OPTIONS_MAX];
 } translations[] = {
-	{"北京1954", {"beijing 1954"}}, {"北京54", {"beijing 1954"}}, {"西安1980", {"xian 1980"}}, {"西安80", {"xian 1980"}},
+	{"北京1954", {"beijing 1954"}},
+	{"北京54", {"beijing 1954"}},
+	{"西安1980", {"xian 1980"}},
+	{"西安80", {"xian 1980"}},
 	{"国家2000", {"china geodetic coordinate system 2000", "cgcs2000", "cgcs 2000"}},
 	{"大地2000", {"china geodetic coordinate system 2000", "cgcs2000", "cgcs 2000"}},
 	{"2000坐标系", {"china geodetic coordinate system 2000", "cgcs2000", "cgcs 2000"}},
-	{"高斯-克吕格", {"gauss-kruger", "gauss kruger", "gk_"}}, {"高斯克吕格", {"gauss-kruger", "gauss kruger", "gk_"}},
-	{"高斯", {"gauss-kruger", "gauss kruger", "gk_"}}, {"三度带", {"3-degree", "3_degree"}}, {"3度带", {"3-degree", "3_degree"}},
-	{"六度带", {"6-degree", "gauss-kruger zone"}}, {"6度带", {"6-degree", "gauss-kruger zone"}},
-	{"墨卡托", {"mercator"}}, {"香港", {"hong kong"}}, {"台湾", {"twd"}}, {"臺灣", {"twd"}}, {"澳门", {"macau", "macao"}},
-	{"澳門", {"macau", "macao"}}, {"中国", {"china"}}, {"坐标系", {""}}, {"投影", {""}},
+	{"高斯-克吕格", {"gauss-kruger", "gauss kruger", "gk_"}},
+	{"高斯克吕格", {"gauss-kruger", "gauss kruger", "gk_"}},
+	{"高斯", {"gauss-kruger", "gauss kruger", "gk_"}},
+	{"三度带", {"3-degree", "3_degree"}},
+	{"3度带", {"3-degree", "3_degree"}},
+	{"六度带", {"6-degree", "gauss-kruger zone"}},
+	{"6度带", {"6-degree", "gauss-kruger zone"}},
+	{"墨卡托", {"mercator"}},
+	{"香港", {"hong kong"}},
+	{"台湾", {"twd"}},
+	{"臺灣", {"twd"}},
+	{"澳门", {"macau", "macao"}},
+	{"澳門", {"macau", "macao"}},
+	{"中国", {"china"}},
+	{"坐标系", {""}},
+	{"投影", {""}},
 };
 
 static void add_text(struct query *q, const char *s, size_t len)
 {
 	if (len == 0 || q->n == TERMS_MAX)
 		return;
-	(void)snprintf(q->term[q->n].text[0], sizeof(q->term->text[0]), "%.*s", (int)text_cut(s, len, 63), s);
+	(void)snprintf(
+	    q->term[q->n].text[0], sizeof(q->term->text[0]), "%.*s", (int)text_cut(s, len, 63), s);
 	q->term[q->n++].n = 1;
 }
 
@@ -63,9 +78,11 @@ static size_t translate(struct query *q, const char *s)
 
 		if (strncmp(s, translations[i].chinese, n) != 0)
 			continue;
-		for (size_t k = 0; k < OPTIONS_MAX && translations[i].text[k] != NULL && q->n < TERMS_MAX; k++)
+		for (size_t k = 0;
+		     k < OPTIONS_MAX && translations[i].text[k] != NULL && q->n < TERMS_MAX; k++)
 			if (*translations[i].text[k] != '\0')
-				(void)snprintf(q->term[q->n].text[q->term[q->n].n++], 64, "%s", translations[i].text[k]);
+				(void)snprintf(q->term[q->n].text[q->term[q->n].n++], 64, "%s",
+				    translations[i].text[k]);
 		if (q->n < TERMS_MAX && q->term[q->n].n > 0)
 			q->n++;
 		return n;
@@ -136,12 +153,15 @@ static bool term_in_area(const struct crs_index *ix, struct term *t, uint32_t ar
 	if (area >= crs_index_areas(ix))
 		return false;
 	if (t->areas[area] == 0)
-		t->areas[area] = term_in(t, crs_index_text(ix, crs_index_area(ix, area)->folded)) ? 2 : 1;
+		t->areas[area] = term_in(t, crs_index_text(ix, crs_index_area(ix, area)->folded))
+		    ? 2
+		    : 1;
 	return t->areas[area] == 2;
 }
 
-/* 0 TEXT is the name or an alias, 1 the same in 3D, 2 the name begins with TEXT; -1 none of these. */
-static int rank_name(const struct crs_file_entry *e, const char *name, const char *aliases, const char *text)
+/* 0 TEXT is the name or an alias, 1 the same in 3D, 2 the name begins with it; -1 none of these. */
+static int rank_name(
+    const struct crs_file_entry *e, const char *name, const char *aliases, const char *text)
 {
 	size_t len = strlen(text);
 	const char *p;
@@ -166,7 +186,8 @@ static int rank_of(const struct crs_index *ix, struct query *q, const struct crs
 		if (term_in(&q->term[i], name))
 			continue;
 		in_name = false;
-		if (!(*aliases != '\0' && term_in(&q->term[i], aliases)) && !term_in_area(ix, &q->term[i], e->area))
+		if (!(*aliases != '\0' && term_in(&q->term[i], aliases)) &&
+		    !term_in_area(ix, &q->term[i], e->area))
 			return -1;
 	}
 	best = rank_name(e, name, aliases, q->folded);
@@ -232,10 +253,11 @@ static void by_code(const struct crs_index *ix, const char *q, struct hits *hits
 		for (size_t i = 0; i < crs_index_size(ix); i++) {
 			const struct crs_file_entry *e = crs_index_entry(ix, i);
 			const char *code = crs_index_text(ix, e->code), *number = strchr(code, ':');
-			const char *a = any && number != NULL ? number + 1 : code, *b = any ? digits : wanted;
+			const char *a = any && number != NULL ? number + 1 : code,
+			           *b = any ? digits : wanted;
 
-			if (!crs_is_searchable(e) || !text_starts(a, b) || (strcmp(a, b) == 0) != (exact == 1) ||
-			    (exact == 0 && e->deprecated))
+			if (!crs_is_searchable(e) || !text_starts(a, b) ||
+			    (strcmp(a, b) == 0) != (exact == 1) || (exact == 0 && e->deprecated))
 				continue;
 			hits->v[hits->n++] = (uint32_t)i;
 		}
@@ -267,9 +289,11 @@ static json_object *answer(const char *q, size_t total, json_object *results)
 	return json_set(json_set_int(o, "total", (int64_t)total), "results", results);
 }
 
-json_object *crs_index_search(const struct crs_index *ix, const char *q, size_t limit, const char *favourites)
+json_object *crs_index_search(
+    const struct crs_index *ix, const char *q, size_t limit, const char *favourites)
 {
-	CLEAN_FREE char *trimmed = text_trim(q), *folded = trimmed != NULL ? text_fold_plain(trimmed) : NULL;
+	CLEAN_FREE char *trimmed = text_trim(q),
+	                *folded = trimmed != NULL ? text_fold_plain(trimmed) : NULL;
 	json_object *results;
 	struct query query = {0};
 	struct hits hits = {0};

@@ -5,7 +5,8 @@
 
 static const char *scalar(json_object *v)
 {
-	if (v == NULL || json_object_is_type(v, json_type_object) || json_object_is_type(v, json_type_array))
+	if (v == NULL || json_object_is_type(v, json_type_object) ||
+	    json_object_is_type(v, json_type_array))
 		return NULL;
 	return json_object_get_string(v);
 }
@@ -53,7 +54,8 @@ bool fields_bool(const json_object *fields, const char *name, bool def, json_obj
 		return def;
 	if (text_bool(s, &v))
 		return v;
-	problems_add(errors, problem_str(problem_str(problem_new("bad_boolean"), "field", name), "value", s));
+	problems_add(errors,
+	    problem_str(problem_str(problem_new("bad_boolean"), "field", name), "value", s));
 	return def;
 }
 

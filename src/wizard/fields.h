@@ -1,6 +1,6 @@
 /*
- * Fields of a form as the steps get them: {name: text or [texts]}.  A JSON body's numbers and booleans count as their
- * text, so that one set of rules serves all encodings.
+ * Fields of a form as the steps get them: {name: text or [texts]}.  A JSON body's numbers and
+ * booleans count as their text, so that one set of rules serves all encodings.
  */
 #ifndef SLIPWAY_WIZARD_FIELDS_H
 #define SLIPWAY_WIZARD_FIELDS_H

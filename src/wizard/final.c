@@ -30,9 +30,10 @@ static void keep(json_object *out, const char *key, const json_object *from, con
 
 json_object *final_defaults(const struct session *s)
 {
-	static const char *const kept[] = {"title", "titles", "abstract", "keywords", "permissions", "mode", "dataset", "names",
-	    "extra_columns", "store_spatial_files", "bad_rows"};
-	const json_object *final = session_input(s, STEP_FINAL), *save = session_input(s, STEP_SAVE);
+	static const char *const kept[] = {"title", "titles", "abstract", "keywords", "permissions",
+	    "mode", "dataset", "names", "extra_columns", "store_spatial_files", "bad_rows"};
+	const json_object *final = session_input(s, STEP_FINAL),
+	                  *save = session_input(s, STEP_SAVE);
 	json_object *o = json_object_new_object();
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
@@ -57,8 +58,8 @@ json_object *final_defaults(const struct session *s)
 
 /* ---- fields */
 
-static void put_word(const json_object *fields, const char *name, const char *const *words, json_object *input,
-    json_object **errors)
+static void put_word(const json_object *fields, const char *name, const char *const *words,
+    json_object *input, json_object **errors)
 {
 	const char *s = fields_choice(fields, name);
 
@@ -97,7 +98,8 @@ static json_object *map_of(json_object *input, const char *key)
 }
 
 /* title_<i> and name_<i> of the chosen layers. */
-static void put_per_layer(const struct session *s, const json_object *fields, json_object *input, json_object **errors)
+static void put_per_layer(
+    const struct session *s, const json_object *fields, json_object *input, json_object **errors)
 {
 	CLEAN_JSON json_object *layers = choice_layers(s);
 	json_object *layer;
@@ -123,10 +125,11 @@ static void put_per_layer(const struct session *s, const json_object *fields, js
 	}
 }
 
-static void put_permissions(const json_object *fields, subject_fn *exists, void *arg, json_object *input,
-    json_object **errors, json_object **warnings)
+static void put_permissions(const json_object *fields, subject_fn *exists, void *arg,
+    json_object *input, json_object **errors, json_object **warnings)
 {
-	const char *json = fields_text(fields, "permissions"), *access = fields_choice(fields, "access");
+	const char *json = fields_text(fields, "permissions"),
+	           *access = fields_choice(fields, "access");
 	json_object *rights = NULL;
 
 	if (json != NULL && *json != '\0') {
@@ -140,7 +143,8 @@ static void put_permissions(const json_object *fields, subject_fn *exists, void 
 		json_set(input, "permissions", rights);
 }
 
-static void check_target(const struct session *s, const json_object *fields, json_object *input, json_object **errors)
+static void check_target(
+    const struct session *s, const json_object *fields, json_object *input, json_object **errors)
 {
 	static const char *const modes[] = {"create", "overwrite", "append", NULL};
 	const char *dataset = fields_choice(fields, "dataset");
@@ -160,14 +164,16 @@ static void check_target(const struct session *s, const json_object *fields, jso
 		fail(errors, "dataset_unknown", "dataset", NULL);
 	/* One dataset takes one layer: which of several would be a guess. */
 	if (json_len(layers) > 1)
-		problems_add(errors, problem_arg_int(problem_str(problem_new("target_one_layer"), "field", "mode"), "count",
-		    (int64_t)json_len(layers)));
+		problems_add(errors,
+		    problem_arg_int(problem_str(problem_new("target_one_layer"), "field", "mode"),
+		        "count", (int64_t)json_len(layers)));
 }
 
-void final_check(const struct session *s, const json_object *fields, subject_fn *exists, void *arg, json_object **ret_input,
-    json_object **errors, json_object **warnings)
+void final_check(const struct session *s, const json_object *fields, subject_fn *exists, void *arg,
+    json_object **ret_input, json_object **errors, json_object **warnings)
 {
-	static const char *const extra[] = {"error", "ignore", NULL}, *const bad_rows[] = {"keep", "skip", "fail", NULL};
+	static const char *const extra[] = {"error", "ignore", NULL},
+	                         *const bad_rows[] = {"keep", "skip", "fail", NULL};
 	json_object *input = final_defaults(s), *found = NULL, *keywords, *p;
 	const char *title;
 
@@ -175,7 +181,8 @@ void final_check(const struct session *s, const json_object *fields, subject_fn 
 	if (title == NULL)
 		title = texts_checked(fields, "layer_title", TITLE_MAX, "title_too_long", &found);
 	put_text(input, "title", title);
-	put_text(input, "abstract", texts_checked(fields, "abstract", ABSTRACT_MAX, "abstract_too_long", &found));
+	put_text(input, "abstract",
+	    texts_checked(fields, "abstract", ABSTRACT_MAX, "abstract_too_long", &found));
 	put_per_layer(s, fields, input, &found);
 	keywords = texts_keywords(fields, &found);
 	if (keywords != NULL)
@@ -207,20 +214,24 @@ static const char *typed(const json_object *fields, const char *name, const char
 	return s != NULL ? s : stored;
 }
 
-static json_object *layer_items(const struct session *s, const json_object *fields, const json_object *input)
+static json_object *layer_items(
+    const struct session *s, const json_object *fields, const json_object *input)
 {
 	CLEAN_JSON json_object *layers = choice_layers(s);
 	json_object *list = json_object_new_array(), *layer;
 
 	JSON_EACH(layer, layers) {
 		char key[24], field[32];
-		json_object *o = json_set_int(json_object_new_object(), "i", json_int(layer, "i", 0));
-		const char *title = json_len(layers) == 1 ? json_str(input, "title", NULL) : NULL, *name;
+		json_object *o = json_set_int(
+		    json_object_new_object(), "i", json_int(layer, "i", 0));
+		const char *title = json_len(layers) == 1 ? json_str(input, "title", NULL) : NULL,
+		           *name;
 		CLEAN_FREE char *derived = name_dataset(choice_name(s, layer));
 
 		(void)snprintf(key, sizeof(key), "%lld", (long long)json_int(layer, "i", 0));
 		name = json_str(json_obj(input, "names"), key, derived);
-		title = json_str(json_obj(input, "titles"), key, title != NULL ? title : choice_name(s, layer));
+		title = json_str(
+		    json_obj(input, "titles"), key, title != NULL ? title : choice_name(s, layer));
 		(void)snprintf(field, sizeof(field), "name_%s", key);
 		json_set_str(o, "name", typed(fields, field, name));
 		(void)snprintf(field, sizeof(field), "title_%s", key);
@@ -241,7 +252,8 @@ static json_object *renamed(const struct session *s)
 		json_object *chosen = json_arr(choice_csv(s, layer), "columns");
 
 		JSON_EACH(c, chosen != NULL ? chosen : json_arr(layer, "columns")) {
-			const char *old = json_str(c, "original", ""), *name = json_str(c, "name", "");
+			const char *old = json_str(c, "original", ""),
+			           *name = json_str(c, "name", "");
 
 			if (*old != '\0' && strcmp(old, name) != 0)
 				json_set_str(info, old, name);
@@ -253,7 +265,8 @@ static json_object *renamed(const struct session *s)
 static json_object *summary(const struct session *s)
 {
 	CLEAN_JSON json_object *layers = choice_layers(s);
-	const json_object *layer = json_len(layers) > 0 ? json_object_array_get_idx(layers, 0) : NULL;
+	const json_object *layer = json_len(layers) > 0 ? json_object_array_get_idx(layers, 0)
+	                                                : NULL;
 	json_object *o = json_object_new_object(), *item;
 	int64_t rows = 0;
 	char buf[48];
@@ -265,10 +278,13 @@ static json_object *summary(const struct session *s)
 	json_set_int(o, "layers", (int64_t)json_len(layers));
 	json_set_str(o, "crs", NULL);
 	if (layer != NULL && srs_layer_has_geometry(s, layer)) {
-		const char *crs = srs_layer_source(s, layer, buf), *code = json_str(choice_srs(s, layer), "code", crs);
+		const char *crs = srs_layer_source(s, layer, buf),
+		           *code = json_str(choice_srs(s, layer), "code", crs);
 
 		/* A definition is no name: say how the file calls it. */
-		json_set_str(o, "crs", strlen(code) < sizeof(buf) ? code : json_str(json_obj(layer, "crs"), "name", ""));
+		json_set_str(o, "crs",
+		    strlen(code) < sizeof(buf) ? code
+		                               : json_str(json_obj(layer, "crs"), "name", ""));
 	}
 	json_set_str(o, "target", json_str(session_input(s, STEP_SRS), "target", ""));
 	return o;
@@ -278,22 +294,26 @@ json_object *final_model(const struct session *s, const json_object *fields)
 {
 	CLEAN_JSON json_object *input = final_defaults(s);
 	json_object *o = json_object_new_object(), *keywords, *errors = NULL;
-	const json_object *time = session_input(s, STEP_TIME), *permissions = json_obj(input, "permissions");
+	const json_object *time = session_input(s, STEP_TIME),
+	                  *permissions = json_obj(input, "permissions");
 	const char *access = typed(fields, "access", permissions_access(permissions));
 
 	json_set(o, "layers", layer_items(s, fields, input));
 	json_set_str(o, "abstract", typed(fields, "abstract", json_str(input, "abstract", "")));
 	keywords = texts_keywords(fields, &errors);
 	json_object_put(errors);
-	json_set(o, "keywords", keywords != NULL ? keywords : json_copy(json_arr(input, "keywords")));
+	json_set(
+	    o, "keywords", keywords != NULL ? keywords : json_copy(json_arr(input, "keywords")));
 	json_set(o, "permissions", json_copy(permissions));
 	json_set_str(o, "access", access);
 	json_set_str(o, "mode", typed(fields, "mode", json_str(input, "mode", "create")));
 	json_set_str(o, "dataset", typed(fields, "dataset", json_str(input, "dataset", "")));
-	json_set_str(o, "extra_columns", typed(fields, "extra_columns", json_str(input, "extra_columns", "error")));
+	json_set_str(o, "extra_columns",
+	    typed(fields, "extra_columns", json_str(input, "extra_columns", "error")));
 	json_set_bool(o, "store_spatial_files", json_bool(input, "store_spatial_files", true));
 	json_set_str(o, "bad_rows", typed(fields, "bad_rows", json_str(input, "bad_rows", "keep")));
 	json_set(o, "info", renamed(s));
-	json_set(o, "time", time != NULL && session_has_input(s, STEP_TIME) ? json_copy(time) : NULL);
+	json_set(
+	    o, "time", time != NULL && session_has_input(s, STEP_TIME) ? json_copy(time) : NULL);
 	return json_set(o, "summary", summary(s));
 }

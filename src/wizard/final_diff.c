@@ -18,13 +18,15 @@ struct diff {
 /* Columns the import itself adds or that a catalogue shows but nobody sends. */
 static bool is_ours(const char *name)
 {
-	return text_ieq(name, "fid") || text_ieq(name, "geom") || text_ieq(name, "_time_start") || text_ieq(name, "_time_end");
+	return text_ieq(name, "fid") || text_ieq(name, "geom") || text_ieq(name, "_time_start") ||
+	    text_ieq(name, "_time_end");
 }
 
 /* The columns LAYER will have: the csv step may have renamed, retyped or dropped some. */
 static json_object *columns_of(const struct session *s, const json_object *layer)
 {
-	json_object *chosen = json_arr(choice_csv(s, layer), "columns"), *list = json_object_new_array(), *c;
+	json_object *chosen = json_arr(choice_csv(s, layer), "columns"),
+	            *list = json_object_new_array(), *c;
 
 	JSON_EACH(c, chosen != NULL ? chosen : json_arr(layer, "columns"))
 		if (json_bool(c, "use", true))
@@ -57,8 +59,10 @@ static bool fits(const char *from, const char *to)
 	return strcmp(to, "datetime") == 0 && strcmp(from, "date") == 0;
 }
 
-/* The first cell the jail found that is not of type TO, from the inspected column of the same name in the file. */
-static const json_object *first_misfit(const json_object *layer, const json_object *column, const char *to)
+/* The first cell the jail found that is not of type TO, from the inspected column of the same name
+ * in the file. */
+static const json_object *first_misfit(
+    const json_object *layer, const json_object *column, const char *to)
 {
 	json_object *c;
 
@@ -80,9 +84,11 @@ static json_object *changed_item(const char *name, const char *from, const char 
 	return json_set_str(json_set_str(o, "from", from), "to", to);
 }
 
-static void compare_type(const json_object *layer, const json_object *new, const json_object *old, struct diff *d)
+static void compare_type(
+    const json_object *layer, const json_object *new, const json_object *old, struct diff *d)
 {
-	const char *name = json_str(old, "name", ""), *from = json_str(old, "type", "text"), *to = json_str(new, "type", "text");
+	const char *name = json_str(old, "name", ""), *from = json_str(old, "type", "text"),
+	           *to = json_str(new, "type", "text");
 	const json_object *bad;
 	json_object *p;
 
@@ -98,12 +104,15 @@ static void compare_type(const json_object *layer, const json_object *new, const
 	bad = first_misfit(layer, new, from);
 	if (bad != NULL) {
 		problem_int(p, "row", json_int(bad, "row", 0));
-		problem_str(p, "value", json_get(bad, "value") != NULL ? json_object_get_string(json_get(bad, "value")) : "");
+		problem_str(p, "value",
+		    json_get(bad, "value") != NULL ? json_object_get_string(json_get(bad, "value"))
+		                                   : "");
 	}
 	problems_add(&d->errors, p);
 }
 
-static void compare_columns(const json_object *layer, json_object *news, json_object *olds, bool ignore_extra, struct diff *d)
+static void compare_columns(const json_object *layer, json_object *news, json_object *olds,
+    bool ignore_extra, struct diff *d)
 {
 	json_object *c;
 
@@ -125,8 +134,9 @@ static void compare_columns(const json_object *layer, json_object *news, json_ob
 			continue;
 		json_object_array_add(d->extra, json_object_new_string(name));
 		if (d->append && !ignore_extra)
-			problems_add(&d->errors, problem_str(problem_str(problem_new("schema_mismatch"), "column", name), "file",
-			    json_str(layer, "file", NULL)));
+			problems_add(&d->errors,
+			    problem_str(problem_str(problem_new("schema_mismatch"), "column", name),
+			        "file", json_str(layer, "file", NULL)));
 	}
 }
 
@@ -159,8 +169,8 @@ static const char *single(const char *geometry, char out[64])
 
 static bool is_any(const char *geometry)
 {
-	return *geometry == '\0' || text_ieq(geometry, "Unknown") || text_ieq(geometry, "Geometry") ||
-	    text_ieq(geometry, "Any");
+	return *geometry == '\0' || text_ieq(geometry, "Unknown") ||
+	    text_ieq(geometry, "Geometry") || text_ieq(geometry, "Any");
 }
 
 static const char *geometry_of(const struct session *s, const json_object *layer)
@@ -175,7 +185,8 @@ static const char *geometry_of(const struct session *s, const json_object *layer
 
 static json_object *from_to(const char *from, const char *to, bool same)
 {
-	json_object *o = json_set_str(json_set_str(json_object_new_object(), "from", from), "to", to);
+	json_object *o = json_set_str(
+	    json_set_str(json_object_new_object(), "from", from), "to", to);
 
 	return json_set_bool(o, "same", same);
 }
@@ -185,11 +196,14 @@ static void compare_geometry(const char *from, const char *to, struct diff *d, j
 	char a[64], b[64];
 	bool same = text_ieq(from, to), fit;
 
-	/* Single goes into multi; anything into "any"; what is not known yet is judged by the import. */
+	/* Single goes into multi; anything into "any"; what is not known yet is judged by the
+	 * import. */
 	fit = same || is_any(from) || is_any(to) || text_ieq(single(from, a), single(to, b));
 	json_set(out, "geometry", from_to(from, to, same));
 	if (d->append && !fit)
-		problems_add(&d->errors, problem_arg(problem_arg(problem_new("geometry_mismatch"), "from", from), "to", to));
+		problems_add(&d->errors,
+		    problem_arg(
+		        problem_arg(problem_new("geometry_mismatch"), "from", from), "to", to));
 }
 
 static const char *new_crs(const struct session *s, const json_object *layer, char buf[48])
@@ -201,11 +215,11 @@ static const char *new_crs(const struct session *s, const json_object *layer, ch
 	return *target != '\0' ? target : srs_layer_source(s, layer, buf);
 }
 
-json_object *final_diff(const struct session *s, const json_object *layer, const json_object *dataset, const char *mode,
-    bool ignore_extra)
+json_object *final_diff(const struct session *s, const json_object *layer,
+    const json_object *dataset, const char *mode, bool ignore_extra)
 {
-	struct diff d = {json_object_new_array(), json_object_new_array(), json_object_new_array(), json_object_new_array(),
-	    NULL, strcmp(mode, "append") == 0};
+	struct diff d = {json_object_new_array(), json_object_new_array(), json_object_new_array(),
+	    json_object_new_array(), NULL, strcmp(mode, "append") == 0};
 	CLEAN_JSON json_object *news = columns_of(s, layer);
 	const char *type = type_of(s, layer), *old_type = json_str(dataset, "type", ""), *crs;
 	const char *old_crs = json_str(json_obj(dataset, "crs"), "code", "");
@@ -214,12 +228,14 @@ json_object *final_diff(const struct session *s, const json_object *layer, const
 	char buf[48];
 
 	if (strcmp(type, old_type) != 0 || (d.append && strcmp(type, "raster") == 0)) {
-		p = problem_arg(problem_arg(problem_new("kind_mismatch"), "from", old_type), "to", type);
+		p = problem_arg(
+		    problem_arg(problem_new("kind_mismatch"), "from", old_type), "to", type);
 		problems_add(&d.errors, problem_str(p, "file", json_str(layer, "file", NULL)));
 	}
 	compare_columns(layer, news, json_arr(dataset, "columns"), ignore_extra, &d);
 	if (strcmp(type, "vector") == 0 && strcmp(old_type, "vector") == 0)
-		compare_geometry(json_str(dataset, "geometry", "Unknown"), geometry_of(s, layer), &d, o);
+		compare_geometry(
+		    json_str(dataset, "geometry", "Unknown"), geometry_of(s, layer), &d, o);
 	else
 		json_set(o, "geometry", NULL);
 	crs = new_crs(s, layer, buf);
@@ -227,8 +243,10 @@ json_object *final_diff(const struct session *s, const json_object *layer, const
 	json_set(o, "missing", d.missing);
 	json_set(o, "extra", d.extra);
 	json_set(o, "changed", d.changed);
-	json_set(o, "crs", from_to(old_crs, strlen(crs) < sizeof(buf) ? crs : "", strcmp(old_crs, crs) == 0));
+	json_set(o, "crs",
+	    from_to(old_crs, strlen(crs) < sizeof(buf) ? crs : "", strcmp(old_crs, crs) == 0));
 	json_set_int(o, "rows_before", before);
-	json_set(o, "rows_after", rows < 0 ? NULL : json_object_new_int64(d.append ? before + rows : rows));
+	json_set(o, "rows_after",
+	    rows < 0 ? NULL : json_object_new_int64(d.append ? before + rows : rows));
 	return json_set(o, "errors", d.errors != NULL ? d.errors : json_object_new_array());
 }

@@ -32,11 +32,12 @@ static bool is_plain(const char *s, size_t n)
 	return n > 0 && n <= 8;
 }
 
-/* Extensions in front of a second one that belong to it: roads.shp.xml, dem.tif.aux.xml, dem.tif.ovr. */
+/* Extensions in front of a second one that belong to it: roads.shp.xml, dem.tif.aux.xml,
+ * dem.tif.ovr. */
 static bool is_inner(const char *s, size_t n)
 {
-	static const char *const inner[] = {"shp", "tif", "tiff", "geotif", "geotiff", "png", "jpg", "jpeg", "asc", "grd", "aux",
-	    "img", "jp2", "ntf", "kml", "csv", "gml"};
+	static const char *const inner[] = {"shp", "tif", "tiff", "geotif", "geotiff", "png", "jpg",
+	    "jpeg", "asc", "grd", "aux", "img", "jp2", "ntf", "kml", "csv", "gml"};
 
 	for (size_t i = 0; i < sizeof(inner) / sizeof(*inner); i++)
 		if (strlen(inner[i]) == n && strncasecmp(inner[i], s, n) == 0)
@@ -44,7 +45,8 @@ static bool is_inner(const char *s, size_t n)
 	return false;
 }
 
-/* The extension of NAME, lower case and of our characters only, into EXT; returns the length of the stem. */
+/* The extension of NAME, lower case and of our characters only, into EXT; returns the length of the
+ * stem. */
 static size_t split_name(const char *name, char ext[EXT_MAX])
 {
 	size_t len = strlen(name), end = len, stem = len;
@@ -54,7 +56,8 @@ static size_t split_name(const char *name, char ext[EXT_MAX])
 
 		while (dot > 0 && name[dot - 1] != '.')
 			dot--;
-		if (dot <= 1 || !is_plain(name + dot, end - dot) || (part > 0 && !is_inner(name + dot, end - dot)))
+		if (dot <= 1 || !is_plain(name + dot, end - dot) ||
+		    (part > 0 && !is_inner(name + dot, end - dot)))
 			break;
 		if (len - dot >= EXT_MAX)
 			break;
@@ -69,7 +72,8 @@ static size_t split_name(const char *name, char ext[EXT_MAX])
 	return stem;
 }
 
-/* The number of the first file whose stem is that of file N (from 1): GDAL finds side files by equal stems. */
+/* The number of the first file whose stem is that of file N (from 1): GDAL finds side files by
+ * equal stems. */
 static int64_t stem_number(json_object *uploads, size_t n, const char *folded)
 {
 	for (size_t k = 0; k < n; k++) {
@@ -107,7 +111,8 @@ static json_object *files_of(const struct session *s)
 		json_object *f = json_object_new_object();
 
 		(void)snprintf(path, sizeof(path), "%lld.%s",
-		    (long long)(folded != NULL ? stem_number(uploads, k, folded) : (int64_t)k + 1), ext);
+		    (long long)(folded != NULL ? stem_number(uploads, k, folded) : (int64_t)k + 1),
+		    ext);
 		/* Two files of one name: the second stands alone under its own number. */
 		if (is_taken(files, path))
 			(void)snprintf(path, sizeof(path), "%zu.%s", k + 1, ext);
@@ -124,8 +129,8 @@ static json_object *limits_of(const struct config *c)
 {
 	json_object *o = json_object_new_object();
 
-#define X(field, section, key, def)                                                                                    \
-	if (strcmp(section, "jail") == 0)                                                                              \
+#define X(field, section, key, def)       \
+	if (strcmp(section, "jail") == 0) \
 		json_set_int(o, #field, c->field);
 	LIMITS(X)
 #undef X
@@ -146,7 +151,8 @@ static const char *charset_of(const struct session *s)
 static json_object *mosaic_of(const struct session *s)
 {
 	const json_object *save = session_input(s, STEP_SAVE);
-	json_object *o = json_set_bool(json_object_new_object(), "wanted", json_bool(save, "mosaic", false));
+	json_object *o = json_set_bool(
+	    json_object_new_object(), "wanted", json_bool(save, "mosaic", false));
 
 	json_set_str(o, "regex", json_str(save, "mosaic_time_regex", NULL));
 	return json_set_str(o, "value", json_str(save, "mosaic_time_value", NULL));
@@ -154,7 +160,8 @@ static json_object *mosaic_of(const struct session *s)
 
 static json_object *job_new(const struct session *s, const struct config *c, const char *task)
 {
-	json_object *job = json_set_str(json_set_str(json_object_new_object(), "type", "job"), "task", task);
+	json_object *job = json_set_str(
+	    json_set_str(json_object_new_object(), "type", "job"), "task", task);
 
 	json_set(job, "files", files_of(s));
 	json_set_str(job, "charset", charset_of(s));
@@ -187,7 +194,8 @@ static json_object *dialects_of(const struct session *s)
 json_object *message_inspect(const struct session *s, const struct config *c)
 {
 	json_object *job = job_new(s, c, "inspect");
-	const char *last = json_str(s->doc, "last_crs", ""), *site = c->crs_favourites != NULL ? c->crs_favourites : "";
+	const char *last = json_str(s->doc, "last_crs", ""),
+	           *site = c->crs_favourites != NULL ? c->crs_favourites : "";
 	CLEAN_FREE char *favourites = mem_printf("%s%s%s", last, *last != '\0' ? " " : "", site);
 
 	json_set_str(job, "favourites", favourites);
@@ -199,7 +207,8 @@ json_object *message_inspect(const struct session *s, const struct config *c)
 
 static json_object *columns_of(const json_object *layer, const json_object *csv)
 {
-	json_object *list = json_object_new_array(), *all = json_arr(layer, "columns"), *chosen = json_arr(csv, "columns");
+	json_object *list = json_object_new_array(), *all = json_arr(layer, "columns"),
+	            *chosen = json_arr(csv, "columns");
 
 	for (size_t i = 0; i < json_len(all); i++) {
 		const json_object *c = json_object_array_get_idx(all, i), *own = c;
@@ -213,7 +222,8 @@ static json_object *columns_of(const json_object *layer, const json_object *csv)
 		json_set_str(o, "original", json_str(c, "original", json_str(c, "name", "")));
 		json_set_str(o, "type", json_str(own, "type", json_str(c, "type", "text")));
 		json_set_bool(o, "use", json_bool(own, "use", true));
-		json_object_array_add(list, json_set_bool(o, "decimal_comma", json_bool(c, "decimal_comma", false)));
+		json_object_array_add(
+		    list, json_set_bool(o, "decimal_comma", json_bool(c, "decimal_comma", false)));
 	}
 	return list;
 }
@@ -258,8 +268,10 @@ static json_object *time_of(const struct session *s, const json_object *layer)
 	if (f.start >= 0 && f.errors == NULL) {
 		int m = f.zone_min < 0 ? -f.zone_min : f.zone_min;
 
-		(void)snprintf(zone, sizeof(zone), "%c%02d:%02d", f.zone_min < 0 ? '-' : '+', m / 60 % 24, m % 60);
-		o = json_set(json_object_new_object(), "start", time_end(f.start, f.start_kind, f.start_format));
+		(void)snprintf(zone, sizeof(zone), "%c%02d:%02d", f.zone_min < 0 ? '-' : '+',
+		    m / 60 % 24, m % 60);
+		o = json_set(json_object_new_object(), "start",
+		    time_end(f.start, f.start_kind, f.start_format));
 		json_set(o, "end", time_end(f.end, f.end_kind, f.end_format));
 		json_set_str(o, "zone", m == 0 ? "UTC" : zone);
 	}
@@ -273,8 +285,9 @@ static json_object *srs_of_layer(const struct session *s, const json_object *lay
 
 	if (!srs_layer_has_geometry(s, layer))
 		return NULL;
-	return json_set_str(json_set_str(json_object_new_object(), "source", srs_layer_source(s, layer, buf)), "target",
-	    json_str(session_input(s, STEP_SRS), "target", ""));
+	return json_set_str(
+	    json_set_str(json_object_new_object(), "source", srs_layer_source(s, layer, buf)),
+	    "target", json_str(session_input(s, STEP_SRS), "target", ""));
 }
 
 static const char *of_layer(const json_object *final, const char *map, const json_object *layer)
@@ -292,7 +305,8 @@ static const char *title_of(const struct session *s, const json_object *layer, b
 
 	if (title == NULL && single) {
 		title = json_str(final, "title", NULL);
-		title = title != NULL ? title : json_str(session_input(s, STEP_SAVE), "layer_title", NULL);
+		title = title != NULL ? title
+		                      : json_str(session_input(s, STEP_SAVE), "layer_title", NULL);
 	}
 	return title != NULL ? title : choice_name(s, layer);
 }
@@ -319,7 +333,8 @@ static char *table_of(const struct session *s, const json_object *layer, json_ob
 
 static void add_target(const struct session *s, const json_object *layer, json_object *item)
 {
-	const json_object *final = session_input(s, STEP_FINAL), *target = json_obj(s->doc, "target");
+	const json_object *final = session_input(s, STEP_FINAL),
+	                  *target = json_obj(s->doc, "target");
 	const char *mode = json_str(final, "mode", "create");
 	char file[40];
 
@@ -329,14 +344,16 @@ static void add_target(const struct session *s, const json_object *layer, json_o
 	if (strcmp(mode, "append") != 0)
 		return;
 	(void)snprintf(file, sizeof(file), "target-%lld.gpkg", (long long)json_int(layer, "i", 0));
-	json_set(item, "target", json_set_str(json_set_str(json_object_new_object(), "file", file), "table",
-	    json_str(target, "table", json_str(target, "name", ""))));
+	json_set(item, "target",
+	    json_set_str(json_set_str(json_object_new_object(), "file", file), "table",
+	        json_str(target, "table", json_str(target, "name", ""))));
 }
 
-static json_object *import_item(const struct session *s, const json_object *layer, json_object *done, bool single)
+static json_object *import_item(
+    const struct session *s, const json_object *layer, json_object *done, bool single)
 {
-	static const char *const kept[] = {"i", "bundle", "driver", "source_layer", "file", "member", "kind", "sheet",
-	    "dialect", "overlay", "mosaic"};
+	static const char *const kept[] = {"i", "bundle", "driver", "source_layer", "file",
+	    "member", "kind", "sheet", "dialect", "overlay", "mosaic"};
 	const json_object *csv = choice_csv(s, layer), *final = session_input(s, STEP_FINAL);
 	json_object *item = json_object_new_object();
 	const char *decimal = json_str(json_obj(layer, "dialect"), "decimal", NULL);
@@ -346,15 +363,18 @@ static json_object *import_item(const struct session *s, const json_object *laye
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 		json_set(item, kept[i], copy_of(layer, kept[i]));
 	if (charset == NULL)
-		charset = json_str(json_obj(layer, "encoding"), "charset", json_str(json_obj(layer, "dialect"), "charset", NULL));
+		charset = json_str(json_obj(layer, "encoding"), "charset",
+		    json_str(json_obj(layer, "dialect"), "charset", NULL));
 	json_set_str(item, "table", table);
 	json_set_str(item, "title", title_of(s, layer, single));
 	json_set(item, "srs", srs_of_layer(s, layer));
 	json_set_str(item, "charset", charset);
 	json_set(item, "geometry", geometry_of(s, layer));
 	json_set(item, "columns", columns_of(layer, csv));
-	json_set_str(item, "bad_rows", json_str(final, "bad_rows", json_str(csv, "bad_rows", "keep")));
-	json_set_str(item, "decimal", decimal != NULL && (*decimal == '.' || *decimal == ',') ? decimal : NULL);
+	json_set_str(
+	    item, "bad_rows", json_str(final, "bad_rows", json_str(csv, "bad_rows", "keep")));
+	json_set_str(item, "decimal",
+	    decimal != NULL && (*decimal == '.' || *decimal == ',') ? decimal : NULL);
 	json_set(item, "time", time_of(s, layer));
 	add_target(s, layer, item);
 	return item;
@@ -380,6 +400,7 @@ json_object *message_import(const struct session *s, const struct config *c)
 	json_set_str(job, "kind", kind_name(s->kind));
 	JSON_EACH(layer, layers)
 		if (!is_imported(s, layer))
-			json_object_array_add(items, import_item(s, layer, items, json_len(layers) == 1));
+			json_object_array_add(
+			    items, import_item(s, layer, items, json_len(layers) == 1));
 	return json_set(job, "layers", items);
 }

@@ -16,9 +16,16 @@ static const struct {
 	const char *name;
 	int right;
 } names[] = {
-	{"view_resourcebase", 0}, {"download_resourcebase", 1}, {"change_resourcebase", 2},
-	{"change_resourcebase_metadata", 2}, {"change_layer_data", 2}, {"change_layer_style", 2}, {"change_dataset_data", 2},
-	{"change_dataset_style", 2}, {"delete_resourcebase", 3}, {"change_resourcebase_permissions", 4},
+	{"view_resourcebase", 0},
+	{"download_resourcebase", 1},
+	{"change_resourcebase", 2},
+	{"change_resourcebase_metadata", 2},
+	{"change_layer_data", 2},
+	{"change_layer_style", 2},
+	{"change_dataset_data", 2},
+	{"change_dataset_style", 2},
+	{"delete_resourcebase", 3},
+	{"change_resourcebase_permissions", 4},
 	{"publish_resourcebase", -1},
 };
 
@@ -42,7 +49,8 @@ static json_object *words_of(unsigned set)
 
 static json_object *invalid(const char *value)
 {
-	return problem_str(problem_str(problem_new("permissions_invalid"), "field", "permissions"), "value", value);
+	return problem_str(problem_str(problem_new("permissions_invalid"), "field", "permissions"),
+	    "value", value);
 }
 
 /* One subject's list of GeoNode's words; false when it is no list of texts. */
@@ -62,16 +70,18 @@ static bool read_rights(json_object *list, json_object **warnings, json_object *
 		if (right >= 0)
 			set |= 1U << right;
 		if (right == -2)
-			problems_add(warnings, problem_str(problem_str(problem_new("permission_unknown"), "field", "permissions"),
-			    "value", json_object_get_string(item)));
+			problems_add(warnings,
+			    problem_str(problem_str(problem_new("permission_unknown"), "field",
+			                    "permissions"),
+			        "value", json_object_get_string(item)));
 	}
 	*ret = words_of(set);
 	return true;
 }
 
 /* The subjects under KEY ("users", "groups") to RET. */
-static bool read_subjects(const json_object *in, const char *key, subject_fn *exists, void *arg, json_object *ret,
-    json_object **errors, json_object **warnings)
+static bool read_subjects(const json_object *in, const char *key, subject_fn *exists, void *arg,
+    json_object *ret, json_object **errors, json_object **warnings)
 {
 	json_object *all = json_get(in, key), *out = json_object_new_object();
 	bool group = strcmp(key, "groups") == 0, ok = true;
@@ -89,9 +99,12 @@ static bool read_subjects(const json_object *in, const char *key, subject_fn *ex
 		if (!read_rights(list, warnings, &words)) {
 			problems_add(errors, invalid(name));
 			ok = false;
-		} else if ((group || strcmp(name, EVERYBODY) != 0) && exists != NULL && !exists(name, group, arg)) {
-			problems_add(errors, problem_str(problem_str(problem_new("permission_subject"), "field", "permissions"),
-			    "value", name));
+		} else if ((group || strcmp(name, EVERYBODY) != 0) && exists != NULL &&
+		    !exists(name, group, arg)) {
+			problems_add(errors,
+			    problem_str(problem_str(problem_new("permission_subject"), "field",
+			                    "permissions"),
+			        "value", name));
 			ok = false;
 		}
 		json_set(out, name, words);
@@ -99,15 +112,16 @@ static bool read_subjects(const json_object *in, const char *key, subject_fn *ex
 	return ok;
 }
 
-void permissions_check(const char *json, subject_fn *exists, void *arg, json_object **ret, json_object **errors,
-    json_object **warnings)
+void permissions_check(const char *json, subject_fn *exists, void *arg, json_object **ret,
+    json_object **errors, json_object **warnings)
 {
 	CLEAN_JSON json_object *in = NULL;
 	json_object *out;
 	bool users, groups;
 
 	*ret = NULL;
-	if (json_read(json, strlen(json), &json_limits_form, &in) != ERR_OK || !json_object_is_type(in, json_type_object)) {
+	if (json_read(json, strlen(json), &json_limits_form, &in) != ERR_OK ||
+	    !json_object_is_type(in, json_type_object)) {
 		problems_add(errors, invalid(NULL));
 		return;
 	}

@@ -38,7 +38,8 @@ static bool has_keyword(json_object *folded, const char *word)
 	return json_get(folded, word) != NULL;
 }
 
-static void add_keyword(json_object *list, json_object *folded, const char *s, size_t len, json_object **errors)
+static void add_keyword(
+    json_object *list, json_object *folded, const char *s, size_t len, json_object **errors)
 {
 	CLEAN_FREE char *raw = mem_strndup(s, len);
 	CLEAN_FREE char *word = text_trim(raw), *key = word != NULL ? text_fold(word) : NULL;
@@ -50,8 +51,11 @@ static void add_keyword(json_object *list, json_object *folded, const char *s, s
 	if (*key == '\0' || has_keyword(folded, key))
 		return;
 	if (fields_length(word) > KEYWORD_MAX) {
-		problems_add(errors, problem_arg_int(problem_str(problem_str(problem_new("keyword_too_long"), "field",
-		    "keywords"), "value", word), "limit", KEYWORD_MAX));
+		problems_add(errors,
+		    problem_arg_int(problem_str(problem_str(problem_new("keyword_too_long"),
+		                                    "field", "keywords"),
+		                        "value", word),
+		        "limit", KEYWORD_MAX));
 		return;
 	}
 	json_set_bool(folded, key, true);
@@ -76,8 +80,11 @@ json_object *keywords_split(const char *text, json_object **errors)
 	}
 	add_keyword(list, folded, start, (size_t)(p - start), errors);
 	if (json_len(list) > KEYWORDS_MAX)
-		problems_add(errors, problem_arg_int(problem_arg_int(problem_str(problem_new("keywords_too_many"), "field",
-		    "keywords"), "limit", KEYWORDS_MAX), "count", (int64_t)json_len(list)));
+		problems_add(errors,
+		    problem_arg_int(problem_arg_int(problem_str(problem_new("keywords_too_many"),
+		                                        "field", "keywords"),
+		                        "limit", KEYWORDS_MAX),
+		        "count", (int64_t)json_len(list)));
 	return list;
 }
 
@@ -108,7 +115,8 @@ json_object *texts_keywords(const json_object *fields, json_object **errors)
 
 /* ---- texts */
 
-const char *texts_checked(const json_object *fields, const char *name, size_t max, const char *code, json_object **errors)
+const char *texts_checked(
+    const json_object *fields, const char *name, size_t max, const char *code, json_object **errors)
 {
 	const char *s = fields_text(fields, name);
 
@@ -119,7 +127,9 @@ const char *texts_checked(const json_object *fields, const char *name, size_t ma
 		return NULL;
 	}
 	if (fields_length(s) > max) {
-		problems_add(errors, problem_arg_int(problem_str(problem_new(code), "field", name), "limit", (int64_t)max));
+		problems_add(errors,
+		    problem_arg_int(
+		        problem_str(problem_new(code), "field", name), "limit", (int64_t)max));
 		return NULL;
 	}
 	return s;
@@ -160,8 +170,8 @@ static const char *word_of(const char *s, const char *const *words)
 	return NULL;
 }
 
-static void put_word(const json_object *fields, const char *name, const char *const *words, json_object *input,
-    json_object **errors)
+static void put_word(const json_object *fields, const char *name, const char *const *words,
+    json_object *input, json_object **errors)
 {
 	const char *s = fields_choice(fields, name), *word;
 
@@ -177,7 +187,8 @@ static void put_word(const json_object *fields, const char *name, const char *co
 /* How a mosaic's time is presented (8.1). */
 static void put_presentation(const json_object *fields, json_object *input, json_object **errors)
 {
-	static const char *const strategies[] = {"LIST", "DISCRETE_INTERVAL", "CONTINUOUS_INTERVAL", NULL};
+	static const char *const strategies[] = {
+	    "LIST", "DISCRETE_INTERVAL", "CONTINUOUS_INTERVAL", NULL};
 	static const char *const defaults[] = {"MINIMUM", "MAXIMUM", "NEAREST", "FIXED", NULL};
 	const char *res = fields_choice(fields, "time_presentation_res"), *reference, *value;
 	int64_t ms;
@@ -188,11 +199,13 @@ static void put_presentation(const json_object *fields, json_object *input, json
 		json_set_int(input, "time_presentation_res", ms);
 	else if (res != NULL)
 		fail(errors, "time_bad_precision", "time_presentation_res", res);
-	reference = texts_checked(fields, "time_presentation_reference_value", 100, "bad_text", errors);
+	reference = texts_checked(
+	    fields, "time_presentation_reference_value", 100, "bad_text", errors);
 	if (reference != NULL && *reference != '\0')
 		json_set_str(input, "time_presentation_reference_value", reference);
 	value = json_str(input, "time_presentation_default_value", "");
-	if ((strcmp(value, "NEAREST") == 0 || strcmp(value, "FIXED") == 0) && (reference == NULL || *reference == '\0'))
+	if ((strcmp(value, "NEAREST") == 0 || strcmp(value, "FIXED") == 0) &&
+	    (reference == NULL || *reference == '\0'))
 		fail(errors, "time_precision_missing", "time_presentation_reference_value", NULL);
 }
 
@@ -203,13 +216,16 @@ static void put_texts(const json_object *fields, json_object *input, json_object
 		size_t max;              /* characters */
 		const char *code;
 	} texts[] = {
-		{"layer_title", TITLE_MAX, "title_too_long"}, {"abstract", ABSTRACT_MAX, "abstract_too_long"},
-		{"append_to_mosaic_name", 255, "bad_text"}, {"mosaic_time_regex", 200, "bad_text"},
-		{"mosaic_time_value", 200, "bad_text"},
+	    {"layer_title", TITLE_MAX, "title_too_long"},
+	    {"abstract", ABSTRACT_MAX, "abstract_too_long"},
+	    {"append_to_mosaic_name", 255, "bad_text"},
+	    {"mosaic_time_regex", 200, "bad_text"},
+	    {"mosaic_time_value", 200, "bad_text"},
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		const char *s = texts_checked(fields, texts[i].name, texts[i].max, texts[i].code, errors);
+		const char *s = texts_checked(
+		    fields, texts[i].name, texts[i].max, texts[i].code, errors);
 
 		if (s != NULL && *s != '\0')
 			json_set_str(input, texts[i].name, s);
@@ -222,22 +238,28 @@ static void put_booleans(const json_object *fields, json_object *input, json_obj
 		const char *name;
 		bool def;
 	} booleans[] = {
-		{"time", false}, {"non_interactive", false}, {"store_spatial_files", true},
-		{"metadata_uploaded_preserve", false}, {"mosaic", false}, {"append_to_mosaic_opts", false},
+	    {"time", false},
+	    {"non_interactive", false},
+	    {"store_spatial_files", true},
+	    {"metadata_uploaded_preserve", false},
+	    {"mosaic", false},
+	    {"append_to_mosaic_opts", false},
 	};
 	static const char *const unsupported[] = {"metadata_upload_form", "style_upload_form"};
 
 	for (size_t i = 0; i < sizeof(booleans) / sizeof(*booleans); i++)
-		json_set_bool(input, booleans[i].name, fields_bool(fields, booleans[i].name, booleans[i].def, errors));
+		json_set_bool(input, booleans[i].name,
+		    fields_bool(fields, booleans[i].name, booleans[i].def, errors));
 	for (size_t i = 0; i < 2; i++)
 		if (fields_bool(fields, unsupported[i], false, errors))
 			fail(errors, "mode_unsupported", unsupported[i], NULL);
 }
 
-static void put_rest(const json_object *fields, subject_fn *exists, void *arg, json_object *input, json_object **errors,
-    json_object **warnings)
+static void put_rest(const json_object *fields, subject_fn *exists, void *arg, json_object *input,
+    json_object **errors, json_object **warnings)
 {
-	const char *permissions = fields_text(fields, "permissions"), *layer = fields_choice(fields, "layer_id");
+	const char *permissions = fields_text(fields, "permissions"),
+	           *layer = fields_choice(fields, "layer_id");
 	json_object *keywords = texts_keywords(fields, errors), *rights = NULL;
 	int64_t id;
 
@@ -254,8 +276,8 @@ static void put_rest(const json_object *fields, subject_fn *exists, void *arg, j
 		fail(errors, "dataset_unknown", "layer_id", layer);
 }
 
-void save_check(const json_object *fields, subject_fn *exists, void *arg, json_object **ret_input, json_object **errors,
-    json_object **warnings)
+void save_check(const json_object *fields, subject_fn *exists, void *arg, json_object **ret_input,
+    json_object **errors, json_object **warnings)
 {
 	json_object *input = json_object_new_object(), *found = NULL, *p;
 

@@ -28,7 +28,8 @@ static bool is_text(json_object *v, int64_t max)
 
 static bool is_cell(json_object *v, int64_t max)
 {
-	return v == NULL || is_text(v, max) || is_number(v) || json_object_is_type(v, json_type_boolean);
+	return v == NULL || is_text(v, max) || is_number(v) ||
+	    json_object_is_type(v, json_type_boolean);
 }
 
 static bool is_key(json_object *v, int64_t max)
@@ -185,7 +186,8 @@ static bool is_simple(json_object *v, const struct shape *s)
 static enum err check_member(json_object *v, const struct shape *s, struct error *error)
 {
 	if (s->type == SHAPE_OBJECT)
-		return json_object_is_type(v, json_type_object) ? shape_check(v, s->sub, error) : wrong(s, error);
+		return json_object_is_type(v, json_type_object) ? shape_check(v, s->sub, error)
+		                                                : wrong(s, error);
 	if (s->type == SHAPE_LIST)
 		return shape_check_list(v, s->sub, (size_t)s->max, error);
 	if (s->type == SHAPE_MAP_OBJECT)
@@ -239,7 +241,8 @@ enum err shape_check(json_object *o, const struct shape *table, struct error *er
 	return ERR_OK;
 }
 
-enum err shape_check_list(json_object *list, const struct shape *table, size_t max, struct error *error)
+enum err shape_check_list(
+    json_object *list, const struct shape *table, size_t max, struct error *error)
 {
 	json_object *item;
 

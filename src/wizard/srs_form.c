@@ -21,7 +21,8 @@ struct check {
 	bool sent;                 /* any source at all */
 };
 
-static json_object *fail(struct check *c, const char *code, const char *field, const char *value, const json_object *layer)
+static json_object *fail(struct check *c, const char *code, const char *field, const char *value,
+    const json_object *layer)
 {
 	json_object *p = problem_str(problem_new(code), "field", field);
 
@@ -94,16 +95,18 @@ static void add_nearest(struct check *c, json_object *p, const char *code)
 	JSON_EACH(item, near) {
 		size_t n = strlen(text);
 
-		(void)snprintf(text + n, sizeof(text) - n, "%s%s", n > 0 ? ", " : "", json_object_get_string(item));
+		(void)snprintf(text + n, sizeof(text) - n, "%s%s", n > 0 ? ", " : "",
+		    json_object_get_string(item));
 	}
 	problem_arg(p, "nearest", text);
 }
 
 /*
- * Is TEXT a CRS data can be in?  Codes are srs_… or target_….  What the index does not know may still be known to the
- * jail only when there is no index.
+ * Is TEXT a CRS data can be in?  Codes are srs_… or target_….  What the index does not know may
+ * still be known to the jail only when there is no index.
  */
-static bool check_code(struct check *c, const char *text, const char *field, const json_object *layer, char out[48])
+static bool check_code(
+    struct check *c, const char *text, const char *field, const json_object *layer, char out[48])
 {
 	bool target = strcmp(field, "target") == 0;
 	const struct crs_file_entry *e;
@@ -211,7 +214,8 @@ static bool anything_sent(const struct check *c, json_object *layers)
 	JSON_EACH(layer, layers) {
 		char field[32];
 
-		(void)snprintf(field, sizeof(field), "source_%lld", (long long)json_int(layer, "i", 0));
+		(void)snprintf(
+		    field, sizeof(field), "source_%lld", (long long)json_int(layer, "i", 0));
 		if (filled(c->fields, field) != NULL)
 			return true;
 	}
@@ -230,16 +234,17 @@ static void check_charset(struct check *c, json_object *plan)
 	json_set_str(plan, "charset", name);
 }
 
-void srs_check_form(const struct session *s, const json_object *fields, const struct crs_index *ix, json_object **ret_plan,
-    json_object **errors, json_object **warnings)
+void srs_check_form(const struct session *s, const json_object *fields, const struct crs_index *ix,
+    json_object **ret_plan, json_object **errors, json_object **warnings)
 {
 	struct check c = {.s = s, .fields = fields, .ix = ix};
 	CLEAN_JSON json_object *layers = NULL;
-	json_object *layer, *plan = json_object_new_object(), *items = json_object_new_array(), *found = NULL;
+	json_object *layer, *plan = json_object_new_object(), *items = json_object_new_array(),
+	                    *found = NULL;
 	const char *target = filled(fields, "target");
 	char code[48] = "";
 
-	(void)warnings;            /* what is odd is told once the jail has looked: srs_check_answers */
+	(void)warnings; /* what is odd is told once the jail has looked: srs_check_answers */
 	c.errors = &found;
 	*ret_plan = NULL;
 	layers = chosen_layers(&c);
@@ -276,7 +281,8 @@ json_object *srs_questions(const struct session *s, const json_object *plan)
 
 	JSON_EACH(item, json_arr(plan, "layers")) {
 		const json_object *layer = session_layer(s, json_int(item, "i", -1));
-		const char *source = json_str(item, "source", NULL), *wkt = json_str(item, "wkt", NULL);
+		const char *source = json_str(item, "source", NULL),
+		           *wkt = json_str(item, "wkt", NULL);
 		json_object *q, *codes, *box = NULL;
 		char buf[48], code[48];
 		double extent[4];
@@ -299,10 +305,12 @@ json_object *srs_questions(const struct session *s, const json_object *plan)
 			for (int i = 0; i < 4; i++)
 				json_object_array_add(box, json_object_new_double(extent[i]));
 		}
-		q = json_set_str(json_set_str(json_object_new_object(), "type", "job"), "task", "srs");
+		q = json_set_str(
+		    json_set_str(json_object_new_object(), "type", "job"), "task", "srs");
 		json_set_str(json_set(q, "codes", codes), "wkt", wkt);
 		json_set(json_set(q, "extent", box), "extent_crs", NULL);
-		json_object_array_add(list, json_set_str(q, "target", json_str(plan, "target", "")));
+		json_object_array_add(
+		    list, json_set_str(q, "target", json_str(plan, "target", "")));
 	}
 	return list;
 }

@@ -26,7 +26,8 @@ static bool is_ticked(const struct session *s, const json_object *layer, const j
 	for (size_t i = 0; i < n; i++) {
 		const char *text = fields_at(fields, "layer", i);
 
-		if (text != NULL && (strcmp(text, index) == 0 || strcmp(text, json_str(layer, "name", "")) == 0))
+		if (text != NULL &&
+		    (strcmp(text, index) == 0 || strcmp(text, json_str(layer, "name", "")) == 0))
 			return true;
 	}
 	return false;
@@ -36,7 +37,8 @@ static bool is_ticked(const struct session *s, const json_object *layer, const j
 static json_object *crs_of(const struct session *s, const json_object *layer)
 {
 	const json_object *chosen = choice_srs(s, layer), *crs = json_obj(layer, "crs");
-	const char *source = json_str(chosen, "source", "file"), *word = json_str(crs, "source", "none");
+	const char *source = json_str(chosen, "source", "file"),
+	           *word = json_str(crs, "source", "none");
 	json_object *o = json_object_new_object();
 
 	if (strcmp(source, "file") != 0) {
@@ -54,8 +56,10 @@ static json_object *crs_of(const struct session *s, const json_object *layer)
 	return json_set_int(o, "confidence", json_int(crs, "confidence", 0));
 }
 
-/* What LAYER's own field shows first: typed, stored, the file's, a proposal from the table's columns, or "". */
-static const char *source_of(const struct session *s, const json_object *layer, const json_object *fields, char buf[48])
+/* What LAYER's own field shows first: typed, stored, the file's, a proposal from the table's
+ * columns, or "". */
+static const char *source_of(
+    const struct session *s, const json_object *layer, const json_object *fields, char buf[48])
 {
 	const json_object *chosen = choice_srs(s, layer);
 	struct choice_columns c;
@@ -85,11 +89,15 @@ static const char *source_of(const struct session *s, const json_object *layer, 
 		return buf;
 	}
 	/* "lat" and "lon" are degrees; "x" and "y" can be anything. */
-	return is_latitude(json_str(json_object_array_get_idx(json_arr(layer, "columns"), (size_t)c.lat), "original", "")) >= 2 ?
-	    "EPSG:4326" : "";
+	return is_latitude(
+	           json_str(json_object_array_get_idx(json_arr(layer, "columns"), (size_t)c.lat),
+	               "original", "")) >= 2
+	    ? "EPSG:4326"
+	    : "";
 }
 
-static json_object *layer_model(const struct session *s, const json_object *layer, const json_object *fields)
+static json_object *layer_model(
+    const struct session *s, const json_object *layer, const json_object *fields)
 {
 	static const char *const kept[] = {"i", "name", "kind", "geometry", "count", "native_crs"};
 	json_object *o = json_object_new_object(), *box = NULL;
@@ -106,11 +114,13 @@ static json_object *layer_model(const struct session *s, const json_object *laye
 	json_set(o, "extent", box);
 	json_set_bool(o, "selected", is_ticked(s, layer, fields));
 	json_set_bool(o, "has_geometry", srs_layer_has_geometry(s, layer));
-	json_set_bool(o, "needs_crs", srs_layer_has_geometry(s, layer) && *choice_file_srs(s, layer, buf) == '\0');
+	json_set_bool(o, "needs_crs",
+	    srs_layer_has_geometry(s, layer) && *choice_file_srs(s, layer, buf) == '\0');
 	json_set(o, "crs", crs_of(s, layer));
 	json_set_str(o, "source", source_of(s, layer, fields, buf));
-	return json_set(o, "candidates", json_arr(layer, "candidates") != NULL ? copy_of(layer, "candidates") :
-	    json_object_new_array());
+	return json_set(o, "candidates",
+	    json_arr(layer, "candidates") != NULL ? copy_of(layer, "candidates")
+	                                          : json_object_new_array());
 }
 
 /* The srs page of a shapefile corrects the encoding too (17.2). */
@@ -127,13 +137,15 @@ static void add_charset(const struct session *s, const json_object *fields, json
 	for (; *names != NULL; names++)
 		json_object_array_add(list, json_object_new_string(*names));
 	json_set(model, "charsets", list);
-	json_set_str(model, "charset", typed != NULL ? typed : json_str(json_obj(layer, "encoding"), "charset", ""));
+	json_set_str(model, "charset",
+	    typed != NULL ? typed : json_str(json_obj(layer, "encoding"), "charset", ""));
 	json_set(model, "preview", copy_of(layer, "preview"));
 }
 
 json_object *srs_model(const struct session *s, const json_object *fields, json_object *search)
 {
-	json_object *o = json_object_new_object(), *layers = json_object_new_array(), *layer, *supported = NULL;
+	json_object *o = json_object_new_object(), *layers = json_object_new_array(), *layer,
+	            *supported = NULL;
 	const json_object *first = NULL;
 	const char *target = fields_text(fields, "target");
 	bool required = false;
@@ -146,8 +158,10 @@ json_object *srs_model(const struct session *s, const json_object *fields, json_
 		if (!json_bool(m, "selected", false) || !json_bool(m, "has_geometry", false))
 			continue;
 		required = required || json_bool(m, "needs_crs", false);
-		/* One list of suggestions: of the first layer that lacks a CRS, else of the first. */
-		if (first == NULL || (json_bool(m, "needs_crs", false) && *choice_file_srs(s, first, buf) != '\0'))
+		/* One list of suggestions: of the first layer that lacks a CRS, else of the first.
+		 */
+		if (first == NULL ||
+		    (json_bool(m, "needs_crs", false) && *choice_file_srs(s, first, buf) != '\0'))
 			first = layer;
 	}
 	supported = first != NULL ? copy_of(first, "supported") : NULL;
@@ -155,7 +169,8 @@ json_object *srs_model(const struct session *s, const json_object *fields, json_
 	json_set(o, "layers", layers);
 	json_set(o, "supported_crs", supported != NULL ? supported : json_object_new_array());
 	json_set_str(o, "source", first != NULL ? source_of(s, first, fields, buf) : "");
-	json_set_str(o, "target", target != NULL ? target : json_str(session_input(s, STEP_SRS), "target", ""));
+	json_set_str(o, "target",
+	    target != NULL ? target : json_str(session_input(s, STEP_SRS), "target", ""));
 	json_set_bool(o, "required", required);
 	json_set(o, "search", search);
 	add_charset(s, fields, o);

@@ -16,7 +16,8 @@ static bool is_digit(char c)
 
 static bool is_code_char(char c)
 {
-	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '-';
+	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+	    c == '.' || c == '-';
 }
 
 /* Which authority S begins with; its length into *RET_LEN. */
@@ -62,8 +63,10 @@ static bool long_spelling(const char *s, size_t len, char out[48])
 		const char *prefix;
 		char sep;
 	} forms[] = {
-		{"urn:ogc:def:crs:", ':'}, {"urn:x-ogc:def:crs:", ':'}, {"http://www.opengis.net/def/crs/", '/'},
-		{"https://www.opengis.net/def/crs/", '/'},
+	    {"urn:ogc:def:crs:", ':'},
+	    {"urn:x-ogc:def:crs:", ':'},
+	    {"http://www.opengis.net/def/crs/", '/'},
+	    {"https://www.opengis.net/def/crs/", '/'},
 	};
 	const char *end = s + len;
 
@@ -99,8 +102,9 @@ bool srs_spelling(const char *s, char out[48])
 		return put(0, s, len, out);
 	auth = authority(s, &n);
 	if (auth < 0)
-		return (len == 5 || len == 6) && strncasecmp(s, "CRS84", 5) == 0 ? put(2, s, len, out) :
-		    long_spelling(s, len, out);
+		return (len == 5 || len == 6) && strncasecmp(s, "CRS84", 5) == 0
+		    ? put(2, s, len, out)
+		    : long_spelling(s, len, out);
 	if (n < len && s[n] == ':')
 		return put(auth, s + n + 1, len - n - 1, out);
 	/* EPSG4326, but not the start of some other word. */
@@ -109,8 +113,9 @@ bool srs_spelling(const char *s, char out[48])
 
 bool srs_is_offset_system(const char *s)
 {
-	static const char *const words[] = {"gcj02", "bd09", "火星坐标", "火星座標", "百度坐标", "百度座標", "国测局",
-	    "國測局", "高德坐标", "腾讯坐标", "marscoordinate", "baiducoordinate"};
+	static const char *const words[] = {"gcj02", "bd09", "火星坐标", "火星座標", "百度坐标",
+	    "百度座標", "国测局", "國測局", "高德坐标", "腾讯坐标", "marscoordinate",
+	    "baiducoordinate"};
 	CLEAN_FREE char *folded = text_fold(s);
 	size_t n = 0;
 

@@ -14,10 +14,12 @@ static bool is_lower(char c)
 	return c >= 'a' && c <= 'z';
 }
 
-/* Is one of NAME's words (split at other characters, lower→upper and letter/digit changes) on the list of 12.1? */
+/* Is one of NAME's words (split at other characters, lower→upper and letter/digit changes) on the
+ * list of 12.1? */
 static bool has_time_word(const char *name)
 {
-	static const char *const words[] = {"create", "created", "end", "last", "expire", "expires"};
+	static const char *const words[] = {
+	    "create", "created", "end", "last", "expire", "expires"};
 	const char *p = name;
 
 	while (*p != '\0') {
@@ -57,7 +59,8 @@ static bool name_tells_time(const char *name)
 /* Numbers that are years: whole and small, and named so or nearly all of our times. */
 static bool is_year(const json_object *column)
 {
-	const char *name = json_str(column, "name", ""), *original = json_str(column, "original", "");
+	const char *name = json_str(column, "name", ""),
+	           *original = json_str(column, "original", "");
 	int64_t values = json_int(column, "values", 0);
 
 	if (values <= 0 || !json_bool(column, "year_range", false))
@@ -68,7 +71,8 @@ static bool is_year(const json_object *column)
 
 char when_eligible(const json_object *column)
 {
-	const char *type = json_str(column, "type", ""), *original = json_str(column, "original", NULL);
+	const char *type = json_str(column, "type", ""),
+	           *original = json_str(column, "original", NULL);
 
 	if (original == NULL)
 		original = json_str(column, "name", "");
@@ -83,7 +87,8 @@ char when_eligible(const json_object *column)
 		int64_t ok = json_int(time, "ok", 0), bad = json_int(time, "bad", 0);
 
 		/* Bounds before the product: the figures come from a jail. */
-		return ok > 0 && bad >= 0 && (double)ok >= 0.8 * ((double)ok + (double)bad) ? 't' : 0;
+		return ok > 0 && bad >= 0 && (double)ok >= 0.8 * ((double)ok + (double)bad) ? 't'
+		                                                                            : 0;
 	}
 	return 0;
 }

@@ -20,7 +20,8 @@ static const struct choice {
 static const char *const format_fields[2] = {"text_attribute_format", "end_text_attribute_format"};
 
 const char *const time_strategies[] = {"LIST", "DISCRETE_INTERVAL", "CONTINUOUS_INTERVAL", NULL};
-const char *const time_steps[] = {"years", "months", "weeks", "days", "hours", "minutes", "seconds", NULL};
+const char *const time_steps[] = {
+	"years", "months", "weeks", "days", "hours", "minutes", "seconds", NULL};
 
 static void fail(struct time_form *f, const char *code, const char *field, const char *value)
 {
@@ -35,7 +36,9 @@ static json_object *column_at(const json_object *layer, int i)
 {
 	json_object *columns = json_arr(layer, "columns");
 
-	return i >= 0 && (size_t)i < json_len(columns) ? json_object_array_get_idx(columns, (size_t)i) : NULL;
+	return i >= 0 && (size_t)i < json_len(columns)
+	    ? json_object_array_get_idx(columns, (size_t)i)
+	    : NULL;
 }
 
 /* Which column, by its name or by the name in the file; -1 = not in the list of KIND. */
@@ -55,7 +58,8 @@ static int find_column(const json_object *layer, const char *name, char kind)
 }
 
 /* The start (WHICH 0) or end (1) column. */
-static void pick(const json_object *layer, const json_object *form, size_t which, struct time_form *f)
+static void pick(
+    const json_object *layer, const json_object *form, size_t which, struct time_form *f)
 {
 	int *index = which == 0 ? &f->start : &f->end;
 	const char *chosen = NULL, *field = NULL;
@@ -90,7 +94,8 @@ static void pick(const json_object *layer, const json_object *form, size_t which
 
 static json_object *preview_cell(const json_object *layer, const json_object *row, int i)
 {
-	json_object *names = json_arr(json_obj(layer, "preview"), "columns"), *cells = json_arr(row, "cells");
+	json_object *names = json_arr(json_obj(layer, "preview"), "columns"),
+	            *cells = json_arr(row, "cells");
 	const char *name = json_str(column_at(layer, i), "name", "");
 	size_t at = (size_t)i;
 
@@ -103,7 +108,8 @@ static json_object *preview_cell(const json_object *layer, const json_object *ro
 	return at < json_len(cells) ? json_object_array_get_idx(cells, at) : NULL;
 }
 
-static bool parse_cell(json_object *cell, char kind, const struct when_format *f, int zone, int64_t *ms, int64_t *last)
+static bool parse_cell(
+    json_object *cell, char kind, const struct when_format *f, int zone, int64_t *ms, int64_t *last)
 {
 	const char *s = cell != NULL ? json_object_get_string(cell) : NULL;
 	size_t len = s != NULL ? strlen(s) : 0;
@@ -112,7 +118,8 @@ static bool parse_cell(json_object *cell, char kind, const struct when_format *f
 		return false;
 	if (kind == 't')
 		return f != NULL && when_parse(f, s, len, zone, ms, last);
-	return kind == 'y' ? when_parse_year(s, len, ms, last) : when_parse_iso(s, len, zone, ms, last);
+	return kind == 'y' ? when_parse_year(s, len, ms, last)
+	                   : when_parse_iso(s, len, zone, ms, last);
 }
 
 static bool is_empty(json_object *cell)
@@ -136,16 +143,20 @@ static void add_example(struct bad_rows *b, int64_t row, const char *value)
 		if (json_int(e, "row", 0) == row)
 			return;
 	if (json_len(b->examples) < EXAMPLES_MAX)
-		problems_add(&b->examples, json_set_str(json_set_int(json_object_new_object(), "row", row), "value", value));
+		problems_add(&b->examples,
+		    json_set_str(
+		        json_set_int(json_object_new_object(), "row", row), "value", value));
 }
 
-static void warn_bad_rows(struct time_form *f, const char *field, const char *column, struct bad_rows *b)
+static void warn_bad_rows(
+    struct time_form *f, const char *field, const char *column, struct bad_rows *b)
 {
 	json_object *p;
 
 	if (b->count == 0)
 		return;
-	p = problem_str(problem_str(problem_new("time_bad_rows"), "field", field), "column", column);
+	p = problem_str(
+	    problem_str(problem_new("time_bad_rows"), "field", field), "column", column);
 	if (json_len(b->examples) > 0) {
 		const json_object *first = json_object_array_get_idx(b->examples, 0);
 
@@ -173,10 +184,11 @@ static bool is_guessed(const json_object *time, const char *format)
 }
 
 /*
- * A format of the user's own was not tried on all rows by the jail: judge it by the values at hand.  The rest is told
- * by the import's report.
+ * A format of the user's own was not tried on all rows by the jail: judge it by the values at hand.
+ * The rest is told by the import's report.
  */
-static void try_own(const json_object *layer, int i, const struct when_format *format, size_t which, struct time_form *f)
+static void try_own(const json_object *layer, int i, const struct when_format *format, size_t which,
+    struct time_form *f)
 {
 	const json_object *column = column_at(layer, i);
 	struct bad_rows bad = {0};
@@ -223,17 +235,21 @@ static void take_guess(const json_object *column, size_t which, struct time_form
 
 static void fail_ambiguous(const json_object *time, size_t which, struct time_form *f)
 {
-	json_object *p = problem_str(problem_new("time_ambiguous_format"), "field", format_fields[which]);
+	json_object *p = problem_str(
+	    problem_new("time_ambiguous_format"), "field", format_fields[which]);
 	json_object *formats = json_arr(time, "formats");
 
 	if (json_len(formats) >= 2) {
-		problem_arg(p, "first", json_object_get_string(json_object_array_get_idx(formats, 0)));
-		problem_arg(p, "second", json_object_get_string(json_object_array_get_idx(formats, 1)));
+		problem_arg(
+		    p, "first", json_object_get_string(json_object_array_get_idx(formats, 0)));
+		problem_arg(
+		    p, "second", json_object_get_string(json_object_array_get_idx(formats, 1)));
 	}
 	problems_add(&f->errors, p);
 }
 
-static void check_format(const json_object *layer, const json_object *form, size_t which, struct time_form *f)
+static void check_format(
+    const json_object *layer, const json_object *form, size_t which, struct time_form *f)
 {
 	int i = which == 0 ? f->start : f->end;
 	char *out = which == 0 ? f->start_format : f->end_format;
@@ -251,8 +267,8 @@ static void check_format(const json_object *layer, const json_object *form, size
 	format = when_format_new(own, &letters);
 	if (format == NULL) {
 		fail(f, "time_bad_format", format_fields[which], own);
-		problem_arg(json_object_array_get_idx(f->errors, json_len(f->errors) - 1), "letters",
-		    letters != NULL && *letters != '\0' ? letters : own);
+		problem_arg(json_object_array_get_idx(f->errors, json_len(f->errors) - 1),
+		    "letters", letters != NULL && *letters != '\0' ? letters : own);
 		return;
 	}
 	memcpy(out, own, strlen(own) + 1);      /* compiled, so at most WHEN_FORMAT_MAX bytes */
@@ -276,10 +292,12 @@ static const char *find_word(const char *const *words, const char *s)
 static void check_presentation(const json_object *form, struct time_form *f)
 {
 	const char *strategy = fields_choice(form, "presentation_strategy");
-	const char *value = fields_choice(form, "precision_value"), *step = fields_choice(form, "precision_step");
+	const char *value = fields_choice(form, "precision_value"),
+	           *step = fields_choice(form, "precision_step");
 	const char *zone = fields_choice(form, "time_zone");
 
-	f->presentation = strategy == NULL ? time_strategies[0] : find_word(time_strategies, strategy);
+	f->presentation = strategy == NULL ? time_strategies[0]
+	                                   : find_word(time_strategies, strategy);
 	if (f->presentation == NULL) {
 		f->presentation = time_strategies[0];
 		fail(f, "time_bad_strategy", "presentation_strategy", strategy);
@@ -289,9 +307,11 @@ static void check_presentation(const json_object *form, struct time_form *f)
 	if (step != NULL && (f->precision_step = find_word(time_steps, step)) == NULL)
 		fail(f, "time_bad_precision", "precision_step", step);
 	if ((value == NULL || step == NULL) && strcmp(f->presentation, "DISCRETE_INTERVAL") == 0)
-		fail(f, "time_precision_missing", value == NULL ? "precision_value" : "precision_step", NULL);
+		fail(f, "time_precision_missing",
+		    value == NULL ? "precision_value" : "precision_step", NULL);
 	else if ((value == NULL) != (step == NULL))
-		fail(f, "time_bad_precision", value == NULL ? "precision_value" : "precision_step", NULL);
+		fail(f, "time_bad_precision", value == NULL ? "precision_value" : "precision_step",
+		    NULL);
 	if (zone != NULL && !when_zone(zone, &f->zone_min))
 		fail(f, "time_bad_zone", "time_zone", zone);
 }
@@ -302,7 +322,8 @@ struct range {
 	int64_t first, last;     /* ms: smallest instant, largest last instant */
 };
 
-static bool column_range(const json_object *column, char kind, const char *format, struct range *ret)
+static bool column_range(
+    const json_object *column, char kind, const char *format, struct range *ret)
 {
 	const json_object *time = json_obj(column, "time");
 	int64_t ignored;
@@ -321,7 +342,8 @@ static bool column_range(const json_object *column, char kind, const char *forma
 static void check_order(const json_object *layer, struct time_form *f)
 {
 	const json_object *preview = json_obj(layer, "preview");
-	struct when_format *sf = f->start_kind == 't' ? when_format_new(f->start_format, NULL) : NULL;
+	struct when_format *sf = f->start_kind == 't' ? when_format_new(f->start_format, NULL)
+	                                              : NULL;
 	struct when_format *ef = f->end_kind == 't' ? when_format_new(f->end_format, NULL) : NULL;
 	struct bad_rows bad = {0};
 	struct range start, end;
@@ -332,8 +354,10 @@ static void check_order(const json_object *layer, struct time_form *f)
 	JSON_EACH(row, json_arr(preview, "rows")) {
 		int64_t a, b, last, ignored;
 
-		if (!parse_cell(preview_cell(layer, row, f->start), f->start_kind, sf, f->zone_min, &a, &ignored) ||
-		    !parse_cell(preview_cell(layer, row, f->end), f->end_kind, ef, f->zone_min, &b, &last))
+		if (!parse_cell(preview_cell(layer, row, f->start), f->start_kind, sf, f->zone_min,
+		        &a, &ignored) ||
+		    !parse_cell(
+		        preview_cell(layer, row, f->end), f->end_kind, ef, f->zone_min, &b, &last))
 			continue;
 		both++;
 		/* The end of a period is its last instant: 2017 to 2017 is a year. */
@@ -343,16 +367,24 @@ static void check_order(const json_object *layer, struct time_form *f)
 		add_example(&bad, json_int(row, "row", 0),
 		    json_object_get_string(preview_cell(layer, row, f->end)));
 	}
-	if (both > 0 && bad.count == both && json_int(preview, "total_rows", INT64_MAX) <= (int64_t)json_len(json_arr(preview, "rows")))
+	if (both > 0 && bad.count == both &&
+	    json_int(preview, "total_rows", INT64_MAX) <=
+	        (int64_t)json_len(json_arr(preview, "rows")))
 		all = true;
 	if (column_range(column_at(layer, f->start), f->start_kind, f->start_format, &start) &&
-	    column_range(column_at(layer, f->end), f->end_kind, f->end_format, &end) && end.last < start.first)
+	    column_range(column_at(layer, f->end), f->end_kind, f->end_format, &end) &&
+	    end.last < start.first)
 		all = true;
 	if (all)
-		fail(f, "time_end_before_start", choices[1][f->end_kind == 'd' ? 0 : f->end_kind == 't' ? 1 : 2].field,
+		fail(f, "time_end_before_start",
+		    choices[1][f->end_kind == 'd' ? 0
+		            : f->end_kind == 't'  ? 1
+		                                  : 2]
+		        .field,
 		    json_str(column_at(layer, f->end), "name", ""));
 	else
-		warn_bad_rows(f, "end_time_attribute", json_str(column_at(layer, f->end), "name", ""), &bad);
+		warn_bad_rows(
+		    f, "end_time_attribute", json_str(column_at(layer, f->end), "name", ""), &bad);
 	json_object_put(bad.examples);
 	when_format_free(sf);
 	when_format_free(ef);
@@ -366,7 +398,11 @@ void create_time_form(const json_object *layer, const json_object *form, struct 
 	pick(layer, form, 0, ret);
 	pick(layer, form, 1, ret);
 	if (ret->end >= 0 && ret->start < 0 && ret->errors == NULL)
-		fail(ret, "time_end_without_start", choices[1][ret->end_kind == 'd' ? 0 : ret->end_kind == 't' ? 1 : 2].field,
+		fail(ret, "time_end_without_start",
+		    choices[1][ret->end_kind == 'd' ? 0
+		            : ret->end_kind == 't'  ? 1
+		                                    : 2]
+		        .field,
 		    NULL);
 	check_presentation(form, ret);
 	if (ret->start_kind == 't')
@@ -384,13 +420,15 @@ void time_form_done(struct time_form *f)
 	f->errors = f->warnings = NULL;
 }
 
-static void put_column(json_object *o, size_t which, const json_object *layer, int i, char kind, const char *format)
+static void put_column(
+    json_object *o, size_t which, const json_object *layer, int i, char kind, const char *format)
 {
 	if (i < 0)
 		return;
 	for (size_t k = 0; k < 3; k++)
 		if (choices[which][k].kind == kind)
-			json_set_str(o, choices[which][k].field, json_str(column_at(layer, i), "name", ""));
+			json_set_str(
+			    o, choices[which][k].field, json_str(column_at(layer, i), "name", ""));
 	if (kind == 't')
 		json_set_str(o, format_fields[which], format);
 }

@@ -1,5 +1,6 @@
 /*
- * Inside of time parsing: a pattern compiled to operations, and which optional parts of it a value used.
+ * Inside of time parsing: a pattern compiled to operations, and which optional parts of it a value
+ * used.
  */
 #ifndef SLIPWAY_WIZARD_WHEN_FORMAT_H
 #define SLIPWAY_WIZARD_WHEN_FORMAT_H
@@ -10,8 +11,19 @@
 #define WHEN_OPTIONAL_MAX 8    /* brackets of one pattern: with and without each is tried */
 
 enum when_field {
-	F_YEAR, F_YEAR2, F_MONTH, F_MONTH_NAME, F_DAY, F_DAY_OF_YEAR, F_HOUR, F_HOUR12, F_MINUTE, F_SECOND,
-	F_FRACTION, F_AMPM, F_ZONE,
+	F_YEAR,
+	F_YEAR2,
+	F_MONTH,
+	F_MONTH_NAME,
+	F_DAY,
+	F_DAY_OF_YEAR,
+	F_HOUR,
+	F_HOUR12,
+	F_MINUTE,
+	F_SECOND,
+	F_FRACTION,
+	F_AMPM,
+	F_ZONE,
 	F__MAX
 };
 
@@ -38,6 +50,7 @@ struct when_match {
 	unsigned used;     /* bit i: the i-th [ of the pattern was needed */
 };
 
-bool when_format_match(const struct when_format *, const char *s, size_t len, int zone_min, struct when_match *ret);
+bool when_format_match(
+    const struct when_format *, const char *s, size_t len, int zone_min, struct when_match *ret);
 
 #endif

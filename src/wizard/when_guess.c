@@ -7,9 +7,9 @@
 #include "wizard/when_format.h"
 
 /*
- * Every value is counted against every format, yet few formats are tried: the length of the first run of digits and
- * the byte behind it tell which can match at all.  So a column of a million dates costs two or three matches a row,
- * a column of addresses none.
+ * Every value is counted against every format, yet few formats are tried: the length of the first
+ * run of digits and the byte behind it tell which can match at all.  So a column of a million dates
+ * costs two or three matches a row, a column of addresses none.
  */
 
 #define ISO_TIME(t) "[" t "HH[:mm[:ss[.SSS][,SSS]]]"
@@ -110,7 +110,8 @@ static uint32_t possible(const char *s, size_t len)
 	if (i < len && (behind == '$' || behind == '\0'))
 		return 0;
 	for (size_t c = 0; c < N_CANDIDATES; c++)
-		if ((int)(i - start) >= candidates[c].run_min && (int)(i - start) <= candidates[c].run_max &&
+		if ((int)(i - start) >= candidates[c].run_min &&
+		    (int)(i - start) <= candidates[c].run_max &&
 		    strchr(candidates[c].behind, behind) != NULL)
 			set |= 1U << c;
 	return set;
@@ -129,7 +130,7 @@ static void add_distinct(struct tally *t, int64_t ms)
 	}
 	if (t->distinct == NULL)
 		t->distinct = mem_array(DISTINCT_SIZE, sizeof(int64_t));
-	h = ((uint64_t)ms * 0x9E3779B97F4A7C15ULL) >> 49;   /* Fibonacci hashing: the upper 15 bits */
+	h = ((uint64_t)ms * 0x9E3779B97F4A7C15ULL) >> 49; /* Fibonacci hashing: the upper 15 bits */
 	while (t->distinct[h] != 0 && t->distinct[h] != ms)
 		h = (h + 1) % DISTINCT_SIZE;
 	if (t->distinct[h] == 0) {
@@ -150,7 +151,8 @@ static void count(struct tally *t, const struct when_match *m)
 	add_distinct(t, m->ms);
 }
 
-static bool try_candidate(struct when_guess *g, size_t c, const char *s, size_t len, struct when_match *ret)
+static bool try_candidate(
+    struct when_guess *g, size_t c, const char *s, size_t len, struct when_match *ret)
 {
 	struct tally *t = &g->tally[c];
 
@@ -191,14 +193,17 @@ void when_guess_feed(struct when_guess *g, const char *s, size_t len, int64_t ro
 }
 
 /*
- * The candidate's pattern without the parts no value used and without the brackets that were always used together with
- * what is around them: people see "yyyy-MM-dd", not everything that could have been there.
+ * The candidate's pattern without the parts no value used and without the brackets that were always
+ * used together with what is around them: people see "yyyy-MM-dd", not everything that could have
+ * been there.
  */
 static void simplify(const char *pattern, const struct tally *t, char out[WHEN_FORMAT_MAX + 1])
 {
-	int64_t around[WHEN_OPTIONAL_MAX + 1] = {t->ok};   /* by depth: values that used the part we are in */
-	bool shown[WHEN_OPTIONAL_MAX + 1] = {true};        /* by depth: are the part's brackets kept? */
-	size_t n = 0, depth = 0, next = 0, skip = 0;       /* skip: depth from which all is dropped, 0 = none */
+	int64_t around[WHEN_OPTIONAL_MAX + 1] = {
+	    t->ok}; /* by depth: values that used the part we are in */
+	bool shown[WHEN_OPTIONAL_MAX + 1] = {true}; /* by depth: are the part's brackets kept? */
+	size_t n = 0, depth = 0, next = 0,
+	       skip = 0; /* skip: depth from which all is dropped, 0 = none */
 
 	for (const char *p = pattern; *p != '\0'; p++) {
 		bool keep = skip == 0;
@@ -247,7 +252,8 @@ json_object *when_guess_end(struct when_guess *g)
 		return NULL;
 	first = best >= FIRST_PAIR ? best - (best - FIRST_PAIR) % 2 : best;
 	if (best >= FIRST_PAIR)
-		ambiguous = g->tally[first].ok == g->tally[first + 1].ok && g->differ[(first - FIRST_PAIR) / 2] > 0;
+		ambiguous = g->tally[first].ok == g->tally[first + 1].ok &&
+		    g->differ[(first - FIRST_PAIR) / 2] > 0;
 	o = json_object_new_object();
 	json_set_int(o, "ok", t->ok);
 	json_set_int(o, "bad", g->total - t->ok);
@@ -261,8 +267,9 @@ json_object *when_guess_end(struct when_guess *g)
 	}
 	json_set(o, "first_bad", NULL);
 	if (t->ok < g->total)
-		json_set(o, "first_bad", json_set_str(json_set_int(json_object_new_object(), "row", t->first_bad_row),
-		    "value", t->first_bad));
+		json_set(o, "first_bad",
+		    json_set_str(json_set_int(json_object_new_object(), "row", t->first_bad_row),
+		        "value", t->first_bad));
 	json_set_int(o, "min", t->min);
 	json_set_int(o, "max", t->max);
 	json_set_int(o, "distinct", t->n_distinct);
