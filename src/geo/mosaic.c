@@ -1,0 +1,338 @@
+/*
+ * Mosaics: a zip of rasters that are one dataset.  Granules must agree; file names may tell times.
+ * With times the result has one group of bands for each instant, in order, each band described by its instant:
+ * one Cloud Optimized GeoTIFF any program reads.
+ * Source: contracts/wizard.md 8.6.
+ */
+#include <cpl_conv.h>
+#include <cpl_string.h>
+#include <gdal_utils.h>
+#include <ogr_srs_api.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "geo/raster.h"
+#include "geo/output_impl.h"
+#include "wizard/when.h"
+
+#define BLOCK_ROWS  64
+#define REGEX_BYTES 200
+
+/* ---- times in names */
+
+static bool is_raster(enum kind kind)
+{
+	return kind == KIND_TIF || kind == KIND_ASC || kind == KIND_PNG || kind == KIND_JPG || kind == KIND_IMG || kind == KIND_JP2 ||
+	       kind == KIND_NTF;
+}
+
+/* The instant FILE's name tells by RE; false: no match, or no date. */
+static bool time_of_name(regex_t *re, const char *file, int64_t *ret)
+{
+	static const char *const formats[] = { "yyyyMMdd'T'HHmmss'Z'", "yyyyMMdd'T'HHmmss", "yyyyMMddHHmmss", "yyyy-MM-dd", "yyyyMMdd", "yyyyMM", "yyyy" };
+	const char *slash = strrchr(file, '/'), *name = slash != NULL ? slash + 1 : file;
+	regmatch_t m[2];
+	if (regexec(re, name, 2, m, 0) != 0)
+		return false;
+	const regmatch_t *hit = m[1].rm_so >= 0 ? &m[1] : &m[0];
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+		char *bad = NULL;
+		struct when_format *f = when_format_new(formats[i], &bad);
+		bool good = f != NULL && when_parse(f, name + hit->rm_so, (size_t)(hit->rm_eo - hit->rm_so), 0, ret, NULL);
+		when_format_free(f);
+		free(bad);
+		if (good)
+			return true;
+	}
+	return false;
+}
+
+/* Compile what the form or the zip's sidecar says; *RET_HAS: there is one.  A pattern is small, names are short: no backtracking
+ * bomb fits (POSIX matching of 255 bytes ends). */
+static enum err compile(struct job *job, regex_t *re, bool *ret_has)
+{
+	const char *text = json_str(json_obj(job->spec, "mosaic"), "regex", NULL);
+	*ret_has = text != NULL && *text != '\0';
+	if (!*ret_has)
+		return ERR_OK;
+	if (strlen(text) > REGEX_BYTES || regcomp(re, text, REG_EXTENDED) != 0)
+		return job_fail(job, problem_str(problem_str(problem_new("mosaic_time_missing"), "field", "mosaic_time_regex"), "value", text));
+	return ERR_OK;
+}
+
+/* ---- inspection */
+
+static bool same_srs(GDALDatasetH a, GDALDatasetH b)
+{
+	OGRSpatialReferenceH x = GDALGetSpatialRef(a), y = GDALGetSpatialRef(b);
+	return x == NULL || y == NULL ? x == y : OSRIsSame(x, y) != 0;
+}
+
+static bool agrees(GDALDatasetH first, GDALDatasetH ds)
+{
+	return GDALGetRasterCount(first) == GDALGetRasterCount(ds) && same_srs(first, ds) &&
+	       GDALGetRasterDataType(GDALGetRasterBand(first, 1)) == GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
+}
+
+static void widen(json_object *layer, const double e[4])
+{
+	json_object *old = json_arr(layer, "extent"), *list = json_object_new_array();
+	for (size_t k = 0; k < 4; k++) {
+		double v = json_object_get_double(json_at(old, k));
+		bool further = k < 2 ? e[k] < v : e[k] > v;
+		json_object_array_add(list, json_object_new_double(further ? e[k] : v));
+	}
+	json_set(layer, "extent", list);
+}
+
+struct granules {
+	struct job *job;
+	regex_t re;
+	bool timed;
+	GDALDatasetH first;
+	json_object *layer;
+	json_object *list;       /* [{"bundle","time"}] */
+};
+
+static enum err add_granule(struct granules *g, const struct source_set *set, const struct source *src)
+{
+	GDALDatasetH ds = source_open(g->job, src, NULL);
+	int64_t ms = 0;
+	double e[4];
+	enum err err = ERR_OK;
+	if (ds == NULL)
+		return ERR_BAD_REQUEST;
+	if (g->first == NULL) {
+		g->first = ds;
+		g->layer = raster_layer(g->job, src, ds, 0, set->name);
+		if (g->layer == NULL)
+			err = job_fail(g->job, problem_str(problem_new("no_georeference"), "file", src->file));
+		else
+			preview_raster(g->job, ds, 0);
+	} else if (!agrees(g->first, ds)) {
+		err = job_fail(g->job, problem_str(problem_new("mosaic_mismatch"), "file", src->file));
+	} else if (raster_extent(ds, e)) {
+		widen(g->layer, e);
+	}
+	if (err == ERR_OK && g->timed && !time_of_name(&g->re, src->file, &ms))
+		err = job_fail(g->job, problem_str(problem_new("mosaic_time_missing"), "file", src->file));
+	if (ds != g->first)
+		GDALClose(ds);
+	if (err != ERR_OK)
+		return err;
+	json_object *item = json_set_int(json_object_new_object(), "bundle", src->bundle);
+	json_object_array_add(g->list, g->timed ? json_set_int(item, "time", ms) : item);
+	return ERR_OK;
+}
+
+enum err mosaic_inspect(struct job *job, const struct source_set *set, json_object *layers)
+{
+	struct granules g = { .job = job, .list = json_object_new_array() };
+	enum err err = compile(job, &g.re, &g.timed);
+	for (size_t i = 0; i < set->n && err == ERR_OK; i++) {
+		if (is_raster(set->v[i].kind))
+			err = add_granule(&g, set, &set->v[i]);
+	}
+	if (err == ERR_OK && g.layer == NULL)
+		err = job_fail(job, problem_new("format_no_layers"));
+	if (g.first != NULL)
+		GDALClose(g.first);
+	if (g.timed)
+		regfree(&g.re);
+	if (err != ERR_OK) {
+		json_object_put(g.layer);
+		json_object_put(g.list);
+		return err;
+	}
+	json_set(g.layer, "mosaic", json_set(json_object_new_object(), "granules", g.list));
+	json_object_array_add(layers, g.layer);
+	return ERR_OK;
+}
+
+/* ---- import */
+
+static const struct source *by_bundle(const struct source_set *set, int64_t bundle)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->v[i].bundle == bundle)
+			return &set->v[i];
+	}
+	return NULL;
+}
+
+struct instant {
+	int64_t ms;
+	GDALDatasetH ds;         /* merged over the instant's granules */
+};
+
+/* Granules of one instant (TIMED false: all) merged to a GeoTIFF over the whole extent E. */
+static GDALDatasetH merge(struct job *job, const struct source_set *set, const json_object *layer, bool timed, int64_t ms, size_t number)
+{
+	json_object *list = json_arr(json_obj(layer, "mosaic"), "granules"), *item;
+	GDALDatasetH *v = mem_array(json_len(list) + 1, sizeof(*v)), out = NULL;
+	char path[700], name[48];
+	int n = 0, bad = 0;
+	const char *source = json_str(json_obj(layer, "srs"), "source", ""), *target = json_str(json_obj(layer, "srs"), "target", "");
+	char **args = CSLAddString(CSLAddString(NULL, "-of"), "GTiff");
+
+	JSON_EACH(item, list) {
+		const struct source *src = by_bundle(set, json_int(item, "bundle", -1));
+		if (src == NULL || (timed && json_int(item, "time", 0) != ms))
+			continue;
+		v[n] = source_open(job, src, NULL);
+		if (v[n] != NULL)
+			n++;
+	}
+	if (*source != '\0')
+		args = CSLAddString(CSLAddString(args, "-s_srs"), source);
+	if (*target != '\0' || *source != '\0')
+		args = CSLAddString(CSLAddString(args, "-t_srs"), *target != '\0' ? target : source);
+	args = CSLAddString(CSLAddString(args, "-co"), "BIGTIFF=IF_SAFER");
+	(void)snprintf(name, sizeof(name), "work/mosaic-%zu.tif", number);
+	job_out(job, name, path, sizeof(path));
+	GDALWarpAppOptions *o = GDALWarpAppOptionsNew(args, NULL);
+	CSLDestroy(args);
+	if (o != NULL && n > 0)
+		out = GDALWarp(path, NULL, n, v, o, &bad);
+	if (o != NULL)
+		GDALWarpAppOptionsFree(o);
+	for (int i = 0; i < n; i++)
+		GDALClose(v[i]);
+	free(v);
+	if (out == NULL)
+		(void)job_fail(job, problem_str(problem_new("import_failed"), "layer", json_str(layer, "table", "")));
+	return out;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* The distinct instants in order; their number. */
+static size_t instants(const json_object *layer, int64_t **ret)
+{
+	json_object *list = json_arr(json_obj(layer, "mosaic"), "granules"), *item;
+	int64_t *v = mem_array(json_len(list) + 1, sizeof(*v));
+	size_t n = 0, kept = 0;
+	JSON_EACH(item, list) {
+		if (json_get(item, "time") != NULL)
+			v[n++] = json_int(item, "time", 0);
+	}
+	qsort(v, n, sizeof(*v), by_time);
+	for (size_t i = 0; i < n; i++) {
+		if (kept == 0 || v[kept - 1] != v[i])
+			v[kept++] = v[i];
+	}
+	*ret = v;
+	return kept;
+}
+
+/* Copy one band, row block by row block, onto TO's grid; outside FROM's own extent the band keeps its nodata. */
+static bool copy_band(GDALRasterBandH from, GDALRasterBandH to, int x, int y)
+{
+	GDALDataType type = GDALGetRasterDataType(from);
+	int w = GDALGetRasterBandXSize(from), h = GDALGetRasterBandYSize(from);
+	CLEAN_FREE void *rows = mem_array((size_t)w * BLOCK_ROWS, (size_t)GDALGetDataTypeSizeBytes(type));
+	for (int row = 0; row < h; row += BLOCK_ROWS) {
+		int n = h - row < BLOCK_ROWS ? h - row : BLOCK_ROWS;
+		if (GDALRasterIO(from, GF_Read, 0, row, w, n, rows, w, n, type, 0, 0) != CE_None ||
+		    GDALRasterIO(to, GF_Write, x, y + row, w, n, rows, w, n, type, 0, 0) != CE_None)
+			return false;
+	}
+	return true;
+}
+
+/* Where FROM's upper left corner falls on TO's grid, in pixels. */
+static void offset_of(GDALDatasetH from, GDALDatasetH to, int *x, int *y)
+{
+	double a[6], b[6];
+	(void)GDALGetGeoTransform(from, a);
+	(void)GDALGetGeoTransform(to, b);
+	*x = (int)((a[0] - b[0]) / b[1] + 0.5);
+	*y = (int)((a[3] - b[3]) / b[5] + 0.5);
+}
+
+/* An empty raster over ALL's grid with room for N instants. */
+static GDALDatasetH stack_new(struct job *job, GDALDatasetH all, size_t n)
+{
+	char path[700];
+	double gt[6], nodata;
+	int has = 0, bands = GDALGetRasterCount(all);
+	char *options[] = { (char *)(uintptr_t) "TILED=YES", (char *)(uintptr_t) "BIGTIFF=IF_SAFER", (char *)(uintptr_t) "SPARSE_OK=TRUE", NULL };
+	job_out(job, "work/stack.tif", path, sizeof(path));
+	GDALRasterBandH first = GDALGetRasterBand(all, 1);
+	GDALDatasetH out = GDALCreate(GDALGetDriverByName("GTiff"), path, GDALGetRasterXSize(all), GDALGetRasterYSize(all),
+	    bands * (int)n, GDALGetRasterDataType(first), options);
+	if (out == NULL)
+		return NULL;
+	(void)GDALGetGeoTransform(all, gt);
+	(void)GDALSetGeoTransform(out, gt);
+	(void)GDALSetSpatialRef(out, GDALGetSpatialRef(all));
+	nodata = GDALGetRasterNoDataValue(first, &has);
+	for (int b = 1; b <= bands * (int)n && has != 0; b++)
+		(void)GDALSetRasterNoDataValue(GDALGetRasterBand(out, b), nodata);
+	return out;
+}
+
+static enum err write_timed(struct job *job, const struct source_set *set, const json_object *layer, const int64_t *times, size_t n,
+    const char *path)
+{
+	GDALDatasetH all = merge(job, set, layer, false, 0, 0), stack = all == NULL ? NULL : stack_new(job, all, n);
+	int bands = all == NULL ? 0 : GDALGetRasterCount(all);
+	const char *name = json_str(layer, "table", "");
+	enum err err = stack == NULL ? ERR_BAD_REQUEST : ERR_OK;
+	for (size_t i = 0; i < n && err == ERR_OK; i++) {
+		GDALDatasetH one = merge(job, set, layer, true, times[i], i + 1);
+		char iso[32];
+		int x = 0, y = 0;
+		if (one == NULL) {
+			err = ERR_BAD_REQUEST;
+			break;
+		}
+		clock_iso(times[i], iso);
+		offset_of(one, stack, &x, &y);
+		for (int b = 1; b <= bands && err == ERR_OK; b++) {
+			GDALRasterBandH to = GDALGetRasterBand(stack, (int)i * bands + b);
+			GDALSetDescription(to, iso);
+			(void)GDALSetMetadataItem(to, "TIME", iso, NULL);
+			if (!copy_band(GDALGetRasterBand(one, b), to, x, y))
+				err = job_fail(job, problem_str(problem_new("import_failed"), "layer", name));
+		}
+		GDALClose(one);
+		job_progress(job, "import", "merging", name, (int64_t)i + 1, (int64_t)n, 0, false);
+	}
+	if (err == ERR_OK)
+		err = raster_write(job, stack, NULL, path, name);
+	if (stack != NULL)
+		GDALClose(stack);
+	if (all != NULL)
+		GDALClose(all);
+	if (err != ERR_OK && json_len(job->problems) == 0)
+		(void)job_fail(job, problem_str(problem_new("import_failed"), "layer", name));
+	return err;
+}
+
+enum err mosaic_write(struct job *job, const struct source_set *set, const json_object *layer, const char *path, json_object **ret_times)
+{
+	CLEAN_FREE int64_t *times = NULL;
+	size_t n = instants(layer, &times);
+	if (n == 0) {
+		GDALDatasetH all = merge(job, set, layer, false, 0, 0);
+		enum err err = all == NULL ? ERR_BAD_REQUEST : raster_write(job, all, NULL, path, json_str(layer, "table", ""));
+		if (all != NULL)
+			GDALClose(all);
+		return err;
+	}
+	enum err err = write_timed(job, set, layer, times, n, path);
+	if (err == ERR_OK) {
+		json_object *t = json_set_int(json_object_new_object(), "start", times[0]);
+		json_set_int(json_set_int(t, "end", times[n - 1]), "positions", (int64_t)n);
+		*ret_times = json_set_int(t, "bad", 0);
+	}
+	return err;
+}

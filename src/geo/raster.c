@@ -1,0 +1,269 @@
+/*
+ * Rasters: described for the wizard, and written as Cloud Optimized GeoTIFF with overviews.
+ * Source: contracts/wizard.md 5.1, 8.5; OGC 21-026 (COG).
+ */
+#include <cpl_conv.h>
+#include <cpl_string.h>
+#include <gdal_utils.h>
+#include <ogr_srs_api.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+#include "geo/layer.h"
+#include "geo/output_impl.h"
+#include "geo/raster.h"
+
+bool raster_extent(GDALDatasetH ds, double ret[4])
+{
+	double gt[6], w = GDALGetRasterXSize(ds), h = GDALGetRasterYSize(ds);
+	const double corners[4][2] = { { 0, 0 }, { w, 0 }, { 0, h }, { w, h } };
+	if (GDALGetGeoTransform(ds, gt) != CE_None)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		double x = gt[0] + corners[i][0] * gt[1] + corners[i][1] * gt[2];
+		double y = gt[3] + corners[i][0] * gt[4] + corners[i][1] * gt[5];
+		if (!isfinite(x) || !isfinite(y))
+			return false;
+		ret[0] = i == 0 || x < ret[0] ? x : ret[0];
+		ret[1] = i == 0 || y < ret[1] ? y : ret[1];
+		ret[2] = i == 0 || x > ret[2] ? x : ret[2];
+		ret[3] = i == 0 || y > ret[3] ? y : ret[3];
+	}
+	return ret[2] > ret[0] && ret[3] > ret[1];
+}
+
+static const char *colors_of(GDALDatasetH ds)
+{
+	GDALRasterBandH first = GDALGetRasterBand(ds, 1);
+	int n = GDALGetRasterCount(ds);
+	if (GDALGetRasterColorTable(first) != NULL)
+		return "palette";
+	if (GDALGetRasterColorInterpretation(first) == GCI_RedBand)
+		return n >= 4 ? "rgba" : "rgb";
+	return n == 1 ? "gray" : "bands";
+}
+
+json_object *raster_json(GDALDatasetH ds)
+{
+	json_object *o = json_object_new_object(), *pixel = json_object_new_array();
+	GDALRasterBandH first = GDALGetRasterBand(ds, 1);
+	double gt[6] = { 0, 1, 0, 0, 0, -1 };
+	int has_nodata = 0;
+	double nodata = GDALGetRasterNoDataValue(first, &has_nodata);
+	(void)GDALGetGeoTransform(ds, gt);
+	json_set_int(o, "width", GDALGetRasterXSize(ds));
+	json_set_int(o, "height", GDALGetRasterYSize(ds));
+	json_set_int(o, "bands", GDALGetRasterCount(ds));
+	json_set_str(o, "dtype", GDALGetDataTypeName(GDALGetRasterDataType(first)));
+	if (has_nodata != 0)
+		json_set_num(o, "nodata", nodata);
+	else
+		json_set(o, "nodata", NULL);
+	json_object_array_add(pixel, json_object_new_double(hypot(gt[1], gt[4])));
+	json_object_array_add(pixel, json_object_new_double(hypot(gt[2], gt[5])));
+	json_set(o, "pixel", pixel);
+	return json_set_str(o, "colors", colors_of(ds));
+}
+
+json_object *raster_layer(struct job *job, const struct source *src, GDALDatasetH ds, int64_t i, const char *name)
+{
+	json_object *layer = layer_new(src, i, "raster", name, name), *list = json_object_new_array();
+	double e[4];
+	json_set_str(layer, "geometry", "None");
+	json_set_int(layer, "count", 1);
+	json_set(layer, "raster", raster_json(ds));
+	json_set(layer, "columns", json_object_new_array());
+	if (src->overlay != NULL) {
+		json_object *bounds = json_arr(src->overlay, "bounds");
+		json_set(layer, "overlay", json_copy(src->overlay));
+		for (size_t k = 0; k < 4; k++)
+			e[k] = json_object_get_double(json_at(bounds, k));
+	} else if (!raster_extent(ds, e)) {
+		json_object_put(layer);
+		json_object_put(list);
+		return NULL;
+	}
+	for (size_t k = 0; k < 4; k++)
+		json_object_array_add(list, json_object_new_double(e[k]));
+	json_set(layer, "extent", list);
+	OGRSpatialReferenceH wgs = src->overlay != NULL ? srs_of("EPSG:4326") : NULL;
+	OGRSpatialReferenceH srs = wgs != NULL ? wgs : src->no_crs ? NULL : GDALGetSpatialRef(ds);
+	srs_describe(job, srs, e, json_str(job->spec, "favourites", NULL), layer);
+	OSRRelease(wgs);
+	return layer;
+}
+
+enum err raster_inspect(struct job *job, const struct source *src, json_object *layers)
+{
+	GDALDatasetH ds = source_open(job, src, NULL);
+	if (ds == NULL)
+		return ERR_BAD_REQUEST;
+	if (GDALGetRasterCount(ds) == 0) {
+		GDALClose(ds);
+		return job_fail(job, problem_str(problem_new("format_no_layers"), "file", src->file));
+	}
+	int64_t i = (int64_t)json_len(layers);
+	json_object *layer = raster_layer(job, src, ds, i, src->stem);
+	if (layer != NULL) {
+		json_object_array_add(layers, layer);
+		preview_raster(job, ds, i);
+	}
+	GDALClose(ds);
+	return layer != NULL ? ERR_OK : job_fail(job, problem_str(problem_new("no_georeference"), "file", src->file));
+}
+
+/* ---- import */
+
+struct watch {
+	struct job *job;
+	const char *layer;
+};
+
+static int CPL_STDCALL on_progress(double done, const char *message, void *arg)
+{
+	struct watch *w = arg;
+	(void)message;
+	job_progress(w->job, "import", "writing", w->layer, (int64_t)(done * 1000), 1000, 0, false);
+	return TRUE;
+}
+
+static char **add(char **args, const char *a, const char *b)
+{
+	args = CSLAddString(args, a);
+	return b == NULL ? args : CSLAddString(args, b);
+}
+
+static char **creation(GDALDatasetH ds, char **args)
+{
+	GDALDataType type = GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
+	bool classes = GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) != NULL;
+	args = add(add(args, "-of", "COG"), "-co", "COMPRESS=DEFLATE");
+	args = add(args, "-co", type == GDT_Float32 || type == GDT_Float64 ? "PREDICTOR=FLOATING_POINT" : classes ? "PREDICTOR=NO" : "PREDICTOR=STANDARD");
+	args = add(add(args, "-co", "BIGTIFF=IF_SAFER"), "-co", "NUM_THREADS=2");
+	return add(args, "-co", classes ? "OVERVIEW_RESAMPLING=NEAREST" : "OVERVIEW_RESAMPLING=AVERAGE");
+}
+
+enum err raster_write(struct job *job, GDALDatasetH ds, char **args, const char *path, const char *layer)
+{
+	struct watch watch = { job, layer };
+	int bad = 0;
+	args = creation(ds, args);
+	GDALTranslateOptions *o = GDALTranslateOptionsNew(args, NULL);
+	CSLDestroy(args);
+	if (o == NULL)
+		return job_fail(job, problem_str(problem_new("import_failed"), "layer", layer));
+	GDALTranslateOptionsSetProgress(o, on_progress, &watch);
+	GDALDatasetH out = GDALTranslate(path, ds, o, &bad);
+	GDALTranslateOptionsFree(o);
+	if (out != NULL)
+		GDALClose(out);
+	if (out == NULL || bad != 0) {
+		(void)remove(path);
+		return job_fail(job, problem_str(problem_new("import_failed"), "layer", layer));
+	}
+	return ERR_OK;
+}
+
+/* DS in TARGET's system, as a GeoTIFF of our own below out/work; NULL: problem added. */
+static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *source, const char *target, const char *layer)
+{
+	struct watch watch = { job, layer };
+	char path[700];
+	int bad = 0;
+	char **args = add(add(NULL, "-t_srs", target), "-of", "GTiff");
+	args = add(add(args, "-co", "TILED=YES"), "-co", "BIGTIFF=IF_SAFER");
+	if (GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) == NULL)
+		args = add(args, "-r", "bilinear");
+	if (*source != '\0')
+		args = add(args, "-s_srs", source);
+	job_out(job, "work/warped.tif", path, sizeof(path));
+	GDALWarpAppOptions *o = GDALWarpAppOptionsNew(args, NULL);
+	CSLDestroy(args);
+	if (o != NULL)
+		GDALWarpAppOptionsSetProgress(o, on_progress, &watch);
+	GDALDatasetH out = o == NULL ? NULL : GDALWarp(path, NULL, 1, &ds, o, &bad);
+	if (o != NULL)
+		GDALWarpAppOptionsFree(o);
+	if (out == NULL)
+		(void)job_fail(job, problem_str(problem_arg(problem_new("srs_transform"), "target", target), "layer", layer));
+	return out;
+}
+
+/* The result item of a raster written to PATH. */
+static json_object *raster_item(const char *path, const json_object *layer)
+{
+	const char *const drivers[] = { "GTiff", NULL };
+	GDALDatasetH ds = GDALOpenEx(path, GDAL_OF_RASTER, drivers, NULL, NULL);
+	json_object *item = json_object_new_object(), *list;
+	double e[4];
+	if (ds == NULL) {
+		json_object_put(item);
+		return NULL;
+	}
+	json_set_str(json_set_str(item, "type", "raster"), "table", json_str(layer, "table", ""));
+	json_set_str(item, "geometry", "None");
+	json_set_int(item, "count", 1);
+	json_set(item, "raster", raster_json(ds));
+	json_set(item, "columns", json_object_new_array());
+	json_set(item, "crs", GDALGetSpatialRef(ds) != NULL ? srs_json(GDALGetSpatialRef(ds)) : NULL);
+	if (raster_extent(ds, e)) {
+		list = json_object_new_array();
+		for (size_t k = 0; k < 4; k++)
+			json_object_array_add(list, json_object_new_double(e[k]));
+		json_set(item, "extent", list);
+	}
+	json_set(item, "info", json_object_new_object());
+	GDALClose(ds);
+	return item;
+}
+
+/* -a_srs and, for an overlay, the corners: what the file does not say itself. */
+static char **georeference(const struct source *src, const char *source)
+{
+	char **args = NULL, number[40];
+	if (src != NULL && src->overlay != NULL) {
+		json_object *b = json_arr(src->overlay, "bounds");
+		static const size_t order[4] = { 0, 3, 2, 1 };      /* ulx uly lrx lry of w s e n */
+		args = add(args, "-a_ullr", NULL);
+		for (size_t k = 0; k < 4; k++) {
+			(void)CPLsnprintf(number, sizeof(number), "%.17g", json_object_get_double(json_at(b, order[k])));
+			args = add(args, number, NULL);
+		}
+		return add(args, "-a_srs", "EPSG:4326");
+	}
+	return *source != '\0' ? add(args, "-a_srs", source) : args;
+}
+
+json_object *raster_import(struct job *job, const struct source_set *set, const struct source *src, const json_object *layer)
+{
+	const char *source = json_str(json_obj(layer, "srs"), "source", ""), *target = json_str(json_obj(layer, "srs"), "target", "");
+	const char *name = json_str(layer, "table", "");
+	char file[32], path[700];
+	enum err err;
+
+	(void)snprintf(file, sizeof(file), "%lld.tif", (long long)json_int(layer, "i", 0));
+	job_out(job, file, path, sizeof(path));
+	if (json_obj(layer, "mosaic") != NULL) {
+		json_object *times = NULL;
+		err = mosaic_write(job, set, layer, path, &times);
+		json_object *item = err == ERR_OK ? raster_item(path, layer) : NULL;
+		if (item != NULL)
+			json_set(item, "time", times);
+		else
+			json_object_put(times);
+		return item;
+	}
+	GDALDatasetH ds = src == NULL ? NULL : source_open(job, src, NULL), warped = NULL;
+	if (ds == NULL)
+		return NULL;
+	if (*target != '\0' && strcmp(target, source) != 0 && src->overlay == NULL) {
+		warped = reproject(job, ds, source, target, name);
+		err = warped == NULL ? ERR_BAD_REQUEST : raster_write(job, warped, NULL, path, name);
+		GDALClose(warped);
+	} else {
+		err = raster_write(job, ds, georeference(src, source), path, name);
+	}
+	GDALClose(ds);
+	return err == ERR_OK ? raster_item(path, layer) : NULL;
+}
