@@ -9,6 +9,7 @@
  */
 #include "catalog/catalog.h"
 
+#include <assert.h>
 #include <string.h>
 #include "base/mem.h"
 #include "catalog/db.h"
@@ -27,6 +28,7 @@ struct ask {
 		int64_t number;
 	} binds[MAX_BINDS];
 	int n;
+	const char *id;           /* how the statement calls the dataset's id */
 	bool where;               /* a condition was written */
 	bool exact;               /* `total` stands in table scope */
 };
@@ -36,7 +38,6 @@ static void ask_put(struct ask *a, const char *sql)
 	(void)fputs(sql, a->f);
 }
 
-/* SQL has one %d for the parameter's number. */
 static void ask_bind(struct ask *a, const char *before, const char *after, const char *text, int64_t number)
 {
 	if (a->n == MAX_BINDS)      /* only more than 16 long runs of characters could: the pairs still filter */
@@ -52,18 +53,23 @@ static void ask_and(struct ask *a)
 	a->where = true;
 }
 
-/* D.id may be seen (edited) by the viewer. */
+/* The right that is asked for, as the index dataset_share_editable has it: a constant. */
+static const char *right_of(const struct catalog_query *q)
+{
+	static_assert(RIGHT(DATASET_SEE) == 1 && RIGHT(DATASET_EDIT) == 4, "the schema has these numbers");
+	return q->editable ? "(rights & 4) <> 0" : "(rights & 1) <> 0";
+}
+
+/* The dataset may be seen (edited) by the viewer. */
 static void ask_visible(struct ask *a, const struct catalog_query *q, const char *subject)
 {
-	unsigned right = RIGHT(q->editable ? DATASET_EDIT : DATASET_SEE);
-
 	if (q->viewer.admin)
 		return;
 	if (q->owner != NULL && q->viewer.user != NULL && q->viewer.user[0] != '\0' &&
 	    strcmp(q->owner, q->viewer.user) == 0)
 		return;
 	ask_and(a);
-	ask_bind(a, "EXISTS (SELECT 1 FROM dataset_share s WHERE s.dataset = d.id AND s.rights & ", "", NULL, right);
+	fprintf(a->f, "EXISTS (SELECT 1 FROM dataset_share s WHERE s.dataset = %s AND %s", a->id, right_of(q));
 	ask_bind(a, " AND s.subject IN ('', ", "))", subject, 0);
 }
 
@@ -84,12 +90,16 @@ static void ask_filters(struct ask *a, const struct catalog_query *q, const char
 static void ask_words(struct ask *a, const struct catalog_query *q, const char *subject, const char *match,
     char *const *runs)
 {
-	ask_bind(a, "SELECT d.id AS id FROM dataset_words w CROSS JOIN dataset d ON d.id = w.rowid"
-	    " WHERE w.dataset_words MATCH ", "", match, 0);
+	bool join = q->owner != NULL || q->type != NULL;
+
+	a->id = "w.rowid";
+	ask_put(a, "SELECT w.rowid AS id FROM dataset_words w");
+	ask_put(a, join ? " CROSS JOIN dataset d ON d.id = w.rowid" : "");
+	ask_bind(a, " WHERE w.dataset_words MATCH ", "", match, 0);
 	a->where = true;
 	ask_filters(a, q, subject);
 	for (size_t i = 0; runs != NULL && runs[i] != NULL && a->n < MAX_BINDS - 2; i++)
-		ask_bind(a, " AND EXISTS (SELECT 1 FROM dataset_text t WHERE t.id = d.id AND instr(t.title || char(10)"
+		ask_bind(a, " AND EXISTS (SELECT 1 FROM dataset_text t WHERE t.id = w.rowid AND instr(t.title || char(10)"
 		    " || t.name || char(10) || t.abstract || char(10) || t.keywords || char(10) || t.files"
 		    " || char(10) || t.owner, ", ") > 0)", runs[i], 0);
 	ask_put(a, " ORDER BY w.rowid DESC");
@@ -102,15 +112,17 @@ static void ask_range(struct ask *a, const struct catalog_query *q, const char *
 	if (subject != NULL)
 		ask_bind(a, "subject = ", "", subject, 0);
 	ask_put(a, fixed);
-	if (q->editable)
-		ask_bind(a, " AND rights & ", "", NULL, RIGHT(DATASET_EDIT));
+	if (q->editable) {
+		ask_put(a, " AND ");
+		ask_put(a, right_of(q));
+	}
 	if (q->type != NULL)
 		ask_bind(a, " AND type = ", "", q->type, 0);
 }
 
 static void ask_shared(struct ask *a, const struct catalog_query *q, const char *subject)
 {
-	ask_range(a, q, "subject = '' AND public = 1", NULL);
+	ask_range(a, q, q->editable ? "subject = ''" : "subject = '' AND public = 1", NULL);
 	if (subject[0] != '\0') {
 		/* A public dataset may be editable for him alone, so the ranges overlap then. */
 		ask_put(a, q->editable ? " UNION " : " UNION ALL ");
@@ -122,6 +134,7 @@ static void ask_shared(struct ask *a, const struct catalog_query *q, const char 
 
 static void ask_all(struct ask *a, const struct catalog_query *q, const char *subject)
 {
+	a->id = "d.id";
 	ask_put(a, "SELECT d.id AS id FROM dataset d");
 	ask_filters(a, q, subject);
 	ask_put(a, " ORDER BY d.id DESC");

@@ -41,6 +41,7 @@ static const char first[] =
     " type TEXT NOT NULL, rights INTEGER NOT NULL,"
     " PRIMARY KEY (subject, public, dataset)) WITHOUT ROWID;"
     "CREATE INDEX dataset_share_by_dataset ON dataset_share (dataset, subject, rights);"
+    "CREATE INDEX dataset_share_editable ON dataset_share (subject, dataset) WHERE (rights & 4) <> 0;"
     "CREATE TABLE scope ("
     " subject TEXT NOT NULL, public INTEGER NOT NULL, n INTEGER NOT NULL,"
     " PRIMARY KEY (subject, public)) WITHOUT ROWID;"

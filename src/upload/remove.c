@@ -92,7 +92,7 @@ enum err upload_remove(struct upload *u, enum upload_reason reason, struct error
 static enum err remove_batch(struct engine *e, const char *const *ids, size_t n, const struct principal *who,
     struct error *error)
 {
-	struct upload *v[BATCH];
+	struct upload *v[BATCH] = {NULL};
 	size_t k = 0;
 	enum err first = ERR_OK, err;
 
