@@ -48,6 +48,9 @@ const char *choice_geometry(const struct session *s, const json_object *layer)
 {
 	struct choice_columns c;
 
+	/* A raster has no geometry type, and yet a place on earth. */
+	if (is_kind(layer, "raster"))
+		return "native";
 	if (!is_kind(layer, "table"))
 		return strcmp(json_str(layer, "geometry", ""), "None") == 0 ? "none" : "native";
 	choice_columns(s, layer, &c);

@@ -37,7 +37,8 @@
  *    "dialect":{"charset","charset_source","delimiter","header":"yes|no|<row>","decimal",".","quote":"\""}|null (tables),
  *    "sheets":[{"name","rows","hidden"}]|null,"sheet":"…"|null,
  *    "raster":{"width","height","bands","dtype","nodata","pixel":[x,y],"colors"}|null,
- *    "overlay":{"bounds":[w,s,e,n],"rotation"}|null,"mosaic":{…}|null,"warnings":[problem…]}
+ *    "overlay":{"bounds":[w,s,e,n],"rotation"}|null,"mosaic":{"granules":[{"bundle","time":ms}]}|null,
+ *    "warnings":[problem…]}
  *
  * COLUMN {"i":0,"name":"lat" (cleaned, 17.4),"original":"Lat (°)","type":"integer|real|text|date|datetime|boolean|time|binary",
  *    "nulls":n,"values":n (non-empty),"min","max" (number or ISO text),"samples":["…"…5],

@@ -109,10 +109,11 @@ static const struct shape raster[] = {
 
 static const struct shape overlay[] = {NUMBERS("bounds", 4), NUM("rotation"), TEXT("name", NAME), TEXT("image", NAME), END};
 
-static const struct shape mosaic[] = {
-	COUNT_OF("granules"), BOOL("wanted"), TEXT("regex", 512), TEXT("value", 512), TEXTS("times", 10000),
-	TEXTS("files", 10000), INT("start", INT64_MIN, INT64_MAX), INT("end", INT64_MIN, INT64_MAX), END,
+static const struct shape granule[] = {
+	INT_REQ("bundle", 0, LAYERS_MAX), INT("time", INT64_MIN, INT64_MAX), END,
 };
+
+static const struct shape mosaic[] = {LIST_REQ("granules", LAYERS_MAX, granule), END};
 
 static const struct shape layer[] = {
 	INT_REQ("i", 0, LAYERS_MAX), INT("bundle", 0, LAYERS_MAX), TEXT_REQ("name", NAME),

@@ -408,6 +408,9 @@ static void test_tables_take_their_geometry_from_columns(void **state)
 	s = help_session("csv", none);
 	assert_false(srs_layer_has_geometry(s, session_layer(s, 0)));
 	session_free(s);
+	s = help_session("tif", "{'layers':[{'i':0,'name':'relief','kind':'raster','geometry':'None'," WGS84 "}]}");
+	assert_true(srs_layer_has_geometry(s, session_layer(s, 0)));
+	session_free(s);
 }
 
 static void test_model_shows_choices(void **state)
