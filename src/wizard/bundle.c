@@ -7,14 +7,14 @@
 #include "wizard/bundle_type.h"
 
 #define NAMES_TOLD    10      /* file names in one sentence */
-#define PROBLEMS_TOLD 50      /* a zip of thousands of wrong files needs no thousands of sentences */
+#define PROBLEMS_TOLD 50      /* in one answer */
 
 /* The sorting under way. */
 struct sorting {
 	struct bundle_file *files;
 	struct name_parts *parts;      /* of each file */
 	bool *told;                    /* each file: a problem names it already */
-	uint32_t *sides;               /* each bundle: bits of the side files it has, by row of bundle_sides */
+	uint32_t *sides;               /* each bundle: bits of its side files (side_bit) */
 	size_t n;
 	bool in_zip;
 	const char *extra_drivers;
@@ -73,7 +73,7 @@ static void unsupported(struct sorting *s, const char *code, const char *file, c
 
 static bool is_junk(const char *name)
 {
-	static const char *const names[] = {".DS_Store", "Thumbs.db", "desktop.ini"};
+	static const char *const names[] = { ".DS_Store", "Thumbs.db", "desktop.ini" };
 	const char *slash = strrchr(name, '/');
 	const char *base = slash != NULL ? slash + 1 : name;
 
@@ -105,9 +105,11 @@ static bool has_georeference(const struct sorting *s, size_t i)
 	for (size_t j = 0; j < s->n; j++) {
 		const struct name_parts *q = &s->parts[j];
 
-		if (q->side == NULL || q->side->any_stem || strcmp(q->ext, "prj") == 0 || strcmp(q->ext, "ovr") == 0)
+		if (q->side == NULL || q->side->any_stem || strcmp(q->ext, "prj") == 0 ||
+		    strcmp(q->ext, "ovr") == 0)
 			continue;
-		if ((q->side->kinds & UINT32_C(1) << p->main->kind) != 0 && strcmp(q->key, p->key) == 0)
+		if ((q->side->kinds & UINT32_C(1) << p->main->kind) != 0 &&
+		    strcmp(q->key, p->key) == 0)
 			return true;
 	}
 	return false;
@@ -116,7 +118,8 @@ static bool has_georeference(const struct sorting *s, size_t i)
 /* In an archive .json may be anything; what is plainly no GeoJSON is no source there. */
 static bool is_other_json(const struct sorting *s, size_t i)
 {
-	static const char *const words[] = {"\"FeatureCollection\"", "\"Feature\"", "\"coordinates\"", "\"geometries\""};
+	static const char *const words[] = { "\"FeatureCollection\"", "\"Feature\"",
+		"\"coordinates\"", "\"geometries\"" };
 	const struct bundle_file *f = &s->files[i];
 
 	if (!s->in_zip || strcmp(s->parts[i].ext, "json") != 0 || f->head == NULL)
@@ -142,7 +145,9 @@ static void bundle_add(struct sorting *s, size_t i)
 	struct bundle_set *set = s->set;
 
 	set->v = mem_resize(set->v, set->n + 1, sizeof(*set->v));
-	set->v[set->n] = (struct bundle){.kind = s->parts[i].main->kind, .stem = mem_strdup(s->parts[i].stem), .main = i};
+	set->v[set->n] = (struct bundle){
+		.kind = s->parts[i].main->kind, .stem = mem_strdup(s->parts[i].stem), .main = i
+	};
 	s->files[i].role = 1;
 	s->files[i].bundle = (int)set->n++;
 }
@@ -238,8 +243,9 @@ static void mismatch_add(struct sorting *s, size_t i, int bundle)
 	json_object *p = problem_new("bundle_stem_mismatch");
 
 	for (size_t j = i; j < s->n; j++) {
-		if (s->files[j].role != 0 || s->parts[j].side == NULL || s->parts[j].side->any_stem ||
-		    strcmp(s->parts[j].key, s->parts[i].key) != 0 || meant_for(s, j) < 0)
+		if (s->files[j].role != 0 || s->parts[j].side == NULL ||
+		    s->parts[j].side->any_stem || strcmp(s->parts[j].key, s->parts[i].key) != 0 ||
+		    meant_for(s, j) < 0)
 			continue;
 		name_add(&names, s->files[j].name);
 		s->told[j] = true;
@@ -267,7 +273,8 @@ static void find_sides(struct sorting *s)
 			s->files[i].role = 2;
 		} else if (side != NULL && side->any_stem && s->set->n == 1) {
 			attach(s, i, 0);
-		} else if (side != NULL && (!side->any_stem || !s->in_zip) && (b = meant_for(s, i)) >= 0) {
+		} else if (side != NULL && (!side->any_stem || !s->in_zip) &&
+		    (b = meant_for(s, i)) >= 0) {
 			mismatch_add(s, i, b);
 		}
 	}
@@ -287,12 +294,16 @@ static void incomplete(struct sorting *s, const char *file, const char *stem, in
 		bool there = bundle >= 0 ? has_side(s, (size_t)bundle, t) : false;
 
 		for (size_t i = 0; bundle < 0 && i < s->n; i++)
-			there = there || (strcmp(s->parts[i].ext, t->ext) == 0 && strcmp(s->parts[i].stem, stem) == 0);
+			there = there ||
+			    (strcmp(s->parts[i].ext, t->ext) == 0 &&
+				strcmp(s->parts[i].stem, stem) == 0);
 		if (t->required && !there)
 			name_add(&missing, name);
 	}
 	if (missing != NULL)
-		error_add(s, problem_arg(problem_str(problem_new("bundle_incomplete"), "file", file), "missing", missing));
+		error_add(s,
+		    problem_arg(problem_str(problem_new("bundle_incomplete"), "file", file),
+			"missing", missing));
 }
 
 static void judge_bundles(struct sorting *s)
@@ -311,7 +322,9 @@ static void judge_bundles(struct sorting *s)
 	}
 	for (size_t i = 0; i < s->n; i++) {
 		const struct bundle_file *f = &s->files[i];
-		json_object *p = f->role == 0 ? NULL : bundle_check_content(f->name, f->size, f->head, f->head_len);
+		json_object *p = f->role == 0
+		    ? NULL
+		    : bundle_check_content(f->name, f->size, f->head, f->head_len);
 
 		if (p != NULL)
 			error_add(s, p);
@@ -333,7 +346,8 @@ static void judge_others(struct sorting *s)
 		} else if (save_as != NULL && (!s->in_zip || s->set->n == 0) && !s->told[i]) {
 			unsupported(s, "kind_unsupported", name, save_as);
 			s->told[i] = true;
-		} else if (is_picture(p) && s->files[i].role == 0 && (!s->in_zip || s->set->n == 0)) {
+		} else if (is_picture(p) && s->files[i].role == 0 &&
+		    (!s->in_zip || s->set->n == 0)) {
 			error_add(s, problem_str(problem_new("no_georeference"), "file", name));
 			s->told[i] = true;
 		}
@@ -363,12 +377,12 @@ static void judge_nothing(struct sorting *s)
 void bundle_sort(struct bundle_file *files, size_t n, bool in_zip, const char *extra_drivers,
     struct bundle_set *ret)
 {
-	struct sorting s = {.files = files, .n = n, .in_zip = in_zip, .set = ret};
+	struct sorting s = { .files = files, .n = n, .in_zip = in_zip, .set = ret };
 
 	s.extra_drivers = extra_drivers != NULL ? extra_drivers : "";
 	s.parts = mem_array(n > 0 ? n : 1, sizeof(*s.parts));
 	s.told = mem_array(n > 0 ? n : 1, sizeof(*s.told));
-	*ret = (struct bundle_set){.kind = KIND_MULTI};
+	*ret = (struct bundle_set){ .kind = KIND_MULTI };
 	for (size_t i = 0; i < n; i++) {
 		files[i].role = 0;
 		files[i].bundle = -1;
@@ -390,7 +404,8 @@ void bundle_sort(struct bundle_file *files, size_t n, bool in_zip, const char *e
 
 		judge_bundles(&s);
 		if (ignored != NULL)
-			problems_add(&ret->warnings, problem_str(problem_new("elements_skipped"), "file", ignored));
+			problems_add(&ret->warnings,
+			    problem_str(problem_new("elements_skipped"), "file", ignored));
 		ret->kind = ret->n == 1 ? ret->v[0].kind : KIND_MULTI;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -407,5 +422,5 @@ void bundle_set_done(struct bundle_set *set)
 	free(set->v);
 	json_object_put(set->problems);
 	json_object_put(set->warnings);
-	*set = (struct bundle_set){0};
+	*set = (struct bundle_set){ 0 };
 }

@@ -22,11 +22,16 @@ static const struct {
 	size_t len;
 	const char *name;
 } signatures[] = {
-#define SIGNATURE(text, name) {text, sizeof(text) - 1, name}
+#define SIGNATURE(text, name)                                                                      \
+	{                                                                                          \
+		text, sizeof(text) - 1, name                                                       \
+	}
 	SIGNATURE("PK\5\6", "zip"),
 	SIGNATURE("PK\7\10", "zip"),
 	SIGNATURE("\x1F\x8B", "gzip"),
-	SIGNATURE("\xFD" "7zXZ", "xz"),
+	SIGNATURE("\xFD"
+		  "7zXZ",
+	    "xz"),
 	SIGNATURE("7z\xBC\xAF\x27\x1C", "7z"),
 	SIGNATURE("Rar!\x1A\x07", "rar"),
 	SIGNATURE("%PDF-", "pdf"),
@@ -49,7 +54,9 @@ static const struct {
 	SIGNATURE("CDF\1", "netcdf"),
 	SIGNATURE("CDF\2", "netcdf"),
 	SIGNATURE("CDF\5", "netcdf"),
-	SIGNATURE("\x7F" "ELF", "binary"),
+	SIGNATURE("\x7F"
+		  "ELF",
+	    "binary"),
 };
 
 static unsigned u16le(const char *p)
@@ -58,15 +65,16 @@ static unsigned u16le(const char *p)
 }
 
 /*
- * What the members at the front of a zip say.  Only local headers can be seen here; which file it is in the end is
- * the jail's business.
+ * What the members at the front of a zip say.  Only local headers can be seen here; which file it
+ * is in the end is the jail's business.
  */
 static const char *zip_magic(const char *head, size_t len)
 {
 	static const char ods[] = "application/vnd.oasis.opendocument.spreadsheet";
 
 	for (size_t at = 0; at + 30 <= len && begins(head + at, len - at, "PK\3\4", 4);) {
-		unsigned flags = u16le(head + at + 6), n = u16le(head + at + 26), extra = u16le(head + at + 28);
+		unsigned flags = u16le(head + at + 6), n = u16le(head + at + 26),
+			 extra = u16le(head + at + 28);
 		size_t packed = u16le(head + at + 18) | (size_t)u16le(head + at + 20) << 16;
 		const char *name = head + at + 30;
 		size_t rest = len - at - 30, data;
@@ -79,7 +87,8 @@ static const char *zip_magic(const char *head, size_t len)
 		if (begins(name, n, "word/", 5) || begins(name, n, "ppt/", 4))
 			return "office";
 		if (n == 8 && memcmp(name, "mimetype", 8) == 0 && data < rest)
-			return begins(name + data, rest - data, ods, sizeof(ods) - 1) ? "ods" : "office";
+			return begins(name + data, rest - data, ods, sizeof(ods) - 1) ? "ods"
+										      : "office";
 		if (n >= 4 && memcmp(name + n - 4, ".kml", 4) == 0 && memchr(name, '/', n) == NULL)
 			return "kmz";
 		/* Sizes behind the data: nothing more can be found without inflating. */
@@ -93,13 +102,13 @@ static const char *zip_magic(const char *head, size_t len)
 /* dBase: version, a date that can be one, a header made of 32-byte fields. */
 static bool is_dbf(const char *head, size_t len)
 {
-	static const unsigned char versions[] = {0x02, 0x03, 0x04, 0x05, 0x30, 0x31, 0x32, 0x43, 0x63, 0x7B, 0x83,
-	    0x8B, 0x8C, 0x8E, 0xCB, 0xE5, 0xF5, 0xFB};
+	static const unsigned char versions[] = { 0x02, 0x03, 0x04, 0x05, 0x30, 0x31, 0x32, 0x43,
+		0x63, 0x7B, 0x83, 0x8B, 0x8C, 0x8E, 0xCB, 0xE5, 0xF5, 0xFB };
 
 	if (len < 32 || memchr(versions, (unsigned char)head[0], sizeof(versions)) == NULL)
 		return false;
-	return (unsigned char)head[2] <= 12 && (unsigned char)head[3] <= 31 && u16le(head + 8) >= 33 &&
-	    u16le(head + 10) >= 1 && memchr(head, '\0', 32) != NULL;
+	return (unsigned char)head[2] <= 12 && (unsigned char)head[3] <= 31 &&
+	    u16le(head + 8) >= 33 && u16le(head + 10) >= 1 && memchr(head, '\0', 32) != NULL;
 }
 
 /* ---- text */
@@ -138,7 +147,8 @@ static bool word_is(struct span w, const char *text)
 	return w.len == strlen(text) && strncasecmp(w.s, text, w.len) == 0;
 }
 
-/* The root element: "kml", "gpx", "gml", "xml" (another), "xml-cut" (behind a DOCTYPE, or not in the head). */
+/* The root element: "kml", "gpx", "gml", "xml" (another), "xml-cut" (behind a DOCTYPE, or not in
+ * the head). */
 static const char *xml_magic(struct span t)
 {
 	static const char ns[] = "opengis.net/gml";
@@ -180,7 +190,8 @@ static const char *xml_magic(struct span t)
 	if (word_is(name, "FeatureCollection"))
 		return "gml";
 	/* An application schema's own root; service descriptions name the same namespace. */
-	if (memmem(tag.s, tag.len, ns, sizeof(ns) - 1) != NULL && memmem(name.s, name.len, "apabilities", 11) == NULL)
+	if (memmem(tag.s, tag.len, ns, sizeof(ns) - 1) != NULL &&
+	    memmem(name.s, name.len, "apabilities", 11) == NULL)
 		return "gml";
 	return "xml";
 }
@@ -188,17 +199,19 @@ static const char *xml_magic(struct span t)
 /* An ASCII grid begins with one of its keywords and a number. */
 static bool is_grid(struct span t)
 {
-	static const char *const words[] = {"ncols", "nrows", "xllcorner", "yllcorner", "xllcenter", "yllcenter",
-	    "cellsize", "nodata_value"};
+	static const char *const words[] = { "ncols", "nrows", "xllcorner", "yllcorner",
+		"xllcenter", "yllcenter", "cellsize", "nodata_value" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		size_t n = strlen(words[i]);
 
-		if (t.len <= n + 1 || strncasecmp(t.s, words[i], n) != 0 || (t.s[n] != ' ' && t.s[n] != '\t'))
+		if (t.len <= n + 1 || strncasecmp(t.s, words[i], n) != 0 ||
+		    (t.s[n] != ' ' && t.s[n] != '\t'))
 			continue;
 		skip(&t, n);
 		skip_blanks(&t);
-		return t.len > 0 && (*t.s == '-' || *t.s == '+' || *t.s == '.' || (*t.s >= '0' && *t.s <= '9'));
+		return t.len > 0 &&
+		    (*t.s == '-' || *t.s == '+' || *t.s == '.' || (*t.s >= '0' && *t.s <= '9'));
 	}
 	return false;
 }
@@ -233,14 +246,14 @@ static const char *utf16_magic(const char *head, size_t len)
 
 		ascii[n++] = high == 0 && (low & 0x80) == 0 ? low : '?';
 	}
-	magic = memchr(ascii, '\0', n) != NULL ? "binary" : text_magic((struct span){ascii, n});
+	magic = memchr(ascii, '\0', n) != NULL ? "binary" : text_magic((struct span){ ascii, n });
 	free(ascii);
 	return magic;
 }
 
 const char *bundle_magic(const char *head, size_t len)
 {
-	struct span t = {head, len};
+	struct span t = { head, len };
 
 	if (len == 0)
 		return "empty";
@@ -250,8 +263,9 @@ const char *bundle_magic(const char *head, size_t len)
 		if (begins(head, len, signatures[i].bytes, signatures[i].len))
 			return signatures[i].name;
 	if (begins(head, len, "SQLite format 3", 16)) {
-		bool geo = len >= 72 && (memcmp(head + 68, "GPKG", 4) == 0 || memcmp(head + 68, "GP10", 4) == 0 ||
-		    memcmp(head + 68, "GP11", 4) == 0);
+		bool geo = len >= 72 &&
+		    (memcmp(head + 68, "GPKG", 4) == 0 || memcmp(head + 68, "GP10", 4) == 0 ||
+			memcmp(head + 68, "GP11", 4) == 0);
 
 		return geo ? "gpkg" : "sqlite";
 	}
@@ -284,7 +298,9 @@ json_object *bundle_check_content(const char *name, int64_t size, const char *he
 
 	/* Whether a driver is enabled was decided before; every kind's content can be told. */
 	name_parts_init(name, "HFA JP2OpenJPEG NITF", &parts);
-	magics = parts.main != NULL ? parts.main->magic : parts.side != NULL ? parts.side->magic : NULL;
+	magics = parts.main != NULL ? parts.main->magic
+	    : parts.side != NULL    ? parts.side->magic
+				    : NULL;
 	expected = parts.main != NULL ? kind_name(parts.main->kind) : parts.ext;
 	if (magics != NULL && size == 0) {
 		p = problem_str(problem_new("file_empty"), "file", name);

@@ -1,5 +1,6 @@
 /*
- * What file names mean: main files of each kind and the files beside them.  Shared by the bundle_*.c files.
+ * What file names mean: main files of each kind and the files beside them.  Shared by the
+ * bundle_*.c files.
  */
 #ifndef SLIPWAY_WIZARD_BUNDLE_TYPE_H
 #define SLIPWAY_WIZARD_BUNDLE_TYPE_H
@@ -7,35 +8,35 @@
 #include "wizard/bundle.h"
 
 struct main_type {
-	const char *ext;       /* lower case, without dot */
+	const char *ext; /* lower case, without dot */
 	enum kind kind;
-	const char *driver;    /* only when the administrator enabled this driver, NULL = always */
-	const char *magic;     /* what the first bytes may be, separated by blanks */
+	const char *driver; /* only when the administrator enabled this driver, NULL = always */
+	const char *magic;  /* what the first bytes may be, separated by blanks */
 };
 
 struct side_type {
 	const char *ext;
-	uint32_t kinds;        /* 1 << KIND_…: whose bundles it may belong to */
+	uint32_t kinds; /* 1 << KIND_…: whose bundles it may belong to */
 	bool required;
-	bool any_stem;         /* belongs to the only bundle whatever its stem */
-	const char *magic;     /* NULL = not looked at */
+	bool any_stem;	   /* belongs to the only bundle whatever its stem */
+	const char *magic; /* NULL = not looked at */
 };
 
 /* A name taken apart.  All owned but the types. */
 struct name_parts {
-	char *folder;                     /* "" or "a/b/", folded */
-	char *stem;                       /* as written */
-	char *key;                        /* folder and folded stem: equal = same bundle */
-	char *ext;                        /* lower case, "" = none */
-	const struct main_type *main;     /* NULL = not one */
-	const struct side_type *side;     /* NULL = not one */
+	char *folder;		      /* "" or "a/b/", folded */
+	char *stem;		      /* as written */
+	char *key;		      /* folder and folded stem: equal = same bundle */
+	char *ext;		      /* lower case, "" = none */
+	const struct main_type *main; /* NULL = not one */
+	const struct side_type *side; /* NULL = not one */
 };
 
 void name_parts_init(const char *name, const char *extra_drivers, struct name_parts *ret);
 void name_parts_done(struct name_parts *);
 
-extern const struct main_type bundle_mains[];      /* ends with ext NULL */
-extern const struct side_type bundle_sides[];      /* ends with ext NULL */
+extern const struct main_type bundle_mains[]; /* ends with ext NULL */
+extern const struct side_type bundle_sides[]; /* ends with ext NULL */
 
 /* Is the driver of T enabled? */
 bool bundle_main_enabled(const struct main_type *t, const char *extra_drivers);

@@ -10,23 +10,26 @@
 
 /* ---- names: contracts/wizard.md 9.3 */
 
-static const char *const lat_exact[] = {"lat", "latitude", "latitud", "latitudine", "lat_deg", "lat_dd", "lat_wgs84",
-    "wgs84_lat", "gps_lat", "gpslat", "decimallatitude", "decimal_latitude", "breite", "breitengrad", "enlem", "широта",
-    "纬度", "纬", "北纬", "緯度", "緯", "北緯", "위도"};
-static const char *const lng_exact[] = {"lon", "lng", "long", "longitude", "longitud", "longitudine", "lon_deg", "lng_deg",
-    "lon_dd", "lon_wgs84", "lng_wgs84", "wgs84_lon", "wgs84_lng", "gps_lon", "gps_lng", "gpslon", "gpslng",
-    "decimallongitude", "decimal_longitude", "laenge", "länge", "laengengrad", "längengrad", "boylam", "долгота",
-    "经度", "经", "东经", "經度", "經", "東經", "経度", "東経", "경도"};
-static const char *const lat_axis[] = {"y", "ycoord", "y_coord", "coord_y", "coordy", "point_y", "pointy", "utm_y",
-    "utm_n", "northing", "north", "y坐标", "y座標", "北坐标", "纵坐标"};
-static const char *const lng_axis[] = {"x", "xcoord", "x_coord", "coord_x", "coordx", "point_x", "pointx", "utm_x",
-    "utm_e", "easting", "east", "x坐标", "x座標", "东坐标", "横坐标"};
-static const char *const lat_words[] = {"lat", "latitude"};
-static const char *const lng_words[] = {"lon", "lng", "longitude"};
-static const char *const long_word[] = {"long"};      /* counts only beside a latitude: "long_name" is none */
-static const char *const lat_parts[] = {"纬度", "緯度", "위도"};
-static const char *const lng_parts[] = {"经度", "經度", "経度", "경도"};
-static const char *const both_parts[] = {"经纬", "經緯", "経緯"};
+static const char *const lat_exact[] = { "lat", "latitude", "latitud", "latitudine", "lat_deg",
+	"lat_dd", "lat_wgs84", "wgs84_lat", "gps_lat", "gpslat", "decimallatitude",
+	"decimal_latitude", "breite", "breitengrad", "enlem", "широта", "纬度", "纬", "北纬",
+	"緯度", "緯", "北緯", "위도" };
+static const char *const lng_exact[] = { "lon", "lng", "long", "longitude", "longitud",
+	"longitudine", "lon_deg", "lng_deg", "lon_dd", "lon_wgs84", "lng_wgs84", "wgs84_lon",
+	"wgs84_lng", "gps_lon", "gps_lng", "gpslon", "gpslng", "decimallongitude",
+	"decimal_longitude", "laenge", "länge", "laengengrad", "längengrad", "boylam", "долгота",
+	"经度", "经", "东经", "經度", "經", "東經", "経度", "東経", "경도" };
+static const char *const lat_axis[] = { "y", "ycoord", "y_coord", "coord_y", "coordy", "point_y",
+	"pointy", "utm_y", "utm_n", "northing", "north", "y坐标", "y座標", "北坐标", "纵坐标" };
+static const char *const lng_axis[] = { "x", "xcoord", "x_coord", "coord_x", "coordx", "point_x",
+	"pointx", "utm_x", "utm_e", "easting", "east", "x坐标", "x座標", "东坐标", "横坐标" };
+static const char *const lat_words[] = { "lat", "latitude" };
+static const char *const lng_words[] = { "lon", "lng", "longitude" };
+/* Counts only beside a latitude: "long_name" is none. */
+static const char *const long_word[] = { "long" };
+static const char *const lat_parts[] = { "纬度", "緯度", "위도" };
+static const char *const lng_parts[] = { "经度", "經度", "経度", "경도" };
+static const char *const both_parts[] = { "经纬", "經緯", "経緯" };
 
 static bool is_one_of(const char *s, const char *const *list, size_t n)
 {
@@ -51,7 +54,9 @@ static void drop_tail(char *s)
 		size_t len = strlen(s);
 		char *open = NULL;
 
-		while (len > 0 && (s[len - 1] == ' ' || s[len - 1] == '\t' || s[len - 1] == '.' || s[len - 1] == ':'))
+		while (len > 0 &&
+		    (s[len - 1] == ' ' || s[len - 1] == '\t' || s[len - 1] == '.' ||
+			s[len - 1] == ':'))
 			s[--len] = '\0';
 		if (len > 0 && s[len - 1] == ')')
 			open = strrchr(s, '(');
@@ -82,7 +87,7 @@ static char *normalised(const char *name)
 			cp = ' ';
 		else if (cp >= 0xFF01 && cp <= 0xFF5E)
 			cp -= 0xFEE0;
-		n += text_encode(cp, out + n);      /* never longer than it was */
+		n += text_encode(cp, out + n); /* never longer than it was */
 		i += step;
 	}
 	out[n] = '\0';
@@ -92,9 +97,9 @@ static char *normalised(const char *name)
 	return result;
 }
 
-enum class { OTHER, LOWER, UPPER, LETTER, DIGIT };
+enum glyph { OTHER, LOWER, UPPER, LETTER, DIGIT };
 
-static enum class class_of(int32_t cp)
+static enum glyph glyph_of(int32_t cp)
 {
 	if (cp >= 'a' && cp <= 'z')
 		return LOWER;
@@ -104,21 +109,22 @@ static enum class class_of(int32_t cp)
 }
 
 /*
- * The next word of *S, folded; NULL = no more.  Words end at anything that is no letter or digit, before a capital that
- * follows a small letter, and between letters and digits.  Caller frees.
+ * The next word of *S, folded; NULL = no more.  Words end at anything that is no letter or digit,
+ * before a capital that follows a small letter, and between letters and digits.  Caller frees.
  */
 static char *next_word(const char **s)
 {
 	const char *begin = NULL, *p = *s;
-	enum class before = OTHER;
+	enum glyph before = OTHER;
 	int32_t cp;
 
 	while (*p != '\0') {
 		size_t n = text_decode(p, strlen(p), &cp);
-		enum class now = class_of(cp);
+		enum glyph now = glyph_of(cp);
 
-		if (begin != NULL && (now == OTHER || (now == DIGIT) != (before == DIGIT) ||
-		    (before == LOWER && now == UPPER)))
+		if (begin != NULL &&
+		    (now == OTHER || (now == DIGIT) != (before == DIGIT) ||
+			(before == LOWER && now == UPPER)))
 			break;
 		if (begin == NULL && now != OTHER)
 			begin = p;
@@ -150,10 +156,10 @@ struct direction {
 	const char *const *exact, *const *axis, *const *words, *const *parts;
 	size_t n_exact, n_axis, n_words, n_parts;
 };
-static const struct direction latitude = {lat_exact, lat_axis, lat_words, lat_parts, N(lat_exact), N(lat_axis),
-    N(lat_words), N(lat_parts)};
-static const struct direction longitude = {lng_exact, lng_axis, lng_words, lng_parts, N(lng_exact), N(lng_axis),
-    N(lng_words), N(lng_parts)};
+static const struct direction latitude = { lat_exact, lat_axis, lat_words, lat_parts, N(lat_exact),
+	N(lat_axis), N(lat_words), N(lat_parts) };
+static const struct direction longitude = { lng_exact, lng_axis, lng_words, lng_parts, N(lng_exact),
+	N(lng_axis), N(lng_words), N(lng_parts) };
 
 static int name_result(const char *colname, const struct direction *d)
 {
@@ -190,10 +196,12 @@ int is_longitude(const char *colname)
 /* The name without what makes it a coordinate: "start_lat" and "start_lng" leave the same. */
 static char *remainder_of(const char *colname)
 {
-	static const char *const drop[] = {"lat", "latitude", "lon", "lng", "long", "longitude", "x", "y", "n", "e", "north",
-	    "northing", "east", "easting", "latitud", "longitud", "breite", "länge", "laenge"};
-	static const char *const parts[] = {"纬度", "緯度", "위도", "经度", "經度", "経度", "경도", "北纬", "北緯", "东经", "東經", "東経",
-	    "纵", "横", "北", "东", "纬", "緯", "经", "經"};
+	static const char *const drop[] = { "lat", "latitude", "lon", "lng", "long", "longitude",
+		"x", "y", "n", "e", "north", "northing", "east", "easting", "latitud", "longitud",
+		"breite", "länge", "laenge" };
+	static const char *const parts[] = { "纬度", "緯度", "위도", "经度", "經度", "経度", "경도",
+		"北纬", "北緯", "东经", "東經", "東経", "纵", "横", "北", "东", "纬", "緯", "经",
+		"經" };
 	CLEAN_FREE char *name = normalised(colname);
 	const char *p = name != NULL ? name : "";
 	char *text = NULL, *word;
@@ -215,8 +223,9 @@ static char *remainder_of(const char *colname)
 			}
 		}
 		/* ycoord, pointx */
-		if (len > 1 && (strcmp(word + 1, "coord") == 0 || strncmp(word, "coord", 5) == 0 ||
-		    strncmp(word, "point", 5) == 0))
+		if (len > 1 &&
+		    (strcmp(word + 1, "coord") == 0 || strncmp(word, "coord", 5) == 0 ||
+			strncmp(word, "point", 5) == 0))
 			fprintf(f, "coord ");
 		else if (!is_one_of(word, drop, N(drop)))
 			fprintf(f, "%s ", word);
@@ -228,10 +237,10 @@ static char *remainder_of(const char *colname)
 }
 
 struct candidate {
-	int lat, lng;               /* results of the name */
+	int lat, lng; /* results of the name */
 	int64_t values, numeric, lat_ok, lng_ok, survey, zone_ok;
 	int zone;
-	char *remainder;            /* owned; NULL when the name says nothing */
+	char *remainder; /* owned; NULL when the name says nothing */
 };
 
 /* Are at least PERCENT of ALL in SOME, and is there any? */
@@ -273,7 +282,8 @@ static int score(const struct candidate *v, size_t lat, size_t lng)
 		s++;
 	if (lat + 1 == lng || lng + 1 == lat)
 		s++;
-	if ((y->lat >= 2 && !share(y->lat_ok, y->values, 90)) || (x->lng >= 2 && !share(x->lng_ok, x->values, 90)))
+	if ((y->lat >= 2 && !share(y->lat_ok, y->values, 90)) ||
+	    (x->lng >= 2 && !share(x->lng_ok, x->values, 90)))
 		s -= 6;
 	s -= share(y->numeric, y->values, 90) ? 0 : 3;
 	s -= share(x->numeric, x->values, 90) ? 0 : 3;
@@ -345,8 +355,8 @@ static bool is_certain_pair(const struct candidate *v, size_t n, const struct co
 		lats += v[i].lat == 3;
 		lngs += v[i].lng == 3;
 	}
-	return !g->swapped && y->lat == 3 && x->lng == 3 && lats == 1 && lngs == 1 && share(y->lat_ok, y->values, 99) &&
-	    share(x->lng_ok, x->values, 99);
+	return !g->swapped && y->lat == 3 && x->lng == 3 && lats == 1 && lngs == 1 &&
+	    share(y->lat_ok, y->values, 99) && share(x->lng_ok, x->values, 99);
 }
 
 static void guess_pair(const json_object *columns, size_t n, struct column_guess *g)
@@ -380,11 +390,13 @@ static void guess_pair(const json_object *columns, size_t n, struct column_guess
 /* A column of geometries, by content; a usual name breaks ties. */
 static void guess_geometry(const json_object *columns, size_t n, struct column_guess *g)
 {
-	static const char *const names[] = {"wkt", "geom", "geometry", "the_geom", "wkt_geom", "shape"};
+	static const char *const names[] = { "wkt", "geom", "geometry", "the_geom", "wkt_geom",
+		"shape" };
 	bool named = false;
 
 	for (size_t i = 0; i < n; i++) {
-		const json_object *c = json_object_array_get_idx(columns, i), *geom = json_obj(c, "geom");
+		const json_object *c = json_object_array_get_idx(columns, i),
+				  *geom = json_obj(c, "geom");
 		CLEAN_FREE char *low = text_fold(json_str(c, "original", json_str(c, "name", "")));
 		int64_t values = json_int(c, "values", 0), ok = json_int(geom, "ok", 0);
 		bool usual = low != NULL && is_one_of(low, names, N(names));
@@ -404,7 +416,7 @@ void columns_guess(const json_object *layer, struct column_guess *ret)
 	const json_object *columns = json_arr(layer, "columns");
 	size_t n = json_len(columns);
 
-	*ret = (struct column_guess){.lat = -1, .lng = -1, .geometry = -1, .reason = "none"};
+	*ret = (struct column_guess){ .lat = -1, .lng = -1, .geometry = -1, .reason = "none" };
 	guess_pair(columns, n, ret);
 	guess_geometry(columns, n, ret);
 }

@@ -20,7 +20,8 @@ void columns_delimiter(const char *s, char out[5])
 		memcpy(out, "\t", 2);
 	else if (text_ieq(s, "space"))
 		memcpy(out, " ", 2);
-	else if (len > 0 && len <= 4 && text_decode(s, len, &cp) == len && cp != '"' && cp != '\n' && cp != '\r' && cp != 0)
+	else if (len > 0 && len <= 4 && text_decode(s, len, &cp) == len && cp != '"' &&
+	    cp != '\n' && cp != '\r' && cp != 0)
 		memcpy(out, s, len + 1);
 }
 
@@ -32,7 +33,8 @@ static const char *said(const json_object *fields, const char *name)
 	return s == NULL || *s == '\0' || text_ieq(s, "auto") ? NULL : s;
 }
 
-static void wrong(json_object **errors, const char *code, const char *field, const char *value, const char *accepted)
+static void wrong(json_object **errors, const char *code, const char *field, const char *value,
+    const char *accepted)
 {
 	json_object *p;
 
@@ -70,10 +72,12 @@ static void header_of(const char *s, json_object *dialect, json_object **errors)
 		wrong(errors, "bad_choice", "header", s, "auto, yes, no, 1, 2, …");
 }
 
-json_object *columns_dialect(const json_object *layer, const json_object *fields, json_object **errors)
+json_object *columns_dialect(
+    const json_object *layer, const json_object *fields, json_object **errors)
 {
 	const char *charset = said(fields, "charset"), *delimiter = said(fields, "delimiter");
-	const char *header = said(fields, "header"), *decimal = said(fields, "decimal"), *sheet = said(fields, "sheet");
+	const char *header = said(fields, "header"), *decimal = said(fields, "decimal"),
+		   *sheet = said(fields, "sheet");
 	json_object *d = json_object_new_object();
 	char character[5];
 
@@ -86,7 +90,8 @@ json_object *columns_dialect(const json_object *layer, const json_object *fields
 		if (character[0] != '\0')
 			json_set_str(d, "delimiter", character);
 		else
-			wrong(errors, "bad_choice", "delimiter", delimiter, "auto, \",\", \";\", tab, \"|\", space");
+			wrong(errors, "bad_choice", "delimiter", delimiter,
+			    "auto, \",\", \";\", tab, \"|\", space");
 	}
 	if (header != NULL)
 		header_of(header, d, errors);
@@ -131,9 +136,10 @@ static bool differs(const json_object *dialect, const char *key, const char *wan
 	return strcmp(have, want) != 0;
 }
 
-bool columns_dialect_changed(const json_object *layer, const json_object *fields, json_object **ret_dialect)
+bool columns_dialect_changed(
+    const json_object *layer, const json_object *fields, json_object **ret_dialect)
 {
-	static const char *const keys[] = {"charset", "delimiter", "header", "decimal"};
+	static const char *const keys[] = { "charset", "delimiter", "header", "decimal" };
 	const json_object *read = json_obj(layer, "dialect");
 	json_object *want = columns_dialect(layer, fields, NULL);
 	const char *sheet = json_str(want, "sheet", NULL);

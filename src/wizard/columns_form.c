@@ -7,7 +7,7 @@
 #include "wizard/fields.h"
 #include "wizard/names.h"
 
-static const char *const types[] = {"text", "integer", "real", "date", "datetime", "boolean"};
+static const char *const types[] = { "text", "integer", "real", "date", "datetime", "boolean" };
 
 /* The POST being judged. */
 struct form {
@@ -31,7 +31,7 @@ static const char *label_of(const json_object *c)
 
 int columns_find(const json_object *layer, const char *name)
 {
-	static const char *const members[] = {"name", "original"};
+	static const char *const members[] = { "name", "original" };
 	json_object *columns = json_arr(layer, "columns"), *c;
 	CLEAN_FREE char *trimmed = text_trim(name);
 	CLEAN_FREE char *low = text_fold(trimmed != NULL ? trimmed : name);
@@ -67,13 +67,15 @@ bool columns_is_numeric(const json_object *c)
 	return values > 0 && json_int(c, "numeric", 0) * 10 >= values * 9;
 }
 
-/* The first of the fields NAMES that names something; "None" does only where a column is called so. */
-static const char *first_of(const json_object *layer, const json_object *fields, const char *const *names)
+/* The first of the fields NAMES that names something; "None" only where a column is called so. */
+static const char *first_of(
+    const json_object *layer, const json_object *fields, const char *const *names)
 {
 	for (; *names != NULL; names++) {
 		const char *s = fields_text(fields, *names);
 
-		if (s != NULL && *s != '\0' && (fields_choice(fields, *names) != NULL || columns_find(layer, s) >= 0))
+		if (s != NULL && *s != '\0' &&
+		    (fields_choice(fields, *names) != NULL || columns_find(layer, s) >= 0))
 			return s;
 	}
 	return NULL;
@@ -81,12 +83,13 @@ static const char *first_of(const json_object *layer, const json_object *fields,
 
 void columns_choice(const json_object *layer, const json_object *fields, struct columns_choice *ret)
 {
-	static const char *const lat[] = {"lat", "latitude", "y", NULL}, *const lng[] = {"lng", "lon", "longitude", "x", NULL};
-	static const char *const geometry[] = {"geom_column", NULL};
-	static const char *const modes[] = {"latlng", "column", "none"};
+	static const char *const lat[] = { "lat", "latitude", "y", NULL };
+	static const char *const lng[] = { "lng", "lon", "longitude", "x", NULL };
+	static const char *const geometry[] = { "geom_column", NULL };
+	static const char *const modes[] = { "latlng", "column", "none" };
 	const char *mode = fields_text(fields, "geometry");
 
-	*ret = (struct columns_choice){0};
+	*ret = (struct columns_choice){ 0 };
 	ret->lat = first_of(layer, fields, lat);
 	ret->lng = first_of(layer, fields, lng);
 	ret->geometry = first_of(layer, fields, geometry);
@@ -94,12 +97,15 @@ void columns_choice(const json_object *layer, const json_object *fields, struct 
 		if (mode != NULL && text_ieq(mode, modes[i]))
 			ret->mode = modes[i];
 	if (ret->mode == NULL && (mode == NULL || *mode == '\0'))
-		ret->mode = ret->geometry != NULL && ret->lat == NULL && ret->lng == NULL ? "column" : "latlng";
+		ret->mode = ret->geometry != NULL && ret->lat == NULL && ret->lng == NULL
+		    ? "column"
+		    : "latlng";
 }
 
 /* ---- problems */
 
-static json_object *problem_at(const struct form *f, const char *code, const char *field, const json_object *column)
+static json_object *problem_at(
+    const struct form *f, const char *code, const char *field, const json_object *column)
 {
 	json_object *p = problem_str(problem_new(code), "field", field);
 
@@ -152,7 +158,8 @@ static int resolve(struct form *f, const char *field, const char *name)
 		CLEAN_FREE char *names = names_of(f->columns);
 		json_object *p = problem_at(f, "csv_column_unknown", field, NULL);
 
-		problems_add(f->errors, problem_arg(problem_str(p, "value", name), "columns", names));
+		problems_add(
+		    f->errors, problem_arg(problem_str(p, "value", name), "columns", names));
 	}
 	return i;
 }
@@ -171,7 +178,8 @@ static bool check_numeric(struct form *f, const char *field, int i)
 }
 
 /* Some bad cells: a warning, or with bad_rows=fail an error. */
-static void check_bad_rows(struct form *f, const char *field, int i, int64_t ok, const json_object *first_bad)
+static void check_bad_rows(
+    struct form *f, const char *field, int i, int64_t ok, const json_object *first_bad)
 {
 	const json_object *c = column_at(f->columns, i);
 	int64_t bad = json_int(c, "values", 0) - ok;
@@ -179,7 +187,8 @@ static void check_bad_rows(struct form *f, const char *field, int i, int64_t ok,
 
 	if (bad > 0)
 		problems_add(fail ? f->errors : f->warnings,
-		    problem_arg_int(place(problem_at(f, "csv_bad_rows", field, c), first_bad), "count", bad));
+		    problem_arg_int(
+			place(problem_at(f, "csv_bad_rows", field, c), first_bad), "count", bad));
 }
 
 /* Degrees only: in projected coordinates everything is "outside". */
@@ -191,7 +200,8 @@ static void check_range(struct form *f, int lat, int lng)
 	if (outside <= 0 || json_int(y, "lng_ok", 0) * 10 < numeric * 9 ||
 	    json_int(x, "lng_ok", 0) * 10 < json_int(x, "numeric", 0) * 9)
 		return;
-	problems_add(f->warnings, problem_arg_int(problem_at(f, "csv_out_of_range", "lat", y), "count", outside));
+	problems_add(f->warnings,
+	    problem_arg_int(problem_at(f, "csv_out_of_range", "lat", y), "count", outside));
 }
 
 /* What the guess knows about the pair that was chosen. */
@@ -203,7 +213,8 @@ static void check_guess(struct form *f, int lat, int lng)
 	if (g.crs[0] != '\0' && g.lat == lat && g.lng == lng)
 		json_set_str(f->input, "crs_guess", g.crs);
 	if (g.swapped && g.lat == lng && g.lng == lat)
-		problems_add(f->warnings, problem_at(f, "latlng_swapped", "lat", column_at(f->columns, lat)));
+		problems_add(f->warnings,
+		    problem_at(f, "latlng_swapped", "lat", column_at(f->columns, lat)));
 }
 
 static void check_latlng(struct form *f, const struct columns_choice *choice)
@@ -212,7 +223,9 @@ static void check_latlng(struct form *f, const struct columns_choice *choice)
 	int lat, lng;
 
 	if (choice->lat == NULL || choice->lng == NULL) {
-		problems_add(f->errors, problem_at(f, "csv_columns_missing", choice->lat == NULL ? "lat" : "lng", NULL));
+		problems_add(f->errors,
+		    problem_at(
+			f, "csv_columns_missing", choice->lat == NULL ? "lat" : "lng", NULL));
 		return;
 	}
 	lat = resolve(f, "lat", choice->lat);
@@ -220,7 +233,8 @@ static void check_latlng(struct form *f, const struct columns_choice *choice)
 	if (lat < 0 || lng < 0)
 		return;
 	if (lat == lng) {
-		problems_add(f->errors, problem_at(f, "csv_same_column", "lng", column_at(f->columns, lng)));
+		problems_add(
+		    f->errors, problem_at(f, "csv_same_column", "lng", column_at(f->columns, lng)));
 		return;
 	}
 	if (!check_numeric(f, "lat", lat) | !check_numeric(f, "lng", lng))
@@ -257,9 +271,10 @@ static void check_geometry_column(struct form *f, const struct columns_choice *c
 	ok = json_int(geom, "ok", 0);
 	bad = json_obj(geom, "first_bad");
 	if (values == 0 || ok * 10 < values * 9) {
-		/* A column without any geometry was not looked at so: its first text is as good an example. */
+		/* Where nothing was a geometry, the first text is as good an example. */
 		bad = bad != NULL ? bad : json_obj(c, "first_bad");
-		problems_add(f->errors, place(problem_at(f, "csv_geometry_bad", "geom_column", c), bad));
+		problems_add(
+		    f->errors, place(problem_at(f, "csv_geometry_bad", "geom_column", c), bad));
 		return;
 	}
 	check_bad_rows(f, "geom_column", i, ok, bad);
@@ -289,11 +304,14 @@ static const char *check_type(struct form *f, int i, const json_object *c)
 			continue;
 		bad = json_obj(json_obj(c, "type_bad"), types[t]);
 		if (bad != NULL && strcmp(types[t], "text") != 0)
-			problems_add(f->errors, problem_arg(place(problem_at(f, "csv_type", field, c), bad), "type", types[t]));
+			problems_add(f->errors,
+			    problem_arg(
+				place(problem_at(f, "csv_type", field, c), bad), "type", types[t]));
 		return types[t];
 	}
-	problems_add(f->errors, problem_arg(problem_str(problem_at(f, "bad_choice", field, c), "value", asked), "accepted",
-	    "text, integer, real, date, datetime, boolean"));
+	problems_add(f->errors,
+	    problem_arg(problem_str(problem_at(f, "bad_choice", field, c), "value", asked),
+		"accepted", "text, integer, real, date, datetime, boolean"));
 	return type;
 }
 
@@ -307,7 +325,9 @@ static void check_columns(struct form *f)
 	for (size_t i = 0; i < n; i++) {
 		const char *name = column_field(f, (int)i, "name", field);
 
-		wanted[i] = name != NULL && *name != '\0' ? name : json_str(column_at(f->columns, (int)i), "name", "");
+		wanted[i] = name != NULL && *name != '\0'
+		    ? name
+		    : json_str(column_at(f->columns, (int)i), "name", "");
 	}
 	names = names_columns(wanted, n);
 	for (size_t i = 0; i < n; i++) {
@@ -342,7 +362,7 @@ static void check_reading(struct form *f)
 
 static void check_bad_rows_field(struct form *f)
 {
-	static const char *const words[] = {"keep", "skip", "fail"};
+	static const char *const words[] = { "keep", "skip", "fail" };
 	const char *s = fields_text(f->fields, "bad_rows");
 	json_object *p;
 
@@ -363,8 +383,12 @@ void columns_check(const json_object *layer, const json_object *fields, json_obj
     json_object **errors, json_object **warnings)
 {
 	json_object *own_errors = NULL, *dialect, *e;
-	struct form f = {.layer = layer, .fields = fields, .columns = json_arr(layer, "columns"),
-	    .input = json_object_new_object(), .errors = &own_errors, .warnings = warnings};
+	struct form f = { .layer = layer,
+		.fields = fields,
+		.columns = json_arr(layer, "columns"),
+		.input = json_object_new_object(),
+		.errors = &own_errors,
+		.warnings = warnings };
 	struct columns_choice choice;
 
 	*ret_input = NULL;
@@ -373,8 +397,10 @@ void columns_check(const json_object *layer, const json_object *fields, json_obj
 	check_bad_rows_field(&f);
 	columns_choice(layer, fields, &choice);
 	if (choice.mode == NULL)
-		problems_add(f.errors, problem_arg(problem_str(problem_at(&f, "bad_choice", "geometry", NULL), "value",
-		    fields_text(fields, "geometry")), "accepted", "latlng, column, none"));
+		problems_add(f.errors,
+		    problem_arg(problem_str(problem_at(&f, "bad_choice", "geometry", NULL), "value",
+				    fields_text(fields, "geometry")),
+			"accepted", "latlng, column, none"));
 	else if (strcmp(choice.mode, "latlng") == 0)
 		check_latlng(&f, &choice);
 	else if (strcmp(choice.mode, "column") == 0)

@@ -37,17 +37,18 @@ static const char *spelled(const json_object *layer, const char *name)
 	return i >= 0 ? name_at(layer, i) : name;
 }
 
-static void select_columns(const json_object *layer, const json_object *fields, const json_object *stored,
-    const struct column_guess *g, struct selection *ret)
+static void select_columns(const json_object *layer, const json_object *fields,
+    const json_object *stored, const struct column_guess *g, struct selection *ret)
 {
 	struct columns_choice typed;
 
 	columns_choice(layer, fields, &typed);
-	*ret = (struct selection){.bad_rows = json_str(stored, "bad_rows", "keep")};
+	*ret = (struct selection){ .bad_rows = json_str(stored, "bad_rows", "keep") };
 	if (fields != NULL && fields_text(fields, "bad_rows") != NULL)
 		ret->bad_rows = fields_text(fields, "bad_rows");
-	if (fields != NULL && (fields_count(fields, "geometry") > 0 || typed.lat != NULL || typed.lng != NULL ||
-	    typed.geometry != NULL)) {
+	if (fields != NULL &&
+	    (fields_count(fields, "geometry") > 0 || typed.lat != NULL || typed.lng != NULL ||
+		typed.geometry != NULL)) {
 		ret->mode = typed.mode != NULL ? typed.mode : "latlng";
 		ret->lat = spelled(layer, typed.lat);
 		ret->lng = spelled(layer, typed.lng);
@@ -68,7 +69,8 @@ static void select_columns(const json_object *layer, const json_object *fields, 
 
 static json_object *dialect_of(const json_object *layer, const json_object *fields)
 {
-	static const char *const keys[] = {"charset", "charset_source", "delimiter", "header", "decimal", "quote"};
+	static const char *const keys[] = { "charset", "charset_source", "delimiter", "header",
+		"decimal", "quote" };
 	const json_object *read = json_obj(layer, "dialect");
 	json_object *d = json_object_new_object();
 
@@ -84,9 +86,11 @@ static json_object *dialect_of(const json_object *layer, const json_object *fiel
 }
 
 /* Column I of the page: as inspected, with what was typed or stored about it. */
-static json_object *column_of(const json_object *c, const json_object *stored, const json_object *fields, size_t i)
+static json_object *column_of(
+    const json_object *c, const json_object *stored, const json_object *fields, size_t i)
 {
-	static const char *const kept[] = {"name", "original", "type", "nulls", "min", "max", "first_bad"};
+	static const char *const kept[] = { "name", "original", "type", "nulls", "min", "max",
+		"first_bad" };
 	json_object *o = json_set_int(json_object_new_object(), "i", (int64_t)i), *item;
 	const json_object *own = c;
 	const char *original = json_str(c, "original", ""), *typed;
@@ -107,7 +111,8 @@ static json_object *column_of(const json_object *c, const json_object *stored, c
 	json_set_str(o, "new_name", typed != NULL ? typed : json_str(own, "name", ""));
 	(void)snprintf(field, sizeof(field), "col_%zu_type", i);
 	typed = fields_text(fields, field);
-	json_set_str(o, "new_type", typed != NULL && *typed != '\0' ? typed : json_str(own, "type", "text"));
+	json_set_str(
+	    o, "new_type", typed != NULL && *typed != '\0' ? typed : json_str(own, "type", "text"));
 	(void)snprintf(field, sizeof(field), "col_%zu_use", i);
 	typed = fields_text(fields, field);
 	if (typed == NULL || !text_bool(typed, &use))
@@ -120,15 +125,18 @@ static void set_candidates(json_object *model, const json_object *layer)
 	json_object *points = json_object_new_array(), *geometries = json_object_new_array(), *c;
 
 	JSON_EACH(c, json_arr(layer, "columns")) {
-		const char *name = json_str(c, "name", ""), *original = json_str(c, "original", name);
+		const char *name = json_str(c, "name", ""),
+			   *original = json_str(c, "original", name);
 		const json_object *geom = json_obj(c, "geom");
 		int64_t values = json_int(c, "values", 0);
 
-		if (columns_is_numeric(c) || is_latitude(original) > 0 || is_longitude(original) > 0)
+		if (columns_is_numeric(c) || is_latitude(original) > 0 ||
+		    is_longitude(original) > 0)
 			json_object_array_add(points, json_object_new_string(name));
 		if (values > 0 && json_int(geom, "ok", 0) * 10 >= values * 9)
-			json_object_array_add(geometries, json_set(json_set_str(json_object_new_object(), "column", name),
-			    "format", copy_of(geom, "format")));
+			json_object_array_add(geometries,
+			    json_set(json_set_str(json_object_new_object(), "column", name),
+				"format", copy_of(geom, "format")));
 	}
 	json_set(model, "point_candidates", points);
 	json_set(model, "geometry_candidates", geometries);
@@ -172,11 +180,13 @@ static json_object *preview_of(const json_object *layer)
 	}
 	json_set(o, "columns", copy_of(from, "columns"));
 	json_set(o, "rows", rows);
-	return json_set(o, "total_rows", json_get(from, "total_rows") != NULL ? copy_of(from, "total_rows") :
-	    copy_of(layer, "count"));
+	return json_set(o, "total_rows",
+	    json_get(from, "total_rows") != NULL ? copy_of(from, "total_rows")
+						 : copy_of(layer, "count"));
 }
 
-json_object *columns_model(const struct session *s, const json_object *layer, const json_object *fields)
+json_object *columns_model(
+    const struct session *s, const json_object *layer, const json_object *fields)
 {
 	const json_object *stored = session_table_input(s, json_int(layer, "i", 0));
 	json_object *m = json_object_new_object(), *columns = json_object_new_array(), *c;
@@ -194,7 +204,8 @@ json_object *columns_model(const struct session *s, const json_object *layer, co
 	json_set_int(m, "layer_i", json_int(layer, "i", 0));
 	json_set(m, "file", copy_of(layer, "file"));
 	json_set(m, "sheets", copy_of(layer, "sheets"));
-	json_set_str(m, "sheet", sheet != NULL && *sheet != '\0' ? sheet : json_str(layer, "sheet", NULL));
+	json_set_str(
+	    m, "sheet", sheet != NULL && *sheet != '\0' ? sheet : json_str(layer, "sheet", NULL));
 	json_set(m, "dialect", dialect_of(layer, fields));
 	json_set(m, "columns", columns);
 	set_candidates(m, layer);
@@ -209,8 +220,8 @@ json_object *columns_model(const struct session *s, const json_object *layer, co
 	json_set_str(m, "reason", g.reason);
 	json_set_int(m, "percent_bad", g.percent_bad);
 	json_set_str(m, "crs_guess", g.crs[0] != '\0' ? g.crs : NULL);
-	json_set_str(m, "possible_data_problems", json_len(warnings) > 0 ?
-	    problem_code(json_object_array_get_idx(warnings, 0)) : NULL);
+	json_set_str(m, "possible_data_problems",
+	    json_len(warnings) > 0 ? problem_code(json_object_array_get_idx(warnings, 0)) : NULL);
 	json_set(m, "preview", preview_of(layer));
 	return m;
 }

@@ -14,15 +14,16 @@
 #define COLUMNS_MAX    2000
 #define CELL_MAX       (1 << 20)
 
-static const char *const delimiters[] = {",", ";", "\t", "|"};
+static const char *const delimiters[] = { ",", ";", "\t", "|" };
 
 struct score {
-	size_t share;      /* per mille of the records that have the most frequent count */
-	size_t count;      /* that number of cells; 0 = the delimiter does not fit */
+	size_t share; /* per mille of the records that have the most frequent count */
+	size_t count; /* that number of cells; 0 = the delimiter does not fit */
 };
 
 /* A parser over the sample.  A record cut by the sample's end is never complete. */
-static struct table_parser *sample(const struct dialect *d, const char *text, size_t len, bool is_whole)
+static struct table_parser *sample(
+    const struct dialect *d, const char *text, size_t len, bool is_whole)
 {
 	struct table_parser *t = table_parser_new(d, COLUMNS_MAX, CELL_MAX);
 	size_t n = len < SAMPLE_BYTES ? len : SAMPLE_BYTES;
@@ -47,7 +48,7 @@ static struct score score_of(const struct dialect *d, const char *text, size_t l
 	for (n = 2; n <= COLUMNS_MAX; n++)
 		if (counts[n] > 0 && counts[n] >= counts[best])
 			best = n;
-	struct score s = {records > 0 ? counts[best] * 1000 / records : 0, best};
+	struct score s = { records > 0 ? counts[best] * 1000 / records : 0, best };
 	free(counts);
 	table_parser_free(t);
 	return s;
@@ -60,7 +61,8 @@ static void sep_line(const char *text, size_t len, char out[5])
 	size_t n;
 
 	out[0] = '\0';
-	if (len < 6 || strncasecmp(text, "sep=", 4) != 0 || text[4] == '\n' || text[4] == '\r' || text[4] == '"')
+	if (len < 6 || strncasecmp(text, "sep=", 4) != 0 || text[4] == '\n' || text[4] == '\r' ||
+	    text[4] == '"')
 		return;
 	n = text_decode(text + 4, len - 4, &cp);
 	if (n == 0 || 4 + n >= len || (text[4 + n] != '\n' && text[4 + n] != '\r'))
@@ -77,8 +79,9 @@ static bool is_value(const struct cell *c)
 	enum cell_type type = cell_classify(c->s, c->len, false);
 	double v;
 
-	return type == CELL_INTEGER || type == CELL_REAL || type == CELL_DATE || type == CELL_DATETIME ||
-	    number_parse(c->s, c->len, false, &v) || number_parse(c->s, c->len, true, &v);
+	return type == CELL_INTEGER || type == CELL_REAL || type == CELL_DATE ||
+	    type == CELL_DATETIME || number_parse(c->s, c->len, false, &v) ||
+	    number_parse(c->s, c->len, true, &v);
 }
 
 static bool is_empty(const struct cell *c)
@@ -104,8 +107,8 @@ static bool are_names(const struct cell *cells, size_t n)
 }
 
 /*
- * Does the first record name the columns?  It does when its cells are names.  Empty or equal ones do not settle it
- * (an unnamed index column is common): then a column of values below a word does.
+ * Does the first record name the columns?  It does when its cells are names.  Empty or equal ones
+ * do not settle it (an unnamed index column is common): then a column of values below a word does.
  */
 static int64_t header_of(const struct dialect *d, const char *text, size_t len, bool is_whole)
 {
@@ -148,8 +151,8 @@ out:
 
 bool dialect_guess(const char *text, size_t len, bool is_whole, struct dialect *ret)
 {
-	struct dialect d = {.quote = '"'}, best = {.delimiter = ",", .quote = '"'};
-	struct score top = {0, 0};
+	struct dialect d = { .quote = '"' }, best = { .delimiter = ",", .quote = '"' };
+	struct score top = { 0, 0 };
 
 	sep_line(text, len, d.delimiter);
 	if (d.delimiter[0] != '\0') {

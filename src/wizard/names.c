@@ -8,11 +8,11 @@
 #define COLUMN_BYTES  60
 
 /* Names the dataset's own table needs. */
-static const char *const reserved[] = {"fid", "ogc_fid", "geom", "_time_start", "_time_end"};
+static const char *const reserved[] = { "fid", "ogc_fid", "geom", "_time_start", "_time_end" };
 
 /*
- * S with everything but letters, digits and '_' replaced, '_' in front of anything else than a letter, cut to MAX
- * bytes.  Bytes that are not UTF-8 count as one character each.
+ * S with everything but letters, digits and '_' replaced, '_' in front of anything else than a
+ * letter, cut to MAX bytes.  Bytes that are not UTF-8 count as one character each.
  */
 static char *clean(const char *s, size_t max)
 {
@@ -83,7 +83,8 @@ static char *key_of(const char *name)
 	return key != NULL ? key : mem_strdup(name);
 }
 
-/* The first of NAME, NAME_2, NAME_3 … that is not in TAKEN, whose values are the number to try next. */
+/* The first of NAME, NAME_2, NAME_3 … that is not in TAKEN, whose values are the number to try
+ * next. */
 static char *unique(const char *name, json_object *taken)
 {
 	CLEAN_FREE char *base = key_of(name);

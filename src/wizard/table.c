@@ -4,17 +4,18 @@
 #include <string.h>
 #include "base/mem.h"
 
-#define STEP_BYTES    4096     /* how much a record that spans buffers takes from the next one at a time */
-#define RECORD_CELLS  16       /* a record may be as long as this many of the longest cells */
+#define STEP_BYTES   4096    /* of the next buffer for a record that spans two, at a time */
+#define RECORD_CELLS 16      /* a record may be as long as this many of the longest cells */
 
 /*
- * A record is parsed from one stretch of memory: the caller's bytes, or `carry` when it spans two of the caller's
- * buffers.  It is parsed from its start again when more bytes have come, so no state survives inside a record.
+ * A record is parsed from one stretch of memory: the caller's bytes, or `carry` when it spans two
+ * of the caller's buffers.  It is parsed from its start again when more bytes have come, so no
+ * state survives inside a record.
  */
 struct table_parser {
 	struct dialect dialect;
 	size_t max_columns, max_cell;
-	uint64_t specials[4];         /* delimiter's first byte, LF, CR, NUL: each in all 8 bytes of a word */
+	uint64_t specials[4];         /* delimiter's first byte, LF, CR, NUL: each 8 times */
 	size_t delimiter_len;
 	const char *in;               /* the caller's bytes not yet taken */
 	size_t in_len;
@@ -40,7 +41,8 @@ static uint64_t repeat(char c)
 	return (uint64_t)(unsigned char)c * UINT64_C(0x0101010101010101);
 }
 
-struct table_parser *table_parser_new(const struct dialect *dialect, size_t max_columns, size_t max_cell)
+struct table_parser *table_parser_new(
+    const struct dialect *dialect, size_t max_columns, size_t max_cell)
 {
 	struct table_parser *t = mem_alloc(sizeof(*t));
 
@@ -179,7 +181,7 @@ static enum attempt fail(struct table_parser *t, enum table_result why)
 /* How far the attempt has come. */
 struct cursor {
 	const char *p, *end;
-	bool last;          /* nothing comes behind end */
+	bool last; /* nothing comes behind end */
 };
 
 /* A cell that begins with a quote, to the character behind its text; the cell is C's. */
@@ -193,7 +195,8 @@ static enum attempt quoted_cell(struct table_parser *t, struct cursor *at, struc
 		stop = memchr(from, t->dialect.quote, (size_t)(at->end - from));
 		if (stop == NULL) {
 			/* What came before a doubled quote is in the scratch already. */
-			if ((size_t)(at->end - from) + (spliced ? t->scratch_len - scratch : 0) > t->max_cell)
+			if ((size_t)(at->end - from) + (spliced ? t->scratch_len - scratch : 0) >
+			    t->max_cell)
 				return fail(t, TABLE_CELL_LONG);
 			return at->last ? fail(t, TABLE_OPEN_QUOTE) : SHORT;
 		}
@@ -218,9 +221,9 @@ static enum attempt quoted_cell(struct table_parser *t, struct cursor *at, struc
 	if (spliced || tail > at->p) {
 		scratch_add(t, from, (size_t)(stop - from));
 		scratch_add(t, at->p, (size_t)(tail - at->p));
-		*c = (struct cell){t->scratch + scratch, t->scratch_len - scratch, true};
+		*c = (struct cell){ t->scratch + scratch, t->scratch_len - scratch, true };
 	} else {
-		*c = (struct cell){begin, (size_t)(stop - begin), true};
+		*c = (struct cell){ begin, (size_t)(stop - begin), true };
 	}
 	at->p = tail;
 	if (c->len > 0 && memchr(c->s, '\0', c->len) != NULL)
@@ -257,11 +260,12 @@ static enum attempt record(struct table_parser *t, struct cursor *at)
 
 			p = special(t, p, at->end);
 			/* The first byte of a longer delimiter may begin another character. */
-			while (t->delimiter_len > 1 && p < at->end && *p == t->dialect.delimiter[0] &&
+			while (t->delimiter_len > 1 && p < at->end &&
+			    *p == t->dialect.delimiter[0] &&
 			    (size_t)(at->end - p) >= t->delimiter_len &&
 			    memcmp(p, t->dialect.delimiter, t->delimiter_len) != 0)
 				p = special(t, p + 1, at->end);
-			*c = (struct cell){begin, (size_t)(p - begin), false};
+			*c = (struct cell){ begin, (size_t)(p - begin), false };
 			if (c->len > t->max_cell)
 				return fail(t, TABLE_CELL_LONG);
 		}
@@ -274,7 +278,7 @@ static enum attempt record(struct table_parser *t, struct cursor *at)
 		}
 		if (*p == '\n' || *p == '\r') {
 			if (*p == '\r' && p + 1 == at->end && !at->last)
-				return SHORT;      /* a LF may follow */
+				return SHORT; /* a LF may follow */
 			t->n++;
 			at->p = p + (*p == '\r' && p + 1 < at->end && p[1] == '\n' ? 2 : 1);
 			t->breaks++;
@@ -285,7 +289,8 @@ static enum attempt record(struct table_parser *t, struct cursor *at)
 		if ((size_t)(at->end - p) < t->delimiter_len) {
 			if (!at->last)
 				return SHORT;
-			c->len += (size_t)(at->end - p);      /* a character cut by the end of the file */
+			c->len +=
+			    (size_t)(at->end - p); /* a character cut by the end of the file */
 			t->n++;
 			at->p = at->end;
 			return DONE;
@@ -300,7 +305,7 @@ static enum attempt record(struct table_parser *t, struct cursor *at)
 
 void table_parser_feed(struct table_parser *t, const char *bytes, size_t len, bool last)
 {
-	assert(t->in_len == 0 && !t->last);      /* only after TABLE_MORE */
+	assert(t->in_len == 0 && !t->last); /* only after TABLE_MORE */
 	t->in = bytes;
 	t->in_len = len;
 	t->last = last;
@@ -308,7 +313,7 @@ void table_parser_feed(struct table_parser *t, const char *bytes, size_t len, bo
 
 static enum attempt from_input(struct table_parser *t)
 {
-	struct cursor at = {t->in, t->in + t->in_len, t->last};
+	struct cursor at = { t->in, t->in + t->in_len, t->last };
 	enum attempt a = record(t, &at);
 
 	if (a == DONE) {
@@ -325,7 +330,7 @@ static enum attempt from_input(struct table_parser *t)
 static enum attempt from_carry(struct table_parser *t)
 {
 	for (;;) {
-		struct cursor at = {t->carry, t->carry + t->carry_len, t->last && t->in_len == 0};
+		struct cursor at = { t->carry, t->carry + t->carry_len, t->last && t->in_len == 0 };
 		enum attempt a = record(t, &at);
 		size_t more = t->carry_len > STEP_BYTES ? t->carry_len : STEP_BYTES;
 
@@ -335,7 +340,7 @@ static enum attempt from_carry(struct table_parser *t)
 
 			t->in -= rest;
 			t->in_len += rest;
-			t->carry_len = 0;      /* its bytes stay until the next call */
+			t->carry_len = 0; /* its bytes stay until the next call */
 		}
 		if (a != SHORT || t->in_len == 0)
 			return a;
@@ -365,7 +370,8 @@ static bool is_blank(const struct table_parser *t)
 	return true;
 }
 
-enum table_result table_parser_next(struct table_parser *t, const struct cell **ret_cells, size_t *ret_n)
+enum table_result table_parser_next(
+    struct table_parser *t, const struct cell **ret_cells, size_t *ret_n)
 {
 	for (;;) {
 		enum attempt a;

@@ -135,7 +135,7 @@ static void test_table_drops_the_sep_line(void **state)
 	struct dialect d = {.delimiter = "|", .quote = '"', .sep_line = true};
 
 	(void)state;
-	check_as("sep=|\na|b\n1|2\n", 14, &d, "1/2:a|b\n2/3:1|2\n");
+	check_as("sep=|\na|b\n1|2\n", sizeof("sep=|\na|b\n1|2\n") - 1, &d, "1/2:a|b\n2/3:1|2\n");
 }
 
 static void test_table_knows_wide_delimiters(void **state)
@@ -152,15 +152,15 @@ static void test_table_knows_tabs_and_spaces(void **state)
 	struct dialect tab = {.delimiter = "\t", .quote = '"'}, space = {.delimiter = " ", .quote = '"'};
 
 	(void)state;
-	check_as("a\tb\n\t1\n", 7, &tab, "1/1:a|b\n2/2:|1\n");
-	check_as("a b\n1 2\n", 8, &space, "1/1:a|b\n2/2:1|2\n");
+	check_as("a\tb\n\t1\n", sizeof("a\tb\n\t1\n") - 1, &tab, "1/1:a|b\n2/2:|1\n");
+	check_as("a b\n1 2\n", sizeof("a b\n1 2\n") - 1, &space, "1/1:a|b\n2/2:1|2\n");
 }
 
 static void test_table_reports_nul(void **state)
 {
 	(void)state;
-	check_as("a,b\n1,\0002\n", 9, &comma, "1/1:a|b\nNUL 2/2");
-	check_as("a,b\n\"x\ny\",1\n\"\0\"\n", 16, &comma, "1/1:a|b\n2/2:<x\ny>|1\nNUL 3/4");
+	check_as("a,b\n1,\0002\n", sizeof("a,b\n1,\0002\n") - 1, &comma, "1/1:a|b\nNUL 2/2");
+	check_as("a,b\n\"x\ny\",1\n\"\0\"\n", sizeof("a,b\n\"x\ny\",1\n\"\0\"\n") - 1, &comma, "1/1:a|b\n2/2:<x\ny>|1\nNUL 3/4");
 }
 
 static void test_table_reports_open_quotes(void **state)
@@ -177,19 +177,19 @@ static void test_table_has_limits(void **state)
 
 	(void)state;
 	for (size_t chunk = 1; chunk < 12; chunk++) {
-		got = read_all("a,b,c\n", 6, &comma, chunk, 3, 100);
+		got = read_all("a,b,c\n", sizeof("a,b,c\n") - 1, &comma, chunk, 3, 100);
 		assert_string_equal(got, "1/1:a|b|c\n");
 		free(got);
-		got = read_all("a\n1,2,3,4\n", 10, &comma, chunk, 3, 100);
+		got = read_all("a\n1,2,3,4\n", sizeof("a\n1,2,3,4\n") - 1, &comma, chunk, 3, 100);
 		assert_string_equal(got, "1/1:a\nWIDE 2");
 		free(got);
-		got = read_all("a\n1,12345678901\n", 16, &comma, chunk, 3, 10);
+		got = read_all("a\n1,12345678901\n", sizeof("a\n1,12345678901\n") - 1, &comma, chunk, 3, 10);
 		assert_string_equal(got, "1/1:a\nLONG 2");
 		free(got);
-		got = read_all("a\n1,\"12345678901\n2345\n", 22, &comma, chunk, 3, 10);
+		got = read_all("a\n1,\"12345678901\n2345\n", sizeof("a\n1,\"12345678901\n2345\n") - 1, &comma, chunk, 3, 10);
 		assert_string_equal(got, "1/1:a\nLONG 2");
 		free(got);
-		got = read_all("a\n\"1\"\"2\"\"3\"\"4\"\"5\"\"6\"\"7\n", 25, &comma, chunk, 3, 10);
+		got = read_all("a\n\"1\"\"2\"\"3\"\"4\"\"5\"\"6\"\"7\n", sizeof("a\n\"1\"\"2\"\"3\"\"4\"\"5\"\"6\"\"7\n") - 1, &comma, chunk, 3, 10);
 		assert_string_equal(got, "1/1:a\nLONG 2");
 		free(got);
 	}
