@@ -99,7 +99,9 @@ static enum err add_json_value(struct form *form, const char *name, json_object 
 	if (form->fields.n >= max)
 		return too_large(error, "limits.form_fields");
 	/* Numbers and truths by their text, an object or a list in a list as JSON: what a form would have sent. */
-	pairs_add(&form->fields, name, json_object_get_string(value));
+	bool nested = json_object_is_type(value, json_type_object) || json_object_is_type(value, json_type_array);
+	CLEAN_FREE char *json = nested ? json_print(value, NULL) : NULL;
+	pairs_add(&form->fields, name, nested ? json : json_object_get_string(value));
 	return ERR_OK;
 }
 

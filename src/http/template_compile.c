@@ -18,6 +18,7 @@ struct compiler {
 	const char *begin;         /* of the template */
 	const char *at;            /* next byte of it */
 	unsigned line;             /* of at */
+	unsigned tag_line;         /* of the current tag, or of the end: what errors name */
 	struct html html;
 	struct error *error;
 	bool failed;
@@ -35,7 +36,7 @@ static const char *const verb_names[VERB__MAX] = {
 static void fail(struct compiler *c, const char *why)
 {
 	if (!c->failed)
-		error_set(c->error, ERR_INTERNAL, "%s:%u: %s", c->path, c->line, why);
+		error_set(c->error, ERR_INTERNAL, "%s:%u: %s", c->path, c->tag_line, why);
 	c->failed = true;
 }
 
@@ -140,7 +141,7 @@ static struct node *node_new(struct compiler *c, enum node_kind kind)
 	struct node *n = mem_alloc(sizeof(*n));
 
 	n->kind = kind;
-	n->line = c->line;
+	n->line = c->tag_line;
 	return n;
 }
 
@@ -272,7 +273,7 @@ static struct node *if_node(struct compiler *c)
 		has_after = true;
 	}
 	if (!c->failed && end == NULL) {
-		c->line = n->line;
+		c->tag_line = n->line;
 		fail(c, "{{if}} without {{end}}");
 	}
 	/* Without {{else}} nothing may be printed at all. */
@@ -303,7 +304,7 @@ static struct node *for_node(struct compiler *c)
 	before = c->html;
 	n->body = block(c, &end);
 	if (!c->failed && (end == NULL || strcmp(end, "end") != 0)) {
-		c->line = n->line;
+		c->tag_line = n->line;
 		fail(c, "{{for}} without {{end}}");
 	}
 	if (!c->failed && !html_merge(&c->html, &before))
@@ -383,6 +384,7 @@ static bool next_tag(struct compiler *c, struct node ***place, bool *ret_comment
 	size_t len = (size_t)(stop - text);
 
 	c->line += lines_in(text, stop);
+	c->tag_line = c->line;
 	*ret_comment = false;
 	if (open != NULL) {
 		const char *close = strstr(open, "}}");
@@ -453,7 +455,7 @@ static struct node *block(struct compiler *c, const char **ret_end)
 enum err template_compile(const char *name, const char *path, const char *text, struct template **ret,
     struct error *error)
 {
-	struct compiler c = { .path = path, .begin = text, .at = text, .line = 1, .error = error };
+	struct compiler c = { .path = path, .begin = text, .at = text, .line = 1, .tag_line = 1, .error = error };
 	struct template *t = mem_alloc(sizeof(*t));
 	const char *end;
 
