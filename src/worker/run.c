@@ -219,8 +219,7 @@ static enum err begin(struct work *work, struct child *child)
 	CLEAN_FREE char *dir = mem_printf("%s/%s", w->config->data_dir, work->folder);
 	CLEAN_FREE char *in = mem_printf("%s/in", work->folder);
 	CLEAN_FREE char *out = mem_printf("%s/out", work->folder);
-	CLEAN_FREE char *kind = mem_strdup(json_str(work->task, "kind", ""));
-	char *argv[] = { program, (char *)(uintptr_t) "--job", dir, (char *)(uintptr_t) "--task", kind, NULL };
+	char *argv[] = { program, (char *)(uintptr_t) "--job", dir, NULL };
 	json_object *ready = NULL;
 
 	enum err err = fs_mkdirs(w->data_fd, in, &work->error);
