@@ -114,6 +114,7 @@ static void match_register(OGRSpatialReferenceH srs, struct srs_match *ret)
 	struct srs_candidate *all;
 	int n = 0, *confidence = NULL;
 	size_t kept = 0;
+	char own[48];
 
 	found = OSRFindMatches(bare != NULL ? bare : srs, NULL, &n, &confidence);
 	all = mem_array((size_t)n + 1, sizeof(*all));
@@ -134,6 +135,8 @@ static void match_register(OGRSpatialReferenceH srs, struct srs_match *ret)
 		if (c.srs != NULL)
 			ret->v[ret->n++] = c;
 	}
+	/* The code it names, found by another road: names of datums differ between programs. */
+	ret->by_code = srs_own_code(srs, own) && ret->n > 0 && strcasecmp(ret->v[0].code, own) == 0;
 	free(all);
 	OSRFreeSRSArray(found);
 	CPLFree(confidence);

@@ -41,7 +41,7 @@ class Listener:
 
 
 def strace(level, log):
-    argv = ["strace", "-f", "-qq", "-o", log, "-e", "trace=open,openat,socket,connect,execve"]
+    argv = ["strace", "-f", "-qq", "-o", log, "-e", "trace=open,openat,socket,connect,execve,landlock_create_ruleset,prctl"]
     for e in FORCE[level]:
         argv += ["-e", e]
     return argv
