@@ -153,6 +153,10 @@ bool columns_dialect_changed(
 		json_object_put(want);
 		return false;
 	}
+	/* An encoding somebody chose before is not forgotten because now only the delimiter is said. */
+	if (json_get(want, "charset") == NULL && fields_text(fields, "charset") == NULL &&
+	    strcmp(json_str(read, "charset_source", ""), "chosen") == 0)
+		json_set_str(want, "charset", json_str(read, "charset", NULL));
 	*ret_dialect = want;
 	return true;
 }

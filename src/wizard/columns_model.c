@@ -67,6 +67,15 @@ static void select_columns(const json_object *layer, const json_object *fields,
 	}
 }
 
+/* A delimiter as the page's choices and the inspection spell it. */
+static const char *delimiter_word(const char *s)
+{
+	char character[5];
+
+	columns_delimiter(s, character);
+	return *character == '\t' ? "tab" : *character == ' ' ? "space" : s;
+}
+
 static json_object *dialect_of(const json_object *layer, const json_object *fields)
 {
 	static const char *const keys[] = { "charset", "charset_source", "delimiter", "header",
@@ -77,7 +86,9 @@ static json_object *dialect_of(const json_object *layer, const json_object *fiel
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const char *typed = fields_text(fields, keys[i]);
 
-		if (typed != NULL && *typed != '\0')
+		if (typed != NULL && strcmp(keys[i], "delimiter") == 0)
+			json_set_str(d, keys[i], delimiter_word(typed));
+		else if (typed != NULL && *typed != '\0')
 			json_set_str(d, keys[i], typed);
 		else
 			json_set(d, keys[i], copy_of(read, keys[i]));

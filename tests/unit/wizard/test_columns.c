@@ -494,6 +494,8 @@ static void test_columns_dialect_changed(void **state)
 	dialect(layer, "{\"decimal\":\",\"}", "{\"decimal\":\",\"}");
 	/* What makes no sense is told by columns_check, not read with. */
 	dialect(layer, "{\"delimiter\":\"ab\",\"header\":\"maybe\",\"decimal\":\"x\",\"charset\":\"klingon\"}", NULL);
+	json_set_str(json_obj(layer, "dialect"), "charset_source", "chosen");
+	dialect(layer, "{\"delimiter\":\";\"}", "{\"delimiter\":\";\",\"charset\":\"UTF-8\"}");
 	json_object_put(layer);
 	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"delimiter\":\"ab\"}", "bad_choice", "delimiter");
 	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"header\":\"0\"}", "bad_choice", "header");
