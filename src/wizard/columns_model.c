@@ -86,7 +86,7 @@ static json_object *dialect_of(const json_object *layer, const json_object *fiel
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const char *typed = fields_text(fields, keys[i]);
 
-		if (typed != NULL && strcmp(keys[i], "delimiter") == 0)
+		if (typed != NULL && *typed != '\0' && strcmp(keys[i], "delimiter") == 0)
 			json_set_str(d, keys[i], delimiter_word(typed));
 		else if (typed != NULL && *typed != '\0')
 			json_set_str(d, keys[i], typed);
