@@ -31,6 +31,8 @@ enum err json_read(const char *text, size_t len, const struct json_limits *limit
 
 /* Print compactly; U+00A0 is written \u00a0.  Owns: caller frees; *RET_LEN may be NULL. */
 char *json_print(const json_object *o, size_t *ret_len);
+/* The same for <script type="application/json">: no '<', no "</".  Caller frees. */
+char *json_print_script(const json_object *o);
 
 /* Borrowed readers: the default when the member is missing or of another type. */
 const char *json_str(const json_object *o, const char *key, const char *def);

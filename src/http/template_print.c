@@ -216,7 +216,7 @@ static char *quoted_json(const char *text)
 {
 	CLEAN_JSON json_object *o = json_object_new_string(text);
 
-	return json_print(o, NULL);
+	return json_print_script(o);
 }
 
 static char *verb_text(const struct printer *p, const struct node *n, const struct value *v)
@@ -249,7 +249,7 @@ static char *verb_text(const struct printer *p, const struct node *n, const stru
 	case VERB_NUM:
 		return number_or_text(v, false);
 	case VERB_JSON:
-		return v->text != NULL ? quoted_json(v->text) : json_print(v->json, NULL);
+		return v->text != NULL ? quoted_json(v->text) : json_print_script(v->json);
 	case VERB__MAX:
 		break;
 	}

@@ -120,18 +120,34 @@ static json_object *sources(const struct session *s)
 	return list;
 }
 
+/* The column chosen for one end: the form has a field for each kind of column. */
+static const char *time_column(const json_object *input, const char *prefix)
+{
+	static const char *const kinds[] = { "time", "text", "year" };
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		CLEAN_FREE char *key = mem_printf("%s%s_attribute", prefix, kinds[i]);
+		const char *column = json_str(input, key, "");
+		if (*column != '\0')
+			return column;
+	}
+	return NULL;
+}
+
 static void set_time(json_object *m, const struct session *s, const json_object *item)
 {
-	const json_object *input = session_input(s, STEP_TIME), *found = json_obj(item, "time");
-	static const char *const chosen[] = { "attribute", "end_attribute", "presentation", "precision_value", "precision_step" };
-	static const char *const measured[] = { "start", "end", "positions" };
+	const json_object *input = session_input(s, STEP_TIME), *save = session_input(s, STEP_SAVE), *found = json_obj(item, "time");
+	static const char *const same[] = { "precision_value", "precision_step" }, *const measured[] = { "start", "end", "positions" };
 	if (found == NULL) {
 		json_set(m, "time", NULL);
 		return;
 	}
 	json_object *t = json_object_new_object();
-	for (size_t i = 0; i < sizeof(chosen) / sizeof(*chosen); i++)
-		json_set(t, chosen[i], json_copy(json_get(input, chosen[i])));
+	json_set_str(t, "attribute", time_column(input, ""));
+	json_set_str(t, "end_attribute", time_column(input, "end_"));
+	/* A mosaic's times come from file names; how they are shown was said with the upload. */
+	json_set_str(t, "presentation", json_str(input, "presentation_strategy", json_str(save, "time_presentation", "LIST")));
+	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
+		json_set(t, same[i], json_copy(json_get(input, same[i])));
 	for (size_t i = 0; i < sizeof(measured) / sizeof(*measured); i++)
 		json_set(t, measured[i], json_copy(json_get(found, measured[i])));
 	json_set(m, "time", t);
