@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include "base/mem.h"
 #include "base/text.h"
+#include "wizard/fields.h"
 
 struct crs_index {
 	const struct crs_file_header *head;
@@ -164,11 +165,8 @@ json_object *crs_index_json(const struct crs_index *ix, const struct crs_file_en
 	const char *replaced = crs_index_text(ix, e->replaced_by);
 	json_object *o = json_object_new_object(), *bbox = NULL;
 
-	if (area->has_bbox) {
-		bbox = json_object_new_array_ext(4);
-		for (int i = 0; i < 4; i++)
-			json_object_array_add(bbox, json_object_new_double(area->bbox[i]));
-	}
+	if (area->has_bbox)
+		bbox = fields_box(area->bbox);
 	json_set_str(o, "code", crs_index_text(ix, e->code));
 	json_set_str(o, "name", crs_index_text(ix, e->name));
 	json_set_str(o, "kind", crs_kind_name(e->kind));

@@ -67,3 +67,14 @@ size_t fields_length(const char *s)
 		n += ((unsigned char)*s & 0xC0) != 0x80;
 	return n;
 }
+
+json_object *fields_box(const double v[4])
+{
+	json_object *box = json_object_new_array_ext(4);
+	CLEAN_JSON json_object *o = json_object_new_object();
+
+	/* json_set_num knows how to print; an array takes what it made. */
+	for (size_t i = 0; i < 4; i++)
+		json_object_array_add(box, json_object_get(json_get(json_set_num(o, "n", v[i]), "n")));
+	return box;
+}

@@ -19,4 +19,8 @@ bool fields_bool(const json_object *fields, const char *name, bool def, json_obj
 /* Characters (code points) of S. */
 size_t fields_length(const char *s);
 
+/* The numbers of a box as an array, each printed as short as possible (41.46,
+ * not 41.460000000000001).  Caller frees. */
+json_object *fields_box(const double v[4]);
+
 #endif

@@ -300,11 +300,8 @@ json_object *srs_questions(const struct session *s, const json_object *plan)
 		codes = json_object_new_array();
 		if (source != NULL)
 			json_object_array_add(codes, json_object_new_string(source));
-		if (srs_layer_extent(s, layer, extent)) {
-			box = json_object_new_array_ext(4);
-			for (int i = 0; i < 4; i++)
-				json_object_array_add(box, json_object_new_double(extent[i]));
-		}
+		if (srs_layer_extent(s, layer, extent))
+			box = fields_box(extent);
 		q = json_set_str(
 		    json_set_str(json_object_new_object(), "type", "job"), "task", "srs");
 		json_set_str(json_set(q, "codes", codes), "wkt", wkt);

@@ -106,11 +106,8 @@ static json_object *layer_model(
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 		json_set(o, kept[i], copy_of(layer, kept[i]));
-	if (srs_layer_extent(s, layer, extent)) {
-		box = json_object_new_array_ext(4);
-		for (int i = 0; i < 4; i++)
-			json_object_array_add(box, json_object_new_double(extent[i]));
-	}
+	if (srs_layer_extent(s, layer, extent))
+		box = fields_box(extent);
 	json_set(o, "extent", box);
 	json_set_bool(o, "selected", is_ticked(s, layer, fields));
 	json_set_bool(o, "has_geometry", srs_layer_has_geometry(s, layer));
