@@ -9,6 +9,7 @@
 #include "geo/driver.h"
 #include "geo/jsongate.h"
 #include "geo/prescan.h"
+#include "geo/recode.h"
 #include "geo/shpgate.h"
 #include "geo/xmlgate.h"
 
@@ -38,10 +39,13 @@ static enum err fail(struct job *job, const char *code, const struct source *src
 	return job_fail(job, problem_str(problem_new(code), "file", src->file));
 }
 
-static enum err check_xml(struct job *job, const struct source *src, const char *const *roots, const char *namespace)
+static enum err check_xml(struct job *job, struct source *src, const char *const *roots, const char *namespace)
 {
-	const char *code = xml_verdict_code(xml_gate_file(src->path, roots, namespace));
+	const char *code;
 
+	if (recode_xml(job, src) != ERR_OK)
+		return ERR_BAD_REQUEST;
+	code = xml_verdict_code(xml_gate_file(src->path, roots, namespace));
 	return code == NULL ? ERR_OK : fail(job, code, src);
 }
 

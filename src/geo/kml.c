@@ -179,13 +179,18 @@ static void warn_skipped(struct job *job, const struct source *src, const char *
 		    "elements", elements), "count", n));
 }
 
-static bool is_image(const char *path)
+/* The driver for an image by its first bytes; NULL: no image.  Static. */
+static const char *driver_of_image(const char *path)
 {
+	static const char *const drivers[][2] = {{"png", "PNG"}, {"jpeg", "JPEG"}, {"tiff", "GTiff"}};
 	size_t len = 0;
 	CLEAN_FREE char *head = content_head(path, &len);
 	const char *magic = head != NULL ? bundle_magic(head, len) : "";
 
-	return strcmp(magic, "png") == 0 || strcmp(magic, "jpeg") == 0 || strcmp(magic, "tiff") == 0;
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (strcmp(drivers[i][0], magic) == 0)
+			return drivers[i][1];
+	return NULL;
 }
 
 static bool box_is_sane(const struct kml_survey *s)
@@ -216,7 +221,8 @@ static enum err settle_overlay(struct job *job, struct source *src, const struct
 		return job->problems != NULL ? ERR_BAD_REQUEST : job_fail(job, problem_arg(problem_str(
 		    problem_new("kml_image_missing"), "file", src->file), "image", s->href != NULL ? s->href : ""));
 	src->side[SOURCE_IMAGE] = image;
-	if (!is_image(image))
+	src->driver = driver_of_image(image);
+	if (src->driver == NULL)
 		return job_fail(job, problem_str(problem_new("content_mismatch"), "file", s->href));
 	return ERR_OK;
 }

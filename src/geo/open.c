@@ -53,10 +53,13 @@ GDALDatasetH source_open(struct job *job, const struct source *src, const char *
 {
 	const char *const drivers[] = {src->driver, NULL};
 	char **options = options_of(src, charset);
+	/* Of an overlay GDAL sees the image only. */
+	const char *path = src->overlay != NULL ? src->side[SOURCE_IMAGE] : src->path;
 	GDALDatasetH ds = NULL;
 
-	if (src->driver != NULL && src->path != NULL)
-		ds = GDALOpenEx(src->path, flags_of(src->kind) | GDAL_OF_READONLY, drivers,
+	job->detail[0] = '\0';
+	if (src->driver != NULL && path != NULL)
+		ds = GDALOpenEx(path, flags_of(src->kind) | GDAL_OF_READONLY, drivers,
 		    (const char *const *)options, NULL);
 	CSLDestroy(options);
 	if (ds == NULL)
