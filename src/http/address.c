@@ -60,7 +60,8 @@ static void address_print(const struct in6_addr *a, char out[64])
 		inet_ntop(AF_INET6, a, out, 64);
 }
 
-/* Each trusted proxy appends who asked it: from the right, the first that is not one of ours is the client. */
+/* Each trusted proxy appends who asked it: from the right, the first that is not one of ours is the
+ * client. */
 static void from_forwarded(const char *list, const struct config *config, struct in6_addr *client)
 {
 	size_t end = strlen(list);
@@ -90,7 +91,8 @@ void address_find(struct wire *w, const struct config *config, char out[64], boo
 	const char *scheme = wire_env(w, "REQUEST_SCHEME");
 	struct in6_addr who;
 
-	*ret_https = (https != NULL && (text_ieq(https, "on") || strcmp(https, "1") == 0)) || text_ieq(scheme, "https");
+	*ret_https = (https != NULL && (text_ieq(https, "on") || strcmp(https, "1") == 0)) ||
+		     text_ieq(scheme, "https");
 	out[0] = '\0';
 	if (remote != NULL && address_read(remote, strlen(remote), &who)) {
 		if (is_trusted(config, &who)) {

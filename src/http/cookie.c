@@ -4,10 +4,12 @@
 #include "http/field.h"
 
 /* Of RFC 6265 only what browsers send: name=value pairs, values as they are. */
-enum err cookies_parse(struct pairs *ret, const char *header, const struct config *config, struct error *error)
+enum err cookies_parse(struct pairs *ret, const char *header, const struct config *config,
+		       struct error *error)
 {
 	if (strlen(header) > (size_t)config->cookie_bytes)
-		return field_fail(error, ERR_BAD_REQUEST, "limits.cookie_bytes", "cookies of %zu bytes", strlen(header));
+		return field_fail(error, ERR_BAD_REQUEST, "limits.cookie_bytes",
+				  "cookies of %zu bytes", strlen(header));
 	for (const char *s = header; *s != '\0';) {
 		s += strspn(s, " \t;");
 		size_t len = strcspn(s, ";");
@@ -17,7 +19,8 @@ enum err cookies_parse(struct pairs *ret, const char *header, const struct confi
 		const char *eq = memchr(s, '=', len);
 		if (eq != NULL && eq > s) {
 			if (ret->n >= (size_t)config->cookies)
-				return field_fail(error, ERR_BAD_REQUEST, "limits.cookies", "more than %zu cookies", ret->n);
+				return field_fail(error, ERR_BAD_REQUEST, "limits.cookies",
+						  "more than %zu cookies", ret->n);
 			CLEAN_FREE char *name = mem_strndup(s, (size_t)(eq - s));
 			CLEAN_FREE char *value = mem_strndup(eq + 1, len - (size_t)(eq + 1 - s));
 			pairs_add(ret, name, value);

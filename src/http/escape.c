@@ -13,12 +13,23 @@ void escape_html(FILE *out, const char *s)
 		fwrite(s, 1, n, out);
 		s += n;
 		switch (*s++) {
-		case '&': fputs("&amp;", out); break;
-		case '<': fputs("&lt;", out); break;
-		case '>': fputs("&gt;", out); break;
-		case '"': fputs("&quot;", out); break;
-		case '\'': fputs("&#39;", out); break;
-		default: return;
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '>':
+			fputs("&gt;", out);
+			break;
+		case '"':
+			fputs("&quot;", out);
+			break;
+		case '\'':
+			fputs("&#39;", out);
+			break;
+		default:
+			return;
 		}
 	}
 }
@@ -34,7 +45,7 @@ static void escape_percent(FILE *out, const char *s, const char *plain)
 		if (*s == '\0')
 			return;
 		unsigned char c = (unsigned char)*s++;
-		char e[3] = { '%', hex[c >> 4], hex[c & 15] };
+		char e[3] = {'%', hex[c >> 4], hex[c & 15]};
 		fwrite(e, 1, 3, out);
 	}
 }
@@ -89,7 +100,7 @@ void escape_xml(FILE *out, const char *s)
 		else if (cp == '"')
 			fputs("&quot;", out);
 		else if (cp == '\r')
-			fputs("&#13;", out);     /* a parser would read a bare one as LF */
+			fputs("&#13;", out); /* a parser would read a bare one as LF */
 		else if ((cp < 0x20 && cp != '\t' && cp != '\n') || cp == 0xFFFE || cp == 0xFFFF)
 			fputs("\xEF\xBF\xBD", out);
 		else
@@ -103,14 +114,27 @@ void escape_json(FILE *out, const char *s)
 	for (; *s != '\0'; s++) {
 		unsigned char c = (unsigned char)*s;
 		switch (c) {
-		case '"': fputs("\\\"", out); break;
-		case '\\': fputs("\\\\", out); break;
-		case '/': fputs("\\/", out); break;
-		case '\b': fputs("\\b", out); break;
-		case '\f': fputs("\\f", out); break;
-		case '\n': fputs("\\n", out); break;
-		case '\r': fputs("\\r", out); break;
-		case '\t': fputs("\\t", out); break;
+		case '"':
+			fputs("\\\"", out);
+			break;
+		case '\\':
+			fputs("\\\\", out);
+			break;
+		case '\b':
+			fputs("\\b", out);
+			break;
+		case '\f':
+			fputs("\\f", out);
+			break;
+		case '\n':
+			fputs("\\n", out);
+			break;
+		case '\r':
+			fputs("\\r", out);
+			break;
+		case '\t':
+			fputs("\\t", out);
+			break;
 		default:
 			if (c < 0x20) {
 				fprintf(out, "\\u%04x", c);

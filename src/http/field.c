@@ -132,7 +132,8 @@ int field_param(const char **p, char **ret_name, char **ret_value)
 	if (*s == '\0')
 		return 0;
 	const char *name = s;
-	while (*s != '\0' && *s != '=' && *s != ';' && *s != '"' && !is_blank(*s) && !is_control(*s))
+	while (*s != '\0' && *s != '=' && *s != ';' && *s != '"' && !is_blank(*s) &&
+	       !is_control(*s))
 		s++;
 	size_t len = (size_t)(s - name);
 	while (is_blank(*s))

@@ -6,7 +6,8 @@
 
 #include "http/request.h"
 
-/* Fill ERROR (may be NULL) with the user's CODE and the log's text, unless an error stands there already. */
+/* Fill ERROR (may be NULL) with the user's CODE and the log's text, unless an error stands there
+ * already. */
 enum err field_fail(struct error *error, enum err err, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -17,14 +18,15 @@ enum err field_fail(struct error *error, enum err err, const char *code, const c
  */
 enum err field_unescape(const char *s, size_t len, bool plus, char **ret);
 
-/* The same for bytes of any kind: false for a broken escape.  *RET has *RET_LEN bytes and a NUL; caller frees. */
+/* The same for bytes of any kind: false for a broken escape.  *RET has *RET_LEN bytes and a NUL;
+ * caller frees. */
 bool field_unescape_bytes(const char *s, size_t len, bool plus, char **ret, size_t *ret_len);
 
 /*
- * The next parameter of "type; name=value; name=\"value\"" at *P, which stands behind the type or the last one.
- * Names become lower case; in quotes a backslash quotes '"' and '\' only, as browsers write Windows paths.
- * Returns 1 found, 0 none left, -1 malformed.
- * Owns: caller frees *RET_NAME and *RET_VALUE.
+ * The next parameter of "type; name=value; name=\"value\"" at *P, which stands behind the type or
+ * the last one. Names become lower case; in quotes a backslash quotes '"' and '\' only, as browsers
+ * write Windows paths. Returns 1 found, 0 none left, -1 malformed. Owns: caller frees *RET_NAME and
+ * *RET_VALUE.
  */
 int field_param(const char **p, char **ret_name, char **ret_value);
 
@@ -39,7 +41,8 @@ char *field_type(const char *value, const char **ret_rest);
 enum err field_boundary(const char *content_type, size_t max, char **ret, struct error *error);
 
 /* A Cookie header into pairs.  ERR_BAD_REQUEST over the limits. */
-enum err cookies_parse(struct pairs *, const char *header, const struct config *, struct error *error);
+enum err cookies_parse(struct pairs *, const char *header, const struct config *,
+		       struct error *error);
 
 /* The client's address and scheme as the wire and trusted proxies tell them. */
 void address_find(struct wire *, const struct config *, char out[64], bool *ret_https);

@@ -8,9 +8,10 @@
 #include "http/field.h"
 #include "http/multipart.h"
 
-#define SLICE_MS   500            /* how often a waiting reader looks whether we are to stop */
-#define PIECE      ((size_t)64 * 1024)
-#define STOP_MOST  (1 << 20)      /* a body with less than this to come is finished even when stopping */
+#define SLICE_MS  500 /* how often a waiting reader looks whether we are to stop */
+#define PIECE	  ((size_t)64 * 1024)
+#define STOP_MOST (1 << 20) /* a body with less than this to come is finished even when stopping   \
+			     */
 
 static enum err too_large(struct error *error, const char *limit)
 {
@@ -18,7 +19,8 @@ static enum err too_large(struct error *error, const char *limit)
 }
 
 /* The next body bytes: *RET_N = 0 at its end.  A body shorter than declared is cut. */
-static enum err next_bytes(struct req *req, void *buf, size_t size, size_t *ret_n, struct error *error)
+static enum err next_bytes(struct req *req, void *buf, size_t size, size_t *ret_n,
+			   struct error *error)
 {
 	int64_t until = clock_mono_ms() + req->config->upload_body_idle_s * 1000;
 
@@ -41,11 +43,12 @@ static enum err next_bytes(struct req *req, void *buf, size_t size, size_t *ret_
 			return error_set(error, ERR_STOPPING, "stopping");
 		if (clock_mono_ms() >= until)
 			return error_set(error, ERR_CUT, "no byte for %lld s",
-			    (long long)req->config->upload_body_idle_s);
+					 (long long)req->config->upload_body_idle_s);
 	}
 }
 
-enum err form_body(struct req *req, int64_t max, const char *limit, char **ret, size_t *ret_len, struct error *error)
+enum err form_body(struct req *req, int64_t max, const char *limit, char **ret, size_t *ret_len,
+		   struct error *error)
 {
 	CLEAN_FREE char *buf = NULL;
 	size_t size = 0, len = 0, n;
@@ -54,7 +57,9 @@ enum err form_body(struct req *req, int64_t max, const char *limit, char **ret, 
 		return too_large(error, limit);
 	for (;;) {
 		if (len + 1 >= size) {
-			size = req->content_length >= 0 ? (size_t)req->content_length + 2 : size == 0 ? 4096 : 2 * size;
+			size = req->content_length >= 0 ? (size_t)req->content_length + 2
+			       : size == 0		? 4096
+							: 2 * size;
 			if (size > (size_t)max + 2)
 				size = (size_t)max + 2;
 			buf = mem_resize(buf, size, 1);
@@ -77,12 +82,14 @@ enum err form_body(struct req *req, int64_t max, const char *limit, char **ret, 
 
 /* ---- urlencoded and JSON */
 
-static enum err read_urlencoded(struct req *req, struct form *form, int64_t max, struct error *error)
+static enum err read_urlencoded(struct req *req, struct form *form, int64_t max,
+				struct error *error)
 {
 	CLEAN_FREE char *body = NULL;
 	size_t len;
 
-	/* Its only end is the end of the body: without a length a cut would look like a shorter form. */
+	/* Its only end is the end of the body: without a length a cut would look like a shorter
+	 * form. */
 	if (req->chunked)
 		return error_set(error, ERR_NEED_LENGTH, "chunked form");
 	enum err err = form_body(req, max, "limits.urlencoded", &body, &len, error);
@@ -92,14 +99,16 @@ static enum err read_urlencoded(struct req *req, struct form *form, int64_t max,
 }
 
 static enum err add_json_value(struct form *form, const char *name, json_object *value, size_t max,
-    struct error *error)
+			       struct error *error)
 {
 	if (value == NULL)
 		return ERR_OK;
 	if (form->fields.n >= max)
 		return too_large(error, "limits.form_fields");
-	/* Numbers and truths by their text, an object or a list in a list as JSON: what a form would have sent. */
-	bool nested = json_object_is_type(value, json_type_object) || json_object_is_type(value, json_type_array);
+	/* Numbers and truths by their text, an object or a list in a list as JSON: what a form
+	 * would have sent. */
+	bool nested = json_object_is_type(value, json_type_object) ||
+		      json_object_is_type(value, json_type_array);
 	CLEAN_FREE char *json = nested ? json_print(value, NULL) : NULL;
 	pairs_add(&form->fields, name, nested ? json : json_object_get_string(value));
 	return ERR_OK;
@@ -120,12 +129,14 @@ static enum err read_json(struct req *req, struct form *form, int64_t max, struc
 		return error_set(error, err, "JSON body");
 	if (!json_object_is_type(form->json, json_type_object))
 		return error_set(error, ERR_BAD_REQUEST, "JSON body is no object");
-	json_object_object_foreach(form->json, name, value) {
+	json_object_object_foreach(form->json, name, value)
+	{
 		json_object *item;
 		if (!json_object_is_type(value, json_type_array)) {
 			err = add_json_value(form, name, value, most, error);
 		} else {
-			JSON_EACH(item, value) {
+			JSON_EACH(item, value)
+			{
 				err = add_json_value(form, name, item, most, error);
 				if (err != ERR_OK)
 					break;
@@ -146,11 +157,11 @@ struct gather {
 	struct form *form;
 	const struct form_sink *sink;
 	struct multipart *parser;
-	int64_t text_max;         /* bytes of one field */
-	int64_t total_max;        /* bytes of all fields */
+	int64_t text_max;  /* bytes of one field */
+	int64_t total_max; /* bytes of all fields */
 	int64_t total;
 	enum place place;
-	char *text;               /* of the field */
+	char *text; /* of the field */
 	size_t len, size;
 };
 
@@ -206,7 +217,8 @@ static enum err part_end(struct gather *g, struct error *error)
 			return field_fail(error, ERR_BAD_REQUEST, "bad_text", "field is not UTF-8");
 		if (g->text != NULL)
 			g->text[g->len] = '\0';
-		pairs_add(&g->form->fields, multipart_part(g->parser)->name, g->text != NULL ? g->text : "");
+		pairs_add(&g->form->fields, multipart_part(g->parser)->name,
+			  g->text != NULL ? g->text : "");
 	}
 	g->place = NOWHERE;
 	return err;
@@ -236,8 +248,9 @@ static enum err gather_bytes(struct gather *g, const char *p, size_t len, struct
 			break;
 		case MULTIPART_BAD:
 			why = multipart_limit(g->parser);
-			return field_fail(error, ERR_BAD_REQUEST, text_starts(why, "limits.") ? why : "bad_body",
-			    "multipart: %s", why);
+			return field_fail(error, ERR_BAD_REQUEST,
+					  text_starts(why, "limits.") ? why : "bad_body",
+					  "multipart: %s", why);
 		case MULTIPART_LARGE:
 			return too_large(error, multipart_limit(g->parser));
 		}
@@ -245,8 +258,8 @@ static enum err gather_bytes(struct gather *g, const char *p, size_t len, struct
 	return err;
 }
 
-static enum err read_multipart(struct req *req, struct form *form, const struct form_sink *sink, struct gather *g,
-    struct error *error)
+static enum err read_multipart(struct req *req, struct form *form, const struct form_sink *sink,
+			       struct gather *g, struct error *error)
 {
 	int64_t length = req->content_length;
 	size_t n, size = length >= 0 && length < (int64_t)PIECE ? (size_t)length + 1 : PIECE;
@@ -254,13 +267,16 @@ static enum err read_multipart(struct req *req, struct form *form, const struct 
 	if (req->boundary == NULL)
 		return error_set(error, ERR_BAD_REQUEST, "multipart without a usable boundary");
 	CLEAN_FREE char *buf = mem_alloc(size);
-	*g = (struct gather){ .req = req, .form = form, .sink = sink };
-	g->text_max = sink != NULL && sink->text_max > 0 ? sink->text_max : req->config->text_field_bytes;
-	g->total_max = sink != NULL && sink->body_max > 0 ? sink->body_max : req->config->json_body_bytes;
+	*g = (struct gather){.req = req, .form = form, .sink = sink};
+	g->text_max =
+	    sink != NULL && sink->text_max > 0 ? sink->text_max : req->config->text_field_bytes;
+	g->total_max =
+	    sink != NULL && sink->body_max > 0 ? sink->body_max : req->config->json_body_bytes;
 	g->parser = multipart_new(req->boundary, req->config);
 	for (;;) {
 		enum err err = next_bytes(req, buf, size, &n, error);
-		/* Without a declared length the closing delimiter is the end, however the connection goes on. */
+		/* Without a declared length the closing delimiter is the end, however the
+		 * connection goes on. */
 		if (err == ERR_CUT && length < 0 && multipart_done(g->parser))
 			return ERR_OK;
 		if (err != ERR_OK)
@@ -276,7 +292,8 @@ static enum err read_multipart(struct req *req, struct form *form, const struct 
 	return ERR_OK;
 }
 
-enum err form_read(struct req *req, struct form *form, const struct form_sink *sink, struct error *error)
+enum err form_read(struct req *req, struct form *form, const struct form_sink *sink,
+		   struct error *error)
 {
 	const char *coding = req_header(req, "Content-Encoding");
 	bool body = req->content_length > 0 || req->chunked;
@@ -291,7 +308,8 @@ enum err form_read(struct req *req, struct form *form, const struct form_sink *s
 	case BODY_NONE:
 		break;
 	case BODY_URLENCODED:
-		err = read_urlencoded(req, form, max > 0 ? max : req->config->urlencoded_bytes, error);
+		err = read_urlencoded(req, form, max > 0 ? max : req->config->urlencoded_bytes,
+				      error);
 		break;
 	case BODY_JSON:
 		err = read_json(req, form, max > 0 ? max : req->config->json_body_bytes, error);
@@ -343,7 +361,8 @@ json_object *form_fields(const struct form *form)
 	return o;
 }
 
-/* How often NAME stands in PAIRS, in any case: `Token` beside `token` would be read differently by somebody. */
+/* How often NAME stands in PAIRS, in any case: `Token` beside `token` would be read differently by
+ * somebody. */
 static size_t count(const struct pairs *pairs, const char *name)
 {
 	size_t n = 0;
@@ -356,8 +375,8 @@ static size_t count(const struct pairs *pairs, const char *name)
 
 bool form_repeats_secret(const struct req *req, const struct form *form, const char **ret_name)
 {
-	static const char *const secrets[] = { "token", "key", "csrfmiddlewaretoken", "visitor", "stamp", "id", "rev",
-		"nonce" };
+	static const char *const secrets[] = {
+	    "token", "key", "csrfmiddlewaretoken", "visitor", "stamp", "id", "rev", "nonce"};
 
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++) {
 		if (count(&req->query, secrets[i]) + count(&form->fields, secrets[i]) > 1) {

@@ -5,15 +5,15 @@
 #include "base/mem.h"
 #include "http/multipart_head.h"
 
-#define TAIL_MOST 64      /* blanks behind a delimiter; more is nobody's padding */
+#define TAIL_MOST 64 /* blanks behind a delimiter; more is nobody's padding */
 
 enum state {
 	PREAMBLE,
-	TAIL,             /* behind CRLF -- boundary: what follows decides whether it was a delimiter */
+	TAIL, /* behind CRLF -- boundary: what follows decides whether it was a delimiter */
 	HEAD,
 	DATA,
-	PART_OVER,        /* a delimiter ended a part: say so, then go on with what it began */
-	CLOSED,           /* the closing delimiter was seen: say so */
+	PART_OVER, /* a delimiter ended a part: say so, then go on with what it began */
+	CLOSED,	   /* the closing delimiter was seen: say so */
 	EPILOGUE,
 	FAILED,
 };
@@ -21,22 +21,24 @@ enum state {
 struct multipart {
 	const struct config *limits;
 	enum state state;
-	bool in_part;                 /* the delimiter being looked for ends a part */
-	bool closing;                 /* the delimiter found was the closing one */
+	bool in_part;		      /* the delimiter being looked for ends a part */
+	bool closing;		      /* the delimiter found was the closing one */
 	enum multipart_event failure; /* in FAILED */
-	const char *why;              /* static: of a failure, for the log; a limit by its name */
-	size_t delim_len;             /* of CRLF -- boundary */
-	size_t matched;               /* bytes of it seen; the boundary holds no CR, so a mismatch starts afresh */
-	size_t unreal;                /* of these, bytes that were not in the body: the CRLF before its first line */
-	size_t tail;                  /* bytes behind the delimiter, held in hold */
-	int64_t outside;              /* bytes of preamble or epilogue */
+	const char *why;	      /* static: of a failure, for the log; a limit by its name */
+	size_t delim_len;	      /* of CRLF -- boundary */
+	size_t
+	    matched; /* bytes of it seen; the boundary holds no CR, so a mismatch starts afresh */
+	size_t
+	    unreal;  /* of these, bytes that were not in the body: the CRLF before its first line */
+	size_t tail; /* bytes behind the delimiter, held in hold */
+	int64_t outside; /* bytes of preamble or epilogue */
 	int64_t parts;
-	int64_t head_bytes;           /* of the current part */
+	int64_t head_bytes; /* of the current part */
 	struct multipart_head head;
 	struct multipart_part part;
-	char *line;                   /* a head line as it comes */
+	char *line; /* a head line as it comes */
 	size_t line_len;
-	char *hold;                   /* delimiter and tail, side by side: together they may turn out to be data */
+	char *hold; /* delimiter and tail, side by side: together they may turn out to be data */
 };
 
 struct multipart *multipart_new(const char *boundary, const struct config *limits)
@@ -83,7 +85,8 @@ static enum multipart_event outside(struct multipart *m, size_t n)
 }
 
 /* Bytes that are no delimiter: the part's, or the preamble's.  MORE: go on. */
-static enum multipart_event deliver(struct multipart *m, const char *s, size_t n, const char **data, size_t *data_len)
+static enum multipart_event deliver(struct multipart *m, const char *s, size_t n, const char **data,
+				    size_t *data_len)
 {
 	if (n == 0)
 		return MULTIPART_MORE;
@@ -106,8 +109,8 @@ static enum multipart_event undeliver(struct multipart *m, const char **data, si
 }
 
 /* PREAMBLE and DATA: up to the next delimiter, or what may become one. */
-static enum multipart_event scan(struct multipart *m, const char **p, const char *end, const char **data,
-    size_t *data_len)
+static enum multipart_event scan(struct multipart *m, const char **p, const char *end,
+				 const char **data, size_t *data_len)
 {
 	const char *s = *p;
 
@@ -148,7 +151,8 @@ static enum multipart_event found(struct multipart *m, bool closing)
 {
 	m->matched = m->tail = m->unreal = 0;
 	m->closing = closing;
-	/* Browsers send a bare closing delimiter for a form without fields; behind other bytes it lost its parts. */
+	/* Browsers send a bare closing delimiter for a form without fields; behind other bytes it
+	 * lost its parts. */
 	if (closing && m->parts == 0 && m->outside > 0)
 		return fail(m, MULTIPART_BAD, "no part before the closing delimiter");
 	if (!closing && ++m->parts > m->limits->multipart_parts)
@@ -160,16 +164,18 @@ static enum multipart_event found(struct multipart *m, bool closing)
 }
 
 /* TAIL: "--" closes, blanks and a line end go on, anything else was data after all. */
-static enum multipart_event tail(struct multipart *m, const char **p, const char *end, const char **data,
-    size_t *data_len)
+static enum multipart_event tail(struct multipart *m, const char **p, const char *end,
+				 const char **data, size_t *data_len)
 {
 	char *t = m->hold + m->delim_len;
 
 	while (*p < end) {
 		char c = **p;
 		char last = m->tail > 0 ? t[m->tail - 1] : '\0';
-		bool fits = last == '-' ? c == '-' : last == '\r' ? c == '\n' :
-		    c == ' ' || c == '\t' || c == '\r' || (m->tail == 0 && c == '-');
+		bool fits = last == '-' ? c == '-'
+			    : last == '\r'
+				? c == '\n'
+				: c == ' ' || c == '\t' || c == '\r' || (m->tail == 0 && c == '-');
 		if (!fits)
 			return undeliver(m, data, data_len);
 		if (m->tail >= TAIL_MOST)
@@ -189,7 +195,7 @@ static enum multipart_event head_over(struct multipart *m)
 {
 	if (!m->head.has_disposition)
 		return fail(m, MULTIPART_BAD, "part without disposition");
-	m->part = (struct multipart_part){ m->head.name, m->head.filename, m->head.type };
+	m->part = (struct multipart_part){m->head.name, m->head.filename, m->head.type};
 	m->in_part = true;
 	m->state = DATA;
 	return MULTIPART_PART;
@@ -228,8 +234,8 @@ static enum multipart_event head(struct multipart *m, const char **p, const char
 	return MULTIPART_MORE;
 }
 
-enum multipart_event multipart_next(struct multipart *m, const char **p, const char *end, const char **data,
-    size_t *data_len)
+enum multipart_event multipart_next(struct multipart *m, const char **p, const char *end,
+				    const char **data, size_t *data_len)
 {
 	enum multipart_event e = MULTIPART_MORE;
 
@@ -261,7 +267,8 @@ enum multipart_event multipart_next(struct multipart *m, const char **p, const c
 			return m->failure;
 		}
 		/* States that need no byte speak even at the end of the input. */
-		if (e != MULTIPART_MORE || (*p == end && m->state != PART_OVER && m->state != CLOSED))
+		if (e != MULTIPART_MORE ||
+		    (*p == end && m->state != PART_OVER && m->state != CLOSED))
 			return e;
 	}
 }

@@ -9,12 +9,13 @@
 #include "http/field.h"
 #include "http/represent.h"
 
-/* Names as browsers write them: the three characters that cannot stand in quotes are escaped, nothing else. */
+/* Names as browsers write them: the three characters that cannot stand in quotes are escaped,
+ * nothing else. */
 static void undo_browser_escapes(char *s)
 {
 	static const struct {
 		char text[4], c;
-	} escapes[] = { { "%22", '"' }, { "%0D", '\r' }, { "%0A", '\n' } };
+	} escapes[] = {{"%22", '"'}, {"%0D", '\r'}, {"%0A", '\n'}};
 	char *out = s;
 
 	while (*s != '\0') {
@@ -31,7 +32,8 @@ static void undo_browser_escapes(char *s)
 	*out = '\0';
 }
 
-/* As UTF-8; what is not may be GB18030, which older Chinese clients send.  Takes S; NULL when it is neither. */
+/* As UTF-8; what is not may be GB18030, which older Chinese clients send.  Takes S; NULL when it is
+ * neither. */
 static char *as_utf8(char *s)
 {
 	size_t bad = 0, len = strlen(s);
@@ -81,8 +83,10 @@ static const char *names_read(const char *p, struct names *n)
 			return NULL;
 		if (rc < 0)
 			return "malformed parameter";
-		char **place = strcmp(key, "name") == 0 ? &n->name : strcmp(key, "filename") == 0 ? &n->plain :
-		    strcmp(key, "filename*") == 0 ? &n->extended : NULL;
+		char **place = strcmp(key, "name") == 0	       ? &n->name
+			       : strcmp(key, "filename") == 0  ? &n->plain
+			       : strcmp(key, "filename*") == 0 ? &n->extended
+							       : NULL;
 		if (place == NULL) {
 			free(value);
 		} else if (*place != NULL) {

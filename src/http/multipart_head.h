@@ -11,9 +11,9 @@
 struct multipart_head {
 	bool has_disposition;
 	bool has_coding;
-	char *name;          /* owned, UTF-8 */
-	char *filename;      /* owned; NULL = a field */
-	char *type;          /* owned; NULL = none */
+	char *name;	/* owned, UTF-8 */
+	char *filename; /* owned; NULL = a field */
+	char *type;	/* owned; NULL = none */
 	size_t n_lines;
 };
 

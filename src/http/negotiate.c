@@ -80,7 +80,7 @@ static bool lang_of(const char *s, size_t len, enum lang *ret)
 
 enum lang negotiate_lang(const struct req *req)
 {
-	const char *asked[] = { req_query(req, "lang"), req_cookie(req, "lang") };
+	const char *asked[] = {req_query(req, "lang"), req_cookie(req, "lang")};
 	const char *accept = req_header(req, "Accept-Language"), *s;
 	enum lang best = LANG_EN, lang;
 	int best_q = 0, q;

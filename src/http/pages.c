@@ -19,12 +19,12 @@ struct page {
 
 struct pages {
 	char *dir;
-	bool reload;                   /* look whether files changed, before each page */
-	pthread_mutex_t lock;          /* of the two lists; what stands in them never changes */
+	bool reload;	      /* look whether files changed, before each page */
+	pthread_mutex_t lock; /* of the two lists; what stands in them never changes */
 	struct page *current;
-	struct page *retired;          /* replaced, but perhaps still being printed */
+	struct page *retired; /* replaced, but perhaps still being printed */
 	struct words *words;
-	struct words *old_words;       /* the last ones replaced, perhaps still in use */
+	struct words *old_words; /* the last ones replaced, perhaps still in use */
 	struct timespec words_changed[2];
 };
 
@@ -36,7 +36,7 @@ static void page_free(struct page *p)
 
 static void words_stat(const struct pages *pages, struct timespec ret[2])
 {
-	static const char *const names[] = { "text.en", "text.zh" };
+	static const char *const names[] = {"text.en", "text.zh"};
 
 	for (size_t i = 0; i < 2; i++) {
 		CLEAN_FREE char *path = mem_printf("%s/%s", pages->dir, names[i]);
@@ -67,7 +67,7 @@ void pages_free(struct pages *pages)
 {
 	if (pages == NULL)
 		return;
-	struct page *lists[] = { pages->current, pages->retired };
+	struct page *lists[] = {pages->current, pages->retired};
 	for (size_t i = 0; i < 2; i++) {
 		for (struct page *p = lists[i]; p != NULL;) {
 			struct page *next = p->next;
@@ -102,7 +102,8 @@ static void reload_words(struct pages *pages)
 	struct words *fresh;
 
 	words_stat(pages, now);
-	if (same_time(&now[0], &pages->words_changed[0]) && same_time(&now[1], &pages->words_changed[1]))
+	if (same_time(&now[0], &pages->words_changed[0]) &&
+	    same_time(&now[1], &pages->words_changed[1]))
 		return;
 	pages->words_changed[0] = now[0];
 	pages->words_changed[1] = now[1];
@@ -121,7 +122,8 @@ static struct page *compile(const struct pages *pages, const char *name, struct 
 	struct stat st = {0};
 	size_t len;
 
-	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(name) || *name == '\0') {
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(name) ||
+	    *name == '\0') {
 		error_set(error, ERR_INTERNAL, "no template can be called that");
 		return NULL;
 	}
@@ -136,7 +138,7 @@ static struct page *compile(const struct pages *pages, const char *name, struct 
 	if (template_compile(name, path, text, &t, error) != ERR_OK)
 		return NULL;
 	struct page *p = mem_alloc(sizeof(*p));
-	*p = (struct page){ t, st.st_mtim, st.st_size, NULL };
+	*p = (struct page){t, st.st_mtim, st.st_size, NULL};
 	return p;
 }
 
@@ -145,7 +147,8 @@ static bool is_stale(const struct pages *pages, const struct page *p)
 	CLEAN_FREE char *path = mem_printf("%s/%s.html", pages->dir, p->template->name);
 	struct stat st;
 
-	return stat(path, &st) == 0 && (!same_time(&st.st_mtim, &p->changed) || st.st_size != p->size);
+	return stat(path, &st) == 0 &&
+	       (!same_time(&st.st_mtim, &p->changed) || st.st_size != p->size);
 }
 
 /* Under the lock. */
@@ -181,11 +184,16 @@ static const struct template *find_locked(void *arg, const char *name, struct er
 	return t;
 }
 
-enum err pages_print(struct pages *pages, const char *name, json_object *model, const char *mount, enum lang lang,
-    FILE *out, struct error *error)
+enum err pages_print(struct pages *pages, const char *name, json_object *model, const char *mount,
+		     enum lang lang, FILE *out, struct error *error)
 {
-	struct template_run run = { .model = model, .mount = mount, .lang = lang, .out = out, .find = find_locked,
-		.arg = pages, .error = error };
+	struct template_run run = {.model = model,
+				   .mount = mount,
+				   .lang = lang,
+				   .out = out,
+				   .find = find_locked,
+				   .arg = pages,
+				   .error = error};
 
 	if (pages->reload) {
 		pthread_mutex_lock(&pages->lock);

@@ -23,7 +23,7 @@ static struct pair *pairs_room(struct pairs *pairs)
 
 void pairs_add(struct pairs *pairs, const char *name, const char *value)
 {
-	struct pair p = { mem_strdup(name), mem_strdup(value) };
+	struct pair p = {mem_strdup(name), mem_strdup(value)};
 
 	*pairs_room(pairs) = p;
 }
@@ -38,7 +38,8 @@ void pairs_done(struct pairs *pairs)
 	*pairs = (struct pairs){0};
 }
 
-enum err pairs_decode(struct pairs *pairs, const char *s, size_t len, size_t max, struct error *error)
+enum err pairs_decode(struct pairs *pairs, const char *s, size_t len, size_t max,
+		      struct error *error)
 {
 	const char *end = s + len;
 
@@ -51,12 +52,15 @@ enum err pairs_decode(struct pairs *pairs, const char *s, size_t len, size_t max
 
 		if (n > 0) {
 			if (pairs->n >= max)
-				return field_fail(error, ERR_TOO_LARGE, "limits.form_fields", "more than %zu fields", max);
+				return field_fail(error, ERR_TOO_LARGE, "limits.form_fields",
+						  "more than %zu fields", max);
 			if (field_unescape(s, name_len, true, &p.name) != ERR_OK ||
-			    field_unescape(eq != NULL ? eq + 1 : s, eq != NULL ? n - name_len - 1 : 0, true, &p.value) !=
-			    ERR_OK) {
+			    field_unescape(eq != NULL ? eq + 1 : s,
+					   eq != NULL ? n - name_len - 1 : 0, true,
+					   &p.value) != ERR_OK) {
 				free(p.name);
-				return field_fail(error, ERR_BAD_REQUEST, "bad_text", "broken escape or encoding in a field");
+				return field_fail(error, ERR_BAD_REQUEST, "bad_text",
+						  "broken escape or encoding in a field");
 			}
 			*pairs_room(pairs) = p;
 		}

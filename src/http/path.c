@@ -42,7 +42,8 @@ static char *raw_path(struct wire *w)
 
 	if (uri == NULL || *uri == '\0') {
 		const char *script = wire_env(w, "SCRIPT_NAME"), *info = wire_env(w, "PATH_INFO");
-		CLEAN_FREE char *joined = mem_printf("%s%s", script != NULL ? script : "", info != NULL ? info : "");
+		CLEAN_FREE char *joined =
+		    mem_printf("%s%s", script != NULL ? script : "", info != NULL ? info : "");
 		return escape_url_path_dup(*joined != '\0' ? joined : "/");
 	}
 	/* A client may name the host as well: "GET http://host/path". */
@@ -73,9 +74,10 @@ static enum err decoded_path(const char *raw, char **ret, struct error *error)
 /* Rule 3 of front-ends.md: does a URL of ours hide in what the server calls the script's name? */
 static bool holds_our_segment(const char *path)
 {
-	static const char *const ours[] = { "upload", "files", "chunks", "_", "iserver", "manager", "iportal", "web",
-		"echart", "etl", "datasets", "healthz", "readyz", "metrics", "login", "logout", "static", "api", "account",
-		"layers", "admin", "status" };
+	static const char *const ours[] = {
+	    "upload", "files", "chunks",   "_",	      "iserver", "manager", "iportal", "web",
+	    "echart", "etl",   "datasets", "healthz", "readyz",	 "metrics", "login",   "logout",
+	    "static", "api",   "account",  "layers",  "admin",	 "status"};
 
 	while (*path != '\0') {
 		path += strspn(path, "/");
@@ -88,8 +90,8 @@ static bool holds_our_segment(const char *path)
 	return false;
 }
 
-static enum err below_setting(const char *setting, const char *whole, char **ret_mount, char **ret_path,
-    struct error *error)
+static enum err below_setting(const char *setting, const char *whole, char **ret_mount,
+			      char **ret_path, struct error *error)
 {
 	size_t len = strlen(setting);
 
@@ -103,8 +105,8 @@ static enum err below_setting(const char *setting, const char *whole, char **ret
 	return ERR_OK;
 }
 
-static enum err by_path_info(const char *info, const char *script, const char *whole, char **ret_mount,
-    char **ret_path, struct error *error)
+static enum err by_path_info(const char *info, const char *script, const char *whole,
+			     char **ret_mount, char **ret_path, struct error *error)
 {
 	CLEAN_FREE char *path = mem_printf("%s%s", *info == '/' ? "" : "/", info);
 	size_t len, whole_len = strlen(whole);
@@ -125,8 +127,8 @@ static enum err by_path_info(const char *info, const char *script, const char *w
 	return ERR_OK;
 }
 
-enum err path_find(struct wire *w, const struct config *config, char **ret_mount, char **ret_path, char **ret_raw,
-    struct error *error)
+enum err path_find(struct wire *w, const struct config *config, char **ret_mount, char **ret_path,
+		   char **ret_raw, struct error *error)
 {
 	CLEAN_FREE char *whole = NULL;
 	CLEAN_FREE char *mount = NULL;
@@ -144,7 +146,8 @@ enum err path_find(struct wire *w, const struct config *config, char **ret_mount
 	} else if (err == ERR_OK && strcmp(whole, script) == 0 && holds_our_segment(script)) {
 		static volatile bool said;
 		if (!said)
-			log_line(LOG_LEVEL_ERROR, NULL, "the web server does not tell PATH_INFO: set server.mount");
+			log_line(LOG_LEVEL_ERROR, NULL,
+				 "the web server does not tell PATH_INFO: set server.mount");
 		said = true;
 		err = field_fail(error, ERR_INTERNAL, "set_server_mount", "set server.mount");
 	} else if (err == ERR_OK) {

@@ -13,8 +13,8 @@
  * Errors: ERR_BAD_REQUEST: "..", NUL, broken escapes; ERR_NOT_FOUND outside server.mount;
  *         ERR_INTERNAL when only server.mount could tell.
  */
-enum err path_find(struct wire *, const struct config *, char **ret_mount, char **ret_path, char **ret_raw,
-    struct error *error);
+enum err path_find(struct wire *, const struct config *, char **ret_mount, char **ret_path,
+		   char **ret_raw, struct error *error);
 
 /* Merge "//", drop "."; false for "..".  In place. */
 bool path_normalise(char *path);

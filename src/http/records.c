@@ -10,8 +10,8 @@
 
 #define HEAD_BYTES    8U
 #define VERSION_1     1U
-#define ABORT_REQUEST 2U      /* FCGI_ABORT_REQUEST */
-#define STDIN_RECORD  5U      /* FCGI_STDIN */
+#define ABORT_REQUEST 2U /* FCGI_ABORT_REQUEST */
+#define STDIN_RECORD  5U /* FCGI_STDIN */
 
 void records_init(struct records *r, int fd, int idle_ms)
 {
@@ -26,12 +26,12 @@ bool records_wait(int fd, int wait_ms)
 	int64_t until = clock_mono_ms() + wait_ms;
 
 	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		struct pollfd p = {.fd = fd, .events = POLLIN};
 		int n = poll(&p, 1, wait_ms);
 		if (n >= 0)
 			return n > 0;
 		if (errno != EINTR)
-			return true;    /* the read will tell what is wrong */
+			return true; /* the read will tell what is wrong */
 		int64_t left = until - clock_mono_ms();
 		wait_ms = left > 0 ? (int)left : 0;
 	}
@@ -41,7 +41,7 @@ bool records_wait(int fd, int wait_ms)
 static ssize_t receive(struct records *r, struct iovec *iov, size_t n_iov)
 {
 	for (;;) {
-		struct msghdr m = { .msg_iov = iov, .msg_iovlen = n_iov };
+		struct msghdr m = {.msg_iov = iov, .msg_iovlen = n_iov};
 		ssize_t n = recvmsg(r->fd, &m, MSG_DONTWAIT);
 		if (n > 0)
 			return n;
@@ -62,7 +62,7 @@ static int hold_more(struct records *r)
 		r->end -= r->start;
 		r->start = 0;
 	}
-	struct iovec iov = { r->held + r->end, sizeof(r->held) - r->end };
+	struct iovec iov = {r->held + r->end, sizeof(r->held) - r->end};
 	ssize_t n = receive(r, &iov, 1);
 	if (n < 0)
 		return (int)n;
@@ -144,7 +144,8 @@ ssize_t records_raw(struct records *r, void *buf, size_t size)
 	return (ssize_t)n;
 }
 
-/* Content of a STDIN record: held bytes first, else from the socket directly, with the next head behind it. */
+/* Content of a STDIN record: held bytes first, else from the socket directly, with the next head
+ * behind it. */
 static ssize_t take_content(struct records *r, void *buf, size_t size)
 {
 	size_t want = least(size, r->content);
@@ -157,13 +158,14 @@ static ssize_t take_content(struct records *r, void *buf, size_t size)
 		return (ssize_t)n;
 	}
 	/*
-	 * With the whole content wanted, what follows it is read along.  Behind large records that is only
-	 * padding and the next head, so that the next content needs no copy; small ones are read ahead.
+	 * With the whole content wanted, what follows it is read along.  Behind large records that
+	 * is only padding and the next head, so that the next content needs no copy; small ones are
+	 * read ahead.
 	 */
 	size_t ahead = 0;
 	if (want == r->content)
 		ahead = want < RECORDS_HELD ? sizeof(r->held) : r->padding + HEAD_BYTES;
-	struct iovec iov[2] = { { buf, want }, { r->held, ahead } };
+	struct iovec iov[2] = {{buf, want}, {r->held, ahead}};
 	ssize_t n = receive(r, iov, ahead > 0 ? 2 : 1);
 	if (n < 0)
 		return n;
@@ -176,7 +178,8 @@ static ssize_t take_content(struct records *r, void *buf, size_t size)
 	return n;
 }
 
-/* Skip content nobody wants, and padding: true when the record is behind us, else *RET_WHY = -1 or -2. */
+/* Skip content nobody wants, and padding: true when the record is behind us, else *RET_WHY = -1 or
+ * -2. */
 static bool skip_rest(struct records *r, size_t *left, int *ret_why)
 {
 	while (*left > 0) {
@@ -233,7 +236,8 @@ ssize_t records_body(struct records *r, unsigned id, void *buf, size_t size, int
 			return n;
 		if (!records_wait(r->fd, wait_ms))
 			return -1;
-		/* Bytes may have come without body bytes among them: wait on, but not longer than asked. */
+		/* Bytes may have come without body bytes among them: wait on, but not longer than
+		 * asked. */
 		int64_t left = until - clock_mono_ms();
 		wait_ms = left > 0 ? (int)left : 0;
 	}

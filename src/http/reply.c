@@ -9,7 +9,7 @@
 
 void reply_init(struct reply *r)
 {
-	*r = (struct reply){ .status = 200, .file_fd = -1 };
+	*r = (struct reply){.status = 200, .file_fd = -1};
 }
 
 /* Drop what an earlier decision left: an error's answer replaces a page that was half made. */
@@ -50,7 +50,8 @@ static bool is_clean(const char *s)
 static bool is_header_name(const char *s)
 {
 	return *s != '\0' &&
-	    strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(s);
+	       strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") ==
+		   strlen(s);
 }
 
 static bool refuse(struct reply *r, const char *name)
@@ -115,7 +116,8 @@ void reply_text(struct reply *r, int status, const char *type, const char *text)
 	r->type = type_copy;
 }
 
-void reply_file(struct reply *r, int fd, int64_t size, const char *type, const char *etag, const char *download_name)
+void reply_file(struct reply *r, int fd, int64_t size, const char *type, const char *etag,
+		const char *download_name)
 {
 	drop_body(r);
 	r->body = REPLY_FILE;
@@ -148,8 +150,9 @@ void reply_cookie(struct reply *r, const struct req *req, const struct cookie *c
 	/* SameSite=None is only believed together with Secure. */
 	bool none = c->same_site_none && req->https;
 	CLEAN_FREE char *value = mem_printf("%s=%s; Path=%s%s%s; SameSite=%s%s", c->name, c->value,
-	    *req->mount != '\0' ? req->mount : "/", age, c->http_only ? "; HttpOnly" : "", none ? "None" : "Lax",
-	    req->https ? "; Secure" : "");
+					    *req->mount != '\0' ? req->mount : "/", age,
+					    c->http_only ? "; HttpOnly" : "", none ? "None" : "Lax",
+					    req->https ? "; Secure" : "");
 	for (size_t i = 0; i < r->cookies.n; i++) {
 		if (strcmp(r->cookies.v[i].name, c->name) == 0) {
 			free(r->cookies.v[i].value);

@@ -9,21 +9,21 @@
 #include "http/represent.h"
 #include "http/template.h"
 
-#define PIECE        ((size_t)256 * 1024)     /* bytes of a file written at once */
-#define DISCARD_MS   500
+#define PIECE	   ((size_t)256 * 1024) /* bytes of a file written at once */
+#define DISCARD_MS 500
 
 /* The answer on its way. */
 struct sending {
 	struct reply *reply;
 	struct req *req;
 	FILE *head;
-	char *text;               /* owned: printed model */
+	char *text; /* owned: printed model */
 	size_t text_len;
-	const char *type;         /* NULL = no body */
-	int64_t first, last;      /* bytes of the file that are sent */
-	bool html;                /* a page of ours */
-	bool by_server;           /* the web server sends the file */
-	bool no_length;           /* the status has no body at all */
+	const char *type;    /* NULL = no body */
+	int64_t first, last; /* bytes of the file that are sent */
+	bool html;	     /* a page of ours */
+	bool by_server;	     /* the web server sends the file */
+	bool no_length;	     /* the status has no body at all */
 };
 
 static const char *reason(int status)
@@ -31,17 +31,41 @@ static const char *reason(int status)
 	static const struct {
 		int status;
 		const char *words;
-	} rows[] = { { 104, "Upload Resumption Supported" }, { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" },
-		{ 204, "No Content" }, { 206, "Partial Content" }, { 301, "Moved Permanently" }, { 302, "Found" },
-		{ 303, "See Other" }, { 304, "Not Modified" }, { 307, "Temporary Redirect" },
-		{ 308, "Permanent Redirect" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
-		{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 406, "Not Acceptable" }, { 409, "Conflict" },
-		{ 410, "Gone" }, { 411, "Length Required" }, { 412, "Precondition Failed" },
-		{ 413, "Content Too Large" }, { 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
-		{ 416, "Range Not Satisfiable" }, { 423, "Locked" }, { 429, "Too Many Requests" },
-		{ 431, "Request Header Fields Too Large" }, { 460, "Checksum Mismatch" },
-		{ 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 503, "Service Unavailable" },
-		{ 504, "Gateway Timeout" }, { 507, "Insufficient Storage" } };
+	} rows[] = {{104, "Upload Resumption Supported"},
+		    {200, "OK"},
+		    {201, "Created"},
+		    {202, "Accepted"},
+		    {204, "No Content"},
+		    {206, "Partial Content"},
+		    {301, "Moved Permanently"},
+		    {302, "Found"},
+		    {303, "See Other"},
+		    {304, "Not Modified"},
+		    {307, "Temporary Redirect"},
+		    {308, "Permanent Redirect"},
+		    {400, "Bad Request"},
+		    {401, "Unauthorized"},
+		    {403, "Forbidden"},
+		    {404, "Not Found"},
+		    {405, "Method Not Allowed"},
+		    {406, "Not Acceptable"},
+		    {409, "Conflict"},
+		    {410, "Gone"},
+		    {411, "Length Required"},
+		    {412, "Precondition Failed"},
+		    {413, "Content Too Large"},
+		    {414, "URI Too Long"},
+		    {415, "Unsupported Media Type"},
+		    {416, "Range Not Satisfiable"},
+		    {423, "Locked"},
+		    {429, "Too Many Requests"},
+		    {431, "Request Header Fields Too Large"},
+		    {460, "Checksum Mismatch"},
+		    {500, "Internal Server Error"},
+		    {501, "Not Implemented"},
+		    {503, "Service Unavailable"},
+		    {504, "Gateway Timeout"},
+		    {507, "Insufficient Storage"}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if (rows[i].status == status)
@@ -85,7 +109,8 @@ static void print_page(struct sending *s, struct pages *pages)
 
 	if (out == NULL)
 		mem_die();
-	enum err err = pages_print(pages, r->template_name, r->model, s->req->mount, s->req->lang, out, &error);
+	enum err err = pages_print(pages, r->template_name, r->model, s->req->mount, s->req->lang,
+				   out, &error);
 	if (fclose(out) != 0)
 		mem_die();
 	if (err != ERR_OK) {
@@ -115,10 +140,20 @@ static void print_model(struct sending *s, struct pages *pages)
 /* What a browser may be told about bytes of users: nothing it would run. */
 static const char *safe_type(const char *type)
 {
-	static const char *const safe[] = { "application/octet-stream", "application/zip", "application/gzip",
-		"application/json", "application/geo+json", "application/geopackage+sqlite3", "text/csv", "text/plain",
-		"image/png", "image/jpeg", "image/tiff", "application/vnd.google-earth.kml+xml",
-		"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" };
+	static const char *const safe[] = {
+	    "application/octet-stream",
+	    "application/zip",
+	    "application/gzip",
+	    "application/json",
+	    "application/geo+json",
+	    "application/geopackage+sqlite3",
+	    "text/csv",
+	    "text/plain",
+	    "image/png",
+	    "image/jpeg",
+	    "image/tiff",
+	    "application/vnd.google-earth.kml+xml",
+	    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"};
 
 	for (size_t i = 0; i < sizeof(safe) / sizeof(*safe); i++) {
 		size_t n = strlen(safe[i]);
@@ -190,14 +225,16 @@ static bool let_server_send(struct sending *s)
 static void prepare_file(struct sending *s)
 {
 	struct reply *r = s->reply;
-	const char *known = req_header(s->req, "If-None-Match"), *range = req_header(s->req, "Range");
+	const char *known = req_header(s->req, "If-None-Match"),
+		   *range = req_header(s->req, "Range");
 
 	s->type = r->user_content ? safe_type(r->type) : r->type;
 	s->first = 0;
 	s->last = r->file_size - 1;
 	if (r->file_etag != NULL)
 		reply_header(r, "ETag", r->file_etag);
-	if (known != NULL && r->file_etag != NULL && r->status == 200 && names_etag(known, r->file_etag)) {
+	if (known != NULL && r->file_etag != NULL && r->status == 200 &&
+	    names_etag(known, r->file_etag)) {
 		r->status = 304;
 		r->body = REPLY_NOTHING;
 		s->type = NULL;
@@ -211,8 +248,10 @@ static void prepare_file(struct sending *s)
 	if (range == NULL || r->status != 200 || !range_counts(s) ||
 	    !range_parse(range, r->file_size, &s->first, &s->last))
 		return;
-	CLEAN_FREE char *content = s->first > s->last ? mem_printf("bytes */%lld", (long long)r->file_size) :
-	    mem_printf("bytes %lld-%lld/%lld", (long long)s->first, (long long)s->last, (long long)r->file_size);
+	CLEAN_FREE char *content = s->first > s->last
+				       ? mem_printf("bytes */%lld", (long long)r->file_size)
+				       : mem_printf("bytes %lld-%lld/%lld", (long long)s->first,
+						    (long long)s->last, (long long)r->file_size);
 	reply_header(r, "Content-Range", content);
 	r->status = s->first > s->last ? 416 : 206;
 	if (r->status == 416) {
@@ -223,7 +262,8 @@ static void prepare_file(struct sending *s)
 
 /* ---- the head */
 
-/* The origin of the background map's tiles, for img-src; "" when there is none that can stand there. */
+/* The origin of the background map's tiles, for img-src; "" when there is none that can stand
+ * there. */
 static char *tile_origin(const struct config *c)
 {
 	const char *url = c->tile_url != NULL ? c->tile_url : "";
@@ -235,7 +275,9 @@ static char *tile_origin(const struct config *c)
 	/* "{s}.tile.example.org" stands for several hosts. */
 	bool many = text_starts(name, "{s}.");
 	const char *rest = many ? name + 4 : name;
-	if (*rest == '\0' || strspn(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-:") != strlen(rest))
+	if (*rest == '\0' ||
+	    strspn(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-:") !=
+		strlen(rest))
 		return mem_strdup("");
 	return mem_printf(" %.*s://%s%s", (int)(host - url), url, many ? "*." : "", rest);
 }
@@ -248,9 +290,12 @@ static void security_headers(struct sending *s)
 	put_default(s, "Referrer-Policy", "same-origin");
 	if (s->html) {
 		CLEAN_FREE char *tiles = tile_origin(s->req->config);
-		CLEAN_FREE char *policy = mem_printf("default-src 'none'; script-src 'self'; style-src 'self'; "
-		    "img-src 'self' data:%s; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-		    "frame-ancestors 'none'", tiles);
+		CLEAN_FREE char *policy =
+		    mem_printf("default-src 'none'; script-src 'self'; style-src 'self'; "
+			       "img-src 'self' data:%s; font-src 'self'; connect-src 'self'; "
+			       "form-action 'self'; base-uri 'none'; "
+			       "frame-ancestors 'none'",
+			       tiles);
 		put_default(s, "Content-Security-Policy", policy);
 		put_default(s, "X-Frame-Options", "DENY");
 		put_default(s, "Cross-Origin-Opener-Policy", "same-origin");
@@ -258,7 +303,8 @@ static void security_headers(struct sending *s)
 		put_default(s, "Content-Security-Policy", "sandbox; default-src 'none'");
 		put_default(s, "Cross-Origin-Resource-Policy", "same-origin");
 	} else {
-		put_default(s, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+		put_default(s, "Content-Security-Policy",
+			    "default-src 'none'; frame-ancestors 'none'");
 	}
 	if (s->req->config->hsts && s->req->https)
 		put_default(s, "Strict-Transport-Security", "max-age=31536000");
@@ -277,7 +323,8 @@ static void cache_headers(struct sending *s)
 	}
 	put_default(s, "Cache-Control", "no-store");
 	/* What the view adds ("Origin") is said besides. */
-	fprintf(s->head, "Vary: %s%s%s\r\n", ours, vary != NULL ? ", " : "", vary != NULL ? vary : "");
+	fprintf(s->head, "Vary: %s%s%s\r\n", ours, vary != NULL ? ", " : "",
+		vary != NULL ? vary : "");
 }
 
 static int64_t body_length(const struct sending *s)
@@ -300,7 +347,8 @@ static void print_head(struct sending *s)
 	security_headers(s);
 	cache_headers(s);
 	if (s->type != NULL && (r->download_name != NULL || r->user_content)) {
-		CLEAN_FREE char *d = r->download_name != NULL ? disposition(r->download_name) : mem_strdup("attachment");
+		CLEAN_FREE char *d = r->download_name != NULL ? disposition(r->download_name)
+							      : mem_strdup("attachment");
 		put_default(s, "Content-Disposition", d);
 	}
 	for (size_t i = 0; i < r->headers.n; i++)
@@ -320,10 +368,12 @@ static void send_file(struct sending *s)
 
 	while (at <= s->last) {
 		int64_t left = s->last - at + 1;
-		ssize_t n = pread(s->reply->file_fd, buf, left < (int64_t)PIECE ? (size_t)left : PIECE, at);
+		ssize_t n =
+		    pread(s->reply->file_fd, buf, left < (int64_t)PIECE ? (size_t)left : PIECE, at);
 		if (n <= 0) {
 			/* The length is out already: ending short is all that can be said. */
-			log_line(LOG_LEVEL_ERROR, s->req->id, "file ended %lld bytes early", (long long)left);
+			log_line(LOG_LEVEL_ERROR, s->req->id, "file ended %lld bytes early",
+				 (long long)left);
 			return;
 		}
 		if (!wire_write(s->req->wire, buf, (size_t)n))
@@ -353,7 +403,7 @@ static void discard_body(struct req *req)
 
 void reply_send(struct reply *r, struct req *req, struct pages *pages)
 {
-	struct sending s = { .reply = r, .req = req };
+	struct sending s = {.reply = r, .req = req};
 	char *head = NULL;
 	size_t head_len = 0;
 
@@ -378,7 +428,8 @@ void reply_send(struct reply *r, struct req *req, struct pages *pages)
 	if (s.head == NULL)
 		mem_die();
 	print_head(&s);
-	bool text = s.text_len > 0 && !s.no_length && req->method != METHOD_HEAD && r->body != REPLY_FILE;
+	bool text =
+	    s.text_len > 0 && !s.no_length && req->method != METHOD_HEAD && r->body != REPLY_FILE;
 	if (text)
 		fwrite(s.text, 1, s.text_len, s.head);
 	if (fclose(s.head) != 0)
@@ -403,7 +454,8 @@ void reply_interim(struct req *req, int status, const struct pairs *headers)
 		mem_die();
 	fprintf(out, "Status: %d %s\r\n", status, reason(status));
 	for (size_t i = 0; i < headers->n; i++)
-		if (strpbrk(headers->v[i].name, "\r\n") == NULL && strpbrk(headers->v[i].value, "\r\n") == NULL)
+		if (strpbrk(headers->v[i].name, "\r\n") == NULL &&
+		    strpbrk(headers->v[i].value, "\r\n") == NULL)
 			fprintf(out, "%s: %s\r\n", headers->v[i].name, headers->v[i].value);
 	fputs("\r\n", out);
 	if (fclose(out) != 0)

@@ -9,10 +9,10 @@ const char *represent_type(enum format format)
 {
 	/* SuperMap's clients know the spelling without the blank. */
 	static const char *const types[FORMAT__MAX] = {
-		[FORMAT_HTML] = "text/html; charset=utf-8",
-		[FORMAT_JSON] = "application/json; charset=utf-8",
-		[FORMAT_RJSON] = "application/json;charset=UTF-8",
-		[FORMAT_XML] = "application/xml;charset=UTF-8",
+	    [FORMAT_HTML] = "text/html; charset=utf-8",
+	    [FORMAT_JSON] = "application/json; charset=utf-8",
+	    [FORMAT_RJSON] = "application/json;charset=UTF-8",
+	    [FORMAT_XML] = "application/xml;charset=UTF-8",
 	};
 
 	return types[format];
@@ -32,7 +32,8 @@ static void print_rjson(FILE *out, const json_object *o, int depth)
 	switch (json_object_get_type(o)) {
 	case json_type_object:
 		fputc('{', out);
-		json_object_object_foreach((json_object *)o, key, value) {
+		json_object_object_foreach((json_object *)o, key, value)
+		{
 			fputs(n++ > 0 ? "," : "", out);
 			indent(out, depth + 1);
 			fputc('"', out);
@@ -74,9 +75,9 @@ static void print_rjson(FILE *out, const json_object *o, int depth)
 static const struct {
 	const char *member, *element;
 } classes[] = {
-	{ "content", "DataItem" },
-	{ "authorizeSetting", "IportalDataAuthorizeEntity" },
-	{ "dataItemServices", "DataServiceInfo" },
+    {"content", "DataItem"},
+    {"authorizeSetting", "IportalDataAuthorizeEntity"},
+    {"dataItemServices", "DataServiceInfo"},
 };
 
 /* A member's name as an element's: what XML does not take becomes '_'. */
@@ -89,8 +90,10 @@ static void print_name(FILE *out, const char *name)
 		fputc('_', out);
 	for (size_t i = 0; i < len;) {
 		size_t n = text_decode(name + i, len - i, &cp);
-		bool plain = n > 0 && (cp < 0x80 ? strchr("-._", cp) != NULL || (cp >= '0' && cp <= '9') ||
-		    (cp >= 'A' && cp <= 'Z') || (cp >= 'a' && cp <= 'z') : text_is_letter(cp));
+		bool plain =
+		    n > 0 && (cp < 0x80 ? strchr("-._", cp) != NULL || (cp >= '0' && cp <= '9') ||
+					      (cp >= 'A' && cp <= 'Z') || (cp >= 'a' && cp <= 'z')
+					: text_is_letter(cp));
 		if (plain)
 			fwrite(name + i, 1, n, out);
 		else
@@ -99,14 +102,16 @@ static void print_name(FILE *out, const char *name)
 	}
 }
 
-static void print_element(FILE *out, const char *name, const json_object *o, const char *item_class);
+static void print_element(FILE *out, const char *name, const json_object *o,
+			  const char *item_class);
 
 /* What the items of a list are called: their type, or CLASS. */
 static void print_items(FILE *out, const json_object *list, const char *class)
 {
 	json_object *item = NULL;
 
-	JSON_EACH(item, list) {
+	JSON_EACH(item, list)
+	{
 		switch (json_object_get_type(item)) {
 		case json_type_null:
 			break;
@@ -138,7 +143,8 @@ static void print_element(FILE *out, const char *name, const json_object *o, con
 	print_name(out, name);
 	fputc('>', out);
 	if (json_object_is_type(o, json_type_object)) {
-		json_object_object_foreach((json_object *)o, key, value) {
+		json_object_object_foreach((json_object *)o, key, value)
+		{
 			const char *class = NULL;
 			for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++)
 				if (strcmp(classes[i].member, key) == 0)
@@ -159,13 +165,15 @@ static void print_element(FILE *out, const char *name, const json_object *o, con
 static void print_xml(FILE *out, const json_object *model, const char *root)
 {
 	const char *slash = strchr(root, '/');
-	CLEAN_FREE char *name = mem_strndup(root, slash != NULL ? (size_t)(slash - root) : strlen(root));
+	CLEAN_FREE char *name =
+	    mem_strndup(root, slash != NULL ? (size_t)(slash - root) : strlen(root));
 
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n", out);
 	print_element(out, name, model, slash != NULL ? slash + 1 : NULL);
 }
 
-char *represent(const json_object *model, enum format format, const char *root_element, size_t *ret_len)
+char *represent(const json_object *model, enum format format, const char *root_element,
+		size_t *ret_len)
 {
 	char *text = NULL;
 	size_t len = 0;

@@ -11,8 +11,9 @@
 static enum method method_of(const char *name)
 {
 	static const char *const names[METHOD__MAX] = {
-		[METHOD_GET] = "GET", [METHOD_HEAD] = "HEAD", [METHOD_POST] = "POST", [METHOD_PUT] = "PUT",
-		[METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE", [METHOD_OPTIONS] = "OPTIONS",
+	    [METHOD_GET] = "GET",	  [METHOD_HEAD] = "HEAD",   [METHOD_POST] = "POST",
+	    [METHOD_PUT] = "PUT",	  [METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE",
+	    [METHOD_OPTIONS] = "OPTIONS",
 	};
 
 	for (int m = 0; m < METHOD__MAX; m++)
@@ -39,19 +40,24 @@ static void check_header(const char *name, const char *value, void *arg)
 		field_fail(c->error, ERR_BAD_REQUEST, "bad_text", "line end inside %s", name);
 	} else if (len > c->config->header_bytes || c->total > c->config->headers_bytes) {
 		bool one = len > c->config->header_bytes;
-		field_fail(c->error, ERR_HEADERS, one ? "limits.header" : "limits.headers", "%s has %lld bytes, all %lld",
-		    name, (long long)len, (long long)c->total);
+		field_fail(c->error, ERR_HEADERS, one ? "limits.header" : "limits.headers",
+			   "%s has %lld bytes, all %lld", name, (long long)len,
+			   (long long)c->total);
 	}
 }
 
 static enum err check_sizes(struct req *req)
 {
-	struct header_check c = { req->config, 0, &req->error };
-	const char *uri = wire_env(req->wire, "REQUEST_URI"), *query = wire_env(req->wire, "QUERY_STRING");
-	size_t line = strlen(req->method_name) + (uri != NULL ? strlen(uri) : query != NULL ? strlen(query) : 0);
+	struct header_check c = {req->config, 0, &req->error};
+	const char *uri = wire_env(req->wire, "REQUEST_URI"),
+		   *query = wire_env(req->wire, "QUERY_STRING");
+	size_t line = strlen(req->method_name) + (uri != NULL	  ? strlen(uri)
+						  : query != NULL ? strlen(query)
+								  : 0);
 
 	if ((int64_t)line > req->config->request_line_bytes)
-		return field_fail(&req->error, ERR_URI_LONG, "limits.request_line", "request line of %zu bytes", line);
+		return field_fail(&req->error, ERR_URI_LONG, "limits.request_line",
+				  "request line of %zu bytes", line);
 	wire_each(req->wire, "HTTP_", check_header, &c);
 	wire_each(req->wire, "CONTENT_TYPE", check_header, &c);
 	return req->error.err;
@@ -92,7 +98,8 @@ static void body_type(struct req *req)
 	} else if (strcmp(req->content_type, "multipart/form-data") == 0) {
 		/* Without a usable boundary it stays NULL; whoever wants the form then says so. */
 		req->body_type = BODY_MULTIPART;
-		(void)field_boundary(type, (size_t)req->config->boundary_bytes, &req->boundary, NULL);
+		(void)field_boundary(type, (size_t)req->config->boundary_bytes, &req->boundary,
+				     NULL);
 	} else {
 		req->body_type = BODY_OTHER;
 	}
@@ -100,13 +107,15 @@ static void body_type(struct req *req)
 
 static enum err query_read(struct req *req)
 {
-	const char *query = wire_env(req->wire, "QUERY_STRING"), *uri = wire_env(req->wire, "REQUEST_URI");
+	const char *query = wire_env(req->wire, "QUERY_STRING"),
+		   *uri = wire_env(req->wire, "REQUEST_URI");
 
 	if (query == NULL && uri != NULL && (uri = strchr(uri, '?')) != NULL)
 		query = uri + 1;
 	if (query == NULL)
 		return ERR_OK;
-	return pairs_decode(&req->query, query, strlen(query), (size_t)req->config->form_fields, &req->error);
+	return pairs_decode(&req->query, query, strlen(query), (size_t)req->config->form_fields,
+			    &req->error);
 }
 
 static void lang_read(struct req *req)
@@ -119,14 +128,16 @@ static void lang_read(struct req *req)
 
 void req_init(struct req *req, struct wire *wire, const struct config *config)
 {
-	*req = (struct req){ .wire = wire, .config = config, .content_length = -1 };
-	const char *method = wire_env(wire, "REQUEST_METHOD"), *cookies = wire_env(wire, "HTTP_COOKIE");
+	*req = (struct req){.wire = wire, .config = config, .content_length = -1};
+	const char *method = wire_env(wire, "REQUEST_METHOD"),
+		   *cookies = wire_env(wire, "HTTP_COOKIE");
 
 	token_hex(req->id, 32);
 	req->method_name = mem_strdup(method != NULL ? method : "");
 	req->method = method_of(req->method_name);
 	address_find(wire, config, req->address, &req->https);
-	/* All parts are filled whatever went wrong before: the error's answer needs them.  The first error stands. */
+	/* All parts are filled whatever went wrong before: the error's answer needs them.  The
+	 * first error stands. */
 	if (*req->method_name == '\0')
 		error_set(&req->error, ERR_BAD_REQUEST, "no method");
 	(void)check_sizes(req);
@@ -168,7 +179,8 @@ const char *req_header(const struct req *req, const char *name)
 		variable[5 + i] = (char)(c == '-' ? '_' : c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
 	}
 	const char *value = wire_env(req->wire, variable);
-	/* Apache hands Authorization over under this name where only a rewrite rule can pass it on. */
+	/* Apache hands Authorization over under this name where only a rewrite rule can pass it on.
+	 */
 	if (value == NULL && text_ieq(name, "Authorization"))
 		value = wire_env(req->wire, "REDIRECT_HTTP_AUTHORIZATION");
 	return value;

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define ID_MOST ((INT64_C(1) << 53) - 1)      /* what a JavaScript number holds exactly */
+#define ID_MOST ((INT64_C(1) << 53) - 1) /* what a JavaScript number holds exactly */
 
 enum param { PARAM_SEGMENT, PARAM_INT, PARAM_ALPHA, PARAM_REST };
 
@@ -14,7 +14,7 @@ static enum param param_kind(const char *name, size_t len, size_t *ret_name_len)
 	static const struct {
 		const char *suffix;
 		enum param kind;
-	} kinds[] = { { ":int", PARAM_INT }, { ":alpha", PARAM_ALPHA }, { ":rest", PARAM_REST } };
+	} kinds[] = {{":int", PARAM_INT}, {":alpha", PARAM_ALPHA}, {":rest", PARAM_REST}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		size_t n = strlen(kinds[i].suffix);
@@ -45,8 +45,8 @@ static bool value_fits(enum param kind, const char *s, size_t len)
 }
 
 /*
- * Match PATH against PATTERN from here on.  A parameter takes as little as lets the rest match; patterns are
- * our own and hold few parameters, so trying is cheap.
+ * Match PATH against PATTERN from here on.  A parameter takes as little as lets the rest match;
+ * patterns are our own and hold few parameters, so trying is cheap.
  */
 static bool match_rest(const char *pattern, const char *path, struct pairs *params)
 {
@@ -84,7 +84,8 @@ static bool match_rest(const char *pattern, const char *path, struct pairs *para
 	return false;
 }
 
-enum err route_find(const struct route *table, size_t n, enum method method, const char *path, struct route_match *ret)
+enum err route_find(const struct route *table, size_t n, enum method method, const char *path,
+		    struct route_match *ret)
 {
 	const struct route *first = NULL;
 
@@ -101,9 +102,11 @@ enum err route_find(const struct route *table, size_t n, enum method method, con
 		if ((methods & METHOD_BIT(METHOD_GET)) != 0)
 			methods |= METHOD_BIT(METHOD_HEAD);
 		ret->allow |= methods;
-		/* OPTIONS goes to the row that asks for it, else to the first: its answer lists what all rows allow. */
-		bool wanted = method == METHOD_OPTIONS ? (r->methods & METHOD_BIT(METHOD_OPTIONS)) != 0 :
-		    method != METHOD_OTHER && (methods & METHOD_BIT(method)) != 0;
+		/* OPTIONS goes to the row that asks for it, else to the first: its answer lists
+		 * what all rows allow. */
+		bool wanted = method == METHOD_OPTIONS
+				  ? (r->methods & METHOD_BIT(METHOD_OPTIONS)) != 0
+				  : method != METHOD_OTHER && (methods & METHOD_BIT(method)) != 0;
 		if ((wanted && ret->route == NULL) || (method == METHOD_OPTIONS && first == NULL)) {
 			pairs_done(&ret->params);
 			ret->params = params;

@@ -3,8 +3,8 @@
 #include "base/mem.h"
 #include "http/template_int.h"
 
-#define WORDS_MOST 32          /* in one tag */
-#define DEPTH_MOST 32          /* of blocks */
+#define WORDS_MOST 32 /* in one tag */
+#define DEPTH_MOST 32 /* of blocks */
 
 /* A piece of a tag: a name, a text in quotes, or one of = == !=. */
 struct token {
@@ -15,22 +15,24 @@ struct token {
 
 struct compiler {
 	const char *path;
-	const char *begin;         /* of the template */
-	const char *at;            /* next byte of it */
-	unsigned line;             /* of at */
-	unsigned tag_line;         /* of the current tag, or of the end: what errors name */
+	const char *begin; /* of the template */
+	const char *at;	   /* next byte of it */
+	unsigned line;	   /* of at */
+	unsigned tag_line; /* of the current tag, or of the end: what errors name */
 	struct html html;
 	struct error *error;
 	bool failed;
 	int depth;
-	struct token token[WORDS_MOST];     /* of the current tag */
+	struct token token[WORDS_MOST]; /* of the current tag */
 	size_t n_tokens;
-	size_t next;               /* token to be read */
+	size_t next; /* token to be read */
 };
 
 static const char *const verb_names[VERB__MAX] = {
-	[VERB_U] = "u", [VERB_URL] = "url", [VERB_T] = "t", [VERB_KEY] = "T", [VERB_PROBLEM] = "problem",
-	[VERB_HINT] = "hint", [VERB_BYTES] = "bytes", [VERB_DATE] = "date", [VERB_NUM] = "num", [VERB_JSON] = "json",
+    [VERB_U] = "u",	    [VERB_URL] = "url",		[VERB_T] = "t",
+    [VERB_KEY] = "T",	    [VERB_PROBLEM] = "problem", [VERB_HINT] = "hint",
+    [VERB_BYTES] = "bytes", [VERB_DATE] = "date",	[VERB_NUM] = "num",
+    [VERB_JSON] = "json",
 };
 
 static void fail(struct compiler *c, const char *why)
@@ -44,8 +46,8 @@ static void fail(struct compiler *c, const char *why)
 
 static bool is_name(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-	    c == '-';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '.' || c == '-';
 }
 
 /* Split the tag between S and END.  False: it holds something odd. */
@@ -60,12 +62,12 @@ static bool split(struct compiler *c, const char *s, const char *end)
 		if (c->n_tokens == WORDS_MOST)
 			return false;
 		struct token *t = &c->token[c->n_tokens++];
-		*t = (struct token){ s, 1, false };
+		*t = (struct token){s, 1, false};
 		if (*s == '"') {
 			const char *close = memchr(s + 1, '"', (size_t)(end - s - 1));
 			if (close == NULL)
 				return false;
-			*t = (struct token){ s + 1, (size_t)(close - s - 1), true };
+			*t = (struct token){s + 1, (size_t)(close - s - 1), true};
 			s = close + 1;
 		} else if (*s == '=' || *s == '!') {
 			t->len = end - s > 1 && s[1] == '=' ? 2 : 1;
@@ -215,7 +217,7 @@ static struct node *value_node(struct compiler *c)
 	} else if (n->verb == VERB_T || n->verb == VERB_KEY) {
 		/* {{T a b}} joins two values; what follows with '=' are arguments. */
 		bool two = c->next < c->n_tokens && n->verb == VERB_KEY &&
-		    (c->next + 1 >= c->n_tokens || !token_is(&c->token[c->next + 1], "="));
+			   (c->next + 1 >= c->n_tokens || !token_is(&c->token[c->next + 1], "="));
 		if (two && !read_expr(c, &n->b))
 			fail(c, "a name is wanted here");
 		if (!read_args(c, n))
@@ -329,7 +331,7 @@ static struct node *include_node(struct compiler *c)
 
 static bool is_block_word(const struct compiler *c)
 {
-	static const char *const words[] = { "if", "elif", "else", "end", "for", "include" };
+	static const char *const words[] = {"if", "elif", "else", "end", "for", "include"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (c->n_tokens > 0 && token_is(&c->token[0], words[i]))
@@ -338,8 +340,8 @@ static bool is_block_word(const struct compiler *c)
 }
 
 /*
- * A block tag alone on its line leaves no line behind: cut the blanks before it, of TEXT, and step over the
- * rest of the line.
+ * A block tag alone on its line leaves no line behind: cut the blanks before it, of TEXT, and step
+ * over the rest of the line.
  */
 static size_t drop_line(struct compiler *c, const char *text, size_t len)
 {
@@ -412,7 +414,8 @@ static bool next_tag(struct compiler *c, struct node ***place, bool *ret_comment
 	return open != NULL && !c->failed;
 }
 
-/* Nodes up to {{end}}, {{else}} or {{elif}}, whose word *RET_END becomes; NULL at the end of the template. */
+/* Nodes up to {{end}}, {{else}} or {{elif}}, whose word *RET_END becomes; NULL at the end of the
+ * template. */
 static struct node *block(struct compiler *c, const char **ret_end)
 {
 	struct node *first = NULL, **place = &first;
@@ -452,10 +455,11 @@ static struct node *block(struct compiler *c, const char **ret_end)
 	return first;
 }
 
-enum err template_compile(const char *name, const char *path, const char *text, struct template **ret,
-    struct error *error)
+enum err template_compile(const char *name, const char *path, const char *text,
+			  struct template **ret, struct error *error)
 {
-	struct compiler c = { .path = path, .begin = text, .at = text, .line = 1, .tag_line = 1, .error = error };
+	struct compiler c = {
+	    .path = path, .begin = text, .at = text, .line = 1, .tag_line = 1, .error = error};
 	struct template *t = mem_alloc(sizeof(*t));
 	const char *end;
 

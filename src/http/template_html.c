@@ -32,9 +32,10 @@ static bool one_of(const char *s, const char *const *list)
 /* An attribute's value begins. */
 static void begin_value(struct html *h, enum html_state state)
 {
-	static const char *const urls[] = { "href", "src", "action", "formaction", "cite", "poster", "data", "ping",
-		"manifest", "background", "longdesc", NULL };
-	static const char *const code[] = { "style", "srcdoc", "srcset", "http-equiv", NULL };
+	static const char *const urls[] = {"href",     "src",	     "action",	 "formaction",
+					   "cite",     "poster",     "data",	 "ping",
+					   "manifest", "background", "longdesc", NULL};
+	static const char *const code[] = {"style", "srcdoc", "srcset", "http-equiv", NULL};
 
 	h->state = state;
 	h->is_url = one_of(h->attr, urls);
@@ -73,7 +74,9 @@ static void feed_raw(struct html *h, char c)
 	char end[sizeof(h->tag) + 4];
 
 	memmove(h->tail, h->tail + 1, sizeof(h->tail) - 2);
-	h->tail[sizeof(h->tail) - 2] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c == '\0' ? ' ' : c);
+	h->tail[sizeof(h->tail) - 2] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a'
+					      : c == '\0'	   ? ' '
+								   : c);
 	(void)snprintf(end, sizeof(end), "</%s", h->tag);
 	size_t n = strlen(end);
 	if (n < sizeof(h->tail) && memcmp(h->tail + sizeof(h->tail) - 1 - n, end, n) == 0) {
@@ -284,7 +287,8 @@ const char *html_block(struct html *h)
 
 bool html_merge(struct html *a, const struct html *b)
 {
-	bool in_tag = a->state == HTML_TAG || a->state == HTML_QUOTED || a->state == HTML_QUOTED_SINGLE;
+	bool in_tag =
+	    a->state == HTML_TAG || a->state == HTML_QUOTED || a->state == HTML_QUOTED_SINGLE;
 
 	if (a->state != b->state || a->is_url != b->is_url || a->is_code != b->is_code)
 		return false;

@@ -20,15 +20,15 @@ struct scope {
 
 struct printer {
 	const struct template_run *run;
-	const struct template *template;    /* whose nodes are being printed, for errors */
+	const struct template *template; /* whose nodes are being printed, for errors */
 	const struct scope *scope;
 	int includes;
 };
 
 /* A value found: a JSON value of the model, or text the engine made. */
 struct value {
-	json_object *json;                  /* borrowed */
-	char *text;                         /* owned; NULL = take json */
+	json_object *json; /* borrowed */
+	char *text;	   /* owned; NULL = take json */
 };
 
 static void value_done(struct value *v)
@@ -43,12 +43,14 @@ static json_object *member(json_object *o, const char *name)
 	int64_t i;
 
 	if (json_object_is_type(o, json_type_array))
-		return text_int(name, 0, INT32_MAX, &i) && (size_t)i < json_len(o) ?
-		    json_object_array_get_idx(o, (size_t)i) : NULL;
+		return text_int(name, 0, INT32_MAX, &i) && (size_t)i < json_len(o)
+			   ? json_object_array_get_idx(o, (size_t)i)
+			   : NULL;
 	return json_object_is_type(o, json_type_object) ? json_object_object_get(o, name) : NULL;
 }
 
-/* "x_index", "x_first", "x_last" of the loop variable x.  Text, or NULL when NAME is none of these. */
+/* "x_index", "x_first", "x_last" of the loop variable x.  Text, or NULL when NAME is none of these.
+ */
 static char *loop_text(const struct scope *s, const char *name)
 {
 	size_t len = strlen(s->name);
@@ -68,7 +70,7 @@ static char *loop_text(const struct scope *s, const char *name)
 static struct value evaluate(const struct printer *p, const struct expr *e)
 {
 	if (e->segment == NULL)
-		return (struct value){ NULL, mem_strdup(e->text != NULL ? e->text : "") };
+		return (struct value){NULL, mem_strdup(e->text != NULL ? e->text : "")};
 	json_object *o = NULL;
 	const struct scope *s = p->scope;
 	for (; s != NULL; s = s->outer) {
@@ -78,13 +80,13 @@ static struct value evaluate(const struct printer *p, const struct expr *e)
 		}
 		char *text = e->segment[1] == NULL ? loop_text(s, e->segment[0]) : NULL;
 		if (text != NULL)
-			return (struct value){ NULL, text };
+			return (struct value){NULL, text};
 	}
 	if (s == NULL)
 		o = member(p->run->model, e->segment[0]);
 	for (char **seg = e->segment + 1; *seg != NULL && o != NULL; seg++)
 		o = member(o, *seg);
-	return (struct value){ o, NULL };
+	return (struct value){o, NULL};
 }
 
 /* ---- spelling */
@@ -154,7 +156,8 @@ static char *date_text(const struct value *v)
 		CLEAN_FREE char *text = value_text(v);
 		if (strlen(text) < sizeof(iso))
 			memcpy(iso, text, strlen(text) + 1);
-		if (strlen(iso) < 17 || iso[4] != '-' || iso[10] != 'T' || iso[13] != ':' || iso[strlen(iso) - 1] != 'Z')
+		if (strlen(iso) < 17 || iso[4] != '-' || iso[10] != 'T' || iso[13] != ':' ||
+		    iso[strlen(iso) - 1] != 'Z')
 			return mem_strdup(text);
 	}
 	return mem_printf("%.10s %.5s UTC", iso, iso + 11);
@@ -173,7 +176,7 @@ static char *url_text(const struct printer *p, const struct value *v)
 /* In a link, a scheme that could run something becomes "#". */
 static bool link_is_safe(const char *s)
 {
-	static const char *const schemes[] = { "https:", "http:", "mailto:" };
+	static const char *const schemes[] = {"https:", "http:", "mailto:"};
 
 	if (*s == '\0' || *s == '?' || *s == '#' || (*s == '/' && s[1] != '/' && s[1] != '\\'))
 		return true;
@@ -194,7 +197,9 @@ static char *words_text(const struct printer *p, const struct node *n, const str
 	value_done(&second);
 	for (size_t i = 0; i < n->n_args; i++) {
 		struct value a = evaluate(p, &n->args[i].value);
-		json_object *o = a.text == NULL && json_object_is_type(a.json, json_type_int) ? json_object_get(a.json) : NULL;
+		json_object *o = a.text == NULL && json_object_is_type(a.json, json_type_int)
+				     ? json_object_get(a.json)
+				     : NULL;
 		if (o == NULL) {
 			CLEAN_FREE char *text = value_text(&a);
 			o = json_object_new_string(text);
@@ -238,7 +243,8 @@ static char *verb_text(const struct printer *p, const struct node *n, const stru
 	case VERB_KEY:
 		return words_text(p, n, v);
 	case VERB_PROBLEM:
-		return v->json == NULL ? mem_strdup("") : words_problem(run->words, run->lang, v->json);
+		return v->json == NULL ? mem_strdup("")
+				       : words_problem(run->words, run->lang, v->json);
 	case VERB_HINT:
 		text = v->json == NULL ? NULL : words_hint(run->words, run->lang, v->json);
 		return text != NULL ? text : mem_strdup("");
@@ -272,7 +278,8 @@ static void print_value(const struct printer *p, const struct node *n)
 		escape_html(p->run->out, link_is_safe(text) ? text : "#");
 		break;
 	case WHERE_SCRIPT:
-		/* "<" begins both "</script" and "<!--"; inside a JSON string it may be written otherwise. */
+		/* "<" begins both "</script" and "<!--"; inside a JSON string it may be written
+		 * otherwise. */
 		for (const char *s = text; *s != '\0'; s++) {
 			if (*s == '<')
 				fputs("\\u003c", p->run->out);
@@ -327,7 +334,7 @@ static enum err print_nodes(struct printer *p, const struct node *n);
 static enum err print_for(struct printer *p, const struct node *n)
 {
 	struct value list = evaluate(p, &n->a);
-	struct scope scope = { .name = n->text, .outer = p->scope };
+	struct scope scope = {.name = n->text, .outer = p->scope};
 	const struct scope *outer = p->scope;
 	enum err err = ERR_OK;
 
@@ -348,11 +355,13 @@ static enum err print_include(struct printer *p, const struct node *n)
 	const struct template *outer = p->template;
 
 	if (p->includes >= INCLUDES_MOST)
-		return error_set(run->error, ERR_INTERNAL, "%s:%u: {{include \"%s\"}} goes round in a circle", outer->name,
-		    n->line, n->text);
+		return error_set(run->error, ERR_INTERNAL,
+				 "%s:%u: {{include \"%s\"}} goes round in a circle", outer->name,
+				 n->line, n->text);
 	const struct template *inner = run->find(run->arg, n->text, run->error);
 	if (inner == NULL)
-		return error_set(run->error, ERR_INTERNAL, "%s:%u: no template %s", outer->name, n->line, n->text);
+		return error_set(run->error, ERR_INTERNAL, "%s:%u: no template %s", outer->name,
+				 n->line, n->text);
 	p->includes++;
 	p->template = inner;
 	enum err err = print_nodes(p, inner->body);
@@ -394,7 +403,7 @@ static enum err print_nodes(struct printer *p, const struct node *n)
 
 enum err template_print(const struct template *t, const struct template_run *run)
 {
-	struct printer p = { .run = run, .template = t };
+	struct printer p = {.run = run, .template = t};
 
 	return print_nodes(&p, t->body);
 }

@@ -19,19 +19,20 @@
 #include "http/records.h"
 #include "http/wire.h"
 
-#define LISTEN_FD      0            /* FCGI_LISTENSOCK_FILENO */
-#define RESPONDER      1            /* FCGI_RESPONDER */
-#define RECORD_MOST    65528U       /* longest content of a record that needs no padding */
-#define PUT_MOST       4096U        /* shorter writes go through libfcgi's buffer, in one packet with the end */
+#define LISTEN_FD   0	   /* FCGI_LISTENSOCK_FILENO */
+#define RESPONDER   1	   /* FCGI_RESPONDER */
+#define RECORD_MOST 65528U /* longest content of a record that needs no padding */
+#define PUT_MOST    4096U /* shorter writes go through libfcgi's buffer, in one packet with the end \
+			   */
 #define THREAD_STACK   ((size_t)1 << 20)
-#define LINGER_IDLE_MS 2000         /* as libfcgi: wait for the server to take the answer and close */
+#define LINGER_IDLE_MS 2000 /* as libfcgi: wait for the server to take the answer and close */
 #define LINGER_MS      30000
 
 struct server {
 	const struct config *config;
 	wire_fn *handle;
 	void *arg;
-	pthread_mutex_t turn;       /* one thread waits for connections, the others for it */
+	pthread_mutex_t turn; /* one thread waits for connections, the others for it */
 };
 
 /* Set by the signal handler; the eventfd wakes the thread that waits. */
@@ -63,12 +64,12 @@ static void on_stop(int signal)
 
 static void set_signals(void)
 {
-	struct sigaction stop = { .sa_handler = on_stop, .sa_flags = SA_RESTART };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
 
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGUSR1, &stop, NULL);      /* a graceful restart of the web server */
+	sigaction(SIGUSR1, &stop, NULL); /* a graceful restart of the web server */
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
@@ -84,8 +85,8 @@ struct fastcgi {
 static _Thread_local struct records *reading;
 
 /*
- * libfcgi's own reading function, replaced: the program's definition wins over the library's.  It would
- * read 8 KiB ahead into a buffer nobody else can see; this one stops at record ends.
+ * libfcgi's own reading function, replaced: the program's definition wins over the library's.  It
+ * would read 8 KiB ahead into a buffer nobody else can see; this one stops at record ends.
  */
 int OS_Read(int fd, char *buf, size_t len);
 int OS_Read(int fd, char *buf, size_t len)
@@ -137,9 +138,16 @@ static bool fastcgi_write(struct wire *w, const void *p, size_t n)
 		size_t len = n - at < RECORD_MOST ? n - at : RECORD_MOST;
 		size_t pad = (8 - len % 8) % 8;
 		unsigned id = (unsigned)f->request.requestId;
-		unsigned char head[8] = { 1, 6 /* FCGI_STDOUT */, (unsigned char)(id >> 8), (unsigned char)id,
-			(unsigned char)(len >> 8), (unsigned char)len, (unsigned char)pad, 0 };
-		struct iovec iov[3] = { { head, sizeof(head) }, { (char *)p + at, len }, { (char *)zeros, pad } };
+		unsigned char head[8] = {1,
+					 6 /* FCGI_STDOUT */,
+					 (unsigned char)(id >> 8),
+					 (unsigned char)id,
+					 (unsigned char)(len >> 8),
+					 (unsigned char)len,
+					 (unsigned char)pad,
+					 0};
+		struct iovec iov[3] = {
+		    {head, sizeof(head)}, {(char *)p + at, len}, {(char *)zeros, pad}};
 		if (!write_all(f->request.ipcFd, iov, pad > 0 ? 3 : 2))
 			return false;
 		at += len;
@@ -154,7 +162,7 @@ static bool fastcgi_flush(struct wire *w)
 	return FCGX_FFlush(f->request.out) == 0;
 }
 
-static const struct wire_kind fastcgi_kind = { fastcgi_read, fastcgi_write, fastcgi_flush };
+static const struct wire_kind fastcgi_kind = {fastcgi_read, fastcgi_write, fastcgi_flush};
 
 /* Take what the server still sends, so that closing does not destroy the answer on its way. */
 static void linger(struct fastcgi *f)
@@ -179,14 +187,14 @@ static void linger(struct fastcgi *f)
 /* One connection is one request: keeping connections would tie a thread to each. */
 static void serve_connection(struct server *s, struct fastcgi *f, int fd)
 {
-	struct timeval idle = { .tv_sec = s->config->upload_body_idle_s };
+	struct timeval idle = {.tv_sec = s->config->upload_body_idle_s};
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof(idle));
 	records_init(&f->records, fd, (int)(s->config->upload_body_idle_s * 1000));
 	/*
-	 * With a connection already in place libfcgi does not accept.  Should it refuse what comes over it,
-	 * it closes it and turns to the listening socket, which is none: it returns.
+	 * With a connection already in place libfcgi does not accept.  Should it refuse what comes
+	 * over it, it closes it and turns to the listening socket, which is none: it returns.
 	 */
 	FCGX_InitRequest(&f->request, -1, 0);
 	f->request.ipcFd = fd;
@@ -204,18 +212,20 @@ static void serve_connection(struct server *s, struct fastcgi *f, int fd)
 	(void)FCGX_FClose(f->request.err);
 	(void)FCGX_FClose(f->request.out);
 	linger(f);
-	f->request.detached = 1;      /* close at once: the lingering is done */
+	f->request.detached = 1; /* close at once: the lingering is done */
 	FCGX_Finish_r(&f->request);
 }
 
-/* The next connection, -1 when stopping.  The listening socket is shared with other processes: never shut down. */
+/* The next connection, -1 when stopping.  The listening socket is shared with other processes:
+ * never shut down. */
 static int next_connection(struct server *s)
 {
 	int fd = -1;
 
 	pthread_mutex_lock(&s->turn);
 	while (!transport_stopping()) {
-		struct pollfd p[2] = { { .fd = LISTEN_FD, .events = POLLIN }, { .fd = stop_fd, .events = POLLIN } };
+		struct pollfd p[2] = {{.fd = LISTEN_FD, .events = POLLIN},
+				      {.fd = stop_fd, .events = POLLIN}};
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			break;
 		if (transport_stopping())
@@ -262,7 +272,8 @@ static enum err serve_fastcgi(struct server *s, struct error *error)
 	pthread_t *threads;
 	int flags = fcntl(LISTEN_FD, F_GETFL);
 
-	/* Several processes wake for one connection; those that come late must not block in accept. */
+	/* Several processes wake for one connection; those that come late must not block in accept.
+	 */
 	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) < 0)
 		return error_errno(error, ERR_IO, "listening socket");
 	keep_memory_small();
@@ -273,7 +284,8 @@ static enum err serve_fastcgi(struct server *s, struct error *error)
 		made++;
 	pthread_attr_destroy(&attr);
 	if (made < n)
-		log_line(LOG_LEVEL_WARN, NULL, "only %zu of %zu threads could be made", made + 1, n + 1);
+		log_line(LOG_LEVEL_WARN, NULL, "only %zu of %zu threads could be made", made + 1,
+			 n + 1);
 	serve_thread(s);
 	for (size_t i = 0; i < made; i++)
 		pthread_join(threads[i], NULL);
@@ -296,17 +308,18 @@ static ssize_t cgi_read(struct wire *w, void *buf, size_t size, int wait_ms)
 
 static bool cgi_write(struct wire *w, const void *p, size_t n)
 {
-	struct iovec iov = { (void *)p, n };
+	struct iovec iov = {(void *)p, n};
 
 	(void)w;
 	return write_all(STDOUT_FILENO, &iov, 1);
 }
 
-static const struct wire_kind cgi_kind = { cgi_read, cgi_write, NULL };
+static const struct wire_kind cgi_kind = {cgi_read, cgi_write, NULL};
 
-enum err transport_serve(const struct config *config, wire_fn *handle, void *arg, struct error *error)
+enum err transport_serve(const struct config *config, wire_fn *handle, void *arg,
+			 struct error *error)
 {
-	struct server s = { config, handle, arg, PTHREAD_MUTEX_INITIALIZER };
+	struct server s = {config, handle, arg, PTHREAD_MUTEX_INITIALIZER};
 
 	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (stop_fd < 0)

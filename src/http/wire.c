@@ -33,7 +33,7 @@ static int64_t body_length(const char *const *env)
 
 void wire_init(struct wire *w, const struct wire_kind *kind, const char *const *env, void *source)
 {
-	*w = (struct wire){ .kind = kind, .env = env, .source = source, .length = body_length(env) };
+	*w = (struct wire){.kind = kind, .env = env, .source = source, .length = body_length(env)};
 }
 
 const char *wire_env(struct wire *w, const char *name)
@@ -42,8 +42,8 @@ const char *wire_env(struct wire *w, const char *name)
 	return strcmp(name, "HTTP_PROXY") == 0 ? NULL : env_value(w->env, name);
 }
 
-void wire_each(struct wire *w, const char *prefix, void (*fn)(const char *name, const char *value, void *arg),
-    void *arg)
+void wire_each(struct wire *w, const char *prefix,
+	       void (*fn)(const char *name, const char *value, void *arg), void *arg)
 {
 	for (const char *const *e = w->env; *e != NULL; e++) {
 		const char *eq = strchr(*e, '=');
@@ -97,11 +97,11 @@ int64_t wire_received(const struct wire *w)
 
 struct memory {
 	struct wire wire;
-	const char *body;      /* borrowed */
+	const char *body; /* borrowed */
 	size_t len, pos;
-	size_t first, step;    /* most bytes of the first and of later reads */
+	size_t first, step; /* most bytes of the first and of later reads */
 	bool lose;
-	FILE *out;             /* borrowed, NULL = nowhere */
+	FILE *out; /* borrowed, NULL = nowhere */
 };
 
 static ssize_t memory_read(struct wire *w, void *buf, size_t size, int wait_ms)
@@ -129,7 +129,7 @@ static bool memory_write(struct wire *w, const void *p, size_t n)
 	return m->out == NULL || fwrite(p, 1, n, m->out) == n;
 }
 
-static const struct wire_kind memory_kind = { memory_read, memory_write, NULL };
+static const struct wire_kind memory_kind = {memory_read, memory_write, NULL};
 
 struct wire *wire_of_memory(const char *const *env, const void *body, size_t len, FILE *out)
 {

@@ -7,20 +7,20 @@
 #include "base/text.h"
 #include "http/template.h"
 
-#define FILE_BYTES   ((size_t)4 << 20)
-#define VALUE_CHARS  80                     /* of a user's value in a sentence (wizard.md 6.3) */
+#define FILE_BYTES  ((size_t)4 << 20)
+#define VALUE_CHARS 80 /* of a user's value in a sentence (wizard.md 6.3) */
 
 struct word {
-	char *key;                          /* owned */
-	char *text;                         /* owned */
+	char *key;  /* owned */
+	char *text; /* owned */
 };
 
 struct words {
-	struct word *v[LANG__MAX];          /* sorted by key */
+	struct word *v[LANG__MAX]; /* sorted by key */
 	size_t n[LANG__MAX];
 };
 
-static const char *const suffixes[LANG__MAX] = { [LANG_EN] = "en", [LANG_ZH] = "zh" };
+static const char *const suffixes[LANG__MAX] = {[LANG_EN] = "en", [LANG_ZH] = "zh"};
 
 static int by_key(const void *a, const void *b)
 {
@@ -33,20 +33,22 @@ static int by_key(const void *a, const void *b)
 static char *join(char *head, const char *tail)
 {
 	size_t n = strlen(head);
-	bool blank = n > 0 && *tail != '\0' && !((unsigned char)head[n - 1] >= 0x80 && (unsigned char)*tail >= 0x80);
+	bool blank = n > 0 && *tail != '\0' &&
+		     !((unsigned char)head[n - 1] >= 0x80 && (unsigned char)*tail >= 0x80);
 	char *both = mem_printf("%s%s%s", head, blank ? " " : "", tail);
 
 	free(head);
 	return both;
 }
 
-static void add_word(struct words *w, enum lang lang, const char *key, size_t key_len, const char *text)
+static void add_word(struct words *w, enum lang lang, const char *key, size_t key_len,
+		     const char *text)
 {
 	size_t n = w->n[lang];
 
 	if ((n & (n - 1)) == 0)
 		w->v[lang] = mem_resize(w->v[lang], n == 0 ? 1 : 2 * n, sizeof(*w->v[lang]));
-	w->v[lang][w->n[lang]++] = (struct word){ mem_strndup(key, key_len), mem_strdup(text) };
+	w->v[lang][w->n[lang]++] = (struct word){mem_strndup(key, key_len), mem_strdup(text)};
 }
 
 /* One line: false when it is none of comment, continuation, "key = words". */
@@ -89,14 +91,16 @@ static enum err read_file(struct words *w, enum lang lang, const char *dir, stru
 			*lf = '\0';
 		number++;
 		if (!read_line(w, lang, s))
-			return error_set(error, ERR_INTERNAL, "%s:%zu: not 'key = words'", path, number);
+			return error_set(error, ERR_INTERNAL, "%s:%zu: not 'key = words'", path,
+					 number);
 		s = lf != NULL ? lf + 1 : NULL;
 	}
 	if (w->n[lang] > 1)
 		qsort(w->v[lang], w->n[lang], sizeof(*w->v[lang]), by_key);
 	for (size_t i = 1; i < w->n[lang]; i++)
 		if (strcmp(w->v[lang][i - 1].key, w->v[lang][i].key) == 0)
-			return error_set(error, ERR_INTERNAL, "%s: %s stands there twice", path, w->v[lang][i].key);
+			return error_set(error, ERR_INTERNAL, "%s: %s stands there twice", path,
+					 w->v[lang][i].key);
 	return ERR_OK;
 }
 
@@ -134,12 +138,13 @@ void words_free(struct words *w)
 /* NULL: neither in LANG nor in English. */
 static const char *find(const struct words *w, enum lang lang, const char *key)
 {
-	struct word wanted = { (char *)key, NULL };
-	enum lang order[2] = { lang, LANG_EN };
+	struct word wanted = {(char *)key, NULL};
+	enum lang order[2] = {lang, LANG_EN};
 
 	for (size_t i = 0; i < 2; i++) {
 		const struct word *v = w->v[order[i]];
-		const struct word *found = v == NULL ? NULL : bsearch(&wanted, v, w->n[order[i]], sizeof(*v), by_key);
+		const struct word *found =
+		    v == NULL ? NULL : bsearch(&wanted, v, w->n[order[i]], sizeof(*v), by_key);
 		if (found != NULL)
 			return found->text;
 	}
@@ -155,7 +160,8 @@ const char *words_get(const struct words *w, enum lang lang, const char *key)
 
 /* ---- filling */
 
-/* A value as text; a placeholder may ask for a spelling: {size:bytes}, {count:num}.  Caller frees. */
+/* A value as text; a placeholder may ask for a spelling: {size:bytes}, {count:num}.  Caller frees.
+ */
 static char *value_text(json_object *value, const char *spelling, size_t spelling_len)
 {
 	if (spelling_len == 5 && memcmp(spelling, "bytes", 5) == 0)
@@ -181,8 +187,8 @@ static char *tamed(const char *value)
 			fputs("…", f);
 			break;
 		}
-		bool control = n == 0 || cp < 0x20 || (cp >= 0x7F && cp < 0xA0) || (cp >= 0x2028 && cp <= 0x202E) ||
-		    (cp >= 0x2066 && cp <= 0x2069);
+		bool control = n == 0 || cp < 0x20 || (cp >= 0x7F && cp < 0xA0) ||
+			       (cp >= 0x2028 && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069);
 		if (control)
 			fputs("·", f);
 		else if (cp == '<')
@@ -219,8 +225,10 @@ static char *fill(const char *text, const json_object *args, bool tame)
 		json_object *value = json_get(args, name);
 		if (value == NULL)
 			value = json_get(inner, name);
-		CLEAN_FREE char *plain = value == NULL ? NULL : value_text(value, open + 2 + name_len,
-		    len > name_len ? len - name_len - 1 : 0);
+		CLEAN_FREE char *plain = value == NULL
+					     ? NULL
+					     : value_text(value, open + 2 + name_len,
+							  len > name_len ? len - name_len - 1 : 0);
 		CLEAN_FREE char *shown = tame && plain != NULL ? tamed(plain) : NULL;
 		if (plain != NULL)
 			fputs(shown != NULL ? shown : plain, f);

@@ -1,6 +1,6 @@
 /*
- * Goal: no header field that clients write can do harm: range, cookie, disposition, accept, language, content
- * type, forwarded addresses.  The input is the field's value.
+ * Goal: no header field that clients write can do harm: range, cookie, disposition, accept,
+ * language, content type, forwarded addresses.  The input is the field's value.
  */
 #include "fuzz.h"
 
@@ -10,7 +10,7 @@
 
 static void check_range(const char *text)
 {
-	static const int64_t sizes[] = { 0, 1, 1000, INT64_MAX };
+	static const int64_t sizes[] = {0, 1, 1000, INT64_MAX};
 	int64_t first, last;
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
@@ -34,11 +34,21 @@ static void check_disposition(const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	char *text = mem_strndup((const char *)input, size);
-	char *cookie = mem_printf("HTTP_COOKIE=%s", text), *lang = mem_printf("HTTP_ACCEPT_LANGUAGE=%s", text);
-	char *type = mem_printf("CONTENT_TYPE=%s", text), *forwarded = mem_printf("HTTP_X_FORWARDED_FOR=%s", text);
+	char *cookie = mem_printf("HTTP_COOKIE=%s", text),
+	     *lang = mem_printf("HTTP_ACCEPT_LANGUAGE=%s", text);
+	char *type = mem_printf("CONTENT_TYPE=%s", text),
+	     *forwarded = mem_printf("HTTP_X_FORWARDED_FOR=%s", text);
 	char *length = mem_printf("CONTENT_LENGTH=%s", text);
-	const char *env[] = { "REQUEST_METHOD=POST", "REQUEST_URI=/", "PATH_INFO=/", "REMOTE_ADDR=127.0.0.1", cookie, lang, type,
-		forwarded, length, NULL };
+	const char *env[] = {"REQUEST_METHOD=POST",
+			     "REQUEST_URI=/",
+			     "PATH_INFO=/",
+			     "REMOTE_ADDR=127.0.0.1",
+			     cookie,
+			     lang,
+			     type,
+			     forwarded,
+			     length,
+			     NULL};
 	struct req req;
 
 	check_range(text);
@@ -47,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	struct wire *w = wire_of_memory(env, "", 0, NULL);
 	req_init(&req, w, &fuzz_config);
 	fuzz_check(strlen(req.address) < sizeof(req.address));
-	fuzz_check(req.boundary == NULL || (strlen(req.boundary) > 0 && strlen(req.boundary) <= 200));
+	fuzz_check(req.boundary == NULL ||
+		   (strlen(req.boundary) > 0 && strlen(req.boundary) <= 200));
 	(void)req_cookie(&req, "a");
 	req_done(&req);
 	wire_free(w);

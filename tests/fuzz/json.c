@@ -1,6 +1,6 @@
 /*
- * Goal: a JSON body is read without a fault; what is accepted prints as JSON, RJSON and XML, and the first two
- * read back as the same value.
+ * Goal: a JSON body is read without a fault; what is accepted prints as JSON, RJSON and XML, and
+ * the first two read back as the same value.
  */
 #include "fuzz.h"
 
@@ -15,7 +15,7 @@ static void check_print(const json_object *o, enum format format)
 
 	fuzz_check(text_is_utf8(text, len));
 	if (format != FORMAT_XML) {
-		struct json_limits limits = { 1 << 24, 64, 100000 };
+		struct json_limits limits = {1 << 24, 64, 100000};
 		fuzz_check(json_read(text, len, &limits, &back) == ERR_OK && json_equal(o, back));
 		json_object_put(back);
 	}
@@ -25,8 +25,12 @@ static void check_print(const json_object *o, enum format format)
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	char length[40];
-	const char *env[] = { "REQUEST_METHOD=POST", "REQUEST_URI=/upload/", "PATH_INFO=/upload/", length,
-		"CONTENT_TYPE=application/json", NULL };
+	const char *env[] = {"REQUEST_METHOD=POST",
+			     "REQUEST_URI=/upload/",
+			     "PATH_INFO=/upload/",
+			     length,
+			     "CONTENT_TYPE=application/json",
+			     NULL};
 	struct form form;
 	struct req req;
 

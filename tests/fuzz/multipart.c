@@ -1,6 +1,6 @@
 /*
- * Goal: a multipart body is read without a fault, and to the same end however it is cut.  The first byte of the
- * input says how; the rest is a body with the boundary "b".
+ * Goal: a multipart body is read without a fault, and to the same end however it is cut.  The first
+ * byte of the input says how; the rest is a body with the boundary "b".
  */
 #include "fuzz.h"
 
@@ -8,10 +8,12 @@ struct seen {
 	FILE *out;
 };
 
-static enum err begin(void *arg, const char *field, const char *filename, const char *type, struct error *e)
+static enum err begin(void *arg, const char *field, const char *filename, const char *type,
+		      struct error *e)
 {
 	(void)e;
-	fprintf(((struct seen *)arg)->out, "[%s|%s|%s|", field, filename, type != NULL ? type : "-");
+	fprintf(((struct seen *)arg)->out, "[%s|%s|%s|", field, filename,
+		type != NULL ? type : "-");
 	return ERR_OK;
 }
 
@@ -32,10 +34,14 @@ static enum err end(void *arg, struct error *e)
 static char *read_body(const uint8_t *body, size_t len, size_t first, size_t step, size_t *ret_len)
 {
 	char length[40];
-	const char *env[] = { "REQUEST_METHOD=POST", "REQUEST_URI=/upload/", "PATH_INFO=/upload/", length,
-		"CONTENT_TYPE=multipart/form-data; boundary=b", NULL };
+	const char *env[] = {"REQUEST_METHOD=POST",
+			     "REQUEST_URI=/upload/",
+			     "PATH_INFO=/upload/",
+			     length,
+			     "CONTENT_TYPE=multipart/form-data; boundary=b",
+			     NULL};
 	struct seen seen;
-	struct form_sink sink = { .begin = begin, .data = data, .end = end, .arg = &seen };
+	struct form_sink sink = {.begin = begin, .data = data, .end = end, .arg = &seen};
 	struct form form;
 	struct req req;
 	char *text = NULL;

@@ -11,11 +11,13 @@ int main(int argc, char **argv)
 		uint8_t *data;
 		long size;
 
-		if (f == NULL || fseek(f, 0, SEEK_END) != 0 || (size = ftell(f)) < 0 || fseek(f, 0, SEEK_SET) != 0) {
+		if (f == NULL || fseek(f, 0, SEEK_END) != 0 || (size = ftell(f)) < 0 ||
+		    fseek(f, 0, SEEK_SET) != 0) {
 			perror(argv[i]);
 			return 1;
 		}
-		/* Exactly as many bytes as there are, so that a sanitizer sees the first one read too many. */
+		/* Exactly as many bytes as there are, so that a sanitizer sees the first one read
+		 * too many. */
 		data = malloc(size > 0 ? (size_t)size : 1);
 		if (data == NULL || fread(data, 1, (size_t)size, f) != (size_t)size) {
 			perror(argv[i]);

@@ -15,8 +15,12 @@
 #include "http/wire.h"
 
 #define X(field, section, key, def) .field = (def),
-#define TEST_CONFIG { LIMITS(X) .data_dir = (char *)"/nowhere", .public_url = (char *)"", .trusted_proxies = (char *)"", \
-	.cors_origins = (char *)"", .tile_url = (char *)"", .threads = 4 }
+#define TEST_CONFIG                                                                                \
+	{                                                                                          \
+		LIMITS(X).data_dir = (char *)"/nowhere", .public_url = (char *)"",                 \
+		.trusted_proxies = (char *)"", .cors_origins = (char *)"", .tile_url = (char *)"", \
+		.threads = 4                                                                       \
+	}
 
 #define ENV_MOST 32
 
@@ -39,7 +43,8 @@ static inline void test_env(struct test_request *t, const char *name, const char
 }
 
 /* Begin with METHOD and URI below mount "" on lighttpd's model: PATH_INFO is the decoded path. */
-static inline void test_begin(struct test_request *t, const char *method, const char *path, const char *query)
+static inline void test_begin(struct test_request *t, const char *method, const char *path,
+			      const char *query)
 {
 	const struct config defaults = TEST_CONFIG;
 

@@ -3,8 +3,9 @@
  */
 #include "http/helper.h"
 
-static enum err read_form(struct test_request *t, const char *type, const char *length, const char *body, const char *query,
-    const struct form_sink *sink, struct form *form, struct error *error)
+static enum err read_form(struct test_request *t, const char *type, const char *length,
+			  const char *body, const char *query, const struct form_sink *sink,
+			  struct form *form, struct error *error)
 {
 	test_begin(t, "POST", "/upload/", query);
 	if (type != NULL)
@@ -43,7 +44,7 @@ static void expect(const char *type, const char *body, const char *want)
 }
 
 #define URLENCODED "application/x-www-form-urlencoded"
-#define JSON "application/json"
+#define JSON	   "application/json"
 
 static void test_form_urlencoded(void **state)
 {
@@ -60,7 +61,7 @@ static void test_form_json(void **state)
 {
 	(void)state;
 	expect(JSON, "{\"a\":[\"1\",2,true,null,{\"b\":1}],\"c\":1.5,\"d\":null,\"e\":\"\"}",
-	    "{\"a\":[\"1\",\"2\",\"true\",\"{\\\"b\\\":1}\"],\"c\":\"1.5\",\"e\":\"\"}");
+	       "{\"a\":[\"1\",\"2\",\"true\",\"{\\\"b\\\":1}\"],\"c\":\"1.5\",\"e\":\"\"}");
 	expect(JSON, "{}", "{}");
 	expect(JSON, "[1]", "400");
 	expect(JSON, "1", "400");
@@ -92,20 +93,21 @@ static void test_form_length_rules(void **state)
 		const char *type, *length, *body;
 		enum err want;
 	} rows[] = {
-		{ URLENCODED, "chunked", "a=1", ERR_NEED_LENGTH },
-		{ URLENCODED, "10", "a=1", ERR_CUT },
-		{ URLENCODED, "2", "a=1", ERR_OK },
-		{ URLENCODED, "65537", "a=1", ERR_TOO_LARGE },
-		{ URLENCODED, NULL, "a=1", ERR_OK },
-		{ JSON, "chunked", "{\"a\":1}", ERR_OK },
-		{ JSON, "chunked", "{\"a\":", ERR_BAD_REQUEST },
-		{ JSON, "10", "{\"a\":1}", ERR_CUT },
-		{ JSON, "1048577", "{\"a\":1}", ERR_TOO_LARGE },
+	    {URLENCODED, "chunked", "a=1", ERR_NEED_LENGTH},
+	    {URLENCODED, "10", "a=1", ERR_CUT},
+	    {URLENCODED, "2", "a=1", ERR_OK},
+	    {URLENCODED, "65537", "a=1", ERR_TOO_LARGE},
+	    {URLENCODED, NULL, "a=1", ERR_OK},
+	    {JSON, "chunked", "{\"a\":1}", ERR_OK},
+	    {JSON, "chunked", "{\"a\":", ERR_BAD_REQUEST},
+	    {JSON, "10", "{\"a\":1}", ERR_CUT},
+	    {JSON, "1048577", "{\"a\":1}", ERR_TOO_LARGE},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		enum err err = read_form(&t, rows[i].type, rows[i].length, rows[i].body, "", NULL, &form, &error);
+		enum err err = read_form(&t, rows[i].type, rows[i].length, rows[i].body, "", NULL,
+					 &form, &error);
 		if (err != rows[i].want)
 			fail_msg("row %zu: %s", i, err_name(err));
 		/* Too long is said before a byte is read. */
@@ -159,7 +161,7 @@ static void test_form_sink_raises_limits(void **state)
 	struct test_request t;
 	struct form form;
 	struct error error = {0};
-	struct form_sink sink = { .text_max = 200000, .body_max = 300000 };
+	struct form_sink sink = {.text_max = 200000, .body_max = 300000};
 	char *big = mem_alloc(150001);
 	CLEAN_FREE char *body = NULL;
 	char length[24];
@@ -173,9 +175,12 @@ static void test_form_sink_raises_limits(void **state)
 	form_done(&form);
 	test_end(&t);
 	free(body);
-	body = mem_printf("--b\r\nContent-Disposition: form-data; name=\"ds\"\r\n\r\n%s\r\n--b--", big);
+	body = mem_printf("--b\r\nContent-Disposition: form-data; name=\"ds\"\r\n\r\n%s\r\n--b--",
+			  big);
 	(void)snprintf(length, sizeof(length), "%zu", strlen(body));
-	assert_int_equal(read_form(&t, "multipart/form-data; boundary=b", length, body, "", &sink, &form, &error), ERR_OK);
+	assert_int_equal(read_form(&t, "multipart/form-data; boundary=b", length, body, "", &sink,
+				   &form, &error),
+			 ERR_OK);
 	assert_int_equal(strlen(form_get(&form, "ds")), 150000);
 	form_done(&form);
 	test_end(&t);
@@ -195,10 +200,13 @@ static void test_form_text_fields_together(void **state)
 	(void)state;
 	memset(field, 'y', 60000);
 	for (size_t i = 0; i < 20; i++)
-		fprintf(out, "--b\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n%s\r\n", field);
+		fprintf(out, "--b\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n%s\r\n",
+			field);
 	fputs("--b--", out);
 	assert_int_equal(fclose(out), 0);
-	assert_int_equal(read_form(&t, "multipart/form-data; boundary=b", "chunked", text, "", NULL, &form, &error), ERR_TOO_LARGE);
+	assert_int_equal(read_form(&t, "multipart/form-data; boundary=b", "chunked", text, "", NULL,
+				   &form, &error),
+			 ERR_TOO_LARGE);
 	form_done(&form);
 	test_end(&t);
 	free(text);
@@ -214,7 +222,8 @@ static void repeats(const char *query, const char *body, const char *want)
 	char length[24];
 
 	(void)snprintf(length, sizeof(length), "%zu", strlen(body));
-	assert_int_equal(read_form(&t, URLENCODED, length, body, query, NULL, &form, &error), ERR_OK);
+	assert_int_equal(read_form(&t, URLENCODED, length, body, query, NULL, &form, &error),
+			 ERR_OK);
 	assert_int_equal(form_repeats_secret(&t.req, &form, &name), want != NULL);
 	if (want != NULL)
 		assert_string_equal(name, want);
@@ -254,7 +263,8 @@ static void test_form_body_whole(void **state)
 	test_begin(&t, "POST", "/", "");
 	test_env(&t, "HTTP_TRANSFER_ENCODING", "chunked");
 	test_init(&t, "abcdef", 6);
-	assert_int_equal(form_body(&t.req, 5, "signed.max_body", &body, &len, &error), ERR_TOO_LARGE);
+	assert_int_equal(form_body(&t.req, 5, "signed.max_body", &body, &len, &error),
+			 ERR_TOO_LARGE);
 	assert_string_equal(error.code, "signed.max_body");
 	test_end(&t);
 }
@@ -262,16 +272,16 @@ static void test_form_body_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_form_urlencoded),
-		cmocka_unit_test(test_form_json),
-		cmocka_unit_test(test_form_other_types),
-		cmocka_unit_test(test_form_length_rules),
-		cmocka_unit_test(test_form_content_encoding_is_refused),
-		cmocka_unit_test(test_form_chunked_json_stops_at_its_limit),
-		cmocka_unit_test(test_form_sink_raises_limits),
-		cmocka_unit_test(test_form_text_fields_together),
-		cmocka_unit_test(test_form_repeated_secrets),
-		cmocka_unit_test(test_form_body_whole),
+	    cmocka_unit_test(test_form_urlencoded),
+	    cmocka_unit_test(test_form_json),
+	    cmocka_unit_test(test_form_other_types),
+	    cmocka_unit_test(test_form_length_rules),
+	    cmocka_unit_test(test_form_content_encoding_is_refused),
+	    cmocka_unit_test(test_form_chunked_json_stops_at_its_limit),
+	    cmocka_unit_test(test_form_sink_raises_limits),
+	    cmocka_unit_test(test_form_text_fields_together),
+	    cmocka_unit_test(test_form_repeated_secrets),
+	    cmocka_unit_test(test_form_body_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * Goal: the 45 malformed bodies of security.md 8 get the answer they deserve, whichever way the bytes are cut:
- * whole, byte by byte, and at every offset into two reads.
+ * Goal: the 45 malformed bodies of security.md 8 get the answer they deserve, whichever way the
+ * bytes are cut: whole, byte by byte, and at every offset into two reads.
  */
 #include "http/helper.h"
 
@@ -14,7 +14,8 @@ struct seen {
 	bool open;
 };
 
-static enum err sink_begin(void *arg, const char *field, const char *filename, const char *type, struct error *e)
+static enum err sink_begin(void *arg, const char *field, const char *filename, const char *type,
+			   struct error *e)
 {
 	struct seen *s = arg;
 
@@ -46,16 +47,19 @@ static enum err sink_end(void *arg, struct error *e)
 	return ERR_OK;
 }
 
-/* Read BODY cut as FIRST and STEP say; the result as text, "400 code" for an error.  Caller frees. */
-static char *read_body(const char *type, const char *body, size_t len, bool length, size_t first, size_t step)
+/* Read BODY cut as FIRST and STEP say; the result as text, "400 code" for an error.  Caller frees.
+ */
+static char *read_body(const char *type, const char *body, size_t len, bool length, size_t first,
+		       size_t step)
 {
 	struct test_request t;
 	struct form form;
 	struct error error = {0};
 	char *text = NULL, number[32];
 	size_t size;
-	struct seen seen = { open_memstream(&text, &size), false };
-	struct form_sink sink = { .begin = sink_begin, .data = sink_data, .end = sink_end, .arg = &seen };
+	struct seen seen = {open_memstream(&text, &size), false};
+	struct form_sink sink = {
+	    .begin = sink_begin, .data = sink_data, .end = sink_end, .arg = &seen};
 
 	test_begin(&t, "POST", "/upload/", "");
 	test_env(&t, "CONTENT_TYPE", type);
@@ -82,12 +86,14 @@ static char *read_body(const char *type, const char *body, size_t len, bool leng
 	return text;
 }
 
-static void expect_cut(const char *type, const char *body, size_t len, const char *want, size_t first, size_t step)
+static void expect_cut(const char *type, const char *body, size_t len, const char *want,
+		       size_t first, size_t step)
 {
 	for (int length = 0; length < 2; length++) {
 		CLEAN_FREE char *got = read_body(type, body, len, length == 1, first, step);
 		if (strcmp(got, want) != 0)
-			fail_msg("type %s, cut %zu/%zu: got '%.300s', want '%.300s'", type, first, step, got, want);
+			fail_msg("type %s, cut %zu/%zu: got '%.300s', want '%.300s'", type, first,
+				 step, got, want);
 	}
 }
 
@@ -100,10 +106,10 @@ static void expect_bytes(const char *type, const char *body, size_t len, const c
 		expect_cut(type, body, len, want, i, 0);
 }
 
-#define TYPE "multipart/form-data; boundary=b"
-#define HEAD "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n"
+#define TYPE	  "multipart/form-data; boundary=b"
+#define HEAD	  "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n"
 #define FILE_HEAD "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n"
-#define TAIL "\r\n--b--\r\n"
+#define TAIL	  "\r\n--b--\r\n"
 
 static void expect(const char *type, const char *body, const char *want)
 {
@@ -113,14 +119,16 @@ static void expect(const char *type, const char *body, const char *want)
 /* One part with DISPOSITION parameters and DATA. */
 static void expect_part(const char *params, const char *want)
 {
-	CLEAN_FREE char *body = mem_printf("--b\r\nContent-Disposition: form-data; %s\r\n\r\nd" TAIL, params);
+	CLEAN_FREE char *body =
+	    mem_printf("--b\r\nContent-Disposition: form-data; %s\r\n\r\nd" TAIL, params);
 
 	expect(TYPE, body, want);
 }
 
 static void expect_head(const char *lines, const char *want)
 {
-	CLEAN_FREE char *body = mem_printf("--b\r\nContent-Disposition: form-data; name=\"x\"\r\n%s\r\nd" TAIL, lines);
+	CLEAN_FREE char *body =
+	    mem_printf("--b\r\nContent-Disposition: form-data; name=\"x\"\r\n%s\r\nd" TAIL, lines);
 
 	expect(TYPE, body, want);
 }
@@ -138,10 +146,18 @@ static char *times(const char *s, size_t n)
 static void test_multipart_takes_an_ordinary_form(void **state)
 {
 	(void)state;
-	expect(TYPE, HEAD "1" "\r\n" HEAD "2" TAIL, "x=1;x=2;");
-	expect(TYPE, FILE_HEAD "a,b\r\n1,2\r\n" "\r\n" HEAD "y" TAIL, "[file|a.csv|-|a,b\r\n1,2\r\n];x=y;");
-	expect(TYPE, "--b\r\nContent-Disposition:form-data;name=\"file\";filename=\"a\"\r\nContent-Type:text/csv\r\n\r\nq" TAIL,
-	    "[file|a|text/csv|q];");
+	expect(TYPE,
+	       HEAD "1"
+		    "\r\n" HEAD "2" TAIL,
+	       "x=1;x=2;");
+	expect(TYPE,
+	       FILE_HEAD "a,b\r\n1,2\r\n"
+			 "\r\n" HEAD "y" TAIL,
+	       "[file|a.csv|-|a,b\r\n1,2\r\n];x=y;");
+	expect(TYPE,
+	       "--b\r\nContent-Disposition:form-data;name=\"file\";filename=\"a\"\r\nContent-Type:"
+	       "text/csv\r\n\r\nq" TAIL,
+	       "[file|a|text/csv|q];");
 	expect(TYPE, "--b--\r\n", "");
 	expect(TYPE, "\r\n" HEAD "1" TAIL, "x=1;");
 }
@@ -153,7 +169,8 @@ static void test_multipart_boundary_rules(void **state)
 	CLEAN_FREE char *b201 = times("q", 201);
 	CLEAN_FREE char *type200 = mem_printf("multipart/form-data; boundary=%s", b200);
 	CLEAN_FREE char *type201 = mem_printf("multipart/form-data; boundary=%s", b201);
-	CLEAN_FREE char *body200 = mem_printf("--%s\r\nContent-Disposition: form-data; name=x\r\n\r\n1\r\n--%s--", b200, b200);
+	CLEAN_FREE char *body200 = mem_printf(
+	    "--%s\r\nContent-Disposition: form-data; name=x\r\n\r\n1\r\n--%s--", b200, b200);
 
 	(void)state;
 	expect("multipart/form-data", HEAD "1" TAIL, "400");
@@ -163,14 +180,15 @@ static void test_multipart_boundary_rules(void **state)
 	expect(type201, body200, "400");
 	expect("multipart/form-data; boundary=\"b\\\"\"", HEAD "1" TAIL, "400");
 	expect("multipart/form-data; boundary=\"b\001\"", HEAD "1" TAIL, "400");
-	expect("multipart/form-data; boundary=\"b c\"", "--b c\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--b c--", "x=1;");
+	expect("multipart/form-data; boundary=\"b c\"",
+	       "--b c\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--b c--", "x=1;");
 	expect("multipart/form-data; boundary=\"b \"", HEAD "1" TAIL, "400");
 	expect("multipart/form-data; boundary=b; boundary=b", HEAD "1" TAIL, "400");
 	expect("multipart/mixed; boundary=b", HEAD "1" TAIL, "415");
 	expect("multipart/related; boundary=b", HEAD "1" TAIL, "415");
 	expect("Multipart/Form-Data; BOUNDARY=b", HEAD "1" TAIL, "x=1;");
-	expect("multipart/form-data;charset=UTF-8;boundary=a%+b", "--a%+b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--a%+b--",
-	    "x=1;");
+	expect("multipart/form-data;charset=UTF-8;boundary=a%+b",
+	       "--a%+b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--a%+b--", "x=1;");
 }
 
 /* Row 4: line ends cannot stand in the header at all. */
@@ -220,11 +238,16 @@ static void test_multipart_framing(void **state)
 static void test_multipart_near_delimiters_are_data(void **state)
 {
 	(void)state;
-	expect(TYPE, FILE_HEAD "1\r\n--bX\r\n--c\r\n-\r\n" TAIL, "[file|a.csv|-|1\r\n--bX\r\n--c\r\n-\r\n];");
-	expect(TYPE, FILE_HEAD "1\r\n--b-X\r\n--b \tX\r\n--b \r\r\n--b\r" TAIL, "[file|a.csv|-|1\r\n--b-X\r\n--b \tX\r\n--b \r\r\n--b\r];");
-	expect(TYPE, FILE_HEAD "--b--\r--b\n--b\r\r\r\n\r\n\r" TAIL, "[file|a.csv|-|--b--\r--b\n--b\r\r\r\n\r\n\r];");
-	expect(TYPE, "--b  \r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--b \t\r\n"
-	    "Content-Disposition: form-data; name=\"y\"\r\n\r\n2\r\n--b--  \r\n", "x=1;y=2;");
+	expect(TYPE, FILE_HEAD "1\r\n--bX\r\n--c\r\n-\r\n" TAIL,
+	       "[file|a.csv|-|1\r\n--bX\r\n--c\r\n-\r\n];");
+	expect(TYPE, FILE_HEAD "1\r\n--b-X\r\n--b \tX\r\n--b \r\r\n--b\r" TAIL,
+	       "[file|a.csv|-|1\r\n--b-X\r\n--b \tX\r\n--b \r\r\n--b\r];");
+	expect(TYPE, FILE_HEAD "--b--\r--b\n--b\r\r\r\n\r\n\r" TAIL,
+	       "[file|a.csv|-|--b--\r--b\n--b\r\r\r\n\r\n\r];");
+	expect(TYPE,
+	       "--b  \r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--b \t\r\n"
+	       "Content-Disposition: form-data; name=\"y\"\r\n\r\n2\r\n--b--  \r\n",
+	       "x=1;y=2;");
 	expect(TYPE, "--bX\r\n\r\n--b-\r\n" HEAD "1" TAIL, "x=1;");
 }
 
@@ -245,8 +268,10 @@ static void test_multipart_heads(void **state)
 	expect_head("Content-Disposition: form-data; name=\"y\"\r\n", "400");
 	expect_part("name=\"f\"; filename=\"a\"; filename=\"b\"", "400");
 	expect_part("name=\"f\"; name=\"g\"", "400");
-	expect_part("name=\"f\"; filename=\"a\"; filename*=UTF-8''%e4%b8%ad.csv", "[f|中.csv|-|d];");
-	expect_part("name=\"f\"; filename*=utf-8'zh'%e4%b8%ad.csv; filename=\"a\"", "[f|中.csv|-|d];");
+	expect_part("name=\"f\"; filename=\"a\"; filename*=UTF-8''%e4%b8%ad.csv",
+		    "[f|中.csv|-|d];");
+	expect_part("name=\"f\"; filename*=utf-8'zh'%e4%b8%ad.csv; filename=\"a\"",
+		    "[f|中.csv|-|d];");
 	expect_part("name=\"f\"; filename*=GBK''%d6%d0.csv", "400");
 	expect_part("name=\"f\"; filename*=UTF-8''%zz.csv", "400");
 	expect_part("name=\"f\"; filename*=UTF-8''a%00b", "400");
@@ -260,7 +285,9 @@ static void test_multipart_heads(void **state)
 	expect_head("no colon\r\n", "400");
 	expect_head("X: y\r\n folded\r\n", "400");
 	expect_bytes(TYPE, "--b\r\nContent-Disposition: form-data; name=\"x\0y\"\r\n\r\n1" TAIL,
-	    sizeof("--b\r\nContent-Disposition: form-data; name=\"x\0y\"\r\n\r\n1" TAIL) - 1, "400");
+		     sizeof("--b\r\nContent-Disposition: form-data; name=\"x\0y\"\r\n\r\n1" TAIL) -
+			 1,
+		     "400");
 	expect_head(many, "400");
 	expect_head(enough, "x=d;");
 	expect_head("Content-Type: multipart/mixed; boundary=c\r\n", "400");
@@ -274,10 +301,12 @@ static void test_multipart_heads(void **state)
 static void test_multipart_hostile_names_stay_text(void **state)
 {
 	(void)state;
-	expect_part("name=\"f\"; filename=\"../../../../tmp/pwn.csv\"", "[f|../../../../tmp/pwn.csv|-|d];");
+	expect_part("name=\"f\"; filename=\"../../../../tmp/pwn.csv\"",
+		    "[f|../../../../tmp/pwn.csv|-|d];");
 	expect_part("name=\"f\"; filename=\"%2e%2e%2fpwn.csv\"", "[f|%2e%2e%2fpwn.csv|-|d];");
 	expect_part("name=\"f\"; filename=\"a.zip%00.csv\"", "[f|a.zip%00.csv|-|d];");
-	expect_part("name=\"f\"; filename=\"a%0D%0ASet-Cookie:x=1.csv\"", "[f|a\r\nSet-Cookie:x=1.csv|-|d];");
+	expect_part("name=\"f\"; filename=\"a%0D%0ASet-Cookie:x=1.csv\"",
+		    "[f|a\r\nSet-Cookie:x=1.csv|-|d];");
 	/* GB18030 of 中文, which old clients send raw. */
 	expect_part("name=\"f\"; filename=\"\xD6\xD0\xCE\xC4.csv\"", "[f|中文.csv|-|d];");
 	expect_part("name=\"f\"; filename=\"\xFF\xFF.csv\"", "400");
@@ -314,17 +343,20 @@ static void test_multipart_fields_are_utf8(void **state)
 	expect(TYPE, HEAD "中" TAIL, "x=中;");
 	expect(TYPE, HEAD "\xD6\xD0" TAIL, "400");
 	expect_bytes(TYPE, HEAD "a\0b" TAIL, sizeof(HEAD "a\0b" TAIL) - 1, "400");
-	expect(TYPE, "--b\r\nContent-Disposition: form-data; name=\"_charset_\"\r\n\r\ngbk" TAIL, "_charset_=gbk;");
+	expect(TYPE, "--b\r\nContent-Disposition: form-data; name=\"_charset_\"\r\n\r\ngbk" TAIL,
+	       "_charset_=gbk;");
 }
 
-/* Rows 42 and 43: the delimiter at every place around the buffer's end; a file that is all near-delimiters. */
+/* Rows 42 and 43: the delimiter at every place around the buffer's end; a file that is all
+ * near-delimiters. */
 static void test_multipart_buffer_edges(void **state)
 {
-	static const size_t sizes[] = { 8192, 65536, 131072 };
+	static const size_t sizes[] = {8192, 65536, 131072};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		for (size_t n = sizes[i] - strlen(FILE_HEAD) - 12; n < sizes[i] - strlen(FILE_HEAD) + 3; n++) {
+		for (size_t n = sizes[i] - strlen(FILE_HEAD) - 12;
+		     n < sizes[i] - strlen(FILE_HEAD) + 3; n++) {
 			CLEAN_FREE char *data = times("z", n);
 			CLEAN_FREE char *body = mem_printf(FILE_HEAD "%s" TAIL, data);
 			CLEAN_FREE char *got = read_body(TYPE, body, strlen(body), true, 0, 0);
@@ -376,7 +408,8 @@ static void test_multipart_cut_is_never_whole(void **state)
 		form_done(&form);
 		test_end(&t);
 	}
-	/* Without a length the closing delimiter is enough, even if the connection breaks behind it. */
+	/* Without a length the closing delimiter is enough, even if the connection breaks behind
+	 * it. */
 	test_begin(&t, "POST", "/upload/", "");
 	test_env(&t, "CONTENT_TYPE", TYPE);
 	test_env(&t, "HTTP_TRANSFER_ENCODING", "chunked");
@@ -427,21 +460,21 @@ static void test_multipart_limit_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_multipart_takes_an_ordinary_form),
-		cmocka_unit_test(test_multipart_boundary_rules),
-		cmocka_unit_test(test_multipart_boundary_with_line_end),
-		cmocka_unit_test(test_multipart_framing),
-		cmocka_unit_test(test_multipart_near_delimiters_are_data),
-		cmocka_unit_test(test_multipart_heads),
-		cmocka_unit_test(test_multipart_hostile_names_stay_text),
-		cmocka_unit_test(test_multipart_limits),
-		cmocka_unit_test(test_multipart_fields_are_utf8),
-		cmocka_unit_test(test_multipart_buffer_edges),
-		cmocka_unit_test(test_multipart_is_linear),
-		cmocka_unit_test(test_multipart_empty_file_is_a_file),
-		cmocka_unit_test(test_multipart_cut_is_never_whole),
-		cmocka_unit_test(test_multipart_file_without_sink),
-		cmocka_unit_test(test_multipart_limit_is_named),
+	    cmocka_unit_test(test_multipart_takes_an_ordinary_form),
+	    cmocka_unit_test(test_multipart_boundary_rules),
+	    cmocka_unit_test(test_multipart_boundary_with_line_end),
+	    cmocka_unit_test(test_multipart_framing),
+	    cmocka_unit_test(test_multipart_near_delimiters_are_data),
+	    cmocka_unit_test(test_multipart_heads),
+	    cmocka_unit_test(test_multipart_hostile_names_stay_text),
+	    cmocka_unit_test(test_multipart_limits),
+	    cmocka_unit_test(test_multipart_fields_are_utf8),
+	    cmocka_unit_test(test_multipart_buffer_edges),
+	    cmocka_unit_test(test_multipart_is_linear),
+	    cmocka_unit_test(test_multipart_empty_file_is_a_file),
+	    cmocka_unit_test(test_multipart_cut_is_never_whole),
+	    cmocka_unit_test(test_multipart_file_without_sink),
+	    cmocka_unit_test(test_multipart_limit_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * Goal: every answer carries the headers of security.md 3.6, nothing a client sent ends a header, and files are
- * sent whole, in part, or not at all, as RFC 9110 says.
+ * Goal: every answer carries the headers of security.md 3.6, nothing a client sent ends a header,
+ * and files are sent whole, in part, or not at all, as RFC 9110 says.
  */
 #include "http/helper.h"
 
@@ -29,7 +29,8 @@ static void has(const char *answer, const char *line)
 	const char *end = strstr(answer, "\r\n\r\n");
 	const char *found = strstr(answer, whole);
 
-	if (strncmp(answer, line, strlen(line)) == 0 && strncmp(answer + strlen(line), "\r\n", 2) == 0)
+	if (strncmp(answer, line, strlen(line)) == 0 &&
+	    strncmp(answer + strlen(line), "\r\n", 2) == 0)
 		return;
 	if (found == NULL || found > end)
 		fail_msg("'%s' missing in:\n%s", line, answer);
@@ -91,7 +92,8 @@ static void test_reply_view_headers_win(void **state)
 	reply_text(&r, 200, "text/plain; charset=utf-8", "hello");
 	reply_header(&r, "Cache-Control", "private, no-cache");
 	reply_header(&r, "Vary", "Origin");
-	reply_header(&r, "Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'");
+	reply_header(&r, "Content-Security-Policy",
+		     "default-src 'none'; style-src 'self'; img-src 'self'");
 	reply_header(&r, "X-Two", "1");
 	reply_header(&r, "x-two", "2");
 	reply_header_int(&r, "Upload-Offset", INT64_MAX);
@@ -110,7 +112,7 @@ static void test_reply_view_headers_win(void **state)
 
 static void test_reply_refuses_line_ends(void **state)
 {
-	static const char *const values[] = { "a\r\nSet-Cookie: x=1", "a\nb", "a\rb", "a\x01" };
+	static const char *const values[] = {"a\r\nSet-Cookie: x=1", "a\nb", "a\rb", "a\x01"};
 
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof(values) / sizeof(*values); i++) {
@@ -123,7 +125,8 @@ static void test_reply_refuses_line_ends(void **state)
 		if (i % 2 == 0)
 			reply_header(&r, "Location", values[i / 2]);
 		else
-			reply_cookie(&r, &t.req, &(struct cookie){ "a", values[i / 2], -1, true, false });
+			reply_cookie(&r, &t.req,
+				     &(struct cookie){"a", values[i / 2], -1, true, false});
 		const char *a = finish(&t, &r);
 		has(a, "Status: 500 Internal Server Error");
 		has_no(a, "secret");
@@ -143,9 +146,9 @@ static void test_reply_cookies(void **state)
 	test_init(&t, "", 0);
 	reply_init(&r);
 	reply_redirect(&r, 303, "/upload/");
-	reply_cookie(&r, &t.req, &(struct cookie){ "slipway_login", "abc", -1, true, false });
-	reply_cookie(&r, &t.req, &(struct cookie){ "csrftoken", "1", 60, false, true });
-	reply_cookie(&r, &t.req, &(struct cookie){ "csrftoken", "2", 0, false, true });
+	reply_cookie(&r, &t.req, &(struct cookie){"slipway_login", "abc", -1, true, false});
+	reply_cookie(&r, &t.req, &(struct cookie){"csrftoken", "1", 60, false, true});
+	reply_cookie(&r, &t.req, &(struct cookie){"csrftoken", "2", 0, false, true});
 	const char *a = finish(&t, &r);
 	has(a, "Status: 303 See Other");
 	has(a, "Location: /upload/");
@@ -168,7 +171,7 @@ static void test_reply_cookies(void **state)
 	reply_init(&r);
 	r.body = REPLY_NOTHING;
 	r.status = 204;
-	reply_cookie(&r, &t.req, &(struct cookie){ "JSESSIONID", "ABC", -1, true, true });
+	reply_cookie(&r, &t.req, &(struct cookie){"JSESSIONID", "ABC", -1, true, true});
 	a = finish(&t, &r);
 	has(a, "Set-Cookie: JSESSIONID=ABC; Path=/slipway; HttpOnly; SameSite=None; Secure");
 	has(a, "Status: 204 No Content");
@@ -193,8 +196,8 @@ static void test_reply_head_has_the_length_only(void **state)
 }
 
 /* A file of ten digits, asked for with one header. */
-static char *file_answer(struct test_request *t, const char *method, const char *name, const char *value, const char *name2,
-    const char *value2)
+static char *file_answer(struct test_request *t, const char *method, const char *name,
+			 const char *value, const char *name2, const char *value2)
 {
 	struct reply r;
 	char path[] = "/tmp/slipway-test-XXXXXX";
@@ -216,13 +219,15 @@ static char *file_answer(struct test_request *t, const char *method, const char 
 	return finish(t, &r);
 }
 
-static void expect_file(const char *method, const char *range, const char *name, const char *value, const char *status,
-    const char *length, const char *body)
+static void expect_file(const char *method, const char *range, const char *name, const char *value,
+			const char *status, const char *length, const char *body)
 {
 	struct test_request t;
-	const char *a = file_answer(&t, method, range != NULL ? "HTTP_RANGE" : NULL, range, name, value);
+	const char *a =
+	    file_answer(&t, method, range != NULL ? "HTTP_RANGE" : NULL, range, name, value);
 	CLEAN_FREE char *status_line = mem_printf("Status: %s", status);
-	CLEAN_FREE char *length_line = mem_printf("Content-Length: %s", length != NULL ? length : "");
+	CLEAN_FREE char *length_line =
+	    mem_printf("Content-Length: %s", length != NULL ? length : "");
 
 	has(a, status_line);
 	has(a, "ETag: \"e1\"");
@@ -245,13 +250,17 @@ static void test_reply_file_ranges_and_conditions(void **state)
 	expect_file("GET", "bytes=10-", NULL, NULL, "416 Range Not Satisfiable", "0", "");
 	expect_file("GET", "bytes=0-1,3-4", NULL, NULL, "200 OK", "10", "0123456789");
 	expect_file("HEAD", "bytes=2-4", NULL, NULL, "200 OK", "10", "");
-	expect_file("GET", "bytes=2-4", "HTTP_IF_RANGE", "\"e1\"", "206 Partial Content", "3", "234");
+	expect_file("GET", "bytes=2-4", "HTTP_IF_RANGE", "\"e1\"", "206 Partial Content", "3",
+		    "234");
 	expect_file("GET", "bytes=2-4", "HTTP_IF_RANGE", "\"e2\"", "200 OK", "10", "0123456789");
 	expect_file("GET", "bytes=2-4", "HTTP_IF_RANGE", "W/\"e1\"", "200 OK", "10", "0123456789");
-	expect_file("GET", "bytes=2-4", "HTTP_IF_RANGE", "Sun, 22 Nov 2026 10:00:00 GMT", "206 Partial Content", "3", "234");
-	expect_file("GET", "bytes=2-4", "HTTP_IF_RANGE", "Sun, 22 Nov 2026 10:00:01 GMT", "200 OK", "10", "0123456789");
+	expect_file("GET", "bytes=2-4", "HTTP_IF_RANGE", "Sun, 22 Nov 2026 10:00:00 GMT",
+		    "206 Partial Content", "3", "234");
+	expect_file("GET", "bytes=2-4", "HTTP_IF_RANGE", "Sun, 22 Nov 2026 10:00:01 GMT", "200 OK",
+		    "10", "0123456789");
 	expect_file("GET", NULL, "HTTP_IF_NONE_MATCH", "\"e1\"", "304 Not Modified", NULL, "");
-	expect_file("GET", "bytes=2-4", "HTTP_IF_NONE_MATCH", "\"e0\", W/\"e1\"", "304 Not Modified", NULL, "");
+	expect_file("GET", "bytes=2-4", "HTTP_IF_NONE_MATCH", "\"e0\", W/\"e1\"",
+		    "304 Not Modified", NULL, "");
 	expect_file("GET", NULL, "HTTP_IF_NONE_MATCH", "*", "304 Not Modified", NULL, "");
 	expect_file("GET", NULL, "HTTP_IF_NONE_MATCH", "\"e11\", e1", "200 OK", "10", "0123456789");
 }
@@ -267,7 +276,8 @@ static void test_reply_user_content_is_boxed_in(void **state)
 	has(a, "Content-Security-Policy: sandbox; default-src 'none'");
 	has(a, "Cross-Origin-Resource-Policy: same-origin");
 	has(a, "Accept-Ranges: bytes");
-	has(a, "Content-Disposition: attachment; filename=\"_.tif\"; filename*=UTF-8''%E7%94%B2.tif");
+	has(a,
+	    "Content-Disposition: attachment; filename=\"_.tif\"; filename*=UTF-8''%E7%94%B2.tif");
 	test_end(&t);
 	begin(&t, "GET");
 	test_init(&t, "", 0);
@@ -306,10 +316,12 @@ static void test_reply_lets_the_server_send(void **state)
 		enum sendfile how;
 		const char *path, *line;
 	} rows[] = {
-		{ SENDFILE_X_SENDFILE, "/var/lib/slipway/datasets/7/a b.gpkg", "X-Sendfile: /var/lib/slipway/datasets/7/a%20b.gpkg" },
-		{ SENDFILE_X_ACCEL, "/var/lib/slipway/datasets/7/a b.gpkg", "X-Accel-Redirect: /slipway-data/datasets/7/a%20b.gpkg" },
-		{ SENDFILE_X_ACCEL, "/elsewhere/a", NULL },
-		{ SENDFILE_NONE, "/var/lib/slipway/datasets/7/a.gpkg", NULL },
+	    {SENDFILE_X_SENDFILE, "/var/lib/slipway/datasets/7/a b.gpkg",
+	     "X-Sendfile: /var/lib/slipway/datasets/7/a%20b.gpkg"},
+	    {SENDFILE_X_ACCEL, "/var/lib/slipway/datasets/7/a b.gpkg",
+	     "X-Accel-Redirect: /slipway-data/datasets/7/a%20b.gpkg"},
+	    {SENDFILE_X_ACCEL, "/elsewhere/a", NULL},
+	    {SENDFILE_NONE, "/var/lib/slipway/datasets/7/a.gpkg", NULL},
 	};
 
 	(void)state;
@@ -351,7 +363,11 @@ static void test_reply_interim_only_where_it_may(void **state)
 		reply_interim(&t.req, 104, &headers);
 		assert_int_equal(fclose(t.out_file), 0);
 		t.out_file = NULL;
-		assert_string_equal(t.out, on == 0 ? "" : "Status: 104 Upload Resumption Supported\r\nLocation: /files/x\r\n\r\n");
+		assert_string_equal(
+		    t.out,
+		    on == 0
+			? ""
+			: "Status: 104 Upload Resumption Supported\r\nLocation: /files/x\r\n\r\n");
 		test_end(&t);
 	}
 	pairs_done(&headers);
@@ -380,17 +396,17 @@ static void test_reply_later_decision_replaces_the_first(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reply_headers_of_every_answer),
-		cmocka_unit_test(test_reply_view_headers_win),
-		cmocka_unit_test(test_reply_refuses_line_ends),
-		cmocka_unit_test(test_reply_cookies),
-		cmocka_unit_test(test_reply_head_has_the_length_only),
-		cmocka_unit_test(test_reply_file_ranges_and_conditions),
-		cmocka_unit_test(test_reply_user_content_is_boxed_in),
-		cmocka_unit_test(test_reply_static_files_may_be_kept),
-		cmocka_unit_test(test_reply_lets_the_server_send),
-		cmocka_unit_test(test_reply_interim_only_where_it_may),
-		cmocka_unit_test(test_reply_later_decision_replaces_the_first),
+	    cmocka_unit_test(test_reply_headers_of_every_answer),
+	    cmocka_unit_test(test_reply_view_headers_win),
+	    cmocka_unit_test(test_reply_refuses_line_ends),
+	    cmocka_unit_test(test_reply_cookies),
+	    cmocka_unit_test(test_reply_head_has_the_length_only),
+	    cmocka_unit_test(test_reply_file_ranges_and_conditions),
+	    cmocka_unit_test(test_reply_user_content_is_boxed_in),
+	    cmocka_unit_test(test_reply_static_files_may_be_kept),
+	    cmocka_unit_test(test_reply_lets_the_server_send),
+	    cmocka_unit_test(test_reply_interim_only_where_it_may),
+	    cmocka_unit_test(test_reply_later_decision_replaces_the_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

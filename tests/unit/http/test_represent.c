@@ -23,8 +23,10 @@ static void test_escape_verbs(void **state)
 	verb(escape_html, "a<b>&\"c\"'d'中", "a&lt;b&gt;&amp;&quot;c&quot;&#39;d&#39;中");
 	verb(escape_html, "", "");
 	verb(escape_url, "a b/c?d=é&%-._~", "a%20b%2Fc%3Fd%3D%C3%A9%26%25-._~");
-	verb(escape_xml, "a<b>&\"\x01\xFF\r\n\t中\xEF\xBF\xBF", "a&lt;b&gt;&amp;&quot;\xEF\xBF\xBD\xEF\xBF\xBD&#13;\n\t中\xEF\xBF\xBD");
-	verb(escape_json, "a\"b\\c/d\b\f\n\r\t\x01\xC2\xA0中", "a\\\"b\\\\c\\/d\\b\\f\\n\\r\\t\\u0001\\u00a0中");
+	verb(escape_xml, "a<b>&\"\x01\xFF\r\n\t中\xEF\xBF\xBF",
+	     "a&lt;b&gt;&amp;&quot;\xEF\xBF\xBD\xEF\xBF\xBD&#13;\n\t中\xEF\xBF\xBD");
+	verb(escape_json, "a\"b\\c/d\b\f\n\r\t\x01\xC2\xA0中",
+	     "a\\\"b\\\\c/d\\b\\f\\n\\r\\t\\u0001\\u00a0中");
 	CLEAN_FREE char *a = escape_url_dup("a&b");
 	assert_string_equal(a, "a%26b");
 	CLEAN_FREE char *b = escape_url_path_dup("/data/a b%.tif");
@@ -36,9 +38,11 @@ static void test_disposition_has_both_names(void **state)
 	static const struct {
 		const char *name, *want;
 	} rows[] = {
-		{ "a.csv", "attachment; filename=\"a.csv\"; filename*=UTF-8''a.csv" },
-		{ "道路 1.shp", "attachment; filename=\"__ 1.shp\"; filename*=UTF-8''%E9%81%93%E8%B7%AF%201.shp" },
-		{ "a\"b\\c\r\nX: y%41", "attachment; filename=\"a_b_c__X_ y_41\"; filename*=UTF-8''a%22b%5Cc%0D%0AX%3A%20y%2541" },
+	    {"a.csv", "attachment; filename=\"a.csv\"; filename*=UTF-8''a.csv"},
+	    {"道路 1.shp",
+	     "attachment; filename=\"__ 1.shp\"; filename*=UTF-8''%E9%81%93%E8%B7%AF%201.shp"},
+	    {"a\"b\\c\r\nX: y%41", "attachment; filename=\"a_b_c__X_ y_41\"; "
+				   "filename*=UTF-8''a%22b%5Cc%0D%0AX%3A%20y%2541"},
 	};
 
 	(void)state;
@@ -74,8 +78,9 @@ static void test_disposition_is_read(void **state)
 static json_object *sample(void)
 {
 	json_object *o = NULL;
-	static const char text[] = "{\"content\":[{\"id\":12,\"fileName\":\"a<b>&.csv\",\"tags\":[\"water\",\"x\"],\"none\":null,"
-	    "\"empty\":[],\"n\":1.5,\"ok\":true}],\"a b\":{},\"total\":1}";
+	static const char text[] = "{\"content\":[{\"id\":12,\"fileName\":\"a<b>&.csv\",\"tags\":["
+				   "\"water\",\"x\"],\"none\":null,"
+				   "\"empty\":[],\"n\":1.5,\"ok\":true}],\"a b\":{},\"total\":1}";
 
 	assert_int_equal(json_read(text, strlen(text), &json_limits_form, &o), ERR_OK);
 	return o;
@@ -107,15 +112,18 @@ static void test_represent_xml(void **state)
 	json_object *file = json_object_new_object();
 
 	(void)state;
-	assert_string_equal(xml, "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n"
-	    "<Page><content><DataItem><id>12</id><fileName>a&lt;b&gt;&amp;.csv</fileName>"
-	    "<tags><string>water</string><string>x</string></tags><empty></empty><n>1.5</n><ok>true</ok></DataItem></content>"
-	    "<a_b></a_b><total>1</total></Page>");
+	assert_string_equal(
+	    xml, "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n"
+		 "<Page><content><DataItem><id>12</id><fileName>a&lt;b&gt;&amp;.csv</fileName>"
+		 "<tags><string>water</string><string>x</string></tags><empty></empty><n>1.5</"
+		 "n><ok>true</ok></DataItem></content>"
+		 "<a_b></a_b><total>1</total></Page>");
 	json_set_str(file, "name", "]]>\x01");
 	json_object_array_add(list, file);
 	json_object_array_add(list, json_object_new_int(3));
 	CLEAN_FREE char *bare = represent(list, FORMAT_XML, "list/FileInfo", NULL);
-	assert_non_null(strstr(bare, "<list><FileInfo><name>]]&gt;\xEF\xBF\xBD</name></FileInfo><int>3</int></list>"));
+	assert_non_null(strstr(
+	    bare, "<list><FileInfo><name>]]&gt;\xEF\xBF\xBD</name></FileInfo><int>3</int></list>"));
 }
 
 static void test_represent_types_name_their_charset(void **state)
@@ -128,12 +136,12 @@ static void test_represent_types_name_their_charset(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_escape_verbs),
-		cmocka_unit_test(test_disposition_has_both_names),
-		cmocka_unit_test(test_disposition_is_read),
-		cmocka_unit_test(test_represent_json),
-		cmocka_unit_test(test_represent_xml),
-		cmocka_unit_test(test_represent_types_name_their_charset),
+	    cmocka_unit_test(test_escape_verbs),
+	    cmocka_unit_test(test_disposition_has_both_names),
+	    cmocka_unit_test(test_disposition_is_read),
+	    cmocka_unit_test(test_represent_json),
+	    cmocka_unit_test(test_represent_xml),
+	    cmocka_unit_test(test_represent_types_name_their_charset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,14 @@
 /*
- * Goal: a request means the same under every web server: mount, path, body, address, language; and what is
- * malformed is refused before anything is done with it.
+ * Goal: a request means the same under every web server: mount, path, body, address, language; and
+ * what is malformed is refused before anything is done with it.
  */
 #include "http/helper.h"
 
 #include "http/field.h"
 #include "http/path.h"
 
-static void set(struct test_request *t, const char *config_mount, const char *script, const char *info, const char *uri)
+static void set(struct test_request *t, const char *config_mount, const char *script,
+		const char *info, const char *uri)
 {
 	const struct config defaults = TEST_CONFIG;
 
@@ -24,8 +25,8 @@ static void set(struct test_request *t, const char *config_mount, const char *sc
 	test_init(t, "", 0);
 }
 
-static void expect_path(const char *config_mount, const char *script, const char *info, const char *uri, const char *mount,
-    const char *path)
+static void expect_path(const char *config_mount, const char *script, const char *info,
+			const char *uri, const char *mount, const char *path)
 {
 	struct test_request t;
 
@@ -37,7 +38,8 @@ static void expect_path(const char *config_mount, const char *script, const char
 	test_end(&t);
 }
 
-static void expect_path_error(const char *config_mount, const char *script, const char *info, const char *uri, enum err err)
+static void expect_path_error(const char *config_mount, const char *script, const char *info,
+			      const char *uri, enum err err)
 {
 	struct test_request t;
 
@@ -59,31 +61,36 @@ static void test_request_finds_its_mount(void **state)
 	/* Below a mount. */
 	expect_path(NULL, "/slipway", "/upload/", "/slipway/upload/", "/slipway", "/upload/");
 	expect_path(NULL, "/slipway", "", "/slipway", "/slipway", "/");
-	expect_path(NULL, "/cgi-bin/slipway.cgi", "/files/x", "/cgi-bin/slipway.cgi/files/x", "/cgi-bin/slipway.cgi", "/files/x");
+	expect_path(NULL, "/cgi-bin/slipway.cgi", "/files/x", "/cgi-bin/slipway.cgi/files/x",
+		    "/cgi-bin/slipway.cgi", "/files/x");
 	/* Rewritten: the script's name is not what browsers see. */
 	expect_path(NULL, "/ht/slipway.cgi", "/upload/", "/ht/upload/", "/ht", "/upload/");
 	expect_path(NULL, "/slipway.cgi", "/upload/", "/upload/", "", "/upload/");
 	/* The setting wins; REQUEST_URI alone then tells the path. */
-	expect_path("/slipway", "/slipway/upload/", NULL, "/slipway/upload/?x", "/slipway", "/upload/");
+	expect_path("/slipway", "/slipway/upload/", NULL, "/slipway/upload/?x", "/slipway",
+		    "/upload/");
 	expect_path("/slipway/", "/x", "/y", "/slipway", "/slipway", "/");
 	expect_path("/", "/app", "/a/b", "/a/b", "", "/a/b");
 	expect_path_error("/slipway", "", NULL, "/slipwayx/upload/", ERR_NOT_FOUND);
 	expect_path_error("/slipway", "", NULL, "/upload/", ERR_NOT_FOUND);
 	/* Stock nginx parameters: cannot be told. */
-	expect_path_error(NULL, "/slipway/upload/srs", NULL, "/slipway/upload/srs?id=7", ERR_INTERNAL);
+	expect_path_error(NULL, "/slipway/upload/srs", NULL, "/slipway/upload/srs?id=7",
+			  ERR_INTERNAL);
 	expect_path_error(NULL, "/healthz", "", "/healthz", ERR_INTERNAL);
 	/* Nothing but script and info. */
 	expect_path(NULL, "/s", "/upload/x y", NULL, "/s", "/upload/x y");
 	/* A blank in the mount is written as browsers need it. */
 	expect_path(NULL, "/my app", "/upload/", "/my%20app/upload/", "/my%20app", "/upload/");
 	expect_path(NULL, "", "/upload/", "http://evil.example/upload/", "", "/upload/");
-	expect_path(NULL, "", "/evil.example/upload/", "//evil.example/upload/", "", "/evil.example/upload/");
+	expect_path(NULL, "", "/evil.example/upload/", "//evil.example/upload/", "",
+		    "/evil.example/upload/");
 }
 
 static void test_request_normalises_its_path(void **state)
 {
-	static const char *const bad[] = { "/a/../b", "/..", "/a/%2e%2e/b", "/a/%2E./b", "/..%2f..%2fetc", "/a%00b", "/%zz", "/%",
-		"/%u0041", "/%c0%ae%c0%ae", "/%ed%a0%80", "/%ff" };
+	static const char *const bad[] = {
+	    "/a/../b", "/..", "/a/%2e%2e/b", "/a/%2E./b",     "/..%2f..%2fetc", "/a%00b",
+	    "/%zz",    "/%",  "/%u0041",     "/%c0%ae%c0%ae", "/%ed%a0%80",	"/%ff"};
 	char path[64];
 
 	(void)state;
@@ -114,7 +121,8 @@ static void test_request_keeps_the_raw_path(void **state)
 	test_end(&t);
 }
 
-static enum err length_error(const char *length, const char *coding, int64_t *ret_length, bool *ret_chunked)
+static enum err length_error(const char *length, const char *coding, int64_t *ret_length,
+			     bool *ret_chunked)
 {
 	struct test_request t;
 	enum err err;
@@ -134,7 +142,8 @@ static enum err length_error(const char *length, const char *coding, int64_t *re
 
 static void test_request_reads_its_length(void **state)
 {
-	static const char *const bad[] = { "-1", "-0", "+3", " 3", "3 ", "0x3", "3.0", "1e3", "9223372036854775808", "3, 3" };
+	static const char *const bad[] = {
+	    "-1", "-0", "+3", " 3", "3 ", "0x3", "3.0", "1e3", "9223372036854775808", "3, 3"};
 	int64_t n;
 	bool chunked;
 
@@ -262,7 +271,8 @@ static void test_request_ids_are_new(void **state)
 static void test_request_query(void **state)
 {
 	struct test_request t;
-	static const char *const bad[] = { "a=%zz", "a=%", "a=%u0041", "%00=1", "a=%c0%ae", "a=%ed%a0%80", "a=\xFF" };
+	static const char *const bad[] = {"a=%zz",    "a=%",	     "a=%u0041", "%00=1",
+					  "a=%c0%ae", "a=%ed%a0%80", "a=\xFF"};
 
 	(void)state;
 	test_begin(&t, "GET", "/", "?&isPublic=true&a=1+2%2B&a=3&b&=c&%E4%B8%AD=%E5%9B%BD");
@@ -339,7 +349,8 @@ static void test_request_cookies(void **state)
 	free(big);
 }
 
-static void address(const char *trusted, const char *remote, const char *forwarded, const char *proto, const char *want, bool https)
+static void address(const char *trusted, const char *remote, const char *forwarded,
+		    const char *proto, const char *want, bool https)
 {
 	struct test_request t;
 	const struct config defaults = TEST_CONFIG;
@@ -366,7 +377,8 @@ static void test_request_believes_trusted_proxies_only(void **state)
 	address("127.0.0.1", "192.0.2.7", "10.1.1.1", "https", "192.0.2.7", false);
 	address("127.0.0.1 ::1", "127.0.0.1", "198.51.100.9", "https", "198.51.100.9", true);
 	/* From the right: what stands left of the first stranger is that stranger's word. */
-	address("127.0.0.1 10.0.0.2", "127.0.0.1", "6.6.6.6, 198.51.100.9, 10.0.0.2", NULL, "198.51.100.9", false);
+	address("127.0.0.1 10.0.0.2", "127.0.0.1", "6.6.6.6, 198.51.100.9, 10.0.0.2", NULL,
+		"198.51.100.9", false);
 	address("127.0.0.1", "::ffff:127.0.0.1", "2001:db8::1", "http", "2001:db8::1", false);
 	address("::1", "::1", "[2001:db8::1]:4711", NULL, "2001:db8::1", false);
 	address("::1", "::1", "1.2.3.4:80", NULL, "1.2.3.4", false);
@@ -441,12 +453,16 @@ static void test_negotiate_q(void **state)
 	assert_int_equal(negotiate_q("text/*;q=0.5", "text/html"), -1);
 	assert_int_equal(negotiate_q("text/html", "text/html"), 1000);
 	assert_int_equal(negotiate_q("TEXT/HTML ; level=1 ; q=0.85", "text/html"), 850);
-	assert_int_equal(negotiate_q("application/json;q=0, text/html;q=0.001", "application/json"), 0);
+	assert_int_equal(negotiate_q("application/json;q=0, text/html;q=0.001", "application/json"),
+			 0);
 	assert_int_equal(negotiate_q("application/json;q=0, text/html;q=0.001", "text/html"), 1);
 	assert_int_equal(negotiate_q("a/b;q=1.000,c/d;q=1.5,e/f;q=x,g/h;q=", "a/b"), 1000);
 	assert_int_equal(negotiate_q("a/b;q=1.000,c/d;q=1.5,e/f;q=x,g/h;q=", "e/f"), 0);
 	assert_int_equal(negotiate_q("a/b;q=1.000,c/d;q=1.5,e/f;q=x,g/h;q=", "g/h"), 0);
-	assert_int_equal(negotiate_q("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/xhtml+xml"), 1000);
+	assert_int_equal(
+	    negotiate_q("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+			"application/xhtml+xml"),
+	    1000);
 	assert_int_equal(negotiate_q(",, ;q=0.4,", "text/html"), -1);
 }
 
@@ -495,11 +511,15 @@ static void test_request_body_types(void **state)
 		const char *type, *length;
 		enum body_type want;
 	} rows[] = {
-		{ NULL, NULL, BODY_NONE }, { NULL, "3", BODY_OTHER }, { "", "0", BODY_NONE },
-		{ "application/x-www-form-urlencoded; charset=UTF-8", "3", BODY_URLENCODED },
-		{ "Application/JSON", "3", BODY_JSON }, { "application/json;charset=utf-8", "3", BODY_JSON },
-		{ "multipart/form-data; boundary=x", "3", BODY_MULTIPART }, { "multipart/mixed; boundary=x", "3", BODY_OTHER },
-		{ "text/plain", "3", BODY_OTHER },
+	    {NULL, NULL, BODY_NONE},
+	    {NULL, "3", BODY_OTHER},
+	    {"", "0", BODY_NONE},
+	    {"application/x-www-form-urlencoded; charset=UTF-8", "3", BODY_URLENCODED},
+	    {"Application/JSON", "3", BODY_JSON},
+	    {"application/json;charset=utf-8", "3", BODY_JSON},
+	    {"multipart/form-data; boundary=x", "3", BODY_MULTIPART},
+	    {"multipart/mixed; boundary=x", "3", BODY_OTHER},
+	    {"text/plain", "3", BODY_OTHER},
 	};
 
 	(void)state;
@@ -520,23 +540,23 @@ static void test_request_body_types(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_request_finds_its_mount),
-		cmocka_unit_test(test_request_normalises_its_path),
-		cmocka_unit_test(test_request_keeps_the_raw_path),
-		cmocka_unit_test(test_request_reads_its_length),
-		cmocka_unit_test(test_request_never_reads_past_its_length),
-		cmocka_unit_test(test_request_limits_its_head),
-		cmocka_unit_test(test_request_hides_the_proxy_header),
-		cmocka_unit_test(test_request_ids_are_new),
-		cmocka_unit_test(test_request_query),
-		cmocka_unit_test(test_pairs_stop_at_the_limit),
-		cmocka_unit_test(test_request_cookies),
-		cmocka_unit_test(test_request_believes_trusted_proxies_only),
-		cmocka_unit_test(test_request_https),
-		cmocka_unit_test(test_request_language),
-		cmocka_unit_test(test_negotiate_q),
-		cmocka_unit_test(test_range_one_only),
-		cmocka_unit_test(test_request_body_types),
+	    cmocka_unit_test(test_request_finds_its_mount),
+	    cmocka_unit_test(test_request_normalises_its_path),
+	    cmocka_unit_test(test_request_keeps_the_raw_path),
+	    cmocka_unit_test(test_request_reads_its_length),
+	    cmocka_unit_test(test_request_never_reads_past_its_length),
+	    cmocka_unit_test(test_request_limits_its_head),
+	    cmocka_unit_test(test_request_hides_the_proxy_header),
+	    cmocka_unit_test(test_request_ids_are_new),
+	    cmocka_unit_test(test_request_query),
+	    cmocka_unit_test(test_pairs_stop_at_the_limit),
+	    cmocka_unit_test(test_request_cookies),
+	    cmocka_unit_test(test_request_believes_trusted_proxies_only),
+	    cmocka_unit_test(test_request_https),
+	    cmocka_unit_test(test_request_language),
+	    cmocka_unit_test(test_negotiate_q),
+	    cmocka_unit_test(test_range_one_only),
+	    cmocka_unit_test(test_request_body_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

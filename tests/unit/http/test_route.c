@@ -11,19 +11,19 @@
 #define O METHOD_BIT(METHOD_OPTIONS)
 
 static const struct route table[] = {
-	{ .path = "/", .methods = G },
-	{ .path = "/upload/", .methods = G },
-	{ .path = "/upload/", .methods = P },
-	{ .path = "/upload/delete/{id:int}", .methods = G | P | D },
-	{ .path = "/upload/{step:alpha}", .methods = G | P },
-	{ .path = "/datasets/{id:int}", .methods = G },
-	{ .path = "/datasets/{id:int}.json", .methods = G },
-	{ .path = "/layers/{workspace}:{name}", .methods = G },
-	{ .path = "/files/", .methods = P },
-	{ .path = "/files/", .methods = O },
-	{ .path = "/files/{id}", .methods = METHOD_BIT(METHOD_PATCH) },
-	{ .path = "/static/{path:rest}", .methods = G },
-	{ .path = "/a/{x}/b/{y}", .methods = G },
+    {.path = "/", .methods = G},
+    {.path = "/upload/", .methods = G},
+    {.path = "/upload/", .methods = P},
+    {.path = "/upload/delete/{id:int}", .methods = G | P | D},
+    {.path = "/upload/{step:alpha}", .methods = G | P},
+    {.path = "/datasets/{id:int}", .methods = G},
+    {.path = "/datasets/{id:int}.json", .methods = G},
+    {.path = "/layers/{workspace}:{name}", .methods = G},
+    {.path = "/files/", .methods = P},
+    {.path = "/files/", .methods = O},
+    {.path = "/files/{id}", .methods = METHOD_BIT(METHOD_PATCH)},
+    {.path = "/static/{path:rest}", .methods = G},
+    {.path = "/a/{x}/b/{y}", .methods = G},
 };
 #define N (sizeof(table) / sizeof(*table))
 
@@ -70,8 +70,16 @@ static void test_route_finds_rows(void **state)
 
 static void test_route_numbers(void **state)
 {
-	static const char *const bad[] = { "/datasets/0", "/datasets/01", "/datasets/-1", "/datasets/+1", "/datasets/1x",
-		"/datasets/9007199254740992", "/datasets/99999999999999999999", "/datasets/", "/datasets/1.xml", "/datasets/ 1" };
+	static const char *const bad[] = {"/datasets/0",
+					  "/datasets/01",
+					  "/datasets/-1",
+					  "/datasets/+1",
+					  "/datasets/1x",
+					  "/datasets/9007199254740992",
+					  "/datasets/99999999999999999999",
+					  "/datasets/",
+					  "/datasets/1.xml",
+					  "/datasets/ 1"};
 
 	(void)state;
 	param("/datasets/7", "id", "7");
@@ -116,10 +124,10 @@ static void test_route_methods(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_route_finds_rows),
-		cmocka_unit_test(test_route_numbers),
-		cmocka_unit_test(test_route_parameters),
-		cmocka_unit_test(test_route_methods),
+	    cmocka_unit_test(test_route_finds_rows),
+	    cmocka_unit_test(test_route_numbers),
+	    cmocka_unit_test(test_route_parameters),
+	    cmocka_unit_test(test_route_methods),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * Goal: a template prints what its model says, escaped for where it stands; a template that could be escaped
- * wrongly does not compile, and says where.
+ * Goal: a template prints what its model says, escaped for where it stands; a template that could
+ * be escaped wrongly does not compile, and says where.
  */
 #include "http/helper.h"
 
@@ -30,20 +30,20 @@ static int set_up(void **state)
 	if (strstr(dir, "XXXXXX") != NULL)
 		assert_non_null(mkdtemp(dir));
 	write_file("text.en",
-	    "# words\n"
-	    "hello = Hello {name}, {n:num} files, {size:bytes}.\n"
-	    "long = one\n"
-	    "   two\n"
-	    "step.csv = Table\n"
-	    "only = English\n"
-	    "problem.csv_not_numeric = Column “{column}” of {file} holds no numbers: row {row} has “{value}”.\n"
-	    "problem.size = Exceeds {limit}.\n"
-	    "hint.csv_not_numeric = Choose the column with the latitude ({column}).\n");
-	write_file("text.zh",
-	    "hello = 你好 {name}\n"
-	    "long = 一\n"
-	    "   二\n"
-	    "step.csv = 表\n");
+		   "# words\n"
+		   "hello = Hello {name}, {n:num} files, {size:bytes}.\n"
+		   "long = one\n"
+		   "   two\n"
+		   "step.csv = Table\n"
+		   "only = English\n"
+		   "problem.csv_not_numeric = Column “{column}” of {file} holds no numbers: row "
+		   "{row} has “{value}”.\n"
+		   "problem.size = Exceeds {limit}.\n"
+		   "hint.csv_not_numeric = Choose the column with the latitude ({column}).\n");
+	write_file("text.zh", "hello = 你好 {name}\n"
+			      "long = 一\n"
+			      "   二\n"
+			      "step.csv = 表\n");
 	return 0;
 }
 
@@ -55,12 +55,17 @@ static int tear_down(void **state)
 }
 
 static const char model_text[] =
-    "{\"name\":\"<b>&\\\"'\",\"a\":{\"b\":{\"c\":\"deep\"}},\"n\":1234567,\"neg\":-1234,\"zero\":0,\"d\":12.4,\"yes\":true,\"no\":false,"
-    "\"null\":null,\"empty\":\"\",\"none\":[],\"list\":[{\"x\":\"1\",\"in\":[\"a\",\"b\"]},{\"x\":\"<2>\",\"in\":[]}],"
-    "\"words\":[\"q\",\"r\"],\"bad\":\"javascript:alert(1)\",\"good\":\"https://example.org/?a=1&b=2\",\"mail\":\"mailto:a@b\","
-    "\"ours\":\"/upload/srs?id=7&x\",\"proto\":\"//evil.example/\",\"back\":\"/\\\\evil\",\"step\":\"csv\",\"size\":1536,\"ms\":1795341600000,"
+    "{\"name\":\"<b>&\\\"'\",\"a\":{\"b\":{\"c\":\"deep\"}},\"n\":1234567,\"neg\":-1234,\"zero\":0,"
+    "\"d\":12.4,\"yes\":true,\"no\":false,"
+    "\"null\":null,\"empty\":\"\",\"none\":[],\"list\":[{\"x\":\"1\",\"in\":[\"a\",\"b\"]},{\"x\":"
+    "\"<2>\",\"in\":[]}],"
+    "\"words\":[\"q\",\"r\"],\"bad\":\"javascript:alert(1)\",\"good\":\"https://example.org/"
+    "?a=1&b=2\",\"mail\":\"mailto:a@b\","
+    "\"ours\":\"/upload/srs?id=7&x\",\"proto\":\"//evil.example/\",\"back\":\"/"
+    "\\\\evil\",\"step\":\"csv\",\"size\":1536,\"ms\":1795341600000,"
     "\"iso\":\"2026-11-22T10:00:00Z\",\"script\":\"</script><!--\",\"zh\":\"中 文\","
-    "\"p\":{\"code\":\"csv_not_numeric\",\"column\":\"<lat>\",\"file\":\"c.csv\",\"row\":2,\"value\":\"Bei\\u0001jing\"},"
+    "\"p\":{\"code\":\"csv_not_numeric\",\"column\":\"<lat>\",\"file\":\"c.csv\",\"row\":2,"
+    "\"value\":\"Bei\\u0001jing\"},"
     "\"q\":{\"code\":\"never_heard\"},\"r\":{\"code\":\"size\",\"args\":{\"limit\":\"100 MB\"}}}";
 
 /* Compile and print TEMPLATE; the answer, or "error: …".  Caller frees. */
@@ -72,7 +77,8 @@ static char *print(const char *template, enum lang lang)
 	char *text = NULL;
 	size_t len;
 
-	assert_int_equal(json_read(model_text, strlen(model_text), &json_limits_form, &model), ERR_OK);
+	assert_int_equal(json_read(model_text, strlen(model_text), &json_limits_form, &model),
+			 ERR_OK);
 	write_file("t.html", template);
 	assert_int_equal(pages_load(dir, &pages, &error), ERR_OK);
 	FILE *out = open_memstream(&text, &len);
@@ -107,7 +113,8 @@ static void refuse(const char *template, const char *line_and_reason)
 static void test_template_values(void **state)
 {
 	(void)state;
-	expect("a {{a.b.c}} {{ n }}{{d}}{{yes}}{{no}}{{null}}{{missing}}{{missing.x}}{{list}}{{a}}", "a deep 123456712.4truefalse");
+	expect("a {{a.b.c}} {{ n }}{{d}}{{yes}}{{no}}{{null}}{{missing}}{{missing.x}}{{list}}{{a}}",
+	       "a deep 123456712.4truefalse");
 	expect("{{list.1.x}} {{list.9.x}} {{words.0}}", "&lt;2&gt;  q");
 	expect("plain { } text }} {", "plain { } text }} {");
 	expect("", "");
@@ -120,14 +127,17 @@ static void test_template_escapes_by_context(void **state)
 	expect("<p>{{name}}</p>", "<p>&lt;b&gt;&amp;&quot;&#39;</p>");
 	expect("<p title=\"{{name}}\">", "<p title=\"&lt;b&gt;&amp;&quot;&#39;\">");
 	expect("<title>{{name}}</title><textarea>{{name}}</textarea>",
-	    "<title>&lt;b&gt;&amp;&quot;&#39;</title><textarea>&lt;b&gt;&amp;&quot;&#39;</textarea>");
+	       "<title>&lt;b&gt;&amp;&quot;&#39;</title><textarea>&lt;b&gt;&amp;&quot;&#39;</"
+	       "textarea>");
 	expect("<a href=\"/x?q={{u name}}\">", "<a href=\"/x?q=%3Cb%3E%26%22%27\">");
 	expect("{{u zh}}", "%E4%B8%AD%20%E6%96%87");
 	expect("<script type=\"application/json\">{{json script}}</script>{{step}}",
-	    "<script type=\"application/json\">\"\\u003c\\/script>\\u003c!--\"</script>csv");
-	expect("<script id=\"x\" type=\"application/json\">{{json words}}</script>", "<script id=\"x\" type=\"application/json\">[\"q\",\"r\"]</script>");
+	       "<script type=\"application/json\">\"\\u003c\\/script>\\u003c!--\"</script>csv");
+	expect("<script id=\"x\" type=\"application/json\">{{json words}}</script>",
+	       "<script id=\"x\" type=\"application/json\">[\"q\",\"r\"]</script>");
 	expect("<div data-x=\"{{json words}}\">", "<div data-x=\"[&quot;q&quot;,&quot;r&quot;]\">");
-	expect("<input value='x' title=\"{{name}}\">", "<input value='x' title=\"&lt;b&gt;&amp;&quot;&#39;\">");
+	expect("<input value='x' title=\"{{name}}\">",
+	       "<input value='x' title=\"&lt;b&gt;&amp;&quot;&#39;\">");
 	expect("a < b {{step}} <!-- \"' -- --> {{step}}", "a < b csv <!-- \"' -- --> csv");
 }
 
@@ -140,10 +150,12 @@ static void test_template_links(void **state)
 	expect("<a href=\"{{url back}}\">", "<a href=\"#\">");
 	expect("<a href=\"{{bad}}\">", "<a href=\"#\">");
 	expect("<a href=\"{{good}}\">", "<a href=\"https://example.org/?a=1&amp;b=2\">");
-	expect("<a href=\"{{mail}}\"><img src=\"{{bad}}\">", "<a href=\"mailto:a@b\"><img src=\"#\">");
+	expect("<a href=\"{{mail}}\"><img src=\"{{bad}}\">",
+	       "<a href=\"mailto:a@b\"><img src=\"#\">");
 	expect("<a href=\"{{ours}}\">", "<a href=\"/upload/srs?id=7&amp;x\">");
 	expect("<a href=\"{{proto}}\"><a href=\"{{back}}\">", "<a href=\"#\"><a href=\"#\">");
-	expect("<a href=\"#{{step}}\"><a href=\"?a={{step}}\">", "<a href=\"#csv\"><a href=\"?a=csv\">");
+	expect("<a href=\"#{{step}}\"><a href=\"?a={{step}}\">",
+	       "<a href=\"#csv\"><a href=\"?a=csv\">");
 	expect("<a href=\"{{u bad}}\">", "<a href=\"javascript%3Aalert%281%29\">");
 	expect("<a href=\"{{if yes}}{{url \"/a\"}}{{else}}#{{end}}\">", "<a href=\"/m/a\">");
 	expect("<p title=\"{{bad}}\">", "<p title=\"javascript:alert(1)\">");
@@ -166,7 +178,8 @@ static void test_template_refuses_unsafe_places(void **state)
 	refuse("<p {{step}}>", "1: a value in place of an attribute");
 	refuse("<p a{{step}}=\"b\">", "1: a value in place of an attribute");
 	refuse("<script>{{json step}}</script>", "1: a value inside script or style");
-	refuse("<script type=\"text/javascript\">{{json step}}</script>", "1: a value inside script or style");
+	refuse("<script type=\"text/javascript\">{{json step}}</script>",
+	       "1: a value inside script or style");
 	refuse("<style>{{step}}</style>", "1: a value inside script or style");
 	refuse("<script type=\"application/json\">{{step}}</script>", "1: only {{json");
 	refuse("<!-- {{step}} -->", "1: a value in a comment");
@@ -180,12 +193,20 @@ static void test_template_if(void **state)
 {
 	(void)state;
 	expect("{{if yes}}a{{else}}b{{end}}{{if no}}a{{else}}b{{end}}", "ab");
-	expect("{{if zero}}z{{elif empty}}e{{elif none}}n{{elif null}}u{{elif missing}}m{{elif words}}w{{else}}x{{end}}", "w");
-	expect("{{if not no}}a{{end}}{{if not yes}}b{{end}}{{if n}}c{{end}}{{if a}}d{{end}}{{if d}}e{{end}}", "acde");
-	expect("{{if step == \"csv\"}}a{{end}}{{if step != \"csv\"}}b{{end}}{{if n == 1234567}}c{{end}}{{if not step == \"x\"}}d{{end}}", "acd");
+	expect("{{if zero}}z{{elif empty}}e{{elif none}}n{{elif null}}u{{elif missing}}m{{elif "
+	       "words}}w{{else}}x{{end}}",
+	       "w");
+	expect("{{if not no}}a{{end}}{{if not yes}}b{{end}}{{if n}}c{{end}}{{if a}}d{{end}}{{if "
+	       "d}}e{{end}}",
+	       "acde");
+	expect("{{if step == \"csv\"}}a{{end}}{{if step != \"csv\"}}b{{end}}{{if n == "
+	       "1234567}}c{{end}}{{if not step == \"x\"}}d{{end}}",
+	       "acd");
 	expect("{{if a.b.c == list.0.x}}a{{elif missing == \"\"}}b{{end}}", "b");
-	expect("<input{{if yes}} checked{{end}}{{if no}} disabled{{end}} name=\"a\">", "<input checked name=\"a\">");
-	expect("<input {{if yes}}value=\"{{step}}\"{{else}}hidden{{end}}>", "<input value=\"csv\">");
+	expect("<input{{if yes}} checked{{end}}{{if no}} disabled{{end}} name=\"a\">",
+	       "<input checked name=\"a\">");
+	expect("<input {{if yes}}value=\"{{step}}\"{{else}}hidden{{end}}>",
+	       "<input value=\"csv\">");
 	expect("<td class=\"a{{if yes}} b{{end}}\">", "<td class=\"a b\">");
 	expect("{{if yes}}{{if no}}a{{else}}b{{end}}{{end}}", "b");
 	refuse("{{if yes}}<a{{else}}b{{end}}", "1: the branches end in different places");
@@ -196,13 +217,17 @@ static void test_template_if(void **state)
 static void test_template_for(void **state)
 {
 	(void)state;
-	expect("{{for x in list}}{{x_index}}:{{x.x}}{{for y in x.in}}[{{y}}{{x.x}}{{if y_last}}!{{end}}]{{end}}{{if not x_last}},{{end}}{{end}}",
-	    "0:1[a1][b1!],1:&lt;2&gt;");
-	expect("{{for x in none}}a{{end}}{{for x in missing}}b{{end}}{{for x in step}}c{{end}}", "");
+	expect("{{for x in list}}{{x_index}}:{{x.x}}{{for y in x.in}}[{{y}}{{x.x}}{{if "
+	       "y_last}}!{{end}}]{{end}}{{if not x_last}},{{end}}{{end}}",
+	       "0:1[a1][b1!],1:&lt;2&gt;");
+	expect("{{for x in none}}a{{end}}{{for x in missing}}b{{end}}{{for x in step}}c{{end}}",
+	       "");
 	expect("{{for x in words}}{{if x_first}}first {{end}}{{x}}{{end}}{{x}}", "first qr");
 	/* The inner variable hides the model's and the outer one. */
-	expect("{{for step in words}}{{for n in words}}{{step}}{{n}} {{end}}{{end}}{{step}}", "qq qr rq rr csv");
-	expect("<ul>{{for x in words}}<li class=\"{{x}}\">{{end}}</ul>", "<ul><li class=\"q\"><li class=\"r\"></ul>");
+	expect("{{for step in words}}{{for n in words}}{{step}}{{n}} {{end}}{{end}}{{step}}",
+	       "qq qr rq rr csv");
+	expect("<ul>{{for x in words}}<li class=\"{{x}}\">{{end}}</ul>",
+	       "<ul><li class=\"q\"><li class=\"r\"></ul>");
 	refuse("{{for x in words}}<p {{end}}>", "1: a round of {{for}}");
 	refuse("{{for x words}}a{{end}}", "1: written {{for x in list}}");
 	refuse("{{for x.y in words}}a{{end}}", "1: written {{for x in list}}");
@@ -211,11 +236,15 @@ static void test_template_for(void **state)
 static void test_template_words(void **state)
 {
 	(void)state;
-	expect("{{t \"hello\" name=name n=n size=size}}", "Hello &lt;b&gt;&amp;&quot;&#39;, 1,234,567 files, 1.5\xC2\xA0KB.");
+	expect("{{t \"hello\" name=name n=n size=size}}",
+	       "Hello &lt;b&gt;&amp;&quot;&#39;, 1,234,567 files, 1.5\xC2\xA0KB.");
 	expect("{{t \"hello\" name=\"x\"}}", "Hello x,  files, .");
-	expect("{{t \"no.such\"}} {{T \"step.\" step}} {{T \"no.\" step}} {{T \"hello\" name=step}}", "no.such Table no.csv Hello csv,  files, .");
+	expect(
+	    "{{t \"no.such\"}} {{T \"step.\" step}} {{T \"no.\" step}} {{T \"hello\" name=step}}",
+	    "no.such Table no.csv Hello csv,  files, .");
 	expect("{{t \"long\"}}", "one two");
-	CLEAN_FREE char *zh = print("{{t \"long\"}} {{T \"step.\" step}} {{t \"only\"}} {{t \"hello\" name=zh}}", LANG_ZH);
+	CLEAN_FREE char *zh = print(
+	    "{{t \"long\"}} {{T \"step.\" step}} {{t \"only\"}} {{t \"hello\" name=zh}}", LANG_ZH);
 	assert_string_equal(zh, "一二 表 English 你好 中 文");
 	refuse("{{t key}}", "1: {{t}} takes a key in quotes");
 	refuse("{{t \"a\" b}}", "1: arguments are written name=value");
@@ -225,16 +254,21 @@ static void test_template_words(void **state)
 static void test_template_problems(void **state)
 {
 	(void)state;
-	expect("{{problem p}} {{hint p}}", "Column “‹lat›” of c.csv holds no numbers: row 2 has “Bei·jing”. Choose the column with the latitude (‹lat›).");
-	expect("{{problem q}}|{{hint q}}|{{problem missing}}|{{problem r}}", "never_heard|||Exceeds 100 MB.");
+	expect("{{problem p}} {{hint p}}",
+	       "Column “‹lat›” of c.csv holds no numbers: row 2 has “Bei·jing”. Choose the column "
+	       "with the latitude (‹lat›).");
+	expect("{{problem q}}|{{hint q}}|{{problem missing}}|{{problem r}}",
+	       "never_heard|||Exceeds 100 MB.");
 }
 
 static void test_template_formats(void **state)
 {
 	(void)state;
 	expect("{{bytes size}} {{bytes missing}} {{bytes step}}", "1.5\xC2\xA0KB  csv");
-	expect("{{num n}} {{num neg}} {{num zero}} {{num d}} {{num step}}", "1,234,567 -1,234 0 12.4 csv");
-	expect("{{date ms}} {{date iso}} {{date step}} {{date missing}}", "2026-11-22 10:00 UTC 2026-11-22 10:00 UTC csv ");
+	expect("{{num n}} {{num neg}} {{num zero}} {{num d}} {{num step}}",
+	       "1,234,567 -1,234 0 12.4 csv");
+	expect("{{date ms}} {{date iso}} {{date step}} {{date missing}}",
+	       "2026-11-22 10:00 UTC 2026-11-22 10:00 UTC csv ");
 }
 
 static void test_template_include(void **state)
@@ -284,7 +318,8 @@ static void test_template_syntax_errors(void **state)
 static void test_template_block_lines_vanish(void **state)
 {
 	(void)state;
-	expect("<ul>\n{{for x in words}}\n  <li>{{x}}</li>\n{{end}}\n</ul>\n", "<ul>\n  <li>q</li>\n  <li>r</li>\n</ul>\n");
+	expect("<ul>\n{{for x in words}}\n  <li>{{x}}</li>\n{{end}}\n</ul>\n",
+	       "<ul>\n  <li>q</li>\n  <li>r</li>\n</ul>\n");
 	expect("{{# nothing }}\n\t{{if yes}}\t\na\n  {{else}}\nb\n{{end}}", "a\n");
 	expect("a {{if yes}}\nb{{end}}\nc", "a \nb\nc");
 	expect("{{step}}\n{{step}}\n", "csv\ncsv\n");
@@ -306,7 +341,8 @@ static void test_template_deep_nesting_is_refused(void **state)
 
 static void test_words_files_are_checked(void **state)
 {
-	static const char *const bad[] = { "no equals\n", "  continued nothing\n", "a = 1\na = 2\n", "a = \xFF\n", "= x\n" };
+	static const char *const bad[] = {"no equals\n", "  continued nothing\n", "a = 1\na = 2\n",
+					  "a = \xFF\n", "= x\n"};
 	struct words *w;
 
 	(void)state;
@@ -368,22 +404,22 @@ static void test_pages_reload_when_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_template_values),
-		cmocka_unit_test(test_template_escapes_by_context),
-		cmocka_unit_test(test_template_links),
-		cmocka_unit_test(test_template_refuses_unsafe_places),
-		cmocka_unit_test(test_template_if),
-		cmocka_unit_test(test_template_for),
-		cmocka_unit_test(test_template_words),
-		cmocka_unit_test(test_template_problems),
-		cmocka_unit_test(test_template_formats),
-		cmocka_unit_test(test_template_include),
-		cmocka_unit_test(test_template_syntax_errors),
-		cmocka_unit_test(test_template_block_lines_vanish),
-		cmocka_unit_test(test_template_deep_nesting_is_refused),
-		cmocka_unit_test(test_words_files_are_checked),
-		cmocka_unit_test(test_words_values_are_cut),
-		cmocka_unit_test(test_pages_reload_when_told),
+	    cmocka_unit_test(test_template_values),
+	    cmocka_unit_test(test_template_escapes_by_context),
+	    cmocka_unit_test(test_template_links),
+	    cmocka_unit_test(test_template_refuses_unsafe_places),
+	    cmocka_unit_test(test_template_if),
+	    cmocka_unit_test(test_template_for),
+	    cmocka_unit_test(test_template_words),
+	    cmocka_unit_test(test_template_problems),
+	    cmocka_unit_test(test_template_formats),
+	    cmocka_unit_test(test_template_include),
+	    cmocka_unit_test(test_template_syntax_errors),
+	    cmocka_unit_test(test_template_block_lines_vanish),
+	    cmocka_unit_test(test_template_deep_nesting_is_refused),
+	    cmocka_unit_test(test_words_files_are_checked),
+	    cmocka_unit_test(test_words_values_are_cut),
+	    cmocka_unit_test(test_pages_reload_when_told),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,6 +1,6 @@
 /*
- * Goal: whatever a web server, or somebody in its place, sends over the FastCGI socket, the body arrives byte
- * for byte, a cut is told from an end, the process lives, and it leaves when told to.
+ * Goal: whatever a web server, or somebody in its place, sends over the FastCGI socket, the body
+ * arrives byte for byte, a cut is told from an end, the process lives, and it leaves when told to.
  */
 #include "http/helper.h"
 
@@ -49,7 +49,8 @@ static void sum(struct wire *w)
 	while ((n = wire_read(w, buf, sizeof(buf), 2000)) > 0)
 		for (ssize_t i = 0; i < n; i++)
 			total = total * 31 + (unsigned char)buf[i];
-	(void)snprintf(answer, sizeof(answer), "Status: 200\r\n\r\n%lu|%zd|%lld", total, n, (long long)wire_received(w));
+	(void)snprintf(answer, sizeof(answer), "Status: 200\r\n\r\n%lu|%zd|%lld", total, n,
+		       (long long)wire_received(w));
 	(void)wire_write(w, answer, strlen(answer));
 }
 
@@ -88,7 +89,7 @@ static void handle(struct wire *w, void *arg)
 
 static void start(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	assert_true(fd >= 0);
@@ -149,7 +150,7 @@ static int tear_down(void **state)
 
 static int dial(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", sock);
@@ -171,11 +172,14 @@ static void put(struct bytes *b, const void *p, size_t n)
 	b->n += n;
 }
 
-static void put_record_of(struct bytes *b, unsigned version, unsigned type, unsigned id, const void *p, size_t n, size_t pad)
+static void put_record_of(struct bytes *b, unsigned version, unsigned type, unsigned id,
+			  const void *p, size_t n, size_t pad)
 {
-	unsigned char head[8] = { (unsigned char)version, (unsigned char)type, (unsigned char)(id >> 8), (unsigned char)id,
-		(unsigned char)(n >> 8), (unsigned char)n, (unsigned char)pad, 0 };
-	static const unsigned char padding[255] = { 1, 5, 0, 1, 0, 0, 0, 0 };
+	unsigned char head[8] = {(unsigned char)version,   (unsigned char)type,
+				 (unsigned char)(id >> 8), (unsigned char)id,
+				 (unsigned char)(n >> 8),  (unsigned char)n,
+				 (unsigned char)pad,	   0};
+	static const unsigned char padding[255] = {1, 5, 0, 1, 0, 0, 0, 0};
 
 	put(b, head, 8);
 	put(b, p, n);
@@ -189,7 +193,7 @@ static void put_record(struct bytes *b, unsigned type, const void *p, size_t n, 
 
 static void put_param(struct bytes *b, const char *name, const char *value)
 {
-	unsigned char len[2] = { (unsigned char)strlen(name), (unsigned char)strlen(value) };
+	unsigned char len[2] = {(unsigned char)strlen(name), (unsigned char)strlen(value)};
 
 	put(b, len, 2);
 	put(b, name, len[0]);
@@ -200,7 +204,7 @@ static void put_param(struct bytes *b, const char *name, const char *value)
 static struct bytes begin(unsigned role, const char *path, const char *length)
 {
 	struct bytes b = {0}, params = {0};
-	unsigned char body[8] = { 0, (unsigned char)role, 0 };
+	unsigned char body[8] = {0, (unsigned char)role, 0};
 
 	put_param(&params, "REQUEST_METHOD", "PUT");
 	put_param(&params, "PATH_INFO", path);
@@ -232,7 +236,7 @@ static char *answer(int fd, size_t *ret_len)
 	bool ended = false;
 
 	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		struct pollfd p = {.fd = fd, .events = POLLIN};
 		if (poll(&p, 1, 5000) <= 0)
 			break;
 		ssize_t n = read(fd, buf, sizeof(buf));
@@ -323,7 +327,7 @@ static void test_transport_cut_anywhere_into_two(void **state)
 /* Records of every size, with padding, sent as fast as the socket takes them. */
 static void test_transport_large_bodies_are_intact(void **state)
 {
-	static const size_t sizes[] = { 1, 7, 4096, 8184, 16384, 32768, 65535 };
+	static const size_t sizes[] = {1, 7, 4096, 8184, 16384, 32768, 65535};
 
 	(void)state;
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
@@ -361,7 +365,7 @@ static void test_transport_waits_no_longer_than_asked(void **state)
 	put_record(&c, 5, "", 0, 0);
 	send_all(fd, b.v, b.n);
 	clock_sleep_ms(500);
-	send_all(fd, c.v, 4);       /* half a head is still nothing */
+	send_all(fd, c.v, 4); /* half a head is still nothing */
 	clock_sleep_ms(300);
 	send_all(fd, c.v + 4, c.n - 4);
 	free(b.v);
@@ -409,7 +413,8 @@ static void test_transport_no_length_no_body(void **state)
 	expect_answer(fd, "|0||0");
 }
 
-/* An abort and a half-closed connection are losses; the answer to a half-closed one can still be read. */
+/* An abort and a half-closed connection are losses; the answer to a half-closed one can still be
+ * read. */
 static void test_transport_losses(void **state)
 {
 	(void)state;
@@ -449,8 +454,9 @@ static void test_transport_skips_foreign_records(void **state)
 /* Everything wrong before a request stands: the connection ends, the process does not. */
 static void test_transport_survives_nonsense(void **state)
 {
-	static const char *const junk[] = { "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x01\x01\x00\x01\x00\x08\x00\x00", "", "\x01",
-		"\x01\x04\x00\x01\xff\xff\x00\x00zzzz", "\x01\x05\x00\x00\x00\x00\x00\x00" };
+	static const char *const junk[] = {
+	    "GET / HTTP/1.1\r\nHost: x\r\n\r\n",    "\x01\x01\x00\x01\x00\x08\x00\x00", "", "\x01",
+	    "\x01\x04\x00\x01\xff\xff\x00\x00zzzz", "\x01\x05\x00\x00\x00\x00\x00\x00"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(junk) / sizeof(*junk); i++) {
@@ -498,7 +504,7 @@ static void test_transport_silent_peers_hold_no_thread_for_long(void **state)
 	clock_sleep_ms(2500);
 	for (size_t i = 0; i < 3; i++) {
 		char c;
-		struct pollfd p = { .fd = silent[i], .events = POLLIN };
+		struct pollfd p = {.fd = silent[i], .events = POLLIN};
 		assert_int_equal(poll(&p, 1, 3000), 1);
 		assert_int_equal(read(silent[i], &c, 1), 0);
 		(void)close(silent[i]);
@@ -557,7 +563,7 @@ static void test_transport_interim_goes_out_at_once(void **state)
 {
 	struct bytes b = begin(1, "/interim", "0");
 	int fd = dial();
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 
 	(void)state;
 	put_record(&b, 5, "", 0, 0);
@@ -652,25 +658,25 @@ static void test_transport_plain_cgi(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_transport_serves_a_request),
-		cmocka_unit_test(test_transport_one_byte_at_a_time),
-		cmocka_unit_test(test_transport_cut_anywhere_into_two),
-		cmocka_unit_test(test_transport_large_bodies_are_intact),
-		cmocka_unit_test(test_transport_waits_no_longer_than_asked),
-		cmocka_unit_test(test_transport_end_before_the_length),
-		cmocka_unit_test(test_transport_bytes_past_the_length_stay),
-		cmocka_unit_test(test_transport_no_length_no_body),
-		cmocka_unit_test(test_transport_losses),
-		cmocka_unit_test(test_transport_skips_foreign_records),
-		cmocka_unit_test(test_transport_survives_nonsense),
-		cmocka_unit_test(test_transport_silent_peers_hold_no_thread_for_long),
-		cmocka_unit_test(test_transport_answers_before_the_body),
-		cmocka_unit_test(test_transport_large_answers_are_intact),
-		cmocka_unit_test(test_transport_client_leaves_early),
-		cmocka_unit_test(test_transport_interim_goes_out_at_once),
-		cmocka_unit_test(test_transport_stops_when_idle),
-		cmocka_unit_test(test_transport_finishes_what_it_began),
-		cmocka_unit_test(test_transport_plain_cgi),
+	    cmocka_unit_test(test_transport_serves_a_request),
+	    cmocka_unit_test(test_transport_one_byte_at_a_time),
+	    cmocka_unit_test(test_transport_cut_anywhere_into_two),
+	    cmocka_unit_test(test_transport_large_bodies_are_intact),
+	    cmocka_unit_test(test_transport_waits_no_longer_than_asked),
+	    cmocka_unit_test(test_transport_end_before_the_length),
+	    cmocka_unit_test(test_transport_bytes_past_the_length_stay),
+	    cmocka_unit_test(test_transport_no_length_no_body),
+	    cmocka_unit_test(test_transport_losses),
+	    cmocka_unit_test(test_transport_skips_foreign_records),
+	    cmocka_unit_test(test_transport_survives_nonsense),
+	    cmocka_unit_test(test_transport_silent_peers_hold_no_thread_for_long),
+	    cmocka_unit_test(test_transport_answers_before_the_body),
+	    cmocka_unit_test(test_transport_large_answers_are_intact),
+	    cmocka_unit_test(test_transport_client_leaves_early),
+	    cmocka_unit_test(test_transport_interim_goes_out_at_once),
+	    cmocka_unit_test(test_transport_stops_when_idle),
+	    cmocka_unit_test(test_transport_finishes_what_it_began),
+	    cmocka_unit_test(test_transport_plain_cgi),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
