@@ -148,6 +148,22 @@ static enum err failed_response(struct turn *t)
 	return error_response(t, import ? 200 : 400, 200, problems, import ? "final" : "failed", NULL);
 }
 
+static enum err go_to(struct turn *t, enum step next)
+{
+	if (t->call->mode == MODE_HTML) {
+		CLEAN_FREE char *to = call_url(t->call, "/upload/%s?id=%lld", step_name(next), (long long)t->s->id);
+		reply_redirect(t->call->reply, 303, to);
+		return ERR_OK;
+	}
+	return next == STEP_FINAL ? progress_redirect(t, STEP_FINAL) : incomplete_response(t, next);
+}
+
+enum err step_done_response(struct turn *t, enum step done)
+{
+	bool waits = session_inspected(t->s) && t->s->state == STATE_WAITING;
+	return waits ? go_to(t, step_stop_after(t->s, done, t->call->mode)) : next_step_response(t);
+}
+
 enum err next_step_response(struct turn *t)
 {
 	struct session *s = t->s;
@@ -162,13 +178,7 @@ enum err next_step_response(struct turn *t)
 	if (html && !session_inspected(s))
 		return progress_redirect(t, STEP_CHECK);
 
-	enum step next = step_next_stop(s, t->call->mode);
-	if (html) {
-		CLEAN_FREE char *to = call_url(t->call, "/upload/%s?id=%lld", step_name(next), (long long)s->id);
-		reply_redirect(t->call->reply, 303, to);
-		return ERR_OK;
-	}
-	return next == STEP_FINAL ? progress_redirect(t, STEP_FINAL) : incomplete_response(t, next);
+	return go_to(t, step_next_stop(s, t->call->mode));
 }
 
 enum err error_response(struct turn *t, int status, int compat_status, json_object *problems,

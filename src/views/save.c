@@ -255,6 +255,9 @@ static enum err check_fields(struct save *s, struct session *session)
 		return err;
 	}
 	json_set_bool(session->doc, "non_interactive", json_bool(input, "non_interactive", false));
+	/* The step table knows the session alone: what the site switched off was not asked for. */
+	if (!call->ctx->config->time_enabled)
+		json_set_bool(input, "time", false);
 	(void)session_set_input(session, STEP_SAVE, input);
 	return ERR_OK;
 }

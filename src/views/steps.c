@@ -57,7 +57,7 @@ static enum err step_store(struct turn *t, enum step step, json_object *input)
 			return err;
 	}
 	turn_unlock(t);
-	return next_step_response(t);
+	return step_done_response(t, step);
 }
 
 /* ---- csv */
@@ -65,18 +65,20 @@ static enum err step_store(struct turn *t, enum step step, json_object *input)
 static json_object *table_layer(struct turn *t)
 {
 	const char *want = t->fields != NULL ? field(t, "layer") : req_query(t->call->req, "layer");
-	json_object *layer = NULL, *first = NULL;
+	json_object *layer = NULL, *first = NULL, *open = NULL;
 	JSON_EACH(layer, session_layers(t->s)) {
 		if (json_obj(layer, "dialect") == NULL && json_arr(layer, "sheets") == NULL)
 			continue;
 		if (first == NULL)
 			first = layer;
+		if (open == NULL && session_table_input(t->s, json_int(layer, "i", 0)) == NULL)
+			open = layer;
 		char number[24];
 		snprintf(number, sizeof(number), "%lld", (long long)json_int(layer, "i", 0));
 		if (want != NULL && (strcmp(want, number) == 0 || strcmp(want, json_str(layer, "name", "")) == 0))
 			return layer;
 	}
-	return first;
+	return open != NULL ? open : first;      /* several tables are answered one after the other */
 }
 
 /* The file is read again with other settings: a new inspection, waited for. */
@@ -174,7 +176,7 @@ static enum err srs_page(struct turn *t)
 	/* A script that asks for a page nobody needs gets the next step, a browser gets the page for review (10.6). */
 	if (t->call->mode != MODE_HTML && !step_needs_input(t->s, STEP_SRS, t->call->mode) &&
 	    session_input(t->s, STEP_SRS) == NULL && !is_post(t))
-		return next_step_response(t);
+		return step_done_response(t, STEP_SRS);
 	return page_response(t, STEP_SRS, "srs", srs_model(t->s, t->fields, srs_search(t)));
 }
 
@@ -220,15 +222,18 @@ enum err check_step_view(struct turn *t)
 			return err;
 	}
 	bool head = t->call->req->method == METHOD_HEAD;
-	bool in_list = step_next_stop(t->s, t->call->mode) == STEP_CHECK;
-	if (in_list && session_editable(t->s) && !head) {
+	enum step list[STEP__MAX];
+	bool in_list = false;
+	for (size_t i = 0, n = step_list(t->s, list); i < n; i++)
+		in_list = in_list || list[i] == STEP_CHECK;
+	if (in_list && session_editable(t->s) && t->s->completed < STEP_CHECK && !head) {
 		t->s->completed = STEP_CHECK;
 		err = turn_store(t, NULL, false);
 		if (err != ERR_OK)
 			return err;
 	}
 	turn_unlock(t);
-	return next_step_response(t);
+	return step_done_response(t, STEP_CHECK);
 }
 
 /* ---- time */
@@ -259,7 +264,7 @@ enum err time_step_view(struct turn *t)
 		return wrong_state_response(t, "step_not_in_list", step_next_stop(t->s, t->call->mode));
 	if (!is_post(t)) {
 		if (t->call->mode != MODE_HTML && !step_needs_input(t->s, STEP_TIME, t->call->mode))
-			return next_step_response(t);
+			return step_done_response(t, STEP_TIME);
 		return page_response(t, STEP_TIME, "time", time_model(t->s, layer, NULL));
 	}
 	create_time_form(layer, t->fields, &form);

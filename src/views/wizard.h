@@ -35,6 +35,8 @@ enum err turn_wait(struct turn *, int64_t wait_s);
 
 /* The answers.  MODEL members are added to the page's own. */
 enum err next_step_response(struct turn *);
+/* The same after step DONE: never that step again. */
+enum err step_done_response(struct turn *, enum step done);
 enum err progress_redirect(struct turn *, enum step step);
 enum err finished_response(struct turn *);
 enum err pending_response(struct turn *);
