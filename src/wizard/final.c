@@ -28,7 +28,7 @@ static void keep(json_object *out, const char *key, const json_object *from, con
 		json_set(out, key, json_copy(v));
 }
 
-json_object *final_defaults(const struct session *s)
+static json_object *defaults(const struct session *s)
 {
 	static const char *const kept[] = {"title", "titles", "abstract", "keywords", "permissions",
 	    "mode", "dataset", "names", "extra_columns", "store_spatial_files", "bad_rows"};
@@ -58,19 +58,35 @@ json_object *final_defaults(const struct session *s)
 
 /* ---- fields */
 
-static void put_word(const json_object *fields, const char *name, const char *const *words,
+static void fail_choice(
+    json_object **errors, const char *field, const char *value, const char *accepted)
+{
+	json_object *p = problem_str(
+	    problem_str(problem_new("bad_choice"), "field", field), "value", value);
+
+	problems_add(errors, problem_arg(p, "accepted", accepted));
+}
+
+/* WORDS: "create, overwrite, append", as people are told them. */
+static void put_word(const json_object *fields, const char *name, const char *words,
     json_object *input, json_object **errors)
 {
 	const char *s = fields_choice(fields, name);
 
 	if (s == NULL)
 		return;
-	for (; *words != NULL; words++)
-		if (text_ieq(s, *words)) {
-			json_set_str(input, name, *words);
+	for (const char *p = words; *p != '\0';) {
+		size_t n = strcspn(p, ",");
+		CLEAN_FREE char *word = mem_strndup(p, n);
+
+		if (text_ieq(s, word)) {
+			json_set_str(input, name, word);
 			return;
 		}
-	fail(errors, strcmp(name, "mode") == 0 ? "mode_unsupported" : "bad_choice", name, s);
+		p += n;
+		p += strspn(p, ", ");
+	}
+	fail_choice(errors, name, s, words);
 }
 
 /* "" takes the text back. */
@@ -137,7 +153,7 @@ static void put_permissions(const json_object *fields, subject_fn *exists, void 
 	} else if (access != NULL) {
 		rights = permissions_of_access(access);
 		if (rights == NULL)
-			fail(errors, "bad_choice", "access", access);
+			fail_choice(errors, "access", access, "private, view, download");
 	}
 	if (rights != NULL)
 		json_set(input, "permissions", rights);
@@ -146,11 +162,10 @@ static void put_permissions(const json_object *fields, subject_fn *exists, void 
 static void check_target(
     const struct session *s, const json_object *fields, json_object *input, json_object **errors)
 {
-	static const char *const modes[] = {"create", "overwrite", "append", NULL};
 	const char *dataset = fields_choice(fields, "dataset");
 	CLEAN_JSON json_object *layers = choice_layers(s);
 
-	put_word(fields, "mode", modes, input, errors);
+	put_word(fields, "mode", "create, overwrite, append", input, errors);
 	dataset = dataset != NULL ? dataset : fields_choice(fields, "layer_id");
 	if (dataset != NULL && strlen(dataset) <= 255)
 		json_set_str(input, "dataset", dataset);
@@ -172,9 +187,7 @@ static void check_target(
 void final_check(const struct session *s, const json_object *fields, subject_fn *exists, void *arg,
     json_object **ret_input, json_object **errors, json_object **warnings)
 {
-	static const char *const extra[] = {"error", "ignore", NULL},
-	                         *const bad_rows[] = {"keep", "skip", "fail", NULL};
-	json_object *input = final_defaults(s), *found = NULL, *keywords, *p;
+	json_object *input = defaults(s), *found = NULL, *keywords, *p;
 	const char *title;
 
 	title = texts_checked(fields, "title", TITLE_MAX, "title_too_long", &found);
@@ -189,8 +202,8 @@ void final_check(const struct session *s, const json_object *fields, subject_fn 
 		json_set(input, "keywords", keywords);
 	put_permissions(fields, exists, arg, input, &found, warnings);
 	check_target(s, fields, input, &found);
-	put_word(fields, "extra_columns", extra, input, &found);
-	put_word(fields, "bad_rows", bad_rows, input, &found);
+	put_word(fields, "extra_columns", "error, ignore", input, &found);
+	put_word(fields, "bad_rows", "keep, skip, fail", input, &found);
 	json_set_bool(input, "store_spatial_files", fields_bool(fields, "store_spatial_files",
 	    json_bool(input, "store_spatial_files", true), &found));
 	(void)fields_bool(fields, "confirm", false, &found);
@@ -292,7 +305,7 @@ static json_object *summary(const struct session *s)
 
 json_object *final_model(const struct session *s, const json_object *fields)
 {
-	CLEAN_JSON json_object *input = final_defaults(s);
+	CLEAN_JSON json_object *input = defaults(s);
 	json_object *o = json_object_new_object(), *keywords, *errors = NULL;
 	const json_object *time = session_input(s, STEP_TIME),
 	                  *permissions = json_obj(input, "permissions");

@@ -45,9 +45,6 @@ void save_check(const json_object *fields, subject_fn *exists, void *arg, json_o
 void final_check(const struct session *, const json_object *fields, subject_fn *exists, void *arg, json_object **ret_input,
     json_object **errors, json_object **warnings);
 
-/* What final_check makes of no fields at all: what an import without a final page uses.  Caller frees. */
-json_object *final_defaults(const struct session *);
-
 /* Append/overwrite difference between a layer (with its inputs) and a dataset model: {"matched","missing","extra","changed",
  * "geometry","crs","rows_before","rows_after","errors":[…]}.  Caller frees. */
 json_object *final_diff(const struct session *, const json_object *layer, const json_object *dataset, const char *mode,

@@ -127,9 +127,11 @@ const char *texts_checked(
 		return NULL;
 	}
 	if (fields_length(s) > max) {
-		problems_add(errors,
-		    problem_arg_int(
-		        problem_str(problem_new(code), "field", name), "limit", (int64_t)max));
+		CLEAN_FREE char *limit = mem_printf("≤ %zu", max);
+		json_object *p = problem_str(problem_new(code), "field", name);
+
+		problem_arg(problem_arg_int(p, "limit", (int64_t)max), "accepted", limit);
+		problems_add(errors, p);
 		return NULL;
 	}
 	return s;
@@ -200,7 +202,7 @@ static void put_presentation(const json_object *fields, json_object *input, json
 	else if (res != NULL)
 		fail(errors, "time_bad_precision", "time_presentation_res", res);
 	reference = texts_checked(
-	    fields, "time_presentation_reference_value", 100, "bad_text", errors);
+	    fields, "time_presentation_reference_value", 100, "bad_choice", errors);
 	if (reference != NULL && *reference != '\0')
 		json_set_str(input, "time_presentation_reference_value", reference);
 	value = json_str(input, "time_presentation_default_value", "");
@@ -218,9 +220,9 @@ static void put_texts(const json_object *fields, json_object *input, json_object
 	} texts[] = {
 	    {"layer_title", TITLE_MAX, "title_too_long"},
 	    {"abstract", ABSTRACT_MAX, "abstract_too_long"},
-	    {"append_to_mosaic_name", 255, "bad_text"},
-	    {"mosaic_time_regex", 200, "bad_text"},
-	    {"mosaic_time_value", 200, "bad_text"},
+	    {"append_to_mosaic_name", 255, "bad_choice"},
+	    {"mosaic_time_regex", 200, "bad_choice"},
+	    {"mosaic_time_value", 200, "bad_choice"},
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {

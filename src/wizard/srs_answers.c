@@ -69,8 +69,9 @@ static json_object *implausible(
 	problem_arg(p, "fit", json_str(answer, "fit", ""));
 	problem_arg(p, "name", json_str(answer, "name", ""));
 	problem_arg(p, "area", json_str(answer, "area", ""));
+	/* Where no transformation reaches there is no place. */
 	if (json_len(place) != 2)
-		return p;
+		return problem_arg(problem_arg(p, "lon", "?"), "lat", "?");
 	for (size_t i = 0; i < 2; i++) {
 		(void)snprintf(degrees, sizeof(degrees), "%.2f",
 		    json_object_get_double(json_object_array_get_idx(place, i)));

@@ -9,7 +9,8 @@
 #include "wizard/crs_index.h"
 #include "wizard/fields.h"
 
-#define WKT_BYTES (16 * 1024)
+#define WKT_BYTES   (16 * 1024)
+#define SHOWN_BYTES 80     /* of a definition that is refused */
 
 /* One run over the form: where errors go and what is looked up. */
 struct check {
@@ -169,6 +170,7 @@ static json_object *plan_layer(struct check *c, const json_object *layer)
 	const char *source = filled(c->fields, "source"), *wkt = filled(c->fields, "source_wkt");
 	char field[32], code[48], buf[48];
 	bool has_own = *choice_file_srs(c->s, layer, buf) != '\0';
+	CLEAN_FREE char *start = NULL;
 	const char *own;
 
 	if (!srs_layer_has_geometry(c->s, layer))
@@ -192,7 +194,9 @@ static json_object *plan_layer(struct check *c, const json_object *layer)
 	if (source == NULL) {
 		if (looks_like_definition(wkt))
 			return plan_item(layer, NULL, wkt);
-		fail(c, "srs_invalid", "source_wkt", NULL, layer);
+		start = mem_strndup(wkt, text_cut(wkt, strlen(wkt), SHOWN_BYTES));
+		fail(c, "srs_invalid", "source_wkt",
+		    text_is_utf8(start, strlen(start)) ? start : NULL, layer);
 		return NULL;
 	}
 	if (text_ieq(source, "file")) {

@@ -18,45 +18,6 @@ const char *time_zone_text(int minutes, char out[16])
 	return out;
 }
 
-/* {"attribute","end_attribute","presentation","precision_value","precision_step","start","end","positions"}
- */
-json_object *time_of_dataset(
-    const json_object *input, const json_object *layer, const json_object *result_time)
-{
-	json_object *o, *columns = json_arr(layer, "columns");
-	struct time_form f;
-	char iso[32];
-
-	if (input == NULL || result_time == NULL)
-		return NULL;
-	create_time_form(layer, input, &f);
-	if (f.start < 0) {
-		time_form_done(&f);
-		return NULL;
-	}
-	o = json_object_new_object();
-	json_set_str(o, "attribute",
-	    json_str(json_object_array_get_idx(columns, (size_t)f.start), "name", ""));
-	json_set_str(o, "end_attribute",
-	    f.end < 0 ? NULL
-	              : json_str(json_object_array_get_idx(columns, (size_t)f.end), "name", ""));
-	json_set_str(o, "presentation", f.presentation);
-	json_set(o, "precision_value",
-	    f.precision_value > 0 ? json_object_new_int64(f.precision_value) : NULL);
-	json_set_str(o, "precision_step", f.precision_step);
-	time_form_done(&f);
-	for (int i = 0; i < 2; i++) {
-		const char *key = i == 0 ? "start" : "end";
-
-		json_set(o, key, NULL);
-		if (json_object_is_type(json_get(result_time, key), json_type_int)) {
-			clock_iso(json_int(result_time, key, 0), iso);
-			json_set_str(o, key, iso);
-		}
-	}
-	return json_set_int(o, "positions", json_int(result_time, "positions", 0));
-}
-
 static void add_word(json_object *list, const char *word)
 {
 	json_object_array_add(list, json_object_new_string(word));

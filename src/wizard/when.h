@@ -69,11 +69,6 @@ void time_form_done(struct time_form *);
  * precision_step, time_zone), only those that say something, and "layer".  create_time_form reads it back.  Caller frees.
  */
 json_object *time_form_input(const struct time_form *, const json_object *layer);
-/*
- * A dataset's "time" (catalog.h) from the stored input, the layer and the import result's "time"; NULL without a time
- * dimension.  Caller frees.
- */
-json_object *time_of_dataset(const json_object *input, const json_object *layer, const json_object *result_time);
 /* The time page's model (12.5).  Caller frees. */
 json_object *time_model(const struct session *, const json_object *layer, const json_object *form);
 

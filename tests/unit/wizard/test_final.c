@@ -125,6 +125,8 @@ static void test_keywords_are_split(void **state)
 
 /* ---- save */
 
+#define FIFTY "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
 static json_object *save(const char *fields, json_object **errors)
 {
 	CLEAN_JSON json_object *f = help_json(fields);
@@ -174,6 +176,7 @@ static void test_save_errors(void **state)
 		{"{'permissions':'{\\u0022users\\u0022:{\\u0022ghost\\u0022:[]}}'}", "permission_subject"},
 		{"{'time_presentation':'SOMETIMES'}", "time_bad_strategy"}, {"{'time_presentation_res':'1.5'}", "time_bad_precision"},
 		{"{'time_presentation_default_value':'FIXED'}", "time_precision_missing"}, {"{'layer_id':'x'}", "dataset_unknown"},
+		{"{'mosaic_time_regex':'" FIFTY FIFTY FIFTY FIFTY "x'}", "bad_choice"},
 	};
 
 	(void)state;
@@ -261,7 +264,7 @@ static void test_final_errors(void **state)
 	char *fields = mem_alloc(20000);
 
 	(void)state;
-	assert_final_error(ONE, "{'mode':'replace'}", "mode_unsupported");
+	assert_final_error(ONE, "{'mode':'replace'}", "bad_choice");
 	assert_final_error(ONE, "{'mode':'append'}", "dataset_unknown");
 	assert_final_error(ONE, "{'mode':'append','dataset':'12','confirm':'true'}", "");
 	assert_final_error(ONE, "{'mode':'overwrite','layer_id':'roads'}", "");

@@ -505,22 +505,6 @@ static void test_form_input_reads_back(void **state)
 	time_form_done(&g);
 }
 
-static void test_dataset_time_from_import(void **state)
-{
-	CLEAN_JSON json_object *layer = layer_of_vectors(), *input = parse_json("{'time_attribute':'start_date','layer':0}");
-	CLEAN_JSON json_object *result = parse_json("{'start':0,'end':86400000,'positions':100,'bad':0}"), *time = NULL, *none = NULL;
-
-	(void)state;
-	time = time_of_dataset(input, layer, result);
-	assert_string_equal(json_str(time, "attribute", ""), "start_date");
-	assert_string_equal(json_str(time, "start", ""), "1970-01-01T00:00:00Z");
-	assert_int_equal(json_int(time, "positions", 0), 100);
-	assert_null(json_get(time, "end_attribute"));
-	none = parse_json("{'layer':0}");
-	assert_null(time_of_dataset(none, layer, result));
-	assert_null(time_of_dataset(NULL, layer, result));
-}
-
 static void test_model_lists_columns(void **state)
 {
 	CLEAN_JSON json_object *layer = layer_of_vectors(), *form = parse_json("{'time_attribute':'start_date'}"), *m = NULL;
@@ -559,7 +543,6 @@ int main(void)
 		cmocka_unit_test(test_form_names_bad_letters_and_both_orders),
 		cmocka_unit_test(test_form_warns_of_bad_rows),
 		cmocka_unit_test(test_form_input_reads_back),
-		cmocka_unit_test(test_dataset_time_from_import),
 		cmocka_unit_test(test_model_lists_columns),
 	};
 
