@@ -144,9 +144,9 @@ static char **eight_bits(GDALDatasetH ds, char **args)
 	int bands = GDALGetRasterCount(ds);
 	GDALColorTableH palette = GDALGetRasterColorTable(first);
 	int good = 0;
-	double nodata = GDALGetRasterNoDataValue(first, &good), range[2] = { 0, 0 };
+	double range[2] = { 0, 0 };
 	char low[40], high[40];
-	(void)nodata;
+	(void)GDALGetRasterNoDataValue(first, &good);
 	args = args_add(args, "-of", "PNG");
 	if (palette != NULL)
 		return args_add(args, "-expand", "rgba");
@@ -156,11 +156,14 @@ static char **eight_bits(GDALDatasetH ds, char **args)
 	} else if (bands == 2 && GDALGetRasterColorInterpretation(GDALGetRasterBand(ds, 2)) != GCI_AlphaBand) {
 		args = args_add(args, "-b", "1");
 	}
-	if (GDALGetRasterDataType(first) == GDT_Byte)
+	if (GDALGetRasterDataType(first) == GDT_Byte && bands > 2)
 		return args;
 	args = args_add(args, "-ot", "Byte");
 	if (GDALComputeRasterStatistics(first, TRUE, &range[0], &range[1], NULL, NULL, NULL, NULL) != CE_None || !(range[1] > range[0]))
 		range[1] = range[0] + 1;
+	/* Gray pictures that use the whole scale are shown as they are, classes 0 to 5 are spread over it. */
+	if (GDALGetRasterDataType(first) == GDT_Byte && range[1] >= 128)
+		return args;
 	(void)CPLsnprintf(low, sizeof(low), "%.17g", range[0]);
 	(void)CPLsnprintf(high, sizeof(high), "%.17g", range[1]);
 	args = args_add(args, "-scale", low);
