@@ -1,6 +1,7 @@
 /*
- * Goal: the save and final steps take GeoNode's fields as they are sent, refuse what they must with the right code, keep what
- * was not sent, and tell beforehand what an append or overwrite would change (contracts/wizard.md 8.1, 13).
+ * Goal: the save and final steps take GeoNode's fields as they are sent, refuse what they must with
+ * the right code, keep what was not sent, and tell beforehand what an append or overwrite would
+ * change (contracts/wizard.md 8.1, 13).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,17 +45,21 @@ static void test_permissions_are_translated(void **state)
 	(void)state;
 	assert_permissions("{'users':{'AnonymousUser':['view_resourcebase']},'groups':{}}",
 	    "{\"users\":{\"AnonymousUser\":[\"see\"]},\"groups\":{}}", "");
-	assert_permissions("{'users':{'AnonymousUser':[]},'groups':{}}", "{\"users\":{\"AnonymousUser\":[]},\"groups\":{}}", "");
-	assert_permissions("{'users':{'bob':['change_layer_style','delete_resourcebase','view_resourcebase','change_resourcebase',"
-		"'publish_resourcebase','change_resourcebase_permissions','download_resourcebase']},'groups':{'staff':['change_dataset_data']}}",
-	    "{\"users\":{\"bob\":[\"see\",\"download\",\"edit\",\"delete\",\"share\"]},\"groups\":{\"staff\":[\"edit\"]}}", "");
+	assert_permissions("{'users':{'AnonymousUser':[]},'groups':{}}",
+	    "{\"users\":{\"AnonymousUser\":[]},\"groups\":{}}", "");
+	assert_permissions(
+	    "{'users':{'bob':['change_layer_style','delete_resourcebase','view_resourcebase','change_resourcebase',"
+	    "'publish_resourcebase','change_resourcebase_permissions','download_resourcebase']},'groups':{'staff':['change_dataset_data']}}",
+	    "{\"users\":{\"bob\":[\"see\",\"download\",\"edit\",\"delete\",\"share\"]},\"groups\":{\"staff\":[\"edit\"]}}",
+	    "");
 	assert_permissions("{}", "{\"users\":{},\"groups\":{}}", "");
 }
 
 static void test_permissions_errors(void **state)
 {
-	static const char *const wrong[] = {"{users:", "[]", "7", "\"x\"", "{'users':[]}", "{'users':{'bob':'see'}}", "",
-	    "{'users':{'bob':[7]}}", "{'groups':7}", "{'users':{}} trailing", "{'users':{'bob':null}}"};
+	static const char *const wrong[] = {"{users:", "[]", "7", "\"x\"", "{'users':[]}",
+	    "{'users':{'bob':'see'}}", "", "{'users':{'bob':[7]}}", "{'groups':7}",
+	    "{'users':{}} trailing", "{'users':{'bob':null}}"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
@@ -69,7 +74,8 @@ static void test_permissions_unknown_word_warns(void **state)
 	json_object *ret = NULL, *errors = NULL, *warnings = NULL;
 
 	(void)state;
-	permissions_check("{\"users\":{\"bob\":[\"fly\",\"view_resourcebase\"]}}", exists, NULL, &ret, &errors, &warnings);
+	permissions_check("{\"users\":{\"bob\":[\"fly\",\"view_resourcebase\"]}}", exists, NULL,
+	    &ret, &errors, &warnings);
 	assert_non_null(ret);
 	assert_null(errors);
 	assert_string_equal(help_code(warnings, 0), "permission_unknown");
@@ -98,7 +104,9 @@ static void test_access_words(void **state)
 
 static void test_keywords_are_split(void **state)
 {
-	json_object *errors = NULL, *k = keywords_split("roads, Roads;传输，水、河；  a b \n\n, ,\xE3\x80\x80x\r\ny", &errors);
+	json_object *errors = NULL,
+	            *k = keywords_split(
+	                "roads, Roads;传输，水、河；  a b \n\n, ,\xE3\x80\x80x\r\ny", &errors);
 	char *text = mem_alloc(20000);
 
 	(void)state;
@@ -141,9 +149,12 @@ static json_object *save(const char *fields, json_object **errors)
 
 static void test_save_takes_geonode_fields(void **state)
 {
-	json_object *errors, *in = save("{'permissions':'{\\u0022users\\u0022:{},\\u0022groups\\u0022:{}}','csrfmiddlewaretoken':'x',"
-		"'time':'true','charset':'UTF-8','mosaic':'False','geogig':'x','layer_title':'Roads','tags':'a,b','keywords':['c','d'],"
-		"'layer_id':'7','non_interactive':'on'}", &errors);
+	json_object *errors,
+	    *in = save(
+	        "{'permissions':'{\\u0022users\\u0022:{},\\u0022groups\\u0022:{}}','csrfmiddlewaretoken':'x',"
+	        "'time':'true','charset':'UTF-8','mosaic':'False','geogig':'x','layer_title':'Roads','tags':'a,b','keywords':['c','d'],"
+	        "'layer_id':'7','non_interactive':'on'}",
+	        &errors);
 
 	(void)state;
 	assert_true(json_bool(in, "time", false));
@@ -169,14 +180,21 @@ static void test_save_takes_geonode_fields(void **state)
 static void test_save_errors(void **state)
 {
 	static const char *const cases[][2] = {
-		{"{'charset':'klingon'}", "charset_unknown"}, {"{'base_file_path':'/etc/passwd'}", "path_not_allowed"},
-		{"{'dbf_file_path':''}", "path_not_allowed"}, {"{'time':'maybe'}", "bad_boolean"}, {"{'mosaic':'2'}", "bad_boolean"},
-		{"{'metadata_upload_form':'true'}", "mode_unsupported"}, {"{'style_upload_form':'1'}", "mode_unsupported"},
-		{"{'permissions':'{users:'}", "permissions_invalid"},
-		{"{'permissions':'{\\u0022users\\u0022:{\\u0022ghost\\u0022:[]}}'}", "permission_subject"},
-		{"{'time_presentation':'SOMETIMES'}", "time_bad_strategy"}, {"{'time_presentation_res':'1.5'}", "time_bad_precision"},
-		{"{'time_presentation_default_value':'FIXED'}", "time_precision_missing"}, {"{'layer_id':'x'}", "dataset_unknown"},
-		{"{'mosaic_time_regex':'" FIFTY FIFTY FIFTY FIFTY "x'}", "bad_choice"},
+	    {"{'charset':'klingon'}", "charset_unknown"},
+	    {"{'base_file_path':'/etc/passwd'}", "path_not_allowed"},
+	    {"{'dbf_file_path':''}", "path_not_allowed"},
+	    {"{'time':'maybe'}", "bad_boolean"},
+	    {"{'mosaic':'2'}", "bad_boolean"},
+	    {"{'metadata_upload_form':'true'}", "mode_unsupported"},
+	    {"{'style_upload_form':'1'}", "mode_unsupported"},
+	    {"{'permissions':'{users:'}", "permissions_invalid"},
+	    {"{'permissions':'{\\u0022users\\u0022:{\\u0022ghost\\u0022:[]}}'}",
+	        "permission_subject"},
+	    {"{'time_presentation':'SOMETIMES'}", "time_bad_strategy"},
+	    {"{'time_presentation_res':'1.5'}", "time_bad_precision"},
+	    {"{'time_presentation_default_value':'FIXED'}", "time_precision_missing"},
+	    {"{'layer_id':'x'}", "dataset_unknown"},
+	    {"{'mosaic_time_regex':'" FIFTY FIFTY FIFTY FIFTY "x'}", "bad_choice"},
 	};
 
 	(void)state;
@@ -188,8 +206,11 @@ static void test_save_errors(void **state)
 		json_object_put(errors);
 	}
 	for (size_t i = 0; i < 1; i++) {
-		json_object *errors, *in = save("{'metadata_upload_form':'false','time_presentation':'list',"
-			"'time_presentation_default_value':'nearest','time_presentation_reference_value':'2017-01-01'}", &errors);
+		json_object *errors,
+		    *in = save(
+		        "{'metadata_upload_form':'false','time_presentation':'list',"
+		        "'time_presentation_default_value':'nearest','time_presentation_reference_value':'2017-01-01'}",
+		        &errors);
 
 		assert_string_equal(json_str(in, "time_presentation", ""), "LIST");
 		assert_string_equal(json_str(in, "time_presentation_default_value", ""), "NEAREST");
@@ -199,12 +220,14 @@ static void test_save_errors(void **state)
 
 /* ---- final */
 
-#define ONE "{'layers':[{'i':0,'name':'roads','kind':'vector','geometry':'Point','count':10,'file':'roads.csv','columns':[" \
-	    "{'i':0,'name':'id','original':'ID','type':'integer'},{'i':1,'name':'name','original':'name','type':'text'," \
-	    "'type_bad':{'integer':{'row':3,'value':'n/s'}}}],'crs':{'code':'EPSG:4326','usable':true}}]" \
-	    ",'input':{'save':{'layer_title':'From save','keywords':['s'],'permissions':{'users':{'bob':['see']},'groups':{}}," \
-	    "'store_spatial_files':false}}}"
-#define TWO "{'layers':[{'i':0,'name':'a','kind':'vector','columns':[]},{'i':1,'name':'b','kind':'vector','columns':[]}]}"
+#define ONE                                                                                                                 \
+	"{'layers':[{'i':0,'name':'roads','kind':'vector','geometry':'Point','count':10,'file':'roads.csv','columns':["     \
+	"{'i':0,'name':'id','original':'ID','type':'integer'},{'i':1,'name':'name','original':'name','type':'text',"        \
+	"'type_bad':{'integer':{'row':3,'value':'n/s'}}}],'crs':{'code':'EPSG:4326','usable':true}}]"                       \
+	",'input':{'save':{'layer_title':'From save','keywords':['s'],'permissions':{'users':{'bob':['see']},'groups':{}}," \
+	"'store_spatial_files':false}}}"
+#define TWO \
+	"{'layers':[{'i':0,'name':'a','kind':'vector','columns':[]},{'i':1,'name':'b','kind':'vector','columns':[]}]}"
 
 static json_object *final(struct session *s, const char *fields, json_object **errors)
 {
@@ -226,15 +249,19 @@ static void test_final_keeps_what_was_not_sent(void **state)
 	(void)state;
 	assert_string_equal(json_str(in, "title", ""), "From save");
 	assert_string_equal(print(json_get(in, "keywords")), "[\"s\"]");
-	assert_string_equal(print(json_get(in, "permissions")), "{\"users\":{\"bob\":[\"see\"]},\"groups\":{}}");
+	assert_string_equal(
+	    print(json_get(in, "permissions")), "{\"users\":{\"bob\":[\"see\"]},\"groups\":{}}");
 	assert_string_equal(json_str(in, "mode", ""), "create");
 	assert_false(json_bool(in, "store_spatial_files", true));
 	json_object_put(in);
-	in = final(s, "{'title':' Roads ','keywords':'roads,传输','access':'view','mode':'create','bad_rows':'fail','name_0':'my roads',"
-		"'store_spatial_files':'true','abstract':'x'}", &errors);
+	in = final(s,
+	    "{'title':' Roads ','keywords':'roads,传输','access':'view','mode':'create','bad_rows':'fail','name_0':'my roads',"
+	    "'store_spatial_files':'true','abstract':'x'}",
+	    &errors);
 	assert_string_equal(json_str(in, "title", ""), "Roads");
 	assert_string_equal(json_str(json_obj(in, "names"), "0", ""), "my_roads");
-	assert_string_equal(print(json_get(in, "permissions")), "{\"users\":{\"AnonymousUser\":[\"see\"]},\"groups\":{}}");
+	assert_string_equal(print(json_get(in, "permissions")),
+	    "{\"users\":{\"AnonymousUser\":[\"see\"]},\"groups\":{}}");
 	assert_string_equal(json_str(in, "bad_rows", ""), "fail");
 	assert_true(session_set_input(s, STEP_FINAL, in));
 	/* No fields afterwards: the same input, so the same answer again. */
@@ -289,7 +316,8 @@ static void test_final_model_shows_the_choices(void **state)
 {
 	struct session *s = help_session("csv", ONE);
 	CLEAN_JSON json_object *fields = help_json("{'title':'Typed','abstract':'<b>'}");
-	json_object *m = final_model(s, NULL), *l = json_object_array_get_idx(json_arr(m, "layers"), 0);
+	json_object *m = final_model(s, NULL),
+	            *l = json_object_array_get_idx(json_arr(m, "layers"), 0);
 
 	(void)state;
 	assert_string_equal(json_str(l, "name", ""), "roads");
@@ -301,7 +329,8 @@ static void test_final_model_shows_the_choices(void **state)
 	assert_null(json_get(m, "time"));
 	json_object_put(m);
 	m = final_model(s, fields);
-	assert_string_equal(json_str(json_object_array_get_idx(json_arr(m, "layers"), 0), "title", ""), "Typed");
+	assert_string_equal(
+	    json_str(json_object_array_get_idx(json_arr(m, "layers"), 0), "title", ""), "Typed");
 	assert_string_equal(json_str(m, "abstract", ""), "<b>");
 	json_object_put(m);
 	session_free(s);
@@ -319,18 +348,24 @@ static json_object *diff(const char *dataset, const char *mode, bool ignore)
 	return o;
 }
 
-#define DATASET(columns, rest) "{'type':'vector','geometry':'MultiPoint','count':5,'crs':{'code':'EPSG:4326'},'columns':[" columns "]" rest "}"
+#define DATASET(columns, rest)                                                                              \
+	"{'type':'vector','geometry':'MultiPoint','count':5,'crs':{'code':'EPSG:4326'},'columns':[" columns \
+	"]" rest "}"
 
 static void test_diff_tells_what_changes(void **state)
 {
-	json_object *o = diff(DATASET("{'name':'ID','type':'real'},{'name':'old','type':'text'},{'name':'fid','type':'integer'}", ""),
+	json_object *o = diff(
+	    DATASET(
+	        "{'name':'ID','type':'real'},{'name':'old','type':'text'},{'name':'fid','type':'integer'}",
+	        ""),
 	    "append", true);
 
 	(void)state;
 	assert_string_equal(print(json_get(o, "matched")), "[\"ID\"]");
 	assert_string_equal(print(json_get(o, "missing")), "[\"old\"]");
 	assert_string_equal(print(json_get(o, "extra")), "[\"name\"]");
-	assert_string_equal(print(json_get(o, "changed")), "[{\"name\":\"ID\",\"from\":\"real\",\"to\":\"integer\"}]");
+	assert_string_equal(print(json_get(o, "changed")),
+	    "[{\"name\":\"ID\",\"from\":\"real\",\"to\":\"integer\"}]");
 	assert_int_equal(json_int(o, "rows_before", 0), 5);
 	assert_int_equal(json_int(o, "rows_after", 0), 15);
 	assert_int_equal(json_len(json_arr(o, "errors")), 0);
@@ -345,7 +380,11 @@ static void test_diff_tells_what_changes(void **state)
 
 static void test_diff_refuses_what_does_not_fit(void **state)
 {
-	json_object *o = diff(DATASET("{'name':'id','type':'integer'},{'name':'name','type':'integer'}", ""), "append", false), *p;
+	json_object *o = diff(
+	                DATASET(
+	                    "{'name':'id','type':'integer'},{'name':'name','type':'integer'}", ""),
+	                "append", false),
+	            *p;
 
 	(void)state;
 	p = help_problem(json_arr(o, "errors"), 0);
@@ -363,7 +402,8 @@ static void test_diff_refuses_what_does_not_fit(void **state)
 	o = diff("{'type':'vector','geometry':'Polygon','columns':[],'count':0}", "append", true);
 	assert_string_equal(help_code(json_arr(o, "errors"), 0), "geometry_mismatch");
 	json_object_put(o);
-	o = diff("{'type':'vector','geometry':'Polygon','columns':[],'count':0}", "overwrite", true);
+	o = diff(
+	    "{'type':'vector','geometry':'Polygon','columns':[],'count':0}", "overwrite", true);
 	assert_int_equal(json_len(json_arr(o, "errors")), 0);
 	json_object_put(o);
 }

@@ -1,6 +1,7 @@
 /*
- * Goal: every spelling of a reference system is understood, nothing unusable passes the srs step, an implausible one warns
- * without trapping, and what is stored leads to the system each layer is imported with (contracts/wizard.md 10).
+ * Goal: every spelling of a reference system is understood, nothing unusable passes the srs step,
+ * an implausible one warns without trapping, and what is stored leads to the system each layer is
+ * imported with (contracts/wizard.md 10).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,13 +25,13 @@ static const struct {
 	uint8_t authority, kind, deprecated;
 	const char *replaced;
 } systems[] = {
-	{"EPSG:2249", "NAD83 / Massachusetts Mainland (ftUS)", 2249, 0, CRS_PROJECTED, 0, ""},
-	{"EPSG:3785", "Popular Visualisation CRS / Mercator", 3785, 0, CRS_PROJECTED, 1, "EPSG:3857"},
-	{"EPSG:3857", "WGS 84 / Pseudo-Mercator", 3857, 0, CRS_PROJECTED, 0, ""},
-	{"EPSG:4326", "WGS 84", 4326, 0, CRS_GEOGRAPHIC, 0, ""},
-	{"EPSG:4527", "CGCS2000 / 3-degree Gauss-Kruger zone 39", 4527, 0, CRS_PROJECTED, 0, ""},
-	{"EPSG:4978", "WGS 84", 4978, 0, CRS_GEOCENTRIC, 0, ""},
-	{"EPSG:5773", "EGM96 height", 5773, 0, CRS_VERTICAL, 0, ""},
+    {"EPSG:2249", "NAD83 / Massachusetts Mainland (ftUS)", 2249, 0, CRS_PROJECTED, 0, ""},
+    {"EPSG:3785", "Popular Visualisation CRS / Mercator", 3785, 0, CRS_PROJECTED, 1, "EPSG:3857"},
+    {"EPSG:3857", "WGS 84 / Pseudo-Mercator", 3857, 0, CRS_PROJECTED, 0, ""},
+    {"EPSG:4326", "WGS 84", 4326, 0, CRS_GEOGRAPHIC, 0, ""},
+    {"EPSG:4527", "CGCS2000 / 3-degree Gauss-Kruger zone 39", 4527, 0, CRS_PROJECTED, 0, ""},
+    {"EPSG:4978", "WGS 84", 4978, 0, CRS_GEOCENTRIC, 0, ""},
+    {"EPSG:5773", "EGM96 height", 5773, 0, CRS_VERTICAL, 0, ""},
 };
 #define N_SYSTEMS (sizeof(systems) / sizeof(*systems))
 
@@ -50,15 +51,18 @@ static struct crs_index *ix;
 static int make_index(void **state)
 {
 	char path[] = "/tmp/srs-test-XXXXXX", texts[4096] = "", bytes[16384];
-	struct crs_file_header h = {.magic = CRS_FILE_MAGIC, .version = CRS_FILE_VERSION, .n_entries = N_SYSTEMS};
+	struct crs_file_header h = {
+	    .magic = CRS_FILE_MAGIC, .version = CRS_FILE_VERSION, .n_entries = N_SYSTEMS};
 	size_t n = 1, at = sizeof(h);
 	struct error e = {0};
 	int fd = mkstemp(path);
 
 	(void)state;
 	for (size_t i = 0; i < N_SYSTEMS; i++) {
-		struct crs_file_entry entry = {.number = systems[i].number, .authority = systems[i].authority,
-		    .kind = systems[i].kind, .deprecated = systems[i].deprecated};
+		struct crs_file_entry entry = {.number = systems[i].number,
+		    .authority = systems[i].authority,
+		    .kind = systems[i].kind,
+		    .deprecated = systems[i].deprecated};
 
 		entry.code = put(texts, &n, systems[i].code);
 		entry.name = entry.folded = put(texts, &n, systems[i].name);
@@ -87,13 +91,17 @@ static int drop_index(void **state)
 
 static void test_spelling_accepts_all_forms(void **state)
 {
-	static const char *const cases[][2] = {{"EPSG:4326", "EPSG:4326"}, {"epsg:4326", "EPSG:4326"}, {"EPSG4326", "EPSG:4326"},
-	    {"4326", "EPSG:4326"}, {"  4326 \t", "EPSG:4326"}, {"urn:ogc:def:crs:EPSG::4326", "EPSG:4326"},
-	    {"URN:OGC:DEF:CRS:epsg:9.8:4326", "EPSG:4326"}, {"http://www.opengis.net/def/crs/EPSG/0/4326", "EPSG:4326"},
-	    {"https://www.opengis.net/def/crs/EPSG/0/4326", "EPSG:4326"}, {"ESRI:102100", "ESRI:102100"},
-	    {"esri102100", "ESRI:102100"}, {"OGC:CRS84", "OGC:CRS84"}, {"CRS84", "OGC:CRS84"},
-	    {"urn:ogc:def:crs:OGC:1.3:CRS84", "OGC:CRS84"}, {"IGNF:LAMB93", "IGNF:LAMB93"}, {"IAU_2015:30100", "IAU_2015:30100"},
-	    {"iau_2015:30100", "IAU_2015:30100"}, {"EPSG:04326", "EPSG:4326"}};
+	static const char *const cases[][2] = {{"EPSG:4326", "EPSG:4326"},
+	    {"epsg:4326", "EPSG:4326"}, {"EPSG4326", "EPSG:4326"}, {"4326", "EPSG:4326"},
+	    {"  4326 \t", "EPSG:4326"}, {"urn:ogc:def:crs:EPSG::4326", "EPSG:4326"},
+	    {"URN:OGC:DEF:CRS:epsg:9.8:4326", "EPSG:4326"},
+	    {"http://www.opengis.net/def/crs/EPSG/0/4326", "EPSG:4326"},
+	    {"https://www.opengis.net/def/crs/EPSG/0/4326", "EPSG:4326"},
+	    {"ESRI:102100", "ESRI:102100"}, {"esri102100", "ESRI:102100"},
+	    {"OGC:CRS84", "OGC:CRS84"}, {"CRS84", "OGC:CRS84"},
+	    {"urn:ogc:def:crs:OGC:1.3:CRS84", "OGC:CRS84"}, {"IGNF:LAMB93", "IGNF:LAMB93"},
+	    {"IAU_2015:30100", "IAU_2015:30100"}, {"iau_2015:30100", "IAU_2015:30100"},
+	    {"EPSG:04326", "EPSG:4326"}};
 	char out[48];
 
 	(void)state;
@@ -107,9 +115,11 @@ static void test_spelling_accepts_all_forms(void **state)
 
 static void test_spelling_refuses_the_rest(void **state)
 {
-	static const char *const wrong[] = {"", " ", "foo", "EPSG:", "EPSG", "EPSG:foo", "EPSG:43 26", "EPSG:-1", "EPSG:4326x",
-	    "4326;DROP", "EPSG:99999999999", "urn:ogc:def:crs:EPSG", "urn:ogc:def:crs:EPSG:4326", "urn:ogc:def:crs:NOPE::1",
-	    "http://evil.example/def/crs/EPSG/0/4326", "http://www.opengis.net/def/crs/EPSG/4326", "EPSGfoo", "ESRI:../x",
+	static const char *const wrong[] = {"", " ", "foo", "EPSG:", "EPSG", "EPSG:foo",
+	    "EPSG:43 26", "EPSG:-1", "EPSG:4326x", "4326;DROP", "EPSG:99999999999",
+	    "urn:ogc:def:crs:EPSG", "urn:ogc:def:crs:EPSG:4326", "urn:ogc:def:crs:NOPE::1",
+	    "http://evil.example/def/crs/EPSG/0/4326", "http://www.opengis.net/def/crs/EPSG/4326",
+	    "EPSGfoo", "ESRI:../x",
 	    "IGNF:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "４３２６"};
 	char out[48];
 
@@ -120,8 +130,9 @@ static void test_spelling_refuses_the_rest(void **state)
 
 static void test_offset_systems_are_named(void **state)
 {
-	static const char *const yes[] = {"GCJ-02", "gcj02", "GCJ_02", "gcj 02", "BD-09", "bd09ll", "BD09MC", "百度坐标", "百度坐标系",
-	    "火星坐标", "火星座標系", "国测局坐标", "高德坐标", "ＢＤ－０９"};
+	static const char *const yes[] = {"GCJ-02", "gcj02", "GCJ_02", "gcj 02", "BD-09", "bd09ll",
+	    "BD09MC", "百度坐标", "百度坐标系", "火星坐标", "火星座標系", "国测局坐标", "高德坐标",
+	    "ＢＤ－０９"};
 	static const char *const no[] = {"", "EPSG:4326", "WGS84", "北京54", "BD72"};
 
 	(void)state;
@@ -147,12 +158,16 @@ static void test_survey_zones(void **state)
 /* ---- the form */
 
 #define NO_CRS   "'crs':{'code':null,'source':'none','usable':false}"
-#define WGS84    "'crs':{'code':'EPSG:4326','name':'WGS 84','source':'file','confidence':100,'usable':true}"
-#define ONE      "{'layers':[{'i':0,'name':'roads','kind':'vector','geometry':'Point','selected':true," \
-		 "'extent':[230000,890000,240000,900000]," NO_CRS "}]}"
-#define THREE    "{'layers':[{'i':0,'name':'a','kind':'vector','geometry':'Point','selected':true," WGS84 "}," \
-		 "{'i':1,'name':'b','kind':'vector','geometry':'Point','selected':true," NO_CRS "}," \
-		 "{'i':2,'name':'c','kind':'table','geometry':'None','selected':false," NO_CRS "}]}"
+#define WGS84 \
+	"'crs':{'code':'EPSG:4326','name':'WGS 84','source':'file','confidence':100,'usable':true}"
+#define ONE                                                                                    \
+	"{'layers':[{'i':0,'name':'roads','kind':'vector','geometry':'Point','selected':true," \
+	"'extent':[230000,890000,240000,900000]," NO_CRS "}]}"
+#define THREE                                                                                    \
+	"{'layers':[{'i':0,'name':'a','kind':'vector','geometry':'Point','selected':true," WGS84 \
+	"},"                                                                                     \
+	"{'i':1,'name':'b','kind':'vector','geometry':'Point','selected':true," NO_CRS "},"      \
+	"{'i':2,'name':'c','kind':'table','geometry':'None','selected':false," NO_CRS "}]}"
 
 static json_object *check(struct session *s, const char *fields, json_object **errors)
 {
@@ -234,7 +249,8 @@ static void test_form_names_near_codes(void **state)
 
 	(void)state;
 	assert_null(plan);
-	assert_string_equal(json_str(json_obj(help_problem(errors, 0), "args"), "nearest", ""), "EPSG:3857, EPSG:4326, EPSG:4527");
+	assert_string_equal(json_str(json_obj(help_problem(errors, 0), "args"), "nearest", ""),
+	    "EPSG:3857, EPSG:4326, EPSG:4527");
 	json_object_put(errors);
 	session_free(s);
 }
@@ -242,13 +258,15 @@ static void test_form_names_near_codes(void **state)
 static void test_one_source_is_for_the_layers_without(void **state)
 {
 	struct session *s = help_session("gpkg", THREE);
-	json_object *errors, *plan = check(s, "{'source':'EPSG:2249','layer':['0','b','c']}", &errors), *items;
+	json_object *errors,
+	    *plan = check(s, "{'source':'EPSG:2249','layer':['0','b','c']}", &errors), *items;
 
 	(void)state;
 	items = json_arr(plan, "layers");
 	assert_int_equal(json_len(items), 3);
 	assert_string_equal(json_str(json_object_array_get_idx(items, 0), "source", ""), "file");
-	assert_string_equal(json_str(json_object_array_get_idx(items, 1), "source", ""), "EPSG:2249");
+	assert_string_equal(
+	    json_str(json_object_array_get_idx(items, 1), "source", ""), "EPSG:2249");
 	assert_null(json_get(json_object_array_get_idx(items, 2), "source"));
 	json_object_put(plan);
 	session_free(s);
@@ -257,13 +275,18 @@ static void test_one_source_is_for_the_layers_without(void **state)
 static void test_questions_stand_for_layers(void **state)
 {
 	struct session *s = help_session("gpkg", THREE);
-	json_object *errors, *plan = check(s, "{'source_1':'2249','target':'3857','layer':['a','b','c']}", &errors);
+	json_object *errors,
+	    *plan = check(s, "{'source_1':'2249','target':'3857','layer':['a','b','c']}", &errors);
 	CLEAN_JSON json_object *q = srs_questions(s, plan);
 
 	(void)state;
 	assert_int_equal(json_len(q), 3);
-	assert_string_equal(json_object_to_json_string_ext(json_arr(json_object_array_get_idx(q, 0), "codes"), 0), "[\"EPSG:4326\"]");
-	assert_string_equal(json_object_to_json_string_ext(json_arr(json_object_array_get_idx(q, 1), "codes"), 0), "[\"EPSG:2249\"]");
+	assert_string_equal(
+	    json_object_to_json_string_ext(json_arr(json_object_array_get_idx(q, 0), "codes"), 0),
+	    "[\"EPSG:4326\"]");
+	assert_string_equal(
+	    json_object_to_json_string_ext(json_arr(json_object_array_get_idx(q, 1), "codes"), 0),
+	    "[\"EPSG:2249\"]");
 	assert_string_equal(json_str(json_object_array_get_idx(q, 1), "target", ""), "EPSG:3857");
 	assert_null(json_object_array_get_idx(q, 2));
 	json_object_put(plan);
@@ -298,8 +321,9 @@ static void done(struct outcome *o)
 	json_object_put(o->warnings);
 }
 
-#define OUTSIDE "[{'answers':[{'code':'EPSG:2249','name':'NAD83 / Massachusetts Mainland (ftUS)','kind':'projected'," \
-		"'wkt':'PROJCRS[]','deprecated':false,'fit':'outside','place':[-81.5,12.5],'transform':true,'found':true}],'target':null}]"
+#define OUTSIDE                                                                                               \
+	"[{'answers':[{'code':'EPSG:2249','name':'NAD83 / Massachusetts Mainland (ftUS)','kind':'projected'," \
+	"'wkt':'PROJCRS[]','deprecated':false,'fit':'outside','place':[-81.5,12.5],'transform':true,'found':true}],'target':null}]"
 
 static void test_outside_warns_programs_and_asks_people(void **state)
 {
@@ -307,10 +331,16 @@ static void test_outside_warns_programs_and_asks_people(void **state)
 
 	(void)state;
 	assert_string_equal(help_code(o.warnings, 0), "crs_implausible");
-	assert_string_equal(json_str(json_obj(help_problem(o.warnings, 0), "args"), "fit", ""), "outside");
-	assert_string_equal(json_str(json_obj(help_problem(o.warnings, 0), "args"), "lon", ""), "-81.50");
-	assert_string_equal(json_str(json_object_array_get_idx(json_arr(o.input, "layers"), 0), "code", ""), "EPSG:2249");
-	assert_string_equal(json_str(json_object_array_get_idx(json_arr(o.input, "layers"), 0), "wkt", ""), "PROJCRS[]");
+	assert_string_equal(
+	    json_str(json_obj(help_problem(o.warnings, 0), "args"), "fit", ""), "outside");
+	assert_string_equal(
+	    json_str(json_obj(help_problem(o.warnings, 0), "args"), "lon", ""), "-81.50");
+	assert_string_equal(
+	    json_str(json_object_array_get_idx(json_arr(o.input, "layers"), 0), "code", ""),
+	    "EPSG:2249");
+	assert_string_equal(
+	    json_str(json_object_array_get_idx(json_arr(o.input, "layers"), 0), "wkt", ""),
+	    "PROJCRS[]");
 	done(&o);
 	o = judge("{'source':'2249'}", OUTSIDE, true);
 	assert_string_equal(help_code(o.errors, 0), "crs_implausible");
@@ -326,19 +356,25 @@ static void test_answers_judge(void **state)
 	static const struct {
 		const char *answer, *error, *warning;
 	} cases[] = {
-		{"{'code':'EPSG:2249','kind':'projected','fit':'inside','transform':true,'found':true}", "", ""},
-		{"{'code':'EPSG:2249','kind':'projected','fit':'unknown','found':true}", "", ""},
-		{"{'code':'EPSG:2249','found':false}", "srs_unknown", ""},
-		{"{'code':'EPSG:2249','kind':'vertical','found':true}", "srs_kind", ""},
-		{"{'code':'EPSG:2249','kind':'other','found':true}", "srs_kind", ""},
-		{"{'code':'EPSG:2249','kind':'projected','found':true,'transform':false}", "srs_transform", ""},
-		{"{'code':'EPSG:2249','kind':'projected','found':true,'deprecated':true,'replaced_by':'EPSG:6492'}", "", "crs_deprecated"},
-		{"{'code':'EPSG:2249','kind':'projected','found':true,'fit':'impossible'}", "", "crs_implausible"},
+	    {"{'code':'EPSG:2249','kind':'projected','fit':'inside','transform':true,'found':true}",
+	        "", ""},
+	    {"{'code':'EPSG:2249','kind':'projected','fit':'unknown','found':true}", "", ""},
+	    {"{'code':'EPSG:2249','found':false}", "srs_unknown", ""},
+	    {"{'code':'EPSG:2249','kind':'vertical','found':true}", "srs_kind", ""},
+	    {"{'code':'EPSG:2249','kind':'other','found':true}", "srs_kind", ""},
+	    {"{'code':'EPSG:2249','kind':'projected','found':true,'transform':false}",
+	        "srs_transform", ""},
+	    {"{'code':'EPSG:2249','kind':'projected','found':true,'deprecated':true,'replaced_by':'EPSG:6492'}",
+	        "", "crs_deprecated"},
+	    {"{'code':'EPSG:2249','kind':'projected','found':true,'fit':'impossible'}", "",
+	        "crs_implausible"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEAN_FREE char *answers = mem_printf("[{'answers':[%s],'target':{'found':true,'kind':'projected'}}]", cases[i].answer);
+		CLEAN_FREE char *answers = mem_printf(
+		    "[{'answers':[%s],'target':{'found':true,'kind':'projected'}}]",
+		    cases[i].answer);
 		struct outcome o = judge("{'source':'2249','target':'3857'}", answers, false);
 
 		assert_string_equal(help_code(o.errors, 0), cases[i].error);
@@ -365,7 +401,8 @@ static void test_answers_judge_the_target(void **state)
 static void test_stored_choice_decides_the_import(void **state)
 {
 	struct session *s = help_session("gpkg", THREE);
-	json_object *errors, *plan = check(s, "{'source':'EPSG:2249','layer':['a','b']}", &errors), *input = NULL, *warnings = NULL;
+	json_object *errors, *plan = check(s, "{'source':'EPSG:2249','layer':['a','b']}", &errors),
+	                     *input = NULL, *warnings = NULL;
 	char buf[48];
 
 	(void)state;
@@ -383,15 +420,17 @@ static void test_stored_choice_decides_the_import(void **state)
 
 /* ---- tables and the page */
 
-#define TABLE "{'layers':[{'i':0,'name':'cities','kind':'table','geometry':'None','selected':true,'dialect':{'delimiter':','}," \
-	      NO_CRS ",'columns':[{'i':0,'name':'x','original':'x','type':'real','min':8.2,'max':14.9}," \
-	      "{'i':1,'name':'lat','original':'lat','type':'real','min':36.5,'max':47.0}," \
-	      "{'i':2,'name':'wkt','original':'wkt','type':'text','geom':{'format':'EWKT','ok':3,'srid':3857}}]}]," \
-	      "'input':{'csv':{'geometry':'%s','lat_i':1,'lng_i':0,'geom_i':2}}}"
+#define TABLE                                                                                                                    \
+	"{'layers':[{'i':0,'name':'cities','kind':'table','geometry':'None','selected':true,'dialect':{'delimiter':','}," NO_CRS \
+	",'columns':[{'i':0,'name':'x','original':'x','type':'real','min':8.2,'max':14.9},"                                      \
+	"{'i':1,'name':'lat','original':'lat','type':'real','min':36.5,'max':47.0},"                                             \
+	"{'i':2,'name':'wkt','original':'wkt','type':'text','geom':{'format':'EWKT','ok':3,'srid':3857}}]}],"                    \
+	"'input':{'csv':{'geometry':'%s','lat_i':1,'lng_i':0,'geom_i':2}}}"
 
 static void test_tables_take_their_geometry_from_columns(void **state)
 {
-	CLEAN_FREE char *pair = mem_printf(TABLE, "latlng"), *column = mem_printf(TABLE, "column"), *none = mem_printf(TABLE, "none");
+	CLEAN_FREE char *pair = mem_printf(TABLE, "latlng"), *column = mem_printf(TABLE, "column"),
+	                *none = mem_printf(TABLE, "none");
 	struct session *s = help_session("csv", pair);
 	double e[4];
 	char buf[48];
@@ -408,7 +447,8 @@ static void test_tables_take_their_geometry_from_columns(void **state)
 	s = help_session("csv", none);
 	assert_false(srs_layer_has_geometry(s, session_layer(s, 0)));
 	session_free(s);
-	s = help_session("tif", "{'layers':[{'i':0,'name':'relief','kind':'raster','geometry':'None'," WGS84 "}]}");
+	s = help_session("tif",
+	    "{'layers':[{'i':0,'name':'relief','kind':'raster','geometry':'None'," WGS84 "}]}");
 	assert_true(srs_layer_has_geometry(s, session_layer(s, 0)));
 	session_free(s);
 }
@@ -422,9 +462,13 @@ static void test_model_shows_choices(void **state)
 	(void)state;
 	assert_int_equal(json_len(json_arr(m, "layers")), 3);
 	assert_true(json_bool(m, "required", false));
-	assert_string_equal(json_str(json_object_array_get_idx(json_arr(m, "layers"), 0), "source", ""), "EPSG:4326");
-	assert_true(json_bool(json_object_array_get_idx(json_arr(m, "layers"), 1), "needs_crs", false));
-	assert_false(json_bool(json_object_array_get_idx(json_arr(m, "layers"), 2), "selected", true));
+	assert_string_equal(
+	    json_str(json_object_array_get_idx(json_arr(m, "layers"), 0), "source", ""),
+	    "EPSG:4326");
+	assert_true(
+	    json_bool(json_object_array_get_idx(json_arr(m, "layers"), 1), "needs_crs", false));
+	assert_false(
+	    json_bool(json_object_array_get_idx(json_arr(m, "layers"), 2), "selected", true));
 	json_object_put(m);
 	session_free(s);
 	s = help_session("csv", pair);
