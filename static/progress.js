@@ -1,0 +1,60 @@
+/*
+ * The progress page asks for news by itself and moves on when the work has ended.
+ */
+(function () {
+	"use strict";
+	const card = document.getElementById("progress");
+	if (!card || !window.fetch)
+		return;
+	const bar = document.getElementById("bar"), message = document.getElementById("message"), layer = document.getElementById("layer");
+	const percent = document.getElementById("percent"), rows = document.getElementById("rows");
+	let failures = 0, last = "";
+
+	function later(ms) {
+		setTimeout(poll, Math.min(Math.max(Number(ms) || 1000, 300), 10000));
+	}
+
+	function text(element, value) {
+		/* A status that says the same again would be read aloud again. */
+		if (element.textContent !== value)
+			element.textContent = value;
+	}
+
+	function show(news) {
+		const done = news.progress > 0 ? news.progress.toLocaleString() : "";
+		bar.value = news.percent;
+		text(message, news.message);
+		text(layer, news.layer || "");
+		/* Listeners get every tenth percent, the bar all of them. */
+		const tenth = Math.floor(news.percent / 10) * 10 + " %";
+		if (tenth !== last)
+			text(percent, news.percent + " %");
+		last = tenth;
+		text(rows, done && (news.total > 0 ? done + " / " + news.total.toLocaleString() : done) + " " + card.dataset.wordRows);
+	}
+
+	async function poll() {
+		try {
+			const answer = await fetch(card.dataset.poll, { headers: { Accept: "application/json" }, credentials: "same-origin", cache: "no-store" });
+			if (answer.status === 401 || answer.status === 404 || answer.status === 410) {
+				location.assign(card.dataset.next);
+				return;
+			}
+			const news = await answer.json();
+			failures = 0;
+			if (news.state !== "RUNNING") {
+				/* The address that always knows the next page. */
+				location.replace(card.dataset.next);
+				return;
+			}
+			show(news);
+			later(news.poll_after_ms);
+		} catch (e) {
+			/* The network is away for a moment: the work is not. */
+			failures++;
+			later(1000 * Math.pow(2, Math.min(failures, 4)));
+		}
+	}
+
+	later(card.dataset.after);
+})();
