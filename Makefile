@@ -51,7 +51,7 @@ SYS_admin    := $(SYS_worker)
 
 PROGRAMS := $(B)/slipway.fcgi $(B)/slipway-worker $(B)/slipway-geo $(B)/slipway
 
-.PHONY: all run deps check unit clean lint asan valgrind fuzz soak bench
+.PHONY: all run deps check unit clean lint asan valgrind fuzz crash soak bench
 all: $(PROGRAMS)
 
 # Builds, then serves the wizard on http://127.0.0.1:8080/ with its data in var/ and prints a login link.
@@ -61,7 +61,7 @@ run: all
 # Installs what tests need, builds and runs all of them; closes with "N passed, N failed".
 check:
 	@sh tests/deps.sh check
-	@$(MAKE) --no-print-directory -j2 all unit fuzz-replay >$(B).log 2>&1 || { tail -40 $(B).log; exit 1; }
+	@$(MAKE) --no-print-directory -j2 all unit crash >$(B).log 2>&1 || { tail -40 $(B).log; exit 1; }
 	@/usr/bin/python3 tests/run.py $(B)
 
 $(B)/slipway.fcgi: $(B)/o/main/cgi.o $(foreach f,views $(NEED_views),$(call lib,$f))
@@ -124,7 +124,31 @@ endef
 $(foreach f,$(FOLDERS),$(eval $(call UNIT_RUN,$f)))
 unit: $(UNIT_BIN)
 
+# ---- crash loops in C link the store: $(B)/crash/gate_kill
+$(B)/crash/%: tests/crash/%.c $(foreach f,$(NEED_upload),$(call lib,$f))
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALLC) $(LDFLAGS) -o $@ $< $(foreach f,$(NEED_upload),$(call lib,$f)) $(SYS_upload)
+crash: $(patsubst tests/crash/%.c,$(B)/crash/%,$(wildcard tests/crash/*.c))
+
+# ---- fuzzing: the committed inputs are replayed in every check, `make fuzz` looks for new ones
+FUZZ_S ?= 600
+fuzz:
+	@B=$(B) sh tests/fuzz/run.sh fuzz $(FUZZ_S)
+
+# ---- the same tests under sanitizers and valgrind; the kill loops run without
+asan:
+	@$(MAKE) --no-print-directory -j2 B=$(B)-asan OPT="-O1 -g" HARDEN= SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined" all unit
+	@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 /usr/bin/python3 tests/run.py $(B)-asan unit
+valgrind: all unit
+	@sh tests/valgrind.sh $(B)
+lint:
+	@/usr/bin/python3 tests/run.py $(B) lint
+soak: all
+	@/usr/bin/python3 tests/crash/soak.py
+bench: all
+	@/usr/bin/python3 bench/run.py $(B)
+
 clean:
-	rm -rf $(B)
+	rm -rf $(B) $(B)-asan
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -23,18 +23,13 @@ def programs(build, group):
             if not path.endswith(".d") and os.access(path, os.X_OK):
                 yield os.path.relpath(path, build), [path], 300
     elif group == "fuzz":
-        for target in sorted(glob.glob(f"{build}/fuzz/replay_*")):
-            if path_is_program(target):
-                corpus = os.path.join(TOP, "tests/fuzz/corpus", os.path.basename(target)[len("replay_"):])
-                yield os.path.relpath(target, build), [target, corpus], 120
+        yield "tests/fuzz corpora", ["sh", os.path.join(TOP, "tests/fuzz/run.sh"), "replay"], 600
     else:
         limit = {"lint": 120, "jail": 600, "http": 900, "browser": 900, "crash": 900}[group]
+        if group == "crash":
+            yield "tests/crash/gate_kill", [f"{build}/crash/gate_kill", "--seconds", "15", "--kills", "60"], 120
         for path in py(f"tests/{group}/test_*.py"):
             yield os.path.relpath(path, TOP), [PYTHON, path], limit
-
-
-def path_is_program(path):
-    return os.path.isfile(path) and os.access(path, os.X_OK) and not path.endswith(".d")
 
 
 def run(name, command, limit, env):
@@ -47,6 +42,10 @@ def run(name, command, limit, env):
         text, status = (late.stdout or b"").decode("utf-8", "replace") + f"\n(over {limit} s)", -1
     good = len(re.findall(r"^ok\b", text, re.M))
     bad = len(re.findall(r"^not ok\b", text, re.M))
+    ran = re.search(r"^Ran (\d+) tests?", text, re.M)      # Python's unittest counts by itself
+    if ran:
+        worse = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", text))
+        good, bad = good + int(ran[1]) - worse - sum(int(n) for n in re.findall(r"skipped=(\d+)", text)), bad + worse
     if status != 0 and bad == 0:
         bad = 1
     if status == 0 and good + bad == 0:
@@ -62,7 +61,7 @@ def run(name, command, limit, env):
 def main():
     build = os.path.abspath(sys.argv[1])
     groups = sys.argv[2:] or ["lint", "unit", "fuzz", "jail", "http", "browser", "crash"]
-    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", SLIPWAY_BUILD=build, B=build, PYTHONDONTWRITEBYTECODE="1")
+    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", SLIPWAY_BUILD=build, SLIPWAY_GEO=f"{build}/slipway-geo", B=build, PYTHONDONTWRITEBYTECODE="1")
     good = bad = 0
     for group in groups:
         for name, command, limit in programs(build, group):
