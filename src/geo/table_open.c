@@ -103,8 +103,11 @@ static enum err open_csv(struct job *job, const struct source *src, const json_o
 	return rows_open_csv(job, src, t->charset, &t->dialect, &t->rows);
 }
 
-/* The first records of a sheet as delimited text, so that one rule judges all headers. */
-static char *sheet_as_text(struct rows *rows, size_t *ret_len)
+/*
+ * The first records of a sheet as delimited text, so that one rule judges all headers.  NUMBERS gets the row number of
+ * each, for there may be gaps.
+ */
+static char *sheet_as_text(struct rows *rows, size_t *ret_len, int64_t numbers[ROWS_TO_GUESS])
 {
 	char *text = NULL;
 	FILE *f = open_memstream(&text, ret_len);
@@ -115,6 +118,7 @@ static char *sheet_as_text(struct rows *rows, size_t *ret_len)
 		mem_die();
 	(void)fputs("sep=,\n", f);
 	for (int i = 0; i < ROWS_TO_GUESS && rows_next(rows, &cells, &n) == ROWS_ROW; i++) {
+		numbers[i] = rows_row(rows);
 		for (size_t k = 0; k < n; k++) {
 			(void)fputs(k > 0 ? ",\"" : "\"", f);
 			for (size_t c = 0; c < cells[k].len && c < 1000; c++)
@@ -132,6 +136,8 @@ static enum err open_book(struct job *job, const struct source *src, const json_
     struct table *t)
 {
 	CLEAN_FREE char *text = NULL;
+	int64_t numbers[ROWS_TO_GUESS] = { 0 };
+	const char *header = json_str(dialect, "header", "auto");
 	size_t len = 0;
 	enum err err;
 
@@ -141,10 +147,12 @@ static enum err open_book(struct job *job, const struct source *src, const json_
 	    (err = book_choose(job, src, t->book, sheet, &t->sheet)) != ERR_OK ||
 	    (err = rows_open_sheet(job, src, t->book, t->sheet, &t->rows)) != ERR_OK)
 		return err;
-	text = sheet_as_text(t->rows, &len);
+	text = sheet_as_text(t->rows, &len, numbers);
 	rows_free(t->rows);
 	t->rows = NULL;
 	settle_dialect(text, len, false, dialect, t);
+	if (text_ieq(header, "auto") && t->dialect.header_row > 0 && t->dialect.header_row <= ROWS_TO_GUESS)
+		t->dialect.header_row = numbers[t->dialect.header_row - 1];
 	t->one_column = false;
 	t->charset = "UTF-8";
 	t->charset_source = "utf-8";
