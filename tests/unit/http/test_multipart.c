@@ -297,6 +297,43 @@ static void test_multipart_heads(void **state)
 	expect_head("Content-Transfer-Encoding: BINARY\r\n", "x=d;");
 }
 
+static void test_multipart_parameter_spelling(void **state)
+{
+	static const struct {
+		const char *params, *want;
+	} rows[] = {
+	    {"name=f; filename=a.csv", "[f|a.csv|-|d];"},
+	    {" NAME = \"f\" ;; x=y ; FileName = a", "[f|a|-|d];"},
+	    {"name=\"a%0d%0A%2\"", "a\r\n%2=d;"},
+	    {"name=\"f\\\\g\"", "f\\g=d;"},
+	    {"name=\"\xD6\xD0\"", "中=d;"},
+	    {"name=\"\xFF\"", "400"},
+	    {"name", "400"},
+	    {"name=f; x", "400"},
+	    {"name=f; =x", "400"},
+	    {"name=f\"g", "400"},
+	    {"name=f g", "400"},
+	    {"name=\"f\"g", "400"},
+	    {"name=\"f\"; filename*=x", "400"},
+	    {"name=\"f\"; filename*=UTF-8'en", "400"},
+	    {"name=\"f\"; filename*=UTF-8''", ""},
+	    {"name=\"f\"; x=\"\"; name*=UTF-8''g", "f=d;"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		expect_part(rows[i].params, rows[i].want);
+	expect_head("Content-Type: a/b\r\nContent-Type: a/b\r\n", "400");
+	expect_head("Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: 7bit\r\n",
+		    "400");
+	expect_head("Bad Name: x\r\n", "400");
+	expect_head("X(y): x\r\n", "400");
+	expect_head(": x\r\n", "400");
+	expect_head("X-Blank \t:\t y \t\r\n", "x=d;");
+	expect_head("X: a\rb\r\n", "400");
+	expect_head("\tfolded\r\n", "400");
+}
+
 /* Row 30: names are only labels, whatever stands in them; cleaning is the receiver's. */
 static void test_multipart_hostile_names_stay_text(void **state)
 {
@@ -466,6 +503,7 @@ int main(void)
 	    cmocka_unit_test(test_multipart_framing),
 	    cmocka_unit_test(test_multipart_near_delimiters_are_data),
 	    cmocka_unit_test(test_multipart_heads),
+	    cmocka_unit_test(test_multipart_parameter_spelling),
 	    cmocka_unit_test(test_multipart_hostile_names_stay_text),
 	    cmocka_unit_test(test_multipart_limits),
 	    cmocka_unit_test(test_multipart_fields_are_utf8),

@@ -8,14 +8,20 @@
 #include <unistd.h>
 
 #include "http/reply.h"
+#include "http/template.h"
 
-static char *finish(struct test_request *t, struct reply *r)
+static char *finish_with(struct test_request *t, struct reply *r, struct pages *pages)
 {
-	reply_send(r, &t->req, NULL);
+	reply_send(r, &t->req, pages);
 	reply_done(r);
 	assert_int_equal(fclose(t->out_file), 0);
 	t->out_file = NULL;
 	return t->out;
+}
+
+static char *finish(struct test_request *t, struct reply *r)
+{
+	return finish_with(t, r, NULL);
 }
 
 static void begin(struct test_request *t, const char *method)
@@ -373,6 +379,157 @@ static void test_reply_interim_only_where_it_may(void **state)
 	pairs_done(&headers);
 }
 
+/* A folder with one page and no words but one. */
+static struct pages *pages_of(char *dir, const char *template)
+{
+	struct pages *pages;
+	struct error error = {0};
+	const char *const files[][2] = {
+	    {"text.en", "a = b\n"}, {"text.zh", "a = c\n"}, {"page.html", template}};
+
+	assert_non_null(mkdtemp(dir));
+	for (size_t i = 0; i < 3; i++) {
+		CLEAN_FREE char *path = mem_printf("%s/%s", dir, files[i][0]);
+		FILE *f = fopen(path, "w");
+		assert_non_null(f);
+		fputs(files[i][1], f);
+		assert_int_equal(fclose(f), 0);
+	}
+	assert_int_equal(pages_load(dir, &pages, &error), ERR_OK);
+	return pages;
+}
+
+static void pages_end(struct pages *pages, const char *dir)
+{
+	CLEAN_FREE char *command = mem_printf("rm -r '%s'", dir);
+
+	pages_free(pages);
+	assert_int_equal(system(command), 0);
+}
+
+static void test_reply_pages(void **state)
+{
+	static const struct {
+		const char *tiles, *img;
+	} rows[] = {
+	    {"", "img-src 'self' data:;"},
+	    {"https://tile.example.org/{z}/{x}/{y}.png",
+	     "img-src 'self' data: https://tile.example.org;"},
+	    {"http://{s}.tile.example.org:8080/{z}",
+	     "img-src 'self' data: http://*.tile.example.org:8080;"},
+	    {"https://a.example; script-src *", "img-src 'self' data:;"},
+	    {"ftp://a.example/", "img-src 'self' data:;"},
+	    {"https://", "img-src 'self' data:;"},
+	};
+	char dir[] = "/tmp/slipway-test-XXXXXX";
+	struct pages *pages = pages_of(dir, "<p>{{t \"a\"}} {{x}}</p>\n");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct test_request t;
+		struct reply r;
+		begin(&t, "GET");
+		test_env(&t, "HTTP_ACCEPT_LANGUAGE", "zh");
+		t.config.tile_url = (char *)rows[i].tiles;
+		test_init(&t, "", 0);
+		reply_init(&r);
+		json_object *m = json_object_new_object();
+		json_set_str(m, "x", "<1>");
+		reply_model(&r, 400, "page", m);
+		r.format = FORMAT_HTML;
+		const char *a = finish_with(&t, &r, pages);
+		has(a, "Status: 400 Bad Request");
+		has(a, "Content-Type: text/html; charset=utf-8");
+		has(a, "X-Frame-Options: DENY");
+		has(a, "Cross-Origin-Opener-Policy: same-origin");
+		assert_non_null(
+		    strstr(a, "Content-Security-Policy: default-src 'none'; script-src 'self'; "
+			      "style-src 'self'; "));
+		if (strstr(a, rows[i].img) == NULL)
+			fail_msg("%s not in %s", rows[i].img, a);
+		assert_string_equal(body_of(a), "<p>c &lt;1&gt;</p>\n");
+		test_end(&t);
+	}
+	pages_end(pages, dir);
+}
+
+static void test_reply_page_that_fails_is_an_error(void **state)
+{
+	char dir[] = "/tmp/slipway-test-XXXXXX";
+	struct pages *pages = pages_of(dir, "<p>secret {{x}</p>");
+	struct test_request t;
+	struct reply r;
+
+	(void)state;
+	begin(&t, "GET");
+	test_init(&t, "", 0);
+	reply_init(&r);
+	reply_model(&r, 200, "page", json_object_new_object());
+	r.format = FORMAT_HTML;
+	const char *a = finish_with(&t, &r, pages);
+	has(a, "Status: 500 Internal Server Error");
+	has(a, "Content-Type: text/plain; charset=utf-8");
+	has_no(a, "secret");
+	has_no(a, dir);
+	test_end(&t);
+	pages_end(pages, dir);
+}
+
+/* Apache's mod_cgid loses an answer to a body that was not read. */
+static void test_reply_under_cgi_reads_the_body_first(void **state)
+{
+	(void)state;
+	for (int cgi = 0; cgi < 2; cgi++) {
+		struct test_request t;
+		struct reply r;
+		begin(&t, "POST");
+		test_env(&t, "CONTENT_LENGTH", "100000");
+		char *body = mem_alloc(100000);
+		test_init(&t, body, 100000);
+		t.wire->cgi = cgi == 1;
+		reply_init(&r);
+		reply_text(&r, 413, "text/plain; charset=utf-8", "too large");
+		r.close_early = true;
+		const char *a = finish(&t, &r);
+		has(a, "Status: 413 Content Too Large");
+		assert_int_equal(wire_received(t.wire), cgi == 1 ? 100000 : 0);
+		test_end(&t);
+		free(body);
+	}
+}
+
+static void test_reply_xml_roots(void **state)
+{
+	static const struct {
+		const char *model, *root, *want;
+	} rows[] = {
+	    {"{\"succeed\":true}", NULL, "<MethodResult><succeed>true</succeed></MethodResult>"},
+	    {"[1]", NULL, "<list><int>1</int></list>"},
+	    {"{\"a\":[[{}],1.5,false,null]}", "X",
+	     "<X><a><list><Object></Object></list><double>1.5</double><boolean>false</boolean></"
+	     "a></X>"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct test_request t;
+		struct reply r;
+		json_object *m = NULL;
+		begin(&t, "GET");
+		test_init(&t, "", 0);
+		reply_init(&r);
+		assert_int_equal(
+		    json_read(rows[i].model, strlen(rows[i].model), &json_limits_form, &m), ERR_OK);
+		reply_model(&r, 200, NULL, m);
+		r.format = FORMAT_XML;
+		r.xml_root = rows[i].root;
+		const char *a = finish(&t, &r);
+		has(a, "Content-Type: application/xml;charset=UTF-8");
+		assert_string_equal(strchr(body_of(a), '\n') + 1, rows[i].want);
+		test_end(&t);
+	}
+}
+
 static void test_reply_later_decision_replaces_the_first(void **state)
 {
 	struct test_request t;
@@ -406,6 +563,10 @@ int main(void)
 	    cmocka_unit_test(test_reply_static_files_may_be_kept),
 	    cmocka_unit_test(test_reply_lets_the_server_send),
 	    cmocka_unit_test(test_reply_interim_only_where_it_may),
+	    cmocka_unit_test(test_reply_pages),
+	    cmocka_unit_test(test_reply_page_that_fails_is_an_error),
+	    cmocka_unit_test(test_reply_under_cgi_reads_the_body_first),
+	    cmocka_unit_test(test_reply_xml_roots),
 	    cmocka_unit_test(test_reply_later_decision_replaces_the_first),
 	};
 

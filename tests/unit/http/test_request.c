@@ -385,6 +385,12 @@ static void test_request_believes_trusted_proxies_only(void **state)
 	address("127.0.0.1", "127.0.0.1", "unknown", NULL, "127.0.0.1", false);
 	address("127.0.0.1", "127.0.0.1", "1.2.3.4, evil\"<x>", NULL, "127.0.0.1", false);
 	address("127.0.0.1", "not an address", "1.2.3.4", NULL, "", false);
+	address("127.0.0.1", "127.0.0.1", "1.2.3.4,", NULL, "127.0.0.1", false);
+	address("127.0.0.1", "127.0.0.1", " \t1.2.3.4\t ", NULL, "1.2.3.4", false);
+	address("127.0.0.1", "127.0.0.1", "[2001:db8::1", NULL, "127.0.0.1", false);
+	address("nonsense, 10.0.0.1", "10.0.0.1", "1.2.3.4", "HTTPS", "1.2.3.4", true);
+	address("::1", "::1", "1.2.3.4, 11111111111111111111111111111111111111111111111111", NULL,
+		"::1", false);
 	address("127.0.0.1", "127.0.0.1", "127.0.0.1, 127.0.0.1", NULL, "127.0.0.1", false);
 }
 
@@ -464,6 +470,23 @@ static void test_negotiate_q(void **state)
 			"application/xhtml+xml"),
 	    1000);
 	assert_int_equal(negotiate_q(",, ;q=0.4,", "text/html"), -1);
+}
+
+static void test_negotiate_odd_spellings(void **state)
+{
+	(void)state;
+	assert_int_equal(negotiate_q("a/b;q=0", "a/b"), 0);
+	assert_int_equal(negotiate_q("a/b;q=1", "a/b"), 1000);
+	assert_int_equal(negotiate_q("a/b;q=1.", "a/b"), 1000);
+	assert_int_equal(negotiate_q("a/b;Q=0.5;x=y;z", "a/b"), 500);
+	assert_int_equal(negotiate_q("a/b; q=0.5 ;", "a/b"), 500);
+	assert_int_equal(negotiate_q("a/b;q=0.1234", "a/b"), 0);
+	assert_int_equal(negotiate_q("a/b;q=2", "a/b"), 0);
+	assert_int_equal(negotiate_q("a/b;q=05", "a/b"), 0);
+	assert_int_equal(negotiate_q("a/b;q=0.x", "a/b"), 0);
+	assert_int_equal(negotiate_q("a/b;q=0.2, a/b;q=0.7, a/b;q=0.3", "a/b"), 700);
+	assert_int_equal(negotiate_q("", "a/b"), -1);
+	assert_int_equal(negotiate_q("a/bc, a/", "a/b"), -1);
 }
 
 static void range(const char *header, int64_t size, bool counts, int64_t first, int64_t last)
@@ -555,6 +578,7 @@ int main(void)
 	    cmocka_unit_test(test_request_https),
 	    cmocka_unit_test(test_request_language),
 	    cmocka_unit_test(test_negotiate_q),
+	    cmocka_unit_test(test_negotiate_odd_spellings),
 	    cmocka_unit_test(test_range_one_only),
 	    cmocka_unit_test(test_request_body_types),
 	};
