@@ -378,8 +378,8 @@ enum err store_check(struct store *store, bool repair, bool migrate, FILE *out, 
 		err = copy_scratch(store->place.data_dir, "check", &fresh_dir, error);
 	if (err == ERR_OK)
 		err = examine(c, dir, fresh_dir, error);
-	env_drop(&c->copy);
-	env_drop(&c->fresh);
+	(void)env_close(&c->copy);
+	(void)env_close(&c->fresh);
 	if (err == ERR_OK && repair)
 		err = rebuild(c, error);
 	copy_remove(dir);

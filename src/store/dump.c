@@ -168,8 +168,7 @@ enum err store_dump(struct store *store, const char *const *tables, bool secrets
 	}
 	if (err == ERR_OK && fflush(out) != 0)
 		err = error_errno(error, ERR_IO, "dump: writing");
-	if (env.dbenv != NULL)
-		(void)env_close(&env);
+	(void)env_close(&env);
 	copy_remove(dir);
 	return err;
 }
@@ -336,7 +335,7 @@ enum err store_load(struct store *store, FILE *in, struct error *error)
 	if (err == ERR_OK)
 		err = copy_close(&env, error);
 	else
-		env_drop(&env);
+		(void)env_close(&env);
 	/* All or nothing: what was built beside takes the place of the empty store in one step. */
 	if (err == ERR_OK)
 		err = copy_install(&store->gate, &store->env, store->place.data_dir, dir, true, &old, error);

@@ -1,12 +1,14 @@
 /*
  * Goal: processes of all kinds are killed inside and outside the gate for a while; afterwards no acknowledged commit is
  * missing, no record is torn, the shared counter is the sum of the others, nobody waited too long, and `check` finds
- * nothing.  Cases 1-7 of contracts/store.md 16.
+ * nothing.  Cases 1-7, 9, 10 and 26 of contracts/store.md 16.
  *
  *   gate_kill [--seconds 20] [--processes 12] [--threads 3] [--bytes 200] [--nosync] [--disk] [--every 15-100]
  *             [--kills 200] [--max-wait 5000] [--max-recovery 1000]
+ *             [--cut-gate MS] [--cut-regions MS] [--backup MS]
  *
- * --kills: fewer than that is a failure; --every: milliseconds between kills; --disk: regions in the data directory.
+ * --cut-gate, --cut-regions: spoil the gate file or delete regions every so often; --backup: take one every so often
+ * and prove that it holds all that was acknowledged before.  --kills: fewer than that is a failure; --every: milliseconds between kills; --disk: regions in the data directory.
  * Exit status 0 = all is well.
  */
 #include <errno.h>
@@ -36,13 +38,14 @@ static const char *const kind_names[] = {"front", "cgi", "worker"};
 struct options {
 	int64_t seconds, processes, threads, bytes, kills, max_wait_ms, max_recovery_ms;
 	int64_t every_min_ms, every_max_ms;
+	int64_t cut_gate_ms, cut_regions_ms, backup_ms;    /* 0 = never */
 	bool nosync, disk;
 };
 
 /* What survives the processes. */
 struct shared {
 	atomic_llong acknowledged[WRITERS_MAX];
-	atomic_llong commits, errors, busy, worn;
+	atomic_llong commits, errors, busy, worn, backups;
 	atomic_llong longest_ms;           /* of any pass */
 	atomic_llong longest_recovery_ms;  /* of a pass that recovered */
 	atomic_bool stop;
@@ -234,6 +237,133 @@ static pid_t start(struct world *world, int slot)
 	_exit(0);
 }
 
+/* ---- spoiling what the gate relies on */
+
+static void cut_gate(struct world *world, int n)
+{
+	CLEAN_FREE char *path = mem_printf("%s/gate", world->dir);
+	CLEAN_FREE char *other = mem_printf("%s/gate.other", world->dir);
+
+	if (n % 3 == 0) {
+		(void)!truncate(path, 10);
+	} else if (n % 3 == 1) {
+		(void)unlink(path);
+	} else {
+		int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+		(void)!write(fd, "not a gate", 10);
+		(void)close(fd);
+		(void)rename(other, path);
+	}
+}
+
+static void cut_regions(struct world *world, int n)
+{
+	CLEAN_FREE char *path = mem_printf("%s/__db.00%d", world->regions, n % 3 + 1);
+
+	(void)unlink(path);
+}
+
+/* ---- the account */
+
+struct account {
+	struct world *world;
+	int64_t wanted[WRITERS_MAX];   /* what was acknowledged */
+	int64_t lost, torn, sum, all;
+};
+
+static void note_acknowledged(struct account *a)
+{
+	for (int i = 0; i < WRITERS_MAX; i++)
+		a->wanted[i] = atomic_load(&a->world->shared->acknowledged[i]);
+}
+
+static enum err take_account(struct pass *p, void *arg)
+{
+	struct account *a = arg;
+
+	a->lost = a->torn = a->sum = 0;
+	for (int i = 0; i < WRITERS_MAX; i++) {
+		CLEAN_JSON json_object *record = NULL;
+		char name[32];
+		int64_t stored;
+		enum err err;
+
+		(void)snprintf(name, sizeof(name), "w%d", i);
+		err = counter_add(p, name, 0, &stored);
+		if (err != ERR_OK)
+			return err;
+		a->sum += stored;
+		if (stored < a->wanted[i])
+			a->lost += a->wanted[i] - stored;
+		if (stored == 0)
+			continue;
+		err = record_get(p, TABLE_MAIL, name, strlen(name), &record);
+		if (err != ERR_OK)
+			return err;
+		if (json_int(record, "first", -1) != stored || json_int(record, "last", -1) != stored)
+			a->torn++;
+	}
+	return counter_add(p, "all", 0, &a->all);
+}
+
+/* ---- backups while all this goes on */
+
+/* Restore DIR into a store of its own and take its account. */
+static bool prove_backup(struct world *world, struct account *a, const char *dir)
+{
+	CLEAN_FREE char *restored = mem_printf("%s.restored", dir);
+	CLEAN_FREE char *regions = mem_printf("%s/regions", restored);
+	struct config config = world->config;
+	struct error error = {0};
+	struct store *store = NULL;
+	bool good = false;
+
+	config.data_dir = restored;
+	config.store_regions = regions;
+	config.store_ballast = 0;
+	if (store_restore(&config, dir, false, &error) == ERR_OK &&
+	    store_open(&config, true, &store, &error) == ERR_OK) {
+		good = store_pass(store, PASS_READ, "account", take_account, a, &error) == ERR_OK && a->lost == 0 &&
+		       a->torn == 0 && a->sum == a->all;
+		store_close(store);
+	}
+	if (!good)
+		(void)fprintf(stderr, "backup: %lld lost, %lld torn, sum %lld of %lld; %s\n", (long long)a->lost,
+		    (long long)a->torn, (long long)a->sum, (long long)a->all, error.text);
+	(void)fs_remove_tree(AT_FDCWD, restored, NULL);
+	return good;
+}
+
+/* A process of its own: passes of the killer must not hold it up. */
+static void run_backups(struct world *world)
+{
+	int status = 0;
+
+	while (!atomic_load(&world->shared->stop)) {
+		CLEAN_FREE char *dir = mem_printf("/dev/shm/%s.backup", strrchr(world->dir, '/') + 1);
+		struct account *a = mem_alloc(sizeof(*a));
+		struct store *store = open_store(world, true);
+		struct error error = {0};
+
+		a->world = world;
+		note_acknowledged(a);
+		if (store_backup(store, dir, &error) != ERR_OK) {
+			(void)fprintf(stderr, "backup: %s\n", error.text);
+			status = 4;
+		} else if (prove_backup(world, a, dir)) {
+			(void)atomic_fetch_add(&world->shared->backups, 1);
+		} else {
+			status = 5;
+		}
+		store_close(store);
+		(void)fs_remove_tree(AT_FDCWD, dir, NULL);
+		free(a);
+		clock_sleep_ms(world->options.backup_ms);
+	}
+	_exit(status);
+}
+
 /* ---- killing */
 
 static int64_t between(int64_t min, int64_t max)
@@ -268,14 +398,23 @@ static bool respawn(struct world *world, pid_t *pids, int64_t *ret_kills)
 static bool kill_for_a_while(struct world *world, int64_t *ret_kills)
 {
 	const struct options *o = &world->options;
-	int64_t until = clock_mono_ms() + o->seconds * 1000;
-	pid_t pids[WRITERS_MAX] = {0};
+	int64_t start_ms = clock_mono_ms(), until = start_ms + o->seconds * 1000, patience;
+	int64_t n_gate = 0, n_regions = 0;
+	pid_t pids[WRITERS_MAX] = {0}, backup = 0;
 	bool good = true;
-	int64_t patience;
+	int status = 0;
 
 	for (int i = 0; i < (int)o->processes; i++)
 		pids[i] = start(world, i);
+	if (o->backup_ms > 0 && (backup = fork()) == 0)
+		run_backups(world);
 	while (clock_mono_ms() < until) {
+		int64_t gone_ms = clock_mono_ms() - start_ms;
+
+		if (o->cut_gate_ms > 0 && gone_ms / o->cut_gate_ms > n_gate)
+			cut_gate(world, (int)n_gate++);
+		if (o->cut_regions_ms > 0 && gone_ms / o->cut_regions_ms > n_regions)
+			cut_regions(world, (int)n_regions++);
 		clock_sleep_ms(between(o->every_min_ms, o->every_max_ms));
 		(void)kill(pids[random() % o->processes], SIGKILL);
 		good = respawn(world, pids, ret_kills) && good;
@@ -292,44 +431,9 @@ static bool kill_for_a_while(struct world *world, int64_t *ret_kills)
 			clock_sleep_ms(5);
 		}
 	}
+	if (backup > 0 && waitpid(backup, &status, 0) == backup && status != 0)
+		good = false;
 	return good;
-}
-
-/* ---- the account */
-
-struct account {
-	struct world *world;
-	int64_t lost, torn, sum, all;
-};
-
-static enum err take_account(struct pass *p, void *arg)
-{
-	struct account *a = arg;
-	struct account fresh = {.world = a->world};
-
-	*a = fresh;
-	for (int i = 0; i < WRITERS_MAX; i++) {
-		CLEAN_JSON json_object *record = NULL;
-		char name[32];
-		int64_t stored;
-		enum err err;
-
-		(void)snprintf(name, sizeof(name), "w%d", i);
-		err = counter_add(p, name, 0, &stored);
-		if (err != ERR_OK)
-			return err;
-		a->sum += stored;
-		if (stored < atomic_load(&a->world->shared->acknowledged[i]))
-			a->lost += atomic_load(&a->world->shared->acknowledged[i]) - stored;
-		if (stored == 0)
-			continue;
-		err = record_get(p, TABLE_MAIL, name, strlen(name), &record);
-		if (err != ERR_OK)
-			return err;
-		if (json_int(record, "first", -1) != stored || json_int(record, "last", -1) != stored)
-			a->torn++;
-	}
-	return counter_add(p, "all", 0, &a->all);
 }
 
 static bool report(struct world *world, int64_t kills, int64_t first_epoch, bool good)
@@ -342,17 +446,19 @@ static bool report(struct world *world, int64_t kills, int64_t first_epoch, bool
 	int findings = -1;
 	int64_t recoveries;
 
+	note_acknowledged(&a);
 	if (store_pass(store, PASS_READ, "account", take_account, &a, &error) != ERR_OK ||
 	    store_check(store, false, false, stderr, &findings, &error) != ERR_OK) {
 		(void)fprintf(stderr, "account: %s\n", error.text);
 		good = false;
 	}
 	store_close(store);
-	recoveries = epoch_of(world) - first_epoch;
-	(void)printf("%lld kills, %lld commits, %lld recoveries, %lld worn out: %lld lost, %lld torn, sum %lld of "
+	/* A lost gate file begins a new count. */
+	recoveries = world->options.cut_gate_ms > 0 ? -1 : epoch_of(world) - first_epoch;
+	(void)printf("%lld kills, %lld commits, %lld recoveries, %lld worn out, %lld backups: %lld lost, %lld torn, sum %lld of "
 	    "%lld, %lld busy, %lld errors, longest pass %lld ms, slowest recovery %lld ms, %d findings\n",
 	    (long long)kills, atomic_load(&s->commits), (long long)recoveries,
-	    atomic_load(&s->worn), (long long)a.lost, (long long)a.torn, (long long)a.sum, (long long)a.all, atomic_load(&s->busy),
+	    atomic_load(&s->worn), atomic_load(&s->backups), (long long)a.lost, (long long)a.torn, (long long)a.sum, (long long)a.all, atomic_load(&s->busy),
 	    atomic_load(&s->errors), atomic_load(&s->longest_ms), atomic_load(&s->longest_recovery_ms), findings);
 	return good && a.lost == 0 && a.torn == 0 && a.sum == a.all && a.all > 0 && findings == 0 &&
 	       atomic_load(&s->errors) == 0 && atomic_load(&s->busy) == 0 && kills >= o->kills &&
@@ -367,6 +473,8 @@ static bool read_options(int argc, char **argv, struct options *o)
 	    {"threads", required_argument, NULL, 't'},      {"bytes", required_argument, NULL, 'b'},
 	    {"kills", required_argument, NULL, 'k'},        {"max-wait", required_argument, NULL, 'w'},
 	    {"max-recovery", required_argument, NULL, 'r'}, {"every", required_argument, NULL, 'e'},
+	    {"cut-gate", required_argument, NULL, 'G'},     {"cut-regions", required_argument, NULL, 'R'},
+	    {"backup", required_argument, NULL, 'B'},
 	    {"nosync", no_argument, NULL, 'n'},             {"disk", no_argument, NULL, 'd'},
 	    {NULL, 0, NULL, 0},
 	};
@@ -383,6 +491,9 @@ static bool read_options(int argc, char **argv, struct options *o)
 		case 'k': o->kills = n; break;
 		case 'w': o->max_wait_ms = n; break;
 		case 'r': o->max_recovery_ms = n; break;
+		case 'G': o->cut_gate_ms = n; break;
+		case 'R': o->cut_regions_ms = n; break;
+		case 'B': o->backup_ms = n; break;
 		case 'n': o->nosync = true; break;
 		case 'd': o->disk = true; break;
 		case 'e':

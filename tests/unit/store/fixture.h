@@ -71,6 +71,13 @@ static inline int fixture_teardown(void **state)
 	return 0;
 }
 
+/* Berkeley DB leaks what a panicked handle held (store.md 1): known, and bounded by the eight drops. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libdb-5.3.so";
+}
+
 /* A pass that must have the result WANT. */
 static inline void run_want(struct fixture *f, enum pass_kind kind, pass_fn *fn, void *arg, enum err want)
 {
