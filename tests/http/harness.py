@@ -72,7 +72,8 @@ class Server:
         self.port = free_port()
         self.conf = os.path.join(self.dir, "slipway.conf")
         with open(self.conf, "w") as f:
-            f.write(f"[server]\nprocesses = {processes}\n[upload]\nmin_free = 64M\n{config}\n")
+            # Named, because BUILD may stand anywhere.
+            f.write(f"[server]\nprocesses = {processes}\ntemplate_dir = {TOP}/templates\nstatic_dir = {TOP}/static\n[upload]\nmin_free = 64M\n{config}\n")
         os.chmod(self.conf, 0o644)
         self.log_path = os.path.join(self.dir, "log")
         self.process = None
