@@ -270,8 +270,10 @@ static json_object *layer_json(struct pass *p, int64_t index)
 	json_set(json_set(preview, "columns", names), "rows", json_object_get(p->preview));
 	json_set(l, "preview", json_set_int(preview, "total_rows", p->count));
 	json_set(l, "dialect", table_dialect_json(&p->t));
-	json_set(l, "encoding", json_set_str(json_set_str(json_object_new_object(), "charset", p->t.charset), "source",
-	    p->t.charset_source));
+	json_set(l, "encoding", NULL);
+	if (p->t.book == NULL)
+		json_set(l, "encoding", json_set_str(json_set_str(json_object_new_object(), "charset", p->t.charset), "source",
+		    p->t.charset_source));
 	json_set(l, "sheets", p->t.book == NULL ? NULL : json_object_get(book_sheets(p->t.book)));
 	json_set_str(l, "sheet", p->t.book == NULL ? NULL : book_sheet_name(p->t.book, p->t.sheet));
 	has_extent = guessed_extent(p, l, extent);
