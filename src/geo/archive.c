@@ -12,21 +12,25 @@
 
 static enum err fail(struct job *job, const struct archive *a, const char *code, const char *member)
 {
-	return job_fail(job, problem_arg(problem_str(problem_new(code), "file", a->label), "member", member));
+	return job_fail(
+	    job, problem_arg(problem_str(problem_new(code), "file", a->label), "member", member));
 }
 
 /* The problem for an error of zipdir, with the limit it names. */
 static enum err fail_dir(struct job *job, const char *label, const struct error *error)
 {
 	static const char *const limits[][2] = {
-		{"zip_entries", "zip_max_entries"}, {"zip_too_big", "zip_max_bytes"}, {"zip_ratio", "zip_max_ratio"},
+		{"zip_entries", "zip_max_entries"},
+		{"zip_too_big", "zip_max_bytes"},
+		{"zip_ratio", "zip_max_ratio"},
 	};
 	json_object *p = problem_str(problem_new(error->code), "file", label);
 
 	problem_arg(p, "member", error->text);
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		if (strcmp(error->code, limits[i][0]) == 0)
-			problem_arg_int(problem_arg(p, "key", limits[i][1]), "limit", job_limit(job, limits[i][1]));
+			problem_arg_int(problem_arg(p, "key", limits[i][1]), "limit",
+			    job_limit(job, limits[i][1]));
 	return job_fail(job, p);
 }
 
@@ -38,8 +42,9 @@ static bool readers_agree(zip_t *z, const struct zip_dir *d)
 	for (size_t i = 0; i < d->n; i++) {
 		zip_stat_t st;
 
-		if (zip_stat_index(z, i, ZIP_FL_UNCHANGED, &st) != 0 || (int64_t)st.size != d->v[i].size ||
-		    (int64_t)st.comp_size != d->v[i].packed || st.crc != d->v[i].crc)
+		if (zip_stat_index(z, i, ZIP_FL_UNCHANGED, &st) != 0 ||
+		    (int64_t)st.size != d->v[i].size || (int64_t)st.comp_size != d->v[i].packed ||
+		    st.crc != d->v[i].crc)
 			return false;
 	}
 	return true;
@@ -48,8 +53,10 @@ static bool readers_agree(zip_t *z, const struct zip_dir *d)
 enum err archive_open(struct job *job, const char *path, const char *label, struct archive *ret)
 {
 	struct zip_limits limits = {
-		.entries = job_limit(job, "zip_max_entries"), .bytes = job_limit(job, "zip_max_bytes"),
-		.ratio = job_limit(job, "zip_max_ratio"), .name_bytes = job_limit(job, "zip_name_bytes"),
+		.entries = job_limit(job, "zip_max_entries"),
+		.bytes = job_limit(job, "zip_max_bytes"),
+		.ratio = job_limit(job, "zip_max_ratio"),
+		.name_bytes = job_limit(job, "zip_name_bytes"),
 		.depth = job_limit(job, "zip_depth"),
 	};
 	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -106,8 +113,8 @@ char *archive_head(struct job *job, struct archive *a, size_t i, size_t size, si
 }
 
 /* Give the bytes of member I to SINK, which says no to end it. */
-static enum err read_member(struct job *job, struct archive *a, size_t i, bool (*sink)(void *, const char *, size_t),
-    void *user)
+static enum err read_member(struct job *job, struct archive *a, size_t i,
+    bool (*sink)(void *, const char *, size_t), void *user)
 {
 	const struct zip_member *m = &a->dir.v[i];
 	zip_file_t *f = open_member(job, a, i);
@@ -157,7 +164,8 @@ enum err archive_unpack(struct job *job, struct archive *a, size_t i, const char
 	if (close(sink.fd) != 0 && sink.error.err == ERR_OK)
 		(void)error_errno(&sink.error, ERR_IO, "close");
 	if (e == ERR_OK && sink.error.err != ERR_OK)
-		e = fail(job, a, sink.error.err == ERR_NO_SPACE ? "disk_full" : "inspect_failed", a->dir.v[i].name);
+		e = fail(job, a, sink.error.err == ERR_NO_SPACE ? "disk_full" : "inspect_failed",
+		    a->dir.v[i].name);
 	if (e != ERR_OK)
 		(void)unlink(to);
 	return e;
@@ -176,8 +184,9 @@ enum err archive_check_xml(struct job *job, struct archive *a)
 		const char *code;
 		enum err e;
 
-		if (m->folder || m->size == 0 || !(text_ends_icase(m->name, ".xml") || text_ends_icase(m->name, ".rels") ||
-		    text_ends_icase(m->name, ".rdf")))
+		if (m->folder || m->size == 0 ||
+		    !(text_ends_icase(m->name, ".xml") || text_ends_icase(m->name, ".rels") ||
+			text_ends_icase(m->name, ".rdf")))
 			continue;
 		gate = xml_gate_new(NULL, NULL);
 		e = read_member(job, a, i, to_gate, gate);

@@ -1,5 +1,6 @@
 /*
- * A zip that passed zipdir.h, opened for reading: heads, whole members to files of our own names, counted.
+ * A zip that passed zipdir.h, opened for reading: heads, whole members to files of our own names,
+ * counted.
  */
 #ifndef SLIPWAY_GEO_ARCHIVE_H
 #define SLIPWAY_GEO_ARCHIVE_H

@@ -39,7 +39,8 @@ static enum err fail(struct job *job, const char *code, const struct source *src
 	return job_fail(job, problem_str(problem_new(code), "file", src->file));
 }
 
-static enum err check_xml(struct job *job, struct source *src, const char *const *roots, const char *namespace)
+static enum err check_xml(
+    struct job *job, struct source *src, const char *const *roots, const char *namespace)
 {
 	const char *code;
 
@@ -49,7 +50,10 @@ static enum err check_xml(struct job *job, struct source *src, const char *const
 	return code == NULL ? ERR_OK : fail(job, code, src);
 }
 
-/* A copy whose "type":"link" reads "type":"none": GDAL then knows no CRS instead of asking a URL for it. */
+/*
+ * A copy whose "type":"link" reads "type":"none": GDAL then knows no CRS instead of asking a URL
+ * for it.
+ */
 static enum err take_out_link(struct job *job, struct source *src, int64_t at)
 {
 	CLEAN_FREE char *name = mem_printf("out/work/%d.unlinked.json", src->bundle);
@@ -58,7 +62,8 @@ static enum err take_out_link(struct job *job, struct source *src, int64_t at)
 
 	if (fs_mkdirs(AT_FDCWD, "out/work", &error) != ERR_OK ||
 	    fs_copy(AT_FDCWD, src->path, AT_FDCWD, name, &error) != ERR_OK ||
-	    (fd = open(name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 || pwrite(fd, "none", 4, at) != 4)
+	    (fd = open(name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
+	    pwrite(fd, "none", 4, at) != 4)
 		return fail(job, "inspect_failed", src);
 	free(src->path);
 	src->path = name;
@@ -128,19 +133,24 @@ static enum err check_sides(struct job *job, struct source *src)
 		    fs_size(AT_FDCWD, src->side[i]) <= most)
 			continue;
 		/* Too big to be what it says: left out, and said. */
-		job_warn(job, problem_arg_int(problem_arg(problem_str(problem_new("side_file_ignored"), "file",
-		    src->file), "limit", "jail.side_file"), "bytes", most));
+		job_warn(job,
+		    problem_arg_int(problem_arg(problem_str(problem_new("side_file_ignored"),
+						    "file", src->file),
+					"limit", "jail.side_file"),
+			"bytes", most));
 		free(src->side[i]);
 		src->side[i] = NULL;
 	}
 	for (size_t i = 0; i < sizeof(xml) / sizeof(xml[0]); i++) {
 		const char *path = src->side[xml[i].side];
-		enum xml_verdict v = path == NULL ? XML_FINE : xml_gate_file(path, xml[i].roots, NULL);
+		enum xml_verdict v =
+		    path == NULL ? XML_FINE : xml_gate_file(path, xml[i].roots, NULL);
 
 		if (v == XML_FORBIDDEN)
 			return fail(job, "xml_forbidden", src);
 		if (v != XML_FINE) {
-			job_warn(job, problem_str(problem_new("side_file_ignored"), "file", src->file));
+			job_warn(
+			    job, problem_str(problem_new("side_file_ignored"), "file", src->file));
 			free(src->side[xml[i].side]);
 			src->side[xml[i].side] = NULL;
 		}
@@ -173,7 +183,13 @@ enum err content_check(struct job *job, struct source *src)
 	case KIND_ODS:
 		return check_workbook(job, src);
 	case KIND_CSV: case KIND_FGB: case KIND_TIF: case KIND_ASC: case KIND_PNG:
-	case KIND_JPG: case KIND_ZIP_MOSAIC: case KIND_MULTI: case KIND_IMG: case KIND_JP2: case KIND_NTF: case KIND_ZIP:
+	case KIND_JPG:
+	case KIND_ZIP_MOSAIC:
+	case KIND_MULTI:
+	case KIND_IMG:
+	case KIND_JP2:
+	case KIND_NTF:
+	case KIND_ZIP:
 	case KIND__MAX:
 		break;
 	}

@@ -2,11 +2,14 @@
 
 #include <cpl_conv.h>
 #include <cpl_error.h>
+#include <fcntl.h>
 #include <gdal.h>
 #include <gdal_frmts.h>
 #include <ogr_srs_api.h>
 #include <proj.h>
+#include <stdlib.h>
 #include <string.h>
+#include "base/fs.h"
 
 /* OGR declares these for C++ only. */
 void RegisterOGRShape(void);
@@ -27,10 +30,10 @@ void RegisterOGRMEM(void);
  * Registering the list takes 0.2 ms; GDALAllRegister would also look for plugins.
  */
 static void (*const drivers[])(void) = {
-	RegisterOGRShape, RegisterOGRGeoJSON, RegisterOGRGeoJSONSeq, RegisterOGRKML, RegisterOGRGPX, RegisterOGRGML,
-	RegisterOGRGeoPackage, RegisterOGRFlatGeobuf, RegisterOGRCSV, RegisterOGRXLSX, RegisterOGRODS, RegisterOGRMEM,
-	GDALRegister_GTiff, GDALRegister_COG, GDALRegister_AAIGrid, GDALRegister_PNG, GDALRegister_JPEG,
-	GDALRegister_MEM,
+	RegisterOGRShape, RegisterOGRGeoJSON, RegisterOGRGeoJSONSeq, RegisterOGRKML, RegisterOGRGPX,
+	RegisterOGRGML, RegisterOGRGeoPackage, RegisterOGRFlatGeobuf, RegisterOGRCSV,
+	RegisterOGRXLSX, RegisterOGRODS, RegisterOGRMEM, GDALRegister_GTiff, GDALRegister_COG,
+	GDALRegister_AAIGrid, GDALRegister_PNG, GDALRegister_JPEG, GDALRegister_MEM,
 };
 
 static const char *const settings[][2] = {
@@ -43,12 +46,13 @@ static const char *const settings[][2] = {
 	{"SPATIALITE_SECURITY", "strict"},
 	{"OGR_CSV_MAX_LINE_SIZE", "10485760"},
 	{"OGR_GEOJSON_MAX_OBJ_SIZE", "64"},
-	{"GDAL_CACHEMAX", "256"},               /* MB; its default reads /proc, which the jail hides */
-	{"CPL_TMPDIR", "/nonexistent"},         /* set to out/work by the job */
+	/* MB; its default reads /proc, which the jail hides */
+	{"GDAL_CACHEMAX", "256"},
 	{"SHAPE_RESTORE_SHX", "NO"},
 	{"SHAPE_REWIND_ON_WRITE", "NO"},
 	{"CPL_ZIP_ENCODING", "UTF-8"},
-	{"GDAL_DISABLE_READDIR_ON_OPEN", "FALSE"},      /* world files are found by listing our own folder */
+	/* world files are found by listing our own folder */
+	{"GDAL_DISABLE_READDIR_ON_OPEN", "FALSE"},
 	{"OSR_DEFAULT_AXIS_MAPPING_STRATEGY", "TRADITIONAL_GIS_ORDER"},
 };
 
@@ -74,7 +78,9 @@ void driver_extras(const char *names)
 		const char *name;
 		void (*add)(void);
 	} extras[] = {
-		{"HFA", GDALRegister_HFA}, {"JP2OpenJPEG", GDALRegister_JP2OpenJPEG}, {"NITF", GDALRegister_NITF},
+		{"HFA", GDALRegister_HFA},
+		{"JP2OpenJPEG", GDALRegister_JP2OpenJPEG},
+		{"NITF", GDALRegister_NITF},
 	};
 
 	for (size_t i = 0; names != NULL && i < sizeof(extras) / sizeof(extras[0]); i++)
@@ -86,23 +92,45 @@ static void CPL_STDCALL note_error(CPLErr level, CPLErrorNum n, const char *text
 {
 	struct job *job = CPLGetErrorHandlerUserData();
 
-	(void)n;
-	if (level >= CE_Failure)
+	/* Releasing nothing is fine; GDAL's C interface calls it a failure. */
+	if (level >= CE_Failure && n != CPLE_ObjectNull)
 		(void)snprintf(job->detail, sizeof(job->detail), "%s", text);
 }
 
-void driver_errors_to(struct job *job)
+void driver_begin(struct job *job)
 {
+	char work[640];
+
 	(void)CPLSetErrorHandlerEx(note_error, job);
+	/*
+	 * Overviews and sorts of big files go through temporary ones: the only place that can be
+	 * written.
+	 */
+	job_out(job, "work", work, sizeof(work));
+	(void)fs_mkdirs(AT_FDCWD, "out/work", NULL);
+	CPLSetConfigOption("CPL_TMPDIR", work);
+	(void)setenv("SQLITE_TMPDIR", work, 1);
 }
 
 const char *driver_of(enum kind kind)
 {
 	static const char *const names[KIND__MAX] = {
-		[KIND_SHP] = "ESRI Shapefile", [KIND_GEOJSON] = "GeoJSON", [KIND_KML] = "KML", [KIND_GPX] = "GPX",
-		[KIND_GML] = "GML", [KIND_GPKG] = "GPKG", [KIND_FGB] = "FlatGeobuf", [KIND_TIF] = "GTiff",
-		[KIND_ASC] = "AAIGrid", [KIND_PNG] = "PNG", [KIND_JPG] = "JPEG", [KIND_IMG] = "HFA",
-		[KIND_JP2] = "JP2OpenJPEG", [KIND_NTF] = "NITF", [KIND_CSV] = "CSV", [KIND_XLSX] = "XLSX",
+		[KIND_SHP] = "ESRI Shapefile",
+		[KIND_GEOJSON] = "GeoJSON",
+		[KIND_KML] = "KML",
+		[KIND_GPX] = "GPX",
+		[KIND_GML] = "GML",
+		[KIND_GPKG] = "GPKG",
+		[KIND_FGB] = "FlatGeobuf",
+		[KIND_TIF] = "GTiff",
+		[KIND_ASC] = "AAIGrid",
+		[KIND_PNG] = "PNG",
+		[KIND_JPG] = "JPEG",
+		[KIND_IMG] = "HFA",
+		[KIND_JP2] = "JP2OpenJPEG",
+		[KIND_NTF] = "NITF",
+		[KIND_CSV] = "CSV",
+		[KIND_XLSX] = "XLSX",
 		[KIND_ODS] = "ODS",
 	};
 

@@ -18,12 +18,13 @@ static const struct {
 	unsigned char id;
 	const char *charset;
 } languages[] = {
-	{0x01, "cp437"}, {0x02, "cp850"}, {0x03, "windows-1252"}, {0x13, "Shift_JIS"}, {0x7b, "Shift_JIS"},
-	{0x1f, "windows-1250"}, {0xc8, "windows-1250"}, {0x26, "cp866"}, {0x4d, "GB18030"}, {0x7a, "GB18030"},
-	{0x4e, "EUC-KR"}, {0x79, "EUC-KR"}, {0x4f, "Big5"}, {0x78, "Big5"}, {0x50, "cp874"}, {0x7c, "cp874"},
-	{0x58, "windows-1252"}, {0x59, "windows-1252"}, {0x64, "cp852"}, {0x65, "cp866"}, {0x7d, "windows-1255"},
-	{0x7e, "windows-1256"}, {0xc9, "windows-1251"}, {0xca, "windows-1254"}, {0xcb, "windows-1253"},
-	{0xcc, "windows-1257"},
+	{0x01, "cp437"}, {0x02, "cp850"}, {0x03, "windows-1252"}, {0x13, "Shift_JIS"},
+	{0x7b, "Shift_JIS"}, {0x1f, "windows-1250"}, {0xc8, "windows-1250"}, {0x26, "cp866"},
+	{0x4d, "GB18030"}, {0x7a, "GB18030"}, {0x4e, "EUC-KR"}, {0x79, "EUC-KR"}, {0x4f, "Big5"},
+	{0x78, "Big5"}, {0x50, "cp874"}, {0x7c, "cp874"}, {0x58, "windows-1252"},
+	{0x59, "windows-1252"}, {0x64, "cp852"}, {0x65, "cp866"}, {0x7d, "windows-1255"},
+	{0x7e, "windows-1256"}, {0xc9, "windows-1251"}, {0xca, "windows-1254"},
+	{0xcb, "windows-1253"}, {0xcc, "windows-1257"},
 };
 
 struct field {
@@ -71,7 +72,8 @@ static bool open_dbf(const char *path, struct dbf *d)
 	d->row = u16(h + 10);
 	d->language = h[LDID_AT];
 	d->fields = mem_array(MAX_FIELDS, sizeof(*d->fields));
-	for (off_t p = DBF_HEAD; (size_t)p + DBF_HEAD <= d->head && d->n_names < MAX_FIELDS; p += DBF_HEAD) {
+	for (off_t p = DBF_HEAD; (size_t)p + DBF_HEAD <= d->head && d->n_names < MAX_FIELDS;
+	     p += DBF_HEAD) {
 		size_t len;
 
 		if (pread(d->fd, f, sizeof(f), p) != DBF_HEAD || f[0] == '\r')
@@ -94,7 +96,10 @@ static bool has_high(const char *s, size_t len)
 	return false;
 }
 
-/* A value that fills its field may have been cut inside its last character: that is no sign of a wrong charset. */
+/*
+ * A value that fills its field may have been cut inside its last character: that is no sign of a
+ * wrong charset.
+ */
 static void try_one(struct trial *t, const char *s, size_t len, bool full)
 {
 	for (size_t cut = 0; t->charset != NULL && cut <= (full ? 3u : 0u) && cut < len; cut++) {
@@ -136,7 +141,8 @@ static void take_rows(const struct dbf *d, struct tally *t)
 	CLEAN_FREE char *block = mem_array(per_block, d->row + 1);
 
 	for (int64_t row = 0; row < d->rows && d->row > 0 && d->n_fields > 0;) {
-		ssize_t n = pread(d->fd, block, per_block * d->row, (off_t)d->head + row * (off_t)d->row);
+		ssize_t n =
+		    pread(d->fd, block, per_block * d->row, (off_t)d->head + row * (off_t)d->row);
 		size_t rows = n > 0 ? (size_t)n / d->row : 0;
 
 		if (rows == 0)
@@ -175,7 +181,9 @@ static const char *charset_of_cpg(const char *path)
 		return NULL;
 	word[strcspn(word, "\r\n")] = '\0';
 	/* "ANSI 1252" and "OEM 866" are Esri's long forms. */
-	return charset_canonical(text_starts(word, "ANSI ") ? word + 5 : text_starts(word, "OEM ") ? word + 4 : word);
+	return charset_canonical(text_starts(word, "ANSI ") ? word + 5
+		: text_starts(word, "OEM ")                 ? word + 4
+							    : word);
 }
 
 static const char *charset_of_language(unsigned char id)

@@ -15,10 +15,22 @@ static enum err inspect_source(struct job *job, const struct source *src, json_o
 	switch (src->kind) {
 	case KIND_CSV: case KIND_XLSX: case KIND_ODS:
 		return tables_inspect(job, src, layers);
-	case KIND_TIF: case KIND_ASC: case KIND_PNG: case KIND_JPG: case KIND_IMG: case KIND_JP2: case KIND_NTF:
+	case KIND_TIF:
+	case KIND_ASC:
+	case KIND_PNG:
+	case KIND_JPG:
+	case KIND_IMG:
+	case KIND_JP2:
+	case KIND_NTF:
 	case KIND_KML_OVERLAY:
 		return raster_inspect(job, src, layers);
-	case KIND_SHP: case KIND_GEOJSON: case KIND_KML: case KIND_GPX: case KIND_GML: case KIND_GPKG: case KIND_FGB:
+	case KIND_SHP:
+	case KIND_GEOJSON:
+	case KIND_KML:
+	case KIND_GPX:
+	case KIND_GML:
+	case KIND_GPKG:
+	case KIND_FGB:
 		return layers_of_vector(job, src, layers);
 	case KIND_ZIP_MOSAIC: case KIND_MULTI: case KIND_ZIP: case KIND__MAX:
 		break;
@@ -41,7 +53,8 @@ static enum err inspect_sources(struct job *job, const struct source_set *set, j
 	}
 	if (json_len(layers) == 0) {
 		job->problems = spared;
-		return json_len(spared) > 0 ? ERR_BAD_REQUEST : job_fail(job, problem_new("format_no_layers"));
+		return json_len(spared) > 0 ? ERR_BAD_REQUEST
+					    : job_fail(job, problem_new("format_no_layers"));
 	}
 	JSON_EACH(p, spared)
 		job_warn(job, json_object_get(p));
@@ -108,7 +121,8 @@ json_object *inspect_run(struct job *job)
 		json_object_put(layers);
 		return NULL;
 	}
-	e = set.kind == KIND_ZIP_MOSAIC ? mosaic_inspect(job, &set, layers) : inspect_sources(job, &set, layers);
+	e = set.kind == KIND_ZIP_MOSAIC ? mosaic_inspect(job, &set, layers)
+					: inspect_sources(job, &set, layers);
 	if (e != ERR_OK) {
 		json_object_put(layers);
 		source_set_done(&set);

@@ -30,15 +30,16 @@ int64_t job_limit(const struct job *job, const char *name)
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		if (strcmp(limits[i].field, name) == 0 || strcmp(limits[i].key, name) == 0) {
-			int64_t v = json_int(sent, limits[i].field, json_int(sent, limits[i].key, -1));
+			int64_t v =
+			    json_int(sent, limits[i].field, json_int(sent, limits[i].key, -1));
 
 			return v >= 0 ? v : limits[i].def;
 		}
 	return json_int(sent, name, 0);
 }
 
-void job_progress(struct job *job, const char *phase, const char *message, const char *layer, int64_t done,
-    int64_t total, int64_t rows_bad, bool force)
+void job_progress(struct job *job, const char *phase, const char *message, const char *layer,
+    int64_t done, int64_t total, int64_t rows_bad, bool force)
 {
 	int64_t now = clock_mono_ms();
 	json_object *p;
@@ -84,7 +85,8 @@ void job_row_problem(struct job *job, json_object *p)
 			int fd;
 
 			job_out(job, "report.jsonl", path, sizeof(path));
-			fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+			fd =
+			    open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 			job->report = fd < 0 ? NULL : fdopen(fd, "w");
 		}
 		text = json_print(p, NULL);
@@ -140,7 +142,8 @@ static void clean_members(json_object *o)
 	if (renamed == NULL)
 		return;
 	/* All at once: an object must not change while it is walked. */
-	for (i = json_object_iter_begin(o); !json_object_iter_equal(&i, &end); json_object_iter_next(&i)) {
+	for (i = json_object_iter_begin(o); !json_object_iter_equal(&i, &end);
+	     json_object_iter_next(&i)) {
 		const char *key = json_object_iter_peek_name(&i);
 
 		if (text_is_utf8(key, strlen(key)))
@@ -150,9 +153,10 @@ static void clean_members(json_object *o)
 		i = json_object_iter_begin(o);
 		json_object_object_del(o, json_object_iter_peek_name(&i));
 	}
-	for (i = json_object_iter_begin(renamed), end = json_object_iter_end(renamed); !json_object_iter_equal(&i, &end);
-	    json_object_iter_next(&i))
-		json_set(o, json_object_iter_peek_name(&i), json_object_get(json_object_iter_peek_value(&i)));
+	for (i = json_object_iter_begin(renamed), end = json_object_iter_end(renamed);
+	     !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
+		json_set(o, json_object_iter_peek_name(&i),
+		    json_object_get(json_object_iter_peek_value(&i)));
 	json_object_put(renamed);
 }
 

@@ -1,5 +1,6 @@
 /*
- * One job inside the jail: what was asked, where to write, how to report.  Every module of geo/ is given it.
+ * One job inside the jail: what was asked, where to write, how to report.  Every module of geo/ is
+ * given it.
  * The protocol is wizard/message.h.
  */
 #ifndef SLIPWAY_GEO_JOB_H
@@ -32,15 +33,19 @@ struct job {
 /* A limit of the job ("zip_max_bytes"), with the default of base/limits.h. */
 int64_t job_limit(const struct job *, const char *name);
 /* Send a progress frame, at most four a second (FORCE: now). */
-void job_progress(struct job *, const char *phase, const char *message, const char *layer, int64_t done, int64_t total,
-    int64_t rows_bad, bool force);
-/* Add an error (takes P) and return ERR_BAD_REQUEST, so that `return job_fail(job, problem_new("zip_ratio"))` reads well. */
+void job_progress(struct job *, const char *phase, const char *message, const char *layer,
+    int64_t done, int64_t total, int64_t rows_bad, bool force);
+/*
+ * Add an error (takes P) and return ERR_BAD_REQUEST, so that `return job_fail(job,
+ * problem_new("zip_ratio"))` reads well.
+ */
 enum err job_fail(struct job *, json_object *p);
 void job_warn(struct job *, json_object *p);
 /* A bad row: into the report; takes P (code, file, layer, row, column, value). */
 void job_row_problem(struct job *, json_object *p);
 /*
- * Make every text in O valid UTF-8 without NUL (bad bytes become U+FFFD) and every number finite or null: names and values come from drivers that
+ * Make every text in O valid UTF-8 without NUL (bad bytes become U+FFFD) and every number finite or
+ * null: names and values come from drivers that
  * pass on what stands in the file, and the receiver takes nothing else.
  */
 void job_clean_text(json_object *o);

@@ -26,8 +26,8 @@ struct scan {
 static bool is_geojson_type(const char *word)
 {
 	static const char *const types[] = {
-		"FeatureCollection", "Feature", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString",
-		"MultiPolygon", "GeometryCollection",
+		"FeatureCollection", "Feature", "Point", "LineString", "Polygon", "MultiPoint",
+		"MultiLineString", "MultiPolygon", "GeometryCollection",
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
@@ -134,7 +134,10 @@ static void outside_string(struct scan *s, char c)
 	}
 }
 
-/* ASCII written as \u00.. where we look for words hides them: nobody writes that but to get past us. */
+/*
+ * ASCII written as \u00.. where we look for words hides them: nobody writes that but to get past
+ * us.
+ */
 static bool is_disguise(const struct scan *s)
 {
 	return (s->depth == 1 && (!s->want_value[1] || strcmp(s->key[1], "type") == 0)) ||

@@ -1,6 +1,7 @@
 /*
- * The gate GeoJSON passes before GDAL sees it: what the top-level objects are, how deep they go, whether they end.
- * One pass over the bytes in constant memory; values themselves are GDAL's business.
+ * The gate GeoJSON passes before GDAL sees it: what the top-level objects are, how deep they go,
+ * whether they end. One pass over the bytes in constant memory; values themselves are GDAL's
+ * business.
  */
 #ifndef SLIPWAY_GEO_JSONGATE_H
 #define SLIPWAY_GEO_JSONGATE_H

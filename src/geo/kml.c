@@ -36,8 +36,11 @@ static const char *local_name(const char *name)
 static enum part part_of(const struct survey *s, const char *name)
 {
 	static const char *const names[] = {
-		[PART_NORTH] = "north", [PART_SOUTH] = "south", [PART_EAST] = "east", [PART_WEST] = "west",
-		[PART_ROTATION] = "rotation",
+	    [PART_NORTH] = "north",
+	    [PART_SOUTH] = "south",
+	    [PART_EAST] = "east",
+	    [PART_WEST] = "west",
+	    [PART_ROTATION] = "rotation",
 	};
 
 	if (s->icon && strcmp(name, "href") == 0)
@@ -161,7 +164,9 @@ enum err kml_survey(const char *path, struct kml_survey *ret)
 		status = n < 0 ? XML_STATUS_ERROR : XML_Parse(parser, block, (int)n, n == 0);
 	}
 	XML_ParserFree(parser);
-	ret->boxed = (s->sides & (1u << PART_NORTH | 1u << PART_SOUTH | 1u << PART_EAST | 1u << PART_WEST)) ==
+	ret->boxed =
+	    (s->sides &
+		(1u << PART_NORTH | 1u << PART_SOUTH | 1u << PART_EAST | 1u << PART_WEST)) ==
 	    (1u << PART_NORTH | 1u << PART_SOUTH | 1u << PART_EAST | 1u << PART_WEST);
 	return status == XML_STATUS_OK ? ERR_OK : ERR_BAD_REQUEST;
 }
@@ -175,14 +180,18 @@ void kml_survey_done(struct kml_survey *s)
 static void warn_skipped(struct job *job, const struct source *src, const char *elements, int64_t n)
 {
 	if (n > 0)
-		job_warn(job, problem_arg_int(problem_arg(problem_str(problem_new("elements_skipped"), "file", src->file),
-		    "elements", elements), "count", n));
+		job_warn(job,
+		    problem_arg_int(
+			problem_arg(problem_str(problem_new("elements_skipped"), "file", src->file),
+			    "elements", elements),
+			"count", n));
 }
 
 /* The driver for an image by its first bytes; NULL: no image.  Static. */
 static const char *driver_of_image(const char *path)
 {
-	static const char *const drivers[][2] = {{"png", "PNG"}, {"jpeg", "JPEG"}, {"tiff", "GTiff"}};
+	static const char *const drivers[][2] = {
+		{"png", "PNG"}, {"jpeg", "JPEG"}, {"tiff", "GTiff"}};
 	size_t len = 0;
 	CLEAN_FREE char *head = content_head(path, &len);
 	const char *magic = head != NULL ? bundle_magic(head, len) : "";
@@ -201,25 +210,31 @@ static bool box_is_sane(const struct kml_survey *s)
 	    fabs(b[2]) <= 360 && b[1] >= -90 && b[3] <= 90 && b[1] < b[3] && b[0] != b[2];
 }
 
-static enum err settle_overlay(struct job *job, struct source *src, const struct kml_survey *s, kml_find_image *find,
-    void *user)
+static enum err settle_overlay(struct job *job, struct source *src, const struct kml_survey *s,
+    kml_find_image *find, void *user)
 {
 	json_object *bounds = json_object_new_array();
 	char *image;
 
 	/* Across the antimeridian east is told as less than west. */
 	for (int i = 0; i < 4; i++)
-		json_object_array_add(bounds, json_object_new_double(i == 2 && s->box[2] < s->box[0] ? s->box[2] + 360 :
-		    s->box[i]));
+		json_object_array_add(bounds,
+		    json_object_new_double(
+			i == 2 && s->box[2] < s->box[0] ? s->box[2] + 360 : s->box[i]));
 	src->kind = KIND_KML_OVERLAY;
 	src->overlay = json_set(json_object_new_object(), "bounds", bounds);
 	json_set_num(src->overlay, "rotation", s->rotation);
 	if (!box_is_sane(s))
-		return job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
+		return job_fail(
+		    job, problem_str(problem_new("format_unreadable"), "file", src->file));
 	image = s->href != NULL ? find(job, user, s->href) : NULL;
 	if (image == NULL)
-		return job->problems != NULL ? ERR_BAD_REQUEST : job_fail(job, problem_arg(problem_str(
-		    problem_new("kml_image_missing"), "file", src->file), "image", s->href != NULL ? s->href : ""));
+		return job->problems != NULL ? ERR_BAD_REQUEST
+					     : job_fail(job,
+						   problem_arg(problem_str(problem_new("kml_image_"
+										       "missing"),
+								   "file", src->file),
+						       "image", s->href != NULL ? s->href : ""));
 	src->side[SOURCE_IMAGE] = image;
 	src->driver = driver_of_image(image);
 	if (src->driver == NULL)
@@ -235,8 +250,9 @@ enum err kml_settle(struct job *job, struct source *src, kml_find_image *find, v
 	if (kml_survey(src->path, &s) != ERR_OK) {
 		e = job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
 	} else if (s.placemarks == 0 && s.overlays > 1) {
-		e = job_fail(job, problem_arg_int(problem_str(problem_new("kml_overlays"), "file", src->file), "count",
-		    s.overlays));
+		e = job_fail(job,
+		    problem_arg_int(problem_str(problem_new("kml_overlays"), "file", src->file),
+			"count", s.overlays));
 	} else {
 		if (s.placemarks == 0 && s.overlays == 1)
 			e = settle_overlay(job, src, &s, find, user);

@@ -1,5 +1,6 @@
 /*
- * What a KML document holds besides the features GDAL reads: overlays, links.  And how a KMZ becomes a KML.
+ * What a KML document holds besides the features GDAL reads: overlays, links.  And how a KMZ
+ * becomes a KML.
  * Source: OGC 12-007r2; contracts/wizard.md 8.5.
  */
 #ifndef SLIPWAY_GEO_KML_H
@@ -25,7 +26,8 @@ void kml_survey_done(struct kml_survey *);
 /* Finds the image an overlay names: a path we may open, or NULL.  Owns: caller frees. */
 typedef char *kml_find_image(struct job *, void *user, const char *href);
 /*
- * Decide whether SRC is features or one overlay; for an overlay sets SRC->kind, overlay and side[SOURCE_IMAGE].
+ * Decide whether SRC is features or one overlay; for an overlay sets SRC->kind, overlay and
+ * side[SOURCE_IMAGE].
  * Errors: job->problems has kml_overlays, kml_image_missing or content_mismatch.
  */
 enum err kml_settle(struct job *, struct source *, kml_find_image *find, void *user);

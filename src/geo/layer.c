@@ -12,7 +12,8 @@
 
 #define MAX_PRJ 65536           /* bytes of a .prj that are looked at */
 
-json_object *layer_new(const struct source *src, int64_t i, const char *kind, const char *name, const char *source_layer)
+json_object *layer_new(const struct source *src, int64_t i, const char *kind, const char *name,
+    const char *source_layer)
 {
 	json_object *l = json_object_new_object();
 	const char *slash = strrchr(src->file, '/');
@@ -34,9 +35,10 @@ static const char *geometry_name(OGRLayerH layer)
 {
 	/* By wkbGeometryType: OGR's own names are for people ("3D Multi Line String"). */
 	static const char *const names[] = {
-		"Unknown", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon",
-		"GeometryCollection", "CircularString", "CompoundCurve", "CurvePolygon", "MultiCurve", "MultiSurface",
-		"Curve", "Surface", "PolyhedralSurface", "TIN", "Triangle",
+		"Unknown", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString",
+		"MultiPolygon", "GeometryCollection", "CircularString", "CompoundCurve",
+		"CurvePolygon", "MultiCurve", "MultiSurface", "Curve", "Surface",
+		"PolyhedralSurface", "TIN", "Triangle",
 	};
 	unsigned type = (unsigned)wkbFlatten(OGR_L_GetGeomType(layer));
 
@@ -48,7 +50,8 @@ static const char *geometry_name(OGRLayerH layer)
 /* Routes and tracks are lines; their points are offered besides. */
 static bool is_preselected(const struct source *src, const char *name)
 {
-	return src->kind != KIND_GPX || (strcmp(name, "route_points") != 0 && strcmp(name, "track_points") != 0);
+	return src->kind != KIND_GPX ||
+	    (strcmp(name, "route_points") != 0 && strcmp(name, "track_points") != 0);
 }
 
 static void warn_layer(json_object *layer, json_object *p)
@@ -59,7 +62,8 @@ static void warn_layer(json_object *layer, json_object *p)
 	json_set(layer, "warnings", list);
 }
 
-static void describe_encoding(const struct source *src, const struct encoding *e, json_object *layer)
+static void describe_encoding(
+    const struct source *src, const struct encoding *e, json_object *layer)
 {
 	json_object *o = json_object_new_object();
 
@@ -67,17 +71,24 @@ static void describe_encoding(const struct source *src, const struct encoding *e
 	json_set_str(o, "source", e->source);
 	json_set(layer, "encoding", o);
 	if (e->overruled != NULL || e->bad > 0)
-		warn_layer(layer, problem_arg_int(problem_arg(problem_arg(problem_str(problem_new("charset_mismatch"), "file",
-		    src->file), "declared", e->overruled != NULL ? e->overruled : e->charset), "charset", e->charset), "count",
-		    (int64_t)e->bad));
+		warn_layer(layer,
+		    problem_arg_int(
+			problem_arg(
+			    problem_arg(
+				problem_str(problem_new("charset_mismatch"), "file", src->file),
+				"declared", e->overruled != NULL ? e->overruled : e->charset),
+			    "charset", e->charset),
+			"count", (int64_t)e->bad));
 	else if (strcmp(e->source, "fallback") == 0 || strcmp(e->source, "detector") == 0)
-		warn_layer(layer, problem_arg(problem_str(problem_new("charset_guessed"), "file", src->file), "charset",
-		    e->charset));
+		warn_layer(layer,
+		    problem_arg(problem_str(problem_new("charset_guessed"), "file", src->file),
+			"charset", e->charset));
 }
 
 /*
- * The CRS the file tells.  A .prj is read here, not by GDAL, which would already have replaced it by its own match.
- * *RET_TEXT: the definition as it stands in the file, caller frees.  Caller releases the handle.
+ * The CRS the file tells.  A .prj is read here, not by GDAL, which would already have replaced it
+ * by its own match. *RET_TEXT: the definition as it stands in the file, caller frees.  Caller
+ * releases the handle.
  */
 static OGRSpatialReferenceH srs_in_file(const struct source *src, OGRLayerH layer, char **ret_text)
 {
@@ -93,7 +104,8 @@ static OGRSpatialReferenceH srs_in_file(const struct source *src, OGRLayerH laye
 		size_t len;
 
 		if (src->side[SOURCE_PRJ] == NULL ||
-		    fs_read_file(AT_FDCWD, src->side[SOURCE_PRJ], MAX_PRJ, &text, &len, NULL) != ERR_OK ||
+		    fs_read_file(AT_FDCWD, src->side[SOURCE_PRJ], MAX_PRJ, &text, &len, NULL) !=
+			ERR_OK ||
 		    !text_is_utf8(text, len))
 			return NULL;
 		*ret_text = text_trim(text);
@@ -123,8 +135,8 @@ static void describe_srs(struct job *job, const struct source *src, OGRLayerH la
 }
 
 /* One OGR layer as LAYER; NULL: an empty one nobody asked for, or problems in JOB. */
-static json_object *describe(struct job *job, const struct source *src, OGRLayerH layer, const char *name,
-    const struct encoding *encoding, int64_t i)
+static json_object *describe(struct job *job, const struct source *src, OGRLayerH layer,
+    const char *name, const struct encoding *encoding, int64_t i)
 {
 	const char *inner = OGR_L_GetName(layer), *geometry = geometry_name(layer);
 	json_object *l;
@@ -156,7 +168,8 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 	int n;
 
 	if (src->kind == KIND_SHP) {
-		encoding_of_dbf(src->side[SOURCE_DBF], src->side[SOURCE_CPG], json_str(job->spec, "charset", NULL), &encoding);
+		encoding_of_dbf(src->side[SOURCE_DBF], src->side[SOURCE_CPG],
+		    json_str(job->spec, "charset", NULL), &encoding);
 		charset = encoding.charset;
 	}
 	ds = source_open(job, src, charset);
@@ -165,7 +178,8 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 	n = GDALDatasetGetLayerCount(ds);
 	/* Some drivers only complain about a head that makes no sense. */
 	if (n == 0 && job->detail[0] != '\0')
-		(void)job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
+		(void)job_fail(
+		    job, problem_str(problem_new("format_unreadable"), "file", src->file));
 	for (int i = 0; i < n && job->problems == NULL; i++) {
 		OGRLayerH layer = GDALDatasetGetLayer(ds, i);
 		/* A file with one layer is known by the file's name, one with several by theirs. */
@@ -174,11 +188,14 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 
 		job_progress(job, "inspect", "reading", name, i, n, 0, i == 0);
 		if ((int64_t)json_len(layers) >= job_limit(job, "max_layers")) {
-			(void)job_fail(job, problem_arg_int(problem_str(problem_new("layers_limit"), "file", src->file), "limit",
-			    job_limit(job, "max_layers")));
+			(void)job_fail(job,
+			    problem_arg_int(
+				problem_str(problem_new("layers_limit"), "file", src->file),
+				"limit", job_limit(job, "max_layers")));
 			break;
 		}
-		l = describe(job, src, layer, name, charset != NULL ? &encoding : NULL, (int64_t)json_len(layers));
+		l = describe(job, src, layer, name, charset != NULL ? &encoding : NULL,
+		    (int64_t)json_len(layers));
 		if (l != NULL)
 			json_object_array_add(layers, l);
 	}

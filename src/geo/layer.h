@@ -7,8 +7,12 @@
 #include "geo/source.h"
 
 /* Members every LAYER has, taken from its source; NAME is for people.  Caller owns. */
-json_object *layer_new(const struct source *, int64_t i, const char *kind, const char *name, const char *source_layer);
-/* Describe the layers of vector source SRC and append them to LAYERS; problems in JOB when there are none. */
+json_object *layer_new(
+    const struct source *, int64_t i, const char *kind, const char *name, const char *source_layer);
+/*
+ * Describe the layers of vector source SRC and append them to LAYERS; problems in JOB when there
+ * are none.
+ */
 enum err layers_of_vector(struct job *, const struct source *, json_object *layers);
 
 #endif

@@ -42,7 +42,8 @@ void members_close(struct members *m)
 	*m = (struct members){0};
 }
 
-enum err members_sort(struct job *job, struct members *m, const char *drivers, struct bundle_set *ret)
+enum err members_sort(
+    struct job *job, struct members *m, const char *drivers, struct bundle_set *ret)
 {
 	bundle_sort(m->files, m->n, true, drivers, ret);
 	for (size_t i = 0; i < m->n; i++) {
@@ -63,14 +64,14 @@ enum err members_sort(struct job *job, struct members *m, const char *drivers, s
 }
 
 /*
- * The name of member NAME in our folder: "3.shp", "3.aux.xml".  Only files somebody reads get one: indexes and
- * overviews made by other programs are the least checked corner of every driver.
+ * The name of member NAME in our folder: "3.shp", "3.aux.xml".  Only files somebody reads get one:
+ * indexes and overviews made by other programs are the least checked corner of every driver.
  */
 static bool own_name(const char *name, int bundle, char *buf, size_t size)
 {
 	static const char *const wanted[] = {
-		"shp", "shx", "dbf", "prj", "cpg", "cst", "xml", "sld", "tfw", "pgw", "pngw", "jgw", "jpgw", "jpegw",
-		"wld", "ige", "rrd",
+		"shp", "shx", "dbf", "prj", "cpg", "cst", "xml", "sld", "tfw", "pgw", "pngw", "jgw",
+		"jpgw", "jpegw", "wld", "ige", "rrd",
 	};
 	const char *dot = strrchr(name, '.');
 	char ext[16];
@@ -92,14 +93,18 @@ static bool own_name(const char *name, int bundle, char *buf, size_t size)
 static char *main_name(const char *name, int bundle)
 {
 	const char *dot = strrchr(name, '.');
-	char *path = mem_printf("out/work/%d%s", bundle, dot != NULL && strlen(dot) < 16 ? dot : ".bin");
+	char *path =
+	    mem_printf("out/work/%d%s", bundle, dot != NULL && strlen(dot) < 16 ? dot : ".bin");
 
 	for (char *p = path; *p != '\0'; p++)
 		*p = (char)tolower((unsigned char)*p);
 	return path;
 }
 
-/* Where an overlay's image is looked for: beside the document in the archive, then anywhere by its name. */
+/*
+ * Where an overlay's image is looked for: beside the document in the archive, then anywhere by its
+ * name.
+ */
 struct image_search {
 	struct members *members;
 	const char *document;   /* member path of the KML */
@@ -204,7 +209,8 @@ enum err member_settle(struct job *job, struct source *src, kml_find_image *find
 	return e == ERR_OK && src->kind == KIND_KML ? kml_settle(job, src, find, user) : e;
 }
 
-enum err member_unpack(struct job *job, struct members *m, struct source *src, int bundle, size_t main)
+enum err member_unpack(
+    struct job *job, struct members *m, struct source *src, int bundle, size_t main)
 {
 	struct image_search search = {m, m->files[main].name, src->bundle};
 	enum err e = ERR_OK;
@@ -221,7 +227,8 @@ enum err member_unpack(struct job *job, struct members *m, struct source *src, i
 			continue;
 		}
 		/* Two of one kind (roads.xml, roads.shp.xml): the first. */
-		if (!own_name(m->files[i].name, src->bundle, path, sizeof(path)) || fs_size(AT_FDCWD, path) >= 0)
+		if (!own_name(m->files[i].name, src->bundle, path, sizeof(path)) ||
+		    fs_size(AT_FDCWD, path) >= 0)
 			continue;
 		e = archive_unpack(job, &m->archive, i, path);
 		if (e == ERR_OK && side != SOURCE_SIDE__MAX && src->side[side] == NULL)

@@ -14,14 +14,25 @@ struct members {
 	size_t n;
 };
 
-/* Open the archive at PATH (LABEL: its display name, borrowed).  Owns: caller calls members_close. */
+/*
+ * Open the archive at PATH (LABEL: its display name, borrowed).  Owns: caller calls members_close.
+ */
 enum err members_open(struct job *, const char *path, const char *label, struct members *ret);
 void members_close(struct members *);
-/* Sort into bundles, by names and, for what may be a source, by its first bytes.  Owns: caller calls bundle_set_done. */
+/*
+ * Sort into bundles, by names and, for what may be a source, by its first bytes.  Owns: caller
+ * calls bundle_set_done.
+ */
 enum err members_sort(struct job *, struct members *, const char *drivers, struct bundle_set *ret);
-/* Unpack bundle BUNDLE, whose main file is member MAIN, to out/work/ and pass it through the content gate. */
+/*
+ * Unpack bundle BUNDLE, whose main file is member MAIN, to out/work/ and pass it through the
+ * content gate.
+ */
 enum err member_unpack(struct job *, struct members *, struct source *, int bundle, size_t main);
-/* Pass SRC, whose path is set, through the gate of its kind; a KMZ becomes the KML inside.  FIND as in kml.h. */
+/*
+ * Pass SRC, whose path is set, through the gate of its kind; a KMZ becomes the KML inside.  FIND as
+ * in kml.h.
+ */
 enum err member_settle(struct job *, struct source *, kml_find_image *find, void *user);
 /* A timeregex.properties among the members counts as the form's field when that is empty. */
 void member_time_regex(struct job *, struct members *);

@@ -6,7 +6,10 @@
 #include "geo/encoding.h"
 #include "geo/source.h"
 
-/* Our open options for the driver of SRC; what is not named here keeps GDAL's default.  Caller frees with CSLDestroy. */
+/*
+ * Our open options for the driver of SRC; what is not named here keeps GDAL's default.  Caller
+ * frees with CSLDestroy.
+ */
 static char **options_of(const struct source *src, const char *charset)
 {
 	char **o = NULL;
@@ -28,8 +31,19 @@ static char **options_of(const struct source *src, const char *charset)
 		/* The folder is not writable: neither journal nor shared memory can be made. */
 		o = CSLSetNameValue(o, "IMMUTABLE", "YES");
 		break;
-	case KIND_CSV: case KIND_XLSX: case KIND_ODS: case KIND_GEOJSON: case KIND_KML: case KIND_KML_OVERLAY:
-	case KIND_GPX: case KIND_FGB: case KIND_TIF: case KIND_ASC: case KIND_PNG: case KIND_JPG: case KIND_ZIP_MOSAIC:
+	case KIND_CSV:
+	case KIND_XLSX:
+	case KIND_ODS:
+	case KIND_GEOJSON:
+	case KIND_KML:
+	case KIND_KML_OVERLAY:
+	case KIND_GPX:
+	case KIND_FGB:
+	case KIND_TIF:
+	case KIND_ASC:
+	case KIND_PNG:
+	case KIND_JPG:
+	case KIND_ZIP_MOSAIC:
 	case KIND_MULTI: case KIND_IMG: case KIND_JP2: case KIND_NTF: case KIND_ZIP: case KIND__MAX:
 		break;
 	}
@@ -39,11 +53,28 @@ static char **options_of(const struct source *src, const char *charset)
 static unsigned flags_of(enum kind kind)
 {
 	switch (kind) {
-	case KIND_TIF: case KIND_ASC: case KIND_PNG: case KIND_JPG: case KIND_IMG: case KIND_JP2: case KIND_NTF:
+	case KIND_TIF:
+	case KIND_ASC:
+	case KIND_PNG:
+	case KIND_JPG:
+	case KIND_IMG:
+	case KIND_JP2:
+	case KIND_NTF:
 	case KIND_KML_OVERLAY: case KIND_ZIP_MOSAIC:
 		return GDAL_OF_RASTER;
-	case KIND_SHP: case KIND_CSV: case KIND_XLSX: case KIND_ODS: case KIND_GEOJSON: case KIND_KML: case KIND_GPX:
-	case KIND_GML: case KIND_GPKG: case KIND_FGB: case KIND_MULTI: case KIND_ZIP: case KIND__MAX:
+	case KIND_SHP:
+	case KIND_CSV:
+	case KIND_XLSX:
+	case KIND_ODS:
+	case KIND_GEOJSON:
+	case KIND_KML:
+	case KIND_GPX:
+	case KIND_GML:
+	case KIND_GPKG:
+	case KIND_FGB:
+	case KIND_MULTI:
+	case KIND_ZIP:
+	case KIND__MAX:
 		break;
 	}
 	return GDAL_OF_VECTOR;
@@ -63,7 +94,8 @@ GDALDatasetH source_open(struct job *job, const struct source *src, const char *
 		    (const char *const *)options, NULL);
 	CSLDestroy(options);
 	if (ds == NULL)
-		(void)job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
+		(void)job_fail(
+		    job, problem_str(problem_new("format_unreadable"), "file", src->file));
 	return ds;
 }
 
@@ -81,7 +113,9 @@ OGRLayerH source_layer(struct job *job, GDALDatasetH ds, const json_object *laye
 	/* A layer named for its file may be told apart from nothing. */
 	if (n == 1)
 		return GDALDatasetGetLayer(ds, 0);
-	(void)job_fail(job, problem_str(problem_str(problem_new("format_no_layers"), "file", json_str(layer, "file", NULL)),
-	    "layer", name));
+	(void)job_fail(job,
+	    problem_str(
+		problem_str(problem_new("format_no_layers"), "file", json_str(layer, "file", NULL)),
+		"layer", name));
 	return NULL;
 }

@@ -16,10 +16,10 @@
 
 /* Functions a view may call: they neither make big values from small ones nor reach outside. */
 static const char *const view_functions[] = {
-	"abs", "avg", "cast", "ceil", "coalesce", "count", "date", "datetime", "floor", "group_concat", "ifnull", "iif",
-	"instr", "julianday", "length", "like", "lower", "ltrim", "max", "min", "nullif", "rank", "round",
-	"row_number", "rtrim", "strftime", "substr", "substring", "sum", "time", "total", "trim", "typeof", "upper",
-	NULL,
+	"abs", "avg", "cast", "ceil", "coalesce", "count", "date", "datetime", "floor",
+	"group_concat", "ifnull", "iif", "instr", "julianday", "length", "like", "lower", "ltrim",
+	"max", "min", "nullif", "rank", "round", "row_number", "rtrim", "strftime", "substr",
+	"substring", "sum", "time", "total", "trim", "typeof", "upper", NULL,
 };
 
 struct scan {
@@ -33,7 +33,8 @@ struct scan {
 
 static enum err refuse(struct scan *s, const char *what, const char *name)
 {
-	(void)error_set(s->error, ERR_BAD_REQUEST, "prescan: %s: %s", what, name != NULL ? name : "");
+	(void)error_set(
+	    s->error, ERR_BAD_REQUEST, "prescan: %s: %s", what, name != NULL ? name : "");
 	return error_code(s->error, ERR_BAD_REQUEST,
 	    clock_mono_ms() > s->until ? "inspect_timeout" : "format_unreadable");
 }
@@ -46,7 +47,8 @@ static int on_progress(void *user)
 }
 
 /* Reading a view tells all it would do: functions, recursion, tables that are not in the schema. */
-static int on_authorize(void *user, int action, const char *a, const char *b, const char *db, const char *view)
+static int on_authorize(
+    void *user, int action, const char *a, const char *b, const char *db, const char *view)
 {
 	struct scan *s = user;
 
@@ -78,10 +80,17 @@ static enum err open_db(struct scan *s, const char *path)
 	CLEAN_FREE char *escaped = NULL;
 	CLEAN_FREE char *uri = NULL;
 	static const int limits[][2] = {
-		{SQLITE_LIMIT_LENGTH, 16 << 20}, {SQLITE_LIMIT_SQL_LENGTH, 1 << 20}, {SQLITE_LIMIT_COLUMN, 2000},
-		{SQLITE_LIMIT_EXPR_DEPTH, 100}, {SQLITE_LIMIT_COMPOUND_SELECT, 20}, {SQLITE_LIMIT_VDBE_OP, 250000},
-		{SQLITE_LIMIT_FUNCTION_ARG, 100}, {SQLITE_LIMIT_ATTACHED, 0}, {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000},
-		{SQLITE_LIMIT_TRIGGER_DEPTH, 1}, {SQLITE_LIMIT_WORKER_THREADS, 0},
+	    {SQLITE_LIMIT_LENGTH, 16 << 20},
+	    {SQLITE_LIMIT_SQL_LENGTH, 1 << 20},
+	    {SQLITE_LIMIT_COLUMN, 2000},
+	    {SQLITE_LIMIT_EXPR_DEPTH, 100},
+	    {SQLITE_LIMIT_COMPOUND_SELECT, 20},
+	    {SQLITE_LIMIT_VDBE_OP, 250000},
+	    {SQLITE_LIMIT_FUNCTION_ARG, 100},
+	    {SQLITE_LIMIT_ATTACHED, 0},
+	    {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000},
+	    {SQLITE_LIMIT_TRIGGER_DEPTH, 1},
+	    {SQLITE_LIMIT_WORKER_THREADS, 0},
 	};
 	size_t n = 0;
 
@@ -90,8 +99,10 @@ static enum err open_db(struct scan *s, const char *path)
 	for (const char *p = path; *p != '\0'; p++)
 		n += (size_t)sprintf(escaped + n, strchr("%?#", *p) != NULL ? "%%%02x" : "%c", *p);
 	uri = mem_printf("file:%s?immutable=1", escaped);
-	if (sqlite3_open_v2(uri, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
-	    SQLITE_OPEN_PRIVATECACHE, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(uri, &s->db,
+		SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
+		    SQLITE_OPEN_PRIVATECACHE,
+		NULL) != SQLITE_OK)
 		return refuse(s, "open", sqlite3_errmsg(s->db));
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -100,7 +111,8 @@ static enum err open_db(struct scan *s, const char *path)
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		(void)sqlite3_limit(s->db, limits[i][0], limits[i][1]);
 	sqlite3_progress_handler(s->db, 1000, on_progress, s);
-	if (sqlite3_exec(s->db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0", NULL, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_exec(s->db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0", NULL, NULL,
+		NULL) != SQLITE_OK)
 		return refuse(s, "settings", sqlite3_errmsg(s->db));
 	return ERR_OK;
 }
@@ -111,7 +123,8 @@ static int64_t scalar(struct scan *s, const char *sql)
 	sqlite3_stmt *st = NULL;
 	int64_t v = -1;
 
-	if (sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+	if (sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
 		v = sqlite3_column_int64(st, 0);
 	(void)sqlite3_finalize(st);
 	return v;
@@ -120,7 +133,8 @@ static int64_t scalar(struct scan *s, const char *sql)
 static enum err check_identity(struct scan *s)
 {
 	int64_t id = scalar(s, "PRAGMA application_id");
-	int64_t tables = scalar(s, "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view')");
+	int64_t tables =
+	    scalar(s, "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view')");
 
 	if (id < 0 || tables < 0)
 		return refuse(s, "schema", sqlite3_errmsg(s->db));
@@ -138,10 +152,13 @@ static enum err list_tables(struct scan *s)
 	int step = SQLITE_ERROR;
 
 	s->tables = mem_array(MAX_TABLES, sizeof(*s->tables));
-	if (sqlite3_prepare_v2(s->db, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')", -1, &st, NULL) == SQLITE_OK)
+	if (sqlite3_prepare_v2(s->db,
+		"SELECT name FROM sqlite_master WHERE type IN ('table', 'view')", -1, &st,
+		NULL) == SQLITE_OK)
 		while ((step = sqlite3_step(st)) == SQLITE_ROW && s->n_tables < MAX_TABLES)
 			if (sqlite3_column_text(st, 0) != NULL)
-				s->tables[s->n_tables++] = mem_strdup((const char *)sqlite3_column_text(st, 0));
+				s->tables[s->n_tables++] =
+				    mem_strdup((const char *)sqlite3_column_text(st, 0));
 	(void)sqlite3_finalize(st);
 	return step == SQLITE_DONE ? ERR_OK : refuse(s, "schema", sqlite3_errmsg(s->db));
 }
@@ -173,7 +190,8 @@ static enum err check_table(struct scan *s, const char *name, const char *sql)
 
 	if (prescan_is_virtual(sql))
 		return prescan_is_rtree(sql) ? ERR_OK : refuse(s, "virtual table", name);
-	if (sqlite3_prepare_v2(s->db, "SELECT hidden FROM pragma_table_xinfo(?1)", -1, &st, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(s->db, "SELECT hidden FROM pragma_table_xinfo(?1)", -1, &st, NULL) !=
+	    SQLITE_OK)
 		return refuse(s, sqlite3_errmsg(s->db), name);
 	(void)sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
 	while (sqlite3_step(st) == SQLITE_ROW)
@@ -211,7 +229,9 @@ enum err prescan_gpkg(const char *path, struct error *error)
 		e = check_identity(&s);
 	if (e == ERR_OK)
 		e = list_tables(&s);
-	if (e == ERR_OK && sqlite3_prepare_v2(s.db, "SELECT type, name, sql FROM sqlite_master", -1, &st, NULL) != SQLITE_OK)
+	if (e == ERR_OK &&
+	    sqlite3_prepare_v2(s.db, "SELECT type, name, sql FROM sqlite_master", -1, &st, NULL) !=
+		SQLITE_OK)
 		e = refuse(&s, "schema", sqlite3_errmsg(s.db));
 	while (e == ERR_OK && (step = sqlite3_step(st)) == SQLITE_ROW) {
 		const char *type = (const char *)sqlite3_column_text(st, 0);

@@ -1,5 +1,6 @@
 /*
- * What a GeoPackage holds is looked at with plain libsqlite3 before GDAL (and SpatiaLite behind it) may open it.
+ * What a GeoPackage holds is looked at with plain libsqlite3 before GDAL (and SpatiaLite behind it)
+ * may open it.
  * Source: contracts/security.md 4.4.
  */
 #ifndef SLIPWAY_GEO_PRESCAN_H
@@ -8,8 +9,10 @@
 #include "base/err.h"
 
 /*
- * Errors: ERR_BAD_REQUEST, its code "content_mismatch" (SQLite, but no GeoPackage), "format_unreadable" (anything
- *         refused) or "inspect_timeout" (five seconds were not enough); ERROR's text says what, for the log.
+ * Errors: ERR_BAD_REQUEST, its code "content_mismatch" (SQLite, but no GeoPackage),
+ *         "format_unreadable" (anything
+ *         refused) or "inspect_timeout" (five seconds were not enough); ERROR's text says what, for
+ *         the log.
  */
 enum err prescan_gpkg(const char *path, struct error *);
 

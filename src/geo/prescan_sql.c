@@ -14,8 +14,8 @@ struct word {
 
 static bool is_name_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
-	    (unsigned char)c >= 0x80;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	    c == '_' || c == '$' || (unsigned char)c >= 0x80;
 }
 
 static const char *skip_space(const char *p)
@@ -53,7 +53,8 @@ static struct word next_word(const char **p)
 
 		while (*e != '\0' && (*e != close || (close != ']' && e[1] == close)))
 			e += *e == close ? 2 : 1;
-		w = (struct word){*s == '\'' ? WORD_STRING : WORD_QUOTED, s + 1, (size_t)(e - s - 1)};
+		w = (struct word){
+		    *s == '\'' ? WORD_STRING : WORD_QUOTED, s + 1, (size_t)(e - s - 1)};
 		*p = *e == '\0' ? e : e + 1;
 		return w;
 	}
@@ -68,7 +69,8 @@ static struct word next_word(const char **p)
 
 static bool is_word(const struct word *w, const char *name)
 {
-	return w->type == WORD_NAME && strlen(name) == w->len && strncasecmp(w->s, name, w->len) == 0;
+	return w->type == WORD_NAME && strlen(name) == w->len &&
+	    strncasecmp(w->s, name, w->len) == 0;
 }
 
 static bool in_list(const struct word *w, const char *const *list)
@@ -113,26 +115,31 @@ bool prescan_is_rtree(const char *sql)
 	struct word module;
 
 	/* Quoted names are modules too. */
-	return virtual_module(sql, &module) && module.len == 5 && strncasecmp(module.s, "rtree", 5) == 0;
+	return virtual_module(sql, &module) && module.len == 5 &&
+	    strncasecmp(module.s, "rtree", 5) == 0;
 }
 
 bool prescan_calls_other(const char *sql, const char *const *known)
 {
 	/* A name before "(" that is no function: clauses, and the types that take a length. */
 	static const char *const clauses[] = {
-		"as", "check", "key", "unique", "in", "values", "on", "where", "and", "or", "not", "default", "varchar",
-		"char", "character", "text", "blob", "decimal", "numeric", "nvarchar", "nchar", "double", "float", "real",
-		"integer", "int", "tinyint", "smallint", "mediumint", "bigint", "using", "when", "then", "else", "case",
+		"as", "check", "key", "unique", "in", "values", "on", "where", "and", "or", "not",
+		"default", "varchar", "char", "character", "text", "blob", "decimal", "numeric",
+		"nvarchar", "nchar", "double", "float", "real", "integer", "int", "tinyint",
+		"smallint", "mediumint", "bigint", "using", "when", "then", "else", "case",
 		"between", "select", "distinct", "from", "by", "set", "limit", "is", NULL,
 	};
 	struct word last = {WORD_OTHER, sql, 0}, before = last, w;
 
-	for (w = next_word(&sql); w.type != WORD_END; before = last, last = w, w = next_word(&sql)) {
-		if (w.type != WORD_OTHER || *w.s != '(' || (last.type != WORD_NAME && last.type != WORD_QUOTED))
+	for (w = next_word(&sql); w.type != WORD_END;
+	     before = last, last = w, w = next_word(&sql)) {
+		if (w.type != WORD_OTHER || *w.s != '(' ||
+		    (last.type != WORD_NAME && last.type != WORD_QUOTED))
 			continue;
 		/* The table or index that is made, or referred to. */
-		if (is_word(&before, "table") || is_word(&before, "exists") || is_word(&before, "references") ||
-		    is_word(&before, "on") || is_word(&before, "into"))
+		if (is_word(&before, "table") || is_word(&before, "exists") ||
+		    is_word(&before, "references") || is_word(&before, "on") ||
+		    is_word(&before, "into"))
 			continue;
 		if (last.type == WORD_NAME && in_list(&last, clauses))
 			continue;
@@ -145,8 +152,9 @@ bool prescan_calls_other(const char *sql, const char *const *known)
 bool prescan_is_gpkg_trigger(const char *sql)
 {
 	static const char *const functions[] = {
-		"st_isempty", "st_minx", "st_maxx", "st_miny", "st_maxy", "raise", "count", "coalesce", "abs", "lower",
-		"upper", "typeof", "length", "min", "max", "like", "strftime", "round", "nullif", "ifnull", "cast", NULL,
+		"st_isempty", "st_minx", "st_maxx", "st_miny", "st_maxy", "raise", "count",
+		"coalesce", "abs", "lower", "upper", "typeof", "length", "min", "max", "like",
+		"strftime", "round", "nullif", "ifnull", "cast", NULL,
 	};
 	struct word last = {WORD_OTHER, sql, 0}, w;
 	bool in_body = false, target = false;
@@ -160,9 +168,9 @@ bool prescan_is_gpkg_trigger(const char *sql)
 		if (is_word(&w, "with") || is_word(&w, "recursive"))
 			return false;
 		if (target) {
-			target = is_word(&w, "or") || is_word(&w, "replace") || is_word(&w, "ignore") ||
-			    is_word(&w, "rollback") || is_word(&w, "abort") || is_word(&w, "fail") ||
-			    is_word(&w, "main");
+			target = is_word(&w, "or") || is_word(&w, "replace") ||
+			    is_word(&w, "ignore") || is_word(&w, "rollback") ||
+			    is_word(&w, "abort") || is_word(&w, "fail") || is_word(&w, "main");
 			if (!target && *w.s == '.')
 				target = true;
 			else if (!target && !starts(&w, "rtree_") && !starts(&w, "gpkg_"))

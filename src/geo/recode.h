@@ -7,8 +7,10 @@
 #include "geo/source.h"
 
 /*
- * When the document SRC->path declares such an encoding, SRC->path becomes a copy in UTF-8 below out/work/.
- * Errors: job->problems filled; a document that declares nothing, or what nobody knows, is left alone.
+ * When the document SRC->path declares such an encoding, SRC->path becomes a copy in UTF-8 below
+ * out/work/.
+ * Errors: job->problems filled; a document that declares nothing, or what nobody knows, is left
+ *         alone.
  */
 enum err recode_xml(struct job *, struct source *);
 

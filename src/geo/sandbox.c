@@ -32,9 +32,10 @@ struct ruleset {
 
 #define FS_FILE_READ LANDLOCK_ACCESS_FS_READ_FILE
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define FS_WRITE (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                 \
-    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |            \
-    LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
+#define FS_WRITE                                                                                   \
+	(FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                 \
+	    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                         \
+	    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
 
 /* What the kernel of this ABI can be told to refuse: everything it knows. */
 static void handled(long abi, struct ruleset *r, size_t *size)
@@ -58,14 +59,16 @@ static void handled(long abi, struct ruleset *r, size_t *size)
 }
 
 /* A path that is not there needs no rule; anything else that fails is fatal. */
-static enum err allow_path(int set, const struct ruleset *r, const char *path, uint64_t rights, struct error *error)
+static enum err allow_path(
+    int set, const struct ruleset *r, const char *path, uint64_t rights, struct error *error)
 {
 	struct landlock_path_beneath_attr rule = {.allowed_access = rights & r->fs};
 	long done;
 
 	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
 	if (rule.parent_fd < 0)
-		return errno == ENOENT ? ERR_OK : error_errno(error, ERR_UNAVAILABLE, "landlock: %s", path);
+		return errno == ENOENT ? ERR_OK
+				       : error_errno(error, ERR_UNAVAILABLE, "landlock: %s", path);
 	done = syscall(SYS_landlock_add_rule, set, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 	(void)close(rule.parent_fd);
 	return done == 0 ? ERR_OK : error_errno(error, ERR_UNAVAILABLE, "landlock: %s", path);
@@ -78,8 +81,12 @@ static enum err allow_paths(int set, const struct ruleset *r, const char *dir, s
 		const char *path;
 		uint64_t rights;
 	} system[] = {
-		{"/usr/share/proj", FS_READ}, {"/usr/share/gdal", FS_READ}, {"/usr/lib", FS_READ}, {"/lib", FS_READ},
-		{"/etc/ld.so.cache", FS_FILE_READ}, {"/dev/urandom", FS_FILE_READ},
+		{"/usr/share/proj", FS_READ},
+		{"/usr/share/gdal", FS_READ},
+		{"/usr/lib", FS_READ},
+		{"/lib", FS_READ},
+		{"/etc/ld.so.cache", FS_FILE_READ},
+		{"/dev/urandom", FS_FILE_READ},
 	};
 	char path[600];
 	enum err e = ERR_OK;
@@ -101,7 +108,8 @@ static enum err enter_landlock(const char *dir, bool *ret, struct error *error)
 {
 	struct ruleset r = {0};
 	size_t size = 0;
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
+	long abi =
+	    syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
 	int set;
 	enum err e;
 
@@ -121,65 +129,83 @@ static enum err enter_landlock(const char *dir, bool *ret, struct error *error)
 }
 
 /*
- * What GDAL, PROJ, SQLite, libzip, json-c and glibc call while they read and write files.  Anything else gives EPERM,
- * which every library survives; killing would turn each unknown call into a lost job.
+ * What GDAL, PROJ, SQLite, libzip, json-c and glibc call while they read and write files.  Anything
+ * else gives EPERM, which every library survives; killing would turn each unknown call into a lost
+ * job.
  */
 static const int allowed[] = {
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
-	SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(_llseek),
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(close), SCMP_SYS(creat), SCMP_SYS(fstat), SCMP_SYS(stat),
-	SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fstat64), SCMP_SYS(fstatat64),
-	SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
-	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(getcwd), SCMP_SYS(fcntl),
-	SCMP_SYS(fcntl64), SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range),
-	SCMP_SYS(ftruncate), SCMP_SYS(truncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(readahead),
-	SCMP_SYS(copy_file_range), SCMP_SYS(sendfile), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename),
-	SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(umask),
-	SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3),
-	SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap), SCMP_SYS(madvise),
-	SCMP_SYS(msync), SCMP_SYS(mincore), SCMP_SYS(brk), SCMP_SYS(futex), SCMP_SYS(futex_time64),
-	SCMP_SYS(set_robust_list), SCMP_SYS(get_robust_list), SCMP_SYS(set_tid_address), SCMP_SYS(rseq),
-	SCMP_SYS(membarrier), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sigaltstack), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall), SCMP_SYS(gettid),
-	SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid),
-	SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu),
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(clock_nanosleep_time64), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-	SCMP_SYS(times), SCMP_SYS(getrandom), SCMP_SYS(getrusage), SCMP_SYS(getrlimit), SCMP_SYS(poll),
-	SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(_newselect), SCMP_SYS(pselect6),
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2),
+	SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(open), SCMP_SYS(openat),
+	SCMP_SYS(openat2), SCMP_SYS(close), SCMP_SYS(creat), SCMP_SYS(fstat), SCMP_SYS(stat),
+	SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fstat64),
+	SCMP_SYS(fstatat64), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(access),
+	SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+	SCMP_SYS(getdents64), SCMP_SYS(getcwd), SCMP_SYS(fcntl), SCMP_SYS(fcntl64), SCMP_SYS(flock),
+	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range), SCMP_SYS(ftruncate),
+	SCMP_SYS(truncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(readahead),
+	SCMP_SYS(copy_file_range), SCMP_SYS(sendfile), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
+	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(umask), SCMP_SYS(dup), SCMP_SYS(dup2),
+	SCMP_SYS(dup3), SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(munmap), SCMP_SYS(mprotect),
+	SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(msync), SCMP_SYS(mincore), SCMP_SYS(brk),
+	SCMP_SYS(futex), SCMP_SYS(futex_time64), SCMP_SYS(set_robust_list),
+	SCMP_SYS(get_robust_list), SCMP_SYS(set_tid_address), SCMP_SYS(rseq), SCMP_SYS(membarrier),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
+	SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(getuid), SCMP_SYS(geteuid),
+	SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(sysinfo),
+	SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu),
+	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(clock_getres),
+	SCMP_SYS(clock_nanosleep), SCMP_SYS(clock_nanosleep_time64), SCMP_SYS(nanosleep),
+	SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(times), SCMP_SYS(getrandom),
+	SCMP_SYS(getrusage), SCMP_SYS(getrlimit), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select),
+	SCMP_SYS(_newselect), SCMP_SYS(pselect6),
 };
 
 static int add_rules(scmp_filter_ctx ctx)
 {
 	int e = 0;
 
-	/* A call this architecture does not have is skipped by libseccomp's pseudo numbers: not an error. */
+	/*
+	 * A call this architecture does not have is skipped by libseccomp's pseudo numbers: not an
+	 * error.
+	 */
 	for (size_t i = 0; e == 0 && i < COUNT(allowed); i++)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-	/* Threads of our own, no processes.  clone3 hides its flags from a filter: glibc falls back to clone. */
+	/*
+	 * Threads of our own, no processes.  clone3 hides its flags from a filter: glibc falls back
+	 * to clone.
+	 */
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 		    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM));
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	if (e == 0)
-		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS));
+		e = seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS));
 	/* abort() signals its own thread; nobody else is reached. */
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	/* Until sandbox_limits() shuts it: our own limits, and the filter that shuts it. */
 	if (e == 0)
-		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
+		e = seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(seccomp), 0);
 	if (e == 0)
-		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NO_NEW_PRIVS));
+		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+		    SCMP_A0(SCMP_CMP_EQ, PR_SET_NO_NEW_PRIVS));
 	return e;
 }
 
-/* Load the filter made by ADD over DEFAULT_ACTION; *RET false: this kernel has no seccomp filters. */
-static enum err load_filter(uint32_t default_action, int (*add)(scmp_filter_ctx), bool *ret, struct error *error)
+/*
+ * Load the filter made by ADD over DEFAULT_ACTION; *RET false: this kernel has no seccomp filters.
+ */
+static enum err load_filter(
+    uint32_t default_action, int (*add)(scmp_filter_ctx), bool *ret, struct error *error)
 {
 	scmp_filter_ctx ctx;
 	int e;
@@ -256,7 +282,8 @@ enum err sandbox_enter(const char *dir, int *ret_level, struct error *error)
 static int add_seal(scmp_filter_ctx ctx)
 {
 	/* Reading a limit passes NULL as the new one. */
-	int e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_NE, 0));
+	int e = seccomp_rule_add(
+	    ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_NE, 0));
 
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0);

@@ -9,8 +9,8 @@
 #include "base/err.h"
 
 /*
- * Enter: no new privileges, no capabilities, Landlock, seccomp.  DIR is the job directory (NULL: no files at all).
- * *RET_LEVEL = 3, 2 (no Landlock here) or 1 (no seccomp either).
+ * Enter: no new privileges, no capabilities, Landlock, seccomp.  DIR is the job directory (NULL: no
+ * files at all). *RET_LEVEL = 3, 2 (no Landlock here) or 1 (no seccomp either).
  * Errors: ERR_UNAVAILABLE when something failed that this system has: fatal for the caller.
  */
 enum err sandbox_enter(const char *dir, int *ret_level, struct error *);

@@ -49,14 +49,17 @@ static enum err check_index(int fd, int64_t shx_size, int64_t shp_size, struct e
 	int64_t record = 0, at = SHP_HEAD;
 	ssize_t n;
 
-	while (at < shx_size && (n = pread(fd, block, BLOCK_ENTRIES * SHX_ENTRY, at)) >= SHX_ENTRY) {
+	while (
+	    at < shx_size && (n = pread(fd, block, BLOCK_ENTRIES * SHX_ENTRY, at)) >= SHX_ENTRY) {
 		n -= n % SHX_ENTRY;
 		for (ssize_t i = 0; i < n; i += SHX_ENTRY, record++) {
-			int64_t offset = 2 * (int64_t)be32(block + i), len = 2 * (int64_t)be32(block + i + 4);
+			int64_t offset = 2 * (int64_t)be32(block + i),
+				len = 2 * (int64_t)be32(block + i + 4);
 
 			/* A deleted record has length 0 and any offset. */
 			if (len > 0 && (offset < SHP_HEAD || offset + SHX_ENTRY + len > shp_size))
-				return error_set(error, ERR_BAD_REQUEST, "record %lld of %lld bytes ends behind the file",
+				return error_set(error, ERR_BAD_REQUEST,
+				    "record %lld of %lld bytes ends behind the file",
 				    (long long)record + 1, (long long)len);
 		}
 		at += n;
@@ -76,9 +79,11 @@ static enum err check_dbf(const char *path, struct error *error)
 	rows = le32(head + 4);
 	header = le16(head + 8);
 	row = le16(head + 10);
-	if (header < DBF_HEAD || header > size || (rows > 0 && row == 0) || header + rows * row > size)
-		return error_set(error, ERR_BAD_REQUEST, "dbf: %lld rows of %lld bytes do not fit into %lld",
-		    (long long)rows, (long long)row, (long long)size);
+	if (header < DBF_HEAD || header > size || (rows > 0 && row == 0) ||
+	    header + rows * row > size)
+		return error_set(error, ERR_BAD_REQUEST,
+		    "dbf: %lld rows of %lld bytes do not fit into %lld", (long long)rows,
+		    (long long)row, (long long)size);
 	return ERR_OK;
 }
 

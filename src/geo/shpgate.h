@@ -1,6 +1,6 @@
 /*
- * Do the files of a shapefile hold what their heads promise?  GDAL reads a cut one up to where it ends, record by
- * record, with nothing but errors after that.
+ * Do the files of a shapefile hold what their heads promise?  GDAL reads a cut one up to where it
+ * ends, record by record, with nothing but errors after that.
  * Source: ESRI Shapefile Technical Description, 1998; dBASE III+ file format.
  */
 #ifndef SLIPWAY_GEO_SHPGATE_H

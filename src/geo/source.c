@@ -41,9 +41,11 @@ static void move_problems(json_object **from, json_object **to)
 
 static char *stem_of(const char *name)
 {
-	const char *slash = strrchr(name, '/'), *base = slash != NULL ? slash + 1 : name, *dot = strrchr(base, '.');
+	const char *slash = strrchr(name, '/'), *base = slash != NULL ? slash + 1 : name,
+		   *dot = strrchr(base, '.');
 
-	return dot != NULL && dot != base ? mem_strndup(base, (size_t)(dot - base)) : mem_strdup(base);
+	return dot != NULL && dot != base ? mem_strndup(base, (size_t)(dot - base))
+					  : mem_strdup(base);
 }
 
 enum source_side source_side_of(const char *name)
@@ -52,8 +54,12 @@ enum source_side source_side_of(const char *name)
 		const char *end;
 		enum source_side side;
 	} sides[] = {
-		{".prj", SOURCE_PRJ}, {".cpg", SOURCE_CPG}, {".cst", SOURCE_CPG}, {".sld", SOURCE_SLD},
-		{".dbf", SOURCE_DBF}, {".xml", SOURCE_XML},
+		{".prj", SOURCE_PRJ},
+		{".cpg", SOURCE_CPG},
+		{".cst", SOURCE_CPG},
+		{".sld", SOURCE_SLD},
+		{".dbf", SOURCE_DBF},
+		{".xml", SOURCE_XML},
 	};
 
 	if (text_ends_icase(name, ".aux.xml"))
@@ -69,7 +75,8 @@ bool source_is_wanted(const struct job *job, int bundle)
 {
 	json_object *layers = json_arr(job->spec, "layers"), *layer;
 
-	if (layers == NULL || strcmp(json_str(job->spec, "kind", ""), kind_name(KIND_ZIP_MOSAIC)) == 0)
+	if (layers == NULL ||
+	    strcmp(json_str(job->spec, "kind", ""), kind_name(KIND_ZIP_MOSAIC)) == 0)
 		return true;
 	JSON_EACH(layer, layers)
 		if (json_int(layer, "bundle", -1) == bundle)
@@ -77,13 +84,17 @@ bool source_is_wanted(const struct job *job, int bundle)
 	return false;
 }
 
-struct source *source_add(struct source_set *set, enum kind kind, const char *stem, const char *file)
+struct source *source_add(
+    struct source_set *set, enum kind kind, const char *stem, const char *file)
 {
 	struct source *src;
 
 	set->v = mem_resize(set->v, set->n + 1, sizeof(*set->v));
 	src = &set->v[set->n];
-	*src = (struct source){.bundle = (int)set->n, .kind = kind, .stem = mem_strdup(stem), .file = mem_strdup(file)};
+	*src = (struct source){.bundle = (int)set->n,
+		.kind = kind,
+		.stem = mem_strdup(stem),
+		.file = mem_strdup(file)};
 	set->n++;
 	return src;
 }
@@ -136,7 +147,8 @@ static enum err add_loose_source(struct job *job, struct source_set *set, const 
 	return wanted ? member_settle(job, src, find_loose_image, (void *)(uintptr_t)l) : ERR_OK;
 }
 
-static json_object *bundle_json(const struct source *src, const struct bundle_file *files, size_t n, int index)
+static json_object *bundle_json(
+    const struct source *src, const struct bundle_file *files, size_t n, int index)
 {
 	json_object *o = json_object_new_object(), *names = json_object_new_array();
 
@@ -149,8 +161,11 @@ static json_object *bundle_json(const struct source *src, const struct bundle_fi
 	return json_set(o, "files", names);
 }
 
-/* A bundle that cannot be read is no reason to refuse its neighbours: its problems wait in SPARED. */
-static enum err settle(struct job *job, struct source_set *set, enum err e, size_t n_bundles, json_object **spared)
+/*
+ * A bundle that cannot be read is no reason to refuse its neighbours: its problems wait in SPARED.
+ */
+static enum err settle(
+    struct job *job, struct source_set *set, enum err e, size_t n_bundles, json_object **spared)
 {
 	struct source *src = &set->v[set->n - 1];
 
@@ -168,12 +183,13 @@ static enum err settle(struct job *job, struct source_set *set, enum err e, size
 
 static bool is_raster(enum kind k)
 {
-	return k == KIND_TIF || k == KIND_ASC || k == KIND_PNG || k == KIND_JPG || k == KIND_IMG || k == KIND_JP2 ||
-	    k == KIND_NTF;
+	return k == KIND_TIF || k == KIND_ASC || k == KIND_PNG || k == KIND_JPG || k == KIND_IMG ||
+	    k == KIND_JP2 || k == KIND_NTF;
 }
 
 /* Several rasters are one mosaic when somebody says so: the form, a sidecar or a time pattern. */
-static bool is_mosaic(const struct job *job, const struct bundle_set *found, const struct members *m)
+static bool is_mosaic(
+    const struct job *job, const struct bundle_set *found, const struct members *m)
 {
 	json_object *mosaic = json_obj(job->spec, "mosaic");
 	bool asked = json_bool(mosaic, "wanted", false) || json_str(mosaic, "regex", "")[0] != '\0';
@@ -188,26 +204,30 @@ static bool is_mosaic(const struct job *job, const struct bundle_set *found, con
 	return asked;
 }
 
-static enum err add_members(struct job *job, struct source_set *set, struct members *m, const struct bundle_set *found,
-    json_object **spared)
+static enum err add_members(struct job *job, struct source_set *set, struct members *m,
+    const struct bundle_set *found, json_object **spared)
 {
 	enum err e = ERR_OK;
 
 	for (size_t b = 0; e == ERR_OK && b < found->n; b++) {
 		/* One bundle takes the archive's name: scripts of GeoNode look for it. */
 		const char *stem = found->n == 1 ? set->name : found->v[b].stem;
-		struct source *src = source_add(set, found->v[b].kind, stem, m->files[found->v[b].main].name);
+		struct source *src =
+		    source_add(set, found->v[b].kind, stem, m->files[found->v[b].main].name);
 
 		src->in_zip = true;
 		if (source_is_wanted(job, src->bundle))
-			e = settle(job, set, member_unpack(job, m, src, (int)b, found->v[b].main), found->n, spared);
+			e = settle(job, set, member_unpack(job, m, src, (int)b, found->v[b].main),
+			    found->n, spared);
 		if (e == ERR_OK)
-			json_object_array_add(set->bundles, bundle_json(&set->v[set->n - 1], m->files, m->n, (int)b));
+			json_object_array_add(
+			    set->bundles, bundle_json(&set->v[set->n - 1], m->files, m->n, (int)b));
 	}
 	return e;
 }
 
-static enum err add_archive(struct job *job, struct source_set *set, const struct job_file *file, json_object **spared)
+static enum err add_archive(
+    struct job *job, struct source_set *set, const struct job_file *file, json_object **spared)
 {
 	struct members m;
 	struct bundle_set found;
@@ -223,7 +243,9 @@ static enum err add_archive(struct job *job, struct source_set *set, const struc
 		set->kind = KIND_ZIP_MOSAIC;
 		member_time_regex(job, &m);
 	} else if (e == ERR_OK && (int64_t)found.n > most) {
-		e = job_fail(job, problem_arg_int(problem_str(problem_new("layers_limit"), "file", file->name), "limit", most));
+		e = job_fail(job,
+		    problem_arg_int(problem_str(problem_new("layers_limit"), "file", file->name),
+			"limit", most));
 	} else {
 		set->kind = found.n == 1 ? found.v[0].kind : KIND_MULTI;
 	}
@@ -239,8 +261,8 @@ static enum err add_archive(struct job *job, struct source_set *set, const struc
 
 /* ---- all of it */
 
-static enum err add_all(struct job *job, struct source_set *set, const struct loose *l, struct bundle_set *found,
-    json_object **spared)
+static enum err add_all(struct job *job, struct source_set *set, const struct loose *l,
+    struct bundle_set *found, json_object **spared)
 {
 	enum err e = ERR_OK;
 
@@ -248,9 +270,11 @@ static enum err add_all(struct job *job, struct source_set *set, const struct lo
 		return add_archive(job, set, &job->files[found->v[0].main], spared);
 	set->kind = found->n == 1 ? found->v[0].kind : KIND_MULTI;
 	for (size_t b = 0; e == ERR_OK && b < found->n; b++) {
-		e = settle(job, set, add_loose_source(job, set, l, &found->v[b], (int)b), found->n, spared);
+		e = settle(job, set, add_loose_source(job, set, l, &found->v[b], (int)b), found->n,
+		    spared);
 		if (e == ERR_OK)
-			json_object_array_add(set->bundles, bundle_json(&set->v[set->n - 1], l->files, l->n, (int)b));
+			json_object_array_add(
+			    set->bundles, bundle_json(&set->v[set->n - 1], l->files, l->n, (int)b));
 	}
 	if (e == ERR_OK && set->n == 1)
 		set->kind = set->v[0].kind;
@@ -282,13 +306,15 @@ enum err source_set_open(struct job *job, struct source_set *ret)
 		f->head = content_head(job->files[i].path, &f->head_len);
 	}
 	bundle_sort(l.files, l.n, false, json_str(job->spec, "drivers", ""), &found);
-	set.name = l.n > 0 ? stem_of(l.files[found.n > 0 ? found.v[0].main : 0].name) : mem_strdup("");
+	set.name =
+	    l.n > 0 ? stem_of(l.files[found.n > 0 ? found.v[0].main : 0].name) : mem_strdup("");
 	e = take_findings(job, &found) ? ERR_OK : ERR_BAD_REQUEST;
 	if (e == ERR_OK)
 		e = add_all(job, &set, &l, &found, &spared);
 	if (e == ERR_OK && !any_open(&set)) {
 		move_problems(&spared, &job->problems);
-		e = json_len(job->problems) > 0 ? ERR_BAD_REQUEST : job_fail(job, problem_new("format_no_layers"));
+		e = json_len(job->problems) > 0 ? ERR_BAD_REQUEST
+						: job_fail(job, problem_new("format_no_layers"));
 	}
 	move_problems(&spared, &job->warnings);
 	for (size_t i = 0; i < l.n; i++)

@@ -1,5 +1,6 @@
 /*
- * Sources: from the job's files to something GDAL has open with exactly one driver, after the content gate.
+ * Sources: from the job's files to something GDAL has open with exactly one driver, after the
+ * content gate.
  */
 #ifndef SLIPWAY_GEO_SOURCE_H
 #define SLIPWAY_GEO_SOURCE_H
@@ -9,20 +10,32 @@
 #include "geo/job.h"
 #include "wizard/bundle.h"
 
-/* One bundle made ready: members of a zip are unpacked under our own names into out/work/ (counted, limited). */
+/*
+ * One bundle made ready: members of a zip are unpacked under our own names into out/work/ (counted,
+ * limited).
+ */
 struct source {
 	int bundle;              /* its index */
 	enum kind kind;
 	char *stem;              /* as written: "roads" */
-	char *file;              /* main file's display name (or member path in a zip): "roads.shp" */
+	char *file; /* main file's display name (or member path in a zip): "roads.shp" */
 	char *path;              /* main file's path, for GDAL or the table reader */
 	char *side[8];           /* paths by role: see SOURCE_SIDE_… ; NULL = not there */
-	const char *driver;      /* GDAL's name of the one driver, set by the content gate; static */
+	/* GDAL's name of the one driver, set by the content gate; static */
+	const char *driver;
 	bool no_crs;             /* its own CRS is a link, which nobody follows: unknown */
 	bool in_zip;             /* FILE is a member's path */
 	json_object *overlay;    /* KIND_KML_OVERLAY: {"bounds":[w,s,e,n],"rotation"}; owned */
 };
-enum source_side { SOURCE_PRJ, SOURCE_CPG, SOURCE_XML, SOURCE_SLD, SOURCE_IMAGE /* of an overlay */, SOURCE_DBF, SOURCE_SIDE__MAX };
+enum source_side {
+	SOURCE_PRJ,
+	SOURCE_CPG,
+	SOURCE_XML,
+	SOURCE_SLD,
+	SOURCE_IMAGE /* of an overlay */,
+	SOURCE_DBF,
+	SOURCE_SIDE__MAX
+};
 
 struct source_set {
 	struct source *v;
@@ -33,7 +46,8 @@ struct source_set {
 };
 
 /*
- * Sort the job's files into bundles, look into a zip, pass every member through the content gate.  The same for inspect
+ * Sort the job's files into bundles, look into a zip, pass every member through the content gate.
+ * The same for inspect
  * and import, so that "bundle" numbers agree.
  * Owns:   caller calls source_set_done.
  * Errors: job->problems filled.
@@ -42,17 +56,24 @@ enum err source_set_open(struct job *, struct source_set *ret);
 void source_set_done(struct source_set *);
 
 /*
- * Open with the one driver of its kind, read-only, with our open options (CHARSET: for DBF, NULL = what inspection found).
+ * Open with the one driver of its kind, read-only, with our open options (CHARSET: for DBF, NULL =
+ * what inspection found).
  * Owns: caller calls GDALClose.  NULL: job->problems has format_unreadable.
  */
 GDALDatasetH source_open(struct job *, const struct source *, const char *charset);
 /* The layer of DS that LAYER (a LAYER object) names.  Borrowed.  NULL: problem added. */
 OGRLayerH source_layer(struct job *, GDALDatasetH ds, const json_object *layer);
-/* CRS of a LAYER-to-import: {"source":code|wkt,"target":…} to a handle with traditional axis order; caller releases; NULL = none. */
+/*
+ * CRS of a LAYER-to-import: {"source":code|wkt,"target":…} to a handle with traditional axis order;
+ * caller releases; NULL = none.
+ */
 OGRSpatialReferenceH srs_of(const char *code_or_wkt);
-/* Fill "crs", "native_crs", "candidates", "supported" of LAYER from SRS (may be NULL) and its extent. */
-void srs_describe(struct job *, OGRSpatialReferenceH srs, const double extent[4] /* NULL = none */, const char *favourites,
-    json_object *layer);
+/*
+ * Fill "crs", "native_crs", "candidates", "supported" of LAYER from SRS (may be NULL) and its
+ * extent.
+ */
+void srs_describe(struct job *, OGRSpatialReferenceH srs, const double extent[4] /* NULL = none */,
+    const char *favourites, json_object *layer);
 /* {"code","name","wkt"} of a CRS, caller frees. */
 json_object *srs_json(OGRSpatialReferenceH srs);
 /* Extent in SRS to west, south, east, north in WGS 84; false: cannot be computed. */

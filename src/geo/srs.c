@@ -13,14 +13,19 @@
 #define PERHAPS 70      /* … that is taken and said */
 #define SHOWN 5         /* candidates listed */
 
-/* AUTHORITY:CODE of letters, digits, '_', '-' and '.': nothing that could be a file or URL for OGR. */
+/*
+ * AUTHORITY:CODE of letters, digits, '_', '-' and '.': nothing that could be a file or URL for OGR.
+ */
 static bool is_code(const char *s)
 {
 	const char *colon = strchr(s, ':');
 
 	return colon != NULL && colon != s && colon[1] != '\0' && strlen(s) < 48 &&
-	    strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == (size_t)(colon - s) &&
-	    strspn(colon + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == strlen(colon + 1);
+	    strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") ==
+	    (size_t)(colon - s) &&
+	    strspn(
+		colon + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") ==
+	    strlen(colon + 1);
 }
 
 OGRSpatialReferenceH srs_of(const char *text)
@@ -42,7 +47,8 @@ OGRSpatialReferenceH srs_of(const char *text)
 		p = copy;
 		/* Old ESRI texts are WKT too, with names of their own. */
 		e = OSRImportFromWkt(srs, &p);
-		if (e == OGRERR_NONE && strstr(text, "AUTHORITY[") == NULL && strstr(text, "ID[") == NULL)
+		if (e == OGRERR_NONE && strstr(text, "AUTHORITY[") == NULL &&
+		    strstr(text, "ID[") == NULL)
 			(void)OSRMorphFromESRI(srs);
 		free(copy);
 	} else if (strstr(text, "+proj=") != NULL) {
@@ -56,10 +62,14 @@ OGRSpatialReferenceH srs_of(const char *text)
 	return srs;
 }
 
-/* WKT 1 where it can say it (what other programs read), else WKT 2.  Owns: caller frees with CPLFree. */
+/*
+ * WKT 1 where it can say it (what other programs read), else WKT 2.  Owns: caller frees with
+ * CPLFree.
+ */
 static char *wkt_of(OGRSpatialReferenceH srs)
 {
-	static const char *const wkt1[] = {"FORMAT=WKT1_GDAL", NULL}, *const wkt2[] = {"FORMAT=WKT2_2019", NULL};
+	static const char *const wkt1[] = {"FORMAT=WKT1_GDAL", NULL},
+				 *const wkt2[] = {"FORMAT=WKT2_2019", NULL};
 	char *wkt = NULL;
 
 	if (OSRExportToWktEx(srs, &wkt, wkt1) != OGRERR_NONE || wkt == NULL || wkt[0] == '\0') {
@@ -90,13 +100,16 @@ bool srs_wgs84_bounds(OGRSpatialReferenceH srs, const double extent[4], double r
 	double b[4];
 	bool fine;
 
-	if (srs == NULL || extent == NULL || !srs_is_coordinate(extent[0]) || !srs_is_coordinate(extent[1]) ||
-	    !srs_is_coordinate(extent[2]) || !srs_is_coordinate(extent[3]))
+	if (srs == NULL || extent == NULL || !srs_is_coordinate(extent[0]) ||
+	    !srs_is_coordinate(extent[1]) || !srs_is_coordinate(extent[2]) ||
+	    !srs_is_coordinate(extent[3]))
 		return false;
 	wgs84 = srs_of("EPSG:4326");
 	t = OCTNewCoordinateTransformation(srs, wgs84);
-	fine = t != NULL && OCTTransformBounds(t, extent[0], extent[1], extent[2], extent[3], &b[0], &b[1], &b[2], &b[3],
-	    21) && isfinite(b[0] + b[1] + b[2] + b[3]);
+	fine = t != NULL &&
+	    OCTTransformBounds(
+		t, extent[0], extent[1], extent[2], extent[3], &b[0], &b[1], &b[2], &b[3], 21) &&
+	    isfinite(b[0] + b[1] + b[2] + b[3]);
 	OCTDestroyCoordinateTransformation(t);
 	OSRRelease(wgs84);
 	if (fine)
@@ -156,7 +169,8 @@ static json_object *suggestions(const double *extent, const char *favourites)
 		(void)snprintf(code, sizeof(code), "EPSG:%d", survey_zone(extent));
 		suggest(list, code, extent);
 	}
-	if (extent == NULL || (extent[0] >= -180 && extent[2] <= 180 && extent[1] >= -90 && extent[3] <= 90))
+	if (extent == NULL ||
+	    (extent[0] >= -180 && extent[2] <= 180 && extent[1] >= -90 && extent[3] <= 90))
 		suggest(list, "EPSG:4326", extent);
 	for (char *w = strtok_r(words, " ,", &rest); w != NULL; w = strtok_r(NULL, " ,", &rest))
 		suggest(list, w, extent);
@@ -165,7 +179,8 @@ static json_object *suggestions(const double *extent, const char *favourites)
 
 static json_object *crs_of_match(OGRSpatialReferenceH srs, const struct srs_match *m)
 {
-	const struct srs_candidate *best = m->n > 0 && m->v[0].confidence >= PERHAPS ? &m->v[0] : NULL;
+	const struct srs_candidate *best =
+	    m->n > 0 && m->v[0].confidence >= PERHAPS ? &m->v[0] : NULL;
 	json_object *crs;
 
 	if (srs == NULL) {
@@ -178,14 +193,18 @@ static json_object *crs_of_match(OGRSpatialReferenceH srs, const struct srs_matc
 		/* A code the definition does not live up to is not repeated. */
 		json_set_str(crs, "code", best != NULL ? best->code : NULL);
 	}
-	json_set_str(crs, "source", !m->usable ? "none" : best == NULL ? "definition" : m->by_code ? "file" : "match");
+	json_set_str(crs, "source",
+	    !m->usable         ? "none"
+		: best == NULL ? "definition"
+		: m->by_code   ? "file"
+			       : "match");
 	json_set_int(crs, "confidence", best != NULL ? best->confidence : 0);
 	json_set_bool(crs, "usable", m->usable);
 	return crs;
 }
 
-void srs_describe(struct job *job, OGRSpatialReferenceH srs, const double extent[4], const char *favourites,
-    json_object *layer)
+void srs_describe(struct job *job, OGRSpatialReferenceH srs, const double extent[4],
+    const char *favourites, json_object *layer)
 {
 	json_object *candidates = json_object_new_array();
 	struct srs_match m;
@@ -209,10 +228,12 @@ void srs_describe(struct job *job, OGRSpatialReferenceH srs, const double extent
 		favourites = json_str(job->spec, "favourites", FAVOURITES);
 	json_set(layer, "supported", suggestions(extent, favourites));
 	if (m.n > 0 && m.v[0].confidence >= PERHAPS && m.v[0].confidence < SURE) {
-		json_object *p = problem_new("crs_uncertain"), *list = json_object_get(json_arr(layer, "warnings"));
+		json_object *p = problem_new("crs_uncertain"),
+			    *list = json_object_get(json_arr(layer, "warnings"));
 
 		problem_arg(p, "name", OSRGetName(m.v[0].srs));
-		problem_arg_int(problem_arg(p, "code", m.v[0].code), "confidence", m.v[0].confidence);
+		problem_arg_int(
+		    problem_arg(p, "code", m.v[0].code), "confidence", m.v[0].confidence);
 		problems_add(&list, problem_str(p, "layer", json_str(layer, "name", NULL)));
 		json_set(layer, "warnings", list);
 	}

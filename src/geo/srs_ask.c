@@ -48,7 +48,10 @@ static bool read_extent(const json_object *question, double ret[4])
 	return true;
 }
 
-/* What OSR does not tell: whether the register still stands by a code, and by which one it was replaced. */
+/*
+ * What OSR does not tell: whether the register still stands by a code, and by which one it was
+ * replaced.
+ */
 static void add_register(PJ_CONTEXT *ctx, const char *code, json_object *o)
 {
 	PJ *crs = proj_create(ctx, code), *newer;
@@ -60,9 +63,11 @@ static void add_register(PJ_CONTEXT *ctx, const char *code, json_object *o)
 		json_set_str(o, "kind", "temporal");
 	if (crs != NULL && proj_is_deprecated(crs)) {
 		list = proj_get_non_deprecated(ctx, crs);
-		newer = list != NULL && proj_list_get_count(list) > 0 ? proj_list_get(ctx, list, 0) : NULL;
+		newer = list != NULL && proj_list_get_count(list) > 0 ? proj_list_get(ctx, list, 0)
+								      : NULL;
 		if (newer != NULL) {
-			CLEAN_FREE char *s = mem_printf("%s:%s", proj_get_id_auth_name(newer, 0), proj_get_id_code(newer, 0));
+			CLEAN_FREE char *s = mem_printf(
+			    "%s:%s", proj_get_id_auth_name(newer, 0), proj_get_id_code(newer, 0));
 
 			json_set_str(o, "replaced_by", s);
 		}
@@ -130,7 +135,8 @@ json_object *srs_question(const json_object *question)
 {
 	PJ_CONTEXT *ctx = proj_context_create();
 	json_object *result = json_object_new_object(), *answers = json_object_new_array(), *code;
-	const char *target_code = json_str(question, "target", ""), *wkt = json_str(question, "wkt", "");
+	const char *target_code = json_str(question, "target", ""),
+		   *wkt = json_str(question, "wkt", "");
 	OGRSpatialReferenceH target = srs_of(target_code);
 	double extent[4];
 	bool has_extent = read_extent(question, extent);
@@ -138,10 +144,12 @@ json_object *srs_question(const json_object *question)
 
 	JSON_EACH(code, json_arr(question, "codes"))
 		if (n++ < MAX_CODES)
-			json_object_array_add(answers, answer(ctx, json_object_get_string(code), true,
-			    has_extent ? extent : NULL, target));
+			json_object_array_add(answers,
+			    answer(ctx, json_object_get_string(code), true,
+				has_extent ? extent : NULL, target));
 	if (wkt[0] != '\0' && strlen(wkt) <= MAX_WKT)
-		json_object_array_add(answers, answer(ctx, wkt, false, has_extent ? extent : NULL, target));
+		json_object_array_add(
+		    answers, answer(ctx, wkt, false, has_extent ? extent : NULL, target));
 	json_set(result, "answers", answers);
 	json_set(result, "target", target_code[0] == '\0' ? NULL :
 	    answer(ctx, target_code, strchr(target_code, '[') == NULL, NULL, NULL));
@@ -157,11 +165,12 @@ static bool move_points(json_object *a, OGRCoordinateTransformationH t)
 	double x, y;
 	int ok = 0;
 
-	if (!json_object_is_type(first, json_type_double) && !json_object_is_type(first, json_type_int)) {
+	if (!json_object_is_type(first, json_type_double) &&
+	    !json_object_is_type(first, json_type_int)) {
 		bool fine = true;
 
 		JSON_EACH(item, a)
-			fine = fine && json_object_is_type(item, json_type_array) && move_points(item, t);
+		fine = fine && json_object_is_type(item, json_type_array) && move_points(item, t);
 		return fine;
 	}
 	if (json_len(a) < 2)
@@ -180,7 +189,8 @@ static bool move_points(json_object *a, OGRCoordinateTransformationH t)
 static bool move_geometry(json_object *g, OGRCoordinateTransformationH t)
 {
 	json_object *part, *coordinates = json_arr(g, "coordinates");
-	bool fine = coordinates == NULL || json_len(coordinates) == 0 || move_points(coordinates, t);
+	bool fine =
+	    coordinates == NULL || json_len(coordinates) == 0 || move_points(coordinates, t);
 
 	JSON_EACH(part, json_arr(g, "geometries"))
 		fine = fine && move_geometry(part, t);
@@ -189,18 +199,25 @@ static bool move_geometry(json_object *g, OGRCoordinateTransformationH t)
 
 json_object *preview_question(const json_object *question)
 {
-	OGRSpatialReferenceH from = srs_of(json_str(question, "srs", "")), wgs84 = srs_of("EPSG:4326");
-	OGRCoordinateTransformationH t = from != NULL ? OCTNewCoordinateTransformation(from, wgs84) : NULL;
-	json_object *result = json_object_new_object(), *geojson = json_copy(json_obj(question, "geojson")), *feature;
+	OGRSpatialReferenceH from = srs_of(json_str(question, "srs", "")),
+			     wgs84 = srs_of("EPSG:4326");
+	OGRCoordinateTransformationH t =
+	    from != NULL ? OCTNewCoordinateTransformation(from, wgs84) : NULL;
+	json_object *result = json_object_new_object(),
+		    *geojson = json_copy(json_obj(question, "geojson")), *feature;
 
-	/* Features that have no place there lose their geometry: an empty map tells the user what is wrong. */
+	/*
+	 * Features that have no place there lose their geometry: an empty map tells the user what
+	 * is wrong.
+	 */
 	JSON_EACH(feature, json_arr(geojson, "features")) {
 		json_object *g = json_obj(feature, "geometry");
 
 		if (g != NULL && (t == NULL || !move_geometry(g, t)))
 			json_set(feature, "geometry", NULL);
 	}
-	if (geojson != NULL && json_arr(geojson, "features") == NULL && (t == NULL || !move_geometry(geojson, t))) {
+	if (geojson != NULL && json_arr(geojson, "features") == NULL &&
+	    (t == NULL || !move_geometry(geojson, t))) {
 		json_object_put(geojson);
 		geojson = NULL;
 	}

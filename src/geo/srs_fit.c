@@ -103,7 +103,8 @@ enum srs_fit srs_fit(OGRSpatialReferenceH srs, const double *extent, double ret_
 
 	if (ret_place != NULL)
 		ret_place[0] = ret_place[1] = NAN;
-	if (srs == NULL || extent == NULL || !isfinite(extent[0] + extent[1] + extent[2] + extent[3]))
+	if (srs == NULL || extent == NULL ||
+	    !isfinite(extent[0] + extent[1] + extent[2] + extent[3]))
 		return SRS_FIT_UNKNOWN;
 	for (int i = 0; i < 4; i++)
 		if (!srs_is_coordinate(extent[i]))
@@ -119,7 +120,8 @@ enum srs_fit srs_fit(OGRSpatialReferenceH srs, const double *extent, double ret_
 		s = fmin(s, y[i]);
 		n = fmax(n, y[i]);
 	}
-	if (OSRIsGeographic(srs) && (w < -180 - SLACK || e > 360 + SLACK || s < -90 - SLACK || n > 90 + SLACK))
+	if (OSRIsGeographic(srs) &&
+	    (w < -180 - SLACK || e > 360 + SLACK || s < -90 - SLACK || n > 90 + SLACK))
 		return SRS_IMPOSSIBLE;
 	if (ret_place != NULL) {
 		ret_place[0] = x[POINTS / 2];

@@ -10,7 +10,8 @@
 
 bool srs_own_code(OGRSpatialReferenceH srs, char out[48])
 {
-	const char *authority = OSRGetAuthorityName(srs, NULL), *code = OSRGetAuthorityCode(srs, NULL);
+	const char *authority = OSRGetAuthorityName(srs, NULL),
+		   *code = OSRGetAuthorityCode(srs, NULL);
 
 	if (authority == NULL || code == NULL)
 		return false;
@@ -18,8 +19,8 @@ bool srs_own_code(OGRSpatialReferenceH srs, char out[48])
 }
 
 /*
- * SRS without what it says of axes: definitions by GeoServer and by old GDAL turn them round, data never follow.
- * NULL when WKT 1 cannot say it (3D, dynamic): then it is compared as it is.
+ * SRS without what it says of axes: definitions by GeoServer and by old GDAL turn them round, data
+ * never follow. NULL when WKT 1 cannot say it (3D, dynamic): then it is compared as it is.
  */
 static OGRSpatialReferenceH without_axes(OGRSpatialReferenceH srs)
 {
@@ -53,7 +54,9 @@ static OGRSpatialReferenceH without_axes(OGRSpatialReferenceH srs)
 static bool is_same(OGRSpatialReferenceH a, OGRSpatialReferenceH b)
 {
 	static const char *const options[] = {
-		"CRITERION=EQUIVALENT_EXCEPT_AXIS_ORDER_GEOGCRS", "IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES", NULL,
+	    "CRITERION=EQUIVALENT_EXCEPT_AXIS_ORDER_GEOGCRS",
+	    "IGNORE_DATA_AXIS_TO_SRS_AXIS_MAPPING=YES",
+	    NULL,
 	};
 	OGRSpatialReferenceH x, y;
 	bool same = OSRIsSameEx(a, b, options) != 0;

@@ -67,7 +67,8 @@ static void on_end(void *user, const char *name)
 	g->depth--;
 }
 
-static void on_doctype(void *user, const char *name, const char *system, const char *public, int internal)
+static void on_doctype(
+    void *user, const char *name, const char *system, const char *public, int internal)
 {
 	(void)name;
 	(void)system;
@@ -148,8 +149,10 @@ enum xml_verdict xml_gate_verdict(const struct xml_gate *g)
 const char *xml_verdict_code(enum xml_verdict v)
 {
 	static const char *const codes[] = {
-		[XML_FINE] = NULL, [XML_FORBIDDEN] = "xml_forbidden", [XML_FOREIGN] = "content_mismatch",
-		[XML_BROKEN] = "format_unreadable",
+	    [XML_FINE] = NULL,
+	    [XML_FORBIDDEN] = "xml_forbidden",
+	    [XML_FOREIGN] = "content_mismatch",
+	    [XML_BROKEN] = "format_unreadable",
 	};
 
 	return codes[v];

@@ -1,6 +1,7 @@
 /*
- * The gate every XML document passes before GDAL sees it: root element on a list, no DOCTYPE, not too deep,
- * well-formed to the end.  Streaming, so that members of a zip pass it while they are inflated.
+ * The gate every XML document passes before GDAL sees it: root element on a list, no DOCTYPE, not
+ * too deep, well-formed to the end.  Streaming, so that members of a zip pass it while they are
+ * inflated.
  */
 #ifndef SLIPWAY_GEO_XMLGATE_H
 #define SLIPWAY_GEO_XMLGATE_H
@@ -18,8 +19,8 @@ enum xml_verdict {
 
 struct xml_gate;
 /*
- * ROOTS: local names that are welcome, NULL-terminated; NULL = any.  NAMESPACE (may be NULL): a root of another name
- * is welcome when one of its attributes holds this text.
+ * ROOTS: local names that are welcome, NULL-terminated; NULL = any.  NAMESPACE (may be NULL): a
+ * root of another name is welcome when one of its attributes holds this text.
  * Owns: caller frees with xml_gate_free; borrows ROOTS and NAMESPACE.
  */
 struct xml_gate *xml_gate_new(const char *const *roots, const char *namespace);
@@ -27,7 +28,10 @@ void xml_gate_free(struct xml_gate *);
 /* Feed bytes; false when there is no need for more.  LAST ends the document. */
 bool xml_gate_feed(struct xml_gate *, const char *bytes, size_t len, bool last);
 enum xml_verdict xml_gate_verdict(const struct xml_gate *);
-/* The code users are told: "xml_forbidden", "content_mismatch", "format_unreadable"; NULL for XML_FINE. */
+/*
+ * The code users are told: "xml_forbidden", "content_mismatch", "format_unreadable"; NULL for
+ * XML_FINE.
+ */
 const char *xml_verdict_code(enum xml_verdict);
 
 /* A whole file. */

@@ -8,7 +8,8 @@
 #include "base/text.h"
 #include "geo/xmlgate.h"
 
-#define MAX_FILE (16 << 20)     /* bytes; the gate has let pass what the limit of side files allows */
+/* bytes; the gate has let pass what the limit of side files allows */
+#define MAX_FILE (16 << 20)
 #define MAX_PATH 1024           /* of "/a/b/c" */
 #define MAX_VALUE 10000         /* bytes kept of one text: the abstract's limit */
 #define MAX_KEYWORDS 50
@@ -19,7 +20,8 @@ static const struct {
 	const char *member;
 } rules[] = {
 	{"/MD_Metadata/fileIdentifier/CharacterString", "uuid"},
-	{"/identificationInfo/MD_DataIdentification/citation/CI_Citation/title/CharacterString", "title"},
+	{"/identificationInfo/MD_DataIdentification/citation/CI_Citation/title/CharacterString",
+	"title"},
 	{"/identificationInfo/MD_DataIdentification/abstract/CharacterString", "abstract"},
 	{"/MD_Keywords/keyword/CharacterString", "keywords"},
 	{"/MD_Keywords/keyword/Anchor", "keywords"},

@@ -51,14 +51,16 @@ bool zip_name_is_safe(const char *name, const struct zip_limits *limits)
 	size_t len = strlen(name), depth = 0;
 	const char *part = name;
 
-	if (len == 0 || len > (size_t)limits->name_bytes || name[0] == '/' || strchr(name, '\\') != NULL)
+	if (len == 0 || len > (size_t)limits->name_bytes || name[0] == '/' ||
+	    strchr(name, '\\') != NULL)
 		return false;
 	if (((name[0] | 0x20) >= 'a' && (name[0] | 0x20) <= 'z') && name[1] == ':')
 		return false;
 	while (*part != '\0') {
 		size_t n = strcspn(part, "/");
 
-		if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
+		if (n == 0 || (n == 1 && part[0] == '.') ||
+		    (n == 2 && part[0] == '.' && part[1] == '.'))
 			return false;
 		if (part[n] == '/' && ++depth > (size_t)limits->depth)
 			return false;
@@ -67,8 +69,12 @@ bool zip_name_is_safe(const char *name, const struct zip_limits *limits)
 	return true;
 }
 
-/* 64-bit sizes and offset from the extra field, for those of the head that say "look there".  APPNOTE 4.5.3. */
-static bool read_zip64(const unsigned char *extra, size_t len, int64_t *size, int64_t *packed, int64_t *at)
+/*
+ * 64-bit sizes and offset from the extra field, for those of the head that say "look there".
+ * APPNOTE 4.5.3.
+ */
+static bool read_zip64(
+    const unsigned char *extra, size_t len, int64_t *size, int64_t *packed, int64_t *at)
 {
 	int64_t *const want[] = {size, packed, at};
 
@@ -103,16 +109,18 @@ static enum err check_kind(const struct zip_member *m, uint32_t attributes, stru
 {
 	uint32_t type = attributes >> 16 & S_IFMT;
 
-	if ((m->flags & (FLAG_ENCRYPTED | FLAG_STRONG | FLAG_MASKED)) != 0 || m->method == METHOD_AES)
+	if ((m->flags & (FLAG_ENCRYPTED | FLAG_STRONG | FLAG_MASKED)) != 0 ||
+	    m->method == METHOD_AES)
 		return bad(error, "zip_encrypted", m->name);
-	if (type == S_IFLNK || type == S_IFCHR || type == S_IFBLK || type == S_IFIFO || type == S_IFSOCK)
+	if (type == S_IFLNK || type == S_IFCHR || type == S_IFBLK || type == S_IFIFO ||
+	    type == S_IFSOCK)
 		return bad(error, "zip_link", m->name);
 	return ERR_OK;
 }
 
 /* One entry of the central directory at *P; moves *P behind it. */
-static enum err read_entry(const unsigned char **p, const unsigned char *end, const struct zip_limits *limits,
-    struct zip_member *m, struct error *error)
+static enum err read_entry(const unsigned char **p, const unsigned char *end,
+    const struct zip_limits *limits, struct zip_member *m, struct error *error)
 {
 	const unsigned char *h = *p;
 	size_t name_len, extra_len, comment_len;
@@ -139,12 +147,14 @@ static enum err read_entry(const unsigned char **p, const unsigned char *end, co
 	if (m->name == NULL || !zip_name_is_safe(m->name, limits))
 		return bad(error, "zip_path", m->name != NULL ? m->name : "a name");
 	m->folder = raw[name_len - 1] == '/';
-	if (zip_le16(h + 34) != 0 || !read_zip64(h + CENTRAL_HEAD + name_len, extra_len, &m->size, &m->packed, &m->at))
+	if (zip_le16(h + 34) != 0 ||
+	    !read_zip64(h + CENTRAL_HEAD + name_len, extra_len, &m->size, &m->packed, &m->at))
 		return bad(error, "zip_invalid", m->name);
 	return check_kind(m, zip_le32(h + 38), error);
 }
 
-static enum err check_sizes(const struct zip_dir *d, const struct zip_limits *limits, struct error *error)
+static enum err check_sizes(
+    const struct zip_dir *d, const struct zip_limits *limits, struct error *error)
 {
 	int64_t sum = 0;
 
@@ -154,15 +164,20 @@ static enum err check_sizes(const struct zip_dir *d, const struct zip_limits *li
 		if (m->size > limits->bytes - sum)
 			return bad(error, "zip_too_big", m->name);
 		sum += m->size;
-		if (m->method == METHOD_STORED ? m->packed != m->size : m->size > 0 && m->packed == 0)
+		if (m->method == METHOD_STORED ? m->packed != m->size
+					       : m->size > 0 && m->packed == 0)
 			return bad(error, "zip_invalid", m->name);
-		if (m->size > RATIO_FROM && m->size / (m->packed > 0 ? m->packed : 1) > limits->ratio)
+		if (m->size > RATIO_FROM &&
+		    m->size / (m->packed > 0 ? m->packed : 1) > limits->ratio)
 			return bad(error, "zip_ratio", m->name);
 	}
 	return ERR_OK;
 }
 
-/* Sizes and CRC once more behind the data, with or without a signature, of 32 or 64 bits.  APPNOTE 4.3.9. */
+/*
+ * Sizes and CRC once more behind the data, with or without a signature, of 32 or 64 bits.  APPNOTE
+ * 4.3.9.
+ */
 static bool descriptor_agrees(int fd, const struct zip_member *m)
 {
 	unsigned char b[24] = {0};
@@ -179,9 +194,12 @@ static bool descriptor_agrees(int fd, const struct zip_member *m)
 	    (zip_le64(p + 4) == (uint64_t)m->packed && zip_le64(p + 12) == (uint64_t)m->size);
 }
 
-/* The head in front of a member must say what the directory says: readers differ in which one they believe. */
-static enum err check_local(int fd, struct zip_member *m, const char *raw, size_t raw_len, int64_t limit_at,
-    struct error *error)
+/*
+ * The head in front of a member must say what the directory says: readers differ in which one they
+ * believe.
+ */
+static enum err check_local(int fd, struct zip_member *m, const char *raw, size_t raw_len,
+    int64_t limit_at, struct error *error)
 {
 	unsigned char h[LOCAL_HEAD];
 	CLEAN_FREE unsigned char *rest = NULL;
@@ -194,7 +212,8 @@ static enum err check_local(int fd, struct zip_member *m, const char *raw, size_
 	name_len = zip_le16(h + 26);
 	extra_len = zip_le16(h + 28);
 	rest = mem_alloc(name_len + extra_len + 1);
-	if (pread(fd, rest, name_len + extra_len, m->at + LOCAL_HEAD) != (ssize_t)(name_len + extra_len) ||
+	if (pread(fd, rest, name_len + extra_len, m->at + LOCAL_HEAD) !=
+		(ssize_t)(name_len + extra_len) ||
 	    name_len != raw_len || memcmp(rest, raw, raw_len) != 0 || zip_le16(h + 8) != m->method)
 		return bad(error, "zip_invalid", m->name);
 	if ((zip_le16(h + 6) & (FLAG_ENCRYPTED | FLAG_STRONG | FLAG_MASKED)) != 0)
@@ -207,8 +226,8 @@ static enum err check_local(int fd, struct zip_member *m, const char *raw, size_
 	size = zip_le32(h + 22);
 	if ((zip_le16(h + 6) & FLAG_DESCRIPTOR) != 0)
 		return descriptor_agrees(fd, m) ? ERR_OK : bad(error, "zip_invalid", m->name);
-	if (!read_zip64(rest + name_len, extra_len, &size, &packed, NULL) || size != m->size || packed != m->packed ||
-	    zip_le32(h + 14) != m->crc)
+	if (!read_zip64(rest + name_len, extra_len, &size, &packed, NULL) || size != m->size ||
+	    packed != m->packed || zip_le32(h + 14) != m->crc)
 		return bad(error, "zip_invalid", m->name);
 	return ERR_OK;
 }
@@ -263,7 +282,8 @@ static enum err read_members(int fd, const struct zip_tail *tail, const unsigned
     const struct zip_limits *limits, struct zip_dir *d, struct error *error)
 {
 	const unsigned char *p = dir, *end = dir + tail->dir_size;
-	CLEAN_FREE const unsigned char **heads = mem_array((size_t)tail->entries + 1, sizeof(*heads));
+	CLEAN_FREE const unsigned char **heads =
+	    mem_array((size_t)tail->entries + 1, sizeof(*heads));
 	enum err e = ERR_OK;
 
 	for (int64_t i = 0; e == ERR_OK && i < tail->entries; i++) {
@@ -276,12 +296,13 @@ static enum err read_members(int fd, const struct zip_tail *tail, const unsigned
 	if (e == ERR_OK)
 		e = check_sizes(d, limits, error);
 	for (size_t i = 0; e == ERR_OK && i < d->n; i++)
-		e = check_local(fd, &d->v[i], (const char *)heads[i] + CENTRAL_HEAD, zip_le16(heads[i] + 28),
-		    tail->dir_at, error);
+		e = check_local(fd, &d->v[i], (const char *)heads[i] + CENTRAL_HEAD,
+		    zip_le16(heads[i] + 28), tail->dir_at, error);
 	return e == ERR_OK ? check_apart(d, error) : e;
 }
 
-enum err zip_dir_read(int fd, const struct zip_limits *limits, struct zip_dir *ret, struct error *error)
+enum err zip_dir_read(
+    int fd, const struct zip_limits *limits, struct zip_dir *ret, struct error *error)
 {
 	CLEAN_FREE unsigned char *dir = NULL;
 	struct zip_dir d = {0};

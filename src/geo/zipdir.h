@@ -1,6 +1,6 @@
 /*
- * The directory of a zip, checked whole before the first member is read: ends, local heads, overlaps, names, sizes.
- * Knows nothing of GDAL or of decompression.
+ * The directory of a zip, checked whole before the first member is read: ends, local heads,
+ * overlaps, names, sizes. Knows nothing of GDAL or of decompression.
  * Source: PKWARE APPNOTE 6.3.9; contracts/wizard.md 8.4; contracts/security.md A07-A12.
  */
 #ifndef SLIPWAY_GEO_ZIPDIR_H
@@ -39,7 +39,8 @@ struct zip_dir {
 /*
  * Read and check the directory of the archive on FD.
  * Owns:   caller frees with zip_dir_done; nothing to free on error.
- * Errors: ERR_BAD_REQUEST with one of the codes zip_invalid zip_encrypted zip_entries zip_path zip_link zip_too_big
+ * Errors: ERR_BAD_REQUEST with one of the codes zip_invalid zip_encrypted zip_entries zip_path
+ *         zip_link zip_too_big
  *         zip_ratio; the text names the member.
  */
 enum err zip_dir_read(int fd, const struct zip_limits *, struct zip_dir *ret, struct error *);
@@ -47,7 +48,10 @@ void zip_dir_done(struct zip_dir *);
 
 /* The name as people read it: UTF-8, GB18030 or CP437.  Owns: caller frees. */
 char *zip_name_decode(const char *raw, size_t len, bool utf8_flag);
-/* A name that leads nowhere else: relative, no "..", no backslash, drive, NUL; not too long or deep. */
+/*
+ * A name that leads nowhere else: relative, no "..", no backslash, drive, NUL; not too long or
+ * deep.
+ */
 bool zip_name_is_safe(const char *name, const struct zip_limits *);
 
 #endif

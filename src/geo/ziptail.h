@@ -1,5 +1,6 @@
 /*
- * The end of a zip: where its directory lies.  One end record, nothing between it and the directory.
+ * The end of a zip: where its directory lies.  One end record, nothing between it and the
+ * directory.
  * Source: PKWARE APPNOTE 6.3.9, 4.3.14-4.3.16.
  */
 #ifndef SLIPWAY_GEO_ZIPTAIL_H

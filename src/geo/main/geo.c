@@ -1,8 +1,10 @@
 /*
- * slipway-geo: the jail.  One process, one job: acquire with privilege, drop, then touch hostile bytes.
+ * slipway-geo: the jail.  One process, one job: acquire with privilege, drop, then touch hostile
+ * bytes.
  *
  *   slipway-geo --job DIR         one job on DIR/in, results in DIR/out
- *   slipway-geo                   answers questions about coordinate reference systems until end of input
+ *   slipway-geo                   answers questions about coordinate reference systems until end of
+ *   input
  *   slipway-geo --crs-index FILE  writes the index the front searches
  *   slipway-geo --version
  */
@@ -27,7 +29,8 @@
 
 static int complain(const struct error *error)
 {
-	(void)fprintf(stderr, "slipway-geo: %s\n", error->text[0] != '\0' ? error->text : err_name(error->err));
+	(void)fprintf(stderr, "slipway-geo: %s\n",
+	    error->text[0] != '\0' ? error->text : err_name(error->err));
 	return 1;
 }
 
@@ -58,8 +61,12 @@ static int send_failed(struct job *job)
 	json_object *failed = json_object_new_object();
 
 	if (json_len(job->problems) == 0)
-		(void)job_fail(job, problem_new(strcmp(json_str(job->spec, "task", ""), "inspect") == 0 ?
-		    "inspect_failed" : "import_failed"));
+		(void)job_fail(job,
+		    problem_new(strcmp(json_str(job->spec, "task", ""), "inspect") == 0 ? "inspect_"
+											  "failed"
+											: "import_"
+											  "faile"
+											  "d"));
 	json_set_str(failed, "type", "failed");
 	json_set(failed, "problems", json_object_get(job->problems));
 	json_set_str(failed, "detail", job->detail);
@@ -84,7 +91,10 @@ static bool take_files(struct job *job)
 		f->n = (int)json_int(file, "n", (int64_t)i);
 		f->name = json_str(file, "name", "");
 		f->size = json_int(file, "size", 0);
-		/* Relative to the job directory, where we stand: the struct's 64 bytes hold any name of the worker. */
+		/*
+		 * Relative to the job directory, where we stand: the struct's 64 bytes hold any
+		 * name of the worker.
+		 */
 		len = snprintf(f->path, sizeof(f->path), "in/%s", path);
 		if (len < 0 || (size_t)len >= sizeof(f->path))
 			return false;
@@ -118,7 +128,7 @@ static int run_job(struct job *job)
 			(void)fprintf(stderr, "slipway-geo: bad file in the job\n");
 			return 1;
 		}
-		driver_errors_to(job);
+		driver_begin(job);
 		driver_extras(json_str(job->spec, "drivers", NULL));
 		result = tasks[i].run(job);
 		/* What we unpacked is no result. */
@@ -127,10 +137,14 @@ static int run_job(struct job *job)
 			(void)fs_remove_tree(at, "work", NULL);
 		if (result == NULL)
 			return send_failed(job);
+		/* A result has no place for what a driver said of a layer that failed. */
+		if (job->detail[0] != '\0')
+			(void)fprintf(stderr, "slipway-geo: %s\n", job->detail);
 		json_set_str(result, "type", "result");
 		if (json_arr(result, "warnings") == NULL)
-			json_set(result, "warnings", job->warnings != NULL ? json_object_get(job->warnings) :
-			    json_object_new_array());
+			json_set(result, "warnings",
+			    job->warnings != NULL ? json_object_get(job->warnings)
+						  : json_object_new_array());
 		code = send_message(result);
 		return code;
 	}
@@ -211,14 +225,15 @@ int main(int argc, char *argv[])
 			driver_setup();
 			return crs_export(optarg, &error) == ERR_OK ? 0 : complain(&error);
 		case 'v':
-			(void)printf("slipway-geo, GDAL %s, PROJ %s\n", GDALVersionInfo("RELEASE_NAME"),
-			    driver_proj_version());
+			(void)printf("slipway-geo, GDAL %s, PROJ %s\n",
+			    GDALVersionInfo("RELEASE_NAME"), driver_proj_version());
 			return 0;
 		default:
 			return 2;
 		}
 	if (optind != argc) {
-		(void)fprintf(stderr, "usage: slipway-geo [--job DIR | --crs-index FILE | --version]\n");
+		(void)fprintf(
+		    stderr, "usage: slipway-geo [--job DIR | --crs-index FILE | --version]\n");
 		return 2;
 	}
 	driver_setup();

@@ -1,6 +1,7 @@
 /*
- * Goal: the content gate lets through what a kind may be and nothing else: XML by root and without DOCTYPE, GeoJSON by
- * its types, shapefiles whose parts agree; KML overlays are told from features; a dBASE file's text encoding is found.
+ * Goal: the content gate lets through what a kind may be and nothing else: XML by root and without
+ * DOCTYPE, GeoJSON by its types, shapefiles whose parts agree; KML overlays are told from features;
+ * a dBASE file's text encoding is found.
  */
 #include "scratch.h"
 #include "geo/encoding.h"
@@ -22,10 +23,13 @@ static void test_content_xml_is_judged(void **state)
 {
 	(void)state;
 	assert_int_equal(xml("<kml/>"), XML_FINE);
-	assert_int_equal(xml("<?xml version='1.0' encoding='windows-1251'?><k:kml xmlns:k='x'>\xcf</k:kml>"), XML_FINE);
+	assert_int_equal(xml("<?xml version='1.0' encoding='windows-1251'?><k:kml "
+			     "xmlns:k='x'>\xcf</k:kml>"),
+	    XML_FINE);
 	assert_int_equal(xml("<city xmlns='http://www.opengis.net/gml/3.2'/>"), XML_FINE);
 	assert_int_equal(xml("<svg/>"), XML_FOREIGN);
-	assert_int_equal(xml("<OGRWFSDataSource><URL>http://x</URL></OGRWFSDataSource>"), XML_FOREIGN);
+	assert_int_equal(
+	    xml("<OGRWFSDataSource><URL>http://x</URL></OGRWFSDataSource>"), XML_FOREIGN);
 	assert_int_equal(xml("<!DOCTYPE kml><kml/>"), XML_FORBIDDEN);
 	assert_int_equal(xml("<!-- a --><!DOCTYPE kml SYSTEM 'http://x'><kml/>"), XML_FORBIDDEN);
 	assert_int_equal(xml("<kml>&x;</kml>"), XML_BROKEN);
@@ -47,12 +51,24 @@ static struct json_facts json(const char *text)
 static void test_content_json_is_judged(void **state)
 {
 	static const char *const mismatched[] = {
-		"{}", "[]", "1", "{\"a\":1}", "{\"type\":\"Topology\"}", "{\"properties\":{\"type\":\"Feature\"}}", "x", "",
-		"[{\"type\":\"Feature\"}]", "{\"type\":\"FeatureCollection\",\"stac_version\":\"1\"}",
-		"{\"type\":\"Fe\\u0061ture\"}", "{\"type\":\"Feature\"}\n{\"a\":1}",
+	    "{}",
+	    "[]",
+	    "1",
+	    "{\"a\":1}",
+	    "{\"type\":\"Topology\"}",
+	    "{\"properties\":{\"type\":\"Feature\"}}",
+	    "x",
+	    "",
+	    "[{\"type\":\"Feature\"}]",
+	    "{\"type\":\"FeatureCollection\",\"stac_version\":\"1\"}",
+	    "{\"type\":\"Fe\\u0061ture\"}",
+	    "{\"type\":\"Feature\"}\n{\"a\":1}",
 	};
 	static const char *const broken[] = {
-		"{\"type\":\"Feature\"", "{\"type\":\"Feature\"]", "{\"type\":\"Feature\"}}", "{\"type\":\"Feature",
+	    "{\"type\":\"Feature\"",
+	    "{\"type\":\"Feature\"]",
+	    "{\"type\":\"Feature\"}}",
+	    "{\"type\":\"Feature",
 	};
 	struct json_facts f;
 
@@ -63,7 +79,8 @@ static void test_content_json_is_judged(void **state)
 	f = json("\x1e{\"type\":\"Feature\"}\n\x1e{\"type\":\"Point\",\"coordinates\":[1,2]}\n");
 	assert_null(f.code);
 	assert_int_equal(f.objects, 2);
-	f = json("{\"type\":\"Feature\",\"properties\":{\"t\":\"\\\"}{\\u00e9\",\"crs\":{\"type\":\"link\"}}}");
+	f = json("{\"type\":\"Feature\",\"properties\":{\"t\":\"\\\"}{\\u00e9\",\"crs\":{\"type\":"
+		 "\"link\"}}}");
 	assert_null(f.code);
 	assert_false(f.crs_link);
 	for (size_t i = 0; i < sizeof(mismatched) / sizeof(mismatched[0]); i++) {
@@ -80,7 +97,8 @@ static void test_content_json_is_judged(void **state)
 
 static void test_content_json_link_is_found(void **state)
 {
-	const char *text = "{\"crs\": {\"properties\":{\"href\":\"http://x\"}, \"type\" : \"link\"}, \"type\":\"Feature\"}";
+	const char *text = "{\"crs\": {\"properties\":{\"href\":\"http://x\"}, \"type\" : "
+			   "\"link\"}, \"type\":\"Feature\"}";
 	struct json_facts f = json(text);
 
 	(void)state;
@@ -94,18 +112,25 @@ static void test_content_kml_overlay_is_told(void **state)
 	struct kml_survey s;
 
 	(void)state;
-	scratch_text("x.kml", "<kml><Folder><NetworkLink><Link><href>http://no</href></Link></NetworkLink><GroundOverlay>"
-	    "<name>a</name><Icon><href> i/a%20b.png </href></Icon><LatLonBox><north>2</north><south>-1.5</south>"
-	    "<east>30</east><west>20</west><rotation>5</rotation></LatLonBox></GroundOverlay></Folder></kml>");
+	scratch_text("x.kml",
+	    "<kml><Folder><NetworkLink><Link><href>http://no</href></Link></"
+	    "NetworkLink><GroundOverlay>"
+	    "<name>a</name><Icon><href> i/a%20b.png "
+	    "</href></Icon><LatLonBox><north>2</north><south>-1.5</south>"
+	    "<east>30</east><west>20</west><rotation>5</rotation></LatLonBox></GroundOverlay></"
+	    "Folder></kml>");
 	assert_int_equal(kml_survey("x.kml", &s), ERR_OK);
 	assert_int_equal(s.overlays, 1);
 	assert_int_equal(s.placemarks, 0);
 	assert_int_equal(s.links, 1);
 	assert_string_equal(s.href, "i/a%20b.png");
 	assert_true(s.boxed);
-	assert_true(s.box[0] == 20 && s.box[1] == -1.5 && s.box[2] == 30 && s.box[3] == 2 && s.rotation == 5);
+	assert_true(s.box[0] == 20 && s.box[1] == -1.5 && s.box[2] == 30 && s.box[3] == 2 &&
+	    s.rotation == 5);
 	kml_survey_done(&s);
-	scratch_text("x.kml", "<kml><Placemark><Style><IconStyle><Icon><href>http://i</href></Icon></IconStyle></Style>"
+	scratch_text("x.kml",
+	    "<kml><Placemark><Style><IconStyle><Icon><href>http://i</href></Icon></IconStyle></"
+	    "Style>"
 	    "</Placemark><GroundOverlay/><GroundOverlay/></kml>");
 	assert_int_equal(kml_survey("x.kml", &s), ERR_OK);
 	assert_int_equal(s.overlays, 2);
@@ -133,8 +158,8 @@ static void write_dbf(const char *name, unsigned char language, const char *cons
 	scratch_write(name, bytes, at);
 }
 
-static void encoded(unsigned char language, const char *cpg, const char *chosen, const char *text, const char *want,
-    const char *source, const char *overruled)
+static void encoded(unsigned char language, const char *cpg, const char *chosen, const char *text,
+    const char *want, const char *source, const char *overruled)
 {
 	const char *rows[] = {text, "plain"};
 	struct encoding e;
@@ -176,12 +201,19 @@ static void test_content_metadata_is_read(void **state)
 	json_object *m;
 
 	(void)state;
-	scratch_text("m.xml", "<gmd:MD_Metadata xmlns:gmd='g' xmlns:gco='c'><gmd:fileIdentifier><gco:CharacterString>u-1"
-	    "</gco:CharacterString></gmd:fileIdentifier><gmd:identificationInfo><gmd:MD_DataIdentification><gmd:citation>"
-	    "<gmd:CI_Citation><gmd:title><gco:CharacterString> Roads &amp; paths </gco:CharacterString></gmd:title>"
-	    "</gmd:CI_Citation></gmd:citation><gmd:abstract><gco:CharacterString>About</gco:CharacterString></gmd:abstract>"
-	    "<gmd:descriptiveKeywords><gmd:MD_Keywords><gmd:keyword><gco:CharacterString>a</gco:CharacterString></gmd:keyword>"
-	    "<gmd:keyword><gco:CharacterString>b</gco:CharacterString></gmd:keyword></gmd:MD_Keywords></gmd:descriptiveKeywords>"
+	scratch_text("m.xml",
+	    "<gmd:MD_Metadata xmlns:gmd='g' "
+	    "xmlns:gco='c'><gmd:fileIdentifier><gco:CharacterString>u-1"
+	    "</gco:CharacterString></"
+	    "gmd:fileIdentifier><gmd:identificationInfo><gmd:MD_DataIdentification><gmd:citation>"
+	    "<gmd:CI_Citation><gmd:title><gco:CharacterString> Roads &amp; paths "
+	    "</gco:CharacterString></gmd:title>"
+	    "</gmd:CI_Citation></gmd:citation><gmd:abstract><gco:CharacterString>About</"
+	    "gco:CharacterString></gmd:abstract>"
+	    "<gmd:descriptiveKeywords><gmd:MD_Keywords><gmd:keyword><gco:CharacterString>a</"
+	    "gco:CharacterString></gmd:keyword>"
+	    "<gmd:keyword><gco:CharacterString>b</gco:CharacterString></gmd:keyword></"
+	    "gmd:MD_Keywords></gmd:descriptiveKeywords>"
 	    "</gmd:MD_DataIdentification></gmd:identificationInfo></gmd:MD_Metadata>");
 	m = xmlmeta_read("m.xml");
 	assert_string_equal(json_str(m, "uuid", ""), "u-1");
@@ -189,8 +221,10 @@ static void test_content_metadata_is_read(void **state)
 	assert_string_equal(json_str(m, "abstract", ""), "About");
 	assert_int_equal(json_len(json_arr(m, "keywords")), 2);
 	json_object_put(m);
-	scratch_text("m.xml", "<metadata><idinfo><citation><citeinfo><title>T</title></citeinfo></citation><descript>"
-	    "<abstract>A</abstract></descript><keywords><theme><themekey>k</themekey></theme></keywords></idinfo></metadata>");
+	scratch_text("m.xml",
+	    "<metadata><idinfo><citation><citeinfo><title>T</title></citeinfo></citation><descript>"
+	    "<abstract>A</abstract></descript><keywords><theme><themekey>k</themekey></theme></"
+	    "keywords></idinfo></metadata>");
 	m = xmlmeta_read("m.xml");
 	assert_string_equal(json_str(m, "title", ""), "T");
 	assert_int_equal(json_len(json_arr(m, "keywords")), 1);
@@ -206,12 +240,18 @@ static void test_content_metadata_is_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_content_xml_is_judged, scratch_enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_content_json_is_judged, scratch_enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_content_json_link_is_found, scratch_enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_content_kml_overlay_is_told, scratch_enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_content_dbf_encoding_is_found, scratch_enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_content_metadata_is_read, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_content_xml_is_judged, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_content_json_is_judged, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_content_json_link_is_found, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_content_kml_overlay_is_told, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_content_dbf_encoding_is_found, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_content_metadata_is_read, scratch_enter, scratch_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /*
- * Goal: a GeoPackage passes when its schema is what the standard, GDAL and QGIS write, and no other.
+ * Goal: a GeoPackage passes when its schema is what the standard, GDAL and QGIS write, and no
+ * other.
  */
 #include "scratch.h"
 #include <gdal.h>
@@ -17,9 +18,14 @@ static const char *scan(const char *sql)
 
 	(void)unlink("x.gpkg");
 	assert_int_equal(sqlite3_open("x.gpkg", &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA application_id=1196444487; CREATE TABLE gpkg_contents (table_name TEXT, "
-	    "d DATETIME DEFAULT (strftime('%Y','now'))); CREATE TABLE p (fid INTEGER PRIMARY KEY, geom BLOB, n VARCHAR(10) "
-	    "CHECK(length(n) < 10));", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+			     "PRAGMA application_id=1196444487; CREATE TABLE gpkg_contents "
+			     "(table_name TEXT, "
+			     "d DATETIME DEFAULT (strftime('%Y','now'))); CREATE TABLE p (fid "
+			     "INTEGER PRIMARY KEY, geom BLOB, n VARCHAR(10) "
+			     "CHECK(length(n) < 10));",
+			     NULL, NULL, NULL),
+	    SQLITE_OK);
 	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
@@ -30,17 +36,22 @@ static const char *scan(const char *sql)
 static void test_prescan_takes_ordinary_schemas(void **state)
 {
 	static const char *const fine[] = {
-		"SELECT 1",
-		"CREATE VIEW v AS SELECT fid, geom, upper(n) AS n FROM p WHERE n LIKE 'a%' GROUP BY n HAVING count(*) > 1",
-		"CREATE VIEW v AS SELECT a.*, row_number() OVER (ORDER BY fid) AS r FROM p a; CREATE VIEW w AS SELECT * FROM v",
-		"CREATE VIRTUAL TABLE rtree_p_geom USING rtree(id, minx, maxx, miny, maxy)",
-		"CREATE INDEX i ON p (n); CREATE UNIQUE INDEX j ON p (lower(n)) WHERE n IS NOT NULL",
-		"CREATE TABLE g (a, b AS (abs(a)) STORED)",
-		"CREATE TABLE gpkg_ogr_contents (table_name TEXT, feature_count INTEGER); CREATE TRIGGER "
-		"trigger_insert_feature_count_p AFTER INSERT ON p BEGIN UPDATE gpkg_ogr_contents SET feature_count = "
-		"feature_count + 1 WHERE lower(table_name) = lower('p'); END",
-		"CREATE TRIGGER m BEFORE INSERT ON p FOR EACH ROW BEGIN SELECT RAISE(ABORT, 'no') WHERE NOT (NEW.n IN (SELECT "
-		"DISTINCT(table_name) FROM gpkg_contents)); END",
+	    "SELECT 1",
+	    "CREATE VIEW v AS SELECT fid, geom, upper(n) AS n FROM p WHERE n LIKE 'a%' GROUP BY n "
+	    "HAVING count(*) > 1",
+	    "CREATE VIEW v AS SELECT a.*, row_number() OVER (ORDER BY fid) AS r FROM p a; CREATE "
+	    "VIEW w AS SELECT * FROM v",
+	    "CREATE VIRTUAL TABLE rtree_p_geom USING rtree(id, minx, maxx, miny, maxy)",
+	    "CREATE INDEX i ON p (n); CREATE UNIQUE INDEX j ON p (lower(n)) WHERE n IS NOT NULL",
+	    "CREATE TABLE g (a, b AS (abs(a)) STORED)",
+	    "CREATE TABLE gpkg_ogr_contents (table_name TEXT, feature_count INTEGER); CREATE "
+	    "TRIGGER "
+	    "trigger_insert_feature_count_p AFTER INSERT ON p BEGIN UPDATE gpkg_ogr_contents SET "
+	    "feature_count = "
+	    "feature_count + 1 WHERE lower(table_name) = lower('p'); END",
+	    "CREATE TRIGGER m BEFORE INSERT ON p FOR EACH ROW BEGIN SELECT RAISE(ABORT, 'no') "
+	    "WHERE NOT (NEW.n IN (SELECT "
+	    "DISTINCT(table_name) FROM gpkg_contents)); END",
 	};
 
 	(void)state;
@@ -52,10 +63,11 @@ static void test_prescan_takes_ordinary_schemas(void **state)
 static void test_prescan_refuses_tricks(void **state)
 {
 	static const char *const tricks[] = {
-		"CREATE VIRTUAL TABLE f USING fts4(a)",
-		"CREATE VIEW v AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c",
-		"CREATE VIEW v AS WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c",
-		"CREATE VIEW v AS SELECT zeroblob(400000000) AS z",
+	    "CREATE VIRTUAL TABLE f USING fts4(a)",
+	    "CREATE VIEW v AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) "
+	    "SELECT n FROM c",
+	    "CREATE VIEW v AS WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM "
+		"c", "CREATE VIEW v AS SELECT zeroblob(400000000) AS z",
 		"CREATE VIEW v AS SELECT 1 AS a, hex(randomblob(9)) AS z FROM p",
 		"CREATE VIEW v AS SELECT load_extension('x')",
 		"CREATE VIEW v AS SELECT ogr_geocode('x')",
@@ -63,12 +75,11 @@ static void test_prescan_refuses_tricks(void **state)
 		"CREATE VIEW v AS SELECT * FROM json_each('[1]')",
 		"CREATE VIEW v AS SELECT name FROM sqlite_master",
 		"CREATE VIEW v AS SELECT * FROM gone",
-		"CREATE TABLE g (a, b AS (hex(zeroblob(a))))",
-		"CREATE INDEX i ON p (hex(n))",
+		"CREATE TABLE g (a, b AS (hex(zeroblob(a))))", "CREATE INDEX i ON p (hex(n))",
 		"CREATE TRIGGER t AFTER INSERT ON p BEGIN DELETE FROM p; END",
 		"CREATE TRIGGER t AFTER INSERT ON p BEGIN INSERT INTO p (n) VALUES (1); END",
 		"CREATE TRIGGER rtree_t AFTER INSERT ON p BEGIN SELECT load_extension('x'); END",
-		"CREATE TRIGGER t AFTER INSERT ON p BEGIN UPDATE OR REPLACE \"p\" SET n = 1; END",
+	    "CREATE TRIGGER t AFTER INSERT ON p BEGIN UPDATE OR REPLACE \"p\" SET n = 1; END",
 	};
 
 	(void)state;
@@ -85,13 +96,17 @@ static void test_prescan_knows_virtual_tables(void **state)
 {
 	(void)state;
 	assert_true(prescan_is_virtual("CREATE VIRTUAL TABLE a USING b(c)"));
-	assert_true(prescan_is_virtual(" create /* x */ virtual\ntable \"using\" -- rtree\n using VirtualText('/etc/passwd')"));
+	assert_true(prescan_is_virtual(" create /* x */ virtual\ntable \"using\" -- rtree\n using "
+				       "VirtualText('/etc/passwd')"));
 	assert_false(prescan_is_virtual("CREATE TABLE virtual (a)"));
-	assert_true(prescan_is_rtree("CREATE VIRTUAL TABLE \"rtree_a_geom\" USING rtree(id, minx)"));
+	assert_true(prescan_is_rtree("CREATE VIRTUAL TABLE \"rtree_a_geom\" USING rtree(id, "
+				     "minx)"));
 	assert_true(prescan_is_rtree("CREATE VIRTUAL TABLE a USING \"RTree\"(id)"));
 	assert_false(prescan_is_rtree("CREATE VIRTUAL TABLE rtree USING VirtualText('x')"));
-	assert_false(prescan_is_rtree("CREATE VIRTUAL TABLE a /* USING rtree( */ USING VirtualText('x')"));
-	assert_false(prescan_is_rtree("CREATE VIRTUAL TABLE \" USING rtree(\" USING VirtualText('x')"));
+	assert_false(prescan_is_rtree("CREATE VIRTUAL TABLE a /* USING rtree( */ USING "
+				      "VirtualText('x')"));
+	assert_false(prescan_is_rtree("CREATE VIRTUAL TABLE \" USING rtree(\" USING "
+				      "VirtualText('x')"));
 }
 
 /* What GDAL itself writes, with index, must pass as it is. */
@@ -121,10 +136,13 @@ static void test_prescan_takes_gdals_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_prescan_takes_ordinary_schemas, scratch_enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_prescan_refuses_tricks, scratch_enter, scratch_leave),
-		cmocka_unit_test(test_prescan_knows_virtual_tables),
-		cmocka_unit_test_setup_teardown(test_prescan_takes_gdals_own, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_prescan_takes_ordinary_schemas, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_prescan_refuses_tricks, scratch_enter, scratch_leave),
+	    cmocka_unit_test(test_prescan_knows_virtual_tables),
+	    cmocka_unit_test_setup_teardown(
+		test_prescan_takes_gdals_own, scratch_enter, scratch_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /*
- * Goal: inside the jail nothing can be reached but the job's two folders and the libraries' data: no network, no
- * other program, no other process, no foreign file, no more memory, time or output than the job was given.
+ * Goal: inside the jail nothing can be reached but the job's two folders and the libraries' data:
+ * no network, no other program, no other process, no foreign file, no more memory, time or output
+ * than the job was given.
  */
 #include "scratch.h"
 #include <dlfcn.h>
@@ -61,7 +62,8 @@ static int refused(long result, int want)
 
 static int try_socket(void)
 {
-	return refused(socket(AF_INET, SOCK_STREAM, 0), EPERM) + refused(socket(AF_UNIX, SOCK_STREAM, 0), EPERM) +
+	return refused(socket(AF_INET, SOCK_STREAM, 0), EPERM) +
+	    refused(socket(AF_UNIX, SOCK_STREAM, 0), EPERM) +
 	    refused(syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, (int[2]){0}), EPERM) +
 	    refused(syscall(SYS_connect, 0, NULL, 0), EPERM);
 }
@@ -70,7 +72,8 @@ static int try_programs(void)
 {
 	char *argv[] = {(char *)(uintptr_t)"/bin/true", NULL};
 
-	return refused(execv(argv[0], argv), EPERM) + refused(fork(), EPERM) + refused(vfork(), EPERM) +
+	return refused(execv(argv[0], argv), EPERM) + refused(fork(), EPERM) +
+	    refused(vfork(), EPERM) +
 	    refused(syscall(SYS_clone, (long)SIGCHLD, 0, 0, 0, 0), EPERM) +
 	    refused(syscall(SYS_clone3, NULL, 0), ENOSYS) +
 	    refused(syscall(SYS_execveat, -1, "/bin/true", argv, NULL, 0), EPERM);
@@ -78,24 +81,30 @@ static int try_programs(void)
 
 static int try_kernel(void)
 {
-	return refused(ptrace(PTRACE_TRACEME, 0, 0, 0), EPERM) + refused(mount("a", "b", "tmpfs", 0, NULL), EPERM) +
-	    refused(syscall(SYS_bpf, 0, NULL, 0), EPERM) + refused(syscall(SYS_io_uring_setup, 1, NULL), EPERM) +
+	return refused(ptrace(PTRACE_TRACEME, 0, 0, 0), EPERM) +
+	    refused(mount("a", "b", "tmpfs", 0, NULL), EPERM) +
+	    refused(syscall(SYS_bpf, 0, NULL, 0), EPERM) +
+	    refused(syscall(SYS_io_uring_setup, 1, NULL), EPERM) +
 	    refused(syscall(SYS_userfaultfd, 0), EPERM) + refused(kill(getppid(), 0), EPERM) +
 	    refused(syscall(SYS_tgkill, getppid(), getppid(), 0), EPERM) +
 	    refused(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0), EPERM) +
-	    refused(syscall(SYS_unshare, CLONE_NEWUSER), EPERM) + refused(syscall(SYS_keyctl, 0, 0, 0), EPERM) +
-	    refused(syscall(SYS_setuid, 0), EPERM) + refused(syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, ""), EPERM);
+	    refused(syscall(SYS_unshare, CLONE_NEWUSER), EPERM) +
+	    refused(syscall(SYS_keyctl, 0, 0, 0), EPERM) + refused(syscall(SYS_setuid, 0), EPERM) +
+	    refused(syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, ""), EPERM);
 }
 
 static int try_files(void)
 {
-	int bad = refused(open("/etc/passwd", O_RDONLY), EACCES) + refused(open("secret", O_RDONLY), EACCES) +
-	    refused(open("/proc/self/environ", O_RDONLY), EACCES) + refused(open("/", O_RDONLY | O_DIRECTORY), EACCES);
+	int bad = refused(open("/etc/passwd", O_RDONLY), EACCES) +
+	    refused(open("secret", O_RDONLY), EACCES) +
+	    refused(open("/proc/self/environ", O_RDONLY), EACCES) +
+	    refused(open("/", O_RDONLY | O_DIRECTORY), EACCES);
 
 	bad += open("in/1.csv", O_RDONLY) < 0;
-	bad += refused(open("in/1.csv", O_WRONLY), EACCES) + refused(open("in/2.csv", O_WRONLY | O_CREAT, 0600), EACCES) +
-	    refused(open("in/1.csv", O_RDONLY | O_TRUNC), EACCES) + refused(unlink("in/1.csv"), EACCES) +
-	    refused(rename("in/1.csv", "out/1.csv"), EACCES);
+	bad += refused(open("in/1.csv", O_WRONLY), EACCES) +
+	    refused(open("in/2.csv", O_WRONLY | O_CREAT, 0600), EACCES) +
+	    refused(open("in/1.csv", O_RDONLY | O_TRUNC), EACCES) +
+	    refused(unlink("in/1.csv"), EACCES) + refused(rename("in/1.csv", "out/1.csv"), EACCES);
 	return bad;
 }
 
@@ -104,10 +113,11 @@ static int try_output(void)
 	int fd = open("out/a", O_RDWR | O_CREAT, 0600), bad = fd < 0;
 
 	bad += write(fd, "x", 1) != 1 || ftruncate(fd, 0) != 0 || close(fd) != 0;
-	bad += mkdir("out/work", 0700) != 0 || rename("out/a", "out/work/b") != 0 || unlink("out/work/b") != 0 ||
-	    rmdir("out/work") != 0;
+	bad += mkdir("out/work", 0700) != 0 || rename("out/a", "out/work/b") != 0 ||
+	    unlink("out/work/b") != 0 || rmdir("out/work") != 0;
 	/* No links of either kind, no pipes, no devices. */
-	return bad + refused(symlink("/etc/passwd", "out/l"), EPERM) + refused(link("in/1.csv", "out/h"), EPERM) +
+	return bad + refused(symlink("/etc/passwd", "out/l"), EPERM) +
+	    refused(link("in/1.csv", "out/h"), EPERM) +
 	    refused(syscall(SYS_mknodat, AT_FDCWD, "out/p", S_IFIFO | 0600, 0), EPERM) +
 	    refused(chmod("out", 0777), EPERM);
 }
@@ -175,8 +185,11 @@ static int write_much(void)
 static int try_libraries(void)
 {
 	/* A converter is loaded when the first text in its charset is met. */
-	return access("/usr/share/proj/proj.db", R_OK) == 0 && open("/usr/share/proj/proj.db", O_RDONLY) >= 0 &&
-	    open("/dev/urandom", O_RDONLY) >= 0 ? 0 : 1;
+	return access("/usr/share/proj/proj.db", R_OK) == 0 &&
+		open("/usr/share/proj/proj.db", O_RDONLY) >= 0 &&
+		open("/dev/urandom", O_RDONLY) >= 0
+	    ? 0
+	    : 1;
 }
 
 static void test_sandbox_refuses_network(void **state)
@@ -242,11 +255,12 @@ static int find_level(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_sandbox_refuses_network, enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_sandbox_refuses_programs_and_kernel, enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_sandbox_shows_only_the_job, enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_sandbox_allows_threads, enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_sandbox_holds_limits, enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_sandbox_refuses_network, enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_sandbox_refuses_programs_and_kernel, enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_sandbox_shows_only_the_job, enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_sandbox_allows_threads, enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_sandbox_holds_limits, enter, scratch_leave),
 	};
 
 	return cmocka_run_group_tests(tests, find_level, NULL);

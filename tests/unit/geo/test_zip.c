@@ -1,6 +1,6 @@
 /*
- * Goal: the directory of a zip is believed only when all its parts say the same, and its names are read as people
- * wrote them.  The many malformed ones are in tests/jail/hostile.py.
+ * Goal: the directory of a zip is believed only when all its parts say the same, and its names are
+ * read as people wrote them.  The many malformed ones are in tests/jail/hostile.py.
  */
 #include "scratch.h"
 #include "geo/zipdir.h"
@@ -91,7 +91,8 @@ static void refused(struct build b, const char *code)
 
 static void test_zip_reads_what_agrees(void **state)
 {
-	struct build b = {.name = "a/b.csv", .local_name = "a/b.csv", .data = "x,y\n1,2\n", .mode = 0100644};
+	struct build b = {
+		.name = "a/b.csv", .local_name = "a/b.csv", .data = "x,y\n1,2\n", .mode = 0100644};
 	struct error error = {0};
 	struct zip_dir d;
 
@@ -131,7 +132,8 @@ static void test_zip_names_are_decoded(void **state)
 	} names[] = {
 		{"roads.shp", false, "roads.shp"},
 		{"\xe5\xb1\xb1.shp", true, "\xe5\xb1\xb1.shp"},
-		{"\xe5\xb1\xb1.shp", false, "\xe5\xb1\xb1.shp"},         /* UTF-8 without saying so */
+		/* UTF-8 without saying so */
+		{"\xe5\xb1\xb1.shp", false, "\xe5\xb1\xb1.shp"},
 		{"\xb5\xc0\xc2\xb7.shp", false, "\xe9\x81\x93\xe8\xb7\xaf.shp"},     /* GB18030 */
 		{"caf\x82.csv", false, "caf\xc3\xa9.csv"},               /* CP437 */
 		{"a\xff.csv", true, "a\xef\xbf\xbd.csv"},
@@ -148,9 +150,11 @@ static void test_zip_names_are_decoded(void **state)
 
 static void test_zip_names_lead_nowhere_else(void **state)
 {
-	static const char *const safe[] = {"a.csv", "a/b/c/d/e.csv", "a/", "..a/b..", "a b/\xe5\xb1\xb1.shp"};
+	static const char *const safe[] = {
+	    "a.csv", "a/b/c/d/e.csv", "a/", "..a/b..", "a b/\xe5\xb1\xb1.shp"};
 	static const char *const unsafe[] = {
-		"", "/a", "a//b", "..", "../a", "a/../b", "a/..", "./a", "a/./b", "a\\b", "C:a", "c:/a", "a/b/c/d/e/f.csv",
+		"", "/a", "a//b", "..", "../a", "a/../b", "a/..", "./a", "a/./b", "a\\b", "C:a",
+		"c:/a", "a/b/c/d/e/f.csv",
 		"0123456789012345678901234567890123456789012345678901234567890.csv",
 	};
 
@@ -166,10 +170,12 @@ static void test_zip_names_lead_nowhere_else(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_zip_reads_what_agrees, scratch_enter, scratch_leave),
-		cmocka_unit_test_setup_teardown(test_zip_refuses_disagreement, scratch_enter, scratch_leave),
-		cmocka_unit_test(test_zip_names_are_decoded),
-		cmocka_unit_test(test_zip_names_lead_nowhere_else),
+	    cmocka_unit_test_setup_teardown(
+		test_zip_reads_what_agrees, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_zip_refuses_disagreement, scratch_enter, scratch_leave),
+	    cmocka_unit_test(test_zip_names_are_decoded),
+	    cmocka_unit_test(test_zip_names_lead_nowhere_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
