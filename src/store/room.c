@@ -55,10 +55,14 @@ void room_drop_ballast(const struct store *store)
 
 enum err room_for_recovery(const struct store *store, struct error *error)
 {
+	int64_t ballast = store->config->store_ballast, want = RECOVERY_MIN_FREE;
 	struct fs_space space;
 	enum err err = fs_space(store->dir, &space, error);
 
-	if (err != ERR_OK || space.bytes >= RECOVERY_MIN_FREE)
+	/* A smaller ballast, once given up, must be enough: else nothing would ever recover on a full disk. */
+	if (ballast > 0 && ballast < want)
+		want = ballast;
+	if (err != ERR_OK || space.bytes >= want)
 		return err;
 	if (unlinkat(store->dir, BALLAST, 0) == 0)
 		return ERR_OK;
