@@ -14,13 +14,15 @@ static enum err copy(struct conn *conn, const char *path, struct error *error)
 {
 	sqlite3 *to = NULL;
 	sqlite3_backup *backup;
-	int rc = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, NULL);
+	int rc = sqlite3_open_v2(
+	    path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, NULL);
 	enum err e = ERR_OK;
 
 	if (rc == SQLITE_OK) {
 		backup = sqlite3_backup_init(to, "main", conn->db, "main");
 		rc = backup == NULL ? sqlite3_errcode(to) : sqlite3_backup_step(backup, -1);
-		if (backup != NULL && sqlite3_backup_finish(backup) == SQLITE_OK && rc == SQLITE_DONE)
+		if (backup != NULL && sqlite3_backup_finish(backup) == SQLITE_OK &&
+		    rc == SQLITE_DONE)
 			rc = SQLITE_OK;
 	}
 	/* A copy stands alone: no log beside it. */

@@ -32,25 +32,30 @@ void catalog_close(struct catalog *);
 /* A fresh dataset id, never reused; known before the files are moved into place. */
 enum err catalog_reserve(struct catalog *, int64_t *ret_id, struct error *);
 /*
- * Publish: insert the model under its id.  Idempotent by (session, layer): if that pair has a dataset, nothing
- * changes and *RET_ID is its id.  "name" is made unique here (_2, _3 …) and set in MODEL, as are "revision", "created",
- * "changed", "access" and "permissions" (which follow each other; "permissions" wins).  Rights are in force with the
- * row.  A model without "session" has no such pair; one without "id" gets one here.
+ * Publish: insert the model under its id.  Idempotent by (session, layer): if that pair has a
+ * dataset, nothing changes and *RET_ID is its id.  "name" is made unique here (_2, _3 …) and set in
+ * MODEL, as are "revision", "created", "changed", "access" and "permissions" (which follow each
+ * other; "permissions" wins).  Rights are in force with the row.  A model without "session" has no
+ * such pair; one without "id" gets one here.
  * Errors: ERR_BAD_REQUEST (type, name, access, shapes); ERR_CONFLICT: the id is taken.
  */
 enum err catalog_publish(struct catalog *, json_object *model, int64_t *ret_id, struct error *);
-/* The dataset that (session, layer) made or replaced, 0 = none; told also when it was deleted since. */
+/*
+ * The dataset that (session, layer) made or replaced, 0 = none; told also when it was deleted
+ * since.
+ */
 enum err catalog_by_session(struct catalog *, int64_t session, int64_t layer, int64_t *ret_id, struct error *);
 /*
- * Replace content: file, columns, count, … of dataset ID in one transaction; "revision" must be EXPECTED and grows by
- * one.  id, owner, name, title, abstract, keywords, permissions, access and created stay whatever MODEL says.
- * Idempotent by (session, layer) as catalog_publish.
+ * Replace content: file, columns, count, … of dataset ID in one transaction; "revision" must be
+ * EXPECTED and grows by one.  id, owner, name, title, abstract, keywords, permissions, access and
+ * created stay whatever MODEL says.  Idempotent by (session, layer) as catalog_publish.
  * Errors: ERR_NOT_FOUND; ERR_CONFLICT: another revision or type.
  */
 enum err catalog_replace(struct catalog *, int64_t id, json_object *model, int64_t expected, struct error *);
 /*
- * Change title, abstract, keywords, permissions, access.  With "access" alone everybody's rights become those of the
- * word; with "permissions" the word follows.  Errors: ERR_NOT_FOUND; ERR_BAD_REQUEST for any other member.
+ * Change title, abstract, keywords, permissions, access.  With "access" alone everybody's rights
+ * become those of the word; with "permissions" the word follows.  Errors: ERR_NOT_FOUND;
+ * ERR_BAD_REQUEST for any other member.
  */
 enum err catalog_update(struct catalog *, int64_t id, const json_object *changes, struct error *);
 /* The model, if the viewer may see it (DATASET_SEE), else ERR_NOT_FOUND.  Caller frees. */

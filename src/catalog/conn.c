@@ -23,7 +23,8 @@ enum err conn_error(struct conn *conn, int rc, struct error *error)
 	case SQLITE_IOERR:
 		conn->broken = true;
 		if (os == ENOSPC || os == EDQUOT)
-			return error_set(error, ERR_NO_SPACE, "catalogue: %s (%s)", text, strerror(os));
+			return error_set(
+			    error, ERR_NO_SPACE, "catalogue: %s (%s)", text, strerror(os));
 		return error_set(error, ERR_IO, "catalogue: %s (%d, %s)", text, rc, strerror(os));
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY:
@@ -31,7 +32,8 @@ enum err conn_error(struct conn *conn, int rc, struct error *error)
 	case SQLITE_AUTH:
 		conn->broken = true;
 		if (os == ENOSPC || os == EDQUOT)
-			return error_set(error, ERR_NO_SPACE, "catalogue: %s (%s)", text, strerror(os));
+			return error_set(
+			    error, ERR_NO_SPACE, "catalogue: %s (%s)", text, strerror(os));
 		return error_set(error, ERR_STORE, "catalogue: %s (%d)", text, rc);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
@@ -41,7 +43,7 @@ enum err conn_error(struct conn *conn, int rc, struct error *error)
 		return error_set(error, ERR_CONFLICT, "catalogue: %s", text);
 	case SQLITE_TOOBIG:
 		return error_set(error, ERR_TOO_LARGE, "catalogue: %s", text);
-	default:      /* not an enum: everything else is a mistake of ours */
+	default: /* not an enum: everything else is a mistake of ours */
 		conn->broken = true;
 		return error_set(error, ERR_INTERNAL, "catalogue: %s (%d)", text, rc);
 	}
@@ -115,8 +117,12 @@ enum err conn_end(struct conn *conn, enum err e, struct error *error)
 {
 	if (e == ERR_OK)
 		e = run(conn, "COMMIT", error);
-	/* A failed commit leaves the transaction open more often than not; SQLite may have ended it itself, too. */
-	if (e != ERR_OK && !sqlite3_get_autocommit(conn->db) && run(conn, "ROLLBACK", NULL) != ERR_OK)
+	/*
+	 * A failed commit leaves the transaction open more often than not; SQLite may have ended it
+	 * itself, too.
+	 */
+	if (e != ERR_OK && !sqlite3_get_autocommit(conn->db) &&
+	    run(conn, "ROLLBACK", NULL) != ERR_OK)
 		conn->broken = true;
 	return e;
 }
@@ -132,6 +138,7 @@ void conn_bind_text(sqlite3_stmt *stmt, int n, const char *text)
 {
 	if (text == NULL)
 		(void)sqlite3_bind_null(stmt, n);
-	else if (sqlite3_bind_text64(stmt, n, text, strlen(text), SQLITE_TRANSIENT, SQLITE_UTF8) == SQLITE_NOMEM)
+	else if (sqlite3_bind_text64(stmt, n, text, strlen(text), SQLITE_TRANSIENT, SQLITE_UTF8) ==
+	    SQLITE_NOMEM)
 		mem_die();
 }

@@ -11,10 +11,11 @@
 #include "catalog/model.h"
 #include "catalog/share.h"
 
-#define NAME_BYTES 63     /* contracts/wizard.md 17.4: what PostgreSQL takes */
-#define NAME_STEPS 64     /* suffixes tried one by one before leaping */
+#define NAME_BYTES 63 /* contracts/wizard.md 17.4: what PostgreSQL takes */
+#define NAME_STEPS 64 /* suffixes tried one by one before leaping */
 
-static enum err query_id(struct conn *conn, const char *sql, int64_t a, int64_t b, int64_t *ret, struct error *error)
+static enum err query_id(
+    struct conn *conn, const char *sql, int64_t a, int64_t b, int64_t *ret, struct error *error)
 {
 	sqlite3_stmt *stmt;
 	bool row;
@@ -37,11 +38,14 @@ static enum err query_id(struct conn *conn, const char *sql, int64_t a, int64_t 
 static enum err next_id(struct conn *conn, int64_t *ret, struct error *error)
 {
 	sqlite3_stmt *stmt;
-	enum err e = conn_prepare(conn, "UPDATE sequence SET value = value + 1 WHERE name = 'dataset'", &stmt, error);
+	enum err e = conn_prepare(
+	    conn, "UPDATE sequence SET value = value + 1 WHERE name = 'dataset'", &stmt, error);
 
 	if (e == ERR_OK)
 		e = conn_step(conn, stmt, NULL, error);
-	return e == ERR_OK ? query_id(conn, "SELECT value FROM sequence WHERE name = 'dataset'", 0, 0, ret, error) : e;
+	return e == ERR_OK
+	    ? query_id(conn, "SELECT value FROM sequence WHERE name = 'dataset'", 0, 0, ret, error)
+	    : e;
 }
 
 enum err catalog_reserve(struct catalog *c, int64_t *ret_id, struct error *error)
@@ -67,10 +71,12 @@ static char *name_with(const char *base, int64_t k)
 {
 	CLEAN_FREE char *suffix = k < 2 ? mem_strdup("") : mem_printf("_%lld", (long long)k);
 
-	return mem_printf("%.*s%s", (int)text_cut(base, strlen(base), NAME_BYTES - strlen(suffix)), base, suffix);
+	return mem_printf(
+	    "%.*s%s", (int)text_cut(base, strlen(base), NAME_BYTES - strlen(suffix)), base, suffix);
 }
 
-static enum err name_taken(struct conn *conn, const char *base, int64_t k, bool *ret, struct error *error)
+static enum err name_taken(
+    struct conn *conn, const char *base, int64_t k, bool *ret, struct error *error)
 {
 	CLEAN_FREE char *name = name_with(base, k);
 	sqlite3_stmt *stmt;
@@ -84,7 +90,10 @@ static enum err name_taken(struct conn *conn, const char *base, int64_t k, bool 
 	return e;
 }
 
-/* The first free of base, base_2, base_3 …; past 64 of them a free one behind a taken one is good enough. */
+/*
+ * The first free of base, base_2, base_3 …; past 64 of them a free one behind a taken one is good
+ * enough.
+ */
 static enum err free_name(struct conn *conn, const char *base, char **ret, struct error *error)
 {
 	int64_t low = 1, high = 1;
@@ -129,7 +138,8 @@ static enum err check_model(const json_object *model, struct error *error)
 	const char *type = json_str(model, "type", "");
 	const json_object *keywords = json_get(model, "keywords");
 
-	if (strcmp(type, "vector") != 0 && strcmp(type, "raster") != 0 && strcmp(type, "table") != 0)
+	if (strcmp(type, "vector") != 0 && strcmp(type, "raster") != 0 &&
+	    strcmp(type, "table") != 0)
 		return error_set(error, ERR_BAD_REQUEST, "dataset: type \"%.20s\"", type);
 	if (json_str(model, "name", "")[0] == '\0')
 		return error_set(error, ERR_BAD_REQUEST, "dataset without a name");
@@ -138,7 +148,8 @@ static enum err check_model(const json_object *model, struct error *error)
 	return ERR_OK;
 }
 
-static enum err note_published(struct conn *conn, const json_object *model, int64_t id, struct error *error)
+static enum err note_published(
+    struct conn *conn, const json_object *model, int64_t id, struct error *error)
 {
 	int64_t session = json_int(model, "session", 0);
 	sqlite3_stmt *stmt;
@@ -146,7 +157,8 @@ static enum err note_published(struct conn *conn, const json_object *model, int6
 
 	if (session <= 0)
 		return ERR_OK;
-	e = conn_prepare(conn, "INSERT INTO published (session, layer, dataset) VALUES (?1, ?2, ?3)", &stmt, error);
+	e = conn_prepare(conn,
+	    "INSERT INTO published (session, layer, dataset) VALUES (?1, ?2, ?3)", &stmt, error);
 	if (e != ERR_OK)
 		return e;
 	(void)sqlite3_bind_int64(stmt, 1, session);
@@ -155,13 +167,14 @@ static enum err note_published(struct conn *conn, const json_object *model, int6
 	return conn_step(conn, stmt, NULL, error);
 }
 
-static enum err find_published(struct conn *conn, int64_t session, int64_t layer, int64_t *ret, struct error *error)
+static enum err find_published(
+    struct conn *conn, int64_t session, int64_t layer, int64_t *ret, struct error *error)
 {
 	*ret = 0;
 	if (session <= 0)
 		return ERR_OK;
-	return query_id(conn, "SELECT dataset FROM published WHERE session = ?1 AND layer = ?2", session, layer, ret,
-	    error);
+	return query_id(conn, "SELECT dataset FROM published WHERE session = ?1 AND layer = ?2",
+	    session, layer, ret, error);
 }
 
 /* An id that came from elsewhere than catalog_reserve must not be given out a second time. */
@@ -172,7 +185,8 @@ static enum err claim_id(struct conn *conn, int64_t *id, struct error *error)
 
 	if (*id <= 0)
 		return next_id(conn, id, error);
-	e = conn_prepare(conn, "UPDATE sequence SET value = max(value, ?1) WHERE name = 'dataset'", &stmt, error);
+	e = conn_prepare(conn, "UPDATE sequence SET value = max(value, ?1) WHERE name = 'dataset'",
+	    &stmt, error);
 	if (e != ERR_OK)
 		return e;
 	(void)sqlite3_bind_int64(stmt, 1, *id);
@@ -180,7 +194,8 @@ static enum err claim_id(struct conn *conn, int64_t *id, struct error *error)
 }
 
 /* MODEL is the catalogue's own copy. */
-static enum err insert(struct conn *conn, json_object *model, int64_t now, int64_t *ret_id, struct error *error)
+static enum err insert(
+    struct conn *conn, json_object *model, int64_t now, int64_t *ret_id, struct error *error)
 {
 	CLEAN_FREE char *name = NULL;
 	int64_t id = json_int(model, "id", 0);
@@ -207,8 +222,8 @@ static enum err insert(struct conn *conn, json_object *model, int64_t now, int64
 /* What the caller's MODEL learns from the stored one. */
 static void tell(json_object *model, const json_object *stored)
 {
-	static const char *const members[] = {"id", "name", "title", "revision", "created", "changed", "access",
-		"permissions"};
+	static const char *const members[] = {
+	    "id", "name", "title", "revision", "created", "changed", "access", "permissions"};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		json_object *member = json_get(stored, members[i]);
@@ -218,7 +233,8 @@ static void tell(json_object *model, const json_object *stored)
 	}
 }
 
-enum err catalog_publish(struct catalog *c, json_object *model, int64_t *ret_id, struct error *error)
+enum err catalog_publish(
+    struct catalog *c, json_object *model, int64_t *ret_id, struct error *error)
 {
 	CLEAN_JSON json_object *stored = json_copy(model);
 	struct conn *conn;
@@ -234,7 +250,8 @@ enum err catalog_publish(struct catalog *c, json_object *model, int64_t *ret_id,
 		return e;
 	e = conn_begin(conn, error);
 	if (e == ERR_OK) {
-		e = find_published(conn, json_int(model, "session", 0), json_int(model, "layer", 0), &id, error);
+		e = find_published(
+		    conn, json_int(model, "session", 0), json_int(model, "layer", 0), &id, error);
 		if (e == ERR_OK && id == 0) {
 			new = true;
 			e = insert(conn, stored, clock_now_ms(), &id, error);
@@ -250,7 +267,8 @@ enum err catalog_publish(struct catalog *c, json_object *model, int64_t *ret_id,
 	return ERR_OK;
 }
 
-enum err catalog_by_session(struct catalog *c, int64_t session, int64_t layer, int64_t *ret_id, struct error *error)
+enum err catalog_by_session(
+    struct catalog *c, int64_t session, int64_t layer, int64_t *ret_id, struct error *error)
 {
 	struct conn *conn;
 	enum err e = conn_take(c, &conn, error);
@@ -265,8 +283,8 @@ enum err catalog_by_session(struct catalog *c, int64_t session, int64_t layer, i
 /* Is KEY a matter of the dataset rather than of its content? */
 static bool stays(const char *key)
 {
-	static const char *const keys[] = {"id", "owner", "name", "title", "abstract", "keywords", "permissions",
-		"access", "created", "revision", "downloads"};
+	static const char *const keys[] = {"id", "owner", "name", "title", "abstract", "keywords",
+	    "permissions", "access", "created", "revision", "downloads"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(keys[i], key) == 0)
@@ -284,13 +302,16 @@ static enum err replace(struct conn *conn, int64_t id, const json_object *model,
 	if (e != ERR_OK)
 		return e;
 	*ret_stored = stored;
-	e = find_published(conn, json_int(model, "session", 0), json_int(model, "layer", 0), &done, error);
+	e = find_published(
+	    conn, json_int(model, "session", 0), json_int(model, "layer", 0), &done, error);
 	if (e != ERR_OK || done == id)
 		return e;
 	if (json_int(stored, "revision", 0) != expected)
-		return error_set(error, ERR_CONFLICT, "dataset %lld was changed meanwhile", (long long)id);
+		return error_set(
+		    error, ERR_CONFLICT, "dataset %lld was changed meanwhile", (long long)id);
 	if (strcmp(json_str(stored, "type", ""), json_str(model, "type", "")) != 0)
-		return error_set(error, ERR_CONFLICT, "dataset %lld is of another type", (long long)id);
+		return error_set(
+		    error, ERR_CONFLICT, "dataset %lld is of another type", (long long)id);
 	json_object_object_foreach(model, key, value)
 		if (!stays(key))
 			(void)json_set(stored, key, value == NULL ? NULL : json_copy(value));
@@ -300,7 +321,8 @@ static enum err replace(struct conn *conn, int64_t id, const json_object *model,
 	return e == ERR_OK ? note_published(conn, model, id, error) : e;
 }
 
-enum err catalog_replace(struct catalog *c, int64_t id, json_object *model, int64_t expected, struct error *error)
+enum err catalog_replace(
+    struct catalog *c, int64_t id, json_object *model, int64_t expected, struct error *error)
 {
 	CLEAN_JSON json_object *stored = NULL;
 	struct conn *conn;
@@ -327,9 +349,11 @@ static enum err apply(json_object *model, const json_object *changes, struct err
 		bool text = strcmp(key, "title") == 0 || strcmp(key, "abstract") == 0;
 
 		if (text ? !json_object_is_type(value, json_type_string)
-		    : strcmp(key, "keywords") == 0 ? !keyword_list(value)
-		    : strcmp(key, "permissions") != 0 && strcmp(key, "access") != 0)
-			return error_set(error, ERR_BAD_REQUEST, "dataset: bad change of \"%.40s\"", key);
+			: strcmp(key, "keywords") == 0
+			? !keyword_list(value)
+			: strcmp(key, "permissions") != 0 && strcmp(key, "access") != 0)
+			return error_set(
+			    error, ERR_BAD_REQUEST, "dataset: bad change of \"%.40s\"", key);
 		if (value == NULL)
 			continue;
 		(void)json_set(model, key, json_copy(value));
@@ -337,11 +361,12 @@ static enum err apply(json_object *model, const json_object *changes, struct err
 	}
 	if (content)
 		(void)json_set_int(model, "changed", clock_now_ms());
-	return share_normalise(model, json_get(changes, "access") != NULL && json_get(changes, "permissions") == NULL,
-	    error);
+	return share_normalise(model,
+	    json_get(changes, "access") != NULL && json_get(changes, "permissions") == NULL, error);
 }
 
-enum err catalog_update(struct catalog *c, int64_t id, const json_object *changes, struct error *error)
+enum err catalog_update(
+    struct catalog *c, int64_t id, const json_object *changes, struct error *error)
 {
 	CLEAN_JSON json_object *model = NULL;
 	struct conn *conn;
@@ -352,7 +377,7 @@ enum err catalog_update(struct catalog *c, int64_t id, const json_object *change
 	e = conn_begin(conn, error);
 	if (e == ERR_OK) {
 		e = id > 0 ? model_read(conn, id, NULL, &model, error)
-		    : error_set(error, ERR_NOT_FOUND, "no such dataset");
+			   : error_set(error, ERR_NOT_FOUND, "no such dataset");
 		if (e == ERR_OK)
 			e = apply(model, changes, error);
 		if (e == ERR_OK)
@@ -363,8 +388,8 @@ enum err catalog_update(struct catalog *c, int64_t id, const json_object *change
 	return e;
 }
 
-static enum err get(struct catalog *c, int64_t id, const char *name, const struct viewer *viewer, json_object **ret,
-    struct error *error)
+static enum err get(struct catalog *c, int64_t id, const char *name, const struct viewer *viewer,
+    json_object **ret, struct error *error)
 {
 	json_object *model = NULL;
 	struct conn *conn;
@@ -387,13 +412,14 @@ static enum err get(struct catalog *c, int64_t id, const char *name, const struc
 	return ERR_OK;
 }
 
-enum err catalog_get(struct catalog *c, int64_t id, const struct viewer *viewer, json_object **ret, struct error *error)
+enum err catalog_get(struct catalog *c, int64_t id, const struct viewer *viewer, json_object **ret,
+    struct error *error)
 {
 	return get(c, id, NULL, viewer, ret, error);
 }
 
-enum err catalog_get_by_name(struct catalog *c, const char *name, const struct viewer *viewer, json_object **ret,
-    struct error *error)
+enum err catalog_get_by_name(struct catalog *c, const char *name, const struct viewer *viewer,
+    json_object **ret, struct error *error)
 {
 	return get(c, 0, name, viewer, ret, error);
 }
@@ -422,14 +448,17 @@ enum err catalog_count_download(struct catalog *c, int64_t id, struct error *err
 	if (e != ERR_OK)
 		return e;
 	(void)sqlite3_exec(conn->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
-	e = conn_prepare(conn, "INSERT INTO dataset_downloads SELECT id, 1 FROM dataset WHERE id = ?1"
-	    " ON CONFLICT (id) DO UPDATE SET n = n + 1", &stmt, error);
+	e = conn_prepare(conn,
+	    "INSERT INTO dataset_downloads SELECT id, 1 FROM dataset WHERE id = ?1"
+	    " ON CONFLICT (id) DO UPDATE SET n = n + 1",
+	    &stmt, error);
 	if (e == ERR_OK) {
 		(void)sqlite3_bind_int64(stmt, 1, id);
 		e = conn_step(conn, stmt, NULL, error);
 	}
 	conn->wrote = true;
-	if (c->sync && sqlite3_exec(conn->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) != SQLITE_OK)
+	if (c->sync &&
+	    sqlite3_exec(conn->db, "PRAGMA synchronous = FULL", NULL, NULL, NULL) != SQLITE_OK)
 		conn->broken = true;
 	conn_give(c, conn);
 	return e;

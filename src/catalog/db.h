@@ -1,6 +1,6 @@
 /*
- * Inside the catalogue: connections to its SQLite file, statements, transactions.  Nobody outside this folder
- * includes <sqlite3.h>.
+ * Inside the catalogue: connections to its SQLite file, statements, transactions.  Nobody outside
+ * this folder includes <sqlite3.h>.
  */
 #ifndef SLIPWAY_CATALOG_DB_H
 #define SLIPWAY_CATALOG_DB_H
@@ -10,8 +10,8 @@
 #include <sys/types.h>
 #include "catalog/catalog.h"
 
-#define CATALOG_STATEMENTS 32     /* prepared statements kept by one connection */
-#define CATALOG_IDLE       32     /* connections kept open while nobody uses them */
+#define CATALOG_STATEMENTS 32 /* prepared statements kept by one connection */
+#define CATALOG_IDLE       32 /* connections kept open while nobody uses them */
 
 /* One connection: used by one thread between conn_take and conn_give. */
 struct conn {
@@ -20,17 +20,17 @@ struct conn {
 		char *sql;
 		sqlite3_stmt *stmt;
 	} kept[CATALOG_STATEMENTS];
-	size_t next;              /* the slot that is given up next */
-	bool broken;              /* damaged or in doubt: closed when given back */
-	bool wrote;               /* its end may move the log into the file */
-	dev_t dev;                /* the file it opened: a restored one is another */
+	size_t next; /* the slot that is given up next */
+	bool broken; /* damaged or in doubt: closed when given back */
+	bool wrote;  /* its end may move the log into the file */
+	dev_t dev;   /* the file it opened: a restored one is another */
 	ino_t ino;
 };
 
 struct catalog {
-	char *path;               /* <data_dir>/catalog.sqlite */
-	bool sync;                /* commits reach the disk */
-	pthread_mutex_t mutex;    /* guards what follows */
+	char *path;            /* <data_dir>/catalog.sqlite */
+	bool sync;             /* commits reach the disk */
+	pthread_mutex_t mutex; /* guards what follows */
 	struct conn *idle[CATALOG_IDLE];
 	size_t n_idle;
 };
@@ -40,15 +40,16 @@ extern const char *const catalog_migrations[];
 extern const int catalog_version;
 
 /*
- * A connection for this call, opened when no idle one is left: nothing is opened before somebody asks.
+ * A connection for this call, opened when no idle one is left: nothing is opened before somebody
+ * asks.
  * Owns: caller ends with conn_give.
  */
 enum err conn_take(struct catalog *, struct conn **ret, struct error *);
 void conn_give(struct catalog *, struct conn *);
 
 /*
- * The statement of SQL, reset and unbound.  Owns: borrowed until 32 others were asked for; a reader is ended
- * with sqlite3_reset.
+ * The statement of SQL, reset and unbound.  Owns: borrowed until 32 others were asked for; a reader
+ * is ended with sqlite3_reset.
  */
 enum err conn_prepare(struct conn *, const char *sql, sqlite3_stmt **ret, struct error *);
 /* One step: *RET_ROW (may be NULL) tells a row from the end.  The statement is reset at its end. */
@@ -56,12 +57,15 @@ enum err conn_step(struct conn *, sqlite3_stmt *, bool *ret_row, struct error *)
 /* The only place that knows SQLite's result codes: what went wrong last on this connection. */
 enum err conn_error(struct conn *, int rc, struct error *);
 
-/* A write transaction; conn_end commits when E is ERR_OK, else rolls back, and returns what became of it. */
+/*
+ * A write transaction; conn_end commits when E is ERR_OK, else rolls back, and returns what became
+ * of it.
+ */
 enum err conn_begin(struct conn *, struct error *);
 enum err conn_end(struct conn *, enum err e, struct error *);
 
 /* Text of a column, "" for NULL: borrowed until the next step. */
 const char *conn_text(sqlite3_stmt *, int column);
-void conn_bind_text(sqlite3_stmt *, int n, const char *text);      /* copied; NULL binds NULL */
+void conn_bind_text(sqlite3_stmt *, int n, const char *text); /* copied; NULL binds NULL */
 
 #endif

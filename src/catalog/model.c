@@ -33,14 +33,16 @@ static void split(const json_object *model, json_object **ret_brief, json_object
 	*ret_detail = detail;
 }
 
-static enum err write_row(struct conn *conn, int64_t id, const json_object *model, const json_object *brief,
-    bool insert, struct error *error)
+static enum err write_row(struct conn *conn, int64_t id, const json_object *model,
+    const json_object *brief, bool insert, struct error *error)
 {
 	static const char add[] =
-	    "INSERT INTO dataset (id, name, owner, type, title, access, file, size, revision, created, changed, brief)"
+	    "INSERT INTO dataset (id, name, owner, type, title, access, file, size,"
+	    " revision, created, changed, brief)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 	static const char change[] =
-	    "UPDATE dataset SET name = ?2, owner = ?3, type = ?4, title = ?5, access = ?6, file = ?7, size = ?8,"
+	    "UPDATE dataset SET name = ?2, owner = ?3, type = ?4, title = ?5, access = ?6, file = ?7,"
+	    " size = ?8,"
 	    " revision = ?9, created = ?10, changed = ?11, brief = ?12 WHERE id = ?1";
 	static const char *const texts[] = {"name", "owner", "type", "title", "access", "file"};
 	static const char *const numbers[] = {"size", "revision", "created", "changed"};
@@ -60,11 +62,13 @@ static enum err write_row(struct conn *conn, int64_t id, const json_object *mode
 	return conn_step(conn, stmt, NULL, error);
 }
 
-static enum err write_detail(struct conn *conn, int64_t id, const json_object *detail, struct error *error)
+static enum err write_detail(
+    struct conn *conn, int64_t id, const json_object *detail, struct error *error)
 {
 	CLEAN_FREE char *text = json_print(detail, NULL);
 	sqlite3_stmt *stmt;
-	enum err e = conn_prepare(conn, "INSERT OR REPLACE INTO dataset_detail VALUES (?1, ?2)", &stmt, error);
+	enum err e = conn_prepare(
+	    conn, "INSERT OR REPLACE INTO dataset_detail VALUES (?1, ?2)", &stmt, error);
 
 	if (e != ERR_OK)
 		return e;
@@ -83,7 +87,8 @@ struct share_to {
 	bool public;
 };
 
-static enum err share_add(const struct share_to *to, const char *prefix, const char *name, unsigned rights)
+static enum err share_add(
+    const struct share_to *to, const char *prefix, const char *name, unsigned rights)
 {
 	CLEAN_FREE char *subject = mem_printf("%s%s", prefix, name);
 	sqlite3_stmt *stmt;
@@ -91,9 +96,11 @@ static enum err share_add(const struct share_to *to, const char *prefix, const c
 
 	if (rights == 0)
 		return ERR_OK;
-	e = conn_prepare(to->conn, "INSERT INTO dataset_share (subject, public, dataset, type, rights)"
+	e = conn_prepare(to->conn,
+	    "INSERT INTO dataset_share (subject, public, dataset, type, rights)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5)"
-	    " ON CONFLICT DO UPDATE SET rights = rights | excluded.rights", &stmt, to->error);
+	    " ON CONFLICT DO UPDATE SET rights = rights | excluded.rights",
+	    &stmt, to->error);
 	if (e != ERR_OK)
 		return e;
 	conn_bind_text(stmt, 1, subject);
@@ -104,7 +111,8 @@ static enum err share_add(const struct share_to *to, const char *prefix, const c
 	return conn_step(to->conn, stmt, NULL, to->error);
 }
 
-static enum err share_list(const struct share_to *to, const char *prefix, const json_object *subjects)
+static enum err share_list(
+    const struct share_to *to, const char *prefix, const json_object *subjects)
 {
 	enum err e = ERR_OK;
 
@@ -130,9 +138,11 @@ static enum err by_id(struct conn *conn, const char *sql, int64_t id, struct err
 	return conn_step(conn, stmt, NULL, error);
 }
 
-static enum err write_shares(struct conn *conn, int64_t id, const json_object *model, struct error *error)
+static enum err write_shares(
+    struct conn *conn, int64_t id, const json_object *model, struct error *error)
 {
-	const json_object *permissions = json_obj(model, "permissions"), *users = json_obj(permissions, "users");
+	const json_object *permissions = json_obj(model, "permissions"),
+			  *users = json_obj(permissions, "users");
 	const char *owner = json_str(model, "owner", "");
 	struct share_to to = {conn, error, id, json_str(model, "type", ""), false};
 	enum err e = by_id(conn, "DELETE FROM dataset_share WHERE dataset = ?1", id, error);
@@ -149,7 +159,15 @@ static enum err write_shares(struct conn *conn, int64_t id, const json_object *m
 
 /* ---- searched text */
 
-enum field { FIELD_TITLE, FIELD_NAME, FIELD_ABSTRACT, FIELD_KEYWORDS, FIELD_FILES, FIELD_OWNER, FIELD__MAX };
+enum field {
+	FIELD_TITLE,
+	FIELD_NAME,
+	FIELD_ABSTRACT,
+	FIELD_KEYWORDS,
+	FIELD_FILES,
+	FIELD_OWNER,
+	FIELD__MAX
+};
 
 static char *joined(const json_object *list, const char *member)
 {
@@ -161,8 +179,9 @@ static char *joined(const json_object *list, const char *member)
 	if (f == NULL)
 		mem_die();
 	JSON_EACH(item, list) {
-		const char *s = member != NULL ? json_str(item, member, "")
-		    : json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
+		const char *s = member != NULL                    ? json_str(item, member, "")
+		    : json_object_is_type(item, json_type_string) ? json_object_get_string(item)
+								  : "";
 
 		fprintf(f, "%s\n", s);
 	}
@@ -185,8 +204,8 @@ static void fields_of(const json_object *model, char *ret[FIELD__MAX])
 }
 
 /* Run SQL with ID and the fields, or with their terms. */
-static enum err with_fields(struct conn *conn, const char *sql, int64_t id, char *const fields[FIELD__MAX],
-    bool terms, struct error *error)
+static enum err with_fields(struct conn *conn, const char *sql, int64_t id,
+    char *const fields[FIELD__MAX], bool terms, struct error *error)
 {
 	sqlite3_stmt *stmt;
 	enum err e = conn_prepare(conn, sql, &stmt, error);
@@ -202,14 +221,19 @@ static enum err with_fields(struct conn *conn, const char *sql, int64_t id, char
 	return conn_step(conn, stmt, NULL, error);
 }
 
-/* The word index keeps no text of its own: it forgets a row only when it is told the very terms again. */
+/*
+ * The word index keeps no text of its own: it forgets a row only when it is told the very terms
+ * again.
+ */
 static enum err remove_text(struct conn *conn, int64_t id, struct error *error)
 {
 	char *fields[FIELD__MAX] = {NULL};
 	sqlite3_stmt *stmt;
 	bool row;
-	enum err e = conn_prepare(conn, "SELECT title, name, abstract, keywords, files, owner FROM dataset_text"
-	    " WHERE id = ?1", &stmt, error);
+	enum err e = conn_prepare(conn,
+	    "SELECT title, name, abstract, keywords, files, owner FROM dataset_text"
+	    " WHERE id = ?1",
+	    &stmt, error);
 
 	if (e != ERR_OK)
 		return e;
@@ -220,9 +244,11 @@ static enum err remove_text(struct conn *conn, int64_t id, struct error *error)
 	for (int i = 0; i < FIELD__MAX; i++)
 		fields[i] = mem_strdup(conn_text(stmt, i));
 	(void)sqlite3_reset(stmt);
-	e = with_fields(conn, "INSERT INTO dataset_words"
+	e = with_fields(conn,
+	    "INSERT INTO dataset_words"
 	    " (dataset_words, rowid, title, name, abstract, keywords, files, owner)"
-	    " VALUES ('delete', ?1, ?2, ?3, ?4, ?5, ?6, ?7)", id, fields, true, error);
+	    " VALUES ('delete', ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	    id, fields, true, error);
 	if (e == ERR_OK)
 		e = by_id(conn, "DELETE FROM dataset_text WHERE id = ?1", id, error);
 	for (int i = 0; i < FIELD__MAX; i++)
@@ -230,18 +256,23 @@ static enum err remove_text(struct conn *conn, int64_t id, struct error *error)
 	return e;
 }
 
-static enum err write_text(struct conn *conn, int64_t id, const json_object *model, struct error *error)
+static enum err write_text(
+    struct conn *conn, int64_t id, const json_object *model, struct error *error)
 {
 	char *fields[FIELD__MAX] = {NULL};
 	enum err e;
 
 	fields_of(model, fields);
-	e = with_fields(conn, "INSERT INTO dataset_text (id, title, name, abstract, keywords, files, owner)"
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", id, fields, false, error);
+	e = with_fields(conn,
+	    "INSERT INTO dataset_text (id, title, name, abstract, keywords, files, owner)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	    id, fields, false, error);
 	if (e == ERR_OK)
-		e = with_fields(conn, "INSERT INTO dataset_words"
+		e = with_fields(conn,
+		    "INSERT INTO dataset_words"
 		    " (rowid, title, name, abstract, keywords, files, owner)"
-		    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", id, fields, true, error);
+		    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+		    id, fields, true, error);
 	for (int i = 0; i < FIELD__MAX; i++)
 		free(fields[i]);
 	return e;
@@ -249,7 +280,8 @@ static enum err write_text(struct conn *conn, int64_t id, const json_object *mod
 
 /* ---- the whole */
 
-enum err model_write(struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
+enum err model_write(
+    struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
 {
 	CLEAN_JSON json_object *brief = NULL;
 	CLEAN_JSON json_object *detail = NULL;
@@ -277,12 +309,16 @@ json_object *model_brief(sqlite3_stmt *stmt, int brief_column, int downloads_col
 {
 	json_object *model = parse(conn_text(stmt, brief_column));
 
-	return model == NULL ? NULL : json_set_int(model, "downloads", sqlite3_column_int64(stmt, downloads_column));
+	return model == NULL
+	    ? NULL
+	    : json_set_int(model, "downloads", sqlite3_column_int64(stmt, downloads_column));
 }
 
-enum err model_read(struct conn *conn, int64_t id, const char *name, json_object **ret, struct error *error)
+enum err model_read(
+    struct conn *conn, int64_t id, const char *name, json_object **ret, struct error *error)
 {
-	static const char wanted[] = "SELECT brief, n, detail FROM dataset d"
+	static const char wanted[] =
+	    "SELECT brief, n, detail FROM dataset d"
 	    " LEFT JOIN dataset_downloads USING (id) LEFT JOIN dataset_detail USING (id)";
 	CLEAN_FREE char *sql = mem_printf("%s WHERE %s = ?1", wanted, id > 0 ? "d.id" : "d.name");
 	CLEAN_JSON json_object *detail = NULL;
@@ -321,10 +357,10 @@ enum err model_read(struct conn *conn, int64_t id, const char *name, json_object
 enum err model_remove(struct conn *conn, int64_t id, struct error *error)
 {
 	static const char *const tables[] = {
-		"DELETE FROM dataset_share WHERE dataset = ?1",
-		"DELETE FROM dataset_detail WHERE id = ?1",
-		"DELETE FROM dataset_downloads WHERE id = ?1",
-		"DELETE FROM dataset WHERE id = ?1",
+	    "DELETE FROM dataset_share WHERE dataset = ?1",
+	    "DELETE FROM dataset_detail WHERE id = ?1",
+	    "DELETE FROM dataset_downloads WHERE id = ?1",
+	    "DELETE FROM dataset WHERE id = ?1",
 	};
 	enum err e = remove_text(conn, id, error);
 

@@ -1,5 +1,6 @@
 /*
- * A dataset's model in the catalogue's tables: all its rows are written, read and removed together here.
+ * A dataset's model in the catalogue's tables: all its rows are written, read and removed together
+ * here.
  */
 #ifndef SLIPWAY_CATALOG_MODEL_H
 #define SLIPWAY_CATALOG_MODEL_H
@@ -7,10 +8,11 @@
 #include "catalog/db.h"
 
 /*
- * Write all rows of dataset ID from its MODEL, whose members must be complete and checked; INSERT: it is new.
- * Inside a transaction.
+ * Write all rows of dataset ID from its MODEL, whose members must be complete and checked; INSERT:
+ * it is new.  Inside a transaction.
  */
-enum err model_write(struct conn *, int64_t id, const json_object *model, bool insert, struct error *);
+enum err model_write(
+    struct conn *, int64_t id, const json_object *model, bool insert, struct error *);
 /* By ID (> 0), else by NAME.  Owns: caller frees *RET.  Errors: ERR_NOT_FOUND. */
 enum err model_read(struct conn *, int64_t id, const char *name, json_object **ret, struct error *);
 enum err model_remove(struct conn *, int64_t id, struct error *);

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define BUSY_MS 5000      /* how long a writer waits for another */
+#define BUSY_MS 5000 /* how long a writer waits for another */
 
 enum err catalog_open(const struct config *config, struct catalog **ret, struct error *error)
 {
@@ -35,7 +35,10 @@ static void conn_close(struct conn *conn)
 		(void)sqlite3_finalize(conn->kept[i].stmt);
 		free(conn->kept[i].sql);
 	}
-	/* A reader must not pay for moving a writer's log into the file when it happens to be the last one. */
+	/*
+	 * A reader must not pay for moving a writer's log into the file when it happens to be the
+	 * last one.
+	 */
 	if (conn->db != NULL && !conn->wrote)
 		(void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(conn->db);
@@ -54,8 +57,9 @@ void catalog_close(struct catalog *c)
 }
 
 /*
- * SQLite would make the file readable for everybody; log and shared memory take over its mode.  An existing file is
- * not opened here: closing it again would drop the POSIX locks of this process's other connections.
+ * SQLite would make the file readable for everybody; log and shared memory take over its mode.  An
+ * existing file is not opened here: closing it again would drop the POSIX locks of this process's
+ * other connections.
  */
 static enum err make_private(struct catalog *c, struct conn *conn, struct error *error)
 {
@@ -64,7 +68,9 @@ static enum err make_private(struct catalog *c, struct conn *conn, struct error 
 
 	(void)pthread_mutex_lock(&c->mutex);
 	if (lstat(c->path, &st) != 0) {
-		int fd = errno == ENOENT ? open(c->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+		int fd = errno == ENOENT
+		    ? open(c->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+		    : -1;
 
 		if (fd >= 0)
 			(void)close(fd);
@@ -103,7 +109,10 @@ static enum err number(struct conn *conn, const char *sql, int64_t *ret, struct 
 	return ERR_OK;
 }
 
-/* Two processes may make a new catalogue at once: SQLite does not wait for the change to WAL by itself. */
+/*
+ * Two processes may make a new catalogue at once: SQLite does not wait for the change to WAL by
+ * itself.
+ */
 static enum err wal(struct conn *conn, struct error *error)
 {
 	int64_t until = clock_mono_ms() + BUSY_MS;
@@ -127,8 +136,9 @@ static enum err migrate(struct conn *conn, struct error *error)
 	if (e != ERR_OK || version == catalog_version)
 		return e;
 	if (version > catalog_version)
-		return error_set(error, ERR_STORE, "the catalogue is newer than this program (%lld > %d)",
-		    (long long)version, catalog_version);
+		return error_set(error, ERR_STORE,
+		    "the catalogue is newer than this program (%lld > %d)", (long long)version,
+		    catalog_version);
 	e = conn_begin(conn, error);
 	if (e != ERR_OK)
 		return e;
@@ -137,7 +147,8 @@ static enum err migrate(struct conn *conn, struct error *error)
 	for (int64_t v = version; e == ERR_OK && v < catalog_version; v++) {
 		e = exec(conn, catalog_migrations[v], error);
 		if (e == ERR_OK) {
-			CLEAN_FREE char *set = mem_printf("PRAGMA user_version = %lld", (long long)(v + 1));
+			CLEAN_FREE char *set =
+			    mem_printf("PRAGMA user_version = %lld", (long long)(v + 1));
 
 			e = exec(conn, set, error);
 		}
@@ -167,8 +178,10 @@ static enum err conn_open(struct catalog *c, struct conn **ret, struct error *er
 	(void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	e = wal(conn, error);
 	if (e == ERR_OK)
-		e = exec(conn, c->sync ? "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY"
-		    : "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY", error);
+		e = exec(conn,
+		    c->sync ? "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY"
+			    : "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY",
+		    error);
 	if (e == ERR_OK)
 		e = migrate(conn, error);
 	if (e != ERR_OK) {
@@ -179,7 +192,10 @@ static enum err conn_open(struct catalog *c, struct conn **ret, struct error *er
 	return ERR_OK;
 }
 
-/* Is the file this connection opened still the one under the path?  A restore puts another one there. */
+/*
+ * Is the file this connection opened still the one under the path?  A restore puts another one
+ * there.
+ */
 static bool conn_fresh(const struct catalog *c, const struct conn *conn)
 {
 	struct stat st;

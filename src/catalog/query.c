@@ -1,5 +1,6 @@
 /*
- * Lists of datasets.  The statement is put together from the fragments below and nothing else; values are bound.
+ * Lists of datasets.  The statement is put together from the fragments below and nothing else;
+ * values are bound.
  *
  * Every form walks an index from the newest dataset on and stops when the page is full:
  *   words      the word index by descending row id, each hit checked for the viewer
@@ -21,16 +22,16 @@
 
 struct ask {
 	FILE *f;
-	char *sql;                /* the statement that yields ids */
+	char *sql; /* the statement that yields ids */
 	size_t len;
 	struct {
 		const char *text; /* NULL: number */
 		int64_t number;
 	} binds[MAX_BINDS];
 	int n;
-	const char *id;           /* how the statement calls the dataset's id */
-	bool where;               /* a condition was written */
-	bool exact;               /* `total` stands in table scope */
+	const char *id; /* how the statement calls the dataset's id */
+	bool where;     /* a condition was written */
+	bool exact;     /* `total` stands in table scope */
 };
 
 static void ask_put(struct ask *a, const char *sql)
@@ -38,9 +39,11 @@ static void ask_put(struct ask *a, const char *sql)
 	(void)fputs(sql, a->f);
 }
 
-static void ask_bind(struct ask *a, const char *before, const char *after, const char *text, int64_t number)
+static void ask_bind(
+    struct ask *a, const char *before, const char *after, const char *text, int64_t number)
 {
-	if (a->n == MAX_BINDS)      /* only more than 16 long runs of characters could: the pairs still filter */
+	if (a->n ==
+	    MAX_BINDS) /* only more than 16 long runs of characters could: the pairs still filter */
 		return;
 	fprintf(a->f, "%s?%d%s", before, a->n + 1, after);
 	a->binds[a->n].text = text;
@@ -56,7 +59,8 @@ static void ask_and(struct ask *a)
 /* The right that is asked for, as the index dataset_share_editable has it: a constant. */
 static const char *right_of(const struct catalog_query *q)
 {
-	static_assert(RIGHT(DATASET_SEE) == 1 && RIGHT(DATASET_EDIT) == 4, "the schema has these numbers");
+	static_assert(
+	    RIGHT(DATASET_SEE) == 1 && RIGHT(DATASET_EDIT) == 4, "the schema has these numbers");
 	return q->editable ? "(rights & 4) <> 0" : "(rights & 1) <> 0";
 }
 
@@ -69,7 +73,8 @@ static void ask_visible(struct ask *a, const struct catalog_query *q, const char
 	    strcmp(q->owner, q->viewer.user) == 0)
 		return;
 	ask_and(a);
-	fprintf(a->f, "EXISTS (SELECT 1 FROM dataset_share s WHERE s.dataset = %s AND %s", a->id, right_of(q));
+	fprintf(a->f, "EXISTS (SELECT 1 FROM dataset_share s WHERE s.dataset = %s AND %s", a->id,
+	    right_of(q));
 	ask_bind(a, " AND s.subject IN ('', ", "))", subject, 0);
 }
 
@@ -87,8 +92,8 @@ static void ask_filters(struct ask *a, const struct catalog_query *q, const char
 	ask_visible(a, q, subject);
 }
 
-static void ask_words(struct ask *a, const struct catalog_query *q, const char *subject, const char *match,
-    char *const *runs)
+static void ask_words(struct ask *a, const struct catalog_query *q, const char *subject,
+    const char *match, char *const *runs)
 {
 	bool join = q->owner != NULL || q->type != NULL;
 
@@ -99,14 +104,17 @@ static void ask_words(struct ask *a, const struct catalog_query *q, const char *
 	a->where = true;
 	ask_filters(a, q, subject);
 	for (size_t i = 0; runs != NULL && runs[i] != NULL && a->n < MAX_BINDS - 2; i++)
-		ask_bind(a, " AND EXISTS (SELECT 1 FROM dataset_text t WHERE t.id = w.rowid AND instr(t.title || char(10)"
-		    " || t.name || char(10) || t.abstract || char(10) || t.keywords || char(10) || t.files"
-		    " || char(10) || t.owner, ", ") > 0)", runs[i], 0);
+		ask_bind(a,
+		    " AND EXISTS (SELECT 1 FROM dataset_text t WHERE t.id = w.rowid"
+		    " AND instr(t.title || char(10) || t.name || char(10) || t.abstract || char(10)"
+		    " || t.keywords || char(10) || t.files || char(10) || t.owner, ",
+		    ") > 0)", runs[i], 0);
 	ask_put(a, " ORDER BY w.rowid DESC");
 }
 
 /* One range of dataset_share. */
-static void ask_range(struct ask *a, const struct catalog_query *q, const char *fixed, const char *subject)
+static void ask_range(
+    struct ask *a, const struct catalog_query *q, const char *fixed, const char *subject)
 {
 	ask_put(a, "SELECT dataset AS id FROM dataset_share WHERE ");
 	if (subject != NULL)
@@ -141,8 +149,8 @@ static void ask_all(struct ask *a, const struct catalog_query *q, const char *su
 	a->exact = q->viewer.admin && q->owner == NULL && q->type == NULL;
 }
 
-static enum err bind_all(struct conn *conn, const struct ask *a, const char *sql, sqlite3_stmt **ret,
-    struct error *error)
+static enum err bind_all(struct conn *conn, const struct ask *a, const char *sql,
+    sqlite3_stmt **ret, struct error *error)
 {
 	enum err e = conn_prepare(conn, sql, ret, error);
 
@@ -155,8 +163,8 @@ static enum err bind_all(struct conn *conn, const struct ask *a, const char *sql
 	return e;
 }
 
-static enum err total(struct conn *conn, const struct ask *a, const struct catalog_query *q, const char *subject,
-    size_t *ret, struct error *error)
+static enum err total(struct conn *conn, const struct ask *a, const struct catalog_query *q,
+    const char *subject, size_t *ret, struct error *error)
 {
 	CLEAN_FREE char *sql = mem_printf("SELECT count(*) FROM (%s)", a->sql);
 	sqlite3_stmt *stmt;
@@ -164,9 +172,12 @@ static enum err total(struct conn *conn, const struct ask *a, const struct catal
 	enum err e;
 
 	if (a->exact) {
-		e = conn_prepare(conn, q->viewer.admin ? "SELECT n FROM scope WHERE subject = '*'"
-		    : "SELECT sum(n) FROM scope WHERE (subject = '' AND public = 1) OR"
-		    " (subject = ?1 AND public = 0)", &stmt, error);
+		e = conn_prepare(conn,
+		    q->viewer.admin
+			? "SELECT n FROM scope WHERE subject = '*'"
+			: "SELECT sum(n) FROM scope WHERE (subject = '' AND public = 1) OR"
+			  " (subject = ?1 AND public = 0)",
+		    &stmt, error);
 		if (e == ERR_OK && !q->viewer.admin)
 			conn_bind_text(stmt, 1, subject);
 	} else {
@@ -181,11 +192,13 @@ static enum err total(struct conn *conn, const struct ask *a, const struct catal
 	return ERR_OK;
 }
 
-static enum err page(struct conn *conn, struct ask *a, const struct catalog_query *q, json_object *list,
-    struct error *error)
+static enum err page(struct conn *conn, struct ask *a, const struct catalog_query *q,
+    json_object *list, struct error *error)
 {
-	CLEAN_FREE char *sql = mem_printf("SELECT d.brief, n.n FROM (%s LIMIT ?%d OFFSET ?%d) i"
-	    " CROSS JOIN dataset d ON d.id = i.id LEFT JOIN dataset_downloads n ON n.id = i.id ORDER BY i.id DESC",
+	CLEAN_FREE char *sql = mem_printf(
+	    "SELECT d.brief, n.n FROM (%s LIMIT ?%d OFFSET ?%d) i"
+	    " CROSS JOIN dataset d ON d.id = i.id LEFT JOIN dataset_downloads n ON n.id = i.id"
+	    " ORDER BY i.id DESC",
 	    a->sql, a->n + 1, a->n + 2);
 	sqlite3_stmt *stmt;
 	bool row;
@@ -208,8 +221,8 @@ static enum err page(struct conn *conn, struct ask *a, const struct catalog_quer
 }
 
 /* Total and page see the same moment. */
-static enum err read_both(struct catalog *c, struct ask *a, const struct catalog_query *q, const char *subject,
-    json_object *list, size_t *ret_total, struct error *error)
+static enum err read_both(struct catalog *c, struct ask *a, const struct catalog_query *q,
+    const char *subject, json_object *list, size_t *ret_total, struct error *error)
 {
 	struct conn *conn;
 	sqlite3_stmt *begin;
@@ -230,15 +243,16 @@ static enum err read_both(struct catalog *c, struct ask *a, const struct catalog
 	return e;
 }
 
-enum err catalog_list(struct catalog *c, const struct catalog_query *q, json_object **ret, size_t *ret_total,
-    struct error *error)
+enum err catalog_list(struct catalog *c, const struct catalog_query *q, json_object **ret,
+    size_t *ret_total, struct error *error)
 {
 	const char *user = q->viewer.user == NULL ? "" : q->viewer.user;
 	CLEAN_FREE char *subject = user[0] == '\0' ? mem_strdup("") : mem_printf("u:%s", user);
 	CLEAN_FREE char *folded = words_fold(q->keyword);
 	char **runs = NULL;
 	CLEAN_FREE char *match = words_match(folded, &runs);
-	bool nothing = q->keyword != NULL && match[0] == '\0' && folded[strspn(folded, " \t\r\n")] != '\0';
+	bool nothing =
+	    q->keyword != NULL && match[0] == '\0' && folded[strspn(folded, " \t\r\n")] != '\0';
 	CLEAN_JSON json_object *list = json_object_new_array();
 	struct ask a = {0};
 	size_t n = 0;

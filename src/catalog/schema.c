@@ -6,9 +6,11 @@
 /*
  * dataset         one row a dataset; `brief` is its model as JSON without the bulky members
  * dataset_detail  those: columns, rows, the CRS as WKT
- * dataset_share   who may do what: subject '' = everybody, 'u:<name>', 'g:<name>'; `rights` has bit 1 <<
- *                 enum dataset_right; the owner has a row too.  `public` repeats whether everybody may see it, so
- *                 that what a user sees is two disjoint ranges of the key; `type` saves the filter a join
+ * dataset_share   who may do what: subject '' = everybody, 'u:<name>', 'g:<name>'; `rights` has bit
+ *                 1 <<
+ *                 enum dataset_right; the owner has a row too.  `public` repeats whether everybody
+ *                 may see it, so that what a user sees is two disjoint ranges of the key; `type`
+ *                 saves the filter a join
  * scope           how many rows each such range has, '*' all datasets: totals without counting
  * published       which dataset a layer of a session became: publishing twice is publishing once
  * dataset_text    the searched fields folded; dataset_words is made from it and unmade with it
@@ -41,7 +43,8 @@ static const char first[] =
     " type TEXT NOT NULL, rights INTEGER NOT NULL,"
     " PRIMARY KEY (subject, public, dataset)) WITHOUT ROWID;"
     "CREATE INDEX dataset_share_by_dataset ON dataset_share (dataset, subject, rights);"
-    "CREATE INDEX dataset_share_editable ON dataset_share (subject, dataset) WHERE (rights & 4) <> 0;"
+    "CREATE INDEX dataset_share_editable ON dataset_share (subject, dataset)"
+    " WHERE (rights & 4) <> 0;"
     "CREATE TABLE scope ("
     " subject TEXT NOT NULL, public INTEGER NOT NULL, n INTEGER NOT NULL,"
     " PRIMARY KEY (subject, public)) WITHOUT ROWID;"

@@ -9,21 +9,21 @@ static const struct {
 	const char *word;
 	unsigned rights;
 } words[] = {
-	{"see", RIGHT(DATASET_SEE)},
-	{"download", RIGHT(DATASET_DOWNLOAD)},
-	{"edit", RIGHT(DATASET_EDIT)},
-	{"delete", RIGHT(DATASET_DELETE)},
-	{"share", RIGHT(DATASET_SHARE)},
-	{"view_resourcebase", RIGHT(DATASET_SEE)},
-	{"download_resourcebase", RIGHT(DATASET_DOWNLOAD)},
-	{"change_resourcebase", RIGHT(DATASET_EDIT)},
-	{"change_resourcebase_metadata", RIGHT(DATASET_EDIT)},
-	{"change_layer_data", RIGHT(DATASET_EDIT)},
-	{"change_layer_style", RIGHT(DATASET_EDIT)},
-	{"change_dataset_data", RIGHT(DATASET_EDIT)},
-	{"change_dataset_style", RIGHT(DATASET_EDIT)},
-	{"delete_resourcebase", RIGHT(DATASET_DELETE)},
-	{"change_resourcebase_permissions", RIGHT(DATASET_SHARE)},
+    {"see", RIGHT(DATASET_SEE)},
+    {"download", RIGHT(DATASET_DOWNLOAD)},
+    {"edit", RIGHT(DATASET_EDIT)},
+    {"delete", RIGHT(DATASET_DELETE)},
+    {"share", RIGHT(DATASET_SHARE)},
+    {"view_resourcebase", RIGHT(DATASET_SEE)},
+    {"download_resourcebase", RIGHT(DATASET_DOWNLOAD)},
+    {"change_resourcebase", RIGHT(DATASET_EDIT)},
+    {"change_resourcebase_metadata", RIGHT(DATASET_EDIT)},
+    {"change_layer_data", RIGHT(DATASET_EDIT)},
+    {"change_layer_style", RIGHT(DATASET_EDIT)},
+    {"change_dataset_data", RIGHT(DATASET_EDIT)},
+    {"change_dataset_style", RIGHT(DATASET_EDIT)},
+    {"delete_resourcebase", RIGHT(DATASET_DELETE)},
+    {"change_resourcebase_permissions", RIGHT(DATASET_SHARE)},
 };
 
 unsigned share_rights(const json_object *list)
@@ -34,7 +34,8 @@ unsigned share_rights(const json_object *list)
 	if (list == NULL || !json_object_is_type(list, json_type_array))
 		return 0;
 	JSON_EACH(item, list) {
-		const char *word = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
+		const char *word =
+		    json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
 
 		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 			if (strcmp(words[i].word, word) == 0)

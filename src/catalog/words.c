@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define MAX_TERMS 64     /* of one question */
+#define MAX_TERMS 64 /* of one question */
 
 enum class { OTHER, WORD, DENSE };
 
@@ -17,34 +17,36 @@ enum class { OTHER, WORD, DENSE };
 static const struct {
 	int32_t first, last;
 } dense[] = {
-	{0x0e00, 0x0eff},       /* Thai, Lao */
-	{0x1000, 0x109f},       /* Myanmar */
-	{0x1100, 0x11ff},       /* Hangul Jamo */
-	{0x1780, 0x17ff},       /* Khmer */
-	{0x2e80, 0x2fdf},       /* CJK radicals */
-	{0x3005, 0x3007},       /* iteration mark, closing mark, zero */
-	{0x3041, 0x31ff},       /* Kana, Bopomofo, Hangul compatibility Jamo */
-	{0x3400, 0x4dbf},       /* CJK extension A */
-	{0x4e00, 0x9fff},       /* CJK */
-	{0xa960, 0xa97f},       /* Hangul Jamo extended */
-	{0xac00, 0xd7ff},       /* Hangul */
-	{0xf900, 0xfaff},       /* CJK compatibility */
-	{0x1b000, 0x1b16f},     /* Kana supplement */
-	{0x20000, 0x3ffff},     /* CJK extensions */
+    {0x0e00, 0x0eff},   /* Thai, Lao */
+    {0x1000, 0x109f},   /* Myanmar */
+    {0x1100, 0x11ff},   /* Hangul Jamo */
+    {0x1780, 0x17ff},   /* Khmer */
+    {0x2e80, 0x2fdf},   /* CJK radicals */
+    {0x3005, 0x3007},   /* iteration mark, closing mark, zero */
+    {0x3041, 0x31ff},   /* Kana, Bopomofo, Hangul compatibility Jamo */
+    {0x3400, 0x4dbf},   /* CJK extension A */
+    {0x4e00, 0x9fff},   /* CJK */
+    {0xa960, 0xa97f},   /* Hangul Jamo extended */
+    {0xac00, 0xd7ff},   /* Hangul */
+    {0xf900, 0xfaff},   /* CJK compatibility */
+    {0x1b000, 0x1b16f}, /* Kana supplement */
+    {0x20000, 0x3ffff}, /* CJK extensions */
 };
 
-static enum class class_of(int32_t cp)
-{
-	if (!text_is_letter(cp) && !text_is_digit(cp))
-		return cp >= 0x3005 && cp <= 0x3007 ? DENSE : OTHER;
-	for (size_t i = 0; i < sizeof(dense) / sizeof(dense[0]); i++)
-		if (cp >= dense[i].first && cp <= dense[i].last)
-			return DENSE;
+static enum class class_of(int32_t cp) {
+	if (!text_is_letter(cp) && !text_is_digit(cp)) return cp >= 0x3005 && cp <= 0x3007 ? DENSE
+											   : OTHER;
+	for (size_t i = 0; i < sizeof(dense) / sizeof(dense[0]);
+	     i++) if (cp >= dense[i].first && cp <= dense[i].last) return DENSE;
 	return WORD;
 }
 
-/* The next run of one class at *P: its start; *RET_LEN bytes, *RET_CHARS characters.  NULL at the end. */
-static const char *next_run(const char **p, enum class *ret_class, size_t *ret_len, size_t *ret_chars)
+/*
+ * The next run of one class at *P: its start; *RET_LEN bytes, *RET_CHARS characters.  NULL at the
+ * end.
+ */
+static const char *next_run(
+    const char **p, enum class *ret_class, size_t *ret_len, size_t *ret_chars)
 {
 	const char *s = *p, *start = NULL;
 	enum class now = OTHER;
@@ -103,7 +105,10 @@ static char *close_text(FILE *f, char *const *text)
 	return *text;
 }
 
-/* A run "abc" gives "ab bc c": its last character alone lets a question of one character find it as a beginning. */
+/*
+ * A run "abc" gives "ab bc c": its last character alone lets a question of one character find it as
+ * a beginning.
+ */
 static void put_pairs(FILE *f, const char *run, size_t len)
 {
 	const char *end = run + len;

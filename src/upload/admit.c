@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 #define RATE_PREFIX "rate.upload."
-#define RATE_SHIFT  20      /* a rate's counter holds minute << 20 | creations */
+#define RATE_SHIFT  20 /* a rate's counter holds minute << 20 | creations */
 
 static bool is_user(const char *owner)
 {
@@ -17,7 +17,8 @@ static bool is_user(const char *owner)
 }
 
 /*
- * Creations of this minute, per user, else per address: an anonymous owner is made anew by dropping a cookie.
+ * Creations of this minute, per user, else per address: an anonymous owner is made anew by dropping
+ * a cookie.
  */
 static enum err rate(struct pass *p, const struct admission *a)
 {
@@ -36,7 +37,8 @@ static enum err rate(struct pass *p, const struct admission *a)
 		(void)error_set(a->error, ERR_RATE, "over upload.create_rate");
 		return error_code(a->error, ERR_RATE, "rate");
 	}
-	return a->commit ? counter_add(p, name, ((minute << RATE_SHIFT) | (n + 1)) - value, NULL) : ERR_OK;
+	return a->commit ? counter_add(p, name, ((minute << RATE_SHIFT) | (n + 1)) - value, NULL)
+			 : ERR_OK;
 }
 
 enum err admit_pass(struct pass *p, void *arg)
@@ -59,12 +61,13 @@ enum err admit_pass(struct pass *p, void *arg)
 		return error_code(a->error, ERR_RATE, "rate");
 	}
 	if (a->length > a->room.quota || (a->length < 0 && a->room.quota == 0))
-		return error_set(a->error, ERR_QUOTA, is_user(a->owner) ? "over upload.quota"
-		    : "over upload.anonymous_quota");
+		return error_set(a->error, ERR_QUOTA,
+		    is_user(a->owner) ? "over upload.quota" : "over upload.anonymous_quota");
 	return rate(p, a);
 }
 
-enum err admit_space(const struct engine *e, int64_t length, int copies, int64_t promised, struct error *error)
+enum err admit_space(
+    const struct engine *e, int64_t length, int copies, int64_t promised, struct error *error)
 {
 	int64_t inodes = e->config->upload_min_inodes, want = length < 0 ? 0 : length;
 	struct fs_space space;
@@ -74,7 +77,8 @@ enum err admit_space(const struct engine *e, int64_t length, int copies, int64_t
 		return err;
 	if (space.inodes_total > 0 && space.inodes_total < 100000)
 		inodes = space.inodes_total / 100;
-	if (__builtin_mul_overflow(want, copies, &want) || __builtin_add_overflow(want, promised, &want) ||
+	if (__builtin_mul_overflow(want, copies, &want) ||
+	    __builtin_add_overflow(want, promised, &want) ||
 	    __builtin_add_overflow(want, e->config->upload_min_free, &want) || space.bytes < want)
 		return error_set(error, ERR_NO_SPACE, "under upload.min_free");
 	if (space.inodes < inodes)
@@ -85,7 +89,7 @@ enum err admit_space(const struct engine *e, int64_t length, int copies, int64_t
 /* ---- old counters */
 
 struct old_rates {
-	int64_t minute;                  /* rates of earlier ones go */
+	int64_t minute; /* rates of earlier ones go */
 	char names[64][64];
 	size_t n;
 };
@@ -106,8 +110,8 @@ static bool old_rate(const void *key, size_t key_len, const void *value, size_t 
 enum err rates_sweep(struct pass *p, int64_t now_ms, size_t max)
 {
 	struct old_rates old = {.minute = now_ms / 60000 - 1};
-	enum err e = record_walk(p, TABLE_COUNTERS, RATE_PREFIX, strlen(RATE_PREFIX), RATE_PREFIX, strlen(RATE_PREFIX),
-	    max, old_rate, &old);
+	enum err e = record_walk(p, TABLE_COUNTERS, RATE_PREFIX, strlen(RATE_PREFIX), RATE_PREFIX,
+	    strlen(RATE_PREFIX), max, old_rate, &old);
 
 	for (size_t i = 0; e == ERR_OK && i < old.n; i++)
 		e = index_delete(p, TABLE_COUNTERS, old.names[i], strlen(old.names[i]));

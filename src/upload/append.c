@@ -10,28 +10,29 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define BUFFER        (256 * KIB)
-#define FLUSH_MS      1000           /* bytes of a slow client wait at most this long in memory */
-#define CHECKED_BYTES (8 * MIB)      /* a checksummed body up to this is verified before it is appended */
+#define BUFFER   (256 * KIB)
+#define FLUSH_MS 1000 /* bytes of a slow client wait at most this long in memory */
+/* A checksummed body up to this is verified before it is appended. */
+#define CHECKED_BYTES (8 * MIB)
 
 enum end {
-	END_FULL,         /* as many bytes as may come */
-	END_EOF,          /* the input ended */
-	END_LOST,         /* connection lost, or silent for upload.body_idle */
-	END_STOPPED,      /* displaced, or the process ends: pour.err says which */
-	END_FAILED,       /* a write failed: pour.err */
+	END_FULL,    /* as many bytes as may come */
+	END_EOF,     /* the input ended */
+	END_LOST,    /* connection lost, or silent for upload.body_idle */
+	END_STOPPED, /* displaced, or the process ends: pour.err says which */
+	END_FAILED,  /* a write failed: pour.err */
 };
 
 /* A body on its way. */
 struct pour {
 	struct upload *u;
 	struct body *body;
-	int to;                      /* -1: the upload itself; else a file of its own */
-	int64_t limit, got;          /* bytes */
-	struct digest_run *run;      /* of this body; NULL = nobody asked */
+	int to;                 /* -1: the upload itself; else a file of its own */
+	int64_t limit, got;     /* bytes */
+	struct digest_run *run; /* of this body; NULL = nobody asked */
 	unsigned char *buf;
-	size_t len;                  /* bytes in it */
-	int64_t flushed;             /* monotonic ms */
+	size_t len;      /* bytes in it */
+	int64_t flushed; /* monotonic ms */
 	enum err err;
 	struct error *error;
 };
@@ -42,7 +43,7 @@ static bool pour_flush(struct pour *p)
 		digest_feed(p->run, p->buf, p->len);
 	if (p->len > 0)
 		p->err = p->to < 0 ? receive(p->u, p->buf, p->len, p->error)
-		    : fs_write_all(p->to, p->buf, p->len, p->error);
+				   : fs_write_all(p->to, p->buf, p->len, p->error);
 	p->len = 0;
 	p->flushed = clock_mono_ms();
 	return p->err == ERR_OK;
@@ -53,11 +54,15 @@ static bool pour_stopped(struct pour *p)
 	if (engine_stopping())
 		p->err = error_set(p->error, ERR_STOPPING, "stopping");
 	else if (lock_wanted(p->u))
-		p->err = error_set(p->error, ERR_DISPLACED, "upload %.8s: a newer request goes on", p->u->id);
+		p->err = error_set(
+		    p->error, ERR_DISPLACED, "upload %.8s: a newer request goes on", p->u->id);
 	return p->err != ERR_OK;
 }
 
-/* Until LIMIT, the end of the input or something worse; what was read is written except after END_FAILED. */
+/*
+ * Until LIMIT, the end of the input or something worse; what was read is written except after
+ * END_FAILED.
+ */
 static enum end pour(struct pour *p)
 {
 	int64_t heard = clock_mono_ms(), idle = p->u->engine->config->upload_body_idle_s * 1000;
@@ -83,7 +88,8 @@ static enum end pour(struct pour *p)
 		}
 		if ((p->len == BUFFER || now - p->flushed >= FLUSH_MS) && !pour_flush(p))
 			return END_FAILED;
-		if (pour_stopped(p)) {
+		/* A body that is whole needs no excuse. */
+		if (p->got < p->limit && pour_stopped(p)) {
 			end = END_STOPPED;
 			break;
 		}
@@ -137,7 +143,8 @@ static enum err judge(struct pour *p, enum end end)
 		/* A declared length tells its end without the client's help. */
 		if (p->to < 0 && p->body->length < 0 && p->run == NULL && u->mode->whole(u))
 			return ERR_OK;
-		return error_set(p->error, ERR_CUT, "the connection was cut after %lld bytes", (long long)p->got);
+		return error_set(p->error, ERR_CUT, "the connection was cut after %lld bytes",
+		    (long long)p->got);
 	}
 	return ERR_INTERNAL;
 }
@@ -157,7 +164,8 @@ static bool digest_is(struct digest_run **run, const struct checksum *want)
 static enum err checked(struct pour *p, enum err e, const struct checksum *want)
 {
 	if (e == ERR_OK && !digest_is(&p->run, want))
-		e = error_set(p->error, ERR_CHECKSUM, "upload %.8s: the body's checksum differs", p->u->id);
+		e = error_set(
+		    p->error, ERR_CHECKSUM, "upload %.8s: the body's checksum differs", p->u->id);
 	return e;
 }
 
@@ -170,7 +178,10 @@ static enum err append_plain(struct pour *p)
 	return kept != ERR_OK ? kept : e;
 }
 
-/* A checksummed body into a file of its own first: the upload never holds a byte that was not verified. */
+/*
+ * A checksummed body into a file of its own first: the upload never holds a byte that was not
+ * verified.
+ */
 static enum err append_aside(struct pour *p, const struct checksum *want)
 {
 	struct upload *u = p->u;
@@ -180,7 +191,7 @@ static enum err append_aside(struct pour *p, const struct checksum *want)
 
 	token_hex(random, 16);
 	(void)snprintf(name, sizeof(name), "in.%ld.%s", (long)getpid(), random);
-	e = upload_mark(u, true, p->error);      /* a mark makes the next opener look for such files */
+	e = upload_mark(u, true, p->error); /* a mark makes the next opener look for such files */
 	if (e != ERR_OK)
 		return e;
 	p->to = openat(u->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -188,7 +199,8 @@ static enum err append_aside(struct pour *p, const struct checksum *want)
 		return error_errno(p->error, ERR_IO, "make a body's file");
 	e = checked(p, judge(p, pour(p)), want);
 	for (off_t at = 0; e == ERR_OK && (n = pread(p->to, p->buf, BUFFER, at)) != 0; at += n)
-		e = n < 0 ? error_errno(p->error, ERR_IO, "read a body back") : receive(u, p->buf, (size_t)n, p->error);
+		e = n < 0 ? error_errno(p->error, ERR_IO, "read a body back")
+			  : receive(u, p->buf, (size_t)n, p->error);
 	(void)close(p->to);
 	p->to = -1;
 	(void)unlinkat(u->dir, name, 0);
@@ -198,8 +210,8 @@ static enum err append_aside(struct pour *p, const struct checksum *want)
 }
 
 /*
- * A checksummed body too long for that: written past the offset, which the record remembers meanwhile, and cut back
- * when it was not what it should be.
+ * A checksummed body too long for that: written past the offset, which the record remembers
+ * meanwhile, and cut back when it was not what it should be.
  */
 static enum err append_tentative(struct pour *p, const struct checksum *want)
 {
@@ -220,7 +232,8 @@ static enum err append_tentative(struct pour *p, const struct checksum *want)
 	/* Completion stores the record anyhow. */
 	if (u->pending || undone != ERR_OK || (e == ERR_OK && u->mode->whole(u)))
 		return e;
-	undone = upload_store(u, engine_kind(u->engine), "upload verified", e == ERR_OK ? p->error : NULL);
+	undone = upload_store(
+	    u, engine_kind(u->engine), "upload verified", e == ERR_OK ? p->error : NULL);
 	if (undone != ERR_OK && e == ERR_OK) {
 		/* The store may still call it tentative: then it must be gone. */
 		(void)receive_cut(u, before, NULL);
@@ -229,18 +242,20 @@ static enum err append_tentative(struct pour *p, const struct checksum *want)
 	return e;
 }
 
-static enum err check(struct upload *u, int64_t offset, const struct body *body, bool finish, struct error *error)
+static enum err check(
+    struct upload *u, int64_t offset, const struct body *body, bool finish, struct error *error)
 {
 	const struct config *c = u->engine->config;
 	bool bytes = body->length > 0 || (body->length < 0 && body->chunked);
 	int64_t room;
 	enum err full;
 
-	if (u->mode != mode_of(UPLOAD_APPEND) || u->want != UPLOAD_WANT_WRITE || u->state == UPLOAD_EXPIRED)
+	if (u->mode != mode_of(UPLOAD_APPEND) || u->want != UPLOAD_WANT_WRITE ||
+	    u->state == UPLOAD_EXPIRED)
 		return error_set(error, ERR_FINAL, "upload %.8s is not appended to", u->id);
 	if (offset != u->offset)
-		return error_set(error, ERR_OFFSET, "upload %.8s: offset %lld, not %lld", u->id, (long long)u->offset,
-		    (long long)offset);
+		return error_set(error, ERR_OFFSET, "upload %.8s: offset %lld, not %lld", u->id,
+		    (long long)u->offset, (long long)offset);
 	if (c->upload_max_request > 0 && body->length > c->upload_max_request)
 		return error_set(error, ERR_TOO_LARGE, "over upload.max_request");
 	room = u->state == UPLOAD_COMPLETE ? 0 : receive_room(u, &full);
@@ -253,31 +268,37 @@ static enum err check(struct upload *u, int64_t offset, const struct body *body,
 		return error_set(error, ERR_NEED_LENGTH, "the end of the body cannot be known");
 	if (!bytes || u->state == UPLOAD_COMPLETE)
 		return ERR_OK;
-	return admit_space(u->engine, u->length < 0 && body->length > 0 ? body->length : 0, u->mode->copies,
-	    u->room.promised, error);
+	return admit_space(u->engine, u->length < 0 && body->length > 0 ? body->length : 0,
+	    u->mode->copies, u->room.promised, error);
 }
 
-static enum err append_body(struct upload *u, struct body *body, const struct checksum *sum, struct error *error)
+static enum err append_body(
+    struct upload *u, struct body *body, const struct checksum *sum, struct error *error)
 {
 	CLEAN_FREE unsigned char *buf = mem_array(1, BUFFER);
 	int64_t request = u->engine->config->upload_max_request;
 	enum err full, e;
-	struct pour p = {.u = u, .body = body, .to = -1, .buf = buf, .error = error,
-		.limit = body->length >= 0 ? body->length : receive_room(u, &full)};
+	struct pour p = {.u = u,
+	    .body = body,
+	    .to = -1,
+	    .buf = buf,
+	    .error = error,
+	    .limit = body->length >= 0 ? body->length : receive_room(u, &full)};
 
 	if (request > 0 && p.limit > request)
 		p.limit = request;
 	if (sum == NULL)
 		return append_plain(&p);
 	p.run = digest_new(sum->algorithm);
-	e = body->length >= 0 && body->length <= CHECKED_BYTES && !u->pending ? append_aside(&p, sum)
+	e = body->length >= 0 && body->length <= CHECKED_BYTES && !u->pending
+	    ? append_aside(&p, sum)
 	    : append_tentative(&p, sum);
 	digest_free(p.run);
 	return e;
 }
 
-enum err upload_append(struct upload *u, int64_t offset, struct body *body, const struct checksum *sum, bool finish,
-    int64_t *ret_offset, struct error *error)
+enum err upload_append(struct upload *u, int64_t offset, struct body *body,
+    const struct checksum *sum, bool finish, int64_t *ret_offset, struct error *error)
 {
 	enum err e = check(u, offset, body, finish, error), done = ERR_OK;
 	bool bytes = body->length > 0 || (body->length < 0 && body->chunked);
@@ -292,9 +313,12 @@ enum err upload_append(struct upload *u, int64_t offset, struct body *body, cons
 		struct digest_run *run = digest_new(sum->algorithm);
 
 		if (!digest_is(&run, sum))
-			e = error_set(error, ERR_CHECKSUM, "upload %.8s: the body's checksum differs", u->id);
+			e = error_set(
+			    error, ERR_CHECKSUM, "upload %.8s: the body's checksum differs", u->id);
 	}
-	/* All bytes are there, whatever came behind them; or the client says that these were all. */
+	/*
+	 * All bytes are there, whatever came behind them; or the client says that these were all.
+	 */
 	if (e == ERR_EXCEEDED && u->mode->whole(u))
 		done = upload_finish(u, NULL);
 	else if (e == ERR_OK && (finish || u->mode->whole(u)))

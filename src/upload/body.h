@@ -9,8 +9,8 @@
 #include <sys/types.h>
 
 /*
- * READ waits at most WAIT_MS for bytes and returns their number; 0 = end of input; -1 = nothing within WAIT_MS;
- * -2 = connection lost.  LENGTH is CONTENT_LENGTH, -1 when absent.
+ * READ waits at most WAIT_MS for bytes and returns their number; 0 = end of input; -1 = nothing
+ * within WAIT_MS; -2 = connection lost.  LENGTH is CONTENT_LENGTH, -1 when absent.
  */
 struct body {
 	ssize_t (*read)(void *arg, void *buf, size_t size, int wait_ms);

@@ -1,5 +1,6 @@
 /*
- * Completion in the order of transports.md 1.8, and the one commit that several uploads and their consumer share.
+ * Completion in the order of transports.md 1.8, and the one commit that several uploads and their
+ * consumer share.
  */
 #include "upload/engine.h"
 
@@ -17,7 +18,8 @@
 /* ---- the whole file's digest */
 
 /* Bytes that did not pass by in one go are read again. */
-static enum err hash_file(struct upload *u, enum digest algorithm, unsigned char out[64], struct error *error)
+static enum err hash_file(
+    struct upload *u, enum digest algorithm, unsigned char out[64], struct error *error)
 {
 	CLEAN_FREE unsigned char *buf = mem_array(1, READ_BYTES);
 	struct digest_run *run = digest_new(algorithm);
@@ -58,7 +60,8 @@ static enum err check_digest(struct upload *u, struct error *error)
 	for (size_t i = 0; i < digest_size(algorithm); i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", got[i]);
 	if (!token_equal(hex, want))
-		return error_set(error, ERR_DIGEST, "upload %.8s: the file's digest differs", u->id);
+		return error_set(
+		    error, ERR_DIGEST, "upload %.8s: the file's digest differs", u->id);
 	if (algorithm == DIGEST_MD5 || algorithm == DIGEST_SHA256)
 		(void)json_set_str(u->record, digest_name(algorithm), hex);
 	return ERR_OK;
@@ -100,8 +103,8 @@ enum err upload_stage(struct upload *u, struct error *error)
 	if (u->length < 0)
 		u->length = u->offset;
 	if (u->offset != u->length)
-		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id, (long long)u->offset,
-		    (long long)u->length);
+		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id,
+		    (long long)u->offset, (long long)u->length);
 	if (fstat(u->part, &st) != 0 || st.st_size != u->length)
 		return error_set(error, ERR_IO, "upload %.8s is not as long as it was", u->id);
 	e = check_digest(u, error);
@@ -115,25 +118,33 @@ enum err upload_stage(struct upload *u, struct error *error)
 struct commit {
 	struct engine *engine;
 	struct upload **v;
-	json_object **records;      /* what is stored for each; NULL = nothing */
+	json_object **records; /* what is stored for each; NULL = nothing */
 	size_t n;
 	pass_fn *with;
 	void *arg;
-	bool agreed;                /* the last run ended well: a failure after that is a doubt */
+	bool agreed; /* the last run ended well: a failure after that is a doubt */
 	struct error *error;
 };
 
 static enum err commit_one(struct pass *p, struct commit *c, struct upload *u, json_object *record)
 {
 	const char *adapter = json_str(record, "adapter", "");
-	struct admission a = {.engine = c->engine, .owner = json_str(record, "owner", "-"), .address = u->address,
-		.create = true, .commit = true, .length = json_int(record, "length", -1), .error = c->error};
+	struct admission a = {.engine = c->engine,
+	    .owner = json_str(record, "owner", "-"),
+	    .address = u->address,
+	    .create = true,
+	    .commit = true,
+	    .length = json_int(record, "length", -1),
+	    .error = c->error};
 	enum err e;
 
 	if (!u->pending) {
 		e = uploads_put(p, record);
 	} else {
-		/* Again, inside the transaction: others may have come in since, and earlier files of this request. */
+		/*
+		 * Again, inside the transaction: others may have come in since, and earlier files
+		 * of this request.
+		 */
 		e = admit_pass(p, &a);
 		if (e == ERR_OK)
 			e = uploads_create(p, record);
@@ -187,7 +198,8 @@ static enum err commit(struct commit *c, enum pass_kind kind, const char *name)
 enum err upload_store(struct upload *u, enum pass_kind kind, const char *name, struct error *error)
 {
 	json_object *record = json_object_get(u->record);
-	struct commit c = {.engine = u->engine, .v = &u, .records = &record, .n = 1, .error = error};
+	struct commit c = {
+	    .engine = u->engine, .v = &u, .records = &record, .n = 1, .error = error};
 
 	return commit(&c, kind, name);
 }
@@ -206,12 +218,18 @@ static json_object *completed(const struct upload *u, int64_t now)
 	return r;
 }
 
-enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pass_fn *with, void *arg,
-    struct error *error)
+enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pass_fn *with,
+    void *arg, struct error *error)
 {
 	CLEAN_FREE struct upload **list = mem_array(n + 1, sizeof(struct upload *));
 	CLEAN_FREE json_object **records = mem_array(n + 1, sizeof(json_object *));
-	struct commit c = {.engine = e, .v = list, .records = records, .n = n, .with = with, .arg = arg, .error = error};
+	struct commit c = {.engine = e,
+	    .v = list,
+	    .records = records,
+	    .n = n,
+	    .with = with,
+	    .arg = arg,
+	    .error = error};
 	size_t todo = 0;
 	enum err err;
 
@@ -220,7 +238,8 @@ enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pas
 		if (list[i]->state == UPLOAD_EXPIRED)
 			return error_set(error, ERR_GONE, "upload is gone");
 		if (list[i]->refused != ERR_OK)
-			return error_set(error, list[i]->refused, "upload %.8s was refused before", list[i]->id);
+			return error_set(
+			    error, list[i]->refused, "upload %.8s was refused before", list[i]->id);
 		if (list[i]->state == UPLOAD_COMPLETE)
 			continue;
 		err = upload_stage(list[i], error);
@@ -244,8 +263,8 @@ enum err upload_finish(struct upload *u, struct error *error)
 	if (u->state == UPLOAD_COMPLETE)
 		return ERR_OK;
 	if (u->length >= 0 && !u->mode->whole(u))
-		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id, (long long)u->offset,
-		    (long long)u->length);
+		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id,
+		    (long long)u->offset, (long long)u->length);
 	return uploads_commit(u->engine, &u, 1, NULL, NULL, error);
 }
 
@@ -256,7 +275,8 @@ enum err upload_set_length(struct upload *u, int64_t length, struct error *error
 	if (u->length == length)
 		return ERR_OK;
 	if (u->length >= 0 || length < u->offset || u->state >= UPLOAD_COMPLETE)
-		return error_set(error, ERR_LENGTH, "upload %.8s: length %lld", u->id, (long long)length);
+		return error_set(
+		    error, ERR_LENGTH, "upload %.8s: length %lld", u->id, (long long)length);
 	if (length > u->engine->config->upload_max_size)
 		return error_set(error, ERR_TOO_LARGE, "over upload.max_size");
 	if (length - u->offset > receive_room(u, &full))

@@ -25,15 +25,18 @@ bool engine_stopping(void)
 	return stopping != 0;
 }
 
-/* File systems that never show a length before its bytes (store.md 8); nothing of a tmpfs outlives the kernel. */
+/*
+ * File systems that never show a length before its bytes (store.md 8); nothing of a tmpfs outlives
+ * the kernel.
+ */
 static bool shows_bytes_first(int fd)
 {
 	static const unsigned long known[] = {
-		0xef53,          /* ext4 */
-		0x58465342,      /* XFS */
-		0x9123683e,      /* Btrfs */
-		0x2fc12fc1,      /* ZFS */
-		0x01021994,      /* tmpfs */
+	    0xef53,     /* ext4 */
+	    0x58465342, /* XFS */
+	    0x9123683e, /* Btrfs */
+	    0x2fc12fc1, /* ZFS */
+	    0x01021994, /* tmpfs */
 	};
 	struct statfs fs;
 
@@ -52,12 +55,15 @@ static enum err locks_work(int dir, struct error *error)
 	CLEAN_FD int b = openat(dir, "sweep", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	/* A byte of our own: the sweep locks byte 0. */
 	off_t at = 4096 + (off_t)clock_mono_ms() % 1000000000;
-	struct flock take = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1}, ask = take;
+	struct flock take = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1},
+		     ask = take;
 
 	if (a < 0 || b < 0)
 		return error_errno(error, ERR_STORE, "open uploads/sweep");
 	if (fcntl(a, F_OFD_SETLK, &take) != 0)
-		return errno == EAGAIN ? ERR_OK : error_errno(error, ERR_STORE, "file locks do not work in data_dir");
+		return errno == EAGAIN
+		    ? ERR_OK
+		    : error_errno(error, ERR_STORE, "file locks do not work in data_dir");
 	if (fcntl(b, F_OFD_GETLK, &ask) != 0 || ask.l_type == F_UNLCK)
 		return error_set(error, ERR_STORE, "file locks do not work in data_dir");
 	return ERR_OK;
@@ -71,7 +77,8 @@ static void read_boot_id(char out[37])
 	out[n == 36 ? 36 : 0] = '\0';
 }
 
-enum err engine_open(const struct config *config, struct store *store, struct engine **ret, struct error *error)
+enum err engine_open(
+    const struct config *config, struct store *store, struct engine **ret, struct error *error)
 {
 	struct engine *e = mem_alloc(sizeof(*e));
 	enum err err = ERR_OK;
@@ -128,17 +135,17 @@ void id_place(const char *id, char out[40])
 /* ---- words of the record */
 
 static const char *const states[UPLOAD_STATE__MAX] = {
-	[UPLOAD_CREATED] = "created",
-	[UPLOAD_RECEIVING] = "receiving",
-	[UPLOAD_COMPLETE] = "complete",
-	[UPLOAD_EXPIRED] = "expired",
+    [UPLOAD_CREATED] = "created",
+    [UPLOAD_RECEIVING] = "receiving",
+    [UPLOAD_COMPLETE] = "complete",
+    [UPLOAD_EXPIRED] = "expired",
 };
 static const char *const reasons[UPLOAD_REASON__MAX] = {
-	[UPLOAD_IDLE] = "idle",
-	[UPLOAD_AGE] = "age",
-	[UPLOAD_UNUSED] = "unused",
-	[UPLOAD_DELETED] = "deleted",
-	[UPLOAD_INVALID] = "invalid",
+    [UPLOAD_IDLE] = "idle",
+    [UPLOAD_AGE] = "age",
+    [UPLOAD_UNUSED] = "unused",
+    [UPLOAD_DELETED] = "deleted",
+    [UPLOAD_INVALID] = "invalid",
 };
 
 const char *state_word(enum upload_state state)
@@ -177,7 +184,7 @@ static bool append_whole(const struct upload *u)
 }
 
 static const struct mode modes[UPLOAD_MODE__MAX] = {
-	[UPLOAD_APPEND] = {"append", false, 1, recover_append, append_whole, NULL},
+    [UPLOAD_APPEND] = {"append", false, 1, recover_append, append_whole, NULL},
 };
 
 const struct mode *mode_of(enum upload_mode mode)

@@ -1,10 +1,13 @@
 /*
  * Inside the upload engine: what its files share.  Private to upload/.
  *
- *   engine.c    the engine, ids, places           lock.c      one writer, and how a newcomer displaces it
+ *   engine.c    the engine, ids, places           lock.c      one writer, and how a newcomer
+ *               displaces it
  *   admit.c     limits, quota, rate, space        upload.c    create, open, close
- *   recover.c   after a crash                     append.c    bytes pulled        push.c  bytes pushed
- *   receive.c   how bytes reach the disk          complete.c  the order of completion, the one commit
+ *   recover.c   after a crash                     append.c    bytes pulled        push.c  bytes
+ *               pushed
+ *   receive.c   how bytes reach the disk          complete.c  the order of completion, the one
+ *               commit
  *   info.c      status and consumers              remove.c    deletion, references
  *   expiry.c    the sweep
  */
@@ -16,26 +19,26 @@
 #include "store/store.h"
 #include "upload/upload.h"
 
-#define ID_LEN         32
-#define MARK_LEN       21             /* "c" or "d" and 20 digits: see upload_mark */
-#define POLL_MS        250            /* longest wait for bytes before `stop` is looked for */
-#define NOTE_BYTES     (256 * MIB)    /* received bytes between two notes of the offset in the record */
+#define ID_LEN     32
+#define MARK_LEN   21          /* "c" or "d" and 20 digits: see upload_mark */
+#define POLL_MS    250         /* longest wait for bytes before `stop` is looked for */
+#define NOTE_BYTES (256 * MIB) /* received bytes between two notes of the offset in the record */
 
 struct engine {
 	const struct config *config;
 	struct store *store;
-	int data;                     /* data_dir */
-	int dir;                      /* <data_dir>/uploads */
-	bool sync;                    /* false: upload.sync = none */
-	bool ack_commit;              /* the file system may show a length before its bytes (store.md 8) */
+	int data;        /* data_dir */
+	int dir;         /* <data_dir>/uploads */
+	bool sync;       /* false: upload.sync = none */
+	bool ack_commit; /* the file system may show a length before its bytes (store.md 8) */
 	char boot_id[37];
 };
 
 /* How one fill mode differs from the others: everything shared asks here. */
 struct mode {
-	const char *name;             /* in the record */
-	bool shared;                  /* writers work side by side */
-	int copies;                   /* space needed, in times of the length */
+	const char *name; /* in the record */
+	bool shared;      /* writers work side by side */
+	int copies;       /* space needed, in times of the length */
 	/* Find what has arrived, repair what a crash left.  Under the lock. */
 	enum err (*recover)(struct upload *, struct error *);
 	/* Have all bytes of the declared length arrived? */
@@ -49,8 +52,8 @@ bool mode_by_name(const char *name, enum upload_mode *ret);
 
 /* What admission found out: how much more may come. */
 struct room {
-	int64_t quota;                /* bytes its owner may still add */
-	int64_t promised;             /* bytes of other uploads still to come */
+	int64_t quota;    /* bytes its owner may still add */
+	int64_t promised; /* bytes of other uploads still to come */
 };
 
 struct upload {
@@ -59,40 +62,44 @@ struct upload {
 	const struct mode *mode;
 	enum upload_want want;
 	enum upload_state state;
-	json_object *record;          /* as stored, or as it will be */
-	int dir, lock, part;          /* -1 = not open; `lock` holds the lock */
-	int64_t length;               /* declared, -1 = unknown */
-	int64_t offset;               /* bytes in `part` from its start */
-	int64_t durable;              /* of them on disk */
-	bool pending;                 /* the record was never committed: closing drops it */
-	bool doubtful;                /* perhaps it was: closing leaves it to the sweep */
-	bool marked;                  /* the lock file says that bytes may not be on disk */
-	bool staged;                  /* named `data`: only the commit is missing */
+	json_object *record; /* as stored, or as it will be */
+	int dir, lock, part; /* -1 = not open; `lock` holds the lock */
+	int64_t length;      /* declared, -1 = unknown */
+	int64_t offset;      /* bytes in `part` from its start */
+	int64_t durable;     /* of them on disk */
+	bool pending;        /* the record was never committed: closing drops it */
+	bool doubtful;       /* perhaps it was: closing leaves it to the sweep */
+	bool marked;         /* the lock file says that bytes may not be on disk */
+	bool staged;         /* named `data`: only the commit is missing */
 	struct room room;
-	char *address;                /* of the creator while pending: for the rate; owned */
-	int64_t checkpoint;           /* offset of the last fdatasync inside a body */
-	int64_t looked;               /* when `stop` was last looked for, monotonic ms */
-	enum err refused;             /* a push failed with this */
-	struct digest_run *run;       /* of a declared digest, fed while bytes come in order */
-	int64_t run_bytes;            /* what it has seen */
+	char *address;          /* of the creator while pending: for the rate; owned */
+	int64_t checkpoint;     /* offset of the last fdatasync inside a body */
+	int64_t looked;         /* when `stop` was last looked for, monotonic ms */
+	enum err refused;       /* a push failed with this */
+	struct digest_run *run; /* of a declared digest, fed while bytes come in order */
+	int64_t run_bytes;      /* what it has seen */
 };
 
 /* ---- engine.c */
-enum pass_kind engine_kind(const struct engine *);       /* SYNC, or WRITE_NOSYNC with upload.sync = none */
+enum pass_kind engine_kind(
+    const struct engine *); /* SYNC, or WRITE_NOSYNC with upload.sync = none */
 bool engine_stopping(void);
-void id_place(const char *id, char out[40]);             /* "4f/4f0c…", relative to uploads */
+void id_place(const char *id, char out[40]); /* "4f/4f0c…", relative to uploads */
 const char *state_word(enum upload_state);
 enum upload_state state_of(const json_object *record);
 const char *reason_word(enum upload_reason);
 enum upload_reason reason_of(const json_object *record);
 enum err sync_fd(const struct engine *, int fd, const char *what, struct error *);
 enum err sync_data(const struct engine *, int fd, struct error *);
-void count(struct pass *, const char *what, const char *adapter, int64_t by, enum err *e);   /* metrics; skipped when *E */
+void count(struct pass *, const char *what, const char *adapter, int64_t by,
+    enum err *e); /* metrics; skipped when *E */
 
 /* ---- lock.c */
 /* EXCLUSIVE or shared; true when taken.  Never waits. */
 bool lock_try(int fd, bool exclusive);
-/* Take it, displacing whoever holds it.  Errors: ERR_LOCKED after upload.lock_wait, ERR_STOPPING. */
+/*
+ * Take it, displacing whoever holds it.  Errors: ERR_LOCKED after upload.lock_wait, ERR_STOPPING.
+ */
 enum err lock_displace(struct upload *, bool exclusive, struct error *);
 /* Is somebody waiting?  Looks at the disk every POLL_MS at most. */
 bool lock_wanted(struct upload *);
@@ -106,16 +113,20 @@ bool mark_read(int lock, int64_t *ret_durable, bool *ret_dirty);
 struct admission {
 	const struct engine *engine;
 	const char *owner;
-	const char *address;          /* NULL = unknown */
-	bool create;                  /* count it and check the rate */
-	bool commit;                  /* write the rate's counter */
-	int64_t length;               /* of the new upload, -1 = unknown; 0 for an open one */
-	struct room room;             /* result */
+	const char *address; /* NULL = unknown */
+	bool create;         /* count it and check the rate */
+	bool commit;         /* write the rate's counter */
+	int64_t length;      /* of the new upload, -1 = unknown; 0 for an open one */
+	struct room room;    /* result */
 	struct error *error;
 };
 enum err admit_pass(struct pass *, void *admission);
-/* Bytes on the disk: COPIES times LENGTH (-1 = unknown) and what others were promised must leave min_free. */
-enum err admit_space(const struct engine *, int64_t length, int copies, int64_t promised, struct error *);
+/*
+ * Bytes on the disk: COPIES times LENGTH (-1 = unknown) and what others were promised must leave
+ * min_free.
+ */
+enum err admit_space(
+    const struct engine *, int64_t length, int copies, int64_t promised, struct error *);
 /* Old rate counters go: at most MAX. */
 enum err rates_sweep(struct pass *, int64_t now_ms, size_t max);
 
@@ -159,6 +170,7 @@ void files_remove(const struct engine *, const char *id);
 
 /* ---- upload.c */
 /* May WHO do this with the record?  ERR_NOT_FOUND, ERR_GONE, ERR_FORBIDDEN. */
-enum err may_open(const json_object *record, const struct principal *who, enum upload_want, struct error *);
+enum err may_open(
+    const json_object *record, const struct principal *who, enum upload_want, struct error *);
 
 #endif

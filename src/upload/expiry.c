@@ -1,8 +1,8 @@
 /*
  * When uploads end, and the sweep that sees to it (transports.md 1.10).
  *
- * A record's `expires` is only when the sweep should look: while bytes arrive nothing is committed, so the truth is
- * the time of the file's last change.
+ * A record's `expires` is only when the sweep should look: while bytes arrive nothing is committed,
+ * so the truth is the time of the file's last change.
  */
 #include "upload/engine.h"
 
@@ -16,10 +16,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define SWEEP_EVERY_MS 60000      /* lazy sweeps of all processes together */
+#define SWEEP_EVERY_MS 60000 /* lazy sweeps of all processes together */
 #define LAZY_BUDGET_MS 50
-#define STRAY_MS       3600000    /* a directory without a record is left alone this long */
-#define BATCH          50         /* uploads a pass */
+#define STRAY_MS       3600000 /* a directory without a record is left alone this long */
+#define BATCH          50      /* uploads a pass */
 
 static int64_t mtime_ms(const struct stat *st)
 {
@@ -31,8 +31,9 @@ int64_t touched_at(const struct upload *u)
 	int64_t created = json_int(u->record, "created", 0);
 	struct stat st;
 
-	if (u->dir < 0 || (fstatat(u->dir, "part", &st, AT_SYMLINK_NOFOLLOW) != 0 &&
-	    fstatat(u->dir, "data", &st, AT_SYMLINK_NOFOLLOW) != 0))
+	if (u->dir < 0 ||
+	    (fstatat(u->dir, "part", &st, AT_SYMLINK_NOFOLLOW) != 0 &&
+		fstatat(u->dir, "data", &st, AT_SYMLINK_NOFOLLOW) != 0))
 		return created;
 	return mtime_ms(&st) > created ? mtime_ms(&st) : created;
 }
@@ -62,19 +63,19 @@ int64_t expires_at(const struct engine *e, const json_object *record, int64_t to
 /* One that is due: seen, locked when it has files. */
 struct due {
 	char id[ID_LEN + 1];
-	int lock;               /* -1: no files */
-	bool busy;              /* somebody writes: not over at all */
-	int64_t touched;        /* last change of its file, 0 = none */
-	bool remove;            /* result: its files go */
+	int lock;        /* -1: no files */
+	bool busy;       /* somebody writes: not over at all */
+	int64_t touched; /* last change of its file, 0 = none */
+	bool remove;     /* result: its files go */
 };
 
 struct sweep {
 	struct engine *engine;
-	int64_t now;            /* wall clock, ms */
-	int64_t until;          /* monotonic ms */
+	int64_t now;   /* wall clock, ms */
+	int64_t until; /* monotonic ms */
 	struct due due[BATCH];
 	size_t n;
-	json_object *ids;       /* of uploads_expired */
+	json_object *ids; /* of uploads_expired */
 };
 
 static enum err due_pass(struct pass *p, void *arg)
@@ -96,12 +97,16 @@ static void due_look(const struct sweep *s, struct due *d)
 	dir = fs_open_dir(s->engine->dir, place);
 	d->lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	d->busy = d->lock >= 0 && !lock_try(d->lock, true);
-	if (dir >= 0 && (fstatat(dir, "part", &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-	    fstatat(dir, "data", &st, AT_SYMLINK_NOFOLLOW) == 0))
+	if (dir >= 0 &&
+	    (fstatat(dir, "part", &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+		fstatat(dir, "data", &st, AT_SYMLINK_NOFOLLOW) == 0))
 		d->touched = mtime_ms(&st);
 }
 
-/* What becomes of one record whose time has come; read again here, since a consumer may have taken it meanwhile. */
+/*
+ * What becomes of one record whose time has come; read again here, since a consumer may have taken
+ * it meanwhile.
+ */
 static enum err settle(struct pass *p, const struct sweep *s, struct due *d)
 {
 	CLEAN_JSON json_object *r = NULL;
@@ -119,16 +124,20 @@ static enum err settle(struct pass *p, const struct sweep *s, struct due *d)
 	}
 	end = expires_at(s->engine, r, d->touched > 0 ? d->touched : json_int(r, "created", 0));
 	if (d->busy && state_of(r) != UPLOAD_COMPLETE)
-		end = s->now + SWEEP_EVERY_MS;      /* look again: whoever writes now may leave it for good */
+		end = s->now +
+		    SWEEP_EVERY_MS; /* look again: whoever writes now may leave it for good */
 	if (end > s->now) {
 		(void)json_set_int(r, "expires", end);
 		return uploads_put(p, r);
 	}
 	d->remove = true;
 	count(p, "expired", json_str(r, "adapter", ""), 1, &e);
-	record_expire(s->engine, r, state_of(r) == UPLOAD_COMPLETE ? UPLOAD_UNUSED
-	    : end == json_int(r, "created", 0) + s->engine->config->upload_max_ttl_s * 1000 ? UPLOAD_AGE
-	    : UPLOAD_IDLE, s->now);
+	record_expire(s->engine, r,
+	    state_of(r) == UPLOAD_COMPLETE ? UPLOAD_UNUSED
+		: end == json_int(r, "created", 0) + s->engine->config->upload_max_ttl_s * 1000
+		? UPLOAD_AGE
+		: UPLOAD_IDLE,
+	    s->now);
 	return e == ERR_OK ? uploads_put(p, r) : e;
 }
 
@@ -190,7 +199,9 @@ static enum err stray_pass(struct pass *p, void *arg)
 
 static enum err stray_batch(struct sweep *s, struct error *error)
 {
-	enum err e = s->n == 0 ? ERR_OK : store_pass(s->engine->store, PASS_READ, "upload strays", stray_pass, s, error);
+	enum err e = s->n == 0
+	    ? ERR_OK
+	    : store_pass(s->engine->store, PASS_READ, "upload strays", stray_pass, s, error);
 
 	for (size_t i = 0; e == ERR_OK && i < s->n; i++) {
 		struct due *d = &s->due[i];
@@ -228,7 +239,8 @@ static enum err sweep_prefix(struct sweep *s, int prefix, struct error *error)
 		struct stat st;
 
 		if (!token_is_hex(entry->d_name, ID_LEN) ||
-		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || mtime_ms(&st) > s->now - STRAY_MS)
+		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    mtime_ms(&st) > s->now - STRAY_MS)
 			continue;
 		s->due[s->n] = (struct due){.lock = -1};
 		memcpy(s->due[s->n++].id, entry->d_name, ID_LEN + 1);
@@ -278,7 +290,7 @@ enum err upload_sweep(struct engine *e, int budget_ms, struct error *error)
 	if (fd < 0)
 		return error_errno(error, ERR_IO, "open uploads/sweep");
 	if (fcntl(fd, F_OFD_SETLK, &one) != 0)
-		return ERR_OK;      /* somebody else is at it */
+		return ERR_OK; /* somebody else is at it */
 	(void)futimens(fd, NULL);
 	s = mem_alloc(sizeof(*s));
 	s->engine = e;

@@ -24,8 +24,8 @@ void upload_info_done(struct upload_info *info)
 	*info = (struct upload_info){0};
 }
 
-static void fill(struct upload_info *info, const struct engine *e, const json_object *r, int64_t offset,
-    int64_t touched)
+static void fill(struct upload_info *info, const struct engine *e, const json_object *r,
+    int64_t offset, int64_t touched)
 {
 	char place[40];
 
@@ -62,7 +62,10 @@ enum err status_offset(struct upload *u, struct error *error)
 	size = fs_size(u->dir, "part");
 	if (size < 0)
 		size = fs_size(u->dir, "data");
-	/* Without a note, or while bytes are coming, only what the note and the record promise is sure to last. */
+	/*
+	 * Without a note, or while bytes are coming, only what the note and the record promise is
+	 * sure to last.
+	 */
 	if (mark_read(u->lock, &durable, &dirty) && !dirty)
 		durable = size;
 	if (durable > size)
@@ -72,8 +75,8 @@ enum err status_offset(struct upload *u, struct error *error)
 	return ERR_OK;
 }
 
-enum err upload_status(struct engine *e, const char *id, const struct principal *who, struct upload_info *ret,
-    struct error *error)
+enum err upload_status(struct engine *e, const char *id, const struct principal *who,
+    struct upload_info *ret, struct error *error)
 {
 	struct upload *u;
 	enum err err = upload_open(e, id, who, UPLOAD_WANT_STATUS, &u, error);
@@ -88,7 +91,8 @@ enum err upload_status(struct engine *e, const char *id, const struct principal 
 /* Is all of it there though nobody said so: the crash came just before the commit? */
 static bool nearly_complete(const struct upload *u)
 {
-	return fs_size(u->dir, "data") >= 0 || (u->length >= 0 && fs_size(u->dir, "part") == u->length);
+	return fs_size(u->dir, "data") >= 0 ||
+	    (u->length >= 0 && fs_size(u->dir, "part") == u->length);
 }
 
 /* For consumers "gone" and "not yours" are the same: there is no such upload. */
@@ -101,8 +105,8 @@ static enum err not_there(enum err e, struct error *error)
 	return ERR_NOT_FOUND;
 }
 
-enum err upload_get(struct engine *e, const char *id, const struct principal *who, struct upload_info *ret,
-    struct error *error)
+enum err upload_get(struct engine *e, const char *id, const struct principal *who,
+    struct upload_info *ret, struct error *error)
 {
 	struct upload *u;
 	enum err err = upload_open(e, id, who, UPLOAD_WANT_STATUS, &u, error);
@@ -154,7 +158,10 @@ bool upload_same_content(const struct upload *a, const struct upload *b)
 	while (at < a->offset) {
 		ssize_t n = pread(a->part, x, COMPARE_BYTES, at);
 
-		/* Not every read of a regular file is full, but one that differs in length proves nothing: say "differ". */
+		/*
+		 * Not every read of a regular file is full, but one that differs in length proves
+		 * nothing: say "differ".
+		 */
 		if (n <= 0 || pread(b->part, y, (size_t)n, at) != n || memcmp(x, y, (size_t)n) != 0)
 			return false;
 		at += n;

@@ -1,6 +1,6 @@
 /*
- * One writer at a time, and the newest one wins (transports.md 1.7): a newcomer puts a file `stop` beside the
- * lock; the writer that finds it stores what it has and goes.
+ * One writer at a time, and the newest one wins (transports.md 1.7): a newcomer puts a file `stop`
+ * beside the lock; the writer that finds it stores what it has and goes.
  */
 #include "upload/engine.h"
 
@@ -12,8 +12,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define TRY_MS   50       /* between two tries of a waiting newcomer */
-#define AGAIN_MS 500      /* it puts `stop` back this often: another newcomer may have removed it */
+#define TRY_MS   50  /* between two tries of a waiting newcomer */
+#define AGAIN_MS 500 /* it puts `stop` back this often: another newcomer may have removed it */
 
 bool lock_try(int fd, bool exclusive)
 {
@@ -62,8 +62,8 @@ bool lock_wanted(struct upload *u)
 }
 
 /*
- * The note needs no fsync: it speaks about what a killed process may have left in memory, and after a power cut
- * there is no such thing.
+ * The note needs no fsync: it speaks about what a killed process may have left in memory, and after
+ * a power cut there is no such thing.
  */
 enum err upload_mark(struct upload *u, bool dirty, struct error *error)
 {

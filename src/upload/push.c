@@ -9,7 +9,8 @@ enum err upload_push(struct upload *u, const void *bytes, size_t n, struct error
 
 	if (u->refused != ERR_OK)
 		return error_set(error, u->refused, "upload %.8s was refused before", u->id);
-	if (u->mode != mode_of(UPLOAD_APPEND) || u->want != UPLOAD_WANT_WRITE || u->state >= UPLOAD_COMPLETE)
+	if (u->mode != mode_of(UPLOAD_APPEND) || u->want != UPLOAD_WANT_WRITE ||
+	    u->state >= UPLOAD_COMPLETE)
 		e = error_set(error, ERR_FINAL, "upload %.8s is not appended to", u->id);
 	else if (engine_stopping())
 		e = error_set(error, ERR_STOPPING, "stopping");
@@ -26,7 +27,8 @@ enum err upload_push_end(struct upload *u, bool complete, struct error *error)
 	enum err e = ERR_OK;
 
 	if (u->state >= UPLOAD_COMPLETE)
-		return u->state == UPLOAD_COMPLETE ? ERR_OK : error_set(error, ERR_FINAL, "upload is gone");
+		return u->state == UPLOAD_COMPLETE ? ERR_OK
+						   : error_set(error, ERR_FINAL, "upload is gone");
 	/* Nobody is told of a pending upload before its commit, which flushes it. */
 	if (!u->pending)
 		e = receive_end(u, error);

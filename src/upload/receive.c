@@ -1,6 +1,6 @@
 /*
- * How bytes reach the disk: written where they belong as they come, made durable every upload.checkpoint bytes and
- * before anything is answered (transports.md 1.6).
+ * How bytes reach the disk: written where they belong as they come, made durable every
+ * upload.checkpoint bytes and before anything is answered (transports.md 1.6).
  */
 #include "upload/engine.h"
 
@@ -44,8 +44,9 @@ static enum err write_part(struct upload *u, const unsigned char *p, size_t n, s
 }
 
 /*
- * The record's offset is a lower bound that quota and promised space are reckoned from, so in a very long upload it
- * follows now and then, without a flush.  Losing it costs nothing, so a failure is nobody's trouble.
+ * The record's offset is a lower bound that quota and promised space are reckoned from, so in a
+ * very long upload it follows now and then, without a flush.  Losing it costs nothing, so a failure
+ * is nobody's trouble.
  */
 static void note_offset(struct upload *u)
 {
@@ -71,7 +72,10 @@ static enum err checkpoint(struct upload *u, struct error *error)
 		return e;
 	u->checkpoint = u->offset;
 	note_offset(u);
-	/* Others fill the disk too.  What this upload was promised is there; one without a length was promised nothing. */
+	/*
+	 * Others fill the disk too.  What this upload was promised is there; one without a length
+	 * was promised nothing.
+	 */
 	return u->length < 0 ? admit_space(u->engine, 0, 1, u->room.promised, error) : ERR_OK;
 }
 
@@ -100,7 +104,10 @@ enum err receive_sync(struct upload *u, struct error *error)
 		return ERR_OK;
 	e = sync_data(u->engine, u->part, error);
 	if (e != ERR_OK) {
-		/* The kernel says this once and then forgets: nothing behind the last success may be trusted. */
+		/*
+		 * The kernel says this once and then forgets: nothing behind the last success may
+		 * be trusted.
+		 */
 		(void)receive_cut(u, u->durable, NULL);
 		return e;
 	}
@@ -131,7 +138,8 @@ enum err receive_end(struct upload *u, struct error *error)
 
 	if (u->offset > 0 && u->state == UPLOAD_CREATED)
 		u->state = UPLOAD_RECEIVING;
-	if (e != ERR_OK || !u->engine->ack_commit || u->pending || u->offset == json_int(u->record, "offset", 0))
+	if (e != ERR_OK || !u->engine->ack_commit || u->pending ||
+	    u->offset == json_int(u->record, "offset", 0))
 		return e;
 	/* On this file system only a commit can tell how much is really there. */
 	(void)json_set_int(u->record, "offset", u->offset);

@@ -1,5 +1,6 @@
 /*
- * What a crash left behind (transports.md 1.12), put right by whoever opens the upload next, under its lock.
+ * What a crash left behind (transports.md 1.12), put right by whoever opens the upload next, under
+ * its lock.
  */
 #include "upload/engine.h"
 
@@ -50,7 +51,8 @@ static enum err undo_tentative(struct upload *u, int64_t tentative, struct error
 
 enum err recover_append(struct upload *u, struct error *error)
 {
-	int64_t bound = json_int(u->record, "offset", 0), tentative = json_int(u->record, "tentative", -1);
+	int64_t bound = json_int(u->record, "offset", 0),
+		tentative = json_int(u->record, "tentative", -1);
 	int64_t noted = 0, size;
 	bool dirty = true;
 	enum err e = ERR_OK;
@@ -62,7 +64,7 @@ enum err recover_append(struct upload *u, struct error *error)
 		u->part = openat(u->dir, "data", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 		if (u->part < 0)
 			return errno == ENOENT ? upload_lost(u, error)
-			    : error_errno(error, ERR_IO, "open upload's data");
+					       : error_errno(error, ERR_IO, "open upload's data");
 		u->staged = true;
 	}
 	size = fs_size(u->dir, u->staged ? "data" : "part");
@@ -73,7 +75,8 @@ enum err recover_append(struct upload *u, struct error *error)
 		return ERR_OK;
 	if (tentative >= 0) {
 		e = undo_tentative(u, tentative, error);
-	} else if (u->engine->ack_commit && strcmp(json_str(u->record, "boot_id", ""), u->engine->boot_id) != 0) {
+	} else if (u->engine->ack_commit &&
+	    strcmp(json_str(u->record, "boot_id", ""), u->engine->boot_id) != 0) {
 		/* Here a length may have come back without its bytes. */
 		e = receive_cut(u, bound, error);
 	}

@@ -8,7 +8,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define BATCH 32      /* uploads open at once by a removal of many: two descriptors each */
+#define BATCH 32 /* uploads open at once by a removal of many: two descriptors each */
 
 void files_remove(const struct engine *e, const char *id)
 {
@@ -19,7 +19,8 @@ void files_remove(const struct engine *e, const char *id)
 	(void)fs_remove_tree(e->dir, place, NULL);
 }
 
-void record_expire(const struct engine *e, json_object *record, enum upload_reason reason, int64_t now)
+void record_expire(
+    const struct engine *e, json_object *record, enum upload_reason reason, int64_t now)
 {
 	(void)json_set_str(record, "state", state_word(UPLOAD_EXPIRED));
 	(void)json_set_str(record, "reason", reason_word(reason));
@@ -33,7 +34,7 @@ struct removal {
 	struct upload *const *v;
 	size_t n;
 	enum upload_reason reason;
-	bool *unused;                /* result: nobody holds V[i]'s bytes */
+	bool *unused; /* result: nobody holds V[i]'s bytes */
 };
 
 static enum err removal_pass(struct pass *p, void *arg)
@@ -61,12 +62,14 @@ static enum err removal_pass(struct pass *p, void *arg)
 	return ERR_OK;
 }
 
-static enum err remove_all(struct engine *e, struct upload *const *v, size_t n, enum upload_reason reason,
-    struct error *error)
+static enum err remove_all(struct engine *e, struct upload *const *v, size_t n,
+    enum upload_reason reason, struct error *error)
 {
 	CLEAN_FREE bool *unused = mem_array(n + 1, sizeof(bool));
 	struct removal r = {e, v, n, reason, unused};
-	enum err err = n == 0 ? ERR_OK : store_pass(e->store, PASS_DELETE, "upload remove", removal_pass, &r, error);
+	enum err err = n == 0
+	    ? ERR_OK
+	    : store_pass(e->store, PASS_DELETE, "upload remove", removal_pass, &r, error);
 
 	for (size_t i = 0; err == ERR_OK && i < n; i++) {
 		v[i]->state = UPLOAD_EXPIRED;
@@ -79,7 +82,7 @@ static enum err remove_all(struct engine *e, struct upload *const *v, size_t n, 
 enum err upload_remove(struct upload *u, enum upload_reason reason, struct error *error)
 {
 	if (u->pending && u->doubtful)
-		return ERR_OK;      /* its record may be there, and a consumer's with it: the sweep finds out */
+		return ERR_OK; /* its record may be there, and a consumer's: the sweep finds out */
 	if (u->pending) {
 		files_remove(u->engine, u->id);
 		u->pending = false;
@@ -89,8 +92,8 @@ enum err upload_remove(struct upload *u, enum upload_reason reason, struct error
 	return u->state == UPLOAD_EXPIRED ? ERR_OK : remove_all(u->engine, &u, 1, reason, error);
 }
 
-static enum err remove_batch(struct engine *e, const char *const *ids, size_t n, const struct principal *who,
-    struct error *error)
+static enum err remove_batch(struct engine *e, const char *const *ids, size_t n,
+    const struct principal *who, struct error *error)
 {
 	struct upload *v[BATCH] = {NULL};
 	size_t k = 0;
@@ -111,13 +114,14 @@ static enum err remove_batch(struct engine *e, const char *const *ids, size_t n,
 	return err == ERR_OK ? first : err;
 }
 
-enum err uploads_remove(struct engine *e, const char *const *ids, size_t n, const struct principal *who,
-    struct error *error)
+enum err uploads_remove(struct engine *e, const char *const *ids, size_t n,
+    const struct principal *who, struct error *error)
 {
 	enum err first = ERR_OK;
 
 	for (size_t at = 0; at < n; at += BATCH) {
-		enum err err = remove_batch(e, ids + at, n - at < BATCH ? n - at : BATCH, who, error);
+		enum err err =
+		    remove_batch(e, ids + at, n - at < BATCH ? n - at : BATCH, who, error);
 
 		if (first == ERR_OK)
 			first = err;
@@ -144,8 +148,11 @@ static enum err refer(struct pass *p, const char *id, int by, bool drop)
 		(void)json_set_str(r, "reason", reason_word(UPLOAD_DELETED));
 	}
 	if (refs <= 0)
-		(void)json_set_int(r, "expires", now + json_int(r,
-		    state_of(r) == UPLOAD_COMPLETE ? "complete_ttl" : "tombstone_ttl", 86400 * 1000));
+		(void)json_set_int(r, "expires",
+		    now +
+			json_int(r,
+			    state_of(r) == UPLOAD_COMPLETE ? "complete_ttl" : "tombstone_ttl",
+			    86400 * 1000));
 	return uploads_put(p, r);
 }
 
@@ -170,7 +177,8 @@ static enum err release_pass(struct pass *p, void *arg)
 	CLEAN_JSON json_object *record = NULL;
 	enum err e = uploads_get(p, r->id, &record);
 
-	r->unused = e == ERR_OK && state_of(record) == UPLOAD_EXPIRED && json_int(record, "refs", 0) <= 0;
+	r->unused =
+	    e == ERR_OK && state_of(record) == UPLOAD_EXPIRED && json_int(record, "refs", 0) <= 0;
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 
@@ -179,6 +187,7 @@ void upload_release(struct engine *e, const char *id)
 	struct release r = {.id = id};
 
 	if (id != NULL && token_is_hex(id, ID_LEN) &&
-	    store_pass(e->store, PASS_READ, "upload release", release_pass, &r, NULL) == ERR_OK && r.unused)
+	    store_pass(e->store, PASS_READ, "upload release", release_pass, &r, NULL) == ERR_OK &&
+	    r.unused)
 		files_remove(e, id);
 }

@@ -11,7 +11,10 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-/* Whole files in one request: nobody is told of them before they are complete, so one commit does for both. */
+/*
+ * Whole files in one request: nobody is told of them before they are complete, so one commit does
+ * for both.
+ */
 static bool in_one_request(const char *adapter)
 {
 	return strcmp(adapter, "form") == 0 || strcmp(adapter, "put") == 0;
@@ -41,7 +44,7 @@ void upload_close(struct upload *u)
 	if (u->part >= 0)
 		(void)close(u->part);
 	if (u->lock >= 0)
-		(void)close(u->lock);      /* and with it the lock */
+		(void)close(u->lock); /* and with it the lock */
 	if (u->dir >= 0)
 		(void)close(u->dir);
 	json_object_put(u->record);
@@ -74,7 +77,8 @@ static json_object *digest_json(const struct checksum *digest)
 		return NULL;
 	for (size_t i = 0; i < digest_size(digest->algorithm); i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", digest->value[i]);
-	return json_set_str(json_set_str(json_object_new_object(), "algorithm", digest_name(digest->algorithm)),
+	return json_set_str(
+	    json_set_str(json_object_new_object(), "algorithm", digest_name(digest->algorithm)),
 	    "value", hex);
 }
 
@@ -89,7 +93,8 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 	(void)json_set_str(r, "adapter", spec->adapter);
 	(void)json_set_str(r, "mode", u->mode->name);
 	(void)json_set_str(r, "state", state_word(UPLOAD_CREATED));
-	(void)json_set_str(r, "name", spec->name != NULL && spec->name[0] != '\0' ? spec->name : "upload");
+	(void)json_set_str(
+	    r, "name", spec->name != NULL && spec->name[0] != '\0' ? spec->name : "upload");
 	(void)json_set_str(r, "rel_path", spec->rel_path);
 	(void)json_set_str(r, "media_type", spec->media_type);
 	(void)json_set_str(r, "meta", spec->meta);
@@ -110,7 +115,8 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 	return r;
 }
 
-static enum err check_spec(const struct engine *e, const struct upload_spec *spec, struct error *error)
+static enum err check_spec(
+    const struct engine *e, const struct upload_spec *spec, struct error *error)
 {
 	if (mode_of(spec->mode) == NULL)
 		return error_set(error, ERR_UNAVAILABLE, "uploads cannot be filled that way");
@@ -174,10 +180,15 @@ static enum err create_now(struct upload *u, const struct upload_spec *spec, str
 	return e == ERR_OK ? upload_store(u, engine_kind(u->engine), "upload create", error) : e;
 }
 
-enum err upload_create(struct engine *e, const struct upload_spec *spec, struct upload **ret, struct error *error)
+enum err upload_create(
+    struct engine *e, const struct upload_spec *spec, struct upload **ret, struct error *error)
 {
-	struct admission a = {.engine = e, .owner = spec->owner.owner, .address = spec->address, .create = true,
-		.length = spec->length, .error = error};
+	struct admission a = {.engine = e,
+	    .owner = spec->owner.owner,
+	    .address = spec->address,
+	    .create = true,
+	    .length = spec->length,
+	    .error = error};
 	struct upload *u;
 	enum err err = check_spec(e, spec, error);
 
@@ -186,7 +197,8 @@ enum err upload_create(struct engine *e, const struct upload_spec *spec, struct 
 	sweep_sometimes(e);
 	err = store_pass(e->store, PASS_READ, "upload admit", admit_pass, &a, error);
 	if (err == ERR_OK)
-		err = admit_space(e, spec->length, mode_of(spec->mode)->copies, a.room.promised, error);
+		err = admit_space(
+		    e, spec->length, mode_of(spec->mode)->copies, a.room.promised, error);
 	if (err != ERR_OK)
 		return err;
 	u = upload_new(e, NULL, UPLOAD_WANT_WRITE);
@@ -213,7 +225,8 @@ enum err upload_create(struct engine *e, const struct upload_spec *spec, struct 
 
 /* ---- open */
 
-enum err may_open(const json_object *record, const struct principal *who, enum upload_want want, struct error *error)
+enum err may_open(const json_object *record, const struct principal *who, enum upload_want want,
+    struct error *error)
 {
 	const char *owner = json_str(record, "owner", "-");
 	bool own = who == NULL || strcmp(owner, "-") == 0 || strcmp(owner, who->owner) == 0;
@@ -222,8 +235,8 @@ enum err may_open(const json_object *record, const struct principal *who, enum u
 	if (!own && !(who->admin && want != UPLOAD_WANT_WRITE))
 		return error_set(error, ERR_NOT_FOUND, "no such upload");
 	/* A consumer of ours keeps what it holds though its owner deleted it. */
-	if (state_of(record) == UPLOAD_EXPIRED && !(who == NULL && want == UPLOAD_WANT_STATUS &&
-	    json_int(record, "refs", 0) > 0))
+	if (state_of(record) == UPLOAD_EXPIRED &&
+	    !(who == NULL && want == UPLOAD_WANT_STATUS && json_int(record, "refs", 0) > 0))
 		return error_set(error, ERR_GONE, "upload is gone");
 	if (who != NULL && who->read_only && want != UPLOAD_WANT_STATUS)
 		return error_set(error, ERR_FORBIDDEN, "a read-only key changes no upload");
@@ -231,10 +244,10 @@ enum err may_open(const json_object *record, const struct principal *who, enum u
 }
 
 struct load {
-	struct admission admission;      /* first: admit_pass gets it */
+	struct admission admission; /* first: admit_pass gets it */
 	const char *id;
-	bool figures;                    /* fill admission.room too */
-	json_object *record;             /* result */
+	bool figures;        /* fill admission.room too */
+	json_object *record; /* result */
 };
 
 static enum err load_pass(struct pass *p, void *arg)
@@ -254,8 +267,9 @@ static enum err load_pass(struct pass *p, void *arg)
 /* The record in one pass, with the figures a writer needs. */
 static enum err load(struct upload *u, const struct principal *who, struct error *error)
 {
-	struct load l = {.admission = {.engine = u->engine, .error = error}, .id = u->id,
-		.figures = u->want == UPLOAD_WANT_WRITE};
+	struct load l = {.admission = {.engine = u->engine, .error = error},
+	    .id = u->id,
+	    .figures = u->want == UPLOAD_WANT_WRITE};
 	enum upload_mode mode;
 	enum err e = store_pass(u->engine->store, PASS_READ, "upload open", load_pass, &l, error);
 
@@ -317,8 +331,8 @@ static enum err settle(struct upload *u, struct error *error)
 }
 
 /*
- * The lock first when it is free, so that one pass does; when somebody has it, the record decides first whether WHO
- * may displace him, and is read again afterwards.
+ * The lock first when it is free, so that one pass does; when somebody has it, the record decides
+ * first whether WHO may displace him, and is read again afterwards.
  */
 static enum err open_locked(struct upload *u, const struct principal *who, struct error *error)
 {
@@ -340,8 +354,8 @@ static enum err open_locked(struct upload *u, const struct principal *who, struc
 	return e;
 }
 
-enum err upload_open(struct engine *e, const char *id, const struct principal *who, enum upload_want want,
-    struct upload **ret, struct error *error)
+enum err upload_open(struct engine *e, const char *id, const struct principal *who,
+    enum upload_want want, struct upload **ret, struct error *error)
 {
 	struct upload *u;
 	enum err err;

@@ -55,20 +55,23 @@ struct upload_info {
 };
 void upload_info_done(struct upload_info *);
 
-/* Many threads share one.  Errors: ERR_STORE when data_dir cannot be used or file locks do not work there. */
+/*
+ * Many threads share one.  Errors: ERR_STORE when data_dir cannot be used or file locks do not work
+ * there.
+ */
 enum err engine_open(const struct config *, struct store *, struct engine **ret, struct error *);
 void engine_close(struct engine *);
 /* From a signal handler: bodies in progress are stored and end with ERR_STOPPING. */
 void engine_stop(void);
 
 /*
- * An upload of adapter "form" or "put" is a whole file in one request, which nobody is told of before it is complete:
- * its record waits for uploads_commit (or whatever completes it), so that creation, body and completion are one
- * commit; upload_close before that leaves nothing behind.
+ * An upload of adapter "form" or "put" is a whole file in one request, which nobody is told of
+ * before it is complete: its record waits for uploads_commit (or whatever completes it), so that
+ * creation, body and completion are one commit; upload_close before that leaves nothing behind.
  * A PRINCIPAL of NULL is one of our own consumers (worker, command line), which may do everything.
  * Owns: caller ends *RET with upload_close, which stores nothing and releases the lock.
- * Errors: those of transports.md 1.11 (ERR_TOO_LARGE, ERR_QUOTA, ERR_RATE, ERR_NO_SPACE); ERR_NOT_FOUND for wrong
- * owners too; ERR_GONE; ERR_LOCKED after upload.lock_wait.
+ * Errors: those of transports.md 1.11 (ERR_TOO_LARGE, ERR_QUOTA, ERR_RATE, ERR_NO_SPACE);
+ * ERR_NOT_FOUND for wrong owners too; ERR_GONE; ERR_LOCKED after upload.lock_wait.
  */
 enum err upload_create(struct engine *, const struct upload_spec *, struct upload **ret, struct error *);
 enum err upload_open(struct engine *, const char *id, const struct principal *, enum upload_want,
@@ -81,28 +84,31 @@ int64_t upload_length(const struct upload *);
 
 /*
  * Append BODY at OFFSET.  Durable when it returns, with what it says in *RET_OFFSET, also on error.
- * Completes the upload when the declared length is reached; with FINISH also when BODY ended well (its own length, or
- * its transport's end mark, was reached) and no length was declared.
- * Errors: ERR_OFFSET, ERR_EXCEEDED, ERR_CUT, ERR_DISPLACED, ERR_NO_SPACE, ERR_CHECKSUM, ERR_STOPPING.
+ * Completes the upload when the declared length is reached; with FINISH also when BODY ended well
+ * (its own length, or its transport's end mark, was reached) and no length was declared.
+ * Errors: ERR_OFFSET, ERR_EXCEEDED, ERR_CUT, ERR_DISPLACED, ERR_NO_SPACE, ERR_CHECKSUM,
+ * ERR_STOPPING.
  */
 enum err upload_append(struct upload *, int64_t offset, struct body *, const struct checksum *, bool finish,
     int64_t *ret_offset, struct error *);
 /*
  * The same pushed instead of pulled, for parts of a multipart body: bytes go to disk as they come.
- * upload_push keeps what it wrote even on error; an upload that refused bytes is never completed by this request.
- * upload_push_end makes it durable, and completes it with COMPLETE or when the declared length is reached; without
- * COMPLETE an upload whose record waits goes on waiting, for uploads_commit.
+ * upload_push keeps what it wrote even on error; an upload that refused bytes is never completed by
+ * this request.  upload_push_end makes it durable, and completes it with COMPLETE or when the
+ * declared length is reached; without COMPLETE an upload whose record waits goes on waiting, for
+ * uploads_commit.
  */
 enum err upload_push(struct upload *, const void *bytes, size_t n, struct error *);
 enum err upload_push_end(struct upload *, bool complete, struct error *);
 
 /*
- * Complete all of V, as upload_finish, and run WITH (NULL = none) in the same transaction: ONE commit for the files of a
- * request and the consumer's records about them, all or nothing.  When WITH runs the uploads are complete in the
- * transaction, so it may upload_hold them.  N may be 0.
- * Errors: those of completion, before anything is committed; those of WITH, as they are: nothing is stored then, and
- *         the uploads can be committed again or dropped by upload_remove or upload_close.  After ERR_BUSY with an
- *         unknown outcome they are left alone: the sweep removes them when the commit did not happen.
+ * Complete all of V, as upload_finish, and run WITH (NULL = none) in the same transaction: ONE
+ * commit for the files of a request and the consumer's records about them, all or nothing.  When
+ * WITH runs the uploads are complete in the transaction, so it may upload_hold them.  N may be 0.
+ * Errors: those of completion, before anything is committed; those of WITH, as they are: nothing is
+ *         stored then, and the uploads can be committed again or dropped by upload_remove or
+ *         upload_close.  After ERR_BUSY with an unknown outcome they are left alone: the sweep
+ *         removes them when the commit did not happen.
  */
 enum err uploads_commit(struct engine *, struct upload *const *v, size_t n, pass_fn *with, void *arg, struct error *);
 
@@ -117,15 +123,19 @@ size_t upload_head(struct engine *, const struct upload_info *, void *buf, size_
 /* Did two uploads of this request receive the same bytes? */
 bool upload_same_content(const struct upload *, const struct upload *);
 
-/* The only way a consumer reaches a file.  Owns: caller calls upload_info_done.  Errors: ERR_NOT_FOUND, ERR_INCOMPLETE. */
+/*
+ * The only way a consumer reaches a file.  Owns: caller calls upload_info_done.  Errors:
+ * ERR_NOT_FOUND, ERR_INCOMPLETE.
+ */
 enum err upload_get(struct engine *, const char *id, const struct principal *, struct upload_info *ret, struct error *);
 /* Status without lock, for unfinished uploads too. */
 enum err upload_status(struct engine *, const char *id, const struct principal *, struct upload_info *ret, struct error *);
 
 /*
- * Consumers' references, inside the consumer's own pass; after the commit that dropped the last one call upload_release.
- * upload_hold with BY -1 leaves an upload that nobody holds any more for upload.complete_ttl; upload_drop gives the
- * reference back and deletes such an upload in the same transaction: for those the consumer made itself.
+ * Consumers' references, inside the consumer's own pass; after the commit that dropped the last one
+ * call upload_release.  upload_hold with BY -1 leaves an upload that nobody holds any more for
+ * upload.complete_ttl; upload_drop gives the reference back and deletes such an upload in the same
+ * transaction: for those the consumer made itself.
  * Errors: ERR_NOT_FOUND: unknown, or (BY > 0) not complete.
  */
 enum err upload_hold(struct pass *, const char *id, int by);

@@ -1,7 +1,7 @@
 /*
- * Goal: kill -9 of writers loses nothing that was acknowledged and leaves nothing half-made; many processes and
- * threads may write at once; a damaged, newer, replaced or missing catalogue is told apart; a backup taken meanwhile
- * is whole.
+ * Goal: kill -9 of writers loses nothing that was acknowledged and leaves nothing half-made; many
+ * processes and threads may write at once; a damaged, newer, replaced or missing catalogue is told
+ * apart; a backup taken meanwhile is whole.
  */
 #include "catalog/help.h"
 
@@ -19,15 +19,18 @@
 static const struct viewer root = {"root", true};
 
 /* Publish for ever; every acknowledged id is counted in shared memory. */
-static _Noreturn void writer(const struct scratch *s, volatile int64_t *acknowledged, int64_t session)
+static _Noreturn void writer(
+    const struct scratch *s, volatile int64_t *acknowledged, int64_t session)
 {
 	struct scratch own = *s;
 	int64_t id;
 
 	scratch_open(&own);
 	for (int64_t layer = 0;; layer++) {
-		CLEAN_FREE char *text = mem_printf("{'owner':'ann','name':'n','title':'北京 %lld','type':'table',"
-		    "'session':%lld,'layer':%lld}", (long long)layer, (long long)session, (long long)layer);
+		CLEAN_FREE char *text =
+		    mem_printf("{'owner':'ann','name':'n','title':'北京 %lld','type':'table',"
+			       "'session':%lld,'layer':%lld}",
+			(long long)layer, (long long)session, (long long)layer);
 		CLEAN_JSON json_object *model = model_of(text);
 
 		if (catalog_reserve(own.catalog, &id, NULL) != ERR_OK)
@@ -58,7 +61,8 @@ static int64_t number(struct scratch *s, const char *sql)
 static void test_killed_writers_lose_nothing(void **state)
 {
 	struct scratch *s = *state;
-	volatile int64_t *ack = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile int64_t *ack =
+	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int64_t session = 0, until = clock_mono_ms() + 2500, sum = 0;
 	pid_t pids[WRITERS] = {0};
 	unsigned seed = 3;
@@ -91,12 +95,16 @@ static void test_killed_writers_lose_nothing(void **state)
 	assert_true(sum > 0);
 	/* A kill may fall between the commit and our counting it. */
 	assert_in_range(number(s, "SELECT count(*) FROM dataset"), sum, sum + kills + WRITERS);
-	assert_int_equal(number(s, "SELECT count(*) FROM dataset"), number(s, "SELECT n FROM scope WHERE subject = '*'"));
-	assert_int_equal(number(s, "SELECT count(*) FROM dataset"), number(s, "SELECT count(*) FROM published"));
-	assert_int_equal(number(s, "SELECT count(*) FROM dataset"), number(s, "SELECT count(*) FROM dataset_text"));
+	assert_int_equal(number(s, "SELECT count(*) FROM dataset"),
+	    number(s, "SELECT n FROM scope WHERE subject = '*'"));
+	assert_int_equal(
+	    number(s, "SELECT count(*) FROM dataset"), number(s, "SELECT count(*) FROM published"));
+	assert_int_equal(number(s, "SELECT count(*) FROM dataset"),
+	    number(s, "SELECT count(*) FROM dataset_text"));
 	assert_int_equal(number(s, "SELECT count(*) FROM dataset"),
 	    number(s, "SELECT count(*) FROM dataset_words WHERE dataset_words MATCH '\"北京\"'"));
-	assert_int_equal(number(s, "SELECT count(*) FROM pragma_quick_check() WHERE quick_check <> 'ok'"), 0);
+	assert_int_equal(
+	    number(s, "SELECT count(*) FROM pragma_quick_check() WHERE quick_check <> 'ok'"), 0);
 	(void)munmap((void *)ack, 4096);
 }
 
@@ -203,7 +211,9 @@ static void test_backup_is_whole_and_a_restored_file_is_noticed(void **state)
 	publish_text(s, "{'owner':'ann','name':'a','title':'公园','type':'table'}");
 	pid = fork();
 	if (pid == 0)
-		writer(s, mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), 50);
+		writer(s,
+		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+		    50);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(catalog_backup(s->catalog, copy, NULL), ERR_OK);
 	(void)kill(pid, SIGKILL);
@@ -214,7 +224,8 @@ static void test_backup_is_whole_and_a_restored_file_is_noticed(void **state)
 	(void)unlink(shm);
 	assert_int_equal(rename(copy, path), 0);
 	assert_list(s, "1 : 1", .viewer = root, .keyword = "公园");
-	assert_int_equal(number(s, "SELECT count(*) FROM pragma_quick_check() WHERE quick_check <> 'ok'"), 0);
+	assert_int_equal(
+	    number(s, "SELECT count(*) FROM pragma_quick_check() WHERE quick_check <> 'ok'"), 0);
 	assert_int_equal(catalog_backup(s->catalog, "/nonexistent/x", NULL), ERR_IO);
 }
 
@@ -222,13 +233,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
-		T(test_killed_writers_lose_nothing),
-		T(test_threads_write_at_once),
-		T(test_opening_is_lazy_and_private),
-		T(test_first_openers_may_race),
-		T(test_newer_schema_is_refused),
-		T(test_damaged_catalogue_is_told),
-		T(test_backup_is_whole_and_a_restored_file_is_noticed),
+	    T(test_killed_writers_lose_nothing),
+	    T(test_threads_write_at_once),
+	    T(test_opening_is_lazy_and_private),
+	    T(test_first_openers_may_race),
+	    T(test_newer_schema_is_refused),
+	    T(test_damaged_catalogue_is_told),
+	    T(test_backup_is_whole_and_a_restored_file_is_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,16 +1,18 @@
 /*
- * Goal: a dataset is published once, under a unique name, seen by whom it is shared with and nobody else, replaced
- * only from the revision that was read, and its id is never given out again.
+ * Goal: a dataset is published once, under a unique name, seen by whom it is shared with and nobody
+ * else, replaced only from the revision that was read, and its id is never given out again.
  */
 #include "catalog/help.h"
 
-static const struct viewer nobody = {"", false}, ann = {"ann", false}, bob = {"bob", false}, root = {"root", true};
+static const struct viewer nobody = {"", false}, ann = {"ann", false}, bob = {"bob", false},
+			   root = {"root", true};
 
 static void test_publish_stores_the_whole_model(void **state)
 {
 	struct scratch *s = *state;
 	CLEAN_JSON json_object *got = NULL;
-	CLEAN_JSON json_object *model = model_of("{'owner':'ann','name':'roads','title':'Roads & ways','type':'vector',"
+	CLEAN_JSON json_object *model = model_of(
+	    "{'owner':'ann','name':'roads','title':'Roads & ways','type':'vector',"
 	    "'geometry':'LineString','crs':{'code':'EPSG:4326','name':'WGS 84','wkt':'GEOGCS[]'},'bbox':[1.5,2,3,4],"
 	    "'count':3,'columns':[{'name':'a','type':'text'}],'rows':[['x',null]],'keywords':['k1'],'size':77,"
 	    "'session':5,'layer':0,'file':'1/1.gpkg','originals':true,'warnings':[]}");
@@ -40,7 +42,8 @@ static void test_list_shows_short_models(void **state)
 	struct catalog_query q = {.viewer = {"ann", false}, .max = 10};
 	json_object *item;
 
-	publish_text(s, "{'owner':'ann','name':'a','type':'table','crs':{'code':null,'wkt':'X'},'columns':[1],'rows':[2]}");
+	publish_text(s,
+	    "{'owner':'ann','name':'a','type':'table','crs':{'code':null,'wkt':'X'},'columns':[1],'rows':[2]}");
 	assert_int_equal(catalog_list(s->catalog, &q, &list, NULL, NULL), ERR_OK);
 	item = json_object_array_get_idx(list, 0);
 	assert_null(json_get(item, "columns"));
@@ -52,7 +55,8 @@ static void test_list_shows_short_models(void **state)
 static void test_publish_is_idempotent_by_session_and_layer(void **state)
 {
 	struct scratch *s = *state;
-	static const char text[] = "{'owner':'ann','name':'roads','type':'vector','session':7,'layer':1}";
+	static const char text[] =
+	    "{'owner':'ann','name':'roads','type':'vector','session':7,'layer':1}";
 	int64_t id = publish_text(s, text), again = publish_text(s, text), found = 0;
 
 	assert_int_equal(id, again);
@@ -70,7 +74,7 @@ static void test_names_are_made_unique_within_63_bytes(void **state)
 	CLEAN_JSON json_object *second = model_of("{'owner':'ann','name':'a','type':'table'}");
 	CLEAN_JSON json_object *gap = model_of("{'owner':'ann','name':'a','type':'table'}");
 	CLEAN_JSON json_object *wide = model_of("{'owner':'ann','type':'table','name':"
-	    "'北京北京北京北京北京北京北京北京北京北京北'}");
+						"'北京北京北京北京北京北京北京北京北京北京北'}");
 	CLEAN_JSON json_object *wide2 = json_copy(wide);
 	int64_t id2;
 
@@ -83,9 +87,11 @@ static void test_names_are_made_unique_within_63_bytes(void **state)
 	publish(s, wide);
 	publish(s, wide2);
 	assert_int_equal(strlen(json_str(wide, "name", "")), 63);
-	assert_string_equal(json_str(wide2, "name", ""), "北京北京北京北京北京北京北京北京北京北京_2");
+	assert_string_equal(
+	    json_str(wide2, "name", ""), "北京北京北京北京北京北京北京北京北京北京_2");
 	for (int i = 0; i < 200; i++) {
-		CLEAN_JSON json_object *m = model_of("{'owner':'ann','name':'many','type':'table'}");
+		CLEAN_JSON json_object *m =
+		    model_of("{'owner':'ann','name':'many','type':'table'}");
 
 		publish(s, m);
 	}
@@ -95,7 +101,8 @@ static void test_ids_are_never_used_again(void **state)
 {
 	struct scratch *s = *state;
 	int64_t id = publish_text(s, "{'owner':'ann','name':'a','type':'table'}"), next = 0;
-	CLEAN_JSON json_object *own = model_of("{'id':900,'owner':'ann','name':'b','type':'table'}");
+	CLEAN_JSON json_object *own =
+	    model_of("{'id':900,'owner':'ann','name':'b','type':'table'}");
 
 	assert_int_equal(catalog_delete(s->catalog, id, NULL), ERR_OK);
 	assert_int_equal(catalog_delete(s->catalog, id, NULL), ERR_NOT_FOUND);
@@ -113,7 +120,8 @@ static void test_ids_are_never_used_again(void **state)
 static void test_rights_decide_who_sees_and_does_what(void **state)
 {
 	struct scratch *s = *state;
-	int64_t id = publish_text(s, "{'owner':'ann','name':'a','type':'table','permissions':{'users':"
+	int64_t id = publish_text(s,
+	    "{'owner':'ann','name':'a','type':'table','permissions':{'users':"
 	    "{'bob':['edit'],'AnonymousUser':[]},'groups':{'team':['see']}}}");
 	int64_t orphan = publish_text(s, "{'owner':'','name':'o','type':'table'}");
 	CLEAN_JSON json_object *got = NULL;
@@ -134,7 +142,8 @@ static void test_rights_decide_who_sees_and_does_what(void **state)
 	assert_int_equal(catalog_get(s->catalog, orphan, &nobody, &hidden, NULL), ERR_NOT_FOUND);
 	assert_int_equal(catalog_get(s->catalog, 99, &root, &hidden, NULL), ERR_NOT_FOUND);
 	assert_int_equal(catalog_get(s->catalog, -1, &root, &hidden, NULL), ERR_NOT_FOUND);
-	assert_int_equal(catalog_get_by_name(s->catalog, "x' OR 1=1 --", &root, &hidden, NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+	    catalog_get_by_name(s->catalog, "x' OR 1=1 --", &root, &hidden, NULL), ERR_NOT_FOUND);
 	assert_null(hidden);
 }
 
@@ -142,9 +151,11 @@ static void test_update_changes_what_may_change(void **state)
 {
 	struct scratch *s = *state;
 	int64_t id = publish_text(s, "{'owner':'ann','name':'a','type':'table','access':'view'}");
-	CLEAN_JSON json_object *close = model_of("{'access':'private','title':'Neu','keywords':['北京']}");
-	CLEAN_JSON json_object *open = model_of("{'permissions':{'users':{'AnonymousUser':['view_resourcebase',"
-	    "'download_resourcebase']}}}");
+	CLEAN_JSON json_object *close =
+	    model_of("{'access':'private','title':'Neu','keywords':['北京']}");
+	CLEAN_JSON json_object *open =
+	    model_of("{'permissions':{'users':{'AnonymousUser':['view_resourcebase',"
+		     "'download_resourcebase']}}}");
 	CLEAN_JSON json_object *bad = model_of("{'owner':'eve'}");
 	CLEAN_JSON json_object *bad2 = model_of("{'access':'everything'}");
 	CLEAN_JSON json_object *bad3 = model_of("{'keywords':[1]}");
@@ -172,10 +183,12 @@ static void test_update_changes_what_may_change(void **state)
 static void test_replace_needs_the_revision_it_read(void **state)
 {
 	struct scratch *s = *state;
-	int64_t id = publish_text(s, "{'owner':'ann','name':'a','title':'Mine','type':'vector','access':'view','count':1,"
+	int64_t id = publish_text(s,
+	    "{'owner':'ann','name':'a','title':'Mine','type':'vector','access':'view','count':1,"
 	    "'file':'1/1.gpkg','session':1,'layer':0}");
-	CLEAN_JSON json_object *next = model_of("{'owner':'eve','name':'b','title':'T','type':'vector','access':'private',"
-	    "'count':9,'file':'1/2.gpkg','session':2,'layer':0,'columns':[{'name':'z'}]}");
+	CLEAN_JSON json_object *next =
+	    model_of("{'owner':'eve','name':'b','title':'T','type':'vector','access':'private',"
+		     "'count':9,'file':'1/2.gpkg','session':2,'layer':0,'columns':[{'name':'z'}]}");
 	CLEAN_JSON json_object *late = model_of("{'type':'vector','session':3,'layer':0}");
 	CLEAN_JSON json_object *other = model_of("{'type':'raster','session':4,'layer':0}");
 	CLEAN_JSON json_object *got = NULL;
@@ -200,11 +213,12 @@ static void test_publish_refuses_what_is_no_dataset(void **state)
 {
 	struct scratch *s = *state;
 	static const char *const bad[] = {
-		"{'owner':'ann','name':'a','type':'film'}", "{'owner':'ann','type':'table'}",
-		"{'owner':'ann','name':'a','type':'table','access':'x'}",
-		"{'owner':'ann','name':'a','type':'table','permissions':[]}",
-		"{'owner':'ann','name':'a','type':'table','permissions':{'users':[]}}",
-		"{'owner':'ann','name':'a','type':'table','keywords':[{}]}",
+	    "{'owner':'ann','name':'a','type':'film'}",
+	    "{'owner':'ann','type':'table'}",
+	    "{'owner':'ann','name':'a','type':'table','access':'x'}",
+	    "{'owner':'ann','name':'a','type':'table','permissions':[]}",
+	    "{'owner':'ann','name':'a','type':'table','permissions':{'users':[]}}",
+	    "{'owner':'ann','name':'a','type':'table','keywords':[{}]}",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -222,15 +236,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
-		T(test_publish_stores_the_whole_model),
-		T(test_list_shows_short_models),
-		T(test_publish_is_idempotent_by_session_and_layer),
-		T(test_names_are_made_unique_within_63_bytes),
-		T(test_ids_are_never_used_again),
-		T(test_rights_decide_who_sees_and_does_what),
-		T(test_update_changes_what_may_change),
-		T(test_replace_needs_the_revision_it_read),
-		T(test_publish_refuses_what_is_no_dataset),
+	    T(test_publish_stores_the_whole_model),
+	    T(test_list_shows_short_models),
+	    T(test_publish_is_idempotent_by_session_and_layer),
+	    T(test_names_are_made_unique_within_63_bytes),
+	    T(test_ids_are_never_used_again),
+	    T(test_rights_decide_who_sees_and_does_what),
+	    T(test_update_changes_what_may_change),
+	    T(test_replace_needs_the_revision_it_read),
+	    T(test_publish_refuses_what_is_no_dataset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * What the engine's tests share: a data directory with a real store and an engine, bodies out of memory, looks at
- * files and records.
+ * What the engine's tests share: a data directory with a real store and an engine, bodies out of
+ * memory, looks at files and records.
  */
 #ifndef SLIPWAY_TESTS_UPLOAD_HELP_H
 #define SLIPWAY_TESTS_UPLOAD_HELP_H
@@ -57,7 +57,8 @@ static inline struct scratch *scratch_in(const char *dir, const char *settings)
 	CLEAN_FREE char *file = NULL;
 	FILE *f;
 
-	(void)snprintf(s->dir, sizeof(s->dir), "%s", dir != NULL ? dir : "/tmp/slipway-upload-XXXXXX");
+	(void)snprintf(
+	    s->dir, sizeof(s->dir), "%s", dir != NULL ? dir : "/tmp/slipway-upload-XXXXXX");
 	if (dir == NULL && mkdtemp(s->dir) == NULL)
 		fail_msg("mkdtemp");
 	file = mem_printf("%s/slipway.conf", s->dir);
@@ -66,7 +67,7 @@ static inline struct scratch *scratch_in(const char *dir, const char *settings)
 	(void)fclose(f);
 	if (config_load(file, s->dir, "/nonexistent/slipway", &s->config, &error) != ERR_OK)
 		fail_msg("%s", error.text);
-	s->config->allow_root = geteuid() == 0;      /* a test machine's container */
+	s->config->allow_root = geteuid() == 0; /* a test machine's container */
 	scratch_start(s);
 	return s;
 }
@@ -100,9 +101,9 @@ enum tail { TAIL_END, TAIL_LOST, TAIL_SILENT };
 struct memory {
 	const char *p;
 	size_t n;
-	enum tail tail;       /* what follows the bytes */
-	size_t piece;         /* bytes a read, 0 = all */
-	int slow_ms;          /* before each read */
+	enum tail tail; /* what follows the bytes */
+	size_t piece;   /* bytes a read, 0 = all */
+	int slow_ms;    /* before each read */
 	struct body body;
 };
 
@@ -127,20 +128,26 @@ static inline ssize_t memory_read(void *arg, void *buf, size_t size, int wait_ms
 }
 
 /* A body of N bytes that declares LENGTH (-1: chunked). */
-static inline struct body *memory_body(struct memory *m, const void *p, size_t n, int64_t length, enum tail tail)
+static inline struct body *memory_body(
+    struct memory *m, const void *p, size_t n, int64_t length, enum tail tail)
 {
 	*m = (struct memory){.p = p, .n = n, .tail = tail};
-	m->body = (struct body){.read = memory_read, .arg = m, .length = length, .chunked = length < 0};
+	m->body =
+	    (struct body){.read = memory_read, .arg = m, .length = length, .chunked = length < 0};
 	return &m->body;
 }
 
 /* ---- shorthands */
 
-static inline struct upload *create_as(struct scratch *s, const struct principal *who, const char *adapter,
-    int64_t length)
+static inline struct upload *create_as(
+    struct scratch *s, const struct principal *who, const char *adapter, int64_t length)
 {
-	struct upload_spec spec = {.owner = *who, .adapter = adapter, .mode = UPLOAD_APPEND, .name = "a.csv",
-		.length = length, .address = "192.0.2.1"};
+	struct upload_spec spec = {.owner = *who,
+	    .adapter = adapter,
+	    .mode = UPLOAD_APPEND,
+	    .name = "a.csv",
+	    .length = length,
+	    .address = "192.0.2.1"};
 	struct error error = {0};
 	struct upload *u = NULL;
 
@@ -170,8 +177,9 @@ static inline enum err append(struct upload *u, int64_t offset, const char *text
 	struct memory m;
 	struct error error = {0};
 
-	return upload_append(u, offset, memory_body(&m, text, strlen(text), (int64_t)strlen(text), TAIL_END), NULL,
-	    false, ret, &error);
+	return upload_append(u, offset,
+	    memory_body(&m, text, strlen(text), (int64_t)strlen(text), TAIL_END), NULL, false, ret,
+	    &error);
 }
 
 /* The file's content when ID is complete; NULL else.  Caller frees. */
@@ -223,7 +231,8 @@ static inline json_object *record_of(struct scratch *s, const char *id)
 {
 	struct look l = {.id = id};
 
-	return store_pass(s->store, PASS_READ, "test", look_pass, &l, NULL) == ERR_OK ? l.record : NULL;
+	return store_pass(s->store, PASS_READ, "test", look_pass, &l, NULL) == ERR_OK ? l.record
+										      : NULL;
 }
 
 #endif

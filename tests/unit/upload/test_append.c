@@ -1,6 +1,7 @@
 /*
- * Goal: bytes arrive exactly once at exactly their offset; what ended badly keeps its prefix, what was promised with
- * a checksum comes whole or not at all, and only all bytes make an upload complete.
+ * Goal: bytes arrive exactly once at exactly their offset; what ended badly keeps its prefix, what
+ * was promised with a checksum comes whole or not at all, and only all bytes make an upload
+ * complete.
  */
 #include "upload/help.h"
 
@@ -40,12 +41,18 @@ static void test_append_keeps_the_prefix_of_a_cut_body(void **state)
 	struct memory m;
 	int64_t at = 0;
 
-	assert_int_equal(upload_append(u, 0, memory_body(&m, "hello", 5, 11, TAIL_END), NULL, true, &at, NULL), ERR_CUT);
+	assert_int_equal(
+	    upload_append(u, 0, memory_body(&m, "hello", 5, 11, TAIL_END), NULL, true, &at, NULL),
+	    ERR_CUT);
 	assert_int_equal(at, 5);
-	assert_int_equal(upload_append(u, 5, memory_body(&m, " wo", 3, 6, TAIL_LOST), NULL, true, &at, NULL), ERR_CUT);
+	assert_int_equal(
+	    upload_append(u, 5, memory_body(&m, " wo", 3, 6, TAIL_LOST), NULL, true, &at, NULL),
+	    ERR_CUT);
 	assert_int_equal(at, 8);
 	/* More is offered than the request declared: not read. */
-	assert_int_equal(upload_append(u, 8, memory_body(&m, "rld!!!", 6, 3, TAIL_END), NULL, false, &at, NULL), ERR_OK);
+	assert_int_equal(
+	    upload_append(u, 8, memory_body(&m, "rld!!!", 6, 3, TAIL_END), NULL, false, &at, NULL),
+	    ERR_OK);
 	assert_int_equal(at, 11);
 	assert_content(s, upload_id(u), "hello world");
 	upload_close(u);
@@ -59,20 +66,29 @@ static void test_append_without_length_ends_only_where_the_end_is_known(void **s
 	struct body none = {.read = memory_read, .arg = &m, .length = -1};
 	int64_t at = 0;
 
-	assert_int_equal(upload_append(u, 0, memory_body(&m, "hel", 3, -1, TAIL_END), NULL, false, &at, NULL), ERR_OK);
+	assert_int_equal(
+	    upload_append(u, 0, memory_body(&m, "hel", 3, -1, TAIL_END), NULL, false, &at, NULL),
+	    ERR_OK);
 	assert_int_equal(at, 3);
 	assert_null(content(s, upload_id(u)));
 	/* Neither length nor chunked: an empty body. */
 	assert_int_equal(upload_append(u, 3, &none, NULL, false, &at, NULL), ERR_OK);
 	assert_int_equal(at, 3);
-	assert_int_equal(upload_append(u, 3, memory_body(&m, "lo", 2, -1, TAIL_LOST), NULL, false, &at, NULL), ERR_OK);
+	assert_int_equal(
+	    upload_append(u, 3, memory_body(&m, "lo", 2, -1, TAIL_LOST), NULL, false, &at, NULL),
+	    ERR_OK);
 	assert_content(s, upload_id(u), "hello");
-	assert_int_equal(upload_append(v, 0, memory_body(&m, "hel", 3, -1, TAIL_END), NULL, true, &at, NULL),
+	assert_int_equal(
+	    upload_append(v, 0, memory_body(&m, "hel", 3, -1, TAIL_END), NULL, true, &at, NULL),
 	    ERR_NEED_LENGTH);
-	assert_int_equal(upload_append(v, 0, memory_body(&m, "hel", 3, 3, TAIL_END), NULL, true, &at, NULL), ERR_OK);
+	assert_int_equal(
+	    upload_append(v, 0, memory_body(&m, "hel", 3, 3, TAIL_END), NULL, true, &at, NULL),
+	    ERR_OK);
 	assert_content(s, upload_id(v), "hel");
 	assert_int_equal(upload_length(v), 3);
-	assert_int_equal(upload_append(w, 0, memory_body(&m, "h", 1, 3, TAIL_LOST), NULL, true, &at, NULL), ERR_CUT);
+	assert_int_equal(
+	    upload_append(w, 0, memory_body(&m, "h", 1, 3, TAIL_LOST), NULL, true, &at, NULL),
+	    ERR_CUT);
 	assert_null(content(s, upload_id(w)));
 	assert_int_equal(upload_set_length(w, 0, NULL), ERR_LENGTH);
 	assert_int_equal(upload_set_length(w, 2, NULL), ERR_OK);
@@ -97,7 +113,8 @@ static void test_append_of_too_much(void **state)
 	assert_int_equal(at, 0);
 	assert_int_equal(append(u, 0, "right", &at), ERR_OK);
 	/* Met while reading: the rest is not stored, the upload is complete. */
-	assert_int_equal(upload_append(v, 0, memory_body(&m, "too much", 8, -1, TAIL_END), NULL, false, &at, NULL),
+	assert_int_equal(upload_append(v, 0, memory_body(&m, "too much", 8, -1, TAIL_END), NULL,
+			     false, &at, NULL),
 	    ERR_EXCEEDED);
 	assert_int_equal(at, 5);
 	assert_content(s, upload_id(v), "too m");
@@ -106,7 +123,8 @@ static void test_append_of_too_much(void **state)
 	s->config->upload_max_size = 4;
 	w = create(s, -1);
 	assert_int_equal(append(w, 0, "too much", &at), ERR_TOO_LARGE);
-	assert_int_equal(upload_append(w, 0, memory_body(&m, "too much", 8, -1, TAIL_END), NULL, false, &at, NULL),
+	assert_int_equal(upload_append(w, 0, memory_body(&m, "too much", 8, -1, TAIL_END), NULL,
+			     false, &at, NULL),
 	    ERR_TOO_LARGE);
 	assert_int_equal(at, 4);
 	s->config->upload_max_request = 2;
@@ -135,23 +153,33 @@ static void test_checksummed_body_comes_whole_or_not_at_all(void **state)
 	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
 	sum_of(&good, DIGEST_SHA1, "hello", 5);
 	sum_of(&bad, DIGEST_MD5, "hallo", 5);
-	assert_int_equal(upload_append(u, 0, memory_body(&m, "hello", 5, 5, TAIL_END), &bad, false, &at, NULL),
+	assert_int_equal(
+	    upload_append(u, 0, memory_body(&m, "hello", 5, 5, TAIL_END), &bad, false, &at, NULL),
 	    ERR_CHECKSUM);
 	assert_int_equal(at, 0);
-	assert_int_equal(upload_append(u, 0, memory_body(&m, "hel", 3, 5, TAIL_LOST), &good, false, &at, NULL), ERR_CUT);
+	assert_int_equal(
+	    upload_append(u, 0, memory_body(&m, "hel", 3, 5, TAIL_LOST), &good, false, &at, NULL),
+	    ERR_CUT);
 	assert_int_equal(at, 0);
-	assert_int_equal(upload_append(u, 0, memory_body(&m, "hello", 5, 5, TAIL_END), &good, false, &at, NULL), ERR_OK);
+	assert_int_equal(
+	    upload_append(u, 0, memory_body(&m, "hello", 5, 5, TAIL_END), &good, false, &at, NULL),
+	    ERR_OK);
 	assert_int_equal(at, 5);
 	sum_of(&good, DIGEST_CRC32, " world", 6);
 	/* Of unknown length, so written past the offset and cut back. */
-	assert_int_equal(upload_append(u, 5, memory_body(&m, " wor", 4, -1, TAIL_END), &good, false, &at, NULL),
+	assert_int_equal(
+	    upload_append(u, 5, memory_body(&m, " wor", 4, -1, TAIL_END), &good, false, &at, NULL),
 	    ERR_CHECKSUM);
 	assert_int_equal(at, 5);
-	assert_int_equal(upload_append(u, 5, memory_body(&m, "", 0, 0, TAIL_END), &bad, false, &at, NULL), ERR_CHECKSUM);
+	assert_int_equal(
+	    upload_append(u, 5, memory_body(&m, "", 0, 0, TAIL_END), &bad, false, &at, NULL),
+	    ERR_CHECKSUM);
 	upload_close(u);
 	u = reopen(s, id);
 	assert_int_equal(upload_offset(u), 5);
-	assert_int_equal(upload_append(u, 5, memory_body(&m, " world", 6, -1, TAIL_END), &good, false, &at, NULL), ERR_OK);
+	assert_int_equal(upload_append(u, 5, memory_body(&m, " world", 6, -1, TAIL_END), &good,
+			     false, &at, NULL),
+	    ERR_OK);
 	upload_close(u);
 	assert_content(s, id, "hello world");
 }
@@ -169,16 +197,19 @@ static void test_long_checksummed_body_is_cut_back(void **state)
 	memset(big, 'x', n);
 	sum_of(&good, DIGEST_SHA256, big, n);
 	assert_int_equal(append(u, 0, "start", &at), ERR_OK);
-	assert_int_equal(upload_append(u, 5, memory_body(&m, big, n - 1, (int64_t)n, TAIL_LOST), &good, false, &at, NULL),
+	assert_int_equal(upload_append(u, 5, memory_body(&m, big, n - 1, (int64_t)n, TAIL_LOST),
+			     &good, false, &at, NULL),
 	    ERR_CUT);
 	assert_int_equal(at, 5);
 	big[7] = 'y';
-	assert_int_equal(upload_append(u, 5, memory_body(&m, big, n, (int64_t)n, TAIL_END), &good, false, &at, NULL),
+	assert_int_equal(upload_append(u, 5, memory_body(&m, big, n, (int64_t)n, TAIL_END), &good,
+			     false, &at, NULL),
 	    ERR_CHECKSUM);
 	assert_int_equal(at, 5);
 	assert_int_equal(upload_offset(u), 5);
 	big[7] = 'x';
-	assert_int_equal(upload_append(u, 5, memory_body(&m, big, n, (int64_t)n, TAIL_END), &good, false, &at, NULL),
+	assert_int_equal(upload_append(u, 5, memory_body(&m, big, n, (int64_t)n, TAIL_END), &good,
+			     false, &at, NULL),
 	    ERR_OK);
 	assert_int_equal(at, (int64_t)n + 5);
 	upload_close(u);
@@ -189,7 +220,8 @@ static void test_declared_digest_decides_about_the_whole_file(void **state)
 {
 	struct scratch *s = *state;
 	struct checksum sum;
-	struct upload_spec spec = {.owner = ann, .adapter = "tus", .name = "x", .length = 11, .digest = &sum};
+	struct upload_spec spec = {
+	    .owner = ann, .adapter = "tus", .name = "x", .length = 11, .digest = &sum};
 	struct upload_info info = {0};
 	struct upload *u;
 	char id[33];
@@ -236,7 +268,8 @@ static void test_slow_client_is_given_up(void **state)
 	int64_t at = 0, start = clock_mono_ms();
 
 	s->config->upload_body_idle_s = 1;
-	assert_int_equal(upload_append(u, 0, memory_body(&m, "hello", 5, 11, TAIL_SILENT), NULL, false, &at, NULL),
+	assert_int_equal(upload_append(u, 0, memory_body(&m, "hello", 5, 11, TAIL_SILENT), NULL,
+			     false, &at, NULL),
 	    ERR_CUT);
 	assert_int_equal(at, 5);
 	assert_in_range(clock_mono_ms() - start, 900, 2500);
@@ -269,16 +302,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
-		T(test_append_goes_on_over_requests_until_complete),
-		T(test_append_keeps_the_prefix_of_a_cut_body),
-		T(test_append_without_length_ends_only_where_the_end_is_known),
-		T(test_append_of_too_much),
-		T(test_checksummed_body_comes_whole_or_not_at_all),
-		T(test_long_checksummed_body_is_cut_back),
-		T(test_declared_digest_decides_about_the_whole_file),
-		T(test_length_zero_is_complete_at_once),
-		T(test_slow_client_is_given_up),
-		T(test_push_writes_what_a_parser_hands_over),
+	    T(test_append_goes_on_over_requests_until_complete),
+	    T(test_append_keeps_the_prefix_of_a_cut_body),
+	    T(test_append_without_length_ends_only_where_the_end_is_known),
+	    T(test_append_of_too_much),
+	    T(test_checksummed_body_comes_whole_or_not_at_all),
+	    T(test_long_checksummed_body_is_cut_back),
+	    T(test_declared_digest_decides_about_the_whole_file),
+	    T(test_length_zero_is_complete_at_once),
+	    T(test_slow_client_is_given_up),
+	    T(test_push_writes_what_a_parser_hands_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,13 @@
 /*
- * Goal: the files of one form and their consumer's record become real in one commit or not at all; a consumer reaches
- * only complete files of its own, and what it holds stays.
+ * Goal: the files of one form and their consumer's record become real in one commit or not at all;
+ * a consumer reaches only complete files of its own, and what it holds stays.
  */
 #include "upload/help.h"
 
 struct consumer {
 	const char *ids[3];
 	size_t n;
-	enum err answer;      /* what the consumer's pass says */
+	enum err answer; /* what the consumer's pass says */
 	int runs;
 };
 
@@ -129,11 +129,15 @@ static void test_put_is_one_commit_and_leaves_nothing_when_cut(void **state)
 	int64_t at;
 
 	assert_null(record_of(s, upload_id(u)));
-	assert_int_equal(upload_append(u, 0, memory_body(&m, "hello", 5, 5, TAIL_END), NULL, true, &at, NULL), ERR_OK);
+	assert_int_equal(
+	    upload_append(u, 0, memory_body(&m, "hello", 5, 5, TAIL_END), NULL, true, &at, NULL),
+	    ERR_OK);
 	assert_content(s, upload_id(u), "hello");
 	upload_close(u);
 	(void)snprintf(id, sizeof(id), "%s", upload_id(v));
-	assert_int_equal(upload_append(v, 0, memory_body(&m, "hel", 3, 5, TAIL_LOST), NULL, true, &at, NULL), ERR_CUT);
+	assert_int_equal(
+	    upload_append(v, 0, memory_body(&m, "hel", 3, 5, TAIL_LOST), NULL, true, &at, NULL),
+	    ERR_CUT);
 	upload_close(v);
 	assert_null(record_of(s, id));
 	assert_false(has_file(s, id, "."));
@@ -161,14 +165,19 @@ static void test_only_owners_reach_complete_files(void **state)
 	upload_info_done(&info);
 	assert_int_equal(upload_status(s->engine, id, &admin, &info, NULL), ERR_OK);
 	upload_info_done(&info);
-	assert_int_equal(upload_open(s->engine, id, &bob, UPLOAD_WANT_WRITE, &w, NULL), ERR_NOT_FOUND);
-	assert_int_equal(upload_open(s->engine, id, &admin, UPLOAD_WANT_WRITE, &w, NULL), ERR_NOT_FOUND);
-	assert_int_equal(upload_open(s->engine, id, &bob, UPLOAD_WANT_REMOVE, &w, NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+	    upload_open(s->engine, id, &bob, UPLOAD_WANT_WRITE, &w, NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+	    upload_open(s->engine, id, &admin, UPLOAD_WANT_WRITE, &w, NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+	    upload_open(s->engine, id, &bob, UPLOAD_WANT_REMOVE, &w, NULL), ERR_NOT_FOUND);
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const bad[] = {"", "..", "0123456789ABCDEF0123456789ABCDEF",
-			"ffffffffffffffffffffffffffffffff"};
+		    "ffffffffffffffffffffffffffffffff"};
 
-		assert_int_equal(upload_open(s->engine, bad[i], &admin, UPLOAD_WANT_REMOVE, &w, NULL), ERR_NOT_FOUND);
+		assert_int_equal(
+		    upload_open(s->engine, bad[i], &admin, UPLOAD_WANT_REMOVE, &w, NULL),
+		    ERR_NOT_FOUND);
 	}
 	assert_int_equal(upload_open(s->engine, id, &admin, UPLOAD_WANT_REMOVE, &w, NULL), ERR_OK);
 	assert_int_equal(upload_remove(w, UPLOAD_DELETED, NULL), ERR_OK);
@@ -271,7 +280,8 @@ static void test_many_are_removed_at_once(void **state)
 static void test_content_is_compared_and_peeked_at(void **state)
 {
 	struct scratch *s = *state;
-	struct upload *a = form_file(s, "same text"), *b = form_file(s, "same text"), *c = form_file(s, "some text");
+	struct upload *a = form_file(s, "same text"), *b = form_file(s, "same text"),
+		      *c = form_file(s, "some text");
 	struct upload_info info = {0};
 	char head[5];
 
@@ -291,16 +301,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
-		T(test_form_files_and_consumer_are_one_commit),
-		T(test_refused_commit_leaves_nothing),
-		T(test_closed_without_commit_leaves_nothing),
-		T(test_commit_without_uploads_runs_the_consumer),
-		T(test_put_is_one_commit_and_leaves_nothing_when_cut),
-		T(test_only_owners_reach_complete_files),
-		T(test_uploads_of_nobody_are_reached_by_id),
-		T(test_held_bytes_stay_until_released),
-		T(test_many_are_removed_at_once),
-		T(test_content_is_compared_and_peeked_at),
+	    T(test_form_files_and_consumer_are_one_commit),
+	    T(test_refused_commit_leaves_nothing),
+	    T(test_closed_without_commit_leaves_nothing),
+	    T(test_commit_without_uploads_runs_the_consumer),
+	    T(test_put_is_one_commit_and_leaves_nothing_when_cut),
+	    T(test_only_owners_reach_complete_files),
+	    T(test_uploads_of_nobody_are_reached_by_id),
+	    T(test_held_bytes_stay_until_released),
+	    T(test_many_are_removed_at_once),
+	    T(test_content_is_compared_and_peeked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

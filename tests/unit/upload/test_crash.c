@@ -1,6 +1,6 @@
 /*
- * Goal: kill -9 in mid body costs nothing that was told: the upload goes on at the length of its file; whatever a
- * crash left half-made is put right by the next opener.
+ * Goal: kill -9 in mid body costs nothing that was told: the upload goes on at the length of its
+ * file; whatever a crash left half-made is put right by the next opener.
  */
 #include "upload/help.h"
 
@@ -12,7 +12,7 @@
 
 /* What the client was told, in shared memory. */
 struct told {
-	volatile int64_t offset;      /* durable, acknowledged */
+	volatile int64_t offset; /* durable, acknowledged */
 	volatile bool complete;
 };
 
@@ -63,7 +63,8 @@ static _Noreturn void client(const struct scratch *s, const char *id, struct tol
 static void test_killed_requests_go_on_where_they_were(void **state)
 {
 	struct scratch *s = *state;
-	struct told *told = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct told *told =
+	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct upload *u;
 	struct upload_info info = {0};
 	CLEAN_FREE char *path = NULL;
@@ -167,7 +168,7 @@ static void test_leftovers_of_dead_requests_go(void **state)
 	lock = file_of(s, id, "lock");
 	write_file(in, "junk");
 	write_file(stop, "");
-	assert_int_equal(truncate(lock, 0), 0);      /* as after a power cut */
+	assert_int_equal(truncate(lock, 0), 0); /* as after a power cut */
 	u = reopen(s, id);
 	assert_int_equal(upload_offset(u), 3);
 	assert_false(has_file(s, id, "in.99.0123456789abcdef"));
@@ -250,7 +251,10 @@ static void test_lost_bytes_end_the_upload(void **state)
 	assert_int_equal(upload_get(s->engine, done, &ann, &info, NULL), ERR_NOT_FOUND);
 }
 
-/* Killed before its one commit: nobody was told, so nothing is kept but a stray folder for the sweep. */
+/*
+ * Killed before its one commit: nobody was told, so nothing is kept but a stray folder for the
+ * sweep.
+ */
 static void test_killed_form_leaves_a_stray_only(void **state)
 {
 	struct scratch *s = *state;
@@ -292,12 +296,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
-		T(test_killed_requests_go_on_where_they_were),
-		T(test_completion_is_repeated),
-		T(test_leftovers_of_dead_requests_go),
-		T(test_tentative_bytes_go),
-		T(test_lost_bytes_end_the_upload),
-		T(test_killed_form_leaves_a_stray_only),
+	    T(test_killed_requests_go_on_where_they_were),
+	    T(test_completion_is_repeated),
+	    T(test_leftovers_of_dead_requests_go),
+	    T(test_tentative_bytes_go),
+	    T(test_lost_bytes_end_the_upload),
+	    T(test_killed_form_leaves_a_stray_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

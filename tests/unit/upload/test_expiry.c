@@ -1,6 +1,7 @@
 /*
- * Goal: an upload ends when its time is over, seen from its last byte and not from the last look at it; never while
- * somebody holds it or writes into it; a tombstone tells its owner for a while, then nothing is left.
+ * Goal: an upload ends when its time is over, seen from its last byte and not from the last look at
+ * it; never while somebody holds it or writes into it; a tombstone tells its owner for a while,
+ * then nothing is left.
  */
 #include "upload/help.h"
 
@@ -8,7 +9,7 @@
 struct shift {
 	const char *id;
 	int64_t ms;
-	int refs;      /* -1: leave */
+	int refs; /* -1: leave */
 };
 
 static enum err shift_pass(struct pass *p, void *arg)
@@ -35,11 +36,13 @@ static void shift(struct scratch *s, const char *id, int64_t ms, int refs)
 
 	assert_int_equal(store_pass(s->store, PASS_SYNC, "t", shift_pass, &h, NULL), ERR_OK);
 	for (int i = 0; i < 2; i++) {
-		CLEAN_FREE char *path = mem_printf("%s/uploads/%.2s/%s/%s", s->dir, id, id, i == 0 ? "part" : "data");
+		CLEAN_FREE char *path =
+		    mem_printf("%s/uploads/%.2s/%s/%s", s->dir, id, id, i == 0 ? "part" : "data");
 		struct stat st;
 
 		if (stat(path, &st) == 0) {
-			struct timespec t[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = st.st_mtim.tv_sec - ms / 1000}};
+			struct timespec t[2] = {
+			    {.tv_nsec = UTIME_OMIT}, {.tv_sec = st.st_mtim.tv_sec - ms / 1000}};
 
 			assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
 		}
@@ -174,7 +177,8 @@ static void test_many_end_in_one_sweep(void **state)
 static void test_strays_are_young_for_an_hour(void **state)
 {
 	struct scratch *s = *state;
-	static const char id[] = "abcdefabcdefabcdefabcdefabcdef00", other[] = "abcdefabcdefabcdefabcdefabcdef01";
+	static const char id[] = "abcdefabcdefabcdefabcdefabcdef00",
+			  other[] = "abcdefabcdefabcdefabcdefabcdef01";
 	CLEAN_FREE char *top = mem_printf("%s/uploads/ab", s->dir);
 	CLEAN_FREE char *a = mem_printf("%s/%s", top, id);
 	CLEAN_FREE char *b = mem_printf("%s/%s", top, other);
@@ -211,13 +215,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
-		T(test_idle_upload_ends),
-		T(test_bytes_keep_it_alive_up_to_its_age),
-		T(test_writer_is_not_swept),
-		T(test_unused_complete_upload_ends_and_a_held_one_stays),
-		T(test_many_end_in_one_sweep),
-		T(test_strays_are_young_for_an_hour),
-		T(test_short_budgets_get_through_in_turns),
+	    T(test_idle_upload_ends),
+	    T(test_bytes_keep_it_alive_up_to_its_age),
+	    T(test_writer_is_not_swept),
+	    T(test_unused_complete_upload_ends_and_a_held_one_stays),
+	    T(test_many_end_in_one_sweep),
+	    T(test_strays_are_young_for_an_hour),
+	    T(test_short_budgets_get_through_in_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,17 @@
 /*
- * Goal: every limit of an upload is refused with its own word before a byte is stored; a full disk costs nothing that
- * was acknowledged and nobody's reading or deleting; figures come back when uploads go.
+ * Goal: every limit of an upload is refused with its own word before a byte is stored; a full disk
+ * costs nothing that was acknowledged and nobody's reading or deleting; figures come back when
+ * uploads go.
  */
 #include "upload/help.h"
 
 #include <sys/mount.h>
 
-static enum err try_create(struct scratch *s, const struct principal *who, int64_t length, const char *address)
+static enum err try_create(
+    struct scratch *s, const struct principal *who, int64_t length, const char *address)
 {
-	struct upload_spec spec = {.owner = *who, .adapter = "tus", .name = "x", .length = length, .address = address};
+	struct upload_spec spec = {
+	    .owner = *who, .adapter = "tus", .name = "x", .length = length, .address = address};
 	struct error error = {0};
 	struct upload *u = NULL;
 	enum err e = upload_create(s->engine, &spec, &u, &error);
@@ -21,7 +24,8 @@ static void test_size_and_mode_are_checked(void **state)
 {
 	struct scratch *s = *state;
 	struct principal reader = ann;
-	struct upload_spec spec = {.owner = ann, .adapter = "gws", .mode = UPLOAD_CONCAT, .length = 1};
+	struct upload_spec spec = {
+	    .owner = ann, .adapter = "gws", .mode = UPLOAD_CONCAT, .length = 1};
 	struct upload *u = NULL;
 
 	reader.read_only = true;
@@ -85,12 +89,16 @@ static void test_quota_counts_declared_and_received_bytes(void **state)
 	/* Without a length: as much as is left, 14. */
 	u = create(s, -1);
 	assert_int_equal(append(u, 0, "fifteen bytes..", &at), ERR_QUOTA);
-	assert_int_equal(upload_append(u, 0, memory_body(&m, "fifteen bytes..", 15, -1, TAIL_END), NULL, false, &at,
-	    NULL), ERR_QUOTA);
+	assert_int_equal(upload_append(u, 0, memory_body(&m, "fifteen bytes..", 15, -1, TAIL_END),
+			     NULL, false, &at, NULL),
+	    ERR_QUOTA);
 	assert_int_equal(at, 14);
 	assert_int_equal(upload_remove(u, UPLOAD_DELETED, NULL), ERR_OK);
 	upload_close(u);
-	/* Files of one form, which the store does not know yet, are reckoned together at their commit. */
+	/*
+	 * Files of one form, which the store does not know yet, are reckoned together at their
+	 * commit.
+	 */
 	for (size_t i = 0; i < 3; i++) {
 		v[i] = create_as(s, &ann, "form", -1);
 		assert_int_equal(upload_push(v[i], "fivesix", i == 0 ? 3 : 6, NULL), ERR_OK);
@@ -118,7 +126,8 @@ static void test_space_is_kept_free(void **state)
 	assert_int_equal(try_create(s, &bob, space.bytes / 3 * 2, NULL), ERR_NO_SPACE);
 	assert_int_equal(try_create(s, &bob, 5, NULL), ERR_OK);
 	s->config->upload_min_inodes = INT64_MAX;
-	assert_int_equal(try_create(s, &bob, 5, NULL), space.inodes == INT64_MAX ? ERR_OK : ERR_NO_SPACE);
+	assert_int_equal(
+	    try_create(s, &bob, 5, NULL), space.inodes == INT64_MAX ? ERR_OK : ERR_NO_SPACE);
 }
 
 /* ---- a small disk */
@@ -203,12 +212,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
-		T(test_size_and_mode_are_checked),
-		T(test_number_of_open_uploads_is_limited),
-		T(test_rate_is_per_user_or_address),
-		T(test_quota_counts_declared_and_received_bytes),
-		T(test_space_is_kept_free),
-		cmocka_unit_test(test_full_disk_keeps_what_was_acknowledged),
+	    T(test_size_and_mode_are_checked),
+	    T(test_number_of_open_uploads_is_limited),
+	    T(test_rate_is_per_user_or_address),
+	    T(test_quota_counts_declared_and_received_bytes),
+	    T(test_space_is_kept_free),
+	    cmocka_unit_test(test_full_disk_keeps_what_was_acknowledged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * Goal: one writer at a time over processes and threads; a newer one displaces it within a second and loses nothing
- * of what was acknowledged; status disturbs nobody and tells only durable bytes.
+ * Goal: one writer at a time over processes and threads; a newer one displaces it within a second
+ * and loses nothing of what was acknowledged; status disturbs nobody and tells only durable bytes.
  */
 #include "upload/help.h"
 
@@ -9,8 +9,12 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-/* A child appends a body that begins with TEXT and never ends; exits with 0 when it ended as EXPECTED. */
-static pid_t child_writer(struct scratch *s, const char *id, int64_t offset, const char *text, enum err expected)
+/*
+ * A child appends a body that begins with TEXT and never ends; exits with 0 when it ended as
+ * EXPECTED.
+ */
+static pid_t child_writer(
+    struct scratch *s, const char *id, int64_t offset, const char *text, enum err expected)
 {
 	pid_t pid = fork();
 
@@ -27,8 +31,8 @@ static pid_t child_writer(struct scratch *s, const char *id, int64_t offset, con
 		    engine_open(own.config, own.store, &own.engine, &error) != ERR_OK ||
 		    upload_open(own.engine, id, &ann, UPLOAD_WANT_WRITE, &u, &error) != ERR_OK)
 			_exit(2);
-		e = upload_append(u, offset, memory_body(&m, text, strlen(text), 900, TAIL_SILENT), NULL, false, &at,
-		    &error);
+		e = upload_append(u, offset, memory_body(&m, text, strlen(text), 900, TAIL_SILENT),
+		    NULL, false, &at, &error);
 		upload_close(u);
 		store_close(own.store);
 		_exit(e == expected && at == offset + (int64_t)strlen(text) ? 0 : 3);
@@ -88,7 +92,8 @@ static void test_foreigner_displaces_nobody(void **state)
 	s->config->upload_body_idle_s = 2;
 	pid = child_writer(s, id, 0, "hello", ERR_CUT);
 	wait_for_bytes(s, id, 5);
-	assert_int_equal(upload_open(s->engine, id, &bob, UPLOAD_WANT_WRITE, &v, NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+	    upload_open(s->engine, id, &bob, UPLOAD_WANT_WRITE, &v, NULL), ERR_NOT_FOUND);
 	assert_false(has_file(s, id, "stop"));
 	assert_exit(pid);
 }
@@ -145,7 +150,8 @@ static void race(struct scratch *s, const char *id, volatile int *won)
 
 		if (e == ERR_OK) {
 			at = upload_offset(u);
-			if (upload_append(u, at, memory_body(&m, "x", 1, 1, TAIL_END), NULL, false, &at, NULL) == ERR_OK)
+			if (upload_append(u, at, memory_body(&m, "x", 1, 1, TAIL_END), NULL, false,
+				&at, NULL) == ERR_OK)
 				(void)__sync_fetch_and_add(won, 1);
 		}
 		upload_close(u);
@@ -156,7 +162,8 @@ static void test_racing_writers_never_mix(void **state)
 {
 	struct scratch *s = *state;
 	struct upload *u = create(s, 1000);
-	volatile int *won = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile int *won =
+	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pids[RACERS];
 	char id[33];
 
@@ -279,14 +286,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
-		T(test_newcomer_displaces_a_silent_writer_within_a_second),
-		T(test_foreigner_displaces_nobody),
-		T(test_stubborn_writer_locks_the_upload),
-		T(test_removal_displaces_too),
-		T(test_racing_writers_never_mix),
-		T(test_racing_threads_never_mix),
-		T(test_status_tells_durable_bytes_and_disturbs_nobody),
-		T(test_stopping_process_stores_what_it_has),
+	    T(test_newcomer_displaces_a_silent_writer_within_a_second),
+	    T(test_foreigner_displaces_nobody),
+	    T(test_stubborn_writer_locks_the_upload),
+	    T(test_removal_displaces_too),
+	    T(test_racing_writers_never_mix),
+	    T(test_racing_threads_never_mix),
+	    T(test_status_tells_durable_bytes_and_disturbs_nobody),
+	    T(test_stopping_process_stores_what_it_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
