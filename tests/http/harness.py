@@ -45,7 +45,7 @@ class Answer:
         return self.headers.get(name)
 
     def __repr__(self):
-        return f"<{self.status} {self.body[:300]!r}>"
+        return f"<{self.status} {self.body[:3000]!r}>"
 
 
 def multipart(fields, files):
@@ -60,6 +60,27 @@ def multipart(fields, files):
                     "Content-Type: application/octet-stream\r\n\r\n").encode() + data + b"\r\n")
     out.append(f"--{boundary}--\r\n".encode())
     return b"".join(out), f"multipart/form-data; boundary={boundary}"
+
+
+# Making the CRS index takes seconds and always yields the same: the first server's is kept beside the build.
+CRS_INDEX = os.path.join(BUILD, "crs.index")
+
+
+def crs_index_lend(data):
+    os.mkdir(data)
+    try:
+        if os.path.getmtime(CRS_INDEX) > os.path.getmtime(f"{BUILD}/slipway-geo"):
+            shutil.copy(CRS_INDEX, os.path.join(data, "crs.index"))
+    except FileNotFoundError:
+        pass
+
+
+def crs_index_keep(data):
+    fresh = os.path.exists(CRS_INDEX) and os.path.getmtime(CRS_INDEX) > os.path.getmtime(f"{BUILD}/slipway-geo")
+    if not fresh and os.access(BUILD, os.W_OK):
+        temp = f"{CRS_INDEX}.{os.getpid()}"
+        shutil.copy(os.path.join(data, "crs.index"), temp)
+        os.replace(temp, CRS_INDEX)
 
 
 class Server:
@@ -78,8 +99,10 @@ class Server:
         self.log_path = os.path.join(self.dir, "log")
         self.process = None
         self.tokens = {}
+        crs_index_lend(self.data)
         try:
             self.start()
+            crs_index_keep(self.data)
             for (name, password), admin in ((ADMIN, True), (USER, False), (OTHER, False)):
                 self.slipway("user", "add", name, "--password-stdin", *(["--admin"] if admin else []), stdin=password + "\n")
                 self.tokens[name] = self.slipway("key", "add", name).split()[-1]
