@@ -158,6 +158,8 @@ int main(int argc, char **argv)
 	}
 	if (config->log_file != NULL)
 		log_open("slipway.fcgi", config->log_file);
+	if (getenv("SLIPWAY_SUPERVISED") != NULL)
+		config->worker_spawn = false;      /* `slipway serve` keeps the worker running */
 	ctx.config = config;
 	ctx.cgi = transport_is_cgi();
 	err = open_all(&ctx, !ctx.cgi, &error);
