@@ -14,13 +14,14 @@
 #include "base/token.h"
 #include "store/tables.h"
 
-#define MANIFEST "manifest.json"
+#define MANIFEST     "manifest.json"
 #define MANIFEST_MAX (1U << 20)
-#define READ_BYTES (1U << 20)
+#define READ_BYTES   (1U << 20)
 
 /* ---- the manifest: every file with size and SHA-256 */
 
-static enum err digest_file(int at, const char *path, int64_t *ret_size, char ret_hex[65], struct error *error)
+static enum err digest_file(
+    int at, const char *path, int64_t *ret_size, char ret_hex[65], struct error *error)
 {
 	CLEAN_FD int fd = fs_open_read(at, path);
 	CLEAN_FREE char *buffer = mem_alloc(READ_BYTES);
@@ -50,7 +51,8 @@ static enum err digest_file(int at, const char *path, int64_t *ret_size, char re
 }
 
 /* Sync one file and note it. */
-static enum err note_file(int at, const char *folder, const char *name, json_object *files, struct error *error)
+static enum err note_file(
+    int at, const char *folder, const char *name, json_object *files, struct error *error)
 {
 	CLEAN_FREE char *path = mem_printf("%s/%s", folder, name);
 	CLEAN_FD int fd = fs_open_read(at, path);
@@ -171,7 +173,8 @@ static enum err stage_file(int from, int to, const json_object *file, struct err
 		err = digest_file(to, name, &size, hex, error);
 	if (err == ERR_OK &&
 	    (size != json_int(file, "size", -1) || !token_equal(json_str(file, "sha256", ""), hex)))
-		err = error_set(error, ERR_DIGEST, "backup: %s is not what the manifest says", name);
+		err =
+		    error_set(error, ERR_DIGEST, "backup: %s is not what the manifest says", name);
 	return err;
 }
 
@@ -193,8 +196,10 @@ static enum err stage_backup(const char *dir, const char *stage, struct error *e
 	err = fs_read_file(from, MANIFEST, MANIFEST_MAX, &text, &len, error);
 	if (err == ERR_OK && json_read(text, len, &json_limits_form, &manifest) != ERR_OK)
 		err = error_set(error, ERR_BAD_REQUEST, "backup: the manifest is damaged");
-	if (err == ERR_OK && (json_int(manifest, "v", 0) != 1 || json_len(json_arr(manifest, "files")) == 0))
-		err = error_set(error, ERR_BAD_REQUEST, "backup: the manifest is of another program");
+	if (err == ERR_OK &&
+	    (json_int(manifest, "v", 0) != 1 || json_len(json_arr(manifest, "files")) == 0))
+		err =
+		    error_set(error, ERR_BAD_REQUEST, "backup: the manifest is of another program");
 	if (err == ERR_OK)
 		err = fs_mkdirs(AT_FDCWD, data, error);
 	if (err == ERR_OK)
@@ -202,7 +207,7 @@ static enum err stage_backup(const char *dir, const char *stage, struct error *e
 	to = fs_open_dir(AT_FDCWD, stage);
 	if (err == ERR_OK && to < 0)
 		err = error_errno(error, ERR_IO, "%s", stage);
-	JSON_EACH(file, json_arr(manifest, "files")) {
+	JSON_EACH (file, json_arr(manifest, "files")) {
 		if (err == ERR_OK)
 			err = stage_file(from, to, file, error);
 	}
@@ -225,7 +230,8 @@ static enum err prove(const char *stage, struct error *error)
 	return err;
 }
 
-enum err store_restore(const struct config *config, const char *dir, bool replace, struct error *error)
+enum err store_restore(
+    const struct config *config, const char *dir, bool replace, struct error *error)
 {
 	struct place place = {0};
 	CLEAN_FD int data_dir = -1;
@@ -241,7 +247,8 @@ enum err store_restore(const struct config *config, const char *dir, bool replac
 	if (err == ERR_OK)
 		err = prove(stage, error);
 	if (err == ERR_OK)
-		err = gate_init(&gate, data_dir, (int)config->store_wait_ms, (int)config->store_hold_s, error);
+		err = gate_init(
+		    &gate, data_dir, (int)config->store_wait_ms, (int)config->store_hold_s, error);
 	if (err == ERR_OK) {
 		err = copy_install(&gate, NULL, place.data_dir, stage, replace, NULL, error);
 		gate_done(&gate);

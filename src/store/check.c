@@ -1,6 +1,7 @@
 /*
- * Is the store whole?  A copy is taken, recovered and verified; what is derived from records is built anew beside it
- * and compared; references and files are followed.  Source: contracts/store.md 13.
+ * Is the store whole?  A copy is taken, recovered and verified; what is derived from records is
+ * built anew beside it and compared; references and files are followed.  Source: contracts/store.md
+ * 13.
  */
 #include "store/check.h"
 
@@ -11,8 +12,8 @@
 /* Which tables and counters follow from which records. */
 static const struct {
 	enum table source;
-	enum table derived[2];     /* TABLE_META ends */
-	const char *counters[3];   /* prefixes of their sums */
+	enum table derived[2];   /* TABLE_META ends */
+	const char *counters[3]; /* prefixes of their sums */
 } families[] = {
     {TABLE_UPLOADS, {TABLE_UPLOADS_BY_OWNER, TABLE_META}, {"open:", "bytes:", "promised"}},
     {TABLE_SESSIONS, {TABLE_SESSIONS_BY_OWNER, TABLE_SESSIONS_BY_STATE}, {"sessions", NULL, NULL}},
@@ -61,7 +62,8 @@ static enum err build_pass(struct pass *p, void *arg)
 	return table_index(p, b->table, b->key, b->key_len, b->record, true);
 }
 
-static enum err look_at_record(const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err look_at_record(
+    const void *key, size_t key_len, const void *value, size_t len, void *arg)
 {
 	struct building *b = arg;
 	CLEAN_JSON json_object *record = NULL;
@@ -69,7 +71,8 @@ static enum err look_at_record(const void *key, size_t key_len, const void *valu
 
 	if (json_read(value, len, &json_limits_job, &record) != ERR_OK ||
 	    !json_object_is_type(record, json_type_object)) {
-		check_say(b->check, "table %s: a damaged record, restore needed", table_name(b->table));
+		check_say(
+		    b->check, "table %s: a damaged record, restore needed", table_name(b->table));
 		return ERR_OK;
 	}
 	if (json_int(record, "v", 0) > RECORD_VERSION) {
@@ -77,12 +80,14 @@ static enum err look_at_record(const void *key, size_t key_len, const void *valu
 		return ERR_OK;
 	}
 	if (json_int(record, "v", 0) < RECORD_VERSION)
-		check_say(b->check, "table %s: a record of an older program (--migrate)", table_name(b->table));
+		check_say(b->check, "table %s: a record of an older program (--migrate)",
+		    table_name(b->table));
 	b->key = key;
 	b->key_len = key_len;
 	b->record = record;
 	if (pass_on_copy(&b->check->fresh, build_pass, b, &ignored) != ERR_OK)
-		check_say(b->check, "table %s: a record that cannot be indexed: %s", table_name(b->table), ignored.text);
+		check_say(b->check, "table %s: a record that cannot be indexed: %s",
+		    table_name(b->table), ignored.text);
 	return ERR_OK;
 }
 
@@ -106,7 +111,7 @@ struct comparing {
 	struct env *other;
 	enum table table;
 	size_t family;
-	bool forward;              /* from the store to what should be */
+	bool forward; /* from the store to what should be */
 	struct error *error;
 	/* one entry */
 	const void *key;
@@ -129,7 +134,8 @@ static enum err compare_pass(struct pass *p, void *arg)
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static enum err compare_entry(const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err compare_entry(
+    const void *key, size_t key_len, const void *value, size_t len, void *arg)
 {
 	struct comparing *c = arg;
 	enum err err;
@@ -144,7 +150,9 @@ static enum err compare_entry(const void *key, size_t key_len, const void *value
 	if (err != ERR_OK || c->same || (c->there && !c->forward))
 		return err;
 	check_say(c->check, "table %s: %s (of %s)", table_name(c->table),
-	    c->there ? "a wrong entry" : c->forward ? "an entry too many" : "a missing entry",
+	    c->there         ? "a wrong entry"
+	        : c->forward ? "an entry too many"
+	                     : "a missing entry",
 	    table_name(families[c->family].source));
 	c->check->rebuild[c->family] = true;
 	return ERR_OK;
@@ -152,9 +160,14 @@ static enum err compare_entry(const void *key, size_t key_len, const void *value
 
 static enum err compare_table(struct check *c, size_t family, enum table table, struct error *error)
 {
-	struct comparing there = {.check = c, .other = &c->fresh, .table = table, .family = family, .forward = true,
+	struct comparing there = {.check = c,
+	    .other = &c->fresh,
+	    .table = table,
+	    .family = family,
+	    .forward = true,
 	    .error = error};
-	struct comparing back = {.check = c, .other = &c->copy, .table = table, .family = family, .error = error};
+	struct comparing back = {
+	    .check = c, .other = &c->copy, .table = table, .family = family, .error = error};
 	enum err err = copy_each(&c->copy, table, compare_entry, &there, error);
 
 	return err == ERR_OK ? copy_each(&c->fresh, table, compare_entry, &back, error) : err;
@@ -165,7 +178,8 @@ static enum err compare_all(struct check *c, struct error *error)
 	enum err err = ERR_OK;
 
 	for (size_t f = 0; f < N_FAMILIES; f++) {
-		for (size_t i = 0; err == ERR_OK && i < 2 && families[f].derived[i] != TABLE_META; i++)
+		for (size_t i = 0; err == ERR_OK && i < 2 && families[f].derived[i] != TABLE_META;
+		     i++)
 			err = compare_table(c, f, families[f].derived[i], error);
 		if (err == ERR_OK && families[f].counters[0] != NULL)
 			err = compare_table(c, f, TABLE_COUNTERS, error);
@@ -176,7 +190,7 @@ static enum err compare_all(struct check *c, struct error *error)
 /* ---- mending derived entries, in one pass: nobody sees half of it */
 
 struct keys_of {
-	struct key *keys;          /* owned */
+	struct key *keys; /* owned */
 	size_t n;
 	size_t family;
 	enum table table;
@@ -245,7 +259,8 @@ static enum err rebuild(struct check *c, struct error *error)
 			continue;
 		err = store_pass(c->store, PASS_SYNC, "rebuild", rebuild_pass, &f, error);
 		if (err == ERR_OK)
-			(void)fprintf(c->out, "rebuilt what follows from %s\n", table_name(families[f].source));
+			(void)fprintf(c->out, "rebuilt what follows from %s\n",
+			    table_name(families[f].source));
 	}
 	return err;
 }
@@ -326,7 +341,8 @@ static enum err migrate_all(struct check *c, struct error *error)
 
 /* ---- all of it */
 
-static enum err examine(struct check *c, const char *dir, const char *fresh_dir, struct error *error)
+static enum err examine(
+    struct check *c, const char *dir, const char *fresh_dir, struct error *error)
 {
 	struct error damage = {0};
 	enum err err = copy_take(c->store, dir, error);
@@ -345,7 +361,7 @@ static enum err examine(struct check *c, const char *dir, const char *fresh_dir,
 	if (err != ERR_OK)
 		return error_set(error, err, "%s", damage.text);
 	if (c->findings > 0)
-		return ERR_OK;       /* damaged tables cannot be read through */
+		return ERR_OK; /* damaged tables cannot be read through */
 	err = copy_open(&c->copy, dir, false, error);
 	if (err == ERR_OK)
 		err = copy_open(&c->fresh, fresh_dir, false, error);

@@ -14,9 +14,9 @@
 
 struct check {
 	struct store *store;
-	struct env copy;           /* what the store holds */
-	struct env fresh;          /* what should follow from its records */
-	FILE *out;                 /* one line a finding */
+	struct env copy;  /* what the store holds */
+	struct env fresh; /* what should follow from its records */
+	FILE *out;        /* one line a finding */
 	bool repair;
 	int findings;
 	bool rebuild[CHECK_FAMILIES];
@@ -27,7 +27,10 @@ void check_say(struct check *, const char *fmt, ...) __attribute__((format(print
 
 /* Sessions, tasks and uploads name each other rightly. */
 enum err check_references(struct check *, struct error *);
-/* Every upload has its file, with its size; every folder of uploads/ its record.  Mends with check->repair. */
+/*
+ * Every upload has its file, with its size; every folder of uploads/ its record.  Mends with
+ * check->repair.
+ */
 enum err check_files(struct check *, struct error *);
 
 #endif

@@ -15,8 +15,8 @@
 #include "store/tasks.h"
 #include "store/uploads.h"
 
-#define STRAY_MS (3600 * 1000LL)   /* a folder is made before its record: leave young ones alone */
-#define ID_LEN 32
+#define STRAY_MS (3600 * 1000LL) /* a folder is made before its record: leave young ones alone */
+#define ID_LEN   32
 
 static bool state_in(const json_object *record, const char *const *states)
 {
@@ -35,7 +35,7 @@ struct asking {
 	enum table table;
 	unsigned char key[64];
 	size_t key_len;
-	json_object *found;        /* owned; NULL = not there */
+	json_object *found; /* owned; NULL = not there */
 };
 
 static enum err ask_pass(struct pass *p, void *arg)
@@ -67,7 +67,8 @@ static json_object *ask_upload(struct check *c, const char *id)
 	return a.found;
 }
 
-static enum err session_refers(const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err session_refers(
+    const void *key, size_t key_len, const void *value, size_t len, void *arg)
 {
 	static const char *const open[] = {"READY", "PENDING", "WAITING", "RUNNING", NULL};
 	static const char *const gone[] = {"expired", NULL};
@@ -84,18 +85,21 @@ static enum err session_refers(const void *key, size_t key_len, const void *valu
 	id = json_int(session, "id", 0);
 	task_id = json_int(json_obj(session, "task"), "id", 0);
 	if (task_id > 0 && (task = ask_number(c, TABLE_TASKS, task_id)) == NULL)
-		check_say(c, "session %lld: its task %lld is missing", (long long)id, (long long)task_id);
-	JSON_EACH(upload, json_arr(session, "uploads")) {
+		check_say(
+		    c, "session %lld: its task %lld is missing", (long long)id, (long long)task_id);
+	JSON_EACH (upload, json_arr(session, "uploads")) {
 		const char *upload_id = json_str(upload, "id", "");
 		CLEAN_JSON json_object *record = ask_upload(c, upload_id);
 
 		if (record == NULL || state_in(record, gone))
-			check_say(c, "session %lld: its upload %.8s is missing", (long long)id, upload_id);
+			check_say(c, "session %lld: its upload %.8s is missing", (long long)id,
+			    upload_id);
 	}
 	return ERR_OK;
 }
 
-static enum err task_refers(const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err task_refers(
+    const void *key, size_t key_len, const void *value, size_t len, void *arg)
 {
 	static const char *const live[] = {"queued", "running", NULL};
 	struct check *c = arg;
@@ -112,8 +116,8 @@ static enum err task_refers(const void *key, size_t key_len, const void *value, 
 		return ERR_OK;
 	session = ask_number(c, TABLE_SESSIONS, id);
 	if (session == NULL || json_get(session, "gone") != NULL)
-		check_say(c, "task %lld: its session %lld is missing", (long long)json_int(task, "id", 0),
-		    (long long)id);
+		check_say(c, "task %lld: its session %lld is missing",
+		    (long long)json_int(task, "id", 0), (long long)id);
 	return ERR_OK;
 }
 
@@ -139,7 +143,9 @@ static const char *files_wrong(const struct check *c, const json_object *upload)
 
 	if (state_in(upload, complete)) {
 		have = fs_size(c->store->dir, data);
-		return have < 0 ? "its file is missing" : length >= 0 && have != length ? "its file has a wrong size" : NULL;
+		return have < 0                     ? "its file is missing"
+		    : length >= 0 && have != length ? "its file has a wrong size"
+		                                    : NULL;
 	}
 	if (!state_in(upload, open))
 		return NULL;
@@ -149,18 +155,20 @@ static const char *files_wrong(const struct check *c, const json_object *upload)
 		return NULL;
 	have = fs_size(c->store->dir, part);
 	if (have < 0)
-		have = fs_size(c->store->dir, data);       /* completed but for the commit */
+		have = fs_size(c->store->dir, data); /* completed but for the commit */
 	if (have < 0)
 		return "its file is missing";
-	return have < json_int(upload, "offset", 0) ? "its file is shorter than what was acknowledged" : NULL;
+	return have < json_int(upload, "offset", 0)
+	    ? "its file is shorter than what was acknowledged"
+	    : NULL;
 }
 
 struct mending {
 	struct check *check;
 	const char *id;
-	const char *wrong;         /* NULL: fine by now */
+	const char *wrong; /* NULL: fine by now */
 	bool expire;
-	bool known;                /* there is a record */
+	bool known; /* there is a record */
 };
 
 /* The copy is a moment ago: look again, and with repair turn the record into a tombstone. */
@@ -179,8 +187,8 @@ static enum err look_again(struct pass *p, void *arg)
 		return ERR_OK;
 	json_set_str(record, "state", "expired");
 	json_set_str(record, "reason", "invalid");
-	json_set_int(record, "expires",
-	    clock_now_ms() + p->store->config->upload_tombstone_ttl_s * 1000);
+	json_set_int(
+	    record, "expires", clock_now_ms() + p->store->config->upload_tombstone_ttl_s * 1000);
 	return uploads_put(p, record);
 }
 
@@ -189,7 +197,8 @@ struct uploads_walk {
 	struct error *error;
 };
 
-static enum err check_upload(const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err check_upload(
+    const void *key, size_t key_len, const void *value, size_t len, void *arg)
 {
 	struct uploads_walk *w = arg;
 	struct check *c = w->check;
@@ -199,17 +208,20 @@ static enum err check_upload(const void *key, size_t key_len, const void *value,
 
 	(void)key;
 	(void)key_len;
-	if (json_read(value, len, &json_limits_job, &upload) != ERR_OK || files_wrong(c, upload) == NULL)
+	if (json_read(value, len, &json_limits_job, &upload) != ERR_OK ||
+	    files_wrong(c, upload) == NULL)
 		return ERR_OK;
 	m.id = json_str(upload, "id", "");
-	err = store_pass(c->store, c->repair ? PASS_DELETE : PASS_READ, "check upload", look_again, &m, w->error);
+	err = store_pass(c->store, c->repair ? PASS_DELETE : PASS_READ, "check upload", look_again,
+	    &m, w->error);
 	if (err == ERR_OK && m.wrong != NULL)
 		check_say(c, "upload %s: %s%s", m.id, m.wrong, c->repair ? " (expired now)" : "");
 	return err;
 }
 
 /* A folder nobody knows, old enough, and nobody at work in it. */
-static enum err check_folder(struct check *c, int at, const char *name, const char *parent, struct error *error)
+static enum err check_folder(
+    struct check *c, int at, const char *name, const char *parent, struct error *error)
 {
 	struct mending m = {.check = c, .id = name};
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -225,7 +237,8 @@ static enum err check_folder(struct check *c, int at, const char *name, const ch
 		err = store_pass(c->store, PASS_READ, "check folder", look_again, &m, error);
 	if (err != ERR_OK || m.known)
 		return err;
-	check_say(c, "uploads/%s/%s: no record knows it%s", parent, name, c->repair ? " (removed now)" : "");
+	check_say(c, "uploads/%s/%s: no record knows it%s", parent, name,
+	    c->repair ? " (removed now)" : "");
 	if (!c->repair)
 		return ERR_OK;
 	lock_fd = openat(at, lock_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -244,7 +257,7 @@ static enum err check_shelf(struct check *c, int at, const char *parent, struct 
 	if (dir == NULL) {
 		if (fd >= 0)
 			(void)close(fd);
-		return ERR_OK;       /* not a folder: the engine makes nothing else there */
+		return ERR_OK; /* not a folder: the engine makes nothing else there */
 	}
 	while (err == ERR_OK && (entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] != '.')

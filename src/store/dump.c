@@ -1,8 +1,9 @@
 /*
  * The store as text and back: JSON Lines, one record each, sorted by table and key.
  *   {"table":"uploads","key":"4f0c…","value":{"v":1,…}}
- * key: a number where keys are numbers, a text where it is one, else {"hex":"…"}; value: the record, the number of a
- * counter, or the bytes of an entry as hex.  What is derived from records is not in it.
+ * key: a number where keys are numbers, a text where it is one, else {"hex":"…"}; value: the
+ * record, the number of a counter, or the bytes of an entry as hex.  What is derived from records
+ * is not in it.
  * Source: contracts/store.md 13.
  */
 #include "store/maintain.h"
@@ -16,7 +17,7 @@
 #include "base/text.h"
 #include "store/tables.h"
 
-#define HIDDEN "***"
+#define HIDDEN         "***"
 #define LINE_MAX_BYTES (8U << 20)
 
 /* ---- out */
@@ -61,18 +62,19 @@ static json_object *key_json(const struct table_info *info, const unsigned char 
 /* Members that hold a secret or the digest of one, at any depth. */
 static void hide_secrets(json_object *o)
 {
-	static const char *const names[] = {"password", "secret", "token", "csrf", "sha256", "digest", "hash",
-	    "key", "signature"};
+	static const char *const names[] = {
+	    "password", "secret", "token", "csrf", "sha256", "digest", "hash", "key", "signature"};
 
 	if (json_object_is_type(o, json_type_array)) {
 		json_object *item;
 
-		JSON_EACH(item, o)
+		JSON_EACH (item, o)
 			hide_secrets(item);
 	}
 	if (!json_object_is_type(o, json_type_object))
 		return;
-	json_object_object_foreach(o, name, value) {
+	json_object_object_foreach(o, name, value)
+	{
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 			if (strcmp(name, names[i]) == 0 && value != NULL) {
 				json_object_object_add(o, name, json_object_new_string(HIDDEN));
@@ -98,7 +100,9 @@ static json_object *value_json(const struct dumping *d, const unsigned char *val
 	json_object *o = NULL;
 
 	if (info->value == VALUE_COUNTER)
-		return len == INDEX_HEAD + 8 ? json_object_new_int64((int64_t)key_to_u64(value + INDEX_HEAD)) : NULL;
+		return len == INDEX_HEAD + 8
+		    ? json_object_new_int64((int64_t)key_to_u64(value + INDEX_HEAD))
+		    : NULL;
 	if (info->value == VALUE_ENTRY)
 		return hex_json(value, len);
 	/* As it stands, whatever its version: a dump is for reading too. */
@@ -109,7 +113,8 @@ static json_object *value_json(const struct dumping *d, const unsigned char *val
 	return o;
 }
 
-static enum err dump_entry(const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err dump_entry(
+    const void *key, size_t key_len, const void *value, size_t len, void *arg)
 {
 	struct dumping *d = arg;
 	const struct table_info *info = table_info(d->table);
@@ -121,10 +126,12 @@ static enum err dump_entry(const void *key, size_t key_len, const void *value, s
 		return ERR_OK;
 	v = value_json(d, value, len);
 	if (v == NULL)
-		return error_set(d->error, ERR_STORE, "table %s: a damaged record", table_name(d->table));
+		return error_set(
+		    d->error, ERR_STORE, "table %s: a damaged record", table_name(d->table));
 	json_set_str(line, "table", table_name(d->table));
-	json_set(line, "key", info->secret_key && !d->secrets ? json_object_new_string(HIDDEN) :
-	                                                        key_json(info, key, key_len));
+	json_set(line, "key",
+	    info->secret_key && !d->secrets ? json_object_new_string(HIDDEN)
+	                                    : key_json(info, key, key_len));
 	json_set(line, "value", v);
 	text = json_print(line, NULL);
 	if (fprintf(d->out, "%s\n", text) < 0)
@@ -145,7 +152,8 @@ static bool is_wanted(enum table table, const char *const *tables)
 	return false;
 }
 
-enum err store_dump(struct store *store, const char *const *tables, bool secrets, FILE *out, struct error *error)
+enum err store_dump(
+    struct store *store, const char *const *tables, bool secrets, FILE *out, struct error *error)
 {
 	struct dumping d = {.out = out, .secrets = secrets, .error = error};
 	CLEAN_FREE char *dir = NULL;
@@ -234,8 +242,8 @@ static enum err load_record(struct pass *p, const struct loading *l)
 	if (json_int(l->value, "v", 0) > RECORD_VERSION)
 		return error_set(p->error, ERR_STORE, "load: the dump is newer than this program");
 	/* The copy has a format record of its own already. */
-	err = l->table == TABLE_META ? record_put(p, l->table, l->key, l->key_len, l->value) :
-	                               record_insert(p, l->table, l->key, l->key_len, l->value);
+	err = l->table == TABLE_META ? record_put(p, l->table, l->key, l->key_len, l->value)
+	                             : record_insert(p, l->table, l->key, l->key_len, l->value);
 	return err == ERR_OK ? table_index(p, l->table, l->key, l->key_len, l->value, true) : err;
 }
 
@@ -247,22 +255,25 @@ static enum err load_pass(struct pass *p, void *arg)
 	size_t len = 0;
 
 	switch (table_info(l->table)->value) {
-	case VALUE_RECORD:
-		return load_record(p, l);
+	case VALUE_RECORD: return load_record(p, l);
 	case VALUE_COUNTER:
 		if (!json_object_is_type(l->value, json_type_int))
 			return ERR_BAD_REQUEST;
 		name = mem_strndup((const char *)l->key, l->key_len);
 		return counter_set(p, name, json_object_get_int64(l->value));
 	case VALUE_ENTRY:
-		bytes = from_hex(json_object_is_type(l->value, json_type_string) ?
-		    json_object_get_string(l->value) : "?", &len);
-		return bytes != NULL ? index_put(p, l->table, l->key, l->key_len, bytes, len) : ERR_BAD_REQUEST;
+		bytes = from_hex(json_object_is_type(l->value, json_type_string)
+		        ? json_object_get_string(l->value)
+		        : "?",
+		    &len);
+		return bytes != NULL ? index_put(p, l->table, l->key, l->key_len, bytes, len)
+		                     : ERR_BAD_REQUEST;
 	}
 	return ERR_BAD_REQUEST;
 }
 
-static enum err load_line(struct env *env, const char *text, size_t len, size_t number, struct error *error)
+static enum err load_line(
+    struct env *env, const char *text, size_t len, size_t number, struct error *error)
 {
 	CLEAN_JSON json_object *line = NULL;
 	CLEAN_FREE unsigned char *key = NULL;
@@ -270,17 +281,19 @@ static enum err load_line(struct env *env, const char *text, size_t len, size_t 
 	struct error inner = {0};
 	enum err err = json_read(text, len, &json_limits_job, &line);
 
-	if (err == ERR_OK && (!table_by_name(json_str(line, "table", ""), &l.table) ||
-	                      table_info(l.table)->derived || json_get(line, "key") == NULL))
+	if (err == ERR_OK &&
+	    (!table_by_name(json_str(line, "table", ""), &l.table) ||
+	        table_info(l.table)->derived || json_get(line, "key") == NULL))
 		err = ERR_BAD_REQUEST;
 	if (err == ERR_OK && strstr(text, "\"" HIDDEN "\"") != NULL)
-		return error_set(error, ERR_BAD_REQUEST, "load: line %zu: a dump without --secrets cannot be loaded",
-		    number);
+		return error_set(error, ERR_BAD_REQUEST,
+		    "load: line %zu: a dump without --secrets cannot be loaded", number);
 	if (err == ERR_OK) {
 		key = key_from(table_info(l.table), json_get(line, "key"), &l.key_len);
 		l.key = key;
 		l.value = json_get(line, "value");
-		err = key == NULL || l.value == NULL ? ERR_BAD_REQUEST : pass_on_copy(env, load_pass, &l, &inner);
+		err = key == NULL || l.value == NULL ? ERR_BAD_REQUEST
+		                                     : pass_on_copy(env, load_pass, &l, &inner);
 	}
 	if (err != ERR_OK)
 		return error_set(error, err, "load: line %zu: %s", number,
@@ -338,7 +351,8 @@ enum err store_load(struct store *store, FILE *in, struct error *error)
 		(void)env_close(&env);
 	/* All or nothing: what was built beside takes the place of the empty store in one step. */
 	if (err == ERR_OK)
-		err = copy_install(&store->gate, &store->env, store->place.data_dir, dir, true, &old, error);
+		err = copy_install(
+		    &store->gate, &store->env, store->place.data_dir, dir, true, &old, error);
 	if (err == ERR_OK)
 		copy_remove(old);
 	copy_remove(dir);

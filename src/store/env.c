@@ -14,15 +14,15 @@
 #include "base/text.h"
 #include "store/gate.h"
 
-#define FORMAT 1              /* what this program writes */
-#define CACHE_BYTES (2U << 20)
-#define LOG_FILE_BYTES (1U << 20)
+#define CACHE_BYTES      (2U << 20)
+#define LOG_FILE_BYTES   (1U << 20)
 #define LOG_BUFFER_BYTES (64U << 10)
-#define LOG_REGION_BYTES (512U << 10)   /* names of open tables: killed processes leave theirs behind */
-#define N_LOCKS 20000
-#define N_LOCKERS 2000
+#define LOG_REGION_BYTES                                                                           \
+	(512U << 10) /* names of open tables: killed processes leave theirs behind */
+#define N_LOCKS    20000
+#define N_LOCKERS  2000
 #define PAGE_BYTES 4096
-#define DATA_NAME "data"
+#define DATA_NAME  "data"
 
 #define OPEN_FLAGS (DB_INIT_TXN | DB_INIT_LOG | DB_INIT_LOCK | DB_INIT_MPOOL)
 
@@ -35,48 +35,33 @@ enum env_class env_classify(int ret)
 	case DB_NOTFOUND:
 	case DB_KEYEXIST:
 	case DB_KEYEMPTY:
-	case DB_BUFFER_SMALL:
-		return ENV_FINE;
+	case DB_BUFFER_SMALL: return ENV_FINE;
 	case DB_LOCK_DEADLOCK:
-	case DB_LOCK_NOTGRANTED:
-		return ENV_CONFLICT;
-	default:
-		return ENV_FATAL;
+	case DB_LOCK_NOTGRANTED: return ENV_CONFLICT;
+	default: return ENV_FATAL;
 	}
 }
 
 enum err env_error(const struct env *env, int ret, const char *what, struct error *error)
 {
-	bool damaged = strstr(env->last, "checksum") != NULL || strstr(env->last, "catastrophic") != NULL;
+	bool damaged =
+	    strstr(env->last, "checksum") != NULL || strstr(env->last, "catastrophic") != NULL;
 	enum err err;
 
 	switch (ret) {
 	case DB_NOTFOUND:
-	case DB_KEYEMPTY:
-		err = ERR_NOT_FOUND;
-		break;
-	case DB_KEYEXIST:
-		err = ERR_CONFLICT;
-		break;
+	case DB_KEYEMPTY: err = ERR_NOT_FOUND; break;
+	case DB_KEYEXIST: err = ERR_CONFLICT; break;
 	case DB_LOCK_DEADLOCK:
-	case DB_LOCK_NOTGRANTED:
-		err = ERR_BUSY;
-		break;
+	case DB_LOCK_NOTGRANTED: err = ERR_BUSY; break;
 	case ENOSPC:
-	case EDQUOT:
-		err = ERR_NO_SPACE;
-		break;
+	case EDQUOT: err = ERR_NO_SPACE; break;
 	case EIO:
 	case EMFILE:
 	case ENFILE:
-	case ENOMEM:
-		err = ERR_IO;
-		break;
-	case DB_RUNRECOVERY:
-		err = damaged ? ERR_STORE : ERR_BUSY;
-		break;
-	default:
-		err = ERR_STORE;
+	case ENOMEM: err = ERR_IO; break;
+	case DB_RUNRECOVERY: err = damaged ? ERR_STORE : ERR_BUSY; break;
+	default: err = ERR_STORE;
 	}
 	return error_set(error, err, "%s: %s (%d)%s%s%s", what, db_strerror(ret), ret,
 	    damaged ? ", restore needed" : "", env->last[0] != '\0' ? ": " : "", env->last);
@@ -103,10 +88,10 @@ static void on_chatter(const DB_ENV *dbenv, const char *text)
 /* ---- opening */
 
 /*
- * A handle with the settings of store.md 3.  The log directory is an absolute path, so the regions may vanish at any
- * time.  The data directory is the name "data" in the environment's home, a link where that is the regions' place:
- * Berkeley DB writes it into the log, and with an absolute one the recovery of a copy would make files in the
- * original.
+ * A handle with the settings of store.md 3.  The log directory is an absolute path, so the regions
+ * may vanish at any time.  The data directory is the name "data" in the environment's home, a link
+ * where that is the regions' place: Berkeley DB writes it into the log, and with an absolute one
+ * the recovery of a copy would make files in the original.
  */
 static int configure(struct env *env, const char *base, bool region_init)
 {
@@ -129,8 +114,7 @@ static int configure(struct env *env, const char *base, bool region_init)
 	    (rc = e->set_lg_regionmax(e, LOG_REGION_BYTES)) != 0 ||
 	    (rc = e->set_lk_max_locks(e, N_LOCKS)) != 0 ||
 	    (rc = e->set_lk_max_objects(e, N_LOCKS)) != 0 ||
-	    (rc = e->set_lk_max_lockers(e, N_LOCKERS)) != 0 ||
-	    (rc = e->set_lg_dir(e, logs)) != 0 ||
+	    (rc = e->set_lk_max_lockers(e, N_LOCKERS)) != 0 || (rc = e->set_lg_dir(e, logs)) != 0 ||
 	    (rc = e->add_data_dir(e, DATA_NAME)) != 0 ||
 	    (rc = e->set_create_dir(e, DATA_NAME)) != 0 ||
 	    (rc = e->log_set_config(e, DB_LOG_AUTO_REMOVE, 1)) != 0)
@@ -145,7 +129,8 @@ static enum err open_failed(struct env *env, int rc, const char *what, struct er
 {
 	enum err err = env_error(env, rc, what, error);
 
-	/* Whatever the number: the caller is told that the store cannot work, not that a record is missing. */
+	/* Whatever the number: the caller is told that the store cannot work, not that a record is
+	 * missing. */
 	if (err == ERR_NOT_FOUND || err == ERR_CONFLICT)
 		err = ERR_STORE;
 	if (env->dbenv != NULL)
@@ -156,7 +141,7 @@ static enum err open_failed(struct env *env, int rc, const char *what, struct er
 /* A store that is too new is left as good as it was: no panic flag for those who can read it. */
 static enum err accept_format(struct env *env, bool create, struct error *error)
 {
-	enum err err = env_check_format(env, create, error);
+	enum err err = format_check(env, create, error);
 
 	if (err == ERR_VERSION)
 		(void)env_close(env);
@@ -180,7 +165,8 @@ enum err env_join(struct env *env, const struct place *place, struct error *erro
 	return accept_format(env, false, error);
 }
 
-/* Nobody is inside and every stale handle is known by its epoch: the old regions need not even be looked at. */
+/* Nobody is inside and every stale handle is known by its epoch: the old regions need not even be
+ * looked at. */
 static void remove_regions(const char *dir)
 {
 	char path[PATH_MAX];
@@ -251,8 +237,10 @@ static int open_tables(struct env *env, enum table *ret_bad)
 	return 0;
 }
 
-/* One attempt; a table that cannot be opened is noted in env->broken and asks for another (*RET_AGAIN). */
-static enum err recover_once(struct env *env, const struct place *place, bool *ret_again, struct error *error)
+/* One attempt; a table that cannot be opened is noted in env->broken and asks for another
+ * (*RET_AGAIN). */
+static enum err recover_once(
+    struct env *env, const struct place *place, bool *ret_again, struct error *error)
 {
 	enum table bad = TABLE__MAX;
 	enum err err;
@@ -263,7 +251,8 @@ static enum err recover_once(struct env *env, const struct place *place, bool *r
 	gate_step();
 	rc = configure(env, place->data_dir, place->region_init);
 	if (rc == 0)
-		rc = env->dbenv->open(env->dbenv, place->regions, OPEN_FLAGS | DB_CREATE | DB_RECOVER, 0600);
+		rc = env->dbenv->open(
+		    env->dbenv, place->regions, OPEN_FLAGS | DB_CREATE | DB_RECOVER, 0600);
 	gate_step();
 	if (rc != 0)
 		return open_failed(env, rc, "recovery", error);
@@ -353,7 +342,8 @@ int env_close(struct env *env)
 		return 0;
 	/* DB_NOSYNC: what is not on disk yet stays in the shared cache, and in the log. */
 	for (enum table t = 0; t < TABLE__MAX; t++) {
-		int one = env->tables[t] != NULL ? env->tables[t]->close(env->tables[t], DB_NOSYNC) : 0;
+		int one =
+		    env->tables[t] != NULL ? env->tables[t]->close(env->tables[t], DB_NOSYNC) : 0;
 
 		env->tables[t] = NULL;
 		if (rc == 0)
@@ -369,7 +359,8 @@ int env_close(struct env *env)
 
 int env_table(struct env *env, enum table table, enum env_access access, DB **ret)
 {
-	static const u_int32_t flags[] = {[ENV_READ] = DB_RDONLY, [ENV_WRITE] = 0, [ENV_CREATE] = DB_CREATE};
+	static const u_int32_t flags[] = {
+	    [ENV_READ] = DB_RDONLY, [ENV_WRITE] = 0, [ENV_CREATE] = DB_CREATE};
 	DB_ENV *e = env->dbenv;
 	char name[64];
 	DB_TXN *txn;
@@ -400,7 +391,8 @@ int env_table(struct env *env, enum table table, enum env_access access, DB **re
 		(void)txn->abort(txn);
 		return rc;
 	}
-	if ((rc = db->set_pagesize(db, PAGE_BYTES)) == 0 && (rc = db->set_flags(db, DB_CHKSUM)) == 0)
+	if ((rc = db->set_pagesize(db, PAGE_BYTES)) == 0 &&
+	    (rc = db->set_flags(db, DB_CHKSUM)) == 0)
 		rc = db->open(db, txn, name, NULL, DB_BTREE, flags[access], 0600);
 	if (rc != 0) {
 		(void)db->close(db, DB_NOSYNC);
@@ -416,64 +408,4 @@ int env_table(struct env *env, enum table table, enum env_access access, DB **re
 	env->read_only[table] = access == ENV_READ;
 	*ret = db;
 	return 0;
-}
-
-/* Read or make the format record inside TXN.  *RET_MIN: the oldest reader it allows. */
-static int format_in(DB *db, DB_TXN *txn, bool create, int64_t *ret_min)
-{
-	static char key_text[] = "format";
-	char fresh[64];
-	DBT key = {.data = key_text, .size = sizeof(key_text) - 1};
-	DBT value = {0};
-	json_object *format = NULL;
-	int rc = db->get(db, txn, &key, &value, 0);
-
-	*ret_min = 1;
-	if (rc == DB_NOTFOUND && create) {
-		int n = snprintf(fresh, sizeof(fresh), "{\"v\":%d,\"format\":%d,\"min_reader\":%d}",
-		    RECORD_VERSION, FORMAT, FORMAT);
-
-		value = (DBT){.data = fresh, .size = (u_int32_t)n};
-		return db->put(db, txn, &key, &value, 0);
-	}
-	if (rc != 0)
-		return rc;
-	if (json_read(value.data, value.size, &json_limits_form, &format) != ERR_OK)
-		return DB_KEYEMPTY;
-	*ret_min = json_int(format, "min_reader", INT64_MAX);
-	json_object_put(format);
-	return 0;
-}
-
-enum err env_check_format(struct env *env, bool create, struct error *error)
-{
-	int64_t min_reader = 1;
-	DB_TXN *txn;
-	DB *db;
-	int rc;
-
-	if (env->broken[TABLE_META])
-		return ERR_OK;
-	rc = env_table(env, TABLE_META, create ? ENV_WRITE : ENV_READ, &db);
-	if (rc != 0)
-		return env_error(env, rc, "table meta", error) == ERR_NO_SPACE ? ERR_NO_SPACE : ERR_STORE;
-	rc = env->dbenv->txn_begin(env->dbenv, NULL, &txn, DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC);
-	if (rc == 0) {
-		rc = format_in(db, txn, create, &min_reader);
-		if (rc != 0)
-			(void)txn->abort(txn);
-		else
-			rc = txn->commit(txn, 0);
-	}
-	if (rc == DB_KEYEMPTY)
-		return error_set(error, ERR_STORE, "the record meta/format is damaged, restore needed");
-	if (rc != 0) {
-		enum err err = env_error(env, rc, "meta/format", error);
-
-		return err == ERR_NO_SPACE ? err : ERR_STORE;
-	}
-	if (min_reader > FORMAT)
-		return error_set(error, ERR_VERSION, "store is newer than this program (it wants format %lld)",
-		    (long long)min_reader);
-	return ERR_OK;
 }

@@ -1,7 +1,7 @@
 /*
- * Failed attempts in the table counters: key "fail:" and 32 hex digits of SHA-256(name NUL address), and "fail*" with
- * those of the address alone; so no mistyped password lies in the store as a "name".
- * Value behind the head: start of the window, number, refused until; each 8 bytes.
+ * Failed attempts in the table counters: key "fail:" and 32 hex digits of SHA-256(name NUL
+ * address), and "fail*" with those of the address alone; so no mistyped password lies in the store
+ * as a "name". Value behind the head: start of the window, number, refused until; each 8 bytes.
  * Source: contracts/security.md 3.3.
  */
 #include "store/users.h"
@@ -13,14 +13,14 @@
 #include "base/token.h"
 #include "store/entry.h"
 
-#define WINDOW_MS (5 * 60 * 1000LL)
+#define WINDOW_MS   (5 * 60 * 1000LL)
 #define PER_ADDRESS 100
 #define VALUE_BYTES (INDEX_HEAD + 24)
 
 struct failures {
-	int64_t start;             /* ms: of the window */
-	int64_t n;                 /* in it */
-	int64_t until;             /* ms: refused so long, 0 = not */
+	int64_t start; /* ms: of the window */
+	int64_t n;     /* in it */
+	int64_t until; /* ms: refused so long, 0 = not */
 };
 
 static void failure_key(char key[48], const char *name, const char *address)
@@ -75,7 +75,8 @@ static enum err note(struct pass *p, const char *key, int64_t limit, int64_t now
 	return index_put(p, TABLE_COUNTERS, key, strlen(key), value, sizeof(value));
 }
 
-enum err failures_check(struct pass *p, const char *name, const char *address, int64_t now_ms, bool *ret_allowed)
+enum err failures_check(
+    struct pass *p, const char *name, const char *address, int64_t now_ms, bool *ret_allowed)
 {
 	char both[48], alone[48];
 	struct failures f;
@@ -95,8 +96,9 @@ enum err failures_check(struct pass *p, const char *name, const char *address, i
 
 enum err failures_note(struct pass *p, const char *name, const char *address, int64_t now_ms)
 {
-	int64_t limit = p->store != NULL && p->store->config->login_failures > 0 ?
-	    p->store->config->login_failures : 10;
+	int64_t limit = p->store != NULL && p->store->config->login_failures > 0
+	    ? p->store->config->login_failures
+	    : 10;
 	char both[48], alone[48];
 	enum err err;
 
@@ -120,6 +122,7 @@ bool failures_stale(const void *value, size_t len, int64_t now_ms)
 {
 	const unsigned char *v = value;
 
-	return len != VALUE_BYTES || ((int64_t)key_to_u64(v + INDEX_HEAD) < now_ms - 2 * WINDOW_MS &&
-	                              (int64_t)key_to_u64(v + INDEX_HEAD + 16) <= now_ms);
+	return len != VALUE_BYTES ||
+	    ((int64_t)key_to_u64(v + INDEX_HEAD) < now_ms - 2 * WINDOW_MS &&
+	        (int64_t)key_to_u64(v + INDEX_HEAD + 16) <= now_ms);
 }

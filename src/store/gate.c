@@ -12,11 +12,9 @@
 #include "base/clock.h"
 #include "base/token.h"
 
-#define TICK_MS 100         /* how often a waiter looks at its deadline */
-#define STOP_GRACE_MS 1000  /* what a waiter still gets after SIGTERM: its request may be nearly done */
-
-_Static_assert(sizeof(struct gate_header) == 64, "the header is 64 bytes on disk");
-_Static_assert(offsetof(struct gate_header, crc) == 60, "the CRC covers 60 bytes");
+#define TICK_MS 100 /* how often a waiter looks at its deadline */
+#define STOP_GRACE_MS                                                                              \
+	1000 /* what a waiter still gets after SIGTERM: its request may be nearly done */
 
 static volatile sig_atomic_t stopping;
 
@@ -50,7 +48,8 @@ static void on_tick(int sig)
 /* Too long inside: the kernel frees the lock, dirty is 1, and the next one recovers. */
 static void on_watchdog(int sig)
 {
-	static const char text[] = "slipway: a pass took too long, the watchdog ends this process\n";
+	static const char text[] =
+	    "slipway: a pass took too long, the watchdog ends this process\n";
 
 	(void)sig;
 	(void)!write(2, text, sizeof(text) - 1);
@@ -64,7 +63,8 @@ static enum err signals_init(struct gate *g, struct error *error)
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = watchdog_signal()};
 
 	/* No SA_RESTART: the tick is there to end a waiting fcntl. */
-	if (sigaction(tick_signal(), &tick, NULL) != 0 || sigaction(watchdog_signal(), &dog, NULL) != 0 ||
+	if (sigaction(tick_signal(), &tick, NULL) != 0 ||
+	    sigaction(watchdog_signal(), &dog, NULL) != 0 ||
 	    timer_create(CLOCK_MONOTONIC, &event, &g->watchdog) != 0)
 		return error_errno(error, ERR_STORE, "gate: signals and timer");
 	g->have_watchdog = true;
@@ -101,93 +101,11 @@ static bool tick_start(timer_t *ret)
 	return true;
 }
 
-/* ---- the header */
-
-uint32_t gate_header_crc(const struct gate_header *h)
-{
-	/* CRC-32 (IEEE 802.3) by half bytes: 60 bytes, twice a pass, need no larger table. */
-	static const uint32_t table[16] = {
-	    0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-	    0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-	};
-	const unsigned char *p = (const unsigned char *)h;
-	uint32_t crc = ~0U;
-
-	for (size_t i = 0; i < offsetof(struct gate_header, crc); i++) {
-		crc = table[(crc ^ p[i]) & 15] ^ (crc >> 4);
-		crc = table[(crc ^ (uint32_t)(p[i] >> 4)) & 15] ^ (crc >> 4);
-	}
-	return ~crc;
-}
-
-bool gate_header_ok(const struct gate_header *h)
-{
-	return memcmp(h->magic, "SLIPGATE", 8) == 0 && h->crc == gate_header_crc(h);
-}
-
-static bool header_read(int fd, struct gate_header *ret)
-{
-	ssize_t n;
-
-	do
-		n = pread(fd, ret, sizeof(*ret), 0);
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)sizeof(*ret);
-}
-
-/* Not fsynced on purpose: the page cache survives a kill, and a reboot is caught by the boot id. */
-static bool header_write(struct gate *g)
-{
-	ssize_t n;
-
-	g->header.crc = gate_header_crc(&g->header);
-	do
-		n = pwrite(g->fd, &g->header, sizeof(g->header), 0);
-	while (n < 0 && errno == EINTR);
-	if (n >= 0 && n != (ssize_t)sizeof(g->header))
-		errno = ENOSPC;
-	return n == (ssize_t)sizeof(g->header);
-}
-
-static void read_boot_id(unsigned char boot[16])
-{
-	char text[64] = "";
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	size_t n = 0;
-
-	memset(boot, 0, 16);
-	if (fd < 0)
-		return;
-	ssize_t got = read(fd, text, sizeof(text) - 1);
-	(void)close(fd);
-	for (ssize_t i = 0; i + 1 < got && n < 16;) {
-		unsigned int byte;
-
-		if (text[i] == '-') {
-			i++;
-			continue;
-		}
-		if (sscanf(&text[i], "%2x", &byte) != 1)
-			break;
-		boot[n++] = (unsigned char)byte;
-		i += 2;
-	}
-	if (n != 16)
-		memset(boot, 0, 16);
-}
-
-static bool boot_known(const unsigned char boot[16])
-{
-	static const unsigned char zeros[16];
-
-	return memcmp(boot, zeros, 16) != 0;
-}
-
 /* ---- the file */
 
 /*
- * The only open of the gate file.  It is never opened a second time while a descriptor of it is open in this
- * process: closing any of them would drop the lock.
+ * The only open of the gate file.  It is never opened a second time while a descriptor of it is
+ * open in this process: closing any of them would drop the lock.
  */
 static enum err gate_reopen(struct gate *g, struct error *error)
 {
@@ -199,7 +117,8 @@ static enum err gate_reopen(struct gate *g, struct error *error)
 	return ERR_OK;
 }
 
-/* Inside: a file shorter than it must be (just made, or cut) gets its length and is on disk once. */
+/* Inside: a file shorter than it must be (just made, or cut) gets its length and is on disk once.
+ */
 static enum err fill_file(struct gate *g, struct error *error)
 {
 	static const unsigned char zeros[GATE_FILE_BYTES];
@@ -220,12 +139,13 @@ enum err gate_init(struct gate *g, int dir, int wait_ms, int hold_s, struct erro
 	pthread_mutexattr_t attr;
 	enum err err;
 
-	*g = (struct gate){.dir = dir, .fd = -1, .pid = getpid(), .wait_ms = wait_ms, .hold_s = hold_s};
+	*g = (struct gate){
+	    .dir = dir, .fd = -1, .pid = getpid(), .wait_ms = wait_ms, .hold_s = hold_s};
 	(void)pthread_mutexattr_init(&attr);
 	(void)pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
 	(void)pthread_mutex_init(&g->mutex, &attr);
 	(void)pthread_mutexattr_destroy(&attr);
-	read_boot_id(g->boot);
+	gate_boot_id(g->boot);
 	err = gate_reopen(g, error);
 	if (err == ERR_OK)
 		err = signals_init(g, error);
@@ -308,7 +228,8 @@ static enum err lock_file(struct gate *g, int64_t start_ms, bool last, struct er
 			err = too_late(error);
 			break;
 		}
-		/* EDEADLK is the kernel's guess about locks of other threads: ours are never nested. */
+		/* EDEADLK is the kernel's guess about locks of other threads: ours are never
+		 * nested. */
 		if (errno != EINTR)
 			clock_sleep_ms(5);
 	}
@@ -330,8 +251,8 @@ static bool still_the_file(const struct gate *g)
 	struct stat ours, named;
 
 	return fstat(g->fd, &ours) == 0 && ours.st_nlink >= 1 &&
-	       fstatat(g->dir, GATE_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == ours.st_ino &&
-	       named.st_dev == ours.st_dev;
+	    fstatat(g->dir, GATE_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
 }
 
 /* SIGTERM and friends wait until the pass is over; the watchdog must get through. */
@@ -372,7 +293,8 @@ enum err gate_enter(struct gate *g, bool last, struct error *error)
 			break;
 		unlock_file(g);
 		if (tries == 100) {
-			err = error_set(error, ERR_STORE, "gate: somebody keeps replacing the file");
+			err =
+			    error_set(error, ERR_STORE, "gate: somebody keeps replacing the file");
 			break;
 		}
 		g->replaced = true;
@@ -401,19 +323,20 @@ static bool regions_differ(const struct gate_header *h, const char *regions)
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/__db.001", regions) >= sizeof(path))
 		return true;
-	return stat(path, &st) != 0 || (uint64_t)st.st_dev != h->dev || (uint64_t)st.st_ino != h->ino;
+	return stat(path, &st) != 0 || (uint64_t)st.st_dev != h->dev ||
+	    (uint64_t)st.st_ino != h->ino;
 }
 
 enum gate_verdict gate_judge(struct gate *g, const char *regions, bool have_handle)
 {
-	if (!header_read(g->fd, &g->header) || !gate_header_ok(&g->header)) {
+	if (!gate_header_read(g->fd, &g->header) || !gate_header_ok(&g->header)) {
 		memset(&g->header, 0, sizeof(g->header));
 		return GATE_RECOVER;
 	}
 	if (g->header.version > GATE_VERSION)
 		return GATE_NEWER;
 	if (g->header.dirty != 0 || memcmp(g->header.boot, g->boot, 16) != 0 ||
-	    (!boot_known(g->boot) && !have_handle) || regions_differ(&g->header, regions))
+	    (!gate_boot_known(g->boot) && !have_handle) || regions_differ(&g->header, regions))
 		return GATE_RECOVER;
 	return GATE_CLEAN;
 }
@@ -423,7 +346,7 @@ enum err gate_mark(struct gate *g, struct error *error)
 	g->header.dirty = 1;
 	g->header.pid = (uint32_t)g->pid;
 	gate_step();
-	if (!header_write(g))
+	if (!gate_header_write(g->fd, &g->header))
 		return error_errno(error, ERR_NO_SPACE, "gate: header");
 	gate_step();
 	return ERR_OK;
@@ -463,7 +386,7 @@ enum err gate_note_regions(struct gate *g, const char *regions, struct error *er
 	g->header.dev = (uint64_t)st.st_dev;
 	g->header.ino = (uint64_t)st.st_ino;
 	gate_step();
-	if (!header_write(g))
+	if (!gate_header_write(g->fd, &g->header))
 		return error_errno(error, ERR_NO_SPACE, "gate: header");
 	return ERR_OK;
 }
@@ -480,7 +403,7 @@ bool gate_leave(struct gate *g, bool clean)
 		g->header.dirty = 0;
 		g->header.pid = 0;
 		gate_step();
-		ok = header_write(g);
+		ok = gate_header_write(g->fd, &g->header);
 	}
 	gate_step();
 	(void)timer_settime(g->watchdog, 0, &never, NULL);
@@ -507,5 +430,5 @@ bool gate_peek(const struct gate *g, struct gate_header *ret, pid_t *ret_pid, in
 	/* The last write of the file is the one that said dirty. */
 	if (*ret_pid != 0 && fstat(g->fd, &st) == 0)
 		*ret_since_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-	return header_read(g->fd, ret) && gate_header_ok(ret);
+	return gate_header_read(g->fd, ret) && gate_header_ok(ret);
 }

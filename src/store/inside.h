@@ -9,35 +9,35 @@
 #include "store/gate.h"
 #include "store/place.h"
 
-#define STORE_DROPS_MAX 8      /* each drop leaks 6.6 MB of address space (store.md 1) */
+#define STORE_DROPS_MAX 8 /* each drop leaks 6.6 MB of address space (store.md 1) */
 #define STORE_VALUE_MAX MIB
-#define STORE_KEY_MAX KIB
-#define STORE_BATCH 1000       /* records a pass of maintenance touches at most */
+#define STORE_KEY_MAX   KIB
+#define STORE_BATCH     1000 /* records a pass of maintenance touches at most */
 
 struct store {
 	const struct config *config;
-	bool keep;                 /* a process of many requests (FastCGI, worker) */
+	bool keep; /* a process of many requests (FastCGI, worker) */
 	struct place place;
-	int dir;                   /* data_dir */
-	int backup_fd;             /* `backup`: opened once, for its lock only */
-	atomic_bool backing_up;    /* this process holds that lock: F_GETLK does not tell */
+	int dir;                /* data_dir */
+	int backup_fd;          /* `backup`: opened once, for its lock only */
+	atomic_bool backing_up; /* this process holds that lock: F_GETLK does not tell */
 	struct gate gate;
 	struct env env;
-	unsigned n_drops;          /* of stale or failed handles */
-	atomic_bool worn;          /* the process should end */
-	bool told_differ;          /* the log has the line about differing regions */
-	atomic_ullong n_passes;    /* since the start of this process, for store_stat */
+	unsigned n_drops;       /* of stale or failed handles */
+	atomic_bool worn;       /* the process should end */
+	bool told_differ;       /* the log has the line about differing regions */
+	atomic_ullong n_passes; /* since the start of this process, for store_stat */
 	atomic_ullong n_recoveries;
 };
 
 struct pass {
-	struct store *store;       /* NULL for a private copy */
+	struct store *store; /* NULL for a private copy */
 	struct env *env;
 	DB_TXN *txn;
 	enum pass_kind kind;
-	enum env_class worst;      /* of what Berkeley DB said so far */
-	enum err bad;              /* ours for it, when worst is not ENV_FINE */
-	int number;                /* Berkeley DB's for it */
+	enum env_class worst; /* of what Berkeley DB said so far */
+	enum err bad;         /* ours for it, when worst is not ENV_FINE */
+	int number;           /* Berkeley DB's for it */
 	struct error *error;
 };
 
@@ -48,19 +48,20 @@ enum err pass_took(struct pass *, int ret, const char *what);
 enum err pass_on_copy(struct env *, pass_fn *fn, void *arg, struct error *);
 
 /*
- * Run FN inside the gate without an environment: whoever has one drops it at the next pass, which recovers.
- * For replacing the whole of db/.  FN's result is returned.
+ * Run FN inside the gate without an environment: whoever has one drops it at the next pass, which
+ * recovers. For replacing the whole of db/.  FN's result is returned.
  */
-enum err store_alone(struct gate *, const struct env *, enum err (*fn)(void *arg, struct error *), void *arg,
-    struct error *);
+enum err store_alone(struct gate *, const struct env *, enum err (*fn)(void *arg, struct error *),
+    void *arg, struct error *);
 
 /* ---- record.c, for the collections */
 
 /* The record in a stored value; ERR_STORE when it is damaged or too new.  Caller frees *RET. */
 enum err record_parse(struct pass *, enum table, const void *value, size_t len, json_object **ret);
 /* record_put for a caller who has just read the old record. */
-enum err record_replace(struct pass *, enum table, const void *key, size_t key_len, json_object *value);
-enum err counter_get(struct pass *, const char *name, int64_t *ret);      /* 0 when missing */
+enum err record_replace(
+    struct pass *, enum table, const void *key, size_t key_len, json_object *value);
+enum err counter_get(struct pass *, const char *name, int64_t *ret); /* 0 when missing */
 enum err counter_set(struct pass *, const char *name, int64_t n);
 /* The first four bytes of a binary value: table number, 0, version big-endian. */
 void index_head(unsigned char out[4], enum table);

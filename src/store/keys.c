@@ -6,9 +6,9 @@
 #include "base/token.h"
 #include "store/entry.h"
 
-#define TOUCH_MS (5 * 60 * 1000LL)
+#define TOUCH_MS   (5 * 60 * 1000LL)
 #define DIGEST_LEN 64
-#define ID_LEN 12
+#define ID_LEN     12
 
 static struct key user_key(const json_object *record)
 {
@@ -23,11 +23,12 @@ enum err keys_index(struct pass *p, json_object *record, const char *digest, boo
 {
 	struct key k = user_key(record);
 
-	return add ? entry_put_text(p, TABLE_KEYS_BY_USER, &k, digest) : entry_delete(p, TABLE_KEYS_BY_USER, &k);
+	return add ? entry_put_text(p, TABLE_KEYS_BY_USER, &k, digest)
+	           : entry_delete(p, TABLE_KEYS_BY_USER, &k);
 }
 
-enum err keys_add(struct pass *p, const char *user, const char *name, bool read_only, int64_t expires_ms,
-    int64_t now_ms, const char *token)
+enum err keys_add(struct pass *p, const char *user, const char *name, bool read_only,
+    int64_t expires_ms, int64_t now_ms, const char *token)
 {
 	CLEAN_JSON json_object *record = json_object_new_object();
 	struct key prefix = {0};
@@ -39,7 +40,8 @@ enum err keys_add(struct pass *p, const char *user, const char *name, bool read_
 	key_nul(&prefix, user);
 	err = entry_walk(p, TABLE_KEYS_BY_USER, &prefix, SIZE_MAX, found_count, &n);
 	if (err == ERR_OK && max > 0 && n >= (size_t)max)
-		err = error_set(p->error, ERR_TOO_LARGE, "login.keys_per_user: %lld", (long long)max);
+		err =
+		    error_set(p->error, ERR_TOO_LARGE, "login.keys_per_user: %lld", (long long)max);
 	token_sha256_hex(token, strlen(token), digest);
 	token_hex(id, ID_LEN);
 	json_set_str(record, "user", user);
@@ -54,7 +56,8 @@ enum err keys_add(struct pass *p, const char *user, const char *name, bool read_
 	return err == ERR_OK ? keys_index(p, record, digest, true) : err;
 }
 
-enum err keys_get(struct pass *p, const char *token, int64_t now_ms, struct principal *ret, bool *ret_touch)
+enum err keys_get(
+    struct pass *p, const char *token, int64_t now_ms, struct principal *ret, bool *ret_touch)
 {
 	CLEAN_JSON json_object *record = NULL;
 	struct principal who;
@@ -100,7 +103,8 @@ static bool add_digest(const void *key, size_t key_len, const void *value, size_
 	(void)key;
 	(void)key_len;
 	if (len == INDEX_HEAD + DIGEST_LEN)
-		json_object_array_add(arg, json_object_new_string_len((const char *)value + INDEX_HEAD, DIGEST_LEN));
+		json_object_array_add(
+		    arg, json_object_new_string_len((const char *)value + INDEX_HEAD, DIGEST_LEN));
 	return true;
 }
 
@@ -121,10 +125,12 @@ enum err keys_list(struct pass *p, const char *user, json_object **ret)
 
 	key_nul(&prefix, user);
 	err = entry_walk(p, TABLE_KEYS_BY_USER, &prefix, SIZE_MAX, add_digest, digests);
-	JSON_EACH(digest, digests) {
+	JSON_EACH (digest, digests) {
 		json_object *record = NULL;
-		enum err one = err != ERR_OK ? err :
-		    record_get(p, TABLE_KEYS, json_object_get_string(digest), DIGEST_LEN, &record);
+		enum err one = err != ERR_OK
+		    ? err
+		    : record_get(
+		          p, TABLE_KEYS, json_object_get_string(digest), DIGEST_LEN, &record);
 
 		if (one == ERR_OK)
 			json_object_array_add(list, record);

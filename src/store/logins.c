@@ -7,7 +7,7 @@
 #include "base/token.h"
 #include "store/entry.h"
 
-#define TOUCH_MS (5 * 60 * 1000LL)   /* "seen" is written at most this often */
+#define TOUCH_MS   (5 * 60 * 1000LL) /* "seen" is written at most this often */
 #define DIGEST_LEN 64
 
 static struct key user_key(const json_object *login, const char *digest)
@@ -24,7 +24,8 @@ enum err logins_index(struct pass *p, json_object *record, const char *digest, b
 {
 	struct key k = user_key(record, digest);
 
-	return add ? entry_put(p, TABLE_LOGINS_BY_USER, &k) : entry_delete(p, TABLE_LOGINS_BY_USER, &k);
+	return add ? entry_put(p, TABLE_LOGINS_BY_USER, &k)
+	           : entry_delete(p, TABLE_LOGINS_BY_USER, &k);
 }
 
 static enum err find_logins(struct pass *p, const char *user, struct found *ret)
@@ -46,8 +47,8 @@ static enum err end_login(struct pass *p, const char *digest)
 	return err == ERR_OK ? record_delete(p, TABLE_LOGINS, digest, DIGEST_LEN) : err;
 }
 
-enum err logins_add(struct pass *p, const char *user, const char *address, int64_t now_ms, int64_t max_per_user,
-    const char token[33])
+enum err logins_add(struct pass *p, const char *user, const char *address, int64_t now_ms,
+    int64_t max_per_user, const char token[33])
 {
 	CLEAN_JSON json_object *record = json_object_new_object();
 	struct found found = {.max = SIZE_MAX};
@@ -55,7 +56,8 @@ enum err logins_add(struct pass *p, const char *user, const char *address, int64
 	enum err err = find_logins(p, user, &found);
 
 	/* The oldest make room. */
-	for (size_t i = 0; err == ERR_OK && max_per_user > 0 && found.n - i >= (size_t)max_per_user; i++)
+	for (size_t i = 0; err == ERR_OK && max_per_user > 0 && found.n - i >= (size_t)max_per_user;
+	     i++)
 		err = end_login(p, found.texts[i]);
 	found_done(&found);
 	token_sha256_hex(token, strlen(token), digest);
@@ -84,8 +86,8 @@ enum err principal_of(struct pass *p, const char *user, struct principal *ret)
 	return ERR_OK;
 }
 
-enum err logins_get(struct pass *p, const char *token, int64_t now_ms, int64_t idle_s, int64_t max_s,
-    struct principal *ret, bool *ret_touch)
+enum err logins_get(struct pass *p, const char *token, int64_t now_ms, int64_t idle_s,
+    int64_t max_s, struct principal *ret, bool *ret_touch)
 {
 	CLEAN_JSON json_object *record = NULL;
 	struct principal who;

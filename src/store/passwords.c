@@ -1,4 +1,7 @@
-/* Names and passwords: what they may be, and the slow work of hashing them, at most two at once on the host. */
+/*
+ * Names and passwords: what they may be, and the slow work of hashing them, at most two at once on
+ * the host.
+ */
 #include "store/users.h"
 
 #include <crypt.h>
@@ -14,25 +17,27 @@
 #include "store/inside.h"
 
 #define NAME_CHARACTERS 64
-#define PASSWORD_MIN 10
-#define PASSWORD_MAX 1024
-#define SLOTS 2
-#define SLOT_WAIT_MS 2000
-#define SLOT_STEP_MS 20
+#define PASSWORD_MIN    10
+#define PASSWORD_MAX    1024
+#define SLOTS           2
+#define SLOT_WAIT_MS    2000
+#define SLOT_STEP_MS    20
 
 bool user_name_ok(const char *name)
 {
 	size_t len = strlen(name), n = 0;
 	CLEAN_FREE char *nfc = NULL;
 
-	if (len == 0 || len >= sizeof(((struct principal *)0)->name) || (nfc = text_nfc(name)) == NULL ||
-	    strcmp(nfc, name) != 0)
+	if (len == 0 || len >= sizeof(((struct principal *)0)->name) ||
+	    (nfc = text_nfc(name)) == NULL || strcmp(nfc, name) != 0)
 		return false;
 	for (size_t i = 0; i < len; n++) {
 		int32_t c;
 		size_t step = text_decode(name + i, len - i, &c);
 
-		if (step == 0 || !(text_is_letter(c) || text_is_digit(c) || c == '.' || c == '_' || c == '-' || c == '@'))
+		if (step == 0 ||
+		    !(text_is_letter(c) || text_is_digit(c) || c == '.' || c == '_' || c == '-' ||
+		        c == '@'))
 			return false;
 		i += step;
 	}
@@ -69,7 +74,8 @@ static int take_slot(const struct store *s)
 		return -1;
 	for (;;) {
 		for (off_t slot = 0; slot < SLOTS; slot++) {
-			struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1};
+			struct flock lock = {
+			    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1};
 
 			if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 				return fd;
@@ -128,8 +134,8 @@ enum err user_password_hash(struct store *s, const char *password, char **ret, s
 		return error_set(error, ERR_BAD_REQUEST, "a password that is no text");
 	slot = take_slot(s);
 	if (slot < 0)
-		return errno == EBUSY ? error_set(error, ERR_RATE, "both password slots are busy") :
-		                        error_errno(error, ERR_IO, "locks/passwords");
+		return errno == EBUSY ? error_set(error, ERR_RATE, "both password slots are busy")
+		                      : error_errno(error, ERR_IO, "locks/passwords");
 	hash = fresh_setting(setting) ? run_crypt(nfc, setting) : NULL;
 	if (hash == NULL)
 		return error_set(error, ERR_INTERNAL, "libcrypt cannot do yescrypt");
@@ -139,7 +145,8 @@ enum err user_password_hash(struct store *s, const char *password, char **ret, s
 
 enum err user_password_check(struct store *s, const char *hash, const char *password, bool *ret)
 {
-	__attribute__((cleanup(wipe))) char *nfc = strlen(password) <= PASSWORD_MAX ? text_nfc(password) : NULL;
+	__attribute__((cleanup(wipe))) char *nfc =
+	    strlen(password) <= PASSWORD_MAX ? text_nfc(password) : NULL;
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 	CLEAN_FREE char *got = NULL;
 	CLEAN_FD int slot = take_slot(s);

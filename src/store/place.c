@@ -26,19 +26,19 @@ const char *place_bad_filesystem(long type)
 		unsigned int magic;
 		const char *name;
 	} bad[] = {
-	    {0x6969, "NFS"},           /* NFS_SUPER_MAGIC */
-	    {0x517b, "SMB"},           /* SMB_SUPER_MAGIC */
-	    {0xfe534d42, "SMB"},       /* SMB2_SUPER_MAGIC */
-	    {0xff534d42, "SMB"},       /* CIFS_SUPER_MAGIC */
-	    {0x01021997, "9p"},        /* V9FS_MAGIC */
-	    {0x65735546, "FUSE"},      /* FUSE_SUPER_MAGIC; virtiofs has it too */
-	    {0x00c36400, "Ceph"},      /* CEPH_SUPER_MAGIC */
-	    {0x5346414f, "AFS"},       /* OPENAFS_FS_MAGIC */
-	    {0x6b414653, "AFS"},       /* AFS_FS_MAGIC */
-	    {0x73757245, "Coda"},      /* CODA_SUPER_MAGIC */
-	    {0x01161970, "GFS2"},      /* GFS2_MAGIC */
-	    {0x7461636f, "OCFS2"},     /* OCFS2_SUPER_MAGIC */
-	    {0x0bd00bd0, "Lustre"},    /* LUSTRE_SUPER_MAGIC */
+	    {0x6969, "NFS"},        /* NFS_SUPER_MAGIC */
+	    {0x517b, "SMB"},        /* SMB_SUPER_MAGIC */
+	    {0xfe534d42, "SMB"},    /* SMB2_SUPER_MAGIC */
+	    {0xff534d42, "SMB"},    /* CIFS_SUPER_MAGIC */
+	    {0x01021997, "9p"},     /* V9FS_MAGIC */
+	    {0x65735546, "FUSE"},   /* FUSE_SUPER_MAGIC; virtiofs has it too */
+	    {0x00c36400, "Ceph"},   /* CEPH_SUPER_MAGIC */
+	    {0x5346414f, "AFS"},    /* OPENAFS_FS_MAGIC */
+	    {0x6b414653, "AFS"},    /* AFS_FS_MAGIC */
+	    {0x73757245, "Coda"},   /* CODA_SUPER_MAGIC */
+	    {0x01161970, "GFS2"},   /* GFS2_MAGIC */
+	    {0x7461636f, "OCFS2"},  /* OCFS2_SUPER_MAGIC */
+	    {0x0bd00bd0, "Lustre"}, /* LUSTRE_SUPER_MAGIC */
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -58,12 +58,17 @@ static enum err check_filesystem(const char *path, const char *what, struct erro
 	bad = place_bad_filesystem((long)fs.f_type);
 	if (bad != NULL)
 		return error_set(error, ERR_STORE,
-		    "%s %s is on %s: it must be on a disk of this host (set data_dir to one, such as "
-		    "a 0700 directory in /var/tmp)", what, path, bad);
+		    "%s %s is on %s: it must be on a disk of this host (set data_dir to one, such "
+		    "as "
+		    "a 0700 directory in /var/tmp)",
+		    what, path, bad);
 	return ERR_OK;
 }
 
-/* Root reads and writes everything: refuse, unless that power was dropped or the administrator insists. */
+/*
+ * Root reads and writes everything: refuse, unless that power was dropped or the administrator
+ * insists.
+ */
 static enum err check_root(const struct config *config, struct error *error)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -71,9 +76,11 @@ static enum err check_root(const struct config *config, struct error *error)
 
 	if (geteuid() != 0 || config->allow_root)
 		return ERR_OK;
-	if (syscall(SYS_capget, &head, data) == 0 && (data[0].effective & (1U << CAP_DAC_OVERRIDE)) == 0)
+	if (syscall(SYS_capget, &head, data) == 0 &&
+	    (data[0].effective & (1U << CAP_DAC_OVERRIDE)) == 0)
 		return ERR_OK;
-	return error_set(error, ERR_STORE, "the store is not opened as root: run as the user who owns data_dir");
+	return error_set(
+	    error, ERR_STORE, "the store is not opened as root: run as the user who owns data_dir");
 }
 
 /* Is PATH the directory UNDER or inside it? */
@@ -106,7 +113,8 @@ static enum err check_directory(const struct place *place, int dir, struct error
 	return check_filesystem(place->data_dir, "data_dir", error);
 }
 
-enum err place_open(const struct config *config, struct place *ret, int *ret_dir, struct error *error)
+enum err place_open(
+    const struct config *config, struct place *ret, int *ret_dir, struct error *error)
 {
 	struct place place = {0};
 	bool changed;
@@ -158,12 +166,12 @@ static bool is_ours(const char *path)
 	struct stat st;
 
 	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
-	       (st.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+	    (st.st_mode & (S_IRWXG | S_IRWXO)) == 0;
 }
 
 /*
- * /dev/shm/slipway-<uid>-<hash>, or NULL when it cannot serve.  The free space is asked only before the directory
- * is made: afterwards all processes must come to the same answer.  Caller frees.
+ * /dev/shm/slipway-<uid>-<hash>, or NULL when it cannot serve.  The free space is asked only before
+ * the directory is made: afterwards all processes must come to the same answer.  Caller frees.
  */
 static char *shm_regions(const char *data_dir)
 {
@@ -182,7 +190,8 @@ static char *shm_regions(const char *data_dir)
 		if (mkdir(path, 0700) != 0 && errno != EEXIST)
 			return NULL;
 		if (!is_ours(path)) {
-			log_line(LOG_LEVEL_WARN, NULL, "store: %s is not ours, regions go to the data directory", path);
+			log_line(LOG_LEVEL_WARN, NULL,
+			    "store: %s is not ours, regions go to the data directory", path);
 			return NULL;
 		}
 	}
@@ -191,7 +200,8 @@ static char *shm_regions(const char *data_dir)
 	return ret;
 }
 
-enum err place_regions(struct place *place, const struct config *config, bool *ret_changed, struct error *error)
+enum err place_regions(
+    struct place *place, const struct config *config, bool *ret_changed, struct error *error)
 {
 	const char *wish = config->store_regions;
 	CLEAN_FREE char *path = NULL;
@@ -210,7 +220,8 @@ enum err place_regions(struct place *place, const struct config *config, bool *r
 			return err;
 	}
 	if (!is_ours(path))
-		return error_set(error, ERR_STORE, "store.regions %s is not a directory of ours with mode 0700", path);
+		return error_set(error, ERR_STORE,
+		    "store.regions %s is not a directory of ours with mode 0700", path);
 	if (statfs(path, &fs) != 0)
 		return error_errno(error, ERR_STORE, "store.regions %s", path);
 	if (place_bad_filesystem((long)fs.f_type) != NULL)
@@ -234,7 +245,8 @@ enum err place_no_db_config(const struct place *place, struct error *error)
 		return error_set(error, ERR_STORE, "store.regions: path too long");
 	/* lstat: a dangling link counts too. */
 	if (lstat(path, &st) == 0)
-		return error_set(error, ERR_STORE, "%s exists: it would override the store's settings; remove it", path);
+		return error_set(error, ERR_STORE,
+		    "%s exists: it would override the store's settings; remove it", path);
 	if (errno != ENOENT)
 		return error_errno(error, ERR_STORE, "%s", path);
 	return ERR_OK;

@@ -1,6 +1,6 @@
 /*
- * Where the store may live: the data directory, the place of the regions, and the tests both must pass.
- * Private to store/.  Source: contracts/store.md 3, 11.
+ * Where the store may live: the data directory, the place of the regions, and the tests both must
+ * pass. Private to store/.  Source: contracts/store.md 3, 11.
  */
 #ifndef SLIPWAY_STORE_PLACE_H
 #define SLIPWAY_STORE_PLACE_H
@@ -8,9 +8,9 @@
 #include "base/config.h"
 
 struct place {
-	char *data_dir;         /* owned: real path */
-	char *regions;          /* owned: the environment home */
-	bool region_init;       /* regions are on a disk: fill them when made, lest a full disk ends in SIGBUS */
+	char *data_dir;   /* owned: real path */
+	char *regions;    /* owned: the environment home */
+	bool region_init; /* on a disk: fill them when made, lest ENOSPC ends in SIGBUS */
 };
 
 /*
@@ -31,12 +31,15 @@ enum err place_regions(struct place *, const struct config *, bool *ret_changed,
 enum err place_no_db_config(const struct place *, struct error *);
 
 /*
- * Locks and shared memory work between processes here?  The result is remembered in <data_dir>/selftest for
- * this boot and these file systems, so that a CGI start stays cheap.
+ * Locks and shared memory work between processes here?  The result is remembered in
+ * <data_dir>/selftest for this boot and these file systems, so that a CGI start stays cheap.
  */
 enum err place_selftest(const struct place *, int dir, struct error *);
 
-/* Is this type of file system (statfs) one that several hosts share or that emulates locks?  Its name or NULL. */
+/*
+ * Is this type of file system (statfs) one that several hosts share or that emulates locks?  Its
+ * name or NULL.
+ */
 const char *place_bad_filesystem(long type);
 
 #endif

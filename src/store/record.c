@@ -58,11 +58,13 @@ static enum err table_of(struct pass *p, enum table table, size_t key_len, DB **
 	enum env_access access = ENV_WRITE;
 
 	if (p->worst != ENV_FINE)
-		return p->bad;       /* no further call after a failed one */
+		return p->bad; /* no further call after a failed one */
 	if (key_len > STORE_KEY_MAX)
-		return error_set(p->error, ERR_BAD_REQUEST, "table %s: key of %zu bytes", table_name(table), key_len);
+		return error_set(p->error, ERR_BAD_REQUEST, "table %s: key of %zu bytes",
+		    table_name(table), key_len);
 	if (p->env->broken[table])
-		return error_set(p->error, ERR_STORE, "table %s is damaged, restore needed", table_name(table));
+		return error_set(
+		    p->error, ERR_STORE, "table %s is damaged, restore needed", table_name(table));
 	if (p->kind == PASS_READ && !(p->store != NULL && p->store->keep))
 		access = ENV_READ;
 	return pass_took(p, env_table(p->env, table, access, ret), table_name(table));
@@ -85,15 +87,16 @@ static DBT dbt(const void *data, size_t len)
 	return d;
 }
 
-static enum err put(struct pass *p, enum table table, const void *key, size_t key_len, const void *value,
-    size_t len, u_int32_t flags)
+static enum err put(struct pass *p, enum table table, const void *key, size_t key_len,
+    const void *value, size_t len, u_int32_t flags)
 {
 	DBT k = dbt(key, key_len), v = dbt(value, len);
 	DB *db;
 	enum err err = writable(p);
 
 	if (err == ERR_OK && len > STORE_VALUE_MAX)
-		err = error_set(p->error, ERR_TOO_LARGE, "table %s: value of %zu bytes", table_name(table), len);
+		err = error_set(p->error, ERR_TOO_LARGE, "table %s: value of %zu bytes",
+		    table_name(table), len);
 	if (err == ERR_OK)
 		err = table_of(p, table, key_len, &db);
 	if (err != ERR_OK)
@@ -129,14 +132,18 @@ static enum err erase(struct pass *p, enum table table, const void *key, size_t 
 
 /* ---- records */
 
-enum err record_parse(struct pass *p, enum table table, const void *value, size_t len, json_object **ret)
+enum err record_parse(
+    struct pass *p, enum table table, const void *value, size_t len, json_object **ret)
 {
-	static const struct json_limits limits = {.bytes = STORE_VALUE_MAX, .depth = 64, .keys = 100000};
+	static const struct json_limits limits = {
+	    .bytes = STORE_VALUE_MAX, .depth = 64, .keys = 100000};
 	json_object *o = NULL;
 
-	if (json_read(value, len, &limits, &o) != ERR_OK || !json_object_is_type(o, json_type_object)) {
+	if (json_read(value, len, &limits, &o) != ERR_OK ||
+	    !json_object_is_type(o, json_type_object)) {
 		json_object_put(o);
-		return error_set(p->error, ERR_STORE, "table %s: a damaged record", table_name(table));
+		return error_set(
+		    p->error, ERR_STORE, "table %s: a damaged record", table_name(table));
 	}
 	if (json_int(o, "v", 0) > RECORD_VERSION) {
 		json_object_put(o);
@@ -147,7 +154,8 @@ enum err record_parse(struct pass *p, enum table table, const void *value, size_
 	return ERR_OK;
 }
 
-enum err record_get(struct pass *p, enum table table, const void *key, size_t key_len, json_object **ret)
+enum err record_get(
+    struct pass *p, enum table table, const void *key, size_t key_len, json_object **ret)
 {
 	DBT value;
 	enum err err = get(p, table, key, key_len, &value);
@@ -168,7 +176,8 @@ static enum err write_record(struct pass *p, enum table table, const void *key, 
 	return put(p, table, key, key_len, text, len, flags);
 }
 
-enum err record_put(struct pass *p, enum table table, const void *key, size_t key_len, json_object *value)
+enum err record_put(
+    struct pass *p, enum table table, const void *key, size_t key_len, json_object *value)
 {
 	json_object *old = NULL;
 	enum err err = record_get(p, table, key, key_len, &old);
@@ -180,12 +189,14 @@ enum err record_put(struct pass *p, enum table table, const void *key, size_t ke
 	return write_record(p, table, key, key_len, value, 0);
 }
 
-enum err record_replace(struct pass *p, enum table table, const void *key, size_t key_len, json_object *value)
+enum err record_replace(
+    struct pass *p, enum table table, const void *key, size_t key_len, json_object *value)
 {
 	return write_record(p, table, key, key_len, value, 0);
 }
 
-enum err record_insert(struct pass *p, enum table table, const void *key, size_t key_len, json_object *value)
+enum err record_insert(
+    struct pass *p, enum table table, const void *key, size_t key_len, json_object *value)
 {
 	return write_record(p, table, key, key_len, value, DB_NOOVERWRITE);
 }
@@ -203,14 +214,14 @@ enum err record_delete(struct pass *p, enum table table, const void *key, size_t
 
 /* ---- index entries */
 
-enum err index_put(struct pass *p, enum table table, const void *key, size_t key_len, const void *value,
-    size_t len)
+enum err index_put(struct pass *p, enum table table, const void *key, size_t key_len,
+    const void *value, size_t len)
 {
 	return put(p, table, key, key_len, value, len, 0);
 }
 
-enum err index_get(struct pass *p, enum table table, const void *key, size_t key_len, void *value, size_t size,
-    size_t *ret_len)
+enum err index_get(struct pass *p, enum table table, const void *key, size_t key_len, void *value,
+    size_t size, size_t *ret_len)
 {
 	DBT v;
 	enum err err = get(p, table, key, key_len, &v);
@@ -218,7 +229,8 @@ enum err index_get(struct pass *p, enum table table, const void *key, size_t key
 	if (err != ERR_OK)
 		return err;
 	if (v.size > size)
-		return error_set(p->error, ERR_STORE, "table %s: an entry of %u bytes", table_name(table), v.size);
+		return error_set(p->error, ERR_STORE, "table %s: an entry of %u bytes",
+		    table_name(table), v.size);
 	memcpy(value, v.data, v.size);
 	*ret_len = v.size;
 	return ERR_OK;
@@ -231,8 +243,8 @@ enum err index_delete(struct pass *p, enum table table, const void *key, size_t 
 
 /* ---- walking */
 
-enum err record_walk(struct pass *p, enum table table, const void *from, size_t from_len, const void *prefix,
-    size_t prefix_len, size_t max, walk_fn *fn, void *arg)
+enum err record_walk(struct pass *p, enum table table, const void *from, size_t from_len,
+    const void *prefix, size_t prefix_len, size_t max, walk_fn *fn, void *arg)
 {
 	DBT key = dbt(from, from_len), value = {0};
 	u_int32_t move = from_len > 0 ? DB_SET_RANGE : DB_FIRST;
@@ -276,7 +288,8 @@ static enum err counter_read(struct pass *p, const char *name, int64_t *ret)
 	if (len != sizeof(value) || value[0] != TABLE_COUNTERS)
 		return error_set(p->error, ERR_STORE, "counter %s is damaged", name);
 	if (value[3] > RECORD_VERSION)
-		return error_set(p->error, ERR_STORE, "counter %s: store is newer than this program", name);
+		return error_set(
+		    p->error, ERR_STORE, "counter %s: store is newer than this program", name);
 	*ret = (int64_t)key_to_u64(value + 4);
 	return ERR_OK;
 }

@@ -8,10 +8,10 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define BALLAST "ballast"
-#define BALLAST_NEW "ballast.new"
+#define BALLAST           "ballast"
+#define BALLAST_NEW       "ballast.new"
 #define RECOVERY_MIN_FREE (16 * MIB)
-#define SMALL_INODES 100000     /* below so many inodes 1 % of them is the reserve */
+#define SMALL_INODES      100000 /* below so many inodes 1 % of them is the reserve */
 
 bool room_has_ballast(const struct store *store)
 {
@@ -34,17 +34,20 @@ enum err room_check(const struct store *store, enum pass_kind kind, struct error
 	    min_inodes > space.inodes_total / 100)
 		min_inodes = space.inodes_total / 100;
 	/*
-	 * Bytes promised to unfinished uploads are not subtracted here: those written already would count twice and
-	 * stop the very commit that completes an upload.  The engine reserves them when it admits one.
+	 * Bytes promised to unfinished uploads are not subtracted here: those written already would
+	 * count twice and stop the very commit that completes an upload.  The engine reserves them
+	 * when it admits one.
 	 */
 	if (space.bytes < config->upload_min_free)
-		return error_set(error, ERR_NO_SPACE, "data_dir: %lld bytes free, upload.min_free is %lld",
-		    (long long)space.bytes, (long long)config->upload_min_free);
+		return error_set(error, ERR_NO_SPACE,
+		    "data_dir: %lld bytes free, upload.min_free is %lld", (long long)space.bytes,
+		    (long long)config->upload_min_free);
 	if (space.inodes < min_inodes)
 		return error_set(error, ERR_NO_SPACE, "data_dir: %lld inodes free, %lld are kept",
 		    (long long)space.inodes, (long long)min_inodes);
 	if (!room_has_ballast(store))
-		return error_set(error, ERR_NO_SPACE, "data_dir: the ballast was given up, only deletions may write");
+		return error_set(error, ERR_NO_SPACE,
+		    "data_dir: the ballast was given up, only deletions may write");
 	return ERR_OK;
 }
 
@@ -59,7 +62,10 @@ enum err room_for_recovery(const struct store *store, struct error *error)
 	struct fs_space space;
 	enum err err = fs_space(store->dir, &space, error);
 
-	/* A smaller ballast, once given up, must be enough: else nothing would ever recover on a full disk. */
+	/*
+	 * A smaller ballast, once given up, must be enough: else nothing would ever recover on a
+	 * full disk.
+	 */
 	if (ballast > 0 && ballast < want)
 		want = ballast;
 	if (err != ERR_OK || space.bytes >= want)
@@ -76,7 +82,8 @@ void room_make_ballast(const struct store *store)
 	struct fs_space space;
 	CLEAN_FD int fd = -1;
 
-	if (room_has_ballast(store) || fs_space(store->dir, &space, NULL) != ERR_OK || space.bytes < 2 * size)
+	if (room_has_ballast(store) || fs_space(store->dir, &space, NULL) != ERR_OK ||
+	    space.bytes < 2 * size)
 		return;
 	/* One at a time; what a killed maker left is used by the next. */
 	fd = openat(store->dir, BALLAST_NEW, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -106,7 +106,8 @@ static enum err run(const struct place *place, struct error *error)
 	void *map;
 
 	if (lock_fd < 0 || map_fd < 0 || ftruncate(map_fd, 4096) != 0)
-		return error_errno(error, ERR_STORE, "self-test: no file in data_dir or store.regions");
+		return error_errno(
+		    error, ERR_STORE, "self-test: no file in data_dir or store.regions");
 	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
 	if (map == MAP_FAILED)
 		return error_errno(error, ERR_STORE, "self-test: store.regions cannot be mapped");
@@ -121,7 +122,10 @@ static enum err run(const struct place *place, struct error *error)
 	return ERR_OK;
 }
 
-/* What the remembered result holds for: another boot, device or place needs another test.  Caller frees. */
+/*
+ * What the remembered result holds for: another boot, device or place needs another test.  Caller
+ * frees.
+ */
 static char *marker_text(const struct place *place)
 {
 	CLEAN_FREE char *boot = NULL;
@@ -140,7 +144,8 @@ enum err place_selftest(const struct place *place, int dir, struct error *error)
 	CLEAN_FREE char *have = NULL;
 	enum err err;
 
-	if (fs_read_file(dir, "selftest", PATH_MAX, &have, NULL, NULL) == ERR_OK && strcmp(have, want) == 0)
+	if (fs_read_file(dir, "selftest", PATH_MAX, &have, NULL, NULL) == ERR_OK &&
+	    strcmp(have, want) == 0)
 		return ERR_OK;
 	err = run(place, error);
 	/* Not remembering it is no failure: a full disk may still be read from. */

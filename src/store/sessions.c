@@ -1,6 +1,6 @@
 /*
- * Sessions and their indexes.  Beside the keys record.h names, two tables hold further spaces, whose first byte no
- * owner and no state begins with:
+ * Sessions and their indexes.  Beside the keys record.h names, two tables hold further spaces,
+ * whose first byte no owner and no state begins with:
  *   sessions_by_owner   owner NUL ~id       newest first of one owner
  *                       0x01 owner NUL id   those in READY, PENDING, WAITING, RUNNING
  *                       0x02 ~id            newest first of everybody
@@ -19,21 +19,21 @@
 #include "base/mem.h"
 #include "store/entry.h"
 
-#define NONCE_MS (24 * 3600 * 1000LL)
+#define NONCE_MS     (24 * 3600 * 1000LL)
 #define LOCK_STEP_MS 20
 
-#define SPACE_OPEN 1
-#define SPACE_ALL 2
+#define SPACE_OPEN    1
+#define SPACE_ALL     2
 #define SPACE_EXPIRES 1
-#define SPACE_GONE 2           /* sweep.c knows it */
+#define SPACE_GONE    2 /* sweep.c knows it */
 
 /* What the indexes are made of. */
 struct facts {
 	uint64_t id;
-	const char *owner;         /* borrowed from the record */
+	const char *owner; /* borrowed from the record */
 	const char *state;
 	int64_t changed;
-	int64_t expires;           /* 0 = does not */
+	int64_t expires; /* 0 = does not */
 	bool open;
 };
 
@@ -48,9 +48,11 @@ static struct facts facts_of(const json_object *record)
 	};
 	bool ready = strcmp(f.state, "READY") == 0, waiting = strcmp(f.state, "WAITING") == 0;
 
-	f.open = ready || waiting || strcmp(f.state, "PENDING") == 0 || strcmp(f.state, "RUNNING") == 0;
+	f.open =
+	    ready || waiting || strcmp(f.state, "PENDING") == 0 || strcmp(f.state, "RUNNING") == 0;
 	/* The states that wizard.md 14.3 lets expire. */
-	if (!ready && !waiting && strcmp(f.state, "INVALID") != 0 && strcmp(f.state, "INCOMPLETE") != 0)
+	if (!ready && !waiting && strcmp(f.state, "INVALID") != 0 &&
+	    strcmp(f.state, "INCOMPLETE") != 0)
 		f.expires = 0;
 	if (f.expires < 0)
 		f.expires = 0;
@@ -120,18 +122,23 @@ static enum err count_by(struct pass *p, const char *owner, int64_t by)
 	return err == ERR_OK ? entry_count(p, own, by) : err;
 }
 
-/* Put (or remove) the index entries of F; WAS, if any, is what they were: unchanged ones stay untouched. */
+/*
+ * Put (or remove) the index entries of F; WAS, if any, is what they were: unchanged ones stay
+ * untouched.
+ */
 static enum err index_session(struct pass *p, const struct facts *f, const struct facts *was)
 {
 	const struct key none = {0};
 	const struct index_pair pairs[] = {
-	    {TABLE_SESSIONS_BY_OWNER, f ? owner_key(f) : none, was ? owner_key(was) : none, NULL, NULL},
+	    {TABLE_SESSIONS_BY_OWNER, f ? owner_key(f) : none, was ? owner_key(was) : none, NULL,
+	        NULL},
 	    {TABLE_SESSIONS_BY_OWNER, f ? all_key(f) : none, was ? all_key(was) : none, NULL, NULL},
 	    {TABLE_SESSIONS_BY_OWNER, f && f->open ? open_key(f) : none,
-	     was && was->open ? open_key(was) : none, NULL, NULL},
-	    {TABLE_SESSIONS_BY_STATE, f ? state_key(f) : none, was ? state_key(was) : none, NULL, NULL},
+	        was && was->open ? open_key(was) : none, NULL, NULL},
+	    {TABLE_SESSIONS_BY_STATE, f ? state_key(f) : none, was ? state_key(was) : none, NULL,
+	        NULL},
 	    {TABLE_SESSIONS_BY_STATE, f && f->expires > 0 ? expires_key(f) : none,
-	     was && was->expires > 0 ? expires_key(was) : none, NULL, NULL},
+	        was && was->expires > 0 ? expires_key(was) : none, NULL, NULL},
 	};
 	enum err err = entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0]));
 
@@ -156,7 +163,8 @@ static enum err index_tombstone(struct pass *p, const json_object *stone, bool a
 	key_byte(&k, SPACE_GONE);
 	key_number(&k, (uint64_t)json_int(stone, "gone", 0));
 	key_number(&k, (uint64_t)json_int(stone, "id", 0));
-	return add ? entry_put(p, TABLE_SESSIONS_BY_STATE, &k) : entry_delete(p, TABLE_SESSIONS_BY_STATE, &k);
+	return add ? entry_put(p, TABLE_SESSIONS_BY_STATE, &k)
+	           : entry_delete(p, TABLE_SESSIONS_BY_STATE, &k);
 }
 
 enum err sessions_index(struct pass *p, json_object *record, bool add)
@@ -322,8 +330,8 @@ enum err sessions_delete(struct pass *p, int64_t id, bool tombstone)
 
 /* ---- lists */
 
-enum err sessions_list(struct pass *p, const char *owner, size_t skip, size_t max, json_object **ret,
-    size_t *ret_total)
+enum err sessions_list(struct pass *p, const char *owner, size_t skip, size_t max,
+    json_object **ret, size_t *ret_total)
 {
 	CLEAN_FREE char *name = count_name(owner);
 	struct found found = {.skip = skip, .max = max};
@@ -346,7 +354,7 @@ enum err sessions_list(struct pass *p, const char *owner, size_t skip, size_t ma
 		if (err == ERR_OK)
 			json_object_array_add(list, record);
 		else if (err == ERR_NOT_FOUND)
-			err = ERR_OK;      /* an index entry too many: `check --repair` removes it */
+			err = ERR_OK; /* an index entry too many: `check --repair` removes it */
 	}
 	found_done(&found);
 	if (err != ERR_OK) {
@@ -383,7 +391,10 @@ enum err session_lock(struct store *s, int64_t id, int wait_ms, struct session_l
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = id, .l_len = 1};
 	int64_t until = clock_mono_ms() + wait_ms;
-	/* A descriptor of its own, because an open-file-description lock belongs to that and threads share the rest. */
+	/*
+	 * A descriptor of its own, because an open-file-description lock belongs to that and
+	 * threads share the rest.
+	 */
 	int fd = openat(s->dir, "locks/sessions", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	ret->fd = -1;

@@ -1,6 +1,5 @@
 #include "store/inside.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,13 +8,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #define CHECKPOINT_KIB 1024
 #define CHECKPOINT_MIN 5
-#define CLOSE_WAIT_MS 2000      /* what the last pass may wait: a server kills soon after SIGTERM */
+#define CLOSE_WAIT_MS  2000 /* what the last pass may wait: a server kills soon after SIGTERM */
 
 /* ---- open and close */
 
@@ -25,7 +23,8 @@ static enum err check_library(struct error *error)
 
 	(void)db_version(&major, &minor, &patch);
 	if (major != DB_VERSION_MAJOR || minor != DB_VERSION_MINOR)
-		return error_set(error, ERR_STORE, "Berkeley DB %d.%d is loaded, compiled with %d.%d", major, minor,
+		return error_set(error, ERR_STORE,
+		    "Berkeley DB %d.%d is loaded, compiled with %d.%d", major, minor,
 		    DB_VERSION_MAJOR, DB_VERSION_MINOR);
 	return ERR_OK;
 }
@@ -44,7 +43,8 @@ static enum err open_files(struct store *s, struct error *error)
 	if (err != ERR_OK)
 		return err;
 	room_make_ballast(s);
-	return gate_init(&s->gate, s->dir, (int)config->store_wait_ms, (int)config->store_hold_s, error);
+	return gate_init(
+	    &s->gate, s->dir, (int)config->store_wait_ms, (int)config->store_hold_s, error);
 }
 
 enum err store_open(const struct config *config, bool keep, struct store **ret, struct error *error)
@@ -91,10 +91,12 @@ void store_close(struct store *s)
 		return;
 	if (s->gate.wait_ms > CLOSE_WAIT_MS)
 		s->gate.wait_ms = CLOSE_WAIT_MS;
-	/* When the gate cannot be had the handle is left to the end of the process: nothing is lost by that. */
+	/* When the gate cannot be had the handle is left to the end of the process: nothing is lost
+	 * by that. */
 	if (s->env.dbenv != NULL && gate_enter(&s->gate, true, NULL) == ERR_OK) {
-		if (gate_judge(&s->gate, s->place.regions, true) == GATE_CLEAN && !s->gate.replaced &&
-		    s->env.epoch == s->gate.header.epoch && gate_mark(&s->gate, NULL) == ERR_OK)
+		if (gate_judge(&s->gate, s->place.regions, true) == GATE_CLEAN &&
+		    !s->gate.replaced && s->env.epoch == s->gate.header.epoch &&
+		    gate_mark(&s->gate, NULL) == ERR_OK)
 			clean = env_close(&s->env) == 0;
 		else
 			drop(s);
@@ -119,14 +121,16 @@ void store_stop(void)
 
 /* ---- the environment at the beginning of a pass */
 
-/* Another process recovered at another place, with nothing broken: two private /tmp or /dev/shm, say. */
+/* Another process recovered at another place, with nothing broken: two private /tmp or /dev/shm,
+ * say. */
 static void tell_if_regions_differ(struct store *s, const struct gate_header *h)
 {
 	if (s->told_differ || s->env.dbenv == NULL || !gate_header_ok(h) || h->dirty != 0 ||
 	    h->epoch <= s->env.epoch || access(s->place.regions, F_OK) != 0)
 		return;
 	s->told_differ = true;
-	log_line(LOG_LEVEL_WARN, NULL, "store: regions differ between processes (here %s)", s->place.regions);
+	log_line(LOG_LEVEL_WARN, NULL, "store: regions differ between processes (here %s)",
+	    s->place.regions);
 }
 
 static enum err recover(struct store *s, struct error *error)
@@ -166,8 +170,8 @@ static enum err recover(struct store *s, struct error *error)
 }
 
 /*
- * Get a handle of the present epoch, with dirty = 1.  *RET_CLEAN: on error the environment is fine all the same
- * (or was not touched).  *RET_AGAIN: a join failed; the next attempt recovers.
+ * Get a handle of the present epoch, with dirty = 1.  *RET_CLEAN: on error the environment is fine
+ * all the same (or was not touched).  *RET_AGAIN: a join failed; the next attempt recovers.
  */
 static enum err make_ready(struct store *s, bool *ret_clean, bool *ret_again, struct error *error)
 {
@@ -226,7 +230,8 @@ bool store_backup_runs(const struct store *s)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	return s->backing_up || (fcntl(s->backup_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK);
+	return s->backing_up ||
+	    (fcntl(s->backup_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK);
 }
 
 /* What a failed call of Berkeley DB means for the whole process. */
@@ -241,18 +246,17 @@ static void take_consequences(struct store *s, int number)
 static u_int32_t txn_flags(const struct store *s, enum pass_kind kind)
 {
 	switch (kind) {
-	case PASS_READ:
-		return DB_TXN_NOWAIT;
-	case PASS_WRITE_NOSYNC:
-		return DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC;
+	case PASS_READ: return DB_TXN_NOWAIT;
+	case PASS_WRITE_NOSYNC: return DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC;
 	case PASS_SYNC:
-	case PASS_DELETE:
-		break;
+	case PASS_DELETE: break;
 	}
-	return DB_TXN_NOWAIT | (s->config->upload_sync == UPLOAD_SYNC_NONE ? DB_TXN_WRITE_NOSYNC : DB_TXN_SYNC);
+	return DB_TXN_NOWAIT |
+	    (s->config->upload_sync == UPLOAD_SYNC_NONE ? DB_TXN_WRITE_NOSYNC : DB_TXN_SYNC);
 }
 
-/* *RET_CLEAN: the environment is good.  *RET_AGAIN: aborted for a lock conflict, worth another try. */
+/* *RET_CLEAN: the environment is good.  *RET_AGAIN: aborted for a lock conflict, worth another try.
+ */
 static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean, bool *ret_again)
 {
 	struct store *s = p->store;
@@ -268,7 +272,7 @@ static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean,
 	err = fn(p, arg);
 	gate_step();
 	if (p->worst == ENV_FATAL)
-		return p->bad;       /* abort nothing: the handle is dropped */
+		return p->bad; /* abort nothing: the handle is dropped */
 	if (p->worst == ENV_CONFLICT || err != ERR_OK) {
 		*ret_again = p->worst == ENV_CONFLICT;
 		*ret_clean = p->txn->abort(p->txn) == 0;
@@ -277,7 +281,8 @@ static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean,
 	rc = p->txn->commit(p->txn, 0);
 	gate_step();
 	if (rc != 0) {
-		/* It may be on disk or not: the caller repeats, and nonces, rev and keys make that harmless. */
+		/* It may be on disk or not: the caller repeats, and nonces, rev and keys make that
+		 * harmless. */
 		err = pass_took(p, rc, "commit, outcome unknown");
 		return err == ERR_NO_SPACE ? err : ERR_BUSY;
 	}
@@ -340,7 +345,8 @@ enum err store_pass(struct store *s, enum pass_kind kind, const char *name, pass
 		err = pass_once(s, kind, fn, arg, false, &again, &held_ms, &inner);
 	}
 	if (err != ERR_OK && inner.text[0] != '\0')
-		(void)error_set(error, err, "pass %s: %s (held %lld ms)", name, inner.text, (long long)held_ms);
+		(void)error_set(
+		    error, err, "pass %s: %s (held %lld ms)", name, inner.text, (long long)held_ms);
 	return err;
 }
 
@@ -348,7 +354,8 @@ enum err pass_on_copy(struct env *env, pass_fn *fn, void *arg, struct error *err
 {
 	struct pass pass = {.env = env, .kind = PASS_WRITE_NOSYNC, .error = error};
 	enum err err;
-	int rc = env->dbenv->txn_begin(env->dbenv, NULL, &pass.txn, DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC);
+	int rc =
+	    env->dbenv->txn_begin(env->dbenv, NULL, &pass.txn, DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC);
 
 	if (rc != 0)
 		return pass_took(&pass, rc, "begin");
@@ -360,8 +367,8 @@ enum err pass_on_copy(struct env *env, pass_fn *fn, void *arg, struct error *err
 	return pass_took(&pass, pass.txn->commit(pass.txn, 0), "commit");
 }
 
-enum err store_alone(struct gate *gate, const struct env *env, enum err (*fn)(void *arg, struct error *),
-    void *arg, struct error *error)
+enum err store_alone(struct gate *gate, const struct env *env,
+    enum err (*fn)(void *arg, struct error *), void *arg, struct error *error)
 {
 	enum err err = gate_enter(gate, false, error);
 
@@ -377,57 +384,4 @@ enum err store_alone(struct gate *gate, const struct env *env, enum err (*fn)(vo
 	/* Dirty stays 1 whatever happened: the next pass of anybody recovers what is there then. */
 	(void)gate_leave(gate, false);
 	return err;
-}
-
-/* ---- what is going on */
-
-static int64_t folder_bytes(int dir, const char *path, json_object *sizes)
-{
-	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *entry;
-	int64_t sum = 0;
-
-	if (d == NULL) {
-		if (fd >= 0)
-			(void)close(fd);
-		return 0;
-	}
-	while ((entry = readdir(d)) != NULL) {
-		struct stat st;
-
-		if (entry->d_name[0] == '.' || fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-		    !S_ISREG(st.st_mode))
-			continue;
-		sum += st.st_size;
-		if (sizes != NULL)
-			json_set_int(sizes, entry->d_name, st.st_size);
-	}
-	(void)closedir(d);
-	return sum;
-}
-
-json_object *store_stat(const struct store *s)
-{
-	json_object *o = json_object_new_object();
-	json_object *tables = json_object_new_object();
-	struct gate_header header;
-	int64_t since_ms;
-	pid_t pid;
-	bool ok = gate_peek(&s->gate, &header, &pid, &since_ms);
-
-	json_set_bool(o, "header_ok", ok);
-	json_set_int(o, "epoch", ok ? (int64_t)header.epoch : 0);
-	json_set_bool(o, "dirty", ok && header.dirty != 0);
-	json_set_int(o, "inside_pid", pid);
-	json_set_int(o, "inside_ms", pid != 0 ? clock_now_ms() - since_ms : 0);
-	json_set_int(o, "passes", (int64_t)atomic_load(&s->n_passes));
-	json_set_int(o, "recoveries", (int64_t)atomic_load(&s->n_recoveries));
-	json_set_int(o, "drops", s->n_drops);
-	json_set_bool(o, "worn_out", store_worn_out(s));
-	json_set_str(o, "regions", s->place.regions);
-	json_set_bool(o, "ballast", room_has_ballast(s));
-	json_set_int(o, "log_bytes", folder_bytes(s->dir, "db/log", NULL));
-	json_set_int(o, "table_bytes", folder_bytes(s->dir, "db/data", tables));
-	return json_set(o, "tables", tables);
 }

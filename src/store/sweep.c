@@ -1,4 +1,7 @@
-/* What worker and gc do from time to time: old entries out, a checkpoint, the ballast.  In batches, a pass each. */
+/*
+ * What worker and gc do from time to time: old entries out, a checkpoint, the ballast.  In batches,
+ * a pass each.
+ */
 #include "store/maintain.h"
 
 #include <string.h>
@@ -8,10 +11,10 @@
 #include "store/sessions.h"
 #include "store/tables.h"
 
-#define DAY_MS (24 * 3600 * 1000LL)
+#define DAY_MS       (24 * 3600 * 1000LL)
 #define TOMBSTONE_MS (30 * DAY_MS)
-#define NONCE_MS DAY_MS
-#define SPACE_GONE 2           /* of sessions_by_state, see sessions.c */
+#define NONCE_MS     DAY_MS
+#define SPACE_GONE   2 /* of sessions_by_state, see sessions.c */
 
 /* ---- tables without an index by age: look at everything, some at a time */
 
@@ -24,9 +27,9 @@ struct pruning {
 	int64_t now_ms;
 	/* the state of the walk */
 	struct pass *pass;
-	struct key next;           /* first key of the next batch */
-	struct key *doomed;        /* owned: STORE_BATCH */
-	json_object **records;     /* owned: those of the doomed */
+	struct key next;       /* first key of the next batch */
+	struct key *doomed;    /* owned: STORE_BATCH */
+	json_object **records; /* owned: those of the doomed */
 	size_t n_doomed;
 	size_t n_seen;
 };
@@ -44,8 +47,9 @@ static bool prune_entry(const void *key, size_t key_len, const void *value, size
 	pr->next.at[key_len] = 0;
 	pr->next.len = key_len + 1;
 	/* A damaged record, or one too new, is not this function's business. */
-	if (parse && (json_read(value, len, &json_limits_job, &record) != ERR_OK ||
-	              json_int(record, "v", 0) > RECORD_VERSION)) {
+	if (parse &&
+	    (json_read(value, len, &json_limits_job, &record) != ERR_OK ||
+	        json_int(record, "v", 0) > RECORD_VERSION)) {
 		json_object_put(record);
 		return true;
 	}
@@ -75,8 +79,8 @@ static enum err prune_batch(struct pass *p, void *arg)
 
 	forget_doomed(pr);
 	pr->pass = p;
-	err = record_walk(p, pr->table, from.at, from.len, pr->prefix, strlen(pr->prefix), STORE_BATCH,
-	    prune_entry, pr);
+	err = record_walk(p, pr->table, from.at, from.len, pr->prefix, strlen(pr->prefix),
+	    STORE_BATCH, prune_entry, pr);
 	for (size_t i = 0; err == ERR_OK && i < pr->n_doomed; i++) {
 		const struct key *k = &pr->doomed[i];
 
@@ -86,7 +90,7 @@ static enum err prune_batch(struct pass *p, void *arg)
 			err = index_delete(p, pr->table, k->at, k->len);
 	}
 	if (err != ERR_OK)
-		pr->next = from;       /* the pass may run again */
+		pr->next = from; /* the pass may run again */
 	return err;
 }
 
@@ -108,14 +112,17 @@ static enum err prune(struct store *s, struct pruning *pr, struct error *error)
 	return err;
 }
 
-static bool nonce_stale(struct pruning *pr, const void *value, size_t len, const json_object *record)
+static bool nonce_stale(
+    struct pruning *pr, const void *value, size_t len, const json_object *record)
 {
 	(void)record;
 	return len != INDEX_HEAD + 16 ||
-	       (int64_t)key_to_u64((const unsigned char *)value + INDEX_HEAD + 8) < pr->now_ms - NONCE_MS;
+	    (int64_t)key_to_u64((const unsigned char *)value + INDEX_HEAD + 8) <
+	    pr->now_ms - NONCE_MS;
 }
 
-static bool replay_stale(struct pruning *pr, const void *value, size_t len, const json_object *record)
+static bool replay_stale(
+    struct pruning *pr, const void *value, size_t len, const json_object *record)
 {
 	int64_t expires = json_int(record, "expires", 0);
 
@@ -124,15 +131,17 @@ static bool replay_stale(struct pruning *pr, const void *value, size_t len, cons
 	return expires > 0 && expires < pr->now_ms;
 }
 
-static bool login_stale(struct pruning *pr, const void *value, size_t len, const json_object *record)
+static bool login_stale(
+    struct pruning *pr, const void *value, size_t len, const json_object *record)
 {
 	(void)value;
 	(void)len;
 	return pr->now_ms - json_int(record, "seen", 0) > pr->config->login_idle_s * 1000 ||
-	       pr->now_ms - json_int(record, "created", 0) > pr->config->login_max_s * 1000;
+	    pr->now_ms - json_int(record, "created", 0) > pr->config->login_max_s * 1000;
 }
 
-static bool failure_stale(struct pruning *pr, const void *value, size_t len, const json_object *record)
+static bool failure_stale(
+    struct pruning *pr, const void *value, size_t len, const json_object *record)
 {
 	(void)record;
 	return failures_stale(value, len, pr->now_ms);
@@ -141,7 +150,7 @@ static bool failure_stale(struct pruning *pr, const void *value, size_t len, con
 /* ---- client keys whose upload is gone */
 
 struct keys_batch {
-	json_object *pairs;        /* owned: [key, id, …] */
+	json_object *pairs; /* owned: [key, id, …] */
 	struct key next;
 	size_t n_seen;
 };
@@ -157,8 +166,9 @@ static bool note_key(const void *key, size_t key_len, const void *value, size_t 
 	b->next.at[key_len] = 0;
 	b->next.len = key_len + 1;
 	json_object_array_add(b->pairs, json_object_new_string_len(key, (int)key_len));
-	json_object_array_add(b->pairs, json_object_new_string_len((const char *)value + INDEX_HEAD,
-	    len > INDEX_HEAD ? (int)(len - INDEX_HEAD) : 0));
+	json_object_array_add(b->pairs,
+	    json_object_new_string_len(
+	        (const char *)value + INDEX_HEAD, len > INDEX_HEAD ? (int)(len - INDEX_HEAD) : 0));
 	return true;
 }
 
@@ -171,14 +181,15 @@ static enum err keys_pass(struct pass *p, void *arg)
 	json_object_put(b->pairs);
 	b->pairs = json_object_new_array();
 	b->n_seen = 0;
-	err = record_walk(p, TABLE_UPLOAD_KEYS, from.at, from.len, NULL, 0, STORE_BATCH, note_key, b);
+	err =
+	    record_walk(p, TABLE_UPLOAD_KEYS, from.at, from.len, NULL, 0, STORE_BATCH, note_key, b);
 	for (size_t i = 0; err == ERR_OK && i + 1 < json_len(b->pairs); i += 2) {
 		json_object *key = json_object_array_get_idx(b->pairs, i);
 		json_object *id = json_object_array_get_idx(b->pairs, i + 1);
 		json_object *record = NULL;
 
-		err = record_get(p, TABLE_UPLOADS, json_object_get_string(id), (size_t)json_object_get_string_len(id),
-		    &record);
+		err = record_get(p, TABLE_UPLOADS, json_object_get_string(id),
+		    (size_t)json_object_get_string_len(id), &record);
 		json_object_put(record);
 		if (err == ERR_NOT_FOUND)
 			err = index_delete(p, TABLE_UPLOAD_KEYS, json_object_get_string(key),
@@ -208,15 +219,18 @@ static enum err tombstones_pass(struct pass *p, void *arg)
 	size_t *n = arg;
 	CLEAN_JSON json_object *ids = NULL;
 	json_object *id;
-	enum err err = entry_due(p, TABLE_SESSIONS_BY_STATE, SPACE_GONE, clock_now_ms() - TOMBSTONE_MS, false,
-	    STORE_BATCH, &ids);
+	enum err err = entry_due(p, TABLE_SESSIONS_BY_STATE, SPACE_GONE,
+	    clock_now_ms() - TOMBSTONE_MS, false, STORE_BATCH, &ids);
 
 	*n = json_len(ids);
-	JSON_EACH(id, ids) {
+	JSON_EACH (id, ids) {
 		if (err == ERR_OK)
 			err = sessions_delete(p, json_object_get_int64(id), false);
 		if (err == ERR_NOT_FOUND) {
-			/* An entry without its record comes again: that is for `check --repair`, not for a loop. */
+			/*
+			 * An entry without its record comes again: that is for `check --repair`,
+			 * not for a loop.
+			 */
 			err = ERR_OK;
 			*n = 0;
 		}
@@ -255,5 +269,6 @@ enum err store_sweep(struct store *s, struct error *error)
 		err = sweep_keys(s, error);
 	while (err == ERR_OK && n == STORE_BATCH)
 		err = store_pass(s, PASS_DELETE, "sweep", tombstones_pass, &n, error);
-	return err == ERR_OK ? store_pass(s, PASS_READ, "checkpoint", checkpoint_pass, NULL, error) : err;
+	return err == ERR_OK ? store_pass(s, PASS_READ, "checkpoint", checkpoint_pass, NULL, error)
+	                     : err;
 }

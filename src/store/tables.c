@@ -43,8 +43,8 @@ bool table_by_name(const char *name, enum table *ret)
 
 bool counter_is_derived(const void *key, size_t len)
 {
-	static const char *const prefixes[] = {"open:", "bytes:", "promised", "sessions:", "sessions*", "fail:",
-	    "fail*"};
+	static const char *const prefixes[] = {
+	    "open:", "bytes:", "promised", "sessions:", "sessions*", "fail:", "fail*"};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		size_t n = strlen(prefixes[i]);
@@ -55,8 +55,8 @@ bool counter_is_derived(const void *key, size_t len)
 	return false;
 }
 
-enum err table_index(struct pass *p, enum table table, const void *key, size_t key_len, json_object *record,
-    bool add)
+enum err table_index(struct pass *p, enum table table, const void *key, size_t key_len,
+    json_object *record, bool add)
 {
 	char digest[65];
 
@@ -70,5 +70,6 @@ enum err table_index(struct pass *p, enum table table, const void *key, size_t k
 		return ERR_OK;
 	memcpy(digest, key, 64);
 	digest[64] = '\0';
-	return table == TABLE_LOGINS ? logins_index(p, record, digest, add) : keys_index(p, record, digest, add);
+	return table == TABLE_LOGINS ? logins_index(p, record, digest, add)
+	                             : keys_index(p, record, digest, add);
 }

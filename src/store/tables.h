@@ -1,5 +1,6 @@
 /*
- * What is in each table: for dump, load, check and sweep, which treat all tables alike.  Private to store/.
+ * What is in each table: for dump, load, check and sweep, which treat all tables alike.  Private to
+ * store/.
  */
 #ifndef SLIPWAY_STORE_TABLES_H
 #define SLIPWAY_STORE_TABLES_H
@@ -7,17 +8,17 @@
 #include "store/entry.h"
 
 enum value_kind {
-	VALUE_RECORD,              /* a JSON object with "v" */
-	VALUE_ENTRY,               /* head and bytes */
-	VALUE_COUNTER,             /* head and 8 bytes; also "fail:" entries */
+	VALUE_RECORD,  /* a JSON object with "v" */
+	VALUE_ENTRY,   /* head and bytes */
+	VALUE_COUNTER, /* head and 8 bytes; also "fail:" entries */
 };
 
 struct table_info {
 	enum value_kind value;
-	bool number_key;           /* 8 bytes big-endian; else text or bytes */
-	bool derived;              /* follows from other tables: not dumped, built anew */
-	bool secret_key;           /* the key is the digest of a secret */
-	bool secrets;              /* records may have members that are secrets or their digests */
+	bool number_key; /* 8 bytes big-endian; else text or bytes */
+	bool derived;    /* follows from other tables: not dumped, built anew */
+	bool secret_key; /* the key is the digest of a secret */
+	bool secrets;    /* records may have members that are secrets or their digests */
 };
 const struct table_info *table_info(enum table);
 bool table_by_name(const char *name, enum table *ret);
@@ -26,7 +27,8 @@ bool table_by_name(const char *name, enum table *ret);
 bool counter_is_derived(const void *key, size_t len);
 
 /* A record and what is derived from it, told by its table; other tables: nothing. */
-enum err table_index(struct pass *, enum table, const void *key, size_t key_len, json_object *record, bool add);
+enum err table_index(
+    struct pass *, enum table, const void *key, size_t key_len, json_object *record, bool add);
 
 /* ---- private copies (copy.c) */
 
@@ -42,12 +44,18 @@ enum err copy_close(struct env *, struct error *);
 /* DB->verify of each table's file: one line each to OUT (may be NULL). */
 enum err copy_verify(const char *dir, FILE *out, int *ret_findings, struct error *);
 
-/* FN for each entry of a table of a copy; it may use passes of its own.  A result but ERR_OK ends it. */
+/*
+ * FN for each entry of a table of a copy; it may use passes of its own.  A result but ERR_OK ends
+ * it.
+ */
 typedef enum err each_fn(const void *key, size_t key_len, const void *value, size_t len, void *arg);
 enum err copy_each(struct env *, enum table, each_fn *fn, void *arg, struct error *);
 
-/* Put DIR/db in the place of db/; what was there becomes *RET_OLD (below data_dir; caller frees, may be NULL). */
-enum err copy_install(struct gate *, const struct env *, const char *data_dir, const char *dir, bool replace,
-    char **ret_old, struct error *);
+/*
+ * Put DIR/db in the place of db/; what was there becomes *RET_OLD (below data_dir; caller frees,
+ * may be NULL).
+ */
+enum err copy_install(struct gate *, const struct env *, const char *data_dir, const char *dir,
+    bool replace, char **ret_old, struct error *);
 
 #endif

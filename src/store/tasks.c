@@ -13,11 +13,12 @@
 #include "store/entry.h"
 
 #define SPACE_ENDED 1
-#define LOG_MAX (64 * 1024)
+#define LOG_MAX     (64 * 1024)
 
 static bool is_ended(const char *state)
 {
-	return strcmp(state, "done") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "canceled") == 0;
+	return strcmp(state, "done") == 0 || strcmp(state, "failed") == 0 ||
+	    strcmp(state, "canceled") == 0;
 }
 
 static struct key state_key(const json_object *task)
@@ -46,8 +47,9 @@ static enum err index_task(struct pass *p, const json_object *now, const json_ob
 	const struct key none = {0};
 	const struct index_pair pairs[] = {
 	    {TABLE_TASKS_BY_STATE, now ? state_key(now) : none, was ? state_key(was) : none,
-	     now ? json_str(now, "owner", "-") : NULL, was ? json_str(was, "owner", "-") : NULL},
-	    {TABLE_TASKS_BY_STATE, now ? ended_key(now) : none, was ? ended_key(was) : none, NULL, NULL},
+	        now ? json_str(now, "owner", "-") : NULL, was ? json_str(was, "owner", "-") : NULL},
+	    {TABLE_TASKS_BY_STATE, now ? ended_key(now) : none, was ? ended_key(was) : none, NULL,
+	        NULL},
 	};
 
 	return entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0]));
@@ -141,8 +143,8 @@ static enum err ids_in_state(struct pass *p, const char *state, struct found *re
 
 /* How many tasks each owner has running, and which were lost by their worker. */
 struct running {
-	json_object *owners;       /* owned: {owner: count} */
-	json_object *lost;         /* owned: records, oldest first */
+	json_object *owners; /* owned: {owner: count} */
+	json_object *lost;   /* owned: records, oldest first */
 };
 
 static enum err look_at_running(struct pass *p, int64_t lost_before_ms, struct running *r)
@@ -178,14 +180,15 @@ static bool may_run(const struct running *r, const char *owner, int per_user)
 struct pick {
 	const struct running *running;
 	int per_user;
-	uint64_t id;               /* 0 = none */
+	uint64_t id; /* 0 = none */
 };
 
 static bool pick_entry(const void *key, size_t key_len, const void *value, size_t len, void *arg)
 {
 	struct pick *pick = arg;
-	CLEAN_FREE char *owner = len >= INDEX_HEAD ?
-	    mem_strndup((const char *)value + INDEX_HEAD, len - INDEX_HEAD) : mem_strdup("-");
+	CLEAN_FREE char *owner = len >= INDEX_HEAD
+	    ? mem_strndup((const char *)value + INDEX_HEAD, len - INDEX_HEAD)
+	    : mem_strdup("-");
 
 	if (!may_run(pick->running, owner, pick->per_user))
 		return true;
@@ -205,10 +208,11 @@ static enum err choose(struct pass *p, const struct running *r, int per_user, js
 	err = entry_walk(p, TABLE_TASKS_BY_STATE, &prefix, SIZE_MAX, pick_entry, &pick);
 	if (err != ERR_OK)
 		return err;
-	JSON_EACH(task, r->lost) {
+	JSON_EACH (task, r->lost) {
 		uint64_t id = (uint64_t)json_int(task, "id", 0);
 
-		if ((pick.id == 0 || id < pick.id) && may_run(r, json_str(task, "owner", "-"), per_user)) {
+		if ((pick.id == 0 || id < pick.id) &&
+		    may_run(r, json_str(task, "owner", "-"), per_user)) {
 			*ret = json_object_get(task);
 			return ERR_OK;
 		}
@@ -221,15 +225,15 @@ static json_object *given_up(const struct running *r, int max_attempts)
 {
 	json_object *task;
 
-	JSON_EACH(task, r->lost) {
+	JSON_EACH (task, r->lost) {
 		if (json_int(task, "attempt", 0) >= max_attempts)
 			return task;
 	}
 	return NULL;
 }
 
-enum err tasks_claim(struct pass *p, const char *worker, int64_t now_ms, int per_user, int64_t lost_ms,
-    int max_attempts, json_object **ret, bool *ret_lost)
+enum err tasks_claim(struct pass *p, const char *worker, int64_t now_ms, int per_user,
+    int64_t lost_ms, int max_attempts, json_object **ret, bool *ret_lost)
 {
 	struct running r = {.owners = json_object_new_object(), .lost = json_object_new_array()};
 	json_object *task = NULL;
@@ -280,8 +284,8 @@ enum err tasks_requeue(struct pass *p)
 	return err;
 }
 
-enum err tasks_beat(struct pass *p, int64_t id, const char *worker, json_object *progress, int64_t now_ms,
-    bool *ret_cancel)
+enum err tasks_beat(struct pass *p, int64_t id, const char *worker, json_object *progress,
+    int64_t now_ms, bool *ret_cancel)
 {
 	CLEAN_JSON json_object *task = NULL;
 	unsigned char key[8];
@@ -289,7 +293,8 @@ enum err tasks_beat(struct pass *p, int64_t id, const char *worker, json_object 
 
 	if (err != ERR_OK)
 		return err;
-	if (strcmp(json_str(task, "state", ""), "running") != 0 || strcmp(json_str(task, "worker", ""), worker) != 0)
+	if (strcmp(json_str(task, "state", ""), "running") != 0 ||
+	    strcmp(json_str(task, "worker", ""), worker) != 0)
 		return ERR_CONFLICT;
 	json_set_int(task, "heartbeat", now_ms);
 	if (progress != NULL)
@@ -311,7 +316,8 @@ enum err tasks_count(struct pass *p, size_t *ret_queued, size_t *ret_running)
 	key_nul(&running, "running");
 	err = entry_walk(p, TABLE_TASKS_BY_STATE, &queued, SIZE_MAX, found_count, &n_queued);
 	if (err == ERR_OK)
-		err = entry_walk(p, TABLE_TASKS_BY_STATE, &running, SIZE_MAX, found_count, &n_running);
+		err = entry_walk(
+		    p, TABLE_TASKS_BY_STATE, &running, SIZE_MAX, found_count, &n_running);
 	if (err != ERR_OK)
 		return err;
 	*ret_queued = n_queued;

@@ -14,19 +14,19 @@
 #include "store/entry.h"
 
 #define SPACE_EXPIRES 1
-#define SPACE_ALL 2
-#define ID_LEN 32
-#define PROMISED "promised"
+#define SPACE_ALL     2
+#define ID_LEN        32
+#define PROMISED      "promised"
 
 /* What the indexes and sums are made of. */
 struct facts {
-	const char *id;            /* borrowed from the record */
+	const char *id; /* borrowed from the record */
 	const char *owner;
 	int64_t created;
-	int64_t expires;           /* 0 = does not */
-	int64_t open;              /* 0, 1: unfinished */
-	int64_t bytes;             /* counted against the quota */
-	int64_t promised;          /* declared, not yet recorded */
+	int64_t expires;  /* 0 = does not */
+	int64_t open;     /* 0, 1: unfinished */
+	int64_t bytes;    /* counted against the quota */
+	int64_t promised; /* declared, not yet recorded */
 };
 
 static struct facts facts_of(const json_object *record)
@@ -121,9 +121,11 @@ static enum err index_upload(struct pass *p, const struct facts *f, const struct
 {
 	const struct key none = {0};
 	const struct index_pair pairs[] = {
-	    {TABLE_UPLOADS_BY_OWNER, f ? owner_key(f) : none, was ? owner_key(was) : none, NULL, NULL},
+	    {TABLE_UPLOADS_BY_OWNER, f ? owner_key(f) : none, was ? owner_key(was) : none, NULL,
+	        NULL},
 	    {TABLE_UPLOADS_BY_OWNER, f ? all_key(f) : none, was ? all_key(was) : none, NULL, NULL},
-	    {TABLE_UPLOADS_BY_OWNER, f ? expires_key(f) : none, was ? expires_key(was) : none, NULL, NULL},
+	    {TABLE_UPLOADS_BY_OWNER, f ? expires_key(f) : none, was ? expires_key(was) : none, NULL,
+	        NULL},
 	};
 	enum err err = entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0]));
 
@@ -234,7 +236,8 @@ enum err uploads_list(struct pass *p, const char *owner, size_t skip, size_t max
 	else
 		key_byte(&prefix, SPACE_ALL);
 	if (max > 0)
-		err = entry_walk(p, TABLE_UPLOADS_BY_OWNER, &prefix, SIZE_MAX, found_text32, &found);
+		err =
+		    entry_walk(p, TABLE_UPLOADS_BY_OWNER, &prefix, SIZE_MAX, found_text32, &found);
 	for (size_t i = 0; err == ERR_OK && i < found.n; i++) {
 		json_object *record = NULL;
 
@@ -242,7 +245,7 @@ enum err uploads_list(struct pass *p, const char *owner, size_t skip, size_t max
 		if (err == ERR_OK)
 			json_object_array_add(list, record);
 		else if (err == ERR_NOT_FOUND)
-			err = ERR_OK;      /* an index entry too many: `check --repair` removes it */
+			err = ERR_OK; /* an index entry too many: `check --repair` removes it */
 	}
 	found_done(&found);
 	if (err != ERR_OK) {

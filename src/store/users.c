@@ -17,7 +17,8 @@ enum err users_put(struct pass *p, json_object *record)
 
 enum err users_get(struct pass *p, const char *name, json_object **ret)
 {
-	return name[0] != '\0' ? record_get(p, TABLE_USERS, name, strlen(name), ret) : ERR_NOT_FOUND;
+	return name[0] != '\0' ? record_get(p, TABLE_USERS, name, strlen(name), ret)
+	                       : ERR_NOT_FOUND;
 }
 
 /* Parsing makes no further call of the pass, so the walk may collect records themselves. */
@@ -61,7 +62,7 @@ static enum err keys_delete_all(struct pass *p, const char *user)
 	json_object *item;
 	enum err err = keys_list(p, user, &list);
 
-	JSON_EACH(item, list) {
+	JSON_EACH (item, list) {
 		if (err == ERR_OK)
 			err = keys_delete(p, user, json_str(item, "id", ""));
 	}
@@ -104,7 +105,8 @@ enum err first_login_check(struct pass *p, const char *token, int64_t now_ms)
 	if (err != ERR_OK)
 		return err;
 	token_sha256_hex(token, strlen(token), digest);
-	if (!token_equal(json_str(record, "sha256", ""), digest) || json_int(record, "expires", 0) <= now_ms)
+	if (!token_equal(json_str(record, "sha256", ""), digest) ||
+	    json_int(record, "expires", 0) <= now_ms)
 		return ERR_NOT_FOUND;
 	return ERR_OK;
 }

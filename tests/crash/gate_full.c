@@ -1,7 +1,8 @@
 /*
- * Goal: on a file system that is full to the last byte, writes are refused with ERR_NO_SPACE, reading and deleting go
- * on, nobody dies of SIGBUS, and within five seconds of space coming back everything works again with nothing lost and
- * the ballast in place.  Case 21 of contracts/store.md 16.
+ * Goal: on a file system that is full to the last byte, writes are refused with ERR_NO_SPACE,
+ * reading and deleting go on, nobody dies of SIGBUS, and within five seconds of space coming back
+ * everything works again with nothing lost and the ballast in place.  Case 21 of contracts/store.md
+ * 16.
  *
  *   gate_full [--rounds 2]
  *
@@ -25,12 +26,12 @@
 #include "store/maintain.h"
 #include "store/record.h"
 
-#define WRITERS 2
-#define N_PROCESSES 4          /* two that write, one that reads, one that deletes */
+#define WRITERS     2
+#define N_PROCESSES 4 /* two that write, one that reads, one that deletes */
 
 struct shared {
 	atomic_bool stop;
-	atomic_int phase;          /* 0 room, 1 filling up, 2 full, 3 room again, waiting */
+	atomic_int phase; /* 0 room, 1 filling up, 2 full, 3 room again, waiting */
 	atomic_llong acknowledged[N_PROCESSES];
 	atomic_llong good[N_PROCESSES][4], full[N_PROCESSES][4], bad[N_PROCESSES][4];
 };
@@ -91,8 +92,8 @@ static void run_process(struct world *w, int number)
 	static const struct {
 		enum pass_kind kind;
 		pass_fn *fn;
-	} work[N_PROCESSES] = {{PASS_SYNC, write_once}, {PASS_SYNC, write_once}, {PASS_READ, read_once},
-	    {PASS_DELETE, delete_once}};
+	} work[N_PROCESSES] = {{PASS_SYNC, write_once}, {PASS_SYNC, write_once},
+	    {PASS_READ, read_once}, {PASS_DELETE, delete_once}};
 	struct shared *s = w->shared;
 	struct store *store = NULL;
 
@@ -107,9 +108,12 @@ static void run_process(struct world *w, int number)
 			store_close(store);
 			store = NULL;
 		}
-		if (store == NULL && (err = store_open(&w->config, true, &store, &error)) != ERR_OK) {
+		if (store == NULL &&
+		    (err = store_open(&w->config, true, &store, &error)) != ERR_OK) {
 			store = NULL;
-			(void)atomic_fetch_add(err == ERR_NO_SPACE ? &s->full[number][phase] : &s->bad[number][phase], 1);
+			(void)atomic_fetch_add(
+			    err == ERR_NO_SPACE ? &s->full[number][phase] : &s->bad[number][phase],
+			    1);
 			(void)fprintf(stderr, "open: %s\n", error.text);
 			clock_sleep_ms(20);
 			continue;
@@ -119,10 +123,13 @@ static void run_process(struct world *w, int number)
 			atomic_store(&s->acknowledged[number], job.value);
 		if (atomic_load(&s->phase) != phase)
 			continue;
-		(void)atomic_fetch_add(err == ERR_OK ? &s->good[number][phase] :
-		    err == ERR_NO_SPACE ? &s->full[number][phase] : &s->bad[number][phase], 1);
+		(void)atomic_fetch_add(err == ERR_OK ? &s->good[number][phase]
+		        : err == ERR_NO_SPACE        ? &s->full[number][phase]
+		                                     : &s->bad[number][phase],
+		    1);
 		if (err != ERR_OK && err != ERR_NO_SPACE)
-			(void)fprintf(stderr, "process %d: %s: %s\n", number, err_name(err), error.text);
+			(void)fprintf(
+			    stderr, "process %d: %s: %s\n", number, err_name(err), error.text);
 		clock_sleep_ms(err == ERR_OK ? 1 : 5);
 	}
 	store_close(store);
@@ -168,7 +175,8 @@ static bool one_round(struct world *w, struct store *care)
 	clock_sleep_ms(1500);
 	atomic_store(&s->phase, 3);
 	(void)unlink(filler);
-	for (until = clock_mono_ms() + 5000; clock_mono_ms() < until && access(ballast, F_OK) != 0;) {
+	for (until = clock_mono_ms() + 5000;
+	     clock_mono_ms() < until && access(ballast, F_OK) != 0;) {
 		(void)store_sweep(care, NULL);
 		clock_sleep_ms(100);
 	}
@@ -178,18 +186,28 @@ static bool one_round(struct world *w, struct store *care)
 	for (int i = 0; i < N_PROCESSES; i++) {
 		bool writes = i < WRITERS;
 
-		(void)printf("process %d: room %lld good %lld full; full disk %lld good %lld full %lld bad\n", i,
-		    atomic_load(&s->good[i][0]), atomic_load(&s->full[i][0]), atomic_load(&s->good[i][2]),
-		    atomic_load(&s->full[i][2]), atomic_load(&s->bad[i][2]));
-		good = want("with room everything works", atomic_load(&s->good[i][0]) > 0 &&
-		    atomic_load(&s->full[i][0]) == 0 && atomic_load(&s->bad[i][0]) == 0) && good;
-		good = want("on a full disk there is no other error", atomic_load(&s->bad[i][2]) == 0) && good;
+		(void)printf("process %d: room %lld good %lld full; full disk %lld good %lld full "
+		             "%lld bad\n",
+		    i, atomic_load(&s->good[i][0]), atomic_load(&s->full[i][0]),
+		    atomic_load(&s->good[i][2]), atomic_load(&s->full[i][2]),
+		    atomic_load(&s->bad[i][2]));
+		good = want("with room everything works",
+		           atomic_load(&s->good[i][0]) > 0 && atomic_load(&s->full[i][0]) == 0 &&
+		               atomic_load(&s->bad[i][0]) == 0) &&
+		    good;
+		good = want("on a full disk there is no other error",
+		           atomic_load(&s->bad[i][2]) == 0) &&
+		    good;
 		if (writes)
-			good = want("on a full disk writing is refused", atomic_load(&s->good[i][2]) == 0 &&
-			    atomic_load(&s->full[i][2]) > 0) && good;
+			good = want("on a full disk writing is refused",
+			           atomic_load(&s->good[i][2]) == 0 &&
+			               atomic_load(&s->full[i][2]) > 0) &&
+			    good;
 		else
-			good = want("on a full disk reading and deleting go on", atomic_load(&s->good[i][2]) > 0 &&
-			    atomic_load(&s->full[i][2]) == 0) && good;
+			good = want("on a full disk reading and deleting go on",
+			           atomic_load(&s->good[i][2]) > 0 &&
+			               atomic_load(&s->full[i][2]) == 0) &&
+			    good;
 	}
 	return good;
 }
@@ -231,14 +249,21 @@ static bool run_all(struct world *w, int64_t rounds)
 		int status;
 
 		(void)waitpid(pids[i], &status, 0);
-		good = want("every process ends well", WIFEXITED(status) && WEXITSTATUS(status) == 0) && good;
+		good = want("every process ends well",
+		           WIFEXITED(status) && WEXITSTATUS(status) == 0) &&
+		    good;
 	}
-	good = want("the account is taken", store_pass(care, PASS_READ, "account", account, stored, &error) == ERR_OK) &&
-	       good;
+	good = want("the account is taken",
+	           store_pass(care, PASS_READ, "account", account, stored, &error) == ERR_OK) &&
+	    good;
 	for (int i = 0; i < N_PROCESSES; i++)
-		good = want("nothing is lost", stored[i] >= atomic_load(&w->shared->acknowledged[i])) && good;
-	good = want("the check finds nothing", store_check(care, false, false, stdout, &findings, &error) == ERR_OK &&
-	    findings == 0) && good;
+		good = want("nothing is lost",
+		           stored[i] >= atomic_load(&w->shared->acknowledged[i])) &&
+		    good;
+	good = want("the check finds nothing",
+	           store_check(care, false, false, stdout, &findings, &error) == ERR_OK &&
+	               findings == 0) &&
+	    good;
 	if (error.text[0] != '\0')
 		(void)printf("%s\n", error.text);
 	store_close(care);
@@ -247,7 +272,8 @@ static bool run_all(struct world *w, int64_t rounds)
 
 int main(int argc, char **argv)
 {
-	int64_t rounds = argc == 3 && strcmp(argv[1], "--rounds") == 0 ? strtoll(argv[2], NULL, 10) : 2;
+	int64_t rounds =
+	    argc == 3 && strcmp(argv[1], "--rounds") == 0 ? strtoll(argv[2], NULL, 10) : 2;
 	struct world w = {0};
 	bool good;
 
@@ -261,9 +287,14 @@ int main(int argc, char **argv)
 	}
 	(void)snprintf(w.data_dir, sizeof(w.data_dir), "%s/data", w.mount);
 	(void)snprintf(w.regions, sizeof(w.regions), "/dev/shm/%s", strrchr(w.mount, '/') + 1);
-	w.shared = mmap(NULL, sizeof(*w.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	w.config = (struct config){.data_dir = w.data_dir, .store_regions = w.regions, .allow_root = true,
-	    .store_wait_ms = 5000, .store_hold_s = 30, .store_ballast = 24 * MIB};
+	w.shared = mmap(
+	    NULL, sizeof(*w.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	w.config = (struct config){.data_dir = w.data_dir,
+	    .store_regions = w.regions,
+	    .allow_root = true,
+	    .store_wait_ms = 5000,
+	    .store_hold_s = 30,
+	    .store_ballast = 24 * MIB};
 	good = run_all(&w, rounds);
 	(void)umount2(w.mount, MNT_DETACH);
 	(void)rmdir(w.mount);

@@ -1,14 +1,17 @@
 /*
- * Goal: processes of all kinds are killed inside and outside the gate for a while; afterwards no acknowledged commit is
- * missing, no record is torn, the shared counter is the sum of the others, nobody waited too long, and `check` finds
- * nothing.  Cases 1-7, 9, 10 and 26 of contracts/store.md 16.
+ * Goal: processes of all kinds are killed inside and outside the gate for a while; afterwards no
+ * acknowledged commit is missing, no record is torn, the shared counter is the sum of the others,
+ * nobody waited too long, and `check` finds nothing.  Cases 1-7, 9, 10 and 26 of contracts/store.md
+ * 16.
  *
- *   gate_kill [--seconds 20] [--processes 12] [--threads 3] [--bytes 200] [--nosync] [--disk] [--every 15-100]
+ *   gate_kill [--seconds 20] [--processes 12] [--threads 3] [--bytes 200] [--nosync] [--disk]
+ *   [--every 15-100]
  *             [--kills 200] [--max-wait 5000] [--max-recovery 1000]
  *             [--cut-gate MS] [--cut-regions MS] [--backup MS]
  *
- * --cut-gate, --cut-regions: spoil the gate file or delete regions every so often; --backup: take one every so often
- * and prove that it holds all that was acknowledged before.  --kills: fewer than that is a failure; --every: milliseconds between kills; --disk: regions in the data directory.
+ * --cut-gate, --cut-regions: spoil the gate file or delete regions every so often; --backup: take
+ * one every so often and prove that it holds all that was acknowledged before.  --kills: fewer than
+ * that is a failure; --every: milliseconds between kills; --disk: regions in the data directory.
  * Exit status 0 = all is well.
  */
 #include <errno.h>
@@ -38,7 +41,7 @@ static const char *const kind_names[] = {"front", "cgi", "worker"};
 struct options {
 	int64_t seconds, processes, threads, bytes, kills, max_wait_ms, max_recovery_ms;
 	int64_t every_min_ms, every_max_ms;
-	int64_t cut_gate_ms, cut_regions_ms, backup_ms;    /* 0 = never */
+	int64_t cut_gate_ms, cut_regions_ms, backup_ms; /* 0 = never */
 	bool nosync, disk;
 };
 
@@ -46,8 +49,8 @@ struct options {
 struct shared {
 	atomic_llong acknowledged[WRITERS_MAX];
 	atomic_llong commits, errors, busy, worn, backups;
-	atomic_llong longest_ms;           /* of any pass */
-	atomic_llong longest_recovery_ms;  /* of a pass that recovered */
+	atomic_llong longest_ms;          /* of any pass */
+	atomic_llong longest_recovery_ms; /* of a pass that recovered */
 	atomic_bool stop;
 };
 
@@ -64,7 +67,7 @@ struct writer {
 	struct world *world;
 	struct store *store;
 	int number;
-	int64_t value;             /* of its counter, as the pass left it */
+	int64_t value; /* of its counter, as the pass left it */
 };
 
 static void raise_to(atomic_llong *most, long long value)
@@ -75,7 +78,10 @@ static void raise_to(atomic_llong *most, long long value)
 		;
 }
 
-/* ---- what each transaction does: an own counter, a record that says its number twice, one counter of all */
+/*
+ * ---- what each transaction does: an own counter, a record that says its number twice, one counter
+ * of all
+ */
 
 static enum err write_once(struct pass *p, void *arg)
 {
@@ -115,10 +121,13 @@ static enum err read_once(struct pass *p, void *arg)
 static void one_pass(struct writer *w, bool write)
 {
 	struct shared *shared = w->world->shared;
-	enum pass_kind kind = !write ? PASS_READ : w->world->options.nosync ? PASS_WRITE_NOSYNC : PASS_SYNC;
+	enum pass_kind kind = !write   ? PASS_READ
+	    : w->world->options.nosync ? PASS_WRITE_NOSYNC
+	                               : PASS_SYNC;
 	struct error error = {0};
 	int64_t start = clock_mono_ms();
-	enum err err = store_pass(w->store, kind, "crash", write ? write_once : read_once, w, &error);
+	enum err err =
+	    store_pass(w->store, kind, "crash", write ? write_once : read_once, w, &error);
 	int64_t took = clock_mono_ms() - start;
 
 	raise_to(&shared->longest_ms, took);
@@ -223,16 +232,10 @@ static pid_t start(struct world *world, int slot)
 	if (pid != 0)
 		return pid;
 	switch ((enum kind)(slot % KIND__MAX)) {
-	case KIND_FRONT:
-		run_keeping(world, first, threads);
-		break;
-	case KIND_CGI:
-		run_cgi(world, first);
-		break;
+	case KIND_FRONT: run_keeping(world, first, threads); break;
+	case KIND_CGI: run_cgi(world, first); break;
 	case KIND_WORKER:
-	case KIND__MAX:
-		run_keeping(world, first, 1);
-		break;
+	case KIND__MAX: run_keeping(world, first, 1); break;
 	}
 	_exit(0);
 }
@@ -268,7 +271,7 @@ static void cut_regions(struct world *world, int n)
 
 struct account {
 	struct world *world;
-	int64_t wanted[WRITERS_MAX];   /* what was acknowledged */
+	int64_t wanted[WRITERS_MAX]; /* what was acknowledged */
 	int64_t lost, torn, sum, all;
 };
 
@@ -301,7 +304,8 @@ static enum err take_account(struct pass *p, void *arg)
 		err = record_get(p, TABLE_MAIL, name, strlen(name), &record);
 		if (err != ERR_OK)
 			return err;
-		if (json_int(record, "first", -1) != stored || json_int(record, "last", -1) != stored)
+		if (json_int(record, "first", -1) != stored ||
+		    json_int(record, "last", -1) != stored)
 			a->torn++;
 	}
 	return counter_add(p, "all", 0, &a->all);
@@ -324,13 +328,14 @@ static bool prove_backup(struct world *world, struct account *a, const char *dir
 	config.store_ballast = 0;
 	if (store_restore(&config, dir, false, &error) == ERR_OK &&
 	    store_open(&config, true, &store, &error) == ERR_OK) {
-		good = store_pass(store, PASS_READ, "account", take_account, a, &error) == ERR_OK && a->lost == 0 &&
-		       a->torn == 0 && a->sum == a->all;
+		good = store_pass(store, PASS_READ, "account", take_account, a, &error) == ERR_OK &&
+		    a->lost == 0 && a->torn == 0 && a->sum == a->all;
 		store_close(store);
 	}
 	if (!good)
-		(void)fprintf(stderr, "backup: %lld lost, %lld torn, sum %lld of %lld; %s\n", (long long)a->lost,
-		    (long long)a->torn, (long long)a->sum, (long long)a->all, error.text);
+		(void)fprintf(stderr, "backup: %lld lost, %lld torn, sum %lld of %lld; %s\n",
+		    (long long)a->lost, (long long)a->torn, (long long)a->sum, (long long)a->all,
+		    error.text);
 	(void)fs_remove_tree(AT_FDCWD, restored, NULL);
 	return good;
 }
@@ -341,7 +346,8 @@ static void run_backups(struct world *world)
 	int status = 0;
 
 	while (!atomic_load(&world->shared->stop)) {
-		CLEAN_FREE char *dir = mem_printf("/dev/shm/%s.backup", strrchr(world->dir, '/') + 1);
+		CLEAN_FREE char *dir =
+		    mem_printf("/dev/shm/%s.backup", strrchr(world->dir, '/') + 1);
 		struct account *a = mem_alloc(sizeof(*a));
 		struct store *store = open_store(world, true);
 		struct error error = {0};
@@ -385,8 +391,8 @@ static bool respawn(struct world *world, pid_t *pids, int64_t *ret_kills)
 			if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
 				++*ret_kills;
 			} else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-				(void)fprintf(stderr, "%s ended with status %x\n", kind_names[i % KIND__MAX],
-				    (unsigned)status);
+				(void)fprintf(stderr, "%s ended with status %x\n",
+				    kind_names[i % KIND__MAX], (unsigned)status);
 				good = false;
 			}
 			pids[i] = start(world, i);
@@ -424,7 +430,8 @@ static bool kill_for_a_while(struct world *world, int64_t *ret_kills)
 	for (int i = 0; i < (int)o->processes; i++) {
 		while (waitpid(pids[i], NULL, WNOHANG) == 0) {
 			if (clock_mono_ms() > patience) {
-				(void)fprintf(stderr, "process %d (%s) hangs\n", i, kind_names[i % KIND__MAX]);
+				(void)fprintf(stderr, "process %d (%s) hangs\n", i,
+				    kind_names[i % KIND__MAX]);
 				(void)kill(pids[i], SIGKILL);
 				good = false;
 			}
@@ -455,27 +462,36 @@ static bool report(struct world *world, int64_t kills, int64_t first_epoch, bool
 	store_close(store);
 	/* A lost gate file begins a new count. */
 	recoveries = world->options.cut_gate_ms > 0 ? -1 : epoch_of(world) - first_epoch;
-	(void)printf("%lld kills, %lld commits, %lld recoveries, %lld worn out, %lld backups: %lld lost, %lld torn, sum %lld of "
-	    "%lld, %lld busy, %lld errors, longest pass %lld ms, slowest recovery %lld ms, %d findings\n",
+	(void)printf("%lld kills, %lld commits, %lld recoveries, %lld worn out, %lld backups: %lld "
+	             "lost, %lld torn, sum %lld of "
+	             "%lld, %lld busy, %lld errors, longest pass %lld ms, slowest recovery %lld "
+	             "ms, %d findings\n",
 	    (long long)kills, atomic_load(&s->commits), (long long)recoveries,
-	    atomic_load(&s->worn), atomic_load(&s->backups), (long long)a.lost, (long long)a.torn, (long long)a.sum, (long long)a.all, atomic_load(&s->busy),
-	    atomic_load(&s->errors), atomic_load(&s->longest_ms), atomic_load(&s->longest_recovery_ms), findings);
+	    atomic_load(&s->worn), atomic_load(&s->backups), (long long)a.lost, (long long)a.torn,
+	    (long long)a.sum, (long long)a.all, atomic_load(&s->busy), atomic_load(&s->errors),
+	    atomic_load(&s->longest_ms), atomic_load(&s->longest_recovery_ms), findings);
 	return good && a.lost == 0 && a.torn == 0 && a.sum == a.all && a.all > 0 && findings == 0 &&
-	       atomic_load(&s->errors) == 0 && atomic_load(&s->busy) == 0 && kills >= o->kills &&
-	       atomic_load(&s->longest_ms) <= o->max_wait_ms &&
-	       atomic_load(&s->longest_recovery_ms) <= o->max_recovery_ms;
+	    atomic_load(&s->errors) == 0 && atomic_load(&s->busy) == 0 && kills >= o->kills &&
+	    atomic_load(&s->longest_ms) <= o->max_wait_ms &&
+	    atomic_load(&s->longest_recovery_ms) <= o->max_recovery_ms;
 }
 
 static bool read_options(int argc, char **argv, struct options *o)
 {
 	static const struct option names[] = {
-	    {"seconds", required_argument, NULL, 's'},      {"processes", required_argument, NULL, 'p'},
-	    {"threads", required_argument, NULL, 't'},      {"bytes", required_argument, NULL, 'b'},
-	    {"kills", required_argument, NULL, 'k'},        {"max-wait", required_argument, NULL, 'w'},
-	    {"max-recovery", required_argument, NULL, 'r'}, {"every", required_argument, NULL, 'e'},
-	    {"cut-gate", required_argument, NULL, 'G'},     {"cut-regions", required_argument, NULL, 'R'},
+	    {"seconds", required_argument, NULL, 's'},
+	    {"processes", required_argument, NULL, 'p'},
+	    {"threads", required_argument, NULL, 't'},
+	    {"bytes", required_argument, NULL, 'b'},
+	    {"kills", required_argument, NULL, 'k'},
+	    {"max-wait", required_argument, NULL, 'w'},
+	    {"max-recovery", required_argument, NULL, 'r'},
+	    {"every", required_argument, NULL, 'e'},
+	    {"cut-gate", required_argument, NULL, 'G'},
+	    {"cut-regions", required_argument, NULL, 'R'},
 	    {"backup", required_argument, NULL, 'B'},
-	    {"nosync", no_argument, NULL, 'n'},             {"disk", no_argument, NULL, 'd'},
+	    {"nosync", no_argument, NULL, 'n'},
+	    {"disk", no_argument, NULL, 'd'},
 	    {NULL, 0, NULL, 0},
 	};
 	int c;
@@ -504,28 +520,42 @@ static bool read_options(int argc, char **argv, struct options *o)
 		}
 	}
 	return o->processes > 0 && o->threads > 0 && o->threads <= 16 &&
-	       o->processes * o->threads <= WRITERS_MAX && o->every_max_ms >= o->every_min_ms;
+	    o->processes * o->threads <= WRITERS_MAX && o->every_max_ms >= o->every_min_ms;
 }
 
 int main(int argc, char **argv)
 {
-	struct world world = {.options = {.seconds = 20, .processes = 12, .threads = 3, .bytes = 200, .kills = 200,
-	    .max_wait_ms = 5000, .max_recovery_ms = 1000, .every_min_ms = 15, .every_max_ms = 100}};
+	struct world world = {.options = {.seconds = 20,
+	                          .processes = 12,
+	                          .threads = 3,
+	                          .bytes = 200,
+	                          .kills = 200,
+	                          .max_wait_ms = 5000,
+	                          .max_recovery_ms = 1000,
+	                          .every_min_ms = 15,
+	                          .every_max_ms = 100}};
 	int64_t kills = 0, first_epoch;
 	bool good;
 
 	if (!read_options(argc, argv, &world.options)) {
-		(void)fprintf(stderr, "gate_kill: see the first comment of tests/crash/gate_kill.c\n");
+		(void)fprintf(
+		    stderr, "gate_kill: see the first comment of tests/crash/gate_kill.c\n");
 		return 2;
 	}
 	(void)snprintf(world.dir, sizeof(world.dir), "/tmp/gate-kill-XXXXXX");
-	world.shared = mmap(NULL, sizeof(*world.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	world.shared = mmap(
+	    NULL, sizeof(*world.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (mkdtemp(world.dir) == NULL || world.shared == MAP_FAILED)
 		return 2;
-	(void)snprintf(world.regions, sizeof(world.regions), world.options.disk ? "%s/db/run" : "/dev/shm/%s",
+	(void)snprintf(world.regions, sizeof(world.regions),
+	    world.options.disk ? "%s/db/run" : "/dev/shm/%s",
 	    world.options.disk ? world.dir : world.dir + 5);
-	world.config = (struct config){.data_dir = world.dir, .store_regions = world.regions, .allow_root = true,
-	    .store_wait_ms = 5000, .store_hold_s = 30, .store_ballast = MIB};
+	world.config = (struct config){.data_dir = world.dir,
+	    .store_regions = world.regions,
+	    .allow_root = true,
+	    .store_wait_ms = 5000,
+	    .store_hold_s = 30,
+	    .store_ballast = MIB};
 	srandom((unsigned int)getpid());
 	first_epoch = epoch_of(&world);
 	good = kill_for_a_while(&world, &kills);

@@ -1,6 +1,7 @@
 /*
- * Goal: whatever happens to the gate file, the regions or a process inside, the next pass works after at most one
- * recovery and nothing acknowledged is lost.  Cases 9, 10, 11, 14, 15, 17, 19, 25, 33 of contracts/store.md 16.
+ * Goal: whatever happens to the gate file, the regions or a process inside, the next pass works
+ * after at most one recovery and nothing acknowledged is lost.  Cases 9, 10, 11, 14, 15, 17, 19,
+ * 25, 33 of contracts/store.md 16.
  */
 #include "store/fixture.h"
 
@@ -45,7 +46,10 @@ static int gate_file(struct fixture *f)
 	return fd;
 }
 
-/* Nobody is inside while the tests do this, so that closing another descriptor of the gate drops no lock. */
+/*
+ * Nobody is inside while the tests do this, so that closing another descriptor of the gate drops no
+ * lock.
+ */
 static void read_header(struct fixture *f, struct gate_header *h)
 {
 	CLEAN_FREE char *path = mem_printf("%s/gate", f->dir);
@@ -88,7 +92,10 @@ static void test_header_each_field_wrong_recovers_once(void **state)
 
 	run(f, PASS_SYNC, add_one, &n);
 	for (size_t i = 0; i < 60; i++) {
-		/* The whole version and epoch are told by other tests; dirty, boot, dev, ino must recover with a right CRC. */
+		/*
+		 * The whole version and epoch are told by other tests; dirty, boot, dev, ino must
+		 * recover with a right CRC.
+		 */
 		bool meaning = (i >= 12 && i < 16) || (i >= 24 && i < 56);
 
 		if (i % 3 != 0)
@@ -111,7 +118,10 @@ static void test_header_epoch_changed_recovers_once(void **state)
 	read_header(f, &h);
 	h.epoch++;
 	write_header(f, &h, true);
-	/* The handle is dropped with the panic flag; as the regions are the same ones still, joining them fails. */
+	/*
+	 * The handle is dropped with the panic flag; as the regions are the same ones still,
+	 * joining them fails.
+	 */
 	want_recoveries(f, n, 1);
 }
 
@@ -149,7 +159,9 @@ static void test_file_cut_deleted_replaced_recovers_once(void **state)
 	assert_int_equal(unlink(path), 0);
 	want_recoveries(f, n++, 1);
 	out = fopen(other, "w");
-	(void)fputs("SLIPGATE and some more text that is no header of ours, longer than sixty-four bytes", out);
+	(void)fputs(
+	    "SLIPGATE and some more text that is no header of ours, longer than sixty-four bytes",
+	    out);
 	(void)fclose(out);
 	assert_int_equal(rename(other, path), 0);
 	want_recoveries(f, n++, 1);
@@ -409,7 +421,7 @@ static void test_sigterm_in_load_needs_no_recovery(void **state)
 
 static int run_spawn_and_die(struct store *s)
 {
-	char *const argv[] = {(char *)(uintptr_t)"sleep", (char *)(uintptr_t)"2", NULL};
+	char *const argv[] = {(char *)(uintptr_t) "sleep", (char *)(uintptr_t) "2", NULL};
 	int64_t n;
 	pid_t pid;
 
@@ -536,12 +548,16 @@ static void test_reading_cgi_writes_no_log(void **state)
 	fixture_open(f);
 }
 
-/* The open of the gate stands in one place of the source: a second one would drop the lock when closed. */
+/*
+ * The open of the gate stands in one place of the source: a second one would drop the lock when
+ * closed.
+ */
 static void test_gate_file_is_opened_in_one_place(void **state)
 {
 	(void)state;
 	assert_int_equal(system("test $(grep -lE 'GATE_FILE|\"gate\"' src/*/*.[ch] 2>/dev/null | "
-	    "grep -vcE 'src/store/gate\\.[ch]$') = 0"), 0);
+	                        "grep -vcE 'src/store/gate\\.[ch]$') = 0"),
+	    0);
 	assert_int_equal(system("test $(grep -c 'openat(.*GATE_FILE' src/store/gate.c) -le 1"), 0);
 }
 

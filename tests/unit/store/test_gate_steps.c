@@ -1,7 +1,8 @@
 /*
- * Goal: a process killed at any step of enter, join, recovery, commit and leave leaves a store that the next pass can
- * use, with nothing acknowledged lost, and with a recovery exactly when the dirty flag stood.  Case 8 of
- * contracts/store.md 16.  The steps are those of the delivered code: it calls gate_hook where one is defined.
+ * Goal: a process killed at any step of enter, join, recovery, commit and leave leaves a store that
+ * the next pass can use, with nothing acknowledged lost, and with a recovery exactly when the dirty
+ * flag stood.  Case 8 of contracts/store.md 16.  The steps are those of the delivered code: it
+ * calls gate_hook where one is defined.
  */
 #define FIXTURE_ROOT "/dev/shm"
 #include "store/fixture.h"
@@ -39,14 +40,16 @@ static enum err do_nothing(struct pass *p, void *arg)
 
 /* How a child begins. */
 enum scene {
-	SCENE_JOIN,        /* the environment is there */
-	SCENE_KEPT,        /* … and joined: only the second pass is killed */
-	SCENE_RECOVER,     /* its regions are not */
-	SCENE_CLOSE,       /* killed while closing */
+	SCENE_JOIN,    /* the environment is there */
+	SCENE_KEPT,    /* … and joined: only the second pass is killed */
+	SCENE_RECOVER, /* its regions are not */
+	SCENE_CLOSE,   /* killed while closing */
 	SCENE__MAX
 };
 
-/* In a child: a commit that is killed at step N of it; the exit status tells what was acknowledged. */
+/*
+ * In a child: a commit that is killed at step N of it; the exit status tells what was acknowledged.
+ */
 static void child_run(struct fixture *f, enum scene scene, int n)
 {
 	int64_t value;
@@ -55,7 +58,8 @@ static void child_run(struct fixture *f, enum scene scene, int n)
 		steps_left = n;
 	if (store_open(&f->config, true, &f->store, NULL) != ERR_OK)
 		_exit(99);
-	if (scene == SCENE_KEPT && store_pass(f->store, PASS_READ, "t", do_nothing, NULL, NULL) != ERR_OK)
+	if (scene == SCENE_KEPT &&
+	    store_pass(f->store, PASS_READ, "t", do_nothing, NULL, NULL) != ERR_OK)
 		_exit(98);
 	if (scene == SCENE_KEPT)
 		steps_left = n;

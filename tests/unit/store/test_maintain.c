@@ -1,6 +1,7 @@
 /*
- * Goal: a backup taken at work restores everything acknowledged before it, check finds and mends what is wrong, a dump
- * loads back to the same dump, and the sweep removes what is old.  Cases 26-32 of contracts/store.md 16.
+ * Goal: a backup taken at work restores everything acknowledged before it, check finds and mends
+ * what is wrong, a dump loads back to the same dump, and the sweep removes what is old.  Cases
+ * 26-32 of contracts/store.md 16.
  */
 #include "store/fixture.h"
 
@@ -17,7 +18,8 @@
 
 static const char id_a[] = "a0000000000000000000000000000000";
 static const char token[33] = "0123456789abcdef0123456789abcdef";
-static const char client_key[65] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+static const char client_key[65] =
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /* ---- something of everything */
 
@@ -162,7 +164,10 @@ static void test_dump_load_dump_is_the_same(void **state)
 	(void)snprintf(other.regions, sizeof(other.regions), "%s/regions", other.dir);
 	other.config.data_dir = other.dir;
 	other.config.store_regions = other.regions;
-	/* Within one process one store at a time would be usual; these are two folders with a gate each. */
+	/*
+	 * Within one process one store at a time would be usual; these are two folders with a gate
+	 * each.
+	 */
 	fixture_open(&other);
 	load(&other, first, ERR_OK);
 	second = dump(&other, true);
@@ -198,9 +203,12 @@ static void test_load_is_all_or_nothing(void **state)
 	struct fixture *f = *state;
 	CLEAN_FREE char *text = NULL;
 
-	load(f, "{\"table\":\"users\",\"key\":\"ann\",\"value\":{\"v\":1,\"name\":\"ann\"}}\n{\"table\":\"nonsense\"}\n",
+	load(f,
+	    "{\"table\":\"users\",\"key\":\"ann\",\"value\":{\"v\":1,\"name\":\"ann\"}}\n{"
+	    "\"table\":\"nonsense\"}\n",
 	    ERR_BAD_REQUEST);
-	load(f, "{\"table\":\"users\",\"key\":\"ann\",\"value\":{\"v\":2,\"name\":\"ann\"}}\n", ERR_STORE);
+	load(f, "{\"table\":\"users\",\"key\":\"ann\",\"value\":{\"v\":2,\"name\":\"ann\"}}\n",
+	    ERR_STORE);
 	load(f, "{\"table\":\"users\",\"key\":\"***\",\"value\":{\"v\":1}}\n", ERR_BAD_REQUEST);
 	load(f, "{\"table\":\"sessions\",\"key\":\"1\",\"value\":{\"v\":1}}\n", ERR_BAD_REQUEST);
 	text = dump(f, true);
@@ -222,7 +230,8 @@ static void test_check_finds_nothing_in_good_store(void **state)
 static enum err spoil_indexes(struct pass *p, void *arg)
 {
 	/* The first entry of the owner's list of sessions, and a stray one of uploads. */
-	static const unsigned char key[] = {'u', ':', 'a', 'n', 'n', 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe};
+	static const unsigned char key[] = {
+	    'u', ':', 'a', 'n', 'n', 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe};
 	enum err err = index_delete(p, TABLE_SESSIONS_BY_OWNER, key, sizeof(key));
 
 	(void)arg;
@@ -386,7 +395,10 @@ static void test_backup_restores_everything(void **state)
 	assert_int_equal(store_backup(f->store, dir, NULL), ERR_CONFLICT);
 	run(f, PASS_SYNC, spoil_indexes, NULL);
 	run_want(f, PASS_SYNC, fill, NULL, ERR_CONFLICT);
-	/* The store is in use, also by ourselves: refused, then done and noticed by the open handle. */
+	/*
+	 * The store is in use, also by ourselves: refused, then done and noticed by the open
+	 * handle.
+	 */
 	assert_int_equal(store_restore(&f->config, dir, false, NULL), ERR_CONFLICT);
 	fixture_close(f);
 	if (store_restore(&f->config, dir, true, &error) != ERR_OK)
@@ -472,7 +484,8 @@ static void test_newer_store_is_refused_and_left(void **state)
 	fixture_close(f);
 	fixture_open(f);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(store_pass(f->store, PASS_READ, "t", get_user, NULL, &error), ERR_STORE);
+		assert_int_equal(
+		    store_pass(f->store, PASS_READ, "t", get_user, NULL, &error), ERR_STORE);
 	assert_non_null(strstr(error.text, "newer"));
 	CLEAN_JSON json_object *stat = store_stat(f->store);
 	assert_int_equal(json_int(stat, "recoveries", -1), 0);
@@ -509,7 +522,8 @@ static enum err old_things(struct pass *p, void *arg)
 	static const unsigned char stone_key[8] = {0, 0, 0, 0, 0, 0, 0, 77};
 	static const unsigned char nonce[20] = {TABLE_SESSION_NONCES, 0, 0, 1};
 	static const unsigned char due[17] = {2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 77};
-	enum err err = logins_add(p, "ann", "192.0.2.1", 1000, 5, "f123456789abcdef0123456789abcdef");
+	enum err err =
+	    logins_add(p, "ann", "192.0.2.1", 1000, 5, "f123456789abcdef0123456789abcdef");
 
 	(void)arg;
 	json_set_int(replay, "expires", 5);

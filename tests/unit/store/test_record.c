@@ -1,5 +1,6 @@
 /*
- * Goal: records keep what they do not know, refuse what is too new or too large, and passes commit all or nothing.
+ * Goal: records keep what they do not know, refuse what is too new or too large, and passes commit
+ * all or nothing.
  */
 #include "store/fixture.h"
 

@@ -1,6 +1,6 @@
 /*
- * Goal: the collection of sessions finds what was stored by owner, nonce, state and age, counts rightly, and lets one
- * writer at a time change a session.
+ * Goal: the collection of sessions finds what was stored by owner, nonce, state and age, counts
+ * rightly, and lets one writer at a time change a session.
  */
 #include "store/fixture.h"
 
@@ -56,17 +56,19 @@ static enum err list(struct pass *p, void *arg)
 }
 
 /* The ids of a list as text, newest first. */
-static void want_list(struct fixture *f, const char *owner, size_t skip, size_t max, const char *want, size_t total)
+static void want_list(
+    struct fixture *f, const char *owner, size_t skip, size_t max, const char *want, size_t total)
 {
 	struct list l = {.owner = owner, .skip = skip, .max = max};
 	char text[256] = "";
 	json_object *o;
 
 	run(f, PASS_READ, list, &l);
-	JSON_EACH(o, l.found) {
+	JSON_EACH (o, l.found) {
 		size_t n = strlen(text);
 
-		(void)snprintf(text + n, sizeof(text) - n, "%lld ", (long long)json_int(o, "id", 0));
+		(void)snprintf(
+		    text + n, sizeof(text) - n, "%lld ", (long long)json_int(o, "id", 0));
 	}
 	json_object_put(l.found);
 	assert_string_equal(text, want);
@@ -146,7 +148,8 @@ static void test_sessions_count_open_follows_state(void **state)
 	(void)add(f, "u:bob", "RUNNING", 0);
 	run(f, PASS_READ, count_open, &n);
 	assert_int_equal(n, 2);
-	run(f, PASS_SYNC, change, &(struct change){.id = id, .rev = 0, .state = "INVALID", .owner = "u:ann"});
+	run(f, PASS_SYNC, change,
+	    &(struct change){.id = id, .rev = 0, .state = "INVALID", .owner = "u:ann"});
 	run(f, PASS_READ, count_open, &n);
 	assert_int_equal(n, 1);
 }
@@ -200,8 +203,9 @@ static void test_sessions_expired_by_time_and_state(void **state)
 	want_expired(f, 1000, "[]");
 	want_expired(f, 1001, "[2]");
 	want_expired(f, 9999, "[2,1]");
-	run(f, PASS_SYNC, change, &(struct change){.id = a, .rev = 0, .state = "WAITING", .owner = "u:ann",
-	    .expires = 20000});
+	run(f, PASS_SYNC, change,
+	    &(struct change){
+	        .id = a, .rev = 0, .state = "WAITING", .owner = "u:ann", .expires = 20000});
 	run(f, PASS_SYNC, erase, &(struct change){.id = b, .tombstone = true});
 	want_expired(f, 9999, "[]");
 }
@@ -215,7 +219,10 @@ static void test_sessions_delete_leaves_tombstone(void **state)
 {
 	struct fixture *f = *state;
 	CLEAN_JSON json_object *o = NULL;
-	struct change c = {.id = add(f, "u:ann", "WAITING", 0), .tombstone = true, .state = "READY", .owner = "u:ann"};
+	struct change c = {.id = add(f, "u:ann", "WAITING", 0),
+	    .tombstone = true,
+	    .state = "READY",
+	    .owner = "u:ann"};
 
 	run(f, PASS_SYNC, erase, &c);
 	run(f, PASS_READ, get, &o);

@@ -1,6 +1,6 @@
 /*
- * Goal: the queue hands out the oldest task its owner may run, takes tasks of lost workers back, and gives up after
- * the last attempt.
+ * Goal: the queue hands out the oldest task its owner may run, takes tasks of lost workers back,
+ * and gives up after the last attempt.
  */
 #include "store/fixture.h"
 

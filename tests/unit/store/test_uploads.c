@@ -1,6 +1,6 @@
 /*
- * Goal: uploads are found by owner and age, sums per owner always equal what the records say, and a client key leads
- * two first chunks to one upload.
+ * Goal: uploads are found by owner and age, sums per owner always equal what the records say, and a
+ * client key leads two first chunks to one upload.
  */
 #include "store/fixture.h"
 
@@ -62,7 +62,8 @@ static enum err sums(struct pass *p, void *arg)
 	return err == ERR_OK ? uploads_promised(p, &s->promised) : err;
 }
 
-static void want_sums(struct fixture *f, const char *owner, int64_t open, int64_t bytes, int64_t promised)
+static void want_sums(
+    struct fixture *f, const char *owner, int64_t open, int64_t bytes, int64_t promised)
 {
 	struct sums s = {.owner = owner};
 
@@ -114,8 +115,8 @@ static enum err list(struct pass *p, void *arg)
 {
 	struct listing *l = arg;
 
-	return l->now != 0 ? uploads_expired(p, l->now, l->max, &l->found) :
-	                     uploads_list(p, l->owner, l->skip, l->max, &l->found);
+	return l->now != 0 ? uploads_expired(p, l->now, l->max, &l->found)
+	                   : uploads_list(p, l->owner, l->skip, l->max, &l->found);
 }
 
 /* First letters of the ids. */
@@ -125,7 +126,7 @@ static void want_list(struct fixture *f, struct listing l, const char *want)
 	json_object *o;
 
 	run(f, PASS_READ, list, &l);
-	JSON_EACH(o, l.found) {
+	JSON_EACH (o, l.found) {
 		const char *id = l.now != 0 ? json_object_get_string(o) : json_str(o, "id", "?");
 
 		strncat(text, id, 1);
@@ -188,7 +189,8 @@ struct claim {
 	char got[33];
 };
 
-static const char client_key[65] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+static const char client_key[65] =
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 static enum err claim(struct pass *p, void *arg)
 {
