@@ -14,7 +14,6 @@
 #include "geo/colstats.h"
 #include "geo/layer.h"
 #include "geo/tables_impl.h"
-#include "wizard/columns.h"
 #include "wizard/names.h"
 #include "wizard/number.h"
 
@@ -215,18 +214,16 @@ static json_object *extent_json(const double e[4])
 }
 
 /* The extent of what will probably be the geometry; the front has its own once the user has chosen. */
-static bool guessed_extent(const struct pass *p, const json_object *layer, double ret[4])
+static bool guessed_extent(const struct pass *p, const struct column_guess *g, const json_object *layer, double ret[4])
 {
-	struct column_guess g = { .lat = -1, .lng = -1, .geometry = -1 };
 	json_object *columns = json_arr(layer, "columns"), *x, *y;
 
-	columns_guess(layer, &g);
-	if (g.geometry >= 0)
-		return colstats_extent(p->stats, (size_t)g.geometry, ret);
-	if (g.lat < 0 || g.lng < 0)
+	if (g->geometry >= 0)
+		return colstats_extent(p->stats, (size_t)g->geometry, ret);
+	if (g->lat < 0 || g->lng < 0)
 		return false;
-	x = json_object_array_get_idx(columns, (size_t)g.lng);
-	y = json_object_array_get_idx(columns, (size_t)g.lat);
+	x = json_object_array_get_idx(columns, (size_t)g->lng);
+	y = json_object_array_get_idx(columns, (size_t)g->lat);
 	if (json_get(x, "min") == NULL || json_get(y, "min") == NULL)
 		return false;
 	ret[0] = json_num(x, "min", 0);
@@ -256,6 +253,7 @@ static json_object *layer_json(struct pass *p, int64_t index)
 	const char *inner = p->t.book == NULL ? p->src->stem : book_sheet_name(p->t.book, p->t.sheet);
 	json_object *l = layer_new(p->src, index, "table", p->src->stem, inner), *columns = json_object_new_array();
 	json_object *preview = json_object_new_object(), *names = json_object_new_array();
+	struct column_guess guess = { .lat = -1, .lng = -1, .geometry = -1 };
 	double extent[4];
 	bool has_extent;
 
@@ -276,9 +274,11 @@ static json_object *layer_json(struct pass *p, int64_t index)
 		    p->t.charset_source));
 	json_set(l, "sheets", p->t.book == NULL ? NULL : json_object_get(book_sheets(p->t.book)));
 	json_set_str(l, "sheet", p->t.book == NULL ? NULL : book_sheet_name(p->t.book, p->t.sheet));
-	has_extent = guessed_extent(p, l, extent);
+	columns_guess(l, &guess);
+	has_extent = guessed_extent(p, &guess, l, extent);
 	json_set(l, "extent", has_extent ? extent_json(extent) : NULL);
 	describe_srs(p, l, has_extent ? extent : NULL);
+	table_preview(p->job, p->src, &p->t, &guess, l);
 	json_set(l, "raster", NULL);
 	json_set(l, "overlay", NULL);
 	return json_set(l, "warnings", p->warnings == NULL ? json_object_new_array() : json_object_get(p->warnings));

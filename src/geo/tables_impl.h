@@ -7,6 +7,7 @@
 #include "geo/rows.h"
 #include "geo/sheet.h"
 #include "geo/tables.h"
+#include "wizard/columns.h"
 
 /* A table ready to be read from its first record. */
 struct table {
@@ -38,6 +39,9 @@ enum rows_result table_header(struct table *, char ***ret_names, size_t *ret_n, 
 
 /* The first 200 characters of a cell, for people; caller frees. */
 json_object *table_cut_cell(const char *s, size_t len);
+/* A sample of the guessed geometries of LAYER in out/preview-<i>.json; none is fine. */
+void table_preview(struct job *, const struct source *, const struct table *, const struct column_guess *,
+    const json_object *layer);
 /* Does this cell hold U+FFFD? */
 bool table_cell_is_bad(const struct cell *);
 

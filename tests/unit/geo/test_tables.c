@@ -243,6 +243,25 @@ static void test_inspect_survey_order(void **state)
 	expect_at(l, "columns.2.survey_zone.ok", "2");
 }
 
+static void test_inspect_leaves_a_preview(void **state)
+{
+	char path[640], *text;
+	size_t len;
+
+	(void)state;
+	look("lat,lon\n1.5,2\nx,3\n\n4,5\n");
+	snprintf(path, sizeof path, "%s/out/preview-0.json", job.dir);
+	assert_int_equal(fs_read_file(AT_FDCWD, path, 1 << 18, &text, &len, NULL), ERR_OK);
+	json_object *o = parse(text);
+	expect_at(o, "features.0.geometry.coordinates", "[ 2, 1.5 ]");
+	expect_at(o, "features.1.geometry.coordinates", "[ 5, 4 ]");
+	json_object_put(o);
+	free(text);
+	unlink(path);
+	look("a,b\n1.5,2\n");
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
 /* ---- import */
 
 /* Import what was inspected last; MORE: further members of the job's layer.  Caller frees; NULL: refused. */
@@ -463,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_inspect_refuses),
 		cmocka_unit_test(test_inspect_geometry_columns),
 		cmocka_unit_test(test_inspect_survey_order),
+		cmocka_unit_test(test_inspect_leaves_a_preview),
 		cmocka_unit_test(test_import_points_and_types),
 		cmocka_unit_test(test_import_bad_rows),
 		cmocka_unit_test(test_import_without_geometry),
