@@ -81,6 +81,7 @@ static enum err report(struct turn *t)
 static enum err start_and_report(struct turn *t)
 {
 	enum err err = ERR_OK;
+	bool answered = false;
 	if (t->call->mode != MODE_HTML && !session_inspected(t->s) && t->s->state == STATE_READY) {
 		/* Scripts come here straight from save: the inspection is waited for, then the import. */
 		err = run_import(t, false);
@@ -93,7 +94,11 @@ static enum err start_and_report(struct turn *t)
 			return err;
 	}
 	if (session_inspected(t->s) && session_editable(t->s) && t->s->state == STATE_WAITING) {
-		err = run_import(t, false);
+		err = settle_target(t, &answered);
+		if (err == ERR_OK && answered)
+			return err;
+		if (err == ERR_OK)
+			err = run_import(t, false);
 		if (err == ERR_CONFLICT && t->call->problems == NULL) {
 			turn_unlock(t);
 			return input_missing(t);
@@ -262,6 +267,27 @@ static enum err check_target(struct turn *t, json_object *input, bool *ret_answe
 	json_object_put(diff);
 	json_object_put(dataset);
 	return ERR_OK;
+}
+
+/* Save named a dataset to overwrite, or the file was not inspected when final was sent: the target is judged now. */
+enum err settle_target(struct turn *t, bool *ret_answered)
+{
+	json_object *input = NULL, *errors = NULL, *none = json_object_new_object();
+	*ret_answered = false;
+	if (!session_has_input(t->s, STEP_FINAL) && json_int(session_input(t->s, STEP_SAVE), "layer_id", 0) > 0) {
+		final_check(t->s, none, subject_exists, t->call, &input, &errors, &t->warnings);
+		if (errors != NULL) {
+			*ret_answered = true;
+			json_object_put(none);
+			return final_error(t, 400, errors, NULL);
+		}
+		(void)session_set_input(t->s, STEP_FINAL, input);
+	}
+	json_object_put(none);
+	input = session_input(t->s, STEP_FINAL);
+	if (strcmp(json_str(input, "mode", "create"), "create") == 0 || json_obj(t->s->doc, "target") != NULL)
+		return ERR_OK;
+	return check_target(t, input, ret_answered);
 }
 
 static enum err final_post(struct turn *t)

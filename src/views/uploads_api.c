@@ -162,6 +162,12 @@ enum err api_post_view(struct call *call)
 	if (err != ERR_OK)
 		return err;
 	if (session_inspected(t.s) && t.s->state == STATE_WAITING) {
+		bool answered = false;
+		err = settle_target(&t, &answered);
+		if (err != ERR_OK || answered) {
+			turn_end(&t);
+			return err;
+		}
 		err = run_import(&t, false);
 		if (err == ERR_CONFLICT && call->problems == NULL) {
 			err = ERR_OK;

@@ -50,6 +50,8 @@ enum err wrong_state_response(struct turn *, const char *code, enum step step);
 
 /* Queue the import exactly once; ASYNC false: waits up to final_wait_s.  ERR_CONFLICT: problems say what is missing. */
 enum err run_import(struct turn *, bool async);
+/* Before it: rights and schema of a dataset to overwrite or append to.  *RET_ANSWERED: the reply says what is wrong. */
+enum err settle_target(struct turn *, bool *ret_answered);
 
 /* The steps; S is loaded, locked for POST. */
 enum err csv_step_view(struct turn *);

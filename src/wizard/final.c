@@ -47,6 +47,12 @@ static json_object *defaults(const struct session *s)
 		json_set(o, "keywords", json_object_new_array());
 	if (json_get(o, "permissions") == NULL)
 		json_set(o, "permissions", permissions_of_access("private"));
+	if (json_get(o, "mode") == NULL && json_int(save, "layer_id", 0) > 0) {
+		CLEAN_FREE char *id = mem_printf("%lld", (long long)json_int(save, "layer_id", 0));
+
+		json_set_str(o, "mode", "overwrite");
+		json_set_str(o, "dataset", id);
+	}
 	if (json_get(o, "mode") == NULL)
 		json_set_str(o, "mode", "create");
 	if (json_get(o, "extra_columns") == NULL)

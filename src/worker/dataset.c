@@ -241,25 +241,24 @@ static enum err replace(struct entry *e, const json_object *target)
 	if (err != ERR_OK)
 		return err;
 	int64_t now = json_int(old, "revision", 1);
-	const json_object *by = json_obj(old, "replaced_by");
 	if (now != expected) {
 		/* Either this very import, cut short after its last action, or somebody else's. */
-		bool ours = json_int(by, "session", 0) == e->s->id && json_int(by, "layer", -1) == json_int(e->item, "i", 0);
+		int64_t made = 0;
 		json_object_put(old);
 		e->id = id;
-		return ours ? ERR_OK : error_set(&e->work->error, ERR_CONFLICT, "dataset %lld changed meanwhile", (long long)id);
+		err = catalog_by_session(w->catalog, e->s->id, json_int(e->item, "i", 0), &made, &e->work->error);
+		if (err != ERR_OK)
+			return err;
+		return made == id ? ERR_OK : error_set(&e->work->error, ERR_CONFLICT, "dataset %lld changed meanwhile", (long long)id);
 	}
 	set_folder(e, id, expected + 1);
 	err = place_files(e);
 	if (err == ERR_OK) {
-		json_object *m = model_of(e), *mark = json_object_new_object();
+		json_object *m = model_of(e);
 		static const char *const kept[] = { "name", "title", "owner", "permissions", "access", "abstract", "keywords", "created",
-			"session", "layer", "downloads" };
+			"downloads" };
 		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 			json_set(m, kept[i], json_copy(json_get(old, kept[i])));
-		json_set_int(mark, "session", e->s->id);
-		json_set_int(mark, "layer", json_int(e->item, "i", 0));
-		json_set(m, "replaced_by", mark);
 		err = catalog_replace(w->catalog, id, m, expected, &e->work->error);
 		json_object_put(m);
 	}

@@ -188,6 +188,12 @@ static json_object *go_on(struct work *work, struct session *s)
 	(void)step_fill_certain(s);
 	if (step_missing_before(s, STEP_RUN) != STEP_NONE)
 		return NULL;
+	/* Rights on an existing dataset are judged where the catalogue is asked: by the next request. */
+	const json_object *final = session_input(s, STEP_FINAL);
+	bool into = strcmp(json_str(final, "mode", "create"), "create") != 0 ||
+		    (final == NULL && json_int(session_input(s, STEP_SAVE), "layer_id", 0) > 0);
+	if (into && json_obj(s->doc, "target") == NULL)
+		return NULL;
 	s->state = STATE_PENDING;
 	s->completed = STEP_RUN;
 	return task_import(s, work->w->config);
