@@ -36,7 +36,16 @@ char *content_head(const char *path, size_t *ret_len)
 
 static enum err fail(struct job *job, const char *code, const struct source *src)
 {
-	return job_fail(job, problem_str(problem_new(code), "file", src->file));
+	json_object *p = problem_str(problem_new(code), "file", src->file);
+
+	if (strcmp(code, "content_mismatch") == 0) {
+		size_t len = 0;
+		CLEAN_FREE char *head = content_head(src->path, &len);
+
+		problem_arg(p, "expected", kind_name(src->kind));
+		problem_arg(p, "sent", head != NULL ? bundle_magic(head, len) : "");
+	}
+	return job_fail(job, p);
 }
 
 static enum err check_xml(

@@ -1,7 +1,6 @@
 /*
  * One job inside the jail: what was asked, where to write, how to report.  Every module of geo/ is
- * given it.
- * The protocol is wizard/message.h.
+ * given it. The protocol is wizard/message.h.
  */
 #ifndef SLIPWAY_GEO_JOB_H
 #define SLIPWAY_GEO_JOB_H

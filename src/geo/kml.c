@@ -5,12 +5,14 @@
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "geo/content.h"
 #include "geo/xmlgate.h"
 
 #define BLOCK 65536
+#define BASE_MEMORY (256LL << 20)       /* bytes of address space before anything is read */
 #define MAX_TEXT 2048           /* bytes of a number or a href */
 
 enum part { PART_NONE, PART_NORTH, PART_SOUTH, PART_EAST, PART_WEST, PART_ROTATION, PART_HREF };
@@ -238,15 +240,25 @@ static enum err settle_overlay(struct job *job, struct source *src, const struct
 	src->side[SOURCE_IMAGE] = image;
 	src->driver = driver_of_image(image);
 	if (src->driver == NULL)
-		return job_fail(job, problem_str(problem_new("content_mismatch"), "file", s->href));
+		return job_fail(job,
+		    problem_arg(
+			problem_arg(problem_str(problem_new("content_mismatch"), "file", s->href),
+			    "expected", "png, jpg, tif"),
+			"sent", ""));
 	return ERR_OK;
 }
 
 enum err kml_settle(struct job *job, struct source *src, kml_find_image *find, void *user)
 {
 	struct kml_survey s;
+	/* The driver keeps the whole tree: nine bytes for each of the file. */
+	int64_t most = (job_limit(job, "jail_memory") - BASE_MEMORY) / 10;
 	enum err e = ERR_OK;
 
+	if (fs_size(AT_FDCWD, src->path) > most)
+		return job_fail(job,
+		    problem_arg_int(
+			problem_str(problem_new("kml_too_big"), "file", src->file), "limit", most));
 	if (kml_survey(src->path, &s) != ERR_OK) {
 		e = job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
 	} else if (s.placemarks == 0 && s.overlays > 1) {

@@ -47,8 +47,7 @@ struct source_set {
 
 /*
  * Sort the job's files into bundles, look into a zip, pass every member through the content gate.
- * The same for inspect
- * and import, so that "bundle" numbers agree.
+ * The same for inspect and import, so that "bundle" numbers agree.
  * Owns:   caller calls source_set_done.
  * Errors: job->problems filled.
  */

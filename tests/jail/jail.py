@@ -11,10 +11,12 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 GEO = os.environ.get("SLIPWAY_GEO", os.path.join(ROOT, "build", "slipway-geo"))
+# A build with sanitizers maps terabytes: let it.
+MEMORY = int(os.environ.get("SLIPWAY_MEMORY", "0"))
 ENVIRONMENT = {
     "LANG": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin", "GDAL_DATA": "/usr/share/gdal",
     "PROJ_DATA": "/usr/share/proj", "PROJ_LIB": "/usr/share/proj", "http_proxy": "http://127.0.0.1:9",
-    "https_proxy": "http://127.0.0.1:9",
+    "https_proxy": "http://127.0.0.1:9", "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0",
 }
 
 
@@ -115,6 +117,8 @@ class Jail:
     def run(self, timeout=60, **job):
         """Send one job; the result or failed frame, None when the process died."""
         self.wait_ready()
+        if MEMORY:
+            job["limits"] = dict({"jail_memory": MEMORY}, **job.get("limits", {}))
         self.send(dict({"type": "job", "files": self.files}, **job))
         while True:
             frame = self.receive(timeout)
