@@ -77,8 +77,11 @@ enum err room_check(const struct store *, enum pass_kind, struct error *);
 /* Is there room for a recovery?  Gives the ballast away for it.  ERR_NO_SPACE. */
 enum err room_for_recovery(const struct store *, struct error *);
 void room_drop_ballast(const struct store *);
-/* Make it when it is missing and twice its size is free; nothing to report otherwise. */
-void room_make_ballast(const struct store *);
+/*
+ * Make it when it is missing and twice its size is free.  False: it is missing, and nobody is
+ * making it.
+ */
+bool room_make_ballast(const struct store *);
 bool room_has_ballast(const struct store *);
 
 #endif

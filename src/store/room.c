@@ -1,5 +1,6 @@
 #include "store/inside.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -45,7 +46,7 @@ enum err room_check(const struct store *store, enum pass_kind kind, struct error
 	if (space.inodes < min_inodes)
 		return error_set(error, ERR_NO_SPACE, "data_dir: %lld inodes free, %lld are kept",
 		    (long long)space.inodes, (long long)min_inodes);
-	if (!room_has_ballast(store))
+	if (!room_make_ballast(store))
 		return error_set(error, ERR_NO_SPACE,
 		    "data_dir: the ballast was given up, only deletions may write");
 	return ERR_OK;
@@ -76,20 +77,24 @@ enum err room_for_recovery(const struct store *store, struct error *error)
 	    (long long)space.bytes);
 }
 
-void room_make_ballast(const struct store *store)
+bool room_make_ballast(const struct store *store)
 {
 	int64_t size = store->config->store_ballast;
 	struct fs_space space;
 	CLEAN_FD int fd = -1;
 
-	if (room_has_ballast(store) || fs_space(store->dir, &space, NULL) != ERR_OK ||
-	    space.bytes < 2 * size)
-		return;
+	if (room_has_ballast(store))
+		return true;
+	if (fs_space(store->dir, &space, NULL) != ERR_OK || space.bytes < 2 * size)
+		return false;
 	/* One at a time; what a killed maker left is used by the next. */
 	fd = openat(store->dir, BALLAST_NEW, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
-		return;
+	if (fd < 0)
+		return false;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK; /* it is being made: there is room for it */
 	if (room_has_ballast(store) || posix_fallocate(fd, 0, size) != 0 ||
 	    renameat(store->dir, BALLAST_NEW, store->dir, BALLAST) != 0)
 		(void)unlinkat(store->dir, BALLAST_NEW, 0);
+	return room_has_ballast(store);
 }

@@ -42,7 +42,7 @@ static enum err open_files(struct store *s, struct error *error)
 	err = place_selftest(&s->place, s->dir, error);
 	if (err != ERR_OK)
 		return err;
-	room_make_ballast(s);
+	(void)room_make_ballast(s);
 	return gate_init(
 	    &s->gate, s->dir, (int)config->store_wait_ms, (int)config->store_hold_s, error);
 }

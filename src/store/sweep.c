@@ -262,7 +262,7 @@ enum err store_sweep(struct store *s, struct error *error)
 	enum err err = ERR_OK;
 
 	/* First, because while it is missing nothing but deletions may write. */
-	room_make_ballast(s);
+	(void)room_make_ballast(s);
 	for (size_t i = 0; err == ERR_OK && i < sizeof(prunings) / sizeof(prunings[0]); i++)
 		err = prune(s, &prunings[i], error);
 	if (err == ERR_OK)
