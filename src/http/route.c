@@ -84,6 +84,12 @@ static bool match_rest(const char *pattern, const char *path, struct pairs *para
 	return false;
 }
 
+/* How much PATTERN leaves open: 0 nothing, 1 segments, 2 anything. */
+static int openness(const char *pattern)
+{
+	return strstr(pattern, ":rest}") != NULL ? 2 : strchr(pattern, '{') != NULL ? 1 : 0;
+}
+
 enum err route_find(const struct route *table, size_t n, enum method method, const char *path,
 		    struct route_match *ret)
 {
@@ -94,6 +100,8 @@ enum err route_find(const struct route *table, size_t n, enum method method, con
 		const struct route *r = &table[i];
 		struct pairs params = {0};
 		size_t literal = strcspn(r->path, "{");
+		if (first != NULL && openness(r->path) > openness(first->path))
+			continue;
 		if (strncmp(r->path, path, literal) != 0 || !match_rest(r->path, path, &params)) {
 			pairs_done(&params);
 			continue;

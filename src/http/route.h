@@ -51,7 +51,11 @@ struct route_match {
 	struct pairs params;
 	unsigned allow;        /* methods any row with this path allows: for 405 */
 };
-/* ERR_NOT_FOUND; ERR_METHOD (allow filled). */
+/*
+ * The row for METHOD and PATH.  A path that is spelled out in a row belongs to that row's like alone: a pattern with a
+ * parameter does not take its other methods, nor does one with :rest those of a pattern before it.
+ * Errors: ERR_NOT_FOUND; ERR_METHOD (allow filled).
+ */
 enum err route_find(const struct route *table, size_t n, enum method, const char *path, struct route_match *ret);
 
 #endif

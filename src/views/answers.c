@@ -247,6 +247,10 @@ enum err wrong_state_response(struct turn *t, const char *code, enum step step)
 	problems_add(&problems, problem_str(problem_new(code), "field", NULL));
 	(void)error_response(t, 409, 409, problems, "error", NULL);
 	json_set_str(call->reply->model, "redirect_to", to);
+	if (strcmp(code, "already_imported") == 0) {
+		CLEAN_JSON json_object *datasets = session_datasets(t);
+		json_set_str(call->reply->model, "url", json_str(json_at(datasets, 0), "url", ""));
+	}
 	return ERR_OK;
 }
 

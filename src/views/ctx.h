@@ -39,6 +39,7 @@ struct call {
 	struct form form;             /* BODYRULE_FORM: read by dispatch; FILES: by the view */
 	struct principal who;
 	enum mode mode;               /* HTML, strict or compat JSON (wizard.md 3.1) */
+	bool mode_open;               /* HTML only because nothing in the request said what is wanted (rule 5) */
 	json_object *problems;        /* owned: what a returned error says; NULL = the error's own sentence */
 	struct error error;           /* for the log */
 	char csrf[97];                /* this client's token: for forms */

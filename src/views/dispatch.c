@@ -37,11 +37,12 @@ static bool page_by_default(const struct req *req)
 	       !text_starts(req->path, "/files");
 }
 
-static enum mode mode_of(const struct req *req)
+static enum mode mode_of(const struct req *req, bool *ret_open)
 {
 	const char *accept = req_header(req, "Accept");
 	const char *with = req_header(req, "X-Requested-With");
 
+	*ret_open = false;
 	if (ajax_asked(req) || (with != NULL && strcasecmp(with, "XMLHttpRequest") == 0))
 		return MODE_COMPAT;
 	int json = accept == NULL ? -1 : negotiate_q(accept, "application/json");
@@ -51,7 +52,8 @@ static enum mode mode_of(const struct req *req)
 		return MODE_STRICT;
 	if (html > 0 || xhtml > 0)
 		return MODE_HTML;
-	return page_by_default(req) ? MODE_HTML : MODE_COMPAT;
+	*ret_open = page_by_default(req);
+	return *ret_open ? MODE_HTML : MODE_COMPAT;
 }
 
 /* ---- errors become answers */
@@ -260,7 +262,8 @@ void dispatch(struct wire *wire, void *arg)
 
 	req_init(&req, wire, ctx->config);
 	reply_init(&reply);
-	struct call call = { .ctx = ctx, .req = &req, .reply = &reply, .mode = mode_of(&req) };
+	struct call call = { .ctx = ctx, .req = &req, .reply = &reply };
+	call.mode = mode_of(&req, &call.mode_open);
 	enum err err = req.error.err;
 	if (err != ERR_OK)
 		call.error = req.error;

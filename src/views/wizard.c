@@ -150,6 +150,12 @@ static enum err step_turn(struct turn *t, enum step step)
 	}
 	if (session_inspected(t->s) && !step_usable(t->s, step))
 		return wrong_state_response(t, "step_not_in_list", step_next_stop(t->s, call->mode));
+	/* G2's scripts fetch pages as if they were answers: one that asks nothing tells the step after it. */
+	bool page = step == STEP_CSV || step == STEP_SRS || step == STEP_TIME;
+	if (call->mode_open && page && session_inspected(t->s) && !step_needs_input(t->s, step, MODE_COMPAT)) {
+		call->mode = MODE_COMPAT;
+		return step_done_response(t, step);
+	}
 	if (is_post(call)) {
 		err = post_allowed(t, step, &done);
 		if (err != ERR_OK || done)

@@ -15,6 +15,7 @@ static const struct route table[] = {
     {.path = "/upload/", .methods = G},
     {.path = "/upload/", .methods = P},
     {.path = "/upload/delete/{id:int}", .methods = G | P | D},
+    {.path = "/upload/cancel", .methods = P},
     {.path = "/upload/{step:alpha}", .methods = G | P},
     {.path = "/datasets/{id:int}", .methods = G},
     {.path = "/datasets/{id:int}.json", .methods = G},
@@ -57,12 +58,12 @@ static void test_route_finds_rows(void **state)
 	expect(METHOD_HEAD, "/upload/", ERR_OK, 1);
 	expect(METHOD_POST, "/upload/", ERR_OK, 2);
 	expect(METHOD_GET, "/upload", ERR_NOT_FOUND, 0);
-	expect(METHOD_GET, "/upload/srs", ERR_OK, 4);
+	expect(METHOD_GET, "/upload/srs", ERR_OK, 5);
 	expect(METHOD_GET, "/upload/srs/", ERR_NOT_FOUND, 0);
 	expect(METHOD_GET, "/upload/SRS", ERR_NOT_FOUND, 0);
 	expect(METHOD_GET, "/upload/srs2", ERR_NOT_FOUND, 0);
 	expect(METHOD_GET, "/nothing", ERR_NOT_FOUND, 0);
-	expect(METHOD_GET, "/a/1/b/2", ERR_OK, 12);
+	expect(METHOD_GET, "/a/1/b/2", ERR_OK, 13);
 	expect(METHOD_GET, "/a//b/2", ERR_NOT_FOUND, 0);
 	expect(METHOD_GET, "/a/1/b/", ERR_NOT_FOUND, 0);
 	expect(METHOD_GET, "/static/", ERR_NOT_FOUND, 0);
@@ -113,12 +114,17 @@ static void test_route_methods(void **state)
 	expect(METHOD_OTHER, "/nothing", ERR_NOT_FOUND, 0);
 	/* OPTIONS always answers; a row that asks for it gets it. */
 	expect(METHOD_OPTIONS, "/upload/", ERR_OK, 1);
-	expect(METHOD_OPTIONS, "/files/", ERR_OK, 9);
+	expect(METHOD_OPTIONS, "/files/", ERR_OK, 10);
 	assert_int_equal(route_find(table, N, METHOD_OPTIONS, "/upload/delete/7", &match), ERR_OK);
 	assert_string_equal(pairs_get(&match.params, "id"), "7");
 	assert_int_equal(match.allow, G | METHOD_BIT(METHOD_HEAD) | P | D | O);
 	pairs_done(&match.params);
-	expect(METHOD_PATCH, "/files/abc", ERR_OK, 10);
+	expect(METHOD_PATCH, "/files/abc", ERR_OK, 11);
+	/* What is spelled out is not taken by a pattern. */
+	expect(METHOD_POST, "/upload/cancel", ERR_OK, 4);
+	assert_int_equal(route_find(table, N, METHOD_GET, "/upload/cancel", &match), ERR_METHOD);
+	assert_int_equal(match.allow, P | O);
+	pairs_done(&match.params);
 }
 
 int main(void)
