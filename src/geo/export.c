@@ -119,7 +119,7 @@ static const struct {
 
 static enum err shapefiles(struct job *job, GDALDatasetH ds, OGRLayerH layer, const char *folder)
 {
-	const char *table = json_str(job->spec, "table", "data");
+	const char *table = OGR_L_GetName(layer);
 	OGRwkbGeometryType type = wkbFlatten(OGR_L_GetGeomType(layer));
 	bool mixed = type == wkbUnknown || type == wkbGeometryCollection;
 	for (size_t i = 0; i < (mixed ? 3U : 1U); i++) {
@@ -226,7 +226,8 @@ static enum err export_as(struct job *job, const struct format *f, GDALDatasetH 
 		args = add(args, more[i], NULL);
 	}
 	CSLDestroy(more);
-	args = add(add(args, "-nln", json_str(job->spec, "table", "data")), json_str(job->spec, "table", ""), NULL);
+	/* The table keeps the name of its first upload; what goes out is called like the dataset. */
+	args = add(add(args, "-nln", json_str(job->spec, "table", "data")), OGR_L_GetName(layer), NULL);
 	return translate(job, ds, path, args);
 }
 

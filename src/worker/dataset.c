@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "worker/append.h"
 #include "worker/worker.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -17,6 +18,7 @@ struct entry {
 	struct session *s;
 	json_object *item;       /* the job's result for the layer */
 	json_object *layer;      /* the job's order for it */
+	json_object *base;       /* the dataset that rows are appended to; NULL = none; borrowed */
 	int64_t id;              /* dataset */
 	int64_t revision;
 	char folder[64];         /* "datasets/<id>/<revision>" */
@@ -45,6 +47,22 @@ static enum err move_in(struct entry *e, const char *from_name, const char *to_n
 	return fs_rename_durable(w->data_fd, from, to, &e->work->error);
 }
 
+/* Those of the rows appended to come along.  *RET: how many there are. */
+static enum err keep_earlier(struct entry *e, const char *folder, int64_t *ret)
+{
+	struct worker *w = e->work->w;
+	enum err err = ERR_OK;
+	*ret = (int64_t)json_len(json_arr(e->base, "source"));
+	for (int64_t i = 1; i <= *ret && err == ERR_OK; i++) {
+		CLEAN_FREE char *from = mem_printf("datasets/%lld/%lld/original/%lld", (long long)e->id,
+		    (long long)json_int(e->base, "revision", 1), (long long)i);
+		CLEAN_FREE char *to = mem_printf("%s/%lld", folder, (long long)i);
+		if (fs_size(w->data_fd, from) >= 0)
+			err = fs_link_or_copy(w->data_fd, from, w->data_fd, to, &e->work->error);
+	}
+	return err;
+}
+
 /* The files as they were sent stay for download, when wanted. */
 static enum err keep_originals(struct entry *e)
 {
@@ -53,6 +71,8 @@ static enum err keep_originals(struct entry *e)
 	enum err err = fs_mkdirs(w->data_fd, folder, &e->work->error);
 	int64_t n = 0;
 	json_object *u = NULL;
+	if (err == ERR_OK)
+		err = keep_earlier(e, folder, &n);
 	JSON_EACH(u, json_arr(e->s->doc, "uploads")) {
 		struct principal who = {0};
 		struct upload_info info = {0};
@@ -70,8 +90,12 @@ static enum err keep_originals(struct entry *e)
 	return err;
 }
 
-static bool wants_originals(const struct session *s)
+/* All of a dataset's originals or none: rows appended to one follow its choice. */
+static bool wants_originals(const struct entry *e)
 {
+	const struct session *s = e->s;
+	if (e->base != NULL)
+		return json_bool(e->base, "originals", false);
 	const json_object *final = session_input(s, STEP_FINAL), *save = session_input(s, STEP_SAVE);
 	return json_bool(final, "store_spatial_files", json_bool(save, "store_spatial_files", true));
 }
@@ -94,7 +118,7 @@ static enum err place_files(struct entry *e)
 		err = move_in(e, thumbnail, "thumbnail.png");
 	if (err == ERR_OK && map != NULL)
 		err = move_in(e, map, strstr(map, ".png") != NULL ? "map.png" : "map.json");
-	if (err == ERR_OK && wants_originals(e->s))
+	if (err == ERR_OK && wants_originals(e))
 		err = keep_originals(e);
 	return err == ERR_OK ? move_in(e, json_str(e->item, "file", ""), data_name(e->item)) : err;
 }
@@ -115,6 +139,7 @@ static json_object *sources(const struct session *s)
 		json_object *o = json_object_new_object();
 		for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
 			json_set(o, members[i], json_copy(json_get(u, members[i])));
+		json_set_int(o, "n", (int64_t)json_len(list) + 1);      /* its original's address */
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -182,7 +207,7 @@ static json_object *model_of(struct entry *e)
 	json_set(m, "abstract", json_copy(first_of(s, "abstract")));
 	json_set(m, "keywords", keywords != NULL ? json_copy(keywords) : json_object_new_array());
 	json_set(m, "source", sources(s));
-	json_set_bool(m, "originals", wants_originals(s));
+	json_set_bool(m, "originals", wants_originals(e));
 	json_set_int(m, "session", s->id);
 	json_set_int(m, "layer", json_int(e->item, "i", 0));
 	CLEAN_FREE char *file = mem_printf("%lld/%lld/%s", (long long)e->id, (long long)e->revision, data_name(e->item));
@@ -252,9 +277,12 @@ static enum err replace(struct entry *e, const json_object *target)
 		return made == id ? ERR_OK : error_set(&e->work->error, ERR_CONFLICT, "dataset %lld changed meanwhile", (long long)id);
 	}
 	set_folder(e, id, expected + 1);
+	e->base = strcmp(json_str(target, "mode", ""), "append") == 0 ? old : NULL;
 	err = place_files(e);
 	if (err == ERR_OK) {
 		json_object *m = model_of(e);
+		if (e->base != NULL)
+			append_model(m, e->base, e->item);
 		static const char *const kept[] = { "name", "title", "owner", "permissions", "access", "abstract", "keywords", "created",
 			"downloads" };
 		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
@@ -268,6 +296,7 @@ static enum err replace(struct entry *e, const json_object *target)
 		CLEAN_FREE char *before = mem_printf("datasets/%lld/%lld", (long long)id, (long long)expected);
 		(void)fs_remove_tree(w->data_fd, before, NULL);
 	}
+	e->base = NULL;
 	json_object_put(old);
 	return err;
 }
