@@ -6,31 +6,27 @@
 
 #define PLAIN_URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
+/* What stands for a character; NULL: the character itself. */
+static const char *const html[128] = {
+    ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\''] = "&#39;"};
+
+/* A parser would read a bare CR as LF. */
+static const char *const xml[128] = {
+    ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\r'] = "&#13;"};
+
+static const char *const json[128] = {
+    ['"'] = "\\\"", ['\\'] = "\\\\", ['\b'] = "\\b", ['\f'] = "\\f",
+    ['\n'] = "\\n", ['\r'] = "\\r",  ['\t'] = "\\t"};
+
 void escape_html(FILE *out, const char *s)
 {
 	for (;;) {
 		size_t n = strcspn(s, "&<>\"'");
 		fwrite(s, 1, n, out);
 		s += n;
-		switch (*s++) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		case '\'':
-			fputs("&#39;", out);
-			break;
-		default:
+		if (*s == '\0')
 			return;
-		}
+		fputs(html[(unsigned char)*s++], out);
 	}
 }
 
@@ -91,16 +87,8 @@ void escape_xml(FILE *out, const char *s)
 			i++;
 			continue;
 		}
-		if (cp == '&')
-			fputs("&amp;", out);
-		else if (cp == '<')
-			fputs("&lt;", out);
-		else if (cp == '>')
-			fputs("&gt;", out);
-		else if (cp == '"')
-			fputs("&quot;", out);
-		else if (cp == '\r')
-			fputs("&#13;", out); /* a parser would read a bare one as LF */
+		if (cp < 0x80 && xml[cp] != NULL)
+			fputs(xml[cp], out);
 		else if ((cp < 0x20 && cp != '\t' && cp != '\n') || cp == 0xFFFE || cp == 0xFFFF)
 			fputs("\xEF\xBF\xBD", out);
 		else
@@ -113,38 +101,16 @@ void escape_json(FILE *out, const char *s)
 {
 	for (; *s != '\0'; s++) {
 		unsigned char c = (unsigned char)*s;
-		switch (c) {
-		case '"':
-			fputs("\\\"", out);
-			break;
-		case '\\':
-			fputs("\\\\", out);
-			break;
-		case '\b':
-			fputs("\\b", out);
-			break;
-		case '\f':
-			fputs("\\f", out);
-			break;
-		case '\n':
-			fputs("\\n", out);
-			break;
-		case '\r':
-			fputs("\\r", out);
-			break;
-		case '\t':
-			fputs("\\t", out);
-			break;
-		default:
-			if (c < 0x20) {
-				fprintf(out, "\\u%04x", c);
-			} else if (c == 0xC2 && (unsigned char)s[1] == 0xA0) {
-				/* A client compares the text byte for byte (wizard.md 3.2). */
-				fputs("\\u00a0", out);
-				s++;
-			} else {
-				fputc(c, out);
-			}
+		if (c < 0x80 && json[c] != NULL) {
+			fputs(json[c], out);
+		} else if (c < 0x20) {
+			fprintf(out, "\\u%04x", c);
+		} else if (c == 0xC2 && (unsigned char)s[1] == 0xA0) {
+			/* A client compares the text byte for byte (wizard.md 3.2). */
+			fputs("\\u00a0", out);
+			s++;
+		} else {
+			fputc(c, out);
 		}
 	}
 }

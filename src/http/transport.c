@@ -22,8 +22,9 @@
 #define LISTEN_FD   0	   /* FCGI_LISTENSOCK_FILENO */
 #define RESPONDER   1	   /* FCGI_RESPONDER */
 #define RECORD_MOST 65528U /* longest content of a record that needs no padding */
-#define PUT_MOST    4096U /* shorter writes go through libfcgi's buffer, in one packet with the end \
-			   */
+#define PUT_MOST                                                                                   \
+	4096U /* shorter writes go through libfcgi's buffer, in one packet with the end            \
+	       */
 #define THREAD_STACK   ((size_t)1 << 20)
 #define LINGER_IDLE_MS 2000 /* as libfcgi: wait for the server to take the answer and close */
 #define LINGER_MS      30000
@@ -205,7 +206,13 @@ static void serve_connection(struct server *s, struct fastcgi *f, int fd)
 	if (rc < 0)
 		return;
 	f->request.keepConnection = 0;
-	if (f->request.role == RESPONDER) {
+	if (f->records.type == 0) {
+		/* A libfcgi that binds its own OS_Read keeps body bytes where we cannot see them.
+		 */
+		log_line(LOG_LEVEL_ERROR, NULL,
+			 "this libfcgi does not read through OS_Read: stopping");
+		transport_stop();
+	} else if (f->request.role == RESPONDER) {
 		wire_init(&f->wire, &fastcgi_kind, (const char *const *)f->request.envp, f);
 		s->handle(&f->wire, s->arg);
 	}
