@@ -87,6 +87,7 @@ static enum err due_pass(struct pass *p, void *arg)
 	return uploads_expired(p, s->now, BATCH, &s->ids);
 }
 
+/* What cannot be looked at counts as busy: it is not over because we are short of descriptors. */
 static void due_look(const struct sweep *s, struct due *d)
 {
 	char place[40];
@@ -95,11 +96,14 @@ static void due_look(const struct sweep *s, struct due *d)
 
 	id_place(d->id, place);
 	dir = fs_open_dir(s->engine->dir, place);
-	d->lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	d->busy = d->lock >= 0 && !lock_try(d->lock, true);
-	if (dir >= 0 &&
-	    (fstatat(dir, "part", &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-		fstatat(dir, "data", &st, AT_SYMLINK_NOFOLLOW) == 0))
+	if (dir < 0) {
+		d->busy = errno != ENOENT;
+		return;
+	}
+	d->lock = openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	d->busy = d->lock >= 0 ? !lock_try(d->lock, true) : errno != ENOENT;
+	if (fstatat(dir, "part", &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    fstatat(dir, "data", &st, AT_SYMLINK_NOFOLLOW) == 0)
 		d->touched = mtime_ms(&st);
 }
 

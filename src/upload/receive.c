@@ -112,7 +112,12 @@ enum err receive_sync(struct upload *u, struct error *error)
 		return e;
 	}
 	u->durable = u->offset;
-	return upload_mark(u, false, error);
+	/*
+	 * They are on disk whatever the note says: without it status tells less and the next opener
+	 * flushes again.
+	 */
+	(void)upload_mark(u, false, NULL);
+	return ERR_OK;
 }
 
 enum err receive_cut(struct upload *u, int64_t offset, struct error *error)

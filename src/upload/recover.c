@@ -54,20 +54,22 @@ enum err recover_append(struct upload *u, struct error *error)
 	int64_t bound = json_int(u->record, "offset", 0),
 		tentative = json_int(u->record, "tentative", -1);
 	int64_t noted = 0, size;
+	struct stat st;
 	bool dirty = true;
 	enum err e = ERR_OK;
 
 	(void)unlinkat(u->dir, "stop", 0);
 	u->part = openat(u->dir, "part", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (u->part < 0) {
+	if (u->part < 0 && errno == ENOENT) {
 		/* Completed but for the commit; with neither name the bytes are gone. */
 		u->part = openat(u->dir, "data", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-		if (u->part < 0)
-			return errno == ENOENT ? upload_lost(u, error)
-					       : error_errno(error, ERR_IO, "open upload's data");
-		u->staged = true;
+		u->staged = u->part >= 0;
+		if (u->part < 0 && errno == ENOENT)
+			return upload_lost(u, error);
 	}
-	size = fs_size(u->dir, u->staged ? "data" : "part");
+	if (u->part < 0 || fstat(u->part, &st) != 0)
+		return error_errno(error, ERR_IO, "open upload's file");
+	size = st.st_size;
 	if (size < bound)
 		return upload_lost(u, error);
 	u->offset = u->durable = size;

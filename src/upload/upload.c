@@ -293,15 +293,24 @@ static enum err load(struct upload *u, const struct principal *who, struct error
 	return ERR_OK;
 }
 
-static bool open_files(struct upload *u)
+/*
+ * The upload's folder and lock file.  ERR_NOT_FOUND only when the folder is really missing: a
+ * process short of descriptors must not take an upload for lost.
+ */
+static enum err open_files(struct upload *u, struct error *error)
 {
+	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (u->want == UPLOAD_WANT_STATUS ? 0 : O_CREAT);
 	char place[40];
 
 	id_place(u->id, place);
 	u->dir = fs_open_dir(u->engine->dir, place);
-	if (u->dir >= 0)
-		u->lock = openat(u->dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	return u->lock >= 0;
+	if (u->dir < 0)
+		return errno == ENOENT ? ERR_NOT_FOUND
+				       : error_errno(error, ERR_IO, "open upload's directory");
+	u->lock = openat(u->dir, "lock", flags, 0600);
+	if (u->lock < 0 && !(errno == ENOENT && u->want == UPLOAD_WANT_STATUS))
+		return error_errno(error, ERR_IO, "open upload's lock file");
+	return ERR_OK;
 }
 
 /* Past its end, though no sweep came by yet? */
@@ -336,13 +345,15 @@ static enum err settle(struct upload *u, struct error *error)
  */
 static enum err open_locked(struct upload *u, const struct principal *who, struct error *error)
 {
-	bool exclusive = true, files = open_files(u);
-	bool locked = files && lock_try(u->lock, exclusive);
-	enum err e = load(u, who, error);
+	bool exclusive = true;
+	enum err files = open_files(u, error), e = files;
+	bool locked = files == ERR_OK && lock_try(u->lock, exclusive);
 
+	if (files == ERR_OK || files == ERR_NOT_FOUND)
+		e = load(u, who, error);
 	if (e != ERR_OK)
 		return e;
-	if (!files)
+	if (files == ERR_NOT_FOUND)
 		return upload_lost(u, error);
 	if (!locked) {
 		e = lock_displace(u, exclusive, error);
@@ -364,8 +375,9 @@ enum err upload_open(struct engine *e, const char *id, const struct principal *w
 		return error_set(error, ERR_NOT_FOUND, "no such upload");
 	u = upload_new(e, id, want);
 	if (want == UPLOAD_WANT_STATUS) {
-		(void)open_files(u);
-		err = load(u, who, error);
+		err = open_files(u, error);
+		if (err == ERR_OK || err == ERR_NOT_FOUND)
+			err = load(u, who, error);
 		if (err == ERR_OK)
 			err = status_offset(u, error);
 	} else {
