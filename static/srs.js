@@ -167,6 +167,13 @@
 				if (shown)
 					shown.remove();
 				shown = null;
+				if (answer.status === 404) {
+					/* A table: its points are made by the import. */
+					box.hidden = true;
+					return;
+				}
+				box.hidden = false;
+				map.invalidateSize();
 				if (!answer.ok || !geojson.features)
 					throw new Error(String(answer.status));
 				shown = L.geoJSON(geojson, {
@@ -174,11 +181,14 @@
 					pointToLayer: (f, at) => L.circleMarker(at, { radius: 4, color: "#a6231b", weight: 2, fillOpacity: 0.6 }),
 				}).addTo(map);
 				const b = shown.getBounds();
-				if (!b.isValid())
+				if (!b.isValid() || b.getSouth() < -90 || b.getNorth() > 90 || b.getWest() < -540 || b.getEast() > 540)
 					throw new Error("nothing to see");
 				map.fitBounds(b, { padding: [10, 10], maxZoom: 12 });
 				note.textContent = "";
 			} catch (e) {
+				if (shown)
+					shown.remove();
+				shown = null;
 				if (mine === asked)
 					note.textContent = word.wordNomap;
 			}
@@ -187,10 +197,10 @@
 
 	/* Without a ground map, lines every ten degrees say where on earth one is. */
 	function graticule(map) {
-		const style = { color: "#7d8f9b", weight: 1, opacity: 0.5, interactive: false };
-		for (let d = -180; d <= 180; d += 10)
+		const style = { color: "#fff", weight: 1, opacity: 0.8, interactive: false };
+		for (let d = -180; d <= 180; d += 15)
 			L.polyline([[-85, d], [85, d]], style).addTo(map);
-		for (let d = -80; d <= 80; d += 10)
+		for (let d = -75; d <= 75; d += 15)
 			L.polyline([[d, -180], [d, 180]], style).addTo(map);
 	}
 

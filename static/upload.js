@@ -126,6 +126,7 @@
 		add(Array.from(folderInput.files));
 		folderInput.value = "";
 	});
+	form.classList.add("scripted");
 	form.querySelectorAll(".script").forEach((e) => { e.hidden = false; });
 
 	/* ---- sending */

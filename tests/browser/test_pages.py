@@ -1,0 +1,333 @@
+#!/usr/bin/python3
+"""People's way through the pages: five kinds of files from the drop to the dataset's page.
+
+Goal: every page works with and without JavaScript, in both languages, by keyboard, on a small screen and in the dark; an
+automatic WCAG 2.2 AA checker finds nothing; nothing breaks the content policy.  Pictures go to BUILD/screenshots.
+"""
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+from selenium.webdriver.common.keys import Keys
+
+from browser import Browser, harness, make_files
+
+FOLDER = tempfile.mkdtemp(prefix="slipway-browser-")
+FILE = make_files(FOLDER)
+SHAPE = [FILE("fields" + e) for e in (".shp", ".shx", ".dbf")]
+
+
+def send(b, *paths, time_step=False):
+    b.go("/upload/")
+    if time_step:
+        b.click("details.more summary")
+        b.click("#f-time")
+    if b.script:
+        b.drop(*paths)
+    else:
+        b.choose(*paths)
+    b.click("#send")
+
+
+def through_csv(b):
+    send(b, FILE("公园.csv"))
+    b.wait_path("/upload/csv")
+    assert "公园" in b.text("h2"), b.text("h2")
+    assert "公园0" in b.text("#preview-table") and "GB18030" in b.text("#preview")
+    assert b.one("#f-lat").get_attribute("value") == "纬度"
+    yield "csv"
+    b.click("#next")
+    b.wait_path("/upload/srs")
+    assert b.one("input.source").get_attribute("value") == "EPSG:4326"
+    yield "srs"
+    b.click("#next")
+    yield from through_final(b)
+
+
+def through_shape(b):
+    send(b, *SHAPE)
+    b.wait_path("/upload/srs")
+    assert "fields" in b.text("h2")
+    b.fill("input.source", "EPSG:4326")
+    b.click("#next")
+    b.wait(lambda: b.all("#errors"))
+    assert b.one("input.source").get_attribute("value") == "EPSG:4326", "typed values are kept"
+    assert b.one("input.source").get_attribute("aria-invalid") == "true"
+    assert b.all("input[name=confirm]"), "it can be taken although it looks wrong"
+    yield "srs-wrong"
+    if b.script:
+        box = b.one("input.source")
+        box.clear()
+        box.send_keys("etrs89 utm 32n")
+        b.wait(lambda: b.all(".options li"))
+        yield "srs-search"
+        box.send_keys(Keys.ARROW_DOWN)
+        assert box.get_attribute("aria-activedescendant")
+        box.send_keys(Keys.ESCAPE)
+        assert not b.all(".options:not([hidden]) li")
+        b.fill("input.source", "EPSG:25832")
+    else:
+        b.fill("#f-q", "25832")
+        b.click("#search button")
+        b.wait(lambda: b.all("input[type=radio][value='EPSG:25832']"))
+        yield "srs-search"
+        b.click("input[type=radio][value='EPSG:25832']")
+    b.click("#next")
+    yield from through_final(b)
+
+
+def through_geojson(b):
+    send(b, FILE("areas.geojson"), time_step=True)
+    b.wait_path("/upload/time")
+    b.select("#f-time_attribute", "date")
+    b.click("input[value=DISCRETE_INTERVAL]")
+    b.click("form.stack button.primary")
+    b.wait(lambda: b.all("#errors"))
+    assert b.one("#f-time_attribute").get_attribute("value") == "date", "typed values are kept"
+    yield "time"
+    b.fill("#f-precision_value", "1")
+    b.select("#f-precision_step", "months")
+    b.click("form.stack button.primary")
+    yield from through_final(b)
+
+
+def through_tiff(b):
+    send(b, FILE("relief.tif"))
+    yield from through_final(b)
+
+
+def through_package(b):
+    send(b, FILE("two.gpkg"))
+    b.wait_path("/upload/srs")
+    assert len(b.all("fieldset.layer")) == 2
+    yield "srs-layers"
+    b.click("input[name=layer][value='1']")
+    b.click("#next")
+    yield from through_final(b)
+
+
+def through_final(b):
+    b.wait_path("/upload/final")
+    b.fill("#f-keywords", "传输, test")
+    b.click("#a-view")
+    yield "final"
+    b.click("form.stack > .actions button.primary")
+    b.wait_path("/datasets/")
+    if b.script and b.all("#map"):
+        b.wait(lambda: b.all("#map path, #map .leaflet-image-layer"))
+        assert not b.all("#map.failed")
+    assert "test" in b.text(".tags")
+    yield "dataset"
+
+
+KINDS = {"csv": through_csv, "shape": through_shape, "geojson": through_geojson, "tiff": through_tiff,
+         "package": through_package}
+
+
+def five_kinds(server, lang, script):
+    with Browser(server, lang=lang, script=script) as b:
+        b.login()
+        assert b.one("html").get_attribute("lang") == ("zh-Hans" if lang == "zh" else "en")
+        for kind, way in KINDS.items():
+            for page in way(b):
+                b.check(f"{kind}-{page}-{lang}{'' if script else '-plain'}")
+
+
+def test_five_kinds_in_english_with_script(server):
+    five_kinds(server, "en", True)
+
+
+def test_five_kinds_in_english_without_script(server):
+    five_kinds(server, "en", False)
+
+
+def test_five_kinds_in_chinese_with_script(server):
+    five_kinds(server, "zh", True)
+
+
+def test_five_kinds_in_chinese_without_script(server):
+    five_kinds(server, "zh", False)
+
+
+PAGES = ("/", "/upload/", "/datasets/", "/datasets/1", "/datasets/1/delete", "/about", "/account/password", "/nowhere",
+         "/upload/delete/{open}", "/upload/csv?id={open}", "/upload/?note=welcome")
+
+
+def all_pages(server, name, **kw):
+    with Browser(server, **kw) as b:
+        b.go("/login?next=/upload/")
+        b.check(f"login-{name}")
+        b.login()
+        send(b, FILE("公园.csv"))
+        b.wait_path("/upload/csv")
+        number = b.path().partition("id=")[2]
+        for page in PAGES:
+            b.go(page.format(open=number))
+            b.check(page.partition("?")[0].strip("/").replace("/", "-").replace("{open}", "open") + f"-page-{name}")
+        b.go(f"/upload/delete/{number}")
+        b.click("button.danger")
+        b.wait_path("/upload/?note=deleted")
+        assert b.all(".box.note")
+
+
+def test_every_page_on_a_small_screen(server):
+    all_pages(server, "small", width=360, height=740)
+
+
+def test_every_page_in_the_dark(server):
+    all_pages(server, "dark", dark=True, lang="zh")
+
+
+def test_refused_files_are_told_beside_the_form(server):
+    path = FILE("tool.exe")
+    with open(path, "wb") as f:
+        f.write(b"MZ" + bytes(200))
+    with Browser(server) as b:
+        b.login()
+        b.go("/upload/")
+        b.click("#send")
+        b.wait(lambda: b.one("#upload-errors").is_displayed())
+        b.choose(path)
+        b.click("#send")
+        b.wait(lambda: "tool.exe" in b.text("#upload-errors"))
+        assert b.one("#send").is_enabled() and len(b.all("#chosen li")) == 1
+        b.check("refused")
+        b.click("#chosen li button")
+        assert not b.all("#chosen li")
+    with Browser(server, script=False) as b:
+        b.login()
+        b.go("/upload/")
+        b.choose(path)
+        b.click("#send")
+        b.wait(lambda: b.all("#errors"))
+        assert "tool.exe" in b.text("#errors") and ".gpkg" in b.text("table")
+        b.check("refused-plain")
+
+
+def test_the_preview_is_read_again_in_place(server):
+    path = FILE("header.csv")
+    with open(path, "w") as f:
+        f.write("1;2;3\n" + "".join(f"{i};{40 + i / 10};{5 + i / 10}\n" for i in range(30)))
+    with Browser(server) as b:
+        b.login()
+        send(b, path)
+        b.wait_path("/upload/csv")
+        assert "column_1" in b.text("#preview-table")
+        b.select("#f-header", "yes")
+        b.click("#again")
+        b.wait(lambda: "column_1" not in b.text("#preview-table"))
+        rev = b.one("input[name=rev]").get_attribute("value")
+        assert rev != "", "the fresh revision goes with the form"
+        b.select("#f-lat", b.all("#f-lat option")[2].get_attribute("value"))
+        b.select("#f-lng", b.all("#f-lng option")[3].get_attribute("value"))
+        assert b.all("#preview-table td.is-lat") and b.all("#preview-table td.is-lng")
+        b.click("#next")
+        b.wait_path("/upload/srs")
+
+
+def test_same_column_twice_is_told_at_both_places(server):
+    with Browser(server, script=False) as b:
+        b.login()
+        send(b, FILE("公园.csv"))
+        b.wait_path("/upload/csv")
+        b.select("#f-lng", "纬度")
+        b.click("#next")
+        b.wait(lambda: b.all("#errors"))
+        assert "You cannot select the same column" in b.text("#errors")
+        assert "You cannot select the same column" in b.text("#e-lng")
+        assert b.one("#f-lng").get_attribute("aria-invalid") == "true"
+        link = b.one("#errors a").get_attribute("href")
+        assert link.endswith("#f-lng")
+        b.check("csv-same-column")
+
+
+def test_progress_moves_by_itself(server):
+    for script in (True, False):
+        with Browser(server, script=script) as b:
+            b.login()
+            b.go("/upload/")
+            b.choose(FILE("many.csv"))
+            b.click("#send")
+            b.wait_path("/upload/csv", seconds=90)
+            b.click("#next")
+            b.wait_path("/upload/srs")
+            b.click("#next")
+            b.wait_path("/upload/final")
+            b.click("form.stack > .actions button.primary")
+            b.wait_path("/upload/progress", "/datasets/")
+            if b.path().startswith("/upload/progress"):
+                assert b.all("#bar") and b.one("#said").get_attribute("role") == "status"
+                b.shot(f"progress{'' if script else '-plain'}")
+            b.wait_path("/datasets/", seconds=120)
+
+
+def test_the_whole_way_by_keyboard(server):
+    with Browser(server) as b:
+        b.go("/login")
+        first = b.d.switch_to.active_element
+        first.send_keys(Keys.TAB)
+        assert "skip" in b.d.switch_to.active_element.get_attribute("class"), "the first stop skips to the content"
+        b.one("#f-username").send_keys(harness.USER[0], Keys.TAB, harness.USER[1], Keys.ENTER)
+        b.wait(lambda: b.path() == "/")
+        b.go("/upload/")
+        b.choose(FILE("relief.tif"))
+        b.one("#send").send_keys(Keys.ENTER)
+        b.wait_path("/upload/final")
+        b.one("#f-title").send_keys("!", Keys.ENTER)
+        b.wait_path("/datasets/")
+        assert b.text("h1").endswith("!")
+
+
+def test_the_language_stays(server):
+    with Browser(server) as b:
+        b.login()
+        b.go("/datasets/?q=test")
+        b.click(".who a[hreflang]")
+        b.wait(lambda: b.one("html").get_attribute("lang") == "zh-Hans")
+        assert b.one("#f-q").get_attribute("value") == "test", "the search goes along"
+        b.go("/upload/")
+        assert b.one("html").get_attribute("lang") == "zh-Hans"
+
+
+def test_overwriting_shows_what_changes(server):
+    with Browser(server) as b:
+        b.login()
+        for turn in range(2):
+            send(b, FILE("areas.geojson"))
+            b.wait_path("/upload/final")
+            if turn == 0:
+                b.click("form.stack > .actions button.primary")
+                b.wait_path("/datasets/")
+                number = b.path().split("/")[2].partition("?")[0]
+        b.click("#m-append")
+        b.select("#f-dataset", number)
+        b.click("form.stack > .actions button.primary")
+        b.wait(lambda: b.all("section.diff"))
+        assert "60 → 120" in b.text("section.diff"), b.text("section.diff")
+        b.check("final-append")
+        b.click("#f-confirm")
+        b.click("form.stack > .actions button.primary")
+        b.wait_path("/datasets/" + number)
+        assert "120" in b.text("main > p.help")
+
+
+def test_a_session_goes_on_from_the_list(server):
+    with Browser(server) as b:
+        b.login()
+        send(b, *SHAPE)
+        b.wait_path("/upload/srs")
+        here = b.path()
+        b.go("/upload/")
+        b.check("save-open")
+        b.click(".rows .name")
+        b.wait_path(here)
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    try:
+        harness.main(sys.modules["__main__"])
+    finally:
+        shutil.rmtree(FOLDER, ignore_errors=True)
