@@ -12,6 +12,8 @@
 
 static enum err inspect_source(struct job *job, const struct source *src, json_object *layers)
 {
+	if (src->raster_table != NULL)
+		return raster_inspect(job, src, layers);
 	switch (src->kind) {
 	case KIND_CSV: case KIND_XLSX: case KIND_ODS:
 		return tables_inspect(job, src, layers);

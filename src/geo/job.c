@@ -12,6 +12,7 @@
 #include "base/text.h"
 
 #define PROGRESS_EVERY_MS 250
+#define MAX_NAME 255            /* bytes */
 #define REPORT_ROWS 1000        /* row problems written out; the rest is only counted */
 
 static const struct {
@@ -184,6 +185,14 @@ void job_clean_text(json_object *o)
 	} else if (json_object_is_type(o, json_type_object)) {
 		clean_members(o);
 	}
+}
+
+void job_set_name(json_object *o, const char *key, const char *value)
+{
+	CLEAN_FREE char *cut =
+	    value == NULL ? NULL : mem_strndup(value, text_cut(value, strlen(value), MAX_NAME));
+
+	json_set_str(o, key, cut);
 }
 
 void job_out(const struct job *job, const char *name, char *buf, size_t size)

@@ -48,6 +48,8 @@ void job_row_problem(struct job *, json_object *p);
  * pass on what stands in the file, and the receiver takes nothing else.
  */
 void job_clean_text(json_object *o);
+/* Set KEY of O to VALUE (NULL: JSON null), cut to what a name may be in a message: 255 bytes. */
+void job_set_name(json_object *o, const char *key, const char *value);
 /* Absolute path below out/ into BUF. */
 void job_out(const struct job *, const char *name, char *buf, size_t size);
 

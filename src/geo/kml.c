@@ -13,7 +13,7 @@
 
 #define BLOCK 65536
 #define BASE_MEMORY (256LL << 20)       /* bytes of address space before anything is read */
-#define MAX_TEXT 2048           /* bytes of a number or a href */
+#define MAX_TEXT 900           /* bytes of a number or a href */
 
 enum part { PART_NONE, PART_NORTH, PART_SOUTH, PART_EAST, PART_WEST, PART_ROTATION, PART_HREF };
 

@@ -10,7 +10,8 @@
 #include "geo/output.h"
 #include "geo/tables.h"
 
-#define MAX_PRJ 65536           /* bytes of a .prj that are looked at */
+#define MAX_FIND 1000           /* bytes of a layer's name in a message */
+#define MAX_PRJ 65000           /* bytes of a .prj that are looked at */
 
 json_object *layer_new(const struct source *src, int64_t i, const char *kind, const char *name,
     const char *source_layer)
@@ -20,7 +21,7 @@ json_object *layer_new(const struct source *src, int64_t i, const char *kind, co
 
 	json_set_int(l, "i", i);
 	json_set_int(l, "bundle", src->bundle);
-	json_set_str(l, "name", name);
+	job_set_name(l, "name", name);
 	json_set_str(l, "kind", kind);
 	json_set_str(l, "driver", src->driver);
 	json_set_str(l, "source_layer", source_layer);
@@ -134,11 +135,27 @@ static void describe_srs(struct job *job, const struct source *src, OGRLayerH la
 	OSRRelease(srs);
 }
 
+/*
+ * What source_layer() finds layer I by: its name, if that is one that can be told and no other's,
+ * else "#I".
+ * Owns: caller frees.
+ */
+static char *name_for_finding(GDALDatasetH ds, int i)
+{
+	const char *name = OGR_L_GetName(GDALDatasetGetLayer(ds, i));
+	bool usable =
+	    strlen(name) <= MAX_FIND && name[0] != '#' && text_is_utf8(name, strlen(name));
+
+	for (int k = 0; k < i && usable; k++)
+		usable = strcmp(name, OGR_L_GetName(GDALDatasetGetLayer(ds, k))) != 0;
+	return usable ? mem_strdup(name) : mem_printf("#%d", i);
+}
+
 /* One OGR layer as LAYER; NULL: an empty one nobody asked for, or problems in JOB. */
 static json_object *describe(struct job *job, const struct source *src, OGRLayerH layer,
-    const char *name, const struct encoding *encoding, int64_t i)
+    const char *name, const char *inner, const struct encoding *encoding, int64_t i)
 {
-	const char *inner = OGR_L_GetName(layer), *geometry = geometry_name(layer);
+	const char *geometry = geometry_name(layer);
 	json_object *l;
 
 	if (src->kind == KIND_GPX && OGR_L_GetFeatureCount(layer, 1) == 0)
@@ -184,6 +201,7 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 		OGRLayerH layer = GDALDatasetGetLayer(ds, i);
 		/* A file with one layer is known by the file's name, one with several by theirs. */
 		const char *name = n == 1 ? src->stem : OGR_L_GetName(layer);
+		CLEAN_FREE char *inner = name_for_finding(ds, i);
 		json_object *l;
 
 		job_progress(job, "inspect", "reading", name, i, n, 0, i == 0);
@@ -194,7 +212,7 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 				"limit", job_limit(job, "max_layers")));
 			break;
 		}
-		l = describe(job, src, layer, name, charset != NULL ? &encoding : NULL,
+		l = describe(job, src, layer, name, inner, charset != NULL ? &encoding : NULL,
 		    (int64_t)json_len(layers));
 		if (l != NULL)
 			json_object_array_add(layers, l);

@@ -2,7 +2,7 @@
 #include <cpl_string.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/mem.h"
+#include "base/text.h"
 #include "geo/encoding.h"
 #include "geo/source.h"
 
@@ -28,6 +28,8 @@ static char **options_of(const struct source *src, const char *charset)
 		o = CSLSetNameValue(o, "WRITE_GFS", "NO");
 		break;
 	case KIND_GPKG:
+		if (src->raster_table != NULL)
+			o = CSLSetNameValue(o, "TABLE", src->raster_table);
 		/* The folder is not writable: neither journal nor shared memory can be made. */
 		o = CSLSetNameValue(o, "IMMUTABLE", "YES");
 		break;
@@ -90,8 +92,10 @@ GDALDatasetH source_open(struct job *job, const struct source *src, const char *
 
 	job->detail[0] = '\0';
 	if (src->driver != NULL && path != NULL)
-		ds = GDALOpenEx(path, flags_of(src->kind) | GDAL_OF_READONLY, drivers,
-		    (const char *const *)options, NULL);
+		ds = GDALOpenEx(path,
+		    (src->raster_table != NULL ? GDAL_OF_RASTER : flags_of(src->kind)) |
+			GDAL_OF_READONLY,
+		    drivers, (const char *const *)options, NULL);
 	CSLDestroy(options);
 	if (ds == NULL)
 		(void)job_fail(
@@ -103,6 +107,7 @@ OGRLayerH source_layer(struct job *job, GDALDatasetH ds, const json_object *laye
 {
 	const char *name = json_str(layer, "source_layer", "");
 	int n = GDALDatasetGetLayerCount(ds);
+	int64_t index;
 
 	for (int i = 0; i < n; i++) {
 		OGRLayerH l = GDALDatasetGetLayer(ds, i);
@@ -110,7 +115,12 @@ OGRLayerH source_layer(struct job *job, GDALDatasetH ds, const json_object *laye
 		if (strcmp(OGR_L_GetName(l), name) == 0)
 			return l;
 	}
-	/* A layer named for its file may be told apart from nothing. */
+	/*
+	 * "#3": its name could not be told (layer.c).  A single layer is meant whatever it is
+	 * called.
+	 */
+	if (name[0] == '#' && text_int(name + 1, 0, n - 1, &index))
+		return GDALDatasetGetLayer(ds, (int)index);
 	if (n == 1)
 		return GDALDatasetGetLayer(ds, 0);
 	(void)job_fail(job,

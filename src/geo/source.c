@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "geo/content.h"
 #include "geo/member.h"
+#include "geo/tiles.h"
 
 /* Codes that condemn everything sent with the file, not only its bundle. */
 static bool is_hostile(const char *code)
@@ -79,8 +80,13 @@ bool source_is_wanted(const struct job *job, int bundle)
 	    strcmp(json_str(job->spec, "kind", ""), kind_name(KIND_ZIP_MOSAIC)) == 0)
 		return true;
 	JSON_EACH(layer, layers)
-		if (json_int(layer, "bundle", -1) == bundle)
-			return true;
+		/*
+		 * Raster tables of a GeoPackage are numbered behind all bundles: they can only be
+		 * counted once it is open.
+		 */
+	if (json_int(layer, "bundle", -1) == bundle ||
+	    strcmp(json_str(layer, "driver", ""), "GPKG") == 0)
+		return true;
 	return false;
 }
 
@@ -311,6 +317,8 @@ enum err source_set_open(struct job *job, struct source_set *ret)
 	e = take_findings(job, &found) ? ERR_OK : ERR_BAD_REQUEST;
 	if (e == ERR_OK)
 		e = add_all(job, &set, &l, &found, &spared);
+	if (e == ERR_OK)
+		tiles_add(&set);
 	if (e == ERR_OK && !any_open(&set)) {
 		move_problems(&spared, &job->problems);
 		e = json_len(job->problems) > 0 ? ERR_BAD_REQUEST
@@ -338,6 +346,7 @@ void source_set_done(struct source_set *set)
 		free(src->path);
 		for (size_t k = 0; k < sizeof(src->side) / sizeof(src->side[0]); k++)
 			free(src->side[k]);
+		free(src->raster_table);
 		json_object_put(src->overlay);
 	}
 	free(set->v);

@@ -25,6 +25,8 @@ struct source {
 	const char *driver;
 	bool no_crs;             /* its own CRS is a link, which nobody follows: unknown */
 	bool in_zip;             /* FILE is a member's path */
+	/* KIND_GPKG: the one table this source is; NULL = the vector ones */
+	char *raster_table;
 	json_object *overlay;    /* KIND_KML_OVERLAY: {"bounds":[w,s,e,n],"rotation"}; owned */
 };
 enum source_side {

@@ -9,6 +9,7 @@
 #include "geo/srs_match.h"
 
 #define FAVOURITES "EPSG:3857 EPSG:4490 EPSG:4214 EPSG:4610"   /* the configuration's default */
+#define MAX_WKT 65000   /* bytes: longer ones are no definitions but attacks */
 #define SURE 90         /* confidence of a match that is taken without a word */
 #define PERHAPS 70      /* … that is taken and said */
 #define SHOWN 5         /* candidates listed */
@@ -87,8 +88,8 @@ json_object *srs_json(OGRSpatialReferenceH srs)
 	char *wkt = wkt_of(srs);
 
 	json_set_str(o, "code", srs_own_code(srs, code) ? code : NULL);
-	json_set_str(o, "name", OSRGetName(srs));
-	json_set_str(o, "wkt", wkt);
+	job_set_name(o, "name", OSRGetName(srs));
+	json_set_str(o, "wkt", wkt != NULL && strlen(wkt) <= MAX_WKT ? wkt : NULL);
 	CPLFree(wkt);
 	return o;
 }
@@ -122,7 +123,7 @@ static json_object *suggestion(OGRSpatialReferenceH srs, const char *code, const
 	json_object *o = json_object_new_object();
 
 	json_set_str(o, "code", code);
-	json_set_str(o, "name", OSRGetName(srs));
+	job_set_name(o, "name", OSRGetName(srs));
 	json_set_str(o, "fit", srs_fit_name(srs_fit(srs, extent, NULL)));
 	return o;
 }
@@ -214,7 +215,8 @@ void srs_describe(struct job *job, OGRSpatialReferenceH srs, const double extent
 	if (srs != NULL && json_get(layer, "native_crs") == NULL) {
 		char *wkt = wkt_of(srs);
 
-		json_set_str(layer, "native_crs", wkt);
+		json_set_str(
+		    layer, "native_crs", wkt != NULL && strlen(wkt) <= MAX_WKT ? wkt : NULL);
 		CPLFree(wkt);
 	}
 	for (size_t i = 0; i < m.n && i < SHOWN; i++) {

@@ -172,6 +172,38 @@ class Inspect(unittest.TestCase):
         self.bad({"k.kmz": hostile.plain_zip({"doc.kml": kml(overlay()), "o.png": b"GIF89a" + b"x" * 100})},
                  "content_mismatch")
 
+    def test_kml_layers_of_one_name_are_told_apart(self):
+        body = "".join("<Folder><name>%s</name>%s</Folder>" % (n, place("p%d" % i) * (i + 1))
+                       for i, n in enumerate(["x", "x", "y" * 5000]))
+        files = {"k.kml": kml(body).encode()}
+        layers = self.good(files)["layers"]
+        self.assertEqual([l["count"] for l in layers], [1, 2, 3])
+        self.assertEqual(len({l["source_layer"] for l in layers}), 3)
+        self.assertLessEqual(max(len(l["name"]) for l in layers), 255)
+        items = [{"i": l["i"], "bundle": 0, "driver": "KML", "source_layer": l["source_layer"], "file": "k.kml",
+                  "member": None, "kind": "vector", "table": "t%d" % l["i"], "title": "t", "srs": {
+                      "source": "EPSG:4326", "target": ""}, "columns": [dict(
+                          {k: c[k] for k in ("i", "name", "original", "type")}, use=True) for c in l["columns"]],
+                  "geometry": {"mode": "native"}, "bad_rows": "keep", "mode": "create"} for l in layers]
+        with jail.Jail(files) as j:
+            result = j.run(task="import", kind="kml", layers=items)
+            self.assertEqual([l.get("count") for l in result["layers"]], [1, 2, 3])
+
+    def test_gpkg_raster_tables(self):
+        data = hostile.geopackage("""
+            CREATE TABLE gpkg_tile_matrix_set (table_name TEXT PRIMARY KEY, srs_id INTEGER, min_x DOUBLE, min_y DOUBLE,
+             max_x DOUBLE, max_y DOUBLE);
+            CREATE TABLE gpkg_tile_matrix (table_name TEXT, zoom_level INTEGER, matrix_width INTEGER, matrix_height INTEGER,
+             tile_width INTEGER, tile_height INTEGER, pixel_x_size DOUBLE, pixel_y_size DOUBLE);
+            CREATE TABLE t (id INTEGER PRIMARY KEY, zoom_level INTEGER, tile_column INTEGER, tile_row INTEGER, tile_data BLOB);
+            INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id)
+             VALUES ('t', 'tiles', 't', 0, 0, 4, 4, 4326);
+            INSERT INTO gpkg_tile_matrix_set VALUES ('t', 4326, 0, 0, 4, 4);
+            INSERT INTO gpkg_tile_matrix VALUES ('t', 0, 1, 1, 256, 256, 0.015625, 0.015625);
+            INSERT INTO t VALUES (1, 0, 0, 0, x'%s');""" % png(256, 256).hex())
+        layers = self.good({"g.gpkg": data})["layers"]
+        self.assertEqual([(l["kind"], l["name"], l["bundle"]) for l in layers], [("vector", "g", 0), ("raster", "t", 1)])
+
     def test_kml_too_big_for_its_driver(self):
         self.bad({"k.kml": kml(place() * 3000).encode()}, "kml_too_big", limits={"jail_memory": 257 << 20})
 
