@@ -244,9 +244,9 @@ class Browser:
     def open(self, url):
         return self._follow(self._ask("GET", url))
 
-    def submit(self, action, files=(), follow=True, **values):
-        """Send the page's form for ACTION as it stands, with VALUES put in (None: left out)."""
-        form = self.page.form(action)
+    def submit(self, where, files=(), follow=True, **values):
+        """Send the page's form for WHERE as it stands, with VALUES put in (None: left out)."""
+        form = self.page.form(where)
         fields = [(k, v) for k, v in form["fields"] if k not in values]
         for k, v in values.items():
             fields += [(k, x) for x in (v if isinstance(v, list) else [v]) if x is not None]
