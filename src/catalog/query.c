@@ -137,7 +137,7 @@ static void ask_shared(struct ask *a, const struct catalog_query *q, const char 
 		ask_range(a, q, q->editable ? "" : " AND public = 0", subject);
 	}
 	ask_put(a, " ORDER BY id DESC");
-	a->exact = !q->editable && q->type == NULL;
+	a->exact = !q->editable;
 }
 
 static void ask_all(struct ask *a, const struct catalog_query *q, const char *subject)
@@ -146,7 +146,7 @@ static void ask_all(struct ask *a, const struct catalog_query *q, const char *su
 	ask_put(a, "SELECT d.id AS id FROM dataset d");
 	ask_filters(a, q, subject);
 	ask_put(a, " ORDER BY d.id DESC");
-	a->exact = q->viewer.admin && q->owner == NULL && q->type == NULL;
+	a->exact = q->viewer.admin && q->owner == NULL;
 }
 
 static enum err bind_all(struct conn *conn, const struct ask *a, const char *sql,
@@ -173,13 +173,15 @@ static enum err total(struct conn *conn, const struct ask *a, const struct catal
 
 	if (a->exact) {
 		e = conn_prepare(conn,
-		    q->viewer.admin
-			? "SELECT n FROM scope WHERE subject = '*'"
-			: "SELECT sum(n) FROM scope WHERE (subject = '' AND public = 1) OR"
-			  " (subject = ?1 AND public = 0)",
+		    "SELECT sum(n) FROM scope WHERE ((subject = ?1 AND public = ?2)"
+		    " OR (subject = ?3 AND public = 0)) AND type = ifnull(?4, type)",
 		    &stmt, error);
-		if (e == ERR_OK && !q->viewer.admin)
-			conn_bind_text(stmt, 1, subject);
+		if (e != ERR_OK)
+			return e;
+		conn_bind_text(stmt, 1, q->viewer.admin ? "*" : "");
+		(void)sqlite3_bind_int(stmt, 2, !q->viewer.admin);
+		conn_bind_text(stmt, 3, q->viewer.admin ? "*" : subject);
+		conn_bind_text(stmt, 4, q->type);
 	} else {
 		e = bind_all(conn, a, sql, &stmt, error);
 	}
