@@ -77,8 +77,8 @@ static void refuse_kind(struct outlayer *o, OGRGeometryH g)
 		json_object *p = problem_str(problem_str(problem_new("geometry_mismatch"), "file", o->file), "layer", o->name);
 
 		problem_int(p, "row", o->row);
-		problem_arg(p, "have", OGR_G_GetGeometryName(g));
-		(void)job_fail(o->job, problem_arg(p, "want", o->geometry));
+		problem_arg(p, "to", OGR_G_GetGeometryName(g));
+		(void)job_fail(o->job, problem_arg(p, "from", o->geometry));
 	}
 	o->has_failed = true;
 	out_no_geometry(o);

@@ -63,12 +63,16 @@ static void take_columns(struct outlayer *o)
 	}
 }
 
-static void take_time(const json_object *time, const char *key, struct out_time *ret)
+static void take_time(const json_object *spec, const char *key, struct out_time *ret)
 {
-	const json_object *t = json_obj(time, key);
+	const json_object *t = json_obj(json_obj(spec, "time"), key);
+	json_object *c;
 	const char *kind = json_str(t, "kind", "date"), *format = json_str(t, "format", "");
 
 	*ret = (struct out_time){ .column = (int)json_int(t, "column", -1), .at = SIZE_MAX };
+	JSON_EACH(c, json_arr(spec, "columns"))
+		if (t != NULL && json_int(c, "i", -2) == ret->column)
+			ret->original = json_str(c, "original", json_str(c, "name", NULL));
 	ret->kind = kind[0] == 't' ? 't' : kind[0] == 'y' ? 'y' : 'd';
 	if (t != NULL && ret->kind == 't' && format[0] != '\0')
 		ret->format = when_format_new(format, NULL);
@@ -137,8 +141,8 @@ enum err out_begin(struct job *job, const json_object *spec, const char *file, c
 	(void)snprintf(name, sizeof name, "%lld.gpkg", (long long)json_int(spec, "i", 0));
 	job_out(job, name, o->path, sizeof o->path);
 	take_columns(o);
-	take_time(json_obj(spec, "time"), "start", &o->start);
-	take_time(json_obj(spec, "time"), "end", &o->end);
+	take_time(spec, "start", &o->start);
+	take_time(spec, "end", &o->end);
 	(void)when_zone(json_str(json_obj(spec, "time"), "zone", "UTC"), &o->zone_min);
 	if (o->append)
 		err = out_target(o);

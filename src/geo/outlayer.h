@@ -46,6 +46,7 @@ struct out_column {
 /* One end of the time dimension. */
 struct out_time {
 	int column;            /* of the source; -1 = none */
+	const char *original;  /* that column's name in the source; NULL = not known */
 	char kind;             /* 'd' 't' 'y' */
 	struct when_format *format;    /* owned; NULL = ISO */
 	size_t at;             /* column of the file; SIZE_MAX = the target has none */

@@ -29,8 +29,11 @@ static json_object *problem_of(const struct outlayer *o, const char *code, const
 	problem_int(p, "row", o->row);
 	if (o->line > 0)
 		problem_int(p, "line", o->line);
+	problem_arg_int(p, "count", 1);      /* sentences that count are written for warnings too */
 	if (column != NULL)
 		problem_str(p, "column", column);
+	if (strcmp(code, "csv_encoding") == 0)
+		problem_arg(p, "charset", json_str(o->spec, "charset", ""));
 	if (value != NULL) {
 		CLEAN_FREE char *text = mem_strndup(value, text_cut(value, len, OUT_VALUE_BYTES));
 
@@ -257,7 +260,7 @@ void out_time(struct outlayer *o, struct out_time *t, const char *s, size_t len)
 	if (fine)
 		return;
 	o->time_bad++;
-	out_note(o, "time_bad_value", NULL, s, len);
+	out_note(o, "time_bad_rows", t->original, s, len);
 }
 
 /* Both ends or none: an end before its start leaves the row without time. */
@@ -268,9 +271,12 @@ static void settle_time(struct outlayer *o)
 	if (o->start.at == SIZE_MAX)
 		return;
 	if (o->start.is_set && o->end.is_set && o->end.ms < o->start.ms) {
+		char end[ISOTIME_BYTES];
+		size_t n = isotime_datetime(o->end.ms, end);
+
 		order = false;
 		o->time_bad++;
-		out_note(o, "time_end_before_start", NULL, NULL, 0);
+		out_note(o, "time_bad_rows", o->end.original, end, n);
 	}
 	if (o->start.is_set && order)
 		gpkg_int(o->g, o->start.at, o->start.ms);

@@ -122,7 +122,7 @@ static enum err read_target(struct outlayer *o, const char *path, const char *ta
 		describe(o, l);
 	if (ds != NULL)
 		GDALClose(ds);
-	return l == NULL ? job_fail(o->job, problem_new("dataset_unknown")) : ERR_OK;
+	return l == NULL ? job_fail(o->job, problem_str(problem_new("dataset_unknown"), "value", table)) : ERR_OK;
 }
 
 enum err out_target(struct outlayer *o)
@@ -134,11 +134,15 @@ enum err out_target(struct outlayer *o)
 	enum err err;
 
 	if (file[0] == '\0' || file[0] == '.' || strchr(file, '/') != NULL)
-		return job_fail(o->job, problem_new("dataset_unknown"));
+		return job_fail(o->job, problem_str(problem_new("dataset_unknown"), "value", json_str(target, "table", "")));
 	if ((err = read_target(o, path, json_str(target, "table", ""))) != ERR_OK)
 		return err;
-	if (o->has_geometry != (o->geometry != NULL))
-		return job_fail(o->job, problem_str(problem_str(problem_new("kind_mismatch"), "file", o->file), "layer", o->name));
+	if (o->has_geometry != (o->geometry != NULL)) {
+		json_object *p = problem_str(problem_str(problem_new("kind_mismatch"), "file", o->file), "layer", o->name);
+
+		problem_arg(p, "from", o->geometry != NULL ? "vector" : "table");
+		return job_fail(o->job, problem_arg(p, "to", o->has_geometry ? "vector" : "table"));
+	}
 	if ((err = match(o)) != ERR_OK)
 		return err;
 	if (fs_copy(AT_FDCWD, path, AT_FDCWD, o->path, &error) != ERR_OK)
