@@ -67,6 +67,9 @@ static inline struct scratch *scratch_in(const char *dir, const char *settings)
 	(void)fclose(f);
 	if (config_load(file, s->dir, "/nonexistent/slipway", &s->config, &error) != ERR_OK)
 		fail_msg("%s", error.text);
+	/* Regions of our own, so that they can be removed with the rest. */
+	free(s->config->store_regions);
+	s->config->store_regions = mem_printf("/dev/shm/%s.regions", strrchr(s->dir, '/') + 1);
 	s->config->allow_root = geteuid() == 0; /* a test machine's container */
 	scratch_start(s);
 	return s;
@@ -75,6 +78,7 @@ static inline struct scratch *scratch_in(const char *dir, const char *settings)
 static inline void scratch_free(struct scratch *s)
 {
 	scratch_stop(s);
+	(void)fs_remove_tree(AT_FDCWD, s->config->store_regions, NULL);
 	config_free(s->config);
 	(void)fs_remove_tree(AT_FDCWD, s->dir, NULL);
 	free(s);

@@ -161,7 +161,16 @@ static int fail_each(const char *dir, const char *call, const char *error)
 		(void)fs_remove_tree(AT_FDCWD, dir, NULL);
 		assert_int_equal(mkdir(dir, 0700), 0);
 		f = fopen(file, "we");
-		fprintf(f, "[upload]\nmin_free = 0\nmin_inodes = 0\n[store]\nballast = 0\n");
+		fprintf(f,
+		    "[upload]
+min_free = 0
+min_inodes = 0
+"
+		    "[store]
+ballast = 0
+regions = %s/regions
+",
+		    dir);
 		(void)fclose(f);
 		assert_int_equal(run("%s look %s </dev/null >/dev/null", self, dir), 0);
 		status = run(
