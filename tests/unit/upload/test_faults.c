@@ -162,14 +162,8 @@ static int fail_each(const char *dir, const char *call, const char *error)
 		assert_int_equal(mkdir(dir, 0700), 0);
 		f = fopen(file, "we");
 		fprintf(f,
-		    "[upload]
-min_free = 0
-min_inodes = 0
-"
-		    "[store]
-ballast = 0
-regions = %s/regions
-",
+		    "[upload]\nmin_free = 0\nmin_inodes = 0\n"
+		    "[store]\nballast = 0\nregions = %s/regions\n",
 		    dir);
 		(void)fclose(f);
 		assert_int_equal(run("%s look %s </dev/null >/dev/null", self, dir), 0);
