@@ -48,6 +48,8 @@ static const char *const settings[][2] = {
 	{"OGR_GEOJSON_MAX_OBJ_SIZE", "64"},
 	/* MB; its default reads /proc, which the jail hides */
 	{"GDAL_CACHEMAX", "256"},
+	/* a mosaic of any number of granules under 64 descriptors */
+	{"GDAL_MAX_DATASET_POOL_SIZE", "32"},
 	{"SHAPE_RESTORE_SHX", "NO"},
 	{"SHAPE_REWIND_ON_WRITE", "NO"},
 	{"CPL_ZIP_ENCODING", "UTF-8"},

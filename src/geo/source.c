@@ -115,6 +115,16 @@ static bool take_findings(struct job *job, struct bundle_set *found)
 	return false;
 }
 
+/* An archive without anything of ours is what is wrong, not its members. */
+static void name_empty_archive(struct bundle_set *found, const char *archive)
+{
+	json_object *p;
+
+	JSON_EACH(p, found->problems)
+		if (strcmp(problem_code(p), "zip_no_data") == 0)
+			problem_str(p, "file", archive);
+}
+
 /* ---- files as they were sent */
 
 struct loose {
@@ -243,6 +253,7 @@ static enum err add_archive(
 	if (e != ERR_OK)
 		return e;
 	e = members_sort(job, &m, json_str(job->spec, "drivers", ""), &found);
+	name_empty_archive(&found, file->name);
 	if (e == ERR_OK && !take_findings(job, &found))
 		e = ERR_BAD_REQUEST;
 	if (e == ERR_OK && is_mosaic(job, &found, &m)) {
