@@ -1,0 +1,334 @@
+#!/usr/bin/python3
+"""Speed of the front against named peers, ratios within one run on one machine.
+
+  bench/front.py BUILD_DIR [body] [step] [cgi] [sessions]
+
+body      one 1 GiB PUT through lighttpd and nginx: Slipway / the server's own WebDAV PUT to the same file system
+step      GET /upload/srs?id=N as JSON: 10,000 requests over 8 connections, with 1 and with 10,000 sessions in the store
+cgi       the same page from plain CGI / a C program that prints "hello" under the same server
+inspect   a 1 MB shapefile from POST to answer
+
+The page cache is warmed by writing and removing 2 GB; A and B alternate; medians are quoted.
+"""
+import concurrent.futures
+import http.client
+import os
+import shutil
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TOP, "tests", "http"))
+BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(TOP, "build"))
+os.environ["SLIPWAY_BUILD"] = BUILD
+import harness
+
+SIZE = int(os.environ.get("BENCH_BYTES", 1 << 30))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
+BLOCK = os.urandom(1 << 20)
+
+
+def warm(folder):
+    path = os.path.join(folder, "warm")
+    with open(path, "wb") as f:
+        for _ in range(2048):
+            f.write(BLOCK)
+    os.unlink(path)
+
+
+def put(port, path, token=None):
+    """Seconds for one PUT of SIZE bytes; the body is sent from memory."""
+    head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {SIZE}\r\nConnection: close\r\n"
+    if token:
+        head += f"Authorization: Bearer {token}\r\n"
+    s = socket.create_connection(("127.0.0.1", port))
+    start = time.perf_counter()
+    s.sendall(head.encode() + b"\r\n")
+    view = memoryview(BLOCK)
+    for _ in range(SIZE >> 20):
+        s.sendall(view)
+    answer = b""
+    while True:
+        piece = s.recv(65536)
+        if not piece:
+            break
+        answer += piece
+    took = time.perf_counter() - start
+    s.close()
+    status = answer.split(b" ", 2)[1]
+    assert status in (b"201", b"204"), answer[:500]
+    return took, answer
+
+
+class Web:
+    """A web server of the test's own, foreground, with the configuration TEXT."""
+
+    def __init__(self, program, text):
+        self.dir = tempfile.mkdtemp(prefix="slipway-bench-")
+        os.chmod(self.dir, 0o755)
+        self.port = harness.free_port()
+        conf = os.path.join(self.dir, "conf")
+        with open(conf, "w") as f:
+            f.write(text.replace("@PORT@", str(self.port)).replace("@DIR@", self.dir))
+        os.makedirs(os.path.join(self.dir, "dav"))
+        os.chmod(os.path.join(self.dir, "dav"), 0o777)
+        args = ["lighttpd", "-D", "-f", conf] if program == "lighttpd" else ["nginx", "-c", conf, "-p", self.dir, "-g", "daemon off;"]
+        self.process = subprocess.Popen(args, stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise SystemExit(f"{program} does not start")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+LIGHTTPD_DAV = """server.modules = ( "mod_webdav" )
+server.document-root = "@DIR@"
+server.port = @PORT@
+server.bind = "127.0.0.1"
+server.upload-dirs = ( "@DIR@" )
+$HTTP["url"] =~ "^/dav" { webdav.activate = "enable" }
+"""
+
+NGINX = """user www-data;
+worker_processes 2;
+pid @DIR@/pid;
+error_log stderr crit;
+events {}
+http {
+	access_log off;
+	client_max_body_size 0;
+	client_body_temp_path @DIR@/body;
+	server {
+		listen 127.0.0.1:@PORT@;
+		root @DIR@;
+		location /dav/ { dav_methods PUT; client_body_buffer_size 1m; }
+		location / {
+			fastcgi_request_buffering off;
+			client_body_buffer_size 1m;
+			fastcgi_split_path_info ^()(/.*)$;
+			include /etc/nginx/fastcgi_params;
+			fastcgi_param PATH_INFO $fastcgi_path_info;
+			fastcgi_pass unix:@SOCKET@;
+		}
+	}
+}
+"""
+
+
+def front_memory(server):
+    """Largest resident memory of a front process, MiB."""
+    sizes = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if BUILD.encode() + b"/slipway.fcgi" not in f.read():
+                    continue
+            with open(f"/proc/{pid}/status") as f:
+                sizes += [int(l.split()[1]) / 1024 for l in f if l.startswith("VmRSS")]
+        except OSError:
+            pass
+    return max(sizes)
+
+
+def front_socket(server):
+    """The fronts' listening socket, from the generated web server configuration."""
+    for name in os.listdir("/tmp"):
+        conf = os.path.join("/tmp", name, "lighttpd.conf")
+        if name.startswith("slipway-") and os.path.exists(conf) and f"server.port = {server.port}\n" in open(conf).read():
+            return os.path.join("/tmp", name, "front.sock")
+    raise SystemExit("no socket")
+
+
+def alternate(a, b):
+    """Medians of ROUNDS of A and B in turn."""
+    first, second = [], []
+    for _ in range(ROUNDS):
+        first.append(a())
+        second.append(b())
+    return statistics.median(first), statistics.median(second)
+
+
+def remove_upload(server, answer):
+    location = [l for l in answer.decode("latin-1").split("\r\n") if l.lower().startswith("location:")][0].split()[1]
+    server.request("DELETE", location)
+
+
+def bench_body(server):
+    warm(server.dir)
+    dav = Web("lighttpd", LIGHTTPD_DAV)
+    before = front_memory(server)
+
+    def ours(port):
+        took, answer = put(port, "/files/big.bin", server.tokens["mei"])
+        remove_upload(server, answer)
+        return took
+
+    def theirs(web):
+        took, _ = put(web.port, "/dav/big.bin")
+        os.unlink(os.path.join(web.dir, "dav", "big.bin"))
+        return took
+
+    a, b = alternate(lambda: ours(server.port), lambda: theirs(dav))
+    print(f"body, lighttpd: {SIZE / a / 1e6:.0f} MB/s, WebDAV {SIZE / b / 1e6:.0f} MB/s, ratio {b / a:.2f} (wanted >= 0.45)")
+    dav.close()
+    ngx = Web("nginx", NGINX.replace("@SOCKET@", front_socket(server)))
+    a, b = alternate(lambda: ours(ngx.port), lambda: theirs(ngx))
+    print(f"body, nginx:    {SIZE / a / 1e6:.0f} MB/s, WebDAV {SIZE / b / 1e6:.0f} MB/s, ratio {b / a:.2f} (wanted >= 0.70)")
+    ngx.close()
+    print(f"body, memory of a front: {before:.1f} MiB before, {front_memory(server):.1f} MiB after (wanted <= 16)")
+
+
+def shapefile(n):
+    """A point shapefile with N points and one text column, as save files."""
+    body, index = b"", b""
+    for i in range(n):
+        index += struct.pack(">ii", (100 + len(body)) // 2, 10)
+        body += struct.pack(">ii", i + 1, 10) + struct.pack("<idd", 1, -80 + i * 1e-4, 12 + i * 1e-4)
+    def head(size):
+        return struct.pack(">iiiiiii", 9994, 0, 0, 0, 0, 0, size // 2) + struct.pack("<ii", 1000, 1) + \
+            struct.pack("<8d", -80, 12, -80 + n * 1e-4, 12 + n * 1e-4, 0, 0, 0, 0)
+    dbf = struct.pack("<BBBBIHH20x", 3, 126, 1, 1, n, 65, 17) + b"name".ljust(11, b"\0") + b"C" + b"\0" * 4 + bytes([16, 0]) + \
+        b"\0" * 14 + b"\r" + b"".join(b" " + f"point {i}".ljust(16).encode() for i in range(n)) + b"\x1a"
+    prj = b'GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]]'
+    return [("points.shp", head(100 + len(body)) + body), ("points.shx", head(100 + len(index)) + index), ("points.dbf", dbf),
+            ("points.prj", prj)]
+
+
+def latencies(server, path, total, connections):
+    """Milliseconds of TOTAL requests over CONNECTIONS kept connections."""
+    out, lock = [], threading.Lock()
+
+    def client(n):
+        c = http.client.HTTPConnection("127.0.0.1", server.port)
+        mine = []
+        for _ in range(n):
+            start = time.perf_counter()
+            c.request("GET", path, headers={"Authorization": "Bearer " + server.tokens["mei"], "Accept": "application/json"})
+            r = c.getresponse()
+            r.read()
+            mine.append((time.perf_counter() - start) * 1000)
+            assert r.status == 200, r.status
+        with lock:
+            out.extend(mine)
+
+    threads = [threading.Thread(target=client, args=(total // connections,)) for _ in range(connections)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return sorted(out)
+
+
+def wrk(server, path, seconds=8):
+    """p50, p99 in ms and requests per second, measured by wrk: Python's own client is slower than the service."""
+    script = os.path.join(server.dir, "wrk.lua")
+    with open(script, "w") as f:
+        f.write(f'wrk.headers["Authorization"] = "Bearer {server.tokens["mei"]}"\nwrk.headers["Accept"] = "application/json"\n'
+                'done = function(summary, latency)\n io.write(string.format("RESULT %.3f %.3f %d %d\\n", latency:percentile(50) / 1000,'
+                ' latency:percentile(99) / 1000, summary.requests, summary.errors.status))\nend\n')
+    text = subprocess.run(["wrk", "-t2", "-c8", f"-d{seconds}s", "-s", script, f"http://127.0.0.1:{server.port}{path}"],
+                          stdout=subprocess.PIPE, check=True).stdout.decode()
+    p50, p99, n, bad = [l for l in text.splitlines() if l.startswith("RESULT")][0].split()[1:]
+    return float(p50), float(p99), int(n) / seconds, int(bad)
+
+
+def bench_step(server):
+    noprj = shapefile(100)[:3]
+    session = server.save(*noprj).json["id"]
+    path = f"/upload/srs?id={session}"
+    server.get(path, accept="application/json")
+    p50, p99, rate, bad = wrk(server, path)
+    print(f"step: {path} as JSON, 8 connections: p50 {p50:.2f} ms, p99 {p99:.2f} ms, {rate:.0f}/s, {bad} errors (wanted <= 2, <= 20)")
+    return path, p50
+
+
+def bench_inspect(server):
+    files = shapefile(14000)
+    size = sum(len(d) for _, d in files)
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        a = server.save(*files)
+        times.append((time.perf_counter() - start) * 1000)
+        assert a.status == 201, a
+        server.request("DELETE", f"/upload/delete/{a.json['id']}")
+    print(f"inspect: {size / 1e6:.1f} MB shapefile from POST to answer {statistics.median(times):.0f} ms (wanted <= 250)")
+
+
+def bench_sessions(server):
+    path, before = bench_step(server)
+    text = ("lat,lon\n" + "1.5,2.5\n" * 3).encode()
+    start = time.perf_counter()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: server.save((f"s{i}.csv", text), timeout=120).status, range(10000)))
+    assert all(s == 201 for s in answers), set(answers)
+    print(f"sessions: 10,000 made in {time.perf_counter() - start:.0f} s")
+    p50, p99, rate, bad = wrk(server, path)
+    print(f"sessions: with 10,000 in the store p50 {p50:.2f} ms, p99 {p99:.2f} ms: {p50 / before - 1:+.0%} (wanted within 20 %)")
+
+
+CGI = """server.modules = ( "mod_cgi", "mod_setenv" )
+server.document-root = "@DIR@"
+server.port = @PORT@
+server.bind = "127.0.0.1"
+server.upload-dirs = ( "@DIR@" )
+cgi.assign = ( ".cgi" => "" )
+$HTTP["url"] =~ "^/slipway" { setenv.set-environment = ( "SLIPWAY_DATA_DIR" => "@DATA@", "SLIPWAY_CONF" => "@CONF@" ) }
+"""
+
+
+def bench_cgi(server):
+    session = server.save(*shapefile(100)[:3]).json["id"]
+    web = Web("lighttpd", CGI.replace("@DATA@", server.data).replace("@CONF@", server.conf))
+    subprocess.run(["cc", "-O2", "-o", os.path.join(web.dir, "hello.cgi"), os.path.join(TOP, "bench/peers/hello.c")], check=True)
+    uid = os.stat(server.data).st_uid
+    # As the data directory's owner, like the service itself.
+    wrapper = os.path.join(web.dir, "slipway.cgi")
+    shutil.copy(f"{BUILD}/slipway.fcgi", wrapper)
+    os.chmod(wrapper, 0o4755 if uid != os.getuid() else 0o755)
+    os.chown(wrapper, uid, -1)
+    os.chmod(wrapper, 0o4755 if uid != os.getuid() else 0o755)
+    headers = {"Authorization": "Bearer " + server.tokens["mei"], "Accept": "application/json"}
+
+    def one(path, h):
+        times = []
+        for _ in range(200):
+            c = http.client.HTTPConnection("127.0.0.1", web.port)
+            start = time.perf_counter()
+            c.request("GET", path, headers=h)
+            r = c.getresponse()
+            body = r.read()
+            times.append((time.perf_counter() - start) * 1000)
+            assert r.status == 200, (r.status, body[:300])
+            c.close()
+        return statistics.median(times)
+
+    a, b = alternate(lambda: one(f"/slipway.cgi/upload/srs?id={session}", headers), lambda: one("/hello.cgi", {}))
+    print(f"cgi: {a:.1f} ms, hello {b:.1f} ms, ratio {a / b:.1f} (wanted <= 8)")
+    web.close()
+
+
+def main():
+    wanted = sys.argv[2:] or ["body", "inspect", "step", "cgi", "sessions"]
+    server = harness.Server(processes=2, config="[wizard]\nmax_open_sessions = 100000\n")
+    try:
+        for name in wanted:
+            globals()[f"bench_{name}"](server)
+    finally:
+        server.close()
+
+
+main()
