@@ -12,7 +12,8 @@
 #define SAMPLES 5
 #define ZONES 46             /* 3-degree zones of the Chinese survey grid end at 45 */
 #define JUDGE_EVERY 1024     /* values after which a hopeless search for times ends */
-#define TIME_COLUMNS 64      /* columns searched for times beyond the first values: bounds memory */
+#define TIME_COLUMNS 128     /* columns searched for times at once: a search may take 1 MB */
+#define TIME_TRIES 100       /* values without one that may be a time, after which none is looked for */
 #define GEOM_TRIES 100       /* text cells without one geometry after which it is none */
 
 /* Types a cell can fit, as bits. */
@@ -63,9 +64,11 @@ struct column {
 	char first_day[40], last_day[40];    /* ISO text */
 	struct geom *geom;           /* owned; NULL before the first text */
 	bool no_geom;
-	struct when_guess *guess;    /* owned */
+	struct when_guess *guess;    /* owned; made with the first value that may be a time */
 	bool no_time;
 	int64_t fed, plausible;      /* to the guess; of these, what may be a time */
+	int64_t before;              /* values before there was a guess */
+	struct found odd;            /* the first of them */
 };
 
 struct colstats {
@@ -73,7 +76,7 @@ struct colstats {
 	struct column *v;
 	char decimal;
 	bool comma_possible;
-	size_t guesses;              /* columns whose search for times outlived the first values */
+	size_t guesses;              /* searches for times under way */
 };
 
 struct colstats *colstats_new(size_t n, char decimal, bool comma_possible)
@@ -105,6 +108,7 @@ void colstats_free(struct colstats *c)
 			free(col->geom->bad.value);
 		free(col->geom);
 		when_guess_free(col->guess);
+		free(col->odd.value);
 	}
 	free(c->v);
 	free(c);
@@ -292,18 +296,36 @@ static bool may_be_time(enum cell_type t, const char *s, size_t len)
 	return (*s >= '0' && *s <= '9') || *s == '-' || *s == '+' || *s == ' ';
 }
 
-static void look_for_time(struct colstats *c, struct column *col, enum cell_type t, const char *s, size_t len, int64_t row)
+/* The first value that may be a time: those before it are told to the guess now. */
+static bool begin_guess(struct colstats *c, struct column *col, bool is_plausible, const char *s, size_t len, struct place at)
 {
-	if (col->guess == NULL)
-		col->guess = when_guess_new();
-	when_guess_feed(col->guess, s, len, row);
-	col->plausible += may_be_time(t, s, len);
-	col->fed++;
-	if (col->fed % JUDGE_EVERY != 0)
+	if (!is_plausible) {
+		find(&col->odd, s, len, at);
+		col->no_time = ++col->before >= TIME_TRIES;
+		return false;
+	}
+	if (c->guesses >= TIME_COLUMNS) {
+		col->no_time = true;
+		return false;
+	}
+	c->guesses++;
+	col->guess = when_guess_new();
+	for (int64_t i = 0; i < col->before; i++)
+		when_guess_feed(col->guess, col->odd.value, strlen(col->odd.value), col->odd.at.row);
+	col->fed = col->before;
+	return true;
+}
+
+static void look_for_time(struct colstats *c, struct column *col, enum cell_type t, const char *s, size_t len, struct place at)
+{
+	bool is_plausible = may_be_time(t, s, len);
+
+	if (col->guess == NULL && !begin_guess(c, col, is_plausible, s, len, at))
 		return;
-	if (col->fed == JUDGE_EVERY)
-		c->guesses++;
-	if (col->plausible * 2 < col->fed || c->guesses > TIME_COLUMNS) {
+	when_guess_feed(col->guess, s, len, at.row);
+	col->plausible += is_plausible;
+	col->fed++;
+	if (col->fed % JUDGE_EVERY == 0 && col->plausible * 2 < col->fed) {
 		when_guess_free(col->guess);
 		col->guess = NULL;
 		col->no_time = true;
@@ -377,7 +399,7 @@ void colstats_cell(struct colstats *c, size_t i, const char *s, size_t len, stru
 	if (!col->no_geom && (col->geom != NULL || t == CELL_TEXT))
 		look_for_geometry(col, t, s, len, at);
 	if (!col->no_time)
-		look_for_time(c, col, t, s, len, at.row);
+		look_for_time(c, col, t, s, len, at);
 }
 
 void colstats_number(struct colstats *c, size_t i, double v, bool is_integer, struct place at)

@@ -233,6 +233,32 @@ static void test_inspect_geometry_columns(void **state)
 	expect_at(l, "columns.1.geom", "null");
 }
 
+static void test_inspect_times_in_text(void **state)
+{
+	json_object *l = look("d,x\nsoon,1\n03/04/2017,2\n31/12/2016,3\n05/06/2015,4\n07/08/2014,5\n");
+	size_t columns = 2000, len = 0;
+	char *text = mem_alloc(columns * 40);
+
+	(void)state;
+	expect_at(l, "columns.0.time.format", "d/M/yyyy");
+	expect_at(l, "columns.0.time.ok", "4");
+	expect_at(l, "columns.0.time.bad", "1");
+	expect_at(l, "columns.0.time.first_bad.value", "soon");
+	expect_at(l, "columns.0.time.first_bad.row", "2");
+	expect_at(l, "columns.1.time", "null");
+	/* far more columns of dates than are searched at once */
+	for (int row = 0; row < 3; row++)
+		for (size_t i = 0; i < columns; i++)
+			len += (size_t)sprintf(text + len, row == 0 ? "c%zu%c" : "2020-01-0%zu%c", row == 0 ? i : i % 9 + 1,
+			    i + 1 == columns ? '\n' : ',');
+	l = look_bytes(text, len, NULL);
+	assert_non_null(l);
+	expect_at(l, "columns.0.time.ok", "2");
+	expect_at(l, "columns.1999.type", "date");
+	expect_at(l, "columns.1999.time", "null");
+	free(text);
+}
+
 static void test_inspect_survey_order(void **state)
 {
 	json_object *l = look("pt,x,y\n1,4401234.5,39512345.6\n2,4401334.5,39512445.6\n");
@@ -481,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_inspect_late_bad_byte),
 		cmocka_unit_test(test_inspect_refuses),
 		cmocka_unit_test(test_inspect_geometry_columns),
+		cmocka_unit_test(test_inspect_times_in_text),
 		cmocka_unit_test(test_inspect_survey_order),
 		cmocka_unit_test(test_inspect_leaves_a_preview),
 		cmocka_unit_test(test_import_points_and_types),
