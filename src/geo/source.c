@@ -253,7 +253,8 @@ static enum err add_archive(
 	if (e != ERR_OK)
 		return e;
 	e = members_sort(job, &m, json_str(job->spec, "drivers", ""), &found);
-	name_empty_archive(&found, file->name);
+	if (e == ERR_OK)
+		name_empty_archive(&found, file->name);
 	if (e == ERR_OK && !take_findings(job, &found))
 		e = ERR_BAD_REQUEST;
 	if (e == ERR_OK && is_mosaic(job, &found, &m)) {

@@ -213,8 +213,11 @@ static enum err part_end(struct gather *g, struct error *error)
 		err = g->sink->end(g->sink->arg, error);
 	} else if (g->place == IN_FIELD) {
 		if (memchr(g->text != NULL ? g->text : "", '\0', g->len) != NULL ||
-		    (g->len > 0 && !text_is_utf8(g->text, g->len)))
+		    (g->len > 0 && !text_is_utf8(g->text, g->len))) {
+			free(g->form->fields.bad);
+			g->form->fields.bad = mem_strdup(multipart_part(g->parser)->name);
 			return field_fail(error, ERR_BAD_REQUEST, "bad_text", "field is not UTF-8");
+		}
 		if (g->text != NULL)
 			g->text[g->len] = '\0';
 		pairs_add(&g->form->fields, multipart_part(g->parser)->name,

@@ -35,6 +35,7 @@ void pairs_done(struct pairs *pairs)
 		free(pairs->v[i].value);
 	}
 	free(pairs->v);
+	free(pairs->bad);
 	*pairs = (struct pairs){0};
 }
 
@@ -58,7 +59,8 @@ enum err pairs_decode(struct pairs *pairs, const char *s, size_t len, size_t max
 			    field_unescape(eq != NULL ? eq + 1 : s,
 					   eq != NULL ? n - name_len - 1 : 0, true,
 					   &p.value) != ERR_OK) {
-				free(p.name);
+				free(pairs->bad);
+				pairs->bad = p.name;
 				return field_fail(error, ERR_BAD_REQUEST, "bad_text",
 						  "broken escape or encoding in a field");
 			}

@@ -23,6 +23,7 @@ struct pair {
 struct pairs {
 	struct pair *v;
 	size_t n;
+	char *bad;        /* name of the field whose value is no text, after ERR_BAD_REQUEST; else NULL */
 };
 
 enum body_type { BODY_NONE, BODY_URLENCODED, BODY_MULTIPART, BODY_JSON, BODY_OTHER };

@@ -87,7 +87,10 @@ static void answer_error(struct call *call, enum err err)
 	struct reply *reply = call->reply;
 	if (call->problems == NULL) {
 		const char *code = *call->error.code != '\0' ? call->error.code : err_code(err);
-		problems_add(&call->problems, problem_new(code));
+		json_object *p = problem_new(code);
+		if (call->form.fields.bad != NULL)
+			problem_str(p, "field", call->form.fields.bad);
+		problems_add(&call->problems, p);
 	}
 	json_object *details = problem_details(call, call->problems);
 	json_object *first = json_at(details, 0);
@@ -279,6 +282,9 @@ void dispatch(struct wire *wire, void *arg)
 	log_line(LOG_LEVEL_INFO, req.id, "%s %s %d %lld ms %lld bytes in", req.method_name, req.path, reply.status,
 	    (long long)(clock_mono_ms() - start), (long long)wire_received(wire));
 
+	/* Handles of a store that was recovered too often leak: a fresh process takes over. */
+	if (store_worn_out(ctx->store))
+		transport_stop();
 	pairs_done(&match.params);
 	json_object_put(call.problems);
 	form_done(&call.form);
