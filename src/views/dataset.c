@@ -181,7 +181,7 @@ static enum err send_file(struct call *call, const char *path, const char *type,
 	return ERR_OK;
 }
 
-/* The folder a dataset's files stand in: "datasets/7/1". */
+/* The folder a dataset's files stand in: "datasets/7/1-12". */
 static char *folder_of(const json_object *d)
 {
 	const char *file = json_str(d, "file", "");

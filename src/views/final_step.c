@@ -269,6 +269,18 @@ static enum err check_target(struct turn *t, json_object *input, bool *ret_answe
 	return ERR_OK;
 }
 
+/* Is the dataset still as it was when the difference was shown? */
+static bool target_is_current(struct turn *t)
+{
+	json_object *target = json_obj(t->s->doc, "target"), *now = NULL;
+	struct viewer v = call_viewer(t->call);
+	bool current = target != NULL &&
+	    catalog_get(t->call->ctx->catalog, json_int(target, "dataset", 0), &v, &now, NULL) == ERR_OK &&
+	    json_int(now, "revision", 0) == json_int(target, "revision", -1);
+	json_object_put(now);
+	return current;
+}
+
 /* Save named a dataset to overwrite, or the file was not inspected when final was sent: the target is judged now. */
 enum err settle_target(struct turn *t, bool *ret_answered)
 {
@@ -285,7 +297,7 @@ enum err settle_target(struct turn *t, bool *ret_answered)
 	}
 	json_object_put(none);
 	input = session_input(t->s, STEP_FINAL);
-	if (strcmp(json_str(input, "mode", "create"), "create") == 0 || json_obj(t->s->doc, "target") != NULL)
+	if (strcmp(json_str(input, "mode", "create"), "create") == 0 || target_is_current(t))
 		return ERR_OK;
 	return check_target(t, input, ret_answered);
 }

@@ -430,7 +430,13 @@ static enum err list_pass(struct pass *p, void *arg)
 	size_t total = 0;
 	json_object_put(l->list);
 	l->list = NULL;
-	return sessions_list(p, l->call->who.owner, 0, 100, &l->list, &total);
+	json_object *doc = NULL;
+	enum err err = sessions_list(p, l->call->who.owner, 0, 100, &l->list, &total);
+	JSON_EACH(doc, l->list) {
+		if (err == ERR_OK)
+			err = session_live(p, doc);
+	}
+	return err;
 }
 
 json_object *open_sessions(struct call *call)
@@ -457,7 +463,7 @@ json_object *open_sessions(struct call *call)
 		json_set_int(o, "id", id);
 		json_set_str(o, "name", session_title(s));
 		json_set_str(o, "state", state_name(state));
-		json_set_int(o, "percent", session_percent(s, NULL));
+		json_set_int(o, "percent", session_percent(s, json_obj(s->doc, "progress")));
 		json_set_str(o, "step", step_name(step));
 		json_set_int(o, "date", s->created);
 		json_set_int(o, "expires", s->expires);

@@ -18,7 +18,22 @@ static enum err load_pass(struct pass *p, void *arg)
 	struct load *l = arg;
 	json_object_put(l->doc);
 	l->doc = NULL;
-	return sessions_get(p, l->id, &l->doc);
+	enum err err = sessions_get(p, l->id, &l->doc);
+	return err == ERR_OK ? session_live(p, l->doc) : err;
+}
+
+enum err session_live(struct pass *p, json_object *doc)
+{
+	json_object *task = NULL;
+	if (strcmp(json_str(doc, "state", ""), state_name(STATE_PENDING)) != 0)
+		return ERR_OK;
+	enum err err = tasks_get(p, json_int(json_obj(doc, "task"), "id", 0), &task);
+	if (err == ERR_OK && strcmp(json_str(task, "state", ""), "running") == 0) {
+		json_set_str(doc, "state", state_name(STATE_RUNNING));
+		json_set(doc, "progress", json_copy(json_obj(task, "progress")));
+	}
+	json_object_put(task);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 /* May the caller know of this session?  Its owner and administrators may. */

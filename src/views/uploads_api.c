@@ -29,7 +29,13 @@ static enum err api_list_pass(struct pass *p, void *arg)
 	struct api_list *l = arg;
 	json_object_put(l->list);
 	l->list = NULL;
-	return sessions_list(p, l->owner, l->skip, l->max, &l->list, &l->total);
+	json_object *doc = NULL;
+	enum err err = sessions_list(p, l->owner, l->skip, l->max, &l->list, &l->total);
+	JSON_EACH(doc, l->list) {
+		if (err == ERR_OK)
+			err = session_live(p, doc);
+	}
+	return err;
 }
 
 static int64_t number(const struct call *call, const char *name, int64_t def, int64_t max)
@@ -44,7 +50,7 @@ static json_object *api_item(struct call *call, json_object *doc)
 	struct session *s = NULL;
 	if (session_from_json(json_object_get(doc), &s) != ERR_OK)
 		return NULL;
-	json_object *item = session_api_item(s, NULL, call->req->mount);
+	json_object *item = session_api_item(s, s->doc, call->req->mount);
 	json_object *d = json_at(json_arr(s->doc, "datasets"), 0);
 	if (s->state == STATE_PROCESSED && json_int(d, "id", 0) != 0) {
 		CLEAN_FREE char *url = call_url(call, "/datasets/%lld", (long long)json_int(d, "id", 0));
@@ -134,7 +140,7 @@ enum err api_upload_view(struct call *call)
 		json_object *datasets = session_datasets(&t);
 		json_set(item, "layer", json_copy(json_at(datasets, 0)));
 		json_set(item, "resource", json_copy(json_at(datasets, 0)));
-		json_set(item, "session", session_summary(t.s, NULL));
+		json_set(item, "session", session_summary(t.s, t.s->doc));
 		json_object_put(datasets);
 	}
 	json_set(m, "upload", item);

@@ -315,9 +315,12 @@ enum err upload_retry_view(struct call *call)
 	} else if (!session_retryable(t.s)) {
 		err = call_fail(call, ERR_GONE, problem_new("session_expired"));
 	} else if (session_inspected(t.s)) {
+		bool answered = false;
 		t.s->state = STATE_WAITING;
-		err = run_import(&t, false);
-		if (err == ERR_OK)
+		err = settle_target(&t, &answered);
+		if (err == ERR_OK && !answered)
+			err = run_import(&t, false);
+		if (err == ERR_OK && !answered)
 			err = next_step_response(&t);
 	} else {
 		t.s->state = STATE_READY;

@@ -25,6 +25,11 @@ struct turn {
 enum err turn_begin(struct call *, int64_t id, bool lock, struct turn *ret);
 void turn_end(struct turn *);
 void turn_unlock(struct turn *);
+/*
+ * An import's record says PENDING until it ends; whether somebody works on it the task tells.  Makes DOC say RUNNING
+ * with the task's "progress".
+ */
+enum err session_live(struct pass *, json_object *doc);
 /* Read the session again (after waiting). */
 enum err turn_reload(struct turn *);
 /* Store the session, with TASK (taken, NULL = none) queued in the same commit; "rev" + 1 when BUMP. */

@@ -364,7 +364,8 @@ int session_percent(const struct session *s, const json_object *progress)
 
 		percent = 50 + (int64_t)(40 * share);
 	}
-	if (told > percent)
+	/* What the worker says counts: it knows all layers, and what it said before. */
+	if (told > 0)
 		percent = told < 90 ? told : 90;
 	return (int)percent;
 }

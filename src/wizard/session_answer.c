@@ -104,6 +104,7 @@ json_object *session_api_item(const struct session *s, const json_object *task, 
 	const json_object *first =
 	    json_len(datasets) > 0 ? json_object_array_get_idx(datasets, 0) : NULL;
 	int64_t dataset = json_int(first, "id", 0);
+	const char *owner = session_owner(s);      /* "u:mei"; an anonymous one's is nobody's business */
 	bool done = s->state == STATE_PROCESSED;
 	bool resumable =
 	    s->state == STATE_WAITING || s->state == STATE_INCOMPLETE || session_retryable(s);
@@ -115,7 +116,7 @@ json_object *session_api_item(const struct session *s, const json_object *task, 
 	json_set_str(o, "name", session_title(s));
 	set_time(o, "date", json_int(s->doc, "changed", s->created));
 	set_time(o, "create_date", s->created);
-	json_set_str(o, "user", session_owner(s));
+	json_set_str(o, "user", strncmp(owner, "u:", 2) == 0 ? owner + 2 : NULL);
 	json_set_str(o, "state", state_name(s->state));
 	json_set_int(o, "progress", session_percent(s, json_obj(task, "progress")));
 	json_set_bool(o, "complete", done);

@@ -20,8 +20,16 @@ static enum err claim_pass(struct pass *p, void *arg)
 	const struct config *cfg = c->w->config;
 	json_object_put(c->task);
 	c->task = NULL;
-	return tasks_claim(p, c->w->name, clock_now_ms(), (int)cfg->tasks_per_user, cfg->heartbeat_lost_s * 1000,
+	enum err err = tasks_claim(p, c->w->name, clock_now_ms(), (int)cfg->tasks_per_user, cfg->heartbeat_lost_s * 1000,
 	    (int)cfg->max_attempts, &c->task, &c->lost);
+	if (err != ERR_OK || c->lost)
+		return err;
+	/* An attempt begins at its beginning: what an earlier one told is forgotten. */
+	json_object *start = json_object_new_object();
+	json_set_str(start, "message", "starting");
+	json_set_int(json_set_int(start, "done", 0), "total", -1);
+	json_set(c->task, "progress", json_set_int(start, "percent", 50));
+	return tasks_put(p, c->task);
 }
 
 /* The next task, NULL = nothing to do. */

@@ -21,7 +21,7 @@ struct entry {
 	json_object *base;       /* the dataset that rows are appended to; NULL = none; borrowed */
 	int64_t id;              /* dataset */
 	int64_t revision;
-	char folder[64];         /* "datasets/<id>/<revision>" */
+	char folder[64];         /* "datasets/<id>/<revision>-<session>": two that replace at once never share one */
 };
 
 static json_object *order_of(const json_object *spec, int64_t i)
@@ -47,15 +47,22 @@ static enum err move_in(struct entry *e, const char *from_name, const char *to_n
 	return fs_rename_durable(w->data_fd, from, to, &e->work->error);
 }
 
+/* The folder of a dataset's files. */
+static char *folder_of(const json_object *model)
+{
+	const char *file = json_str(model, "file", ""), *slash = strrchr(file, '/');
+	return mem_printf("datasets/%.*s", slash == NULL ? 0 : (int)(slash - file), file);
+}
+
 /* Those of the rows appended to come along.  *RET: how many there are. */
 static enum err keep_earlier(struct entry *e, const char *folder, int64_t *ret)
 {
 	struct worker *w = e->work->w;
 	enum err err = ERR_OK;
+	CLEAN_FREE char *before = folder_of(e->base);
 	*ret = (int64_t)json_len(json_arr(e->base, "source"));
 	for (int64_t i = 1; i <= *ret && err == ERR_OK; i++) {
-		CLEAN_FREE char *from = mem_printf("datasets/%lld/%lld/original/%lld", (long long)e->id,
-		    (long long)json_int(e->base, "revision", 1), (long long)i);
+		CLEAN_FREE char *from = mem_printf("%s/original/%lld", before, (long long)i);
 		CLEAN_FREE char *to = mem_printf("%s/%lld", folder, (long long)i);
 		if (fs_size(w->data_fd, from) >= 0)
 			err = fs_link_or_copy(w->data_fd, from, w->data_fd, to, &e->work->error);
@@ -74,13 +81,11 @@ static enum err keep_originals(struct entry *e)
 	if (err == ERR_OK)
 		err = keep_earlier(e, folder, &n);
 	JSON_EACH(u, json_arr(e->s->doc, "uploads")) {
-		struct principal who = {0};
 		struct upload_info info = {0};
 		n++;
 		if (err != ERR_OK)
 			break;
-		snprintf(who.owner, sizeof(who.owner), "%s", session_owner(e->s));
-		err = upload_get(w->engine, json_str(u, "id", ""), &who, &info, &e->work->error);
+		err = upload_get(w->engine, json_str(u, "id", ""), NULL, &info, &e->work->error);
 		if (err == ERR_OK) {
 			CLEAN_FREE char *to = mem_printf("%s/%lld", folder, (long long)n);
 			err = fs_link_or_copy(w->data_fd, info.path, w->data_fd, to, &e->work->error);
@@ -210,7 +215,7 @@ static json_object *model_of(struct entry *e)
 	json_set_bool(m, "originals", wants_originals(e));
 	json_set_int(m, "session", s->id);
 	json_set_int(m, "layer", json_int(e->item, "i", 0));
-	CLEAN_FREE char *file = mem_printf("%lld/%lld/%s", (long long)e->id, (long long)e->revision, data_name(e->item));
+	CLEAN_FREE char *file = mem_printf("%s/%s", e->folder + strlen("datasets/"), data_name(e->item));
 	json_set_str(m, "file", file);
 	json_set_int(m, "revision", e->revision);
 	json_set_int(m, "created", now);
@@ -228,7 +233,7 @@ static void set_folder(struct entry *e, int64_t id, int64_t revision)
 {
 	e->id = id;
 	e->revision = revision;
-	snprintf(e->folder, sizeof(e->folder), "datasets/%lld/%lld", (long long)id, (long long)revision);
+	snprintf(e->folder, sizeof(e->folder), "datasets/%lld/%lld-%lld", (long long)id, (long long)revision, (long long)e->s->id);
 }
 
 static enum err create(struct entry *e)
@@ -261,20 +266,17 @@ static enum err replace(struct entry *e, const json_object *target)
 	struct worker *w = e->work->w;
 	struct viewer all = { .user = "", .admin = true };
 	json_object *old = NULL;
-	int64_t id = json_int(target, "dataset", 0), expected = json_int(target, "revision", 1);
-	enum err err = catalog_get(w->catalog, id, &all, &old, &e->work->error);
+	int64_t id = json_int(target, "dataset", 0), expected = json_int(target, "revision", 1), made = 0;
+	e->id = id;
+	enum err err = catalog_by_session(w->catalog, e->s->id, json_int(e->item, "i", 0), &made, &e->work->error);
+	if (err != ERR_OK || made == id)
+		return err;      /* this very import was cut short after its last action */
+	err = catalog_get(w->catalog, id, &all, &old, &e->work->error);
 	if (err != ERR_OK)
 		return err;
-	int64_t now = json_int(old, "revision", 1);
-	if (now != expected) {
-		/* Either this very import, cut short after its last action, or somebody else's. */
-		int64_t made = 0;
+	if (json_int(old, "revision", 1) != expected) {
 		json_object_put(old);
-		e->id = id;
-		err = catalog_by_session(w->catalog, e->s->id, json_int(e->item, "i", 0), &made, &e->work->error);
-		if (err != ERR_OK)
-			return err;
-		return made == id ? ERR_OK : error_set(&e->work->error, ERR_CONFLICT, "dataset %lld changed meanwhile", (long long)id);
+		return error_set(&e->work->error, ERR_CONFLICT, "dataset %lld changed meanwhile", (long long)id);
 	}
 	set_folder(e, id, expected + 1);
 	e->base = strcmp(json_str(target, "mode", ""), "append") == 0 ? old : NULL;
@@ -293,7 +295,7 @@ static enum err replace(struct entry *e, const json_object *target)
 	if (err != ERR_OK) {
 		(void)fs_remove_tree(w->data_fd, e->folder, NULL);
 	} else {
-		CLEAN_FREE char *before = mem_printf("datasets/%lld/%lld", (long long)id, (long long)expected);
+		CLEAN_FREE char *before = folder_of(old);
 		(void)fs_remove_tree(w->data_fd, before, NULL);
 	}
 	e->base = NULL;

@@ -78,6 +78,28 @@ static enum err find_pass(struct pass *p, void *arg)
 	return sessions_get(p, f->id, &f->doc);
 }
 
+struct asked {
+	int64_t id;
+	bool cancel;
+};
+
+static enum err asked_pass(struct pass *p, void *arg)
+{
+	struct asked *a = arg;
+	json_object *task = NULL;
+	enum err err = tasks_get(p, a->id, &task);
+	a->cancel = json_bool(task, "cancel", false);
+	json_object_put(task);
+	return err;
+}
+
+/* Cancelled between the last heartbeat and now?  With the session's lock held: later comes too late. */
+static bool cancel_asked(struct work *work)
+{
+	struct asked a = { .id = work->id };
+	return store_pass(work->w->store, PASS_READ, "cancel", asked_pass, &a, NULL) == ERR_OK && a.cancel;
+}
+
 /* The task's session, if it still waits for this very task. */
 static struct session *load(struct work *work, int64_t id)
 {
@@ -358,6 +380,7 @@ void work_publish(struct work *work)
 		return;      /* the task's heartbeat stops: it is taken up again */
 	}
 	struct session *s = load(work, id);
+	work->canceled = work->canceled || cancel_asked(work);
 	if (s == NULL) {
 		(void)end_task(work, &nothing);      /* deleted, or another task is its business now */
 	} else if (strcmp(kind, "inspect") == 0) {

@@ -35,12 +35,10 @@ static void fail_error(struct work *work)
 static enum err place_upload(struct work *work, const char *id, const char *path, bool copy)
 {
 	struct worker *w = work->w;
-	struct principal who = {0};
 	struct upload_info info = {0};
 	CLEAN_FREE char *to = mem_printf("%s/in/%s", work->folder, path);
 
-	snprintf(who.owner, sizeof(who.owner), "%s", json_str(work->task, "owner", ""));
-	enum err err = upload_get(w->engine, id, &who, &info, &work->error);
+	enum err err = upload_get(w->engine, id, NULL, &info, &work->error);
 	if (err != ERR_OK)
 		return err;
 	err = copy ? fs_copy(w->data_fd, info.path, w->data_fd, to, &work->error) :
@@ -55,6 +53,27 @@ static enum err place_dataset(struct work *work, const char *file, const char *n
 	CLEAN_FREE char *from = mem_printf("datasets/%s", file);
 	CLEAN_FREE char *to = mem_printf("%s/in/%s", work->folder, name);
 	return fs_copy(work->w->data_fd, from, work->w->data_fd, to, &work->error);
+}
+
+/*
+ * Rows are appended to what is there when the job begins, not to what was there when it was queued: of two appends
+ * one after the other both count.
+ */
+static enum err refresh_target(struct work *work)
+{
+	json_object *target = json_obj(work->task, "target"), *now = NULL;
+	struct viewer all = { .user = "", .admin = true };
+	if (target == NULL || strcmp(json_str(target, "mode", ""), "append") != 0)
+		return ERR_OK;
+	enum err err = catalog_get(work->w->catalog, json_int(target, "dataset", 0), &all, &now, &work->error);
+	if (err == ERR_OK) {
+		json_set_str(target, "file", json_str(now, "file", ""));
+		json_set_int(target, "revision", json_int(now, "revision", 1));
+	} else if (err == ERR_NOT_FOUND) {
+		fail(work, "dataset_unknown");
+	}
+	json_object_put(now);
+	return err;
 }
 
 /* Links where Landlock keeps the job from writing to them, copies where it cannot. */
@@ -148,6 +167,27 @@ static enum err check_result(struct work *work, json_object *message)
 	return plain ? ERR_OK : error_set(&work->error, ERR_BAD_REQUEST, "export: file name");
 }
 
+/* How far the whole import is: layers one after the other, each by its rows (wizard.md 14.3). */
+static void add_percent(struct work *work, json_object *progress)
+{
+	json_object *layers = json_arr(json_obj(work->task, "spec"), "layers"), *layer = NULL;
+	double n = json_len(layers) > 0 ? (double)json_len(layers) : 1, before = 0;
+	int64_t done = json_int(progress, "done", 0), total = json_int(progress, "total", -1), percent = 80;
+
+	JSON_EACH(layer, layers) {
+		if (strcmp(json_str(layer, "table", ""), json_str(progress, "layer", "")) == 0)
+			break;
+		before++;
+	}
+	if (total > 0) {
+		double part = done < 0 ? 0 : done > total ? 1 : (double)done / (double)total;
+		percent = 50 + (int64_t)(40 * ((before < n ? before : 0) + part) / n);
+	}
+	if (percent > work->percent)
+		work->percent = percent;
+	json_set_int(progress, "percent", work->percent);
+}
+
 /* One frame.  True: that was the last. */
 static bool take_message(struct work *work, json_object *message, json_object **progress)
 {
@@ -156,6 +196,7 @@ static bool take_message(struct work *work, json_object *message, json_object **
 		if (message_check_progress(message, &work->error) == ERR_OK) {
 			json_object_put(*progress);
 			*progress = message;
+			add_percent(work, message);
 			return false;
 		}
 	} else if (strcmp(type, "failed") == 0) {
@@ -222,7 +263,9 @@ static enum err begin(struct work *work, struct child *child)
 	char *argv[] = { program, (char *)(uintptr_t) "--job", dir, NULL };
 	json_object *ready = NULL;
 
-	enum err err = fs_mkdirs(w->data_fd, in, &work->error);
+	enum err err = refresh_target(work);
+	if (err == ERR_OK)
+		err = fs_mkdirs(w->data_fd, in, &work->error);
 	if (err == ERR_OK)
 		err = fs_mkdirs(w->data_fd, out, &work->error);
 	if (err == ERR_OK)

@@ -118,6 +118,20 @@ static void remove_entry(struct worker *w, const char *folder, const char *name)
 	(void)fs_remove_tree(w->data_fd, path, NULL);
 }
 
+/* What a replacement that was cut short left beside the revision in use; FOLDER is "datasets/<id>". */
+static void remove_orphan_revision(struct worker *w, const char *folder, const char *name)
+{
+	struct viewer all = { .user = "", .admin = true };
+	json_object *d = NULL;
+	int64_t id = 0;
+	if (!text_int(folder + strlen("datasets/"), 1, INT64_MAX, &id) || catalog_get(w->catalog, id, &all, &d, NULL) != ERR_OK)
+		return;
+	CLEAN_FREE char *prefix = mem_printf("%lld/%s/", (long long)id, name);
+	if (!text_starts(json_str(d, "file", ""), prefix))
+		remove_entry(w, folder, name);
+	json_object_put(d);
+}
+
 /* A dataset's folder without its row: a publish that was cut short, or a delete that was. */
 static void remove_orphan_dataset(struct worker *w, const char *folder, const char *name)
 {
@@ -127,8 +141,12 @@ static void remove_orphan_dataset(struct worker *w, const char *folder, const ch
 	if (!text_int(name, 1, INT64_MAX, &id))
 		return;
 	enum err err = catalog_get(w->catalog, id, &all, &d, NULL);
-	if (err == ERR_NOT_FOUND)
+	if (err == ERR_NOT_FOUND) {
 		remove_entry(w, folder, name);
+	} else if (err == ERR_OK) {
+		CLEAN_FREE char *inner = mem_printf("%s/%s", folder, name);
+		each_old(w, inner, STRAY_S, remove_orphan_revision);
+	}
 	json_object_put(d);
 }
 

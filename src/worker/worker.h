@@ -37,6 +37,7 @@ struct work {
 	char folder[64];         /* "jobs/<id>-<attempt>" below the data directory */
 	json_object *result;     /* the job's result, checked; NULL = none */
 	json_object *problems;   /* why it failed; NULL = it did not */
+	int64_t percent;         /* told last: never falls within an attempt */
 	bool canceled;
 	bool lost;               /* not ours any more: write nothing */
 	char *log;               /* what the job said on its standard error; owned */
