@@ -12,15 +12,16 @@ void bigmem_init(struct bigmem *m, const char *path)
 	*m = (struct bigmem){ .fd = -1, .path = path };
 }
 
-/* Space is allocated before it is mapped: a full disk must be an error here and not a SIGBUS later. */
+/* Space is allocated before it is mapped: a full disk must be an error here and not a SIGBUS later.
+ */
 static enum err file_grow(int fd, size_t from, size_t to, struct error *error)
 {
 	int e = posix_fallocate(fd, (off_t)from, (off_t)(to - from));
 
 	if (e == 0)
 		return ERR_OK;
-	return error_set(error, e == ENOSPC || e == EDQUOT ? ERR_NO_SPACE : ERR_IO, "spill file: %s",
-	    strerror(e));
+	return error_set(error, e == ENOSPC || e == EDQUOT ? ERR_NO_SPACE : ERR_IO,
+	    "spill file: %s", strerror(e));
 }
 
 static enum err to_file(struct bigmem *m, size_t cap, struct error *error)

@@ -4,79 +4,22 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
-#include "geo/geomcell.h"
-#include "wizard/number.h"
-#include "wizard/when.h"
+#include "geo/colstats_impl.h"
 
-#define VALUE_BYTES 200      /* of a value shown to people */
-#define SAMPLES 5
-#define ZONES 46             /* 3-degree zones of the Chinese survey grid end at 45 */
-#define JUDGE_EVERY 1024     /* values after which a hopeless search for times ends */
-#define TIME_COLUMNS 128     /* columns searched for times at once: a search may take 1 MB */
-#define TIME_TRIES 100       /* values without one that may be a time, after which none is looked for */
-#define GEOM_TRIES 100       /* text cells without one geometry after which it is none */
+#define VALUE_BYTES  200  /* of a value shown to people */
+#define JUDGE_EVERY  1024 /* values after which a hopeless search for times ends */
+#define TIME_COLUMNS 128  /* columns searched for times at once: a search may take 1 MB */
+#define TIME_TRIES   100 /* values without one that may be a time, after which none is looked for */
+#define GEOM_TRIES   100 /* text cells without one geometry after which it is none */
 
-/* Types a cell can fit, as bits. */
-enum { FIT_INTEGER = 1, FIT_REAL = 2, FIT_DATE = 4, FIT_DATETIME = 8, FIT_BOOLEAN = 16, FIT_ALL = 31, FIT__N = 5 };
-static const char *const fit_names[FIT__N] = { "integer", "real", "date", "datetime", "boolean" };
 static const unsigned char fits[CELL__MAX] = {
-	[CELL_EMPTY] = FIT_ALL,   [CELL_INTEGER] = FIT_INTEGER | FIT_REAL,    [CELL_REAL] = FIT_REAL,
-	[CELL_DATE] = FIT_DATE | FIT_DATETIME, [CELL_DATETIME] = FIT_DATETIME, [CELL_BOOLEAN] = FIT_BOOLEAN,
+	[CELL_EMPTY] = FIT_ALL,
+	[CELL_INTEGER] = FIT_INTEGER | FIT_REAL,
+	[CELL_REAL] = FIT_REAL,
+	[CELL_DATE] = FIT_DATE | FIT_DATETIME,
+	[CELL_DATETIME] = FIT_DATETIME,
+	[CELL_BOOLEAN] = FIT_BOOLEAN,
 	[CELL_TEXT] = 0,
-};
-
-struct found {
-	struct place at;
-	char *value;         /* owned, NULL = nothing found */
-};
-
-/* Everything that depends on whether the comma is a decimal mark. */
-struct reading {
-	int64_t types[CELL__MAX];
-	int64_t words;               /* NULL, NA …: empty if this is a number column */
-	int64_t numeric, lat, lng, years, survey;
-	int64_t zones[ZONES];
-	int64_t not_year;            /* not whole, or outside -9999..9999 */
-	int64_t angles;              /* degrees-minutes-seconds */
-	double min, max;
-	struct found not_number;
-	unsigned missed;             /* FIT bits with a value in misfit */
-	struct found misfit[FIT__N];
-};
-
-struct geom {
-	enum geom_format format;
-	int64_t tried, ok;
-	int srid;
-	bool mixed_srid;
-	bool has_extent;
-	double extent[4];            /* minx, miny, maxx, maxy */
-	struct found bad;
-};
-
-struct column {
-	int64_t nulls, values;
-	struct reading as[2];        /* decimal point, decimal comma */
-	int64_t commas;              /* cells that only a decimal comma explains */
-	bool point;                  /* a decimal point alone was seen */
-	char *samples[SAMPLES];      /* owned */
-	size_t n_samples;
-	char first_day[40], last_day[40];    /* ISO text */
-	struct geom *geom;           /* owned; NULL before the first text */
-	bool no_geom;
-	struct when_guess *guess;    /* owned; made with the first value that may be a time */
-	bool no_time;
-	int64_t fed, plausible;      /* to the guess; of these, what may be a time */
-	int64_t before;              /* values before there was a guess */
-	struct found odd;            /* the first of them */
-};
-
-struct colstats {
-	size_t n;
-	struct column *v;
-	char decimal;
-	bool comma_possible;
-	size_t guesses;              /* searches for times under way */
 };
 
 struct colstats *colstats_new(size_t n, char decimal, bool comma_possible)
@@ -146,7 +89,8 @@ static void number(struct reading *r, double v)
 /* Plain digits, the usual case, without looking at every cell three times. */
 static bool plain_number(const char *s, size_t len, double *ret, bool *ret_integer)
 {
-	static const double powers[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
+	static const double powers[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+		1e12, 1e13, 1e14, 1e15 };
 	bool negative = len > 0 && *s == '-';
 	size_t i = negative, point = 0;
 	int64_t m = 0;
@@ -175,7 +119,8 @@ static bool plain_number(const char *s, size_t len, double *ret, bool *ret_integ
 }
 
 /* One cell under one reading.  Returns what it is. */
-static enum cell_type judge(struct reading *r, const char *s, size_t len, bool comma, struct place at)
+static enum cell_type judge(
+    struct reading *r, const char *s, size_t len, bool comma, struct place at)
 {
 	enum cell_type t;
 	bool is_number, is_integer, is_word = false;
@@ -187,7 +132,8 @@ static enum cell_type judge(struct reading *r, const char *s, size_t len, bool c
 		is_number = true;
 	} else {
 		t = cell_classify(s, len, comma);
-		is_number = (t == CELL_INTEGER || t == CELL_REAL || t == CELL_TEXT) && number_parse(s, len, comma, &v);
+		is_number = (t == CELL_INTEGER || t == CELL_REAL || t == CELL_TEXT) &&
+			    number_parse(s, len, comma, &v);
 		if (!is_number && t == CELL_TEXT) {
 			is_word = number_is_null_word(s, len);
 			is_number = !is_word && number_angle(s, len, 0, comma, &v);
@@ -220,11 +166,12 @@ static bool is_comma_number(const char *s, size_t len)
 {
 	double v;
 
-	return memchr(s, ',', len) != NULL && number_parse(s, len, true, &v) && memchr(s, 'e', len) == NULL &&
-	    memchr(s, 'E', len) == NULL;
+	return memchr(s, ',', len) != NULL && number_parse(s, len, true, &v) &&
+	       memchr(s, 'e', len) == NULL && memchr(s, 'E', len) == NULL;
 }
 
-static enum cell_type judge_both(struct colstats *c, struct column *col, const char *s, size_t len, struct place at)
+static enum cell_type judge_both(
+    struct colstats *c, struct column *col, const char *s, size_t len, struct place at)
 {
 	enum cell_type t;
 
@@ -244,7 +191,8 @@ static enum cell_type judge_both(struct colstats *c, struct column *col, const c
 
 /* ---- geometries and times in text */
 
-static void look_for_geometry(struct column *col, enum cell_type t, const char *s, size_t len, struct place at)
+static void look_for_geometry(
+    struct column *col, enum cell_type t, const char *s, size_t len, struct place at)
 {
 	struct geom *g = col->geom;
 	enum geom_format f = t == CELL_TEXT ? geomcell_sniff(s, len) : GEOM_NONE;
@@ -256,7 +204,7 @@ static void look_for_geometry(struct column *col, enum cell_type t, const char *
 		if (f == GEOM_NONE && col->values < GEOM_TRIES)
 			return;
 		g = col->geom = mem_alloc(sizeof *g);
-		g->tried = col->values - 1;      /* cells before were none */
+		g->tried = col->values - 1; /* cells before were none */
 	}
 	g->tried++;
 	if (f != GEOM_NONE)
@@ -274,7 +222,8 @@ static void look_for_geometry(struct column *col, enum cell_type t, const char *
 	if (!OGR_G_IsEmpty(parsed)) {
 		OGR_G_GetEnvelope(parsed, &e);
 		if (!g->has_extent)
-			memcpy(g->extent, (const double[4]){ e.MinX, e.MinY, e.MaxX, e.MaxY }, sizeof g->extent);
+			memcpy(g->extent, (const double[4]){ e.MinX, e.MinY, e.MaxX, e.MaxY },
+			    sizeof g->extent);
 		g->has_extent = true;
 		g->extent[0] = fmin(g->extent[0], e.MinX);
 		g->extent[1] = fmin(g->extent[1], e.MinY);
@@ -297,7 +246,8 @@ static bool may_be_time(enum cell_type t, const char *s, size_t len)
 }
 
 /* The first value that may be a time: those before it are told to the guess now. */
-static bool begin_guess(struct colstats *c, struct column *col, bool is_plausible, const char *s, size_t len, struct place at)
+static bool begin_guess(struct colstats *c, struct column *col, bool is_plausible, const char *s,
+    size_t len, struct place at)
 {
 	if (!is_plausible) {
 		find(&col->odd, s, len, at);
@@ -311,12 +261,14 @@ static bool begin_guess(struct colstats *c, struct column *col, bool is_plausibl
 	c->guesses++;
 	col->guess = when_guess_new();
 	for (int64_t i = 0; i < col->before; i++)
-		when_guess_feed(col->guess, col->odd.value, strlen(col->odd.value), col->odd.at.row);
+		when_guess_feed(
+		    col->guess, col->odd.value, strlen(col->odd.value), col->odd.at.row);
 	col->fed = col->before;
 	return true;
 }
 
-static void look_for_time(struct colstats *c, struct column *col, enum cell_type t, const char *s, size_t len, struct place at)
+static void look_for_time(struct colstats *c, struct column *col, enum cell_type t, const char *s,
+    size_t len, struct place at)
 {
 	bool is_plausible = may_be_time(t, s, len);
 
@@ -378,7 +330,8 @@ static bool is_blank(const char *s, size_t len)
 {
 	unsigned char first = len == 0 ? ' ' : (unsigned char)*s;
 
-	return len == 0 || ((first <= ' ' || first == 0xC2 || first == 0xE3) && cell_classify(s, len, false) == CELL_EMPTY);
+	return len == 0 || ((first <= ' ' || first == 0xC2 || first == 0xE3) &&
+			       cell_classify(s, len, false) == CELL_EMPTY);
 }
 
 void colstats_cell(struct colstats *c, size_t i, const char *s, size_t len, struct place at)
@@ -420,133 +373,4 @@ void colstats_number(struct colstats *c, size_t i, double v, bool is_integer, st
 		if (col->n_samples < SAMPLES)
 			sample(col, text, (size_t)n);
 	}
-}
-
-/* ---- answering */
-
-static json_object *found_json(const struct found *f, bool with_line)
-{
-	json_object *o;
-
-	if (f->value == NULL)
-		return NULL;
-	o = json_set_int(json_object_new_object(), "row", f->at.row);
-	if (with_line && f->at.line > 0)
-		json_set_int(o, "line", f->at.line);
-	return json_set_str(o, "value", f->value);
-}
-
-/* Contract 9.1: at least 90 % read as decimal comma, none has a decimal point alone. */
-static bool is_comma_column(const struct colstats *c, const struct column *col)
-{
-	if (c->decimal != 0)
-		return c->decimal == ',';
-	return c->comma_possible && !col->point && col->commas > 0 && col->commas * 10 >= (col->values - col->as[1].words) * 9;
-}
-
-static const char *type_of(const struct column *col, const struct reading *r)
-{
-	int64_t n = col->values - r->words;
-
-	if (n > 0 && r->types[CELL_INTEGER] == n)
-		return "integer";
-	if (n > 0 && r->types[CELL_INTEGER] + r->types[CELL_REAL] == n)
-		return "real";
-	if (col->values == 0 || r->words > 0)
-		return "text";
-	if (r->types[CELL_DATE] == n)
-		return "date";
-	if (r->types[CELL_DATE] + r->types[CELL_DATETIME] == n)
-		return "datetime";
-	return r->types[CELL_BOOLEAN] == n ? "boolean" : "text";
-}
-
-static void set_range(json_object *o, const struct column *col, const struct reading *r, const char *type, bool numbers)
-{
-	json_set(o, "min", NULL);
-	json_set(o, "max", NULL);
-	if ((strcmp(type, "date") == 0 || strcmp(type, "datetime") == 0) && col->first_day[0] != '\0') {
-		json_set_str(o, "min", col->first_day);
-		json_set_str(o, "max", col->last_day);
-	} else if (numbers && strcmp(type, "integer") == 0 && r->min >= -1e15 && r->max <= 1e15) {
-		json_set_int(o, "min", (int64_t)r->min);
-		json_set_int(o, "max", (int64_t)r->max);
-	} else if (numbers) {
-		json_set_num(o, "min", r->min);
-		json_set_num(o, "max", r->max);
-	}
-}
-
-static json_object *geom_json(const struct column *col)
-{
-	const struct geom *g = col->geom;
-	json_object *o;
-
-	if (g == NULL || g->ok == 0)
-		return NULL;
-	o = json_set_str(json_object_new_object(), "format", geomcell_name(g->format));
-	json_set_int(o, "ok", g->ok);
-	json_set_int(o, "srid", g->mixed_srid ? 0 : g->srid);
-	return json_set(o, "first_bad", found_json(&g->bad, true));
-}
-
-static json_object *zone_json(const struct reading *r)
-{
-	int best = 13;
-
-	for (int z = 13; z < ZONES; z++)
-		if (z != 24 && r->zones[z] > r->zones[best])
-			best = z;
-	if (r->zones[best] == 0)
-		return NULL;
-	return json_set_int(json_set_int(json_object_new_object(), "zone", best), "ok", r->zones[best]);
-}
-
-json_object *colstats_column(struct colstats *c, size_t i, const char *name, const char *original, const char *type)
-{
-	struct column *col = &c->v[i];
-	bool comma = is_comma_column(c, col);
-	const struct reading *r = &col->as[comma];
-	bool declared = type != NULL;
-	json_object *o = json_set_int(json_object_new_object(), "i", (int64_t)i), *list = json_object_new_array();
-	int64_t words = r->numeric * 10 >= (col->values - r->words) * 9 && r->numeric > 0 ? r->words : 0;
-
-	if (!declared)
-		type = type_of(col, r);
-	json_set_str(o, "name", name);
-	json_set_str(o, "original", original);
-	json_set_str(o, "type", type);
-	json_set_int(o, "nulls", col->nulls + words);
-	json_set_int(o, "values", col->values - words);
-	set_range(o, col, r, type, r->numeric > 0 && r->numeric * 10 >= (col->values - words) * 9);
-	for (size_t k = 0; k < col->n_samples; k++)
-		json_object_array_add(list, json_object_new_string(col->samples[k]));
-	json_set(o, "samples", list);
-	json_set_int(o, "numeric", r->numeric);
-	json_set_int(o, "lat_ok", r->lat);
-	json_set_int(o, "lng_ok", r->lng);
-	json_set_int(o, "years_ok", r->years);
-	json_set_bool(o, "year_range", r->numeric > 0 && r->not_year == 0 && r->numeric == col->values - words);
-	json_set_bool(o, "dms", r->angles > 0);
-	json_set(o, "first_bad", found_json(&r->not_number, true));
-	json_set(o, "geom", geom_json(col));
-	json_set(o, "time", col->guess == NULL ? NULL : when_guess_end(col->guess));
-	json_set_bool(o, "decimal_comma", comma);
-	list = json_object_new_object();
-	for (size_t k = 0; k < FIT__N && !declared; k++)
-		if (r->misfit[k].value != NULL)
-			json_set(list, fit_names[k], found_json(&r->misfit[k], false));
-	json_set(o, "type_bad", list);
-	json_set_int(o, "survey_x", r->survey);
-	return json_set(o, "survey_zone", zone_json(r));
-}
-
-bool colstats_extent(const struct colstats *c, size_t i, double ret[4])
-{
-	const struct column *col = &c->v[i];
-
-	if (col->geom == NULL || !col->geom->has_extent || col->geom->ok * 10 < col->values * 9)
-		return false;
-	memcpy(ret, col->geom->extent, sizeof col->geom->extent);
-	return true;
 }

@@ -18,14 +18,14 @@ struct loop {
 	struct job *job;
 	OGRLayerH layer;
 	OGRFeatureDefnH def;
-	size_t n;                 /* fields */
+	size_t n; /* fields */
 	struct colstats *stats;
 	json_object *preview;
 	int64_t count;
-	bool with_extent;         /* the layer does not know its own */
+	bool with_extent; /* the layer does not know its own */
 	bool has_extent;
 	OGREnvelope extent;
-	char *own;                /* of ogrvalue_text */
+	char *own; /* of ogrvalue_text */
 };
 
 static void preview_cell(json_object *cells, OGRFeatureH f, int i, struct loop *l)
@@ -54,7 +54,8 @@ static void feed(struct loop *l, OGRFeatureH f, int i, struct place at)
 	if (!OGR_F_IsFieldSetAndNotNull(f, i)) {
 		colstats_null(l->stats, (size_t)i);
 	} else if (type == OFTInteger || type == OFTInteger64) {
-		colstats_number(l->stats, (size_t)i, (double)OGR_F_GetFieldAsInteger64(f, i), true, at);
+		colstats_number(
+		    l->stats, (size_t)i, (double)OGR_F_GetFieldAsInteger64(f, i), true, at);
 	} else if (type == OFTReal) {
 		double v = OGR_F_GetFieldAsDouble(f, i);
 
@@ -91,7 +92,8 @@ static void one_feature(struct loop *l, OGRFeatureH f)
 	const struct place at = { ++l->count, 0 };
 
 	if (l->count <= PREVIEW_ROWS) {
-		json_object *row = json_set_int(json_object_new_object(), "row", l->count), *cells = json_object_new_array();
+		json_object *row = json_set_int(json_object_new_object(), "row", l->count),
+			    *cells = json_object_new_array();
 
 		for (size_t i = 0; i < l->n; i++)
 			preview_cell(cells, f, (int)i, l);
@@ -103,16 +105,19 @@ static void one_feature(struct loop *l, OGRFeatureH f)
 		grow(l, f);
 }
 
-/* The extent a file's head tells, when it costs nothing and makes sense; geometries then need not be read. */
+/* The extent a file's head tells, when it costs nothing and makes sense; geometries then need not
+ * be read. */
 static void fast_extent(struct loop *l)
 {
 	static const char *no_geometry[] = { "OGR_GEOMETRY", "OGR_STYLE", NULL };
 
 	l->with_extent = true;
-	if (OGR_L_TestCapability(l->layer, OLCFastGetExtent) && OGR_L_GetExtent(l->layer, &l->extent, 0) == OGRERR_NONE &&
+	if (OGR_L_TestCapability(l->layer, OLCFastGetExtent) &&
+	    OGR_L_GetExtent(l->layer, &l->extent, 0) == OGRERR_NONE &&
 	    isfinite(l->extent.MinX + l->extent.MaxX + l->extent.MinY + l->extent.MaxY) &&
 	    l->extent.MinX <= l->extent.MaxX && l->extent.MinY <= l->extent.MaxY &&
-	    (l->extent.MinX != 0 || l->extent.MaxX != 0 || l->extent.MinY != 0 || l->extent.MaxY != 0)) {
+	    (l->extent.MinX != 0 || l->extent.MaxX != 0 || l->extent.MinY != 0 ||
+		l->extent.MaxY != 0)) {
 		l->has_extent = true;
 		l->with_extent = false;
 	}
@@ -123,7 +128,8 @@ static void fast_extent(struct loop *l)
 static void finish(struct loop *l, json_object *layer)
 {
 	const char **originals = mem_array(l->n + 1, sizeof *originals);
-	json_object *columns = json_object_new_array(), *names = json_object_new_array(), *preview = json_object_new_object();
+	json_object *columns = json_object_new_array(), *names = json_object_new_array(),
+		    *preview = json_object_new_object();
 	char **clean, **valid = mem_array(l->n + 1, sizeof *valid);
 
 	for (size_t i = 0; i < l->n; i++) {
@@ -132,8 +138,9 @@ static void finish(struct loop *l, json_object *layer)
 	}
 	clean = names_columns(originals, l->n);
 	for (size_t i = 0; i < l->n; i++) {
-		json_object_array_add(columns, colstats_column(l->stats, i, clean[i], originals[i],
-		    ogrvalue_type(OGR_FD_GetFieldDefn(l->def, (int)i))));
+		json_object_array_add(
+		    columns, colstats_column(l->stats, i, clean[i], originals[i],
+				 ogrvalue_type(OGR_FD_GetFieldDefn(l->def, (int)i))));
 		json_object_array_add(names, json_object_new_string(clean[i]));
 		free(clean[i]);
 		free(valid[i]);
@@ -168,7 +175,9 @@ enum err columns_of_ogr(struct job *job, OGRLayerH ogr, json_object *layer)
 
 	l.n = (size_t)OGR_FD_GetFieldCount(l.def);
 	if ((int64_t)l.n > most)
-		return job_fail(job, problem_arg_int(problem_str(problem_new("csv_too_many_columns"), "layer", name), "limit", most));
+		return job_fail(job,
+		    problem_arg_int(problem_str(problem_new("csv_too_many_columns"), "layer", name),
+			"limit", most));
 	l.stats = colstats_new(l.n, '.', false);
 	l.preview = json_object_new_array();
 	fast_extent(&l);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
-#include "geo/output.h"
+#include "geo/output_impl.h"
 
 #define COPY_BYTES 65536
 
@@ -65,12 +65,13 @@ static void csv_feature(FILE *out, OGRFeatureH f, bool geometry)
 {
 	OGRFeatureDefnH defn = OGR_F_GetDefnRef(f);
 	int n = OGR_FD_GetFieldCount(defn);
+	char buf[FIELD_TEXT_BYTES];
 	for (int i = 0; i < n; i++) {
 		bool text = OGR_Fld_GetType(OGR_FD_GetFieldDefn(defn, i)) == OFTString;
 		if (i > 0)
 			fputc(',', out);
 		if (OGR_F_IsFieldSetAndNotNull(f, i))
-			csv_text(out, OGR_F_GetFieldAsString(f, i), text);
+			csv_text(out, field_text(f, i, buf), text);
 	}
 	if (geometry) {
 		OGRGeometryH g = OGR_F_GetGeometryRef(f);

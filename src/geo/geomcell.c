@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 #define NESTING_MAX 32
-#define EWKB_SRID 0x20000000U      /* PostGIS: a 4-byte SRID follows the type */
+#define EWKB_SRID   0x20000000U /* PostGIS: a 4-byte SRID follows the type */
 
 static void trim(const char **s, size_t *len)
 {
@@ -30,13 +30,17 @@ static bool begins(const char *s, size_t len, const char *word)
 
 static int hex(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 enum geom_format geomcell_sniff(const char *s, size_t len)
 {
-	static const char *const words[] = { "POINT", "LINESTRING", "POLYGON", "MULTI", "GEOMETRYCOLLECTION", "CIRCULARSTRING",
-		"COMPOUNDCURVE", "CURVEPOLYGON", "TRIANGLE", "TIN", "POLYHEDRALSURFACE" };
+	static const char *const words[] = { "POINT", "LINESTRING", "POLYGON", "MULTI",
+		"GEOMETRYCOLLECTION", "CIRCULARSTRING", "COMPOUNDCURVE", "CURVEPOLYGON", "TRIANGLE",
+		"TIN", "POLYHEDRALSURFACE" };
 
 	trim(&s, &len);
 	if (len < 7)
@@ -63,7 +67,10 @@ enum geom_format geomcell_sniff(const char *s, size_t len)
 const char *geomcell_name(enum geom_format f)
 {
 	static const char *const names[GEOM__MAX] = {
-		[GEOM_WKT] = "WKT", [GEOM_EWKT] = "EWKT", [GEOM_WKB] = "WKB", [GEOM_GEOJSON] = "GeoJSON",
+		[GEOM_WKT] = "WKT",
+		[GEOM_EWKT] = "EWKT",
+		[GEOM_WKB] = "WKB",
+		[GEOM_GEOJSON] = "GeoJSON",
 	};
 
 	return names[f];
@@ -88,7 +95,7 @@ static bool is_shallow(const char *s, size_t len)
 static OGRGeometryH from_wkt(const char *s)
 {
 	OGRGeometryH g = NULL;
-	char *rest = (char *)(uintptr_t)s;    /* GDAL's prototype: it reads only */
+	char *rest = (char *)(uintptr_t)s; /* GDAL's prototype: it reads only */
 
 	if (OGR_G_CreateFromWkt(&rest, NULL, &g) != OGRERR_NONE || g == NULL)
 		return NULL;
@@ -155,8 +162,8 @@ static bool is_finite(OGRGeometryH g)
 	if (OGR_G_IsEmpty(g))
 		return true;
 	OGR_G_GetEnvelope3D(g, &e);
-	return isfinite(e.MinX) && isfinite(e.MaxX) && isfinite(e.MinY) && isfinite(e.MaxY) && isfinite(e.MinZ) &&
-	    isfinite(e.MaxZ);
+	return isfinite(e.MinX) && isfinite(e.MaxX) && isfinite(e.MinY) && isfinite(e.MaxY) &&
+	       isfinite(e.MinZ) && isfinite(e.MaxZ);
 }
 
 OGRGeometryH geomcell_parse(const char *s, size_t len, int *ret_srid)
@@ -166,7 +173,8 @@ OGRGeometryH geomcell_parse(const char *s, size_t len, int *ret_srid)
 	OGRGeometryH g = NULL;
 
 	*ret_srid = 0;
-	if (f == GEOM_NONE || len > INT32_MAX || (f != GEOM_WKB && !is_shallow(s, len)) || memchr(s, '\0', len) != NULL)
+	if (f == GEOM_NONE || len > INT32_MAX || (f != GEOM_WKB && !is_shallow(s, len)) ||
+	    memchr(s, '\0', len) != NULL)
 		return NULL;
 	trim(&s, &len);
 	if (len >= sizeof small)

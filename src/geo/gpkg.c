@@ -9,7 +9,8 @@
 #include "base/text.h"
 #include "geo/gpkg_db.h"
 
-/* The file is private until it is published, and thrown away after any failure: no journal, no syncing. */
+/* The file is private until it is published, and thrown away after any failure: no journal, no
+ * syncing. */
 static const char settings[] =
     "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -32768; PRAGMA foreign_keys = OFF;"
@@ -59,7 +60,9 @@ static sqlite3_stmt *ask(struct gpkg *g, char *sql)
 int64_t gpkg_ask(struct gpkg *g, char *sql, int64_t def)
 {
 	sqlite3_stmt *s = ask(g, sql);
-	int64_t v = s == NULL || sqlite3_column_type(s, 0) == SQLITE_NULL ? def : sqlite3_column_int64(s, 0);
+	int64_t v = s == NULL || sqlite3_column_type(s, 0) == SQLITE_NULL
+			? def
+			: sqlite3_column_int64(s, 0);
 
 	sqlite3_finalize(s);
 	return v;
@@ -79,13 +82,15 @@ char *gpkg_ask_text(struct gpkg *g, char *sql)
 static void temp_beside(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? sqlite3_mprintf(".") : sqlite3_mprintf("%.*s", (int)(slash - path), path);
+	char *dir = slash == NULL ? sqlite3_mprintf(".")
+				  : sqlite3_mprintf("%.*s", (int)(slash - path), path);
 
 	sqlite3_free(sqlite3_temp_directory);
 	sqlite3_temp_directory = dir;
 }
 
-static enum err open_file(const char *path, const char *table, int flags, struct gpkg **ret, struct error *error)
+static enum err open_file(
+    const char *path, const char *table, int flags, struct gpkg **ret, struct error *error)
 {
 	struct gpkg *g = mem_alloc(sizeof *g);
 	char *spill;
@@ -97,14 +102,16 @@ static enum err open_file(const char *path, const char *table, int flags, struct
 	g->tree = rtree_new(spill);
 	free(spill);
 	*ret = g;
-	if (sqlite3_open_v2(path, &g->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | flags, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(path, &g->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | flags,
+		NULL) != SQLITE_OK)
 		return gpkg_error(g, "open", error);
 	(void)sqlite3_db_config(g->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
 	return gpkg_run(g, sqlite3_mprintf("%s BEGIN", settings), error);
 }
 
 /* "INSERT INTO t (fid, geom, …) VALUES (?1, ?2, …)" */
-static enum err prepare_insert(struct gpkg *g, const struct gpkg_column *c, size_t n, struct error *error)
+static enum err prepare_insert(
+    struct gpkg *g, const struct gpkg_column *c, size_t n, struct error *error)
 {
 	sqlite3_str *s = sqlite3_str_new(g->db);
 	char *sql;
@@ -131,7 +138,8 @@ static enum err prepare_insert(struct gpkg *g, const struct gpkg_column *c, size
 }
 
 enum err gpkg_create(const char *path, const char *table, const char *title, const char *geometry,
-    OGRSpatialReferenceH srs, const struct gpkg_column *c, size_t n, struct gpkg **ret, struct error *error)
+    OGRSpatialReferenceH srs, const struct gpkg_column *c, size_t n, struct gpkg **ret,
+    struct error *error)
 {
 	struct gpkg *g = NULL;
 	enum err err;
@@ -166,7 +174,9 @@ enum err gpkg_create(const char *path, const char *table, const char *title, con
 static enum err collect_boxes(struct gpkg *g, struct error *error)
 {
 	sqlite3_stmt *s = NULL;
-	char *sql = sqlite3_mprintf("SELECT id, minx, maxx, miny, maxy FROM \"rtree_%w_%w\" ORDER BY id", g->table, g->geom);
+	char *sql =
+	    sqlite3_mprintf("SELECT id, minx, maxx, miny, maxy FROM \"rtree_%w_%w\" ORDER BY id",
+		g->table, g->geom);
 	enum err err = ERR_OK;
 	int rc;
 
@@ -193,9 +203,12 @@ static enum err drop_all(struct gpkg *g, const char *type, const char *pattern, 
 	enum err err = ERR_OK;
 	char *name;
 
-	while (err == ERR_OK && (name = gpkg_ask_text(g, sqlite3_mprintf("SELECT name FROM sqlite_master WHERE type = %Q"
-	    " AND lower(tbl_name) = lower(%Q) AND substr(name, 1, %d) = %Q AND sql IS NOT NULL", type, g->table,
-	    (int)strlen(pattern), pattern))) != NULL) {
+	while (
+	    err == ERR_OK && (name = gpkg_ask_text(g,
+				  sqlite3_mprintf("SELECT name FROM sqlite_master WHERE type = %Q"
+						  " AND lower(tbl_name) = lower(%Q) AND "
+						  "substr(name, 1, %d) = %Q AND sql IS NOT NULL",
+				      type, g->table, (int)strlen(pattern), pattern))) != NULL) {
 		err = gpkg_run(g, sqlite3_mprintf("DROP %s \"%w\"", type, name), error);
 		free(name);
 	}
@@ -207,28 +220,44 @@ static enum err read_state(struct gpkg *g, struct error *error)
 {
 	char *kind;
 
-	g->fid = gpkg_ask_text(g, sqlite3_mprintf("SELECT name FROM pragma_table_info(%Q) WHERE pk = 1", g->table));
+	g->fid = gpkg_ask_text(
+	    g, sqlite3_mprintf("SELECT name FROM pragma_table_info(%Q) WHERE pk = 1", g->table));
 	if (g->fid == NULL)
 		return error_set(error, ERR_NOT_FOUND, "no such table in the target");
 	g->geom = gpkg_ask_text(g, sqlite3_mprintf("SELECT column_name FROM gpkg_geometry_columns"
-	    " WHERE lower(table_name) = lower(%Q)", g->table));
-	g->row = gpkg_ask(g, sqlite3_mprintf("SELECT max(\"%w\") FROM \"%w\"", g->fid, g->table), 0);
-	g->row = gpkg_ask(g, sqlite3_mprintf("SELECT max(seq, %lld) FROM sqlite_sequence WHERE name = %Q",
-	    (long long)g->row, g->table), g->row);
+						   " WHERE lower(table_name) = lower(%Q)",
+				       g->table));
+	g->row =
+	    gpkg_ask(g, sqlite3_mprintf("SELECT max(\"%w\") FROM \"%w\"", g->fid, g->table), 0);
+	g->row = gpkg_ask(g,
+	    sqlite3_mprintf("SELECT max(seq, %lld) FROM sqlite_sequence WHERE name = %Q",
+		(long long)g->row, g->table),
+	    g->row);
 	g->count = gpkg_ask(g, sqlite3_mprintf("SELECT count(*) FROM \"%w\"", g->table), 0);
 	if (g->geom == NULL)
 		return ERR_OK;
-	kind = gpkg_ask_text(g, sqlite3_mprintf("SELECT geometry_type_name FROM gpkg_geometry_columns"
-	    " WHERE lower(table_name) = lower(%Q)", g->table));
+	kind =
+	    gpkg_ask_text(g, sqlite3_mprintf("SELECT geometry_type_name FROM gpkg_geometry_columns"
+					     " WHERE lower(table_name) = lower(%Q)",
+				 g->table));
 	g->declared = kind == NULL || gpkg_kind_of(kind) < 0 ? 0 : gpkg_kind_of(kind);
 	free(kind);
-	g->srs_id = (int32_t)gpkg_ask(g, sqlite3_mprintf("SELECT srs_id FROM gpkg_geometry_columns"
-	    " WHERE lower(table_name) = lower(%Q)", g->table), -1);
+	g->srs_id = (int32_t)gpkg_ask(g,
+	    sqlite3_mprintf("SELECT srs_id FROM gpkg_geometry_columns"
+			    " WHERE lower(table_name) = lower(%Q)",
+		g->table),
+	    -1);
 	if (g->count > 0) {
-		int64_t z = gpkg_ask(g, sqlite3_mprintf("SELECT z FROM gpkg_geometry_columns"
-		    " WHERE lower(table_name) = lower(%Q)", g->table), 0);
-		int64_t m = gpkg_ask(g, sqlite3_mprintf("SELECT m FROM gpkg_geometry_columns"
-		    " WHERE lower(table_name) = lower(%Q)", g->table), 0);
+		int64_t z = gpkg_ask(g,
+		    sqlite3_mprintf("SELECT z FROM gpkg_geometry_columns"
+				    " WHERE lower(table_name) = lower(%Q)",
+			g->table),
+		    0);
+		int64_t m = gpkg_ask(g,
+		    sqlite3_mprintf("SELECT m FROM gpkg_geometry_columns"
+				    " WHERE lower(table_name) = lower(%Q)",
+			g->table),
+		    0);
 
 		g->kinds[g->declared] = true;
 		g->with_z = z != 0;
@@ -244,8 +273,11 @@ static enum err read_extent(struct gpkg *g, struct error *error)
 	static const char *const sides[4] = { "min_x", "min_y", "max_x", "max_y" };
 
 	for (int i = 0; i < 4; i++) {
-		char *v = gpkg_ask_text(g, sqlite3_mprintf("SELECT printf('%%!.17g', %s) FROM gpkg_contents WHERE %s IS NOT NULL"
-		    " AND lower(table_name) = lower(%Q)", sides[i], sides[i], g->table));
+		char *v = gpkg_ask_text(
+		    g, sqlite3_mprintf(
+			   "SELECT printf('%%!.17g', %s) FROM gpkg_contents WHERE %s IS NOT NULL"
+			   " AND lower(table_name) = lower(%Q)",
+			   sides[i], sides[i], g->table));
 
 		g->has_extent = v != NULL && text_double(v, &g->extent[i]);
 		free(v);
@@ -256,8 +288,8 @@ static enum err read_extent(struct gpkg *g, struct error *error)
 	return ERR_OK;
 }
 
-enum err gpkg_append(const char *path, const char *table, const struct gpkg_column *c, size_t n, struct gpkg **ret,
-    struct error *error)
+enum err gpkg_append(const char *path, const char *table, const struct gpkg_column *c, size_t n,
+    struct gpkg **ret, struct error *error)
 {
 	struct gpkg *g = NULL;
 	enum err err = open_file(path, table, 0, &g, error);
@@ -270,7 +302,8 @@ enum err gpkg_append(const char *path, const char *table, const struct gpkg_colu
 	if (err == ERR_OK && g->geom != NULL)
 		err = collect_boxes(g, error);
 	if (err == ERR_OK && g->geom != NULL)
-		err = gpkg_run(g, sqlite3_mprintf("DROP TABLE \"rtree_%w_%w\"", g->table, g->geom), error);
+		err = gpkg_run(
+		    g, sqlite3_mprintf("DROP TABLE \"rtree_%w_%w\"", g->table, g->geom), error);
 	if (err == ERR_OK)
 		err = drop_all(g, "trigger", "rtree_", error);
 	if (err == ERR_OK)

@@ -8,11 +8,11 @@
 #include <string.h>
 #include "base/mem.h"
 
-#define HEAD_BYTES 8         /* magic, version, flags, srs_id */
-#define ENV_BYTES 32         /* minx, maxx, miny, maxy */
+#define HEAD_BYTES  8  /* magic, version, flags, srs_id */
+#define ENV_BYTES   32 /* minx, maxx, miny, maxy */
 #define FLAG_LITTLE 0x01
-#define FLAG_ENV_XY 0x02     /* envelope code 1 in bits 1-3 */
-#define FLAG_EMPTY 0x10
+#define FLAG_ENV_XY 0x02 /* envelope code 1 in bits 1-3 */
+#define FLAG_EMPTY  0x10
 
 static void head(const struct gpkg *g, unsigned char *p, unsigned flags)
 {
@@ -33,7 +33,7 @@ void gpkg_point(struct gpkg *g, double x, double y)
 {
 	static const unsigned char wkb_point[5] = { 1, 1, 0, 0, 0 };
 
-	if (g->declared > 1) {    /* points for a MULTIPOINT table */
+	if (g->declared > 1) { /* points for a MULTIPOINT table */
 		unsigned char wkb[21];
 		const double env[4] = { x, x, y, y };
 
@@ -75,7 +75,8 @@ static void multi_prefix(unsigned char out[9], uint32_t single)
 void gpkg_wkb(struct gpkg *g, const void *wkb, size_t len, const double env[4])
 {
 	uint32_t type = wkb_type(wkb), kind = type % 1000;
-	bool is_empty = isnan(env[0]), promote = g->declared >= 4 && g->declared <= 6 && (int)kind == g->declared - 3;
+	bool is_empty = isnan(env[0]),
+	     promote = g->declared >= 4 && g->declared <= 6 && (int)kind == g->declared - 3;
 	bool with_env = !is_empty && (kind != 1 || promote);
 	size_t need = HEAD_BYTES + ENV_BYTES + 9 + len, at = HEAD_BYTES;
 
@@ -88,7 +89,7 @@ void gpkg_wkb(struct gpkg *g, const void *wkb, size_t len, const double env[4])
 		memcpy(g->blob + at, env, ENV_BYTES);
 		at += ENV_BYTES;
 	}
-	if (promote && is_empty) {    /* MULTI… EMPTY, not a collection of an empty part */
+	if (promote && is_empty) { /* MULTI… EMPTY, not a collection of an empty part */
 		const uint32_t none = 0;
 
 		multi_prefix(g->blob + at, type);
@@ -141,8 +142,10 @@ static void sql_multi(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 	unsigned char *out;
 
 	(void)argc;
-	at = b == NULL || len < HEAD_BYTES ? -1 : HEAD_BYTES + ((b[3] >> 1 & 7) == 1 ? ENV_BYTES : 0);
-	if (at < 0 || len < at + 9 || b[at] != 1 || (kind = wkb_type(b + at) % 1000) < 1 || kind > 3) {
+	at = b == NULL || len < HEAD_BYTES ? -1
+					   : HEAD_BYTES + ((b[3] >> 1 & 7) == 1 ? ENV_BYTES : 0);
+	if (at < 0 || len < at + 9 || b[at] != 1 || (kind = wkb_type(b + at) % 1000) < 1 ||
+	    kind > 3) {
 		sqlite3_result_value(ctx, argv[0]);
 		return;
 	}
@@ -162,8 +165,9 @@ static void sql_multi(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 
 enum err gpkg_geom_functions(struct gpkg *g, struct error *error)
 {
-	if (sqlite3_create_function(g->db, "slipway_multi", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
-		sql_multi, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_create_function(g->db, "slipway_multi", 1,
+		SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, sql_multi, NULL,
+		NULL) != SQLITE_OK)
 		return gpkg_error(g, "function", error);
 	return ERR_OK;
 }

@@ -8,29 +8,45 @@
 #include "base/text.h"
 
 static const char *const kinds[GPKG_KINDS] = {
-	"GEOMETRY", "POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON",
+	"GEOMETRY",
+	"POINT",
+	"LINESTRING",
+	"POLYGON",
+	"MULTIPOINT",
+	"MULTILINESTRING",
+	"MULTIPOLYGON",
 	"GEOMETRYCOLLECTION",
 };
 
 static const char *const types[] = {
-	[GPKG_INTEGER] = "INTEGER", [GPKG_REAL] = "REAL",       [GPKG_TEXT] = "TEXT", [GPKG_DATE] = "DATE",
-	[GPKG_DATETIME] = "DATETIME", [GPKG_BOOLEAN] = "BOOLEAN", [GPKG_BLOB] = "BLOB",
+	[GPKG_INTEGER] = "INTEGER",
+	[GPKG_REAL] = "REAL",
+	[GPKG_TEXT] = "TEXT",
+	[GPKG_DATE] = "DATE",
+	[GPKG_DATETIME] = "DATETIME",
+	[GPKG_BOOLEAN] = "BOOLEAN",
+	[GPKG_BLOB] = "BLOB",
 };
 
-/* OGC 12-128r18, Annex C; gpkg_ogr_contents is GDAL's row count, which QGIS and GDAL read instead of counting. */
+/* OGC 12-128r18, Annex C; gpkg_ogr_contents is GDAL's row count, which QGIS and GDAL read instead
+ * of counting. */
 static const char schema[] =
-    "PRAGMA application_id = 1196444487;"    /* "GPKG" */
-    "PRAGMA user_version = 10200;"           /* GeoPackage 1.2 */
-    "CREATE TABLE gpkg_spatial_ref_sys (srs_name TEXT NOT NULL, srs_id INTEGER NOT NULL PRIMARY KEY,"
-    " organization TEXT NOT NULL, organization_coordsys_id INTEGER NOT NULL, definition TEXT NOT NULL,"
+    "PRAGMA application_id = 1196444487;" /* "GPKG" */
+    "PRAGMA user_version = 10200;"	  /* GeoPackage 1.2 */
+    "CREATE TABLE gpkg_spatial_ref_sys (srs_name TEXT NOT NULL, srs_id INTEGER NOT NULL PRIMARY "
+    "KEY,"
+    " organization TEXT NOT NULL, organization_coordsys_id INTEGER NOT NULL, definition TEXT NOT "
+    "NULL,"
     " description TEXT);"
     "CREATE TABLE gpkg_contents (table_name TEXT NOT NULL PRIMARY KEY, data_type TEXT NOT NULL,"
     " identifier TEXT UNIQUE, description TEXT DEFAULT '',"
-    " last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')), min_x DOUBLE, min_y DOUBLE,"
+    " last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')), min_x DOUBLE, "
+    "min_y DOUBLE,"
     " max_x DOUBLE, max_y DOUBLE, srs_id INTEGER, CONSTRAINT fk_gc_r_srs_id FOREIGN KEY (srs_id)"
     " REFERENCES gpkg_spatial_ref_sys(srs_id));"
     "CREATE TABLE gpkg_geometry_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL,"
-    " geometry_type_name TEXT NOT NULL, srs_id INTEGER NOT NULL, z TINYINT NOT NULL, m TINYINT NOT NULL,"
+    " geometry_type_name TEXT NOT NULL, srs_id INTEGER NOT NULL, z TINYINT NOT NULL, m TINYINT NOT "
+    "NULL,"
     " CONSTRAINT pk_geom_cols PRIMARY KEY (table_name, column_name),"
     " CONSTRAINT uk_gc_table_name UNIQUE (table_name),"
     " CONSTRAINT fk_gc_tn FOREIGN KEY (table_name) REFERENCES gpkg_contents(table_name),"
@@ -38,8 +54,10 @@ static const char schema[] =
     "CREATE TABLE gpkg_extensions (table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL,"
     " definition TEXT NOT NULL, scope TEXT NOT NULL,"
     " CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name));"
-    "CREATE TABLE gpkg_ogr_contents (table_name TEXT NOT NULL PRIMARY KEY, feature_count INTEGER DEFAULT NULL);"
-    "INSERT INTO gpkg_spatial_ref_sys VALUES ('Undefined Cartesian SRS', -1, 'NONE', -1, 'undefined',"
+    "CREATE TABLE gpkg_ogr_contents (table_name TEXT NOT NULL PRIMARY KEY, feature_count INTEGER "
+    "DEFAULT NULL);"
+    "INSERT INTO gpkg_spatial_ref_sys VALUES ('Undefined Cartesian SRS', -1, 'NONE', -1, "
+    "'undefined',"
     " 'undefined Cartesian coordinate reference system'),"
     " ('Undefined geographic SRS', 0, 'NONE', 0, 'undefined',"
     " 'undefined geographic coordinate reference system');";
@@ -57,34 +75,48 @@ const char *gpkg_kind_name(int kind)
 	return kinds[kind];
 }
 
-static enum err srs_insert(struct gpkg *g, OGRSpatialReferenceH srs, int32_t id, const char *auth, int32_t code,
-    struct error *error)
+static enum err srs_insert(struct gpkg *g, OGRSpatialReferenceH srs, int32_t id, const char *auth,
+    int32_t code, struct error *error)
 {
 	const char *name = OSRGetName(srs);
 	char *wkt1 = NULL, *wkt2 = NULL;
-	const char *const v1[] = { "FORMAT=WKT1_GDAL", NULL }, *const v2[] = { "FORMAT=WKT2_2015", NULL };
+	const char *const v1[] = { "FORMAT=WKT1_GDAL", NULL }, *const v2[] = { "FORMAT=WKT2_2015",
+		NULL };
 	bool is_wkt1;
 	enum err err = ERR_OK;
 
-	/* CRSs beyond WKT 1 (geographic 3D and such) go into the column of the gpkg_crs_wkt extension. */
+	/* CRSs beyond WKT 1 (geographic 3D and such) go into the column of the gpkg_crs_wkt
+	 * extension. */
 	CPLPushErrorHandler(CPLQuietErrorHandler);
-	is_wkt1 = OSRExportToWktEx(srs, &wkt1, v1) == OGRERR_NONE && wkt1 != NULL && wkt1[0] != '\0';
+	is_wkt1 =
+	    OSRExportToWktEx(srs, &wkt1, v1) == OGRERR_NONE && wkt1 != NULL && wkt1[0] != '\0';
 	if (!is_wkt1)
 		(void)OSRExportToWktEx(srs, &wkt2, v2);
 	CPLPopErrorHandler();
 	if (!is_wkt1 && wkt2 != NULL)
-		err = gpkg_run(g, sqlite3_mprintf(
-		    "ALTER TABLE gpkg_spatial_ref_sys ADD COLUMN definition_12_063 TEXT NOT NULL DEFAULT 'undefined';"
-		    "INSERT INTO gpkg_extensions VALUES ('gpkg_spatial_ref_sys', 'definition_12_063', 'gpkg_crs_wkt',"
-		    " 'http://www.geopackage.org/spec120/#extension_crs_wkt', 'read-write')"), error);
+		err = gpkg_run(g,
+		    sqlite3_mprintf(
+			"ALTER TABLE gpkg_spatial_ref_sys ADD COLUMN definition_12_063 TEXT NOT "
+			"NULL DEFAULT 'undefined';"
+			"INSERT INTO gpkg_extensions VALUES ('gpkg_spatial_ref_sys', "
+			"'definition_12_063', 'gpkg_crs_wkt',"
+			" 'http://www.geopackage.org/spec120/#extension_crs_wkt', 'read-write')"),
+		    error);
 	if (err == ERR_OK)
-		err = gpkg_run(g, sqlite3_mprintf(
-		    "INSERT OR REPLACE INTO gpkg_spatial_ref_sys (srs_name, srs_id, organization,"
-		    " organization_coordsys_id, definition, description) VALUES (%Q, %d, %Q, %d, %Q, NULL)",
-		    name == NULL ? "unnamed" : name, id, auth, code, is_wkt1 ? wkt1 : "undefined"), error);
+		err = gpkg_run(g,
+		    sqlite3_mprintf("INSERT OR REPLACE INTO gpkg_spatial_ref_sys (srs_name, "
+				    "srs_id, organization,"
+				    " organization_coordsys_id, definition, description) VALUES "
+				    "(%Q, %d, %Q, %d, %Q, NULL)",
+			name == NULL ? "unnamed" : name, id, auth, code,
+			is_wkt1 ? wkt1 : "undefined"),
+		    error);
 	if (err == ERR_OK && !is_wkt1 && wkt2 != NULL)
-		err = gpkg_run(g, sqlite3_mprintf(
-		    "UPDATE gpkg_spatial_ref_sys SET definition_12_063 = %Q WHERE srs_id = %d", wkt2, id), error);
+		err = gpkg_run(g,
+		    sqlite3_mprintf(
+			"UPDATE gpkg_spatial_ref_sys SET definition_12_063 = %Q WHERE srs_id = %d",
+			wkt2, id),
+		    error);
 	CPLFree(wkt1);
 	CPLFree(wkt2);
 	return err;
@@ -94,9 +126,9 @@ static enum err srs_insert(struct gpkg *g, OGRSpatialReferenceH srs, int32_t id,
 static enum err srs_insert_4326(struct gpkg *g, struct error *error)
 {
 	OGRSpatialReferenceH wgs84 = OSRNewSpatialReference(NULL);
-	enum err err = OSRImportFromEPSG(wgs84, 4326) == OGRERR_NONE ?
-	    srs_insert(g, wgs84, 4326, "EPSG", 4326, error) :
-	    error_set(error, ERR_INTERNAL, "PROJ's database is missing");
+	enum err err = OSRImportFromEPSG(wgs84, 4326) == OGRERR_NONE
+			   ? srs_insert(g, wgs84, 4326, "EPSG", 4326, error)
+			   : error_set(error, ERR_INTERNAL, "PROJ's database is missing");
 
 	OSRDestroySpatialReference(wgs84);
 	return err;
@@ -114,11 +146,12 @@ enum err gpkg_meta_srs(struct gpkg *g, OGRSpatialReferenceH srs, struct error *e
 	code = OSRGetAuthorityCode(srs, NULL);
 	if (auth != NULL && code != NULL && text_int(code, 1, INT32_MAX, &n)) {
 		g->srs_id = (int32_t)n;
-		if (!text_ieq(auth, "EPSG"))    /* ids of other authorities live above EPSG's */
+		if (!text_ieq(auth, "EPSG")) /* ids of other authorities live above EPSG's */
 			g->srs_id = (int32_t)(200000 + n % 100000000);
 		else if (n == 4326)
 			return ERR_OK;
-		return srs_insert(g, srs, g->srs_id, text_ieq(auth, "EPSG") ? "EPSG" : auth, (int32_t)n, error);
+		return srs_insert(
+		    g, srs, g->srs_id, text_ieq(auth, "EPSG") ? "EPSG" : auth, (int32_t)n, error);
 	}
 	g->srs_id = 100000;
 	return srs_insert(g, srs, g->srs_id, "NONE", g->srs_id, error);
@@ -132,16 +165,17 @@ enum err gpkg_meta_create(struct gpkg *g, struct error *error)
 }
 
 /*
- * The user's table.  AUTOINCREMENT (so that a deleted feature's id is never given again) is put into the table's
- * definition at the end, since SQLite would write the sequence once per row.
+ * The user's table.  AUTOINCREMENT (so that a deleted feature's id is never given again) is put
+ * into the table's definition at the end, since SQLite would write the sequence once per row.
  */
-enum err gpkg_meta_table(struct gpkg *g, const char *title, const char *geometry, const struct gpkg_column *c,
-    size_t n, struct error *error)
+enum err gpkg_meta_table(struct gpkg *g, const char *title, const char *geometry,
+    const struct gpkg_column *c, size_t n, struct error *error)
 {
 	sqlite3_str *s = sqlite3_str_new(NULL);
 	enum err err;
 
-	sqlite3_str_appendf(s, "CREATE TABLE \"%w\" (\"fid\" INTEGER PRIMARY KEY NOT NULL", g->table);
+	sqlite3_str_appendf(
+	    s, "CREATE TABLE \"%w\" (\"fid\" INTEGER PRIMARY KEY NOT NULL", g->table);
 	if (geometry != NULL)
 		sqlite3_str_appendf(s, ", \"geom\" %s", kinds[g->declared]);
 	for (size_t i = 0; i < n; i++)
@@ -149,11 +183,19 @@ enum err gpkg_meta_table(struct gpkg *g, const char *title, const char *geometry
 	sqlite3_str_appendf(s, ")");
 	err = gpkg_run(g, sqlite3_str_finish(s), error);
 	if (err == ERR_OK)
-		err = gpkg_run(g, sqlite3_mprintf("INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id)"
-		    " VALUES (%Q, %Q, %Q, nullif(%d, -9))", g->table, geometry == NULL ? "attributes" : "features",
-		    title == NULL || title[0] == '\0' ? g->table : title, geometry == NULL ? -9 : g->srs_id), error);
+		err = gpkg_run(g,
+		    sqlite3_mprintf(
+			"INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id)"
+			" VALUES (%Q, %Q, %Q, nullif(%d, -9))",
+			g->table, geometry == NULL ? "attributes" : "features",
+			title == NULL || title[0] == '\0' ? g->table : title,
+			geometry == NULL ? -9 : g->srs_id),
+		    error);
 	if (err == ERR_OK && geometry != NULL)
-		err = gpkg_run(g, sqlite3_mprintf("INSERT INTO gpkg_geometry_columns VALUES (%Q, 'geom', '%s', %d, 0, 0)",
-		    g->table, kinds[g->declared], g->srs_id), error);
+		err = gpkg_run(g,
+		    sqlite3_mprintf(
+			"INSERT INTO gpkg_geometry_columns VALUES (%Q, 'geom', '%s', %d, 0, 0)",
+			g->table, kinds[g->declared], g->srs_id),
+		    error);
 	return err;
 }

@@ -55,7 +55,8 @@ static bool clock_part(const char *s, const char *end, struct isotime *t)
 	int h, m, sec = 0, ms = 0, east = 0;
 	int64_t unit = 60000;
 
-	if (end - s < 5 || (h = two(s)) < 0 || h > 23 || s[2] != ':' || (m = two(s + 3)) < 0 || m > 59)
+	if (end - s < 5 || (h = two(s)) < 0 || h > 23 || s[2] != ':' || (m = two(s + 3)) < 0 ||
+	    m > 59)
 		return false;
 	s += 5;
 	if (end - s >= 3 && *s == ':') {

@@ -34,7 +34,8 @@ struct sample {
 
 static void write_value(FILE *out, OGRFeatureH f, int i)
 {
-	const char *s = OGR_F_IsFieldSetAndNotNull(f, i) ? OGR_F_GetFieldAsString(f, i) : NULL;
+	char buf[FIELD_TEXT_BYTES];
+	const char *s = OGR_F_IsFieldSetAndNotNull(f, i) ? field_text(f, i, buf) : NULL;
 	json_object *v = s == NULL ? NULL : json_object_new_string_len(s, (int)text_cut(s, strlen(s), VALUE_BYTES));
 	fputs(json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN), out);
 	json_object_put(v);
@@ -189,6 +190,20 @@ void map_vector(struct job *job, OGRLayerH layer, OGRSpatialReferenceH srs, cons
 		OCTDestroyCoordinateTransformation(s.to);
 }
 
+const char *field_text(OGRFeatureH f, int i, char buf[FIELD_TEXT_BYTES])
+{
+	OGRFieldType type = OGR_Fld_GetType(OGR_F_GetFieldDefnRef(f, i));
+	int y, m, d, hh, mm, zone;
+	float ss;
+	if ((type != OFTDate && type != OFTDateTime) || !OGR_F_GetFieldAsDateTimeEx(f, i, &y, &m, &d, &hh, &mm, &ss, &zone))
+		return OGR_F_GetFieldAsString(f, i);
+	if (type == OFTDate)
+		(void)snprintf(buf, FIELD_TEXT_BYTES, "%04d-%02d-%02d", y, m, d);
+	else
+		(void)snprintf(buf, FIELD_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d%s", y, m, d, hh, mm, (int)ss, zone == 100 ? "Z" : "");
+	return buf;
+}
+
 /* The first rows as they stand in the dataset, in the order of ITEM's columns. */
 void sample_rows(OGRLayerH layer, json_object *item)
 {
@@ -199,7 +214,8 @@ void sample_rows(OGRLayerH layer, json_object *item)
 		json_object *row = json_object_new_array();
 		JSON_EACH(column, json_arr(item, "columns")) {
 			int k = OGR_F_GetFieldIndex(f, json_str(column, "name", ""));
-			const char *s = k >= 0 && OGR_F_IsFieldSetAndNotNull(f, k) ? OGR_F_GetFieldAsString(f, k) : NULL;
+			char buf[FIELD_TEXT_BYTES];
+			const char *s = k >= 0 && OGR_F_IsFieldSetAndNotNull(f, k) ? field_text(f, k, buf) : NULL;
 			json_object_array_add(row, s == NULL ? NULL : json_object_new_string_len(s, (int)text_cut(s, strlen(s), CELL_BYTES)));
 		}
 		json_object_array_add(rows, row);

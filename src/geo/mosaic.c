@@ -163,47 +163,110 @@ static const struct source *by_bundle(const struct source_set *set, int64_t bund
 	return NULL;
 }
 
-struct instant {
-	int64_t ms;
-	GDALDatasetH ds;         /* merged over the instant's granules */
-};
+/* Granules open at a time: a job has 64 descriptors. */
+#define BATCH 24
 
-/* Granules of one instant (TIMED false: all) merged to a GeoTIFF over the whole extent E. */
-static GDALDatasetH merge(struct job *job, const struct source_set *set, const json_object *layer, bool timed, int64_t ms, size_t number)
+static char **word(char **args, const char *a, const char *b)
+{
+	args = CSLAddString(args, a);
+	return b == NULL ? args : CSLAddString(args, b);
+}
+
+static char **number(char **args, double v)
+{
+	char text[40];
+	(void)CPLsnprintf(text, sizeof(text), "%.17g", v);
+	return CSLAddString(args, text);
+}
+
+/* The granules of one instant (TIMED false: all), in order; their number. */
+static size_t chosen(const struct source_set *set, const json_object *layer, bool timed, int64_t ms, const struct source ***ret)
 {
 	json_object *list = json_arr(json_obj(layer, "mosaic"), "granules"), *item;
-	GDALDatasetH *v = mem_array(json_len(list) + 1, sizeof(*v)), out = NULL;
-	char path[700], name[48];
-	int n = 0, bad = 0;
-	const char *source = json_str(json_obj(layer, "srs"), "source", ""), *target = json_str(json_obj(layer, "srs"), "target", "");
-	char **args = CSLAddString(CSLAddString(NULL, "-of"), "GTiff");
-
+	const struct source **v = mem_array(json_len(list) + 1, sizeof(*v));
+	size_t n = 0;
 	JSON_EACH(item, list) {
 		const struct source *src = by_bundle(set, json_int(item, "bundle", -1));
-		if (src == NULL || (timed && json_int(item, "time", 0) != ms))
-			continue;
-		v[n] = source_open(job, src, NULL);
-		if (v[n] != NULL)
-			n++;
+		if (src != NULL && (!timed || json_int(item, "time", 0) == ms))
+			v[n++] = src;
 	}
-	if (*source != '\0')
-		args = CSLAddString(CSLAddString(args, "-s_srs"), source);
-	if (*target != '\0' || *source != '\0')
-		args = CSLAddString(CSLAddString(args, "-t_srs"), *target != '\0' ? target : source);
-	args = CSLAddString(CSLAddString(args, "-co"), "BIGTIFF=IF_SAFER");
-	(void)snprintf(name, sizeof(name), "work/mosaic-%zu.tif", number);
-	job_out(job, name, path, sizeof(path));
+	*ret = v;
+	return n;
+}
+
+/* Extent of all of them and the first one's pixel size: the grid they are merged on. */
+static bool grid_of(struct job *job, const struct source **v, size_t n, double e[4], double pixel[2])
+{
+	for (size_t i = 0; i < n; i++) {
+		GDALDatasetH ds = source_open(job, v[i], NULL);
+		double one[4], gt[6];
+		bool good = ds != NULL && raster_extent(ds, one) && GDALGetGeoTransform(ds, gt) == CE_None;
+		if (ds != NULL)
+			GDALClose(ds);
+		if (!good)
+			return false;
+		for (int k = 0; k < 4; k++)
+			e[k] = i == 0 || (k < 2 ? one[k] < e[k] : one[k] > e[k]) ? one[k] : e[k];
+		if (i == 0) {
+			pixel[0] = gt[1];
+			pixel[1] = gt[5] < 0 ? -gt[5] : gt[5];
+		}
+	}
+	return n > 0;
+}
+
+/* Warp a batch of granules into OUT, or to a new file at PATH when there is none yet. */
+static GDALDatasetH warp_batch(struct job *job, const struct source **v, size_t n, GDALDatasetH out, const char *path, char **args)
+{
+	GDALDatasetH open[BATCH];
+	int k = 0, bad = 0;
 	GDALWarpAppOptions *o = GDALWarpAppOptionsNew(args, NULL);
 	CSLDestroy(args);
-	if (o != NULL && n > 0)
-		out = GDALWarp(path, NULL, n, v, o, &bad);
+	for (size_t i = 0; i < n; i++) {
+		open[k] = source_open(job, v[i], NULL);
+		k += open[k] != NULL;
+	}
+	GDALDatasetH done = o == NULL || (size_t)k != n ? NULL :
+	    out == NULL ? GDALWarp(path, NULL, k, open, o, &bad) : GDALWarp(NULL, out, k, open, o, &bad);
 	if (o != NULL)
 		GDALWarpAppOptionsFree(o);
-	for (int i = 0; i < n; i++)
-		GDALClose(v[i]);
-	free(v);
-	if (out == NULL)
+	for (int i = 0; i < k; i++)
+		GDALClose(open[i]);
+	return done;
+}
+
+/* Granules of one instant (TIMED false: all) merged to a GeoTIFF, in their own CRS. */
+static GDALDatasetH merge(struct job *job, const struct source_set *set, const json_object *layer, bool timed, int64_t ms, size_t nth)
+{
+	CLEAN_FREE const struct source **v = NULL;
+	size_t n = chosen(set, layer, timed, ms, &v);
+	const char *source = json_str(json_obj(layer, "srs"), "source", "");
+	double e[4] = { 0 }, pixel[2] = { 0 };
+	char path[700], name[48];
+	GDALDatasetH out = NULL;
+	bool good = grid_of(job, v, n, e, pixel);
+
+	(void)snprintf(name, sizeof(name), "work/mosaic-%zu.tif", nth);
+	job_out(job, name, path, sizeof(path));
+	for (size_t done = 0; good && done < n; done += BATCH) {
+		char **args = *source != '\0' ? word(NULL, "-s_srs", source) : NULL;
+		if (out == NULL) {
+			args = *source != '\0' ? word(args, "-t_srs", source) : args;
+			args = word(word(word(args, "-of", "GTiff"), "-co", "BIGTIFF=IF_SAFER"), "-te", NULL);
+			for (int k = 0; k < 4; k++)
+				args = number(args, e[k]);
+			args = number(number(word(args, "-tr", NULL), pixel[0]), pixel[1]);
+		}
+		GDALDatasetH next = warp_batch(job, v + done, n - done < BATCH ? n - done : BATCH, out, path, args);
+		good = next != NULL;
+		out = good ? next : out;
+	}
+	if (!good) {
+		if (out != NULL)
+			GDALClose(out);
 		(void)job_fail(job, problem_str(problem_new("import_failed"), "layer", json_str(layer, "table", "")));
+		return NULL;
+	}
 	return out;
 }
 
@@ -307,7 +370,7 @@ static enum err write_timed(struct job *job, const struct source_set *set, const
 		job_progress(job, "import", "merging", name, (int64_t)i + 1, (int64_t)n, 0, false);
 	}
 	if (err == ERR_OK)
-		err = raster_write(job, stack, NULL, path, name);
+		err = raster_write_as(job, stack, layer, path);
 	if (stack != NULL)
 		GDALClose(stack);
 	if (all != NULL)
@@ -323,7 +386,7 @@ enum err mosaic_write(struct job *job, const struct source_set *set, const json_
 	size_t n = instants(layer, &times);
 	if (n == 0) {
 		GDALDatasetH all = merge(job, set, layer, false, 0, 0);
-		enum err err = all == NULL ? ERR_BAD_REQUEST : raster_write(job, all, NULL, path, json_str(layer, "table", ""));
+		enum err err = all == NULL ? ERR_BAD_REQUEST : raster_write_as(job, all, layer, path);
 		if (all != NULL)
 			GDALClose(all);
 		return err;

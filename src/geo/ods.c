@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "geo/sheet_impl.h"
 
-#define CONTENT "content.xml"
+#define CONTENT	   "content.xml"
 #define HIDDEN_MAX 1000
 
 static int64_t repeat_of(const char **atts, const char *name)
@@ -31,19 +31,20 @@ static void no_text(void *user, const char *s, size_t len)
 
 struct listing {
 	struct book *book;
-	char *style;             /* of the table style being described; owned */
-	char *hidden[HIDDEN_MAX];/* names of styles that hide; owned */
+	char *style;		  /* of the table style being described; owned */
+	char *hidden[HIDDEN_MAX]; /* names of styles that hide; owned */
 	size_t n_hidden;
-	struct sheet *table;     /* being counted */
-	int tables;              /* so far */
-	int depth;               /* tables inside of cells do not count */
-	int64_t row, pending;    /* row number; repetition of the row at hand */
+	struct sheet *table;  /* being counted */
+	int tables;	      /* so far */
+	int depth;	      /* tables inside of cells do not count */
+	int64_t row, pending; /* row number; repetition of the row at hand */
 	bool has_content;
 };
 
 static void list_table(struct listing *l, const char **atts)
 {
-	const char *name = zipxml_att(atts, "table", "name"), *style = zipxml_att(atts, "table", "style-name");
+	const char *name = zipxml_att(atts, "table", "name"),
+		   *style = zipxml_att(atts, "table", "style-name");
 
 	if (l->depth++ > 0)
 		return;
@@ -73,7 +74,8 @@ static void list_start(void *user, const char *name, const char **atts)
 	} else if (strcmp(name, "style") == 0 && l->tables == 0) {
 		free(l->style);
 		l->style = mem_strdup(zipxml_att(atts, "style", "name"));
-	} else if (strcmp(name, "table-properties") == 0 && l->style != NULL && l->n_hidden < HIDDEN_MAX) {
+	} else if (strcmp(name, "table-properties") == 0 && l->style != NULL &&
+		   l->n_hidden < HIDDEN_MAX) {
 		display = zipxml_att(atts, "table", "display");
 		if (display != NULL && strcmp(display, "false") == 0)
 			l->hidden[l->n_hidden++] = mem_strdup(l->style);
@@ -112,16 +114,16 @@ bool ods_list(struct job *job, struct book *b)
 /* ---- cells */
 
 struct cells {
-	int wanted, tables;      /* number of our table; tables met */
-	int depth;               /* of tables; 1 = in ours */
-	bool active;             /* inside our table */
-	int note;                /* depth of annotations */
+	int wanted, tables; /* number of our table; tables met */
+	int depth;	    /* of tables; 1 = in ours */
+	bool active;	    /* inside our table */
+	int note;	    /* depth of annotations */
 	int64_t next_row;
-	size_t col;              /* where the cell at hand stands */
+	size_t col; /* where the cell at hand stands */
 	int64_t col_repeat;
-	bool from_text;          /* the value is the shown text */
+	bool from_text; /* the value is the shown text */
 	bool in_p;
-	size_t paragraphs;       /* of the cell */
+	size_t paragraphs; /* of the cell */
 };
 
 /* "PT03H04M05.5S" → "03:04:05" */
@@ -130,7 +132,8 @@ static size_t duration(const char *s, char out[32])
 	int h = 0, m = 0;
 	double sec = 0;
 
-	if (sscanf(s, "PT%dH%dM%lfS", &h, &m, &sec) < 2 || h < 0 || h > 9999 || m < 0 || m > 59 || !(sec >= 0 && sec < 60))
+	if (sscanf(s, "PT%dH%dM%lfS", &h, &m, &sec) < 2 || h < 0 || h > 9999 || m < 0 || m > 59 ||
+	    !(sec >= 0 && sec < 60))
 		return 0;
 	return (size_t)snprintf(out, 32, "%02d:%02d:%02d", h, m, (int)sec);
 }
@@ -139,8 +142,9 @@ static void put_value(struct sheet_rows *s, struct cells *c, const char **atts)
 {
 	static const struct {
 		const char *type, *value;
-	} kinds[] = { { "float", "value" }, { "percentage", "value" }, { "currency", "value" }, { "date", "date-value" },
-		{ "boolean", "boolean-value" }, { "string", "string-value" } };
+	} kinds[] = { { "float", "value" }, { "percentage", "value" }, { "currency", "value" },
+		{ "date", "date-value" }, { "boolean", "boolean-value" },
+		{ "string", "string-value" } };
 	const char *type = zipxml_att(atts, "office", "value-type"), *v = NULL;
 	char text[40];
 	double d;
@@ -162,7 +166,8 @@ static void put_value(struct sheet_rows *s, struct cells *c, const char **atts)
 		return;
 	c->from_text = false;
 	if (strcmp(type, "date") == 0 && strlen(v) > 19) {
-		sheet_text(s, c->col, v, 19);      /* fractions of a second are noise of the day's number */
+		sheet_text(
+		    s, c->col, v, 19); /* fractions of a second are noise of the day's number */
 	} else if (strlen(v) > 15 && text_double(v, &d)) {
 		n = (size_t)snprintf(text, sizeof text, "%.15g", d);
 		sheet_text(s, c->col, text, n);

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "geo/rows_impl.h"
 
-#define ZONE_GMT 100      /* OGR: 1 local, 100 GMT, each further step 15 minutes */
+#define ZONE_GMT 100 /* OGR: 1 local, 100 GMT, each further step 15 minutes */
 
 const char *ogrvalue_type(OGRFieldDefnH f)
 {
@@ -63,20 +63,24 @@ size_t ogrvalue_iso(OGRFeatureH feature, int field, char out[OGRVALUE_ISO])
 	if (type == OFTDateTime)
 		out[n++] = 'T';
 	if (sec != floorf(sec))
-		n += snprintf(out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%06.3f", h, min, (double)sec);
+		n += snprintf(
+		    out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%06.3f", h, min, (double)sec);
 	else
-		n += snprintf(out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%02d", h, min, (int)sec);
+		n += snprintf(
+		    out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%02d", h, min, (int)sec);
 	if (type == OFTDateTime && zone == ZONE_GMT) {
 		n += snprintf(out + n, (size_t)(OGRVALUE_ISO - n), "Z");
 	} else if (type == OFTDateTime && zone > 1) {
 		int east = (zone - ZONE_GMT) * 15;
 
-		n += snprintf(out + n, (size_t)(OGRVALUE_ISO - n), "%c%02d:%02d", east < 0 ? '-' : '+', abs(east) / 60, abs(east) % 60);
+		n += snprintf(out + n, (size_t)(OGRVALUE_ISO - n), "%c%02d:%02d",
+		    east < 0 ? '-' : '+', abs(east) / 60, abs(east) % 60);
 	}
 	return (size_t)n;
 }
 
-/* A list field as a JSON array: no mark between the items could be told from one inside them.  Caller frees. */
+/* A list field as a JSON array: no mark between the items could be told from one inside them.
+ * Caller frees. */
 static char *list_text(OGRFeatureH feature, int field, OGRFieldType type)
 {
 	CLEAN_JSON json_object *a = json_object_new_array();
@@ -94,7 +98,8 @@ static char *list_text(OGRFeatureH feature, int field, OGRFieldType type)
 		const double *v = OGR_F_GetFieldAsDoubleList(feature, field, &n);
 
 		for (int i = 0; i < n; i++)
-			json_object_array_add(a, isfinite(v[i]) ? json_object_new_double(v[i]) : NULL);
+			json_object_array_add(
+			    a, isfinite(v[i]) ? json_object_new_double(v[i]) : NULL);
 	} else if (type == OFTInteger64List) {
 		const GIntBig *v = OGR_F_GetFieldAsInteger64List(feature, field, &n);
 
@@ -109,7 +114,8 @@ static char *list_text(OGRFeatureH feature, int field, OGRFieldType type)
 	return json_print(a, NULL);
 }
 
-const char *ogrvalue_text(OGRFeatureH feature, int field, char buf[OGRVALUE_ISO], char **own, size_t *ret_len, bool *ret_bad)
+const char *ogrvalue_text(OGRFeatureH feature, int field, char buf[OGRVALUE_ISO], char **own,
+    size_t *ret_len, bool *ret_bad)
 {
 	OGRFieldType type = OGR_Fld_GetType(OGR_F_GetFieldDefnRef(feature, field));
 	const char *s;
@@ -120,7 +126,8 @@ const char *ogrvalue_text(OGRFeatureH feature, int field, char buf[OGRVALUE_ISO]
 		*ret_len = ogrvalue_iso(feature, field, buf);
 		return buf;
 	}
-	if (type == OFTIntegerList || type == OFTInteger64List || type == OFTRealList || type == OFTStringList) {
+	if (type == OFTIntegerList || type == OFTInteger64List || type == OFTRealList ||
+	    type == OFTStringList) {
 		free(*own);
 		s = *own = list_text(feature, field, type);
 	} else {

@@ -1,5 +1,6 @@
 /*
- * Values of OGR features in our terms: field types by name, dates as ISO text, text that is UTF-8 for sure.
+ * Values of OGR features in our terms: field types by name, dates as ISO text, text that is UTF-8
+ * for sure.
  */
 #ifndef SLIPWAY_GEO_OGRVALUE_H
 #define SLIPWAY_GEO_OGRVALUE_H
@@ -12,13 +13,16 @@
 const char *ogrvalue_type(OGRFieldDefnH);
 /* The field's name as UTF-8; caller frees. */
 char *ogrvalue_name(OGRFieldDefnH);
-/* A date, time or datetime field: ISO 8601 with a zone where the field has one.  Returns its length. */
+/* A date, time or datetime field: ISO 8601 with a zone where the field has one.  Returns its
+ * length. */
 #define OGRVALUE_ISO 48
 size_t ogrvalue_iso(OGRFeatureH, int field, char out[OGRVALUE_ISO]);
 /*
- * Any field as text.  *RET_LEN bytes, borrowed from the feature, from BUF, or from *OWN (freed and set by this call; the
- * caller frees the last one).  *RET_BAD: bytes that are not UTF-8 were replaced.
+ * Any field as text.  *RET_LEN bytes, borrowed from the feature, from BUF, or from *OWN (freed and
+ * set by this call; the caller frees the last one).  *RET_BAD: bytes that are not UTF-8 were
+ * replaced.
  */
-const char *ogrvalue_text(OGRFeatureH, int field, char buf[OGRVALUE_ISO], char **own, size_t *ret_len, bool *ret_bad);
+const char *ogrvalue_text(
+    OGRFeatureH, int field, char buf[OGRVALUE_ISO], char **own, size_t *ret_len, bool *ret_bad);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Geometries of an outlayer: reprojected, made what a GeoPackage may hold, refused when they are not finite.
+ * Geometries of an outlayer: reprojected, made what a GeoPackage may hold, refused when they are
+ * not finite.
  */
 #include <cpl_error.h>
 #include <math.h>
@@ -42,7 +43,8 @@ void out_point(struct outlayer *o, double x, double y)
 	gpkg_point(o->g, px, py);
 }
 
-/* Curves become lines, surfaces of other kinds polygons.  Owns: caller destroys the result; takes G. */
+/* Curves become lines, surfaces of other kinds polygons.  Owns: caller destroys the result; takes
+ * G. */
 static OGRGeometryH simple(OGRGeometryH g)
 {
 	OGRwkbGeometryType t = OGR_GT_Flatten(OGR_G_GetGeometryType(g));
@@ -68,13 +70,16 @@ static bool is_welcome(const struct outlayer *o, unsigned kind)
 	if (!o->append || o->geometry == NULL)
 		return true;
 	want = gpkg_kind_of(o->geometry);
-	return want <= 0 || (unsigned)want == kind || (unsigned)want == kind + 3 || (unsigned)want + 3 == kind;
+	return want <= 0 || (unsigned)want == kind || (unsigned)want == kind + 3 ||
+	       (unsigned)want + 3 == kind;
 }
 
 static void refuse_kind(struct outlayer *o, OGRGeometryH g)
 {
 	if (!o->has_failed) {
-		json_object *p = problem_str(problem_str(problem_new("geometry_mismatch"), "file", o->file), "layer", o->name);
+		json_object *p =
+		    problem_str(problem_str(problem_new("geometry_mismatch"), "file", o->file),
+			"layer", o->name);
 
 		problem_int(p, "row", o->row);
 		problem_arg(p, "to", OGR_G_GetGeometryName(g));
@@ -92,7 +97,8 @@ void out_geometry(struct outlayer *o, OGRGeometryH g, const char *column)
 	uint32_t type;
 	bool fine = true;
 
-	if (OGR_GT_IsNonLinear(OGR_G_GetGeometryType(g)) || OGR_GT_Flatten(OGR_G_GetGeometryType(g)) > wkbGeometryCollection)
+	if (OGR_GT_IsNonLinear(OGR_G_GetGeometryType(g)) ||
+	    OGR_GT_Flatten(OGR_G_GetGeometryType(g)) > wkbGeometryCollection)
 		g = own = simple(OGR_G_Clone(g));
 	if (o->ct != NULL && g != NULL) {
 		CPLPushErrorHandler(CPLQuietErrorHandler);

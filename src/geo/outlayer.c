@@ -11,11 +11,17 @@
 #include "wizard/names.h"
 
 static const struct {
-	const char *name;      /* of the job's columns */
+	const char *name; /* of the job's columns */
 	enum gpkg_type type;
 } types[] = {
-	{ "integer", GPKG_INTEGER }, { "real", GPKG_REAL }, { "text", GPKG_TEXT }, { "date", GPKG_DATE },
-	{ "datetime", GPKG_DATETIME }, { "boolean", GPKG_BOOLEAN }, { "time", GPKG_TEXT }, { "binary", GPKG_BLOB },
+	{ "integer", GPKG_INTEGER },
+	{ "real", GPKG_REAL },
+	{ "text", GPKG_TEXT },
+	{ "date", GPKG_DATE },
+	{ "datetime", GPKG_DATETIME },
+	{ "boolean", GPKG_BOOLEAN },
+	{ "time", GPKG_TEXT },
+	{ "binary", GPKG_BLOB },
 };
 
 static enum gpkg_type type_of(const char *name)
@@ -29,17 +35,21 @@ static enum gpkg_type type_of(const char *name)
 static const char *name_of(const struct out_column *c)
 {
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-		if (types[i].type == c->type && (!c->is_time_of_day || strcmp(types[i].name, "time") == 0))
+		if (types[i].type == c->type &&
+		    (!c->is_time_of_day || strcmp(types[i].name, "time") == 0))
 			return types[i].name;
 	return "text";
 }
 
 enum err out_failed(struct outlayer *o, const struct error *error)
 {
-	const char *code = error->code[0] != '\0' ? error->code : error->err == ERR_NO_SPACE ? "disk_full" : "import_failed";
+	const char *code = error->code[0] != '\0'	? error->code
+			   : error->err == ERR_NO_SPACE ? "disk_full"
+							: "import_failed";
 
 	(void)snprintf(o->job->detail, sizeof o->job->detail, "%s", error->text);
-	return job_fail(o->job, problem_str(problem_str(problem_new(code), "file", o->file), "layer", o->name));
+	return job_fail(
+	    o->job, problem_str(problem_str(problem_new(code), "file", o->file), "layer", o->name));
 }
 
 static void take_columns(struct outlayer *o)
@@ -48,7 +58,8 @@ static void take_columns(struct outlayer *o)
 	const char *decimal = json_str(o->spec, "decimal", "");
 
 	o->col = mem_array(json_len(list) + 1, sizeof *o->col);
-	JSON_EACH(c, list) {
+	JSON_EACH(c, list)
+	{
 		struct out_column *col = &o->col[o->n];
 
 		if (!json_bool(c, "use", true))
@@ -58,7 +69,8 @@ static void take_columns(struct outlayer *o)
 		col->original = json_str(c, "original", col->name);
 		col->type = type_of(json_str(c, "type", "text"));
 		col->is_time_of_day = strcmp(json_str(c, "type", ""), "time") == 0;
-		col->decimal_comma = decimal[0] == ',' || (decimal[0] != '.' && json_bool(c, "decimal_comma", false));
+		col->decimal_comma = decimal[0] == ',' ||
+				     (decimal[0] != '.' && json_bool(c, "decimal_comma", false));
 		o->n++;
 	}
 }
@@ -71,8 +83,8 @@ static void take_time(const json_object *spec, const char *key, struct out_time 
 
 	*ret = (struct out_time){ .column = (int)json_int(t, "column", -1), .at = SIZE_MAX };
 	JSON_EACH(c, json_arr(spec, "columns"))
-		if (t != NULL && json_int(c, "i", -2) == ret->column)
-			ret->original = json_str(c, "original", json_str(c, "name", NULL));
+	if (t != NULL && json_int(c, "i", -2) == ret->column)
+		ret->original = json_str(c, "original", json_str(c, "name", NULL));
 	ret->kind = kind[0] == 't' ? 't' : kind[0] == 'y' ? 'y' : 'd';
 	if (t != NULL && ret->kind == 't' && format[0] != '\0')
 		ret->format = when_format_new(format, NULL);
@@ -87,15 +99,17 @@ static enum err take_srs(struct outlayer *o)
 	o->source = srs_of(json_str(srs, "source", ""));
 	o->geographic = o->source != NULL && OSRIsGeographic(o->source);
 	if (o->srs == NULL && target[0] != '\0' && (o->srs = srs_of(target)) == NULL)
-		return job_fail(o->job, problem_str(problem_new("target_invalid"), "value", target));
+		return job_fail(
+		    o->job, problem_str(problem_new("target_invalid"), "value", target));
 	if (o->srs == NULL && o->source != NULL)
 		o->srs = OSRClone(o->source);
 	if (o->srs == NULL || o->source == NULL || OSRIsSame(o->srs, o->source))
 		return ERR_OK;
 	o->ct = OCTNewCoordinateTransformation(o->source, o->srs);
 	if (o->ct == NULL)
-		return job_fail(o->job, problem_arg(problem_arg(problem_new("srs_transform"), "source", OSRGetName(o->source)),
-		    "target", OSRGetName(o->srs)));
+		return job_fail(o->job, problem_arg(problem_arg(problem_new("srs_transform"),
+							"source", OSRGetName(o->source)),
+					    "target", OSRGetName(o->srs)));
 	return ERR_OK;
 }
 
@@ -109,31 +123,36 @@ static enum err open_file(struct outlayer *o, const char *geometry)
 
 	for (size_t i = 0; i < o->n; i++)
 		c[i] = (struct gpkg_column){ o->col[i].name, o->col[i].type };
-	if (o->start.column >= 0 && (!o->append || json_get(o->target_columns, "_time_start") != NULL)) {
+	if (o->start.column >= 0 &&
+	    (!o->append || json_get(o->target_columns, "_time_start") != NULL)) {
 		o->start.at = n;
 		c[n++] = (struct gpkg_column){ "_time_start", GPKG_INTEGER };
 	}
-	if (o->start.at != SIZE_MAX && o->end.column >= 0 && (!o->append || json_get(o->target_columns, "_time_end") != NULL)) {
+	if (o->start.at != SIZE_MAX && o->end.column >= 0 &&
+	    (!o->append || json_get(o->target_columns, "_time_end") != NULL)) {
 		o->end.at = n;
 		c[n++] = (struct gpkg_column){ "_time_end", GPKG_INTEGER };
 	}
 	if (o->append)
 		err = gpkg_append(o->path, o->table, c, n, &o->g, &error);
 	else
-		err = gpkg_create(o->path, json_str(o->spec, "table", "layer"), json_str(o->spec, "title", NULL), geometry, o->srs, c,
-		    n, &o->g, &error);
+		err = gpkg_create(o->path, json_str(o->spec, "table", "layer"),
+		    json_str(o->spec, "title", NULL), geometry, o->srs, c, n, &o->g, &error);
 	free(c);
 	return err == ERR_OK ? ERR_OK : out_failed(o, &error);
 }
 
-enum err out_begin(struct job *job, const json_object *spec, const char *file, const char *geometry, struct outlayer *ret)
+enum err out_begin(struct job *job, const json_object *spec, const char *file, const char *geometry,
+    struct outlayer *ret)
 {
 	struct outlayer *o = ret;
 	const char *bad = json_str(spec, "bad_rows", "keep");
 	char name[32];
 	enum err err = ERR_OK;
 
-	*o = (struct outlayer){ .job = job, .spec = spec, .file = file, .name = json_str(spec, "table", "layer") };
+	*o = (struct outlayer){
+		.job = job, .spec = spec, .file = file, .name = json_str(spec, "table", "layer")
+	};
 	o->bad_rows = bad[0] == 's' ? OUT_SKIP : bad[0] == 'f' ? OUT_FAIL : OUT_KEEP;
 	o->append = strcmp(json_str(spec, "mode", "create"), "append") == 0;
 	o->has_geometry = geometry != NULL;
@@ -182,7 +201,8 @@ void out_done(struct outlayer *o)
 
 static json_object *column_json(const struct out_column *c)
 {
-	json_object *o = json_set_str(json_object_new_object(), "name", c->name), *samples = json_object_new_array();
+	json_object *o = json_set_str(json_object_new_object(), "name", c->name),
+		    *samples = json_object_new_array();
 
 	json_set_str(o, "original", c->original);
 	json_set_str(o, "type", name_of(c));
@@ -212,7 +232,7 @@ static json_object *info_json(const struct outlayer *o)
 
 	for (size_t i = 0; i < o->n; i++) {
 		originals[i] = o->col[i].original;
-		names[i] = (char *)(uintptr_t)o->col[i].name;    /* names_changed only reads */
+		names[i] = (char *)(uintptr_t)o->col[i].name; /* names_changed only reads */
 	}
 	info = names_changed(originals, names, o->n);
 	free(originals);
@@ -233,8 +253,12 @@ static json_object *rows_json(const struct outlayer *o)
 static const char *geometry_name(const char *gpkg)
 {
 	static const char *const names[][2] = {
-		{ "POINT", "Point" }, { "LINESTRING", "LineString" }, { "POLYGON", "Polygon" }, { "MULTIPOINT", "MultiPoint" },
-		{ "MULTILINESTRING", "MultiLineString" }, { "MULTIPOLYGON", "MultiPolygon" },
+		{ "POINT", "Point" },
+		{ "LINESTRING", "LineString" },
+		{ "POLYGON", "Polygon" },
+		{ "MULTIPOINT", "MultiPoint" },
+		{ "MULTILINESTRING", "MultiLineString" },
+		{ "MULTIPOLYGON", "MultiPolygon" },
 		{ "GEOMETRYCOLLECTION", "GeometryCollection" },
 	};
 

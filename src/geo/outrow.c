@@ -12,7 +12,7 @@
 #include "geo/wkbscan.h"
 #include "wizard/number.h"
 
-#define REPORT_ROWS 1000     /* problems written out by job_row_problem; the rest is only counted */
+#define REPORT_ROWS 1000 /* problems written out by job_row_problem; the rest is only counted */
 
 void out_row(struct outlayer *o, int64_t row, int64_t line)
 {
@@ -22,14 +22,16 @@ void out_row(struct outlayer *o, int64_t row, int64_t line)
 	o->start.is_set = o->end.is_set = false;
 }
 
-static json_object *problem_of(const struct outlayer *o, const char *code, const char *column, const char *value, size_t len)
+static json_object *problem_of(
+    const struct outlayer *o, const char *code, const char *column, const char *value, size_t len)
 {
-	json_object *p = problem_str(problem_str(problem_new(code), "file", o->file), "layer", o->name);
+	json_object *p =
+	    problem_str(problem_str(problem_new(code), "file", o->file), "layer", o->name);
 
 	problem_int(p, "row", o->row);
 	if (o->line > 0)
 		problem_int(p, "line", o->line);
-	problem_arg_int(p, "count", 1);      /* sentences that count are written for warnings too */
+	problem_arg_int(p, "count", 1); /* sentences that count are written for warnings too */
 	if (column != NULL)
 		problem_str(p, "column", column);
 	if (strcmp(code, "csv_encoding") == 0)
@@ -42,7 +44,8 @@ static json_object *problem_of(const struct outlayer *o, const char *code, const
 	return p;
 }
 
-void out_note(struct outlayer *o, const char *code, const char *column, const char *value, size_t len)
+void out_note(
+    struct outlayer *o, const char *code, const char *column, const char *value, size_t len)
 {
 	if (o->job->report_total >= REPORT_ROWS)
 		o->job->report_total++;
@@ -50,7 +53,8 @@ void out_note(struct outlayer *o, const char *code, const char *column, const ch
 		job_row_problem(o->job, problem_of(o, code, column, value, len));
 }
 
-void out_bad(struct outlayer *o, const char *code, const char *column, const char *value, size_t len)
+void out_bad(
+    struct outlayer *o, const char *code, const char *column, const char *value, size_t len)
 {
 	o->rows_bad += !o->is_bad;
 	o->is_bad = true;
@@ -67,7 +71,8 @@ static void misfit(struct outlayer *o, struct out_column *c, const char *s, size
 	c->v.kind = OUT_NULL;
 	if (c->strict) {
 		if (!o->has_failed)
-			(void)job_fail(o->job, problem_of(o, "schema_mismatch", c->original, s, len));
+			(void)job_fail(
+			    o->job, problem_of(o, "schema_mismatch", c->original, s, len));
 		o->has_failed = true;
 		return;
 	}
@@ -102,7 +107,8 @@ static bool is_blank(const char *s, size_t len)
 {
 	unsigned char first = len == 0 ? ' ' : (unsigned char)*s;
 
-	return len == 0 || ((first <= ' ' || first == 0xC2 || first == 0xE3) && cell_classify(s, len, false) == CELL_EMPTY);
+	return len == 0 || ((first <= ' ' || first == 0xC2 || first == 0xE3) &&
+			       cell_classify(s, len, false) == CELL_EMPTY);
 }
 
 static void trim(const char **s, size_t *len)
@@ -139,7 +145,8 @@ static bool instant(struct out_column *c, const char *s, size_t len)
 
 	if (!isotime_parse(s, len, &t) || (c->type == GPKG_DATE && t.has_time))
 		return false;
-	c->v.len = c->type == GPKG_DATE ? isotime_date(t.ms, c->v.buf) : isotime_datetime(t.ms, c->v.buf);
+	c->v.len =
+	    c->type == GPKG_DATE ? isotime_date(t.ms, c->v.buf) : isotime_datetime(t.ms, c->v.buf);
 	c->v.s = c->v.buf;
 	c->v.kind = OUT_TEXT;
 	return true;
@@ -340,7 +347,8 @@ static void bind(struct outlayer *o, size_t i)
 		gpkg_int(o->g, i, c->v.i);
 		range(c, (double)c->v.i);
 		if (wanted)
-			sample(c, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)c->v.i));
+			sample(c, text,
+			    (size_t)snprintf(text, sizeof text, "%lld", (long long)c->v.i));
 		break;
 	case OUT_REAL:
 		gpkg_real(o->g, i, c->v.d);
@@ -379,6 +387,7 @@ enum err out_row_end(struct outlayer *o)
 		return out_failed(o, &error);
 	o->imported++;
 	if (o->total % 1024 == 0)
-		job_progress(o->job, "import", "writing", o->name, o->total, o->expected, o->rows_bad, false);
+		job_progress(o->job, "import", "writing", o->name, o->total, o->expected,
+		    o->rows_bad, false);
 	return ERR_OK;
 }

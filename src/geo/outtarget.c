@@ -68,7 +68,8 @@ static void describe(struct outlayer *o, OGRLayerH l)
 /* The target's column called NAME without case; NULL = none. */
 static const char *find(const struct outlayer *o, const char *name, enum gpkg_type *ret_type)
 {
-	json_object_object_foreach(o->target_columns, key, value) {
+	json_object_object_foreach(o->target_columns, key, value)
+	{
 		CLEAN_FREE char *a = text_fold(key), *b = text_fold(name);
 
 		if (a != NULL && b != NULL && strcmp(a, b) == 0) {
@@ -102,8 +103,10 @@ static enum err match(struct outlayer *o)
 		}
 		if (ignore)
 			continue;
-		p = problem_str(problem_str(problem_new("schema_mismatch"), "file", o->file), "layer", o->name);
-		err = job_fail(o->job, problem_arg(problem_str(p, "column", c->original), "reason", "extra"));
+		p = problem_str(
+		    problem_str(problem_new("schema_mismatch"), "file", o->file), "layer", o->name);
+		err = job_fail(
+		    o->job, problem_arg(problem_str(p, "column", c->original), "reason", "extra"));
 	}
 	o->n = n;
 	return err;
@@ -112,8 +115,10 @@ static enum err match(struct outlayer *o)
 static enum err read_target(struct outlayer *o, const char *path, const char *table)
 {
 	/* The folder is not writable: no journal can be made beside the file. */
-	const char *const drivers[] = { "GPKG", NULL }, *const options[] = { "IMMUTABLE=YES", NULL };
-	GDALDatasetH ds = GDALOpenEx(path, GDAL_OF_VECTOR | GDAL_OF_READONLY, drivers, options, NULL);
+	const char *const drivers[] = { "GPKG", NULL }, *const options[] = { "IMMUTABLE=YES",
+		NULL };
+	GDALDatasetH ds =
+	    GDALOpenEx(path, GDAL_OF_VECTOR | GDAL_OF_READONLY, drivers, options, NULL);
 	OGRLayerH l = ds == NULL ? NULL : GDALDatasetGetLayerByName(ds, table);
 
 	if (l == NULL && ds != NULL && GDALDatasetGetLayerCount(ds) == 1)
@@ -122,7 +127,9 @@ static enum err read_target(struct outlayer *o, const char *path, const char *ta
 		describe(o, l);
 	if (ds != NULL)
 		GDALClose(ds);
-	return l == NULL ? job_fail(o->job, problem_str(problem_new("dataset_unknown"), "value", table)) : ERR_OK;
+	return l == NULL
+		   ? job_fail(o->job, problem_str(problem_new("dataset_unknown"), "value", table))
+		   : ERR_OK;
 }
 
 enum err out_target(struct outlayer *o)
@@ -134,11 +141,13 @@ enum err out_target(struct outlayer *o)
 	enum err err;
 
 	if (file[0] == '\0' || file[0] == '.' || strchr(file, '/') != NULL)
-		return job_fail(o->job, problem_str(problem_new("dataset_unknown"), "value", json_str(target, "table", "")));
+		return job_fail(o->job, problem_str(problem_new("dataset_unknown"), "value",
+					    json_str(target, "table", "")));
 	if ((err = read_target(o, path, json_str(target, "table", ""))) != ERR_OK)
 		return err;
 	if (o->has_geometry != (o->geometry != NULL)) {
-		json_object *p = problem_str(problem_str(problem_new("kind_mismatch"), "file", o->file), "layer", o->name);
+		json_object *p = problem_str(
+		    problem_str(problem_new("kind_mismatch"), "file", o->file), "layer", o->name);
 
 		problem_arg(p, "from", o->geometry != NULL ? "vector" : "table");
 		return job_fail(o->job, problem_arg(p, "to", o->has_geometry ? "vector" : "table"));

@@ -235,10 +235,23 @@ static char **georeference(const struct source *src, const char *source)
 	return *source != '\0' ? add(args, "-a_srs", source) : args;
 }
 
-json_object *raster_import(struct job *job, const struct source_set *set, const struct source *src, const json_object *layer)
+enum err raster_write_as(struct job *job, GDALDatasetH ds, const json_object *layer, const char *path)
 {
 	const char *source = json_str(json_obj(layer, "srs"), "source", ""), *target = json_str(json_obj(layer, "srs"), "target", "");
 	const char *name = json_str(layer, "table", "");
+
+	if (*target == '\0' || strcmp(target, source) == 0)
+		return raster_write(job, ds, georeference(NULL, source), path, name);
+	GDALDatasetH warped = reproject(job, ds, source, target, name);
+	enum err err = warped == NULL ? ERR_BAD_REQUEST : raster_write(job, warped, NULL, path, name);
+	if (warped != NULL)
+		GDALClose(warped);
+	return err;
+}
+
+json_object *raster_import(struct job *job, const struct source_set *set, const struct source *src, const json_object *layer)
+{
+	const char *source = json_str(json_obj(layer, "srs"), "source", "");
 	char file[32], path[700];
 	enum err err;
 
@@ -254,16 +267,11 @@ json_object *raster_import(struct job *job, const struct source_set *set, const 
 			json_object_put(times);
 		return item;
 	}
-	GDALDatasetH ds = src == NULL ? NULL : source_open(job, src, NULL), warped = NULL;
+	GDALDatasetH ds = src == NULL ? NULL : source_open(job, src, NULL);
 	if (ds == NULL)
 		return NULL;
-	if (*target != '\0' && strcmp(target, source) != 0 && src->overlay == NULL) {
-		warped = reproject(job, ds, source, target, name);
-		err = warped == NULL ? ERR_BAD_REQUEST : raster_write(job, warped, NULL, path, name);
-		GDALClose(warped);
-	} else {
-		err = raster_write(job, ds, georeference(src, source), path, name);
-	}
+	err = src->overlay != NULL ? raster_write(job, ds, georeference(src, source), path, json_str(layer, "table", "")) :
+				     raster_write_as(job, ds, layer, path);
 	GDALClose(ds);
 	return err == ERR_OK ? raster_item(path, layer) : NULL;
 }

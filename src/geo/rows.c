@@ -9,23 +9,23 @@
 #include "base/text.h"
 #include "geo/rows_impl.h"
 
-#define RAW_BYTES ((size_t)256 << 10)     /* read at once: stays in the cache of one core */
-#define TEXT_BYTES ((size_t)512 << 10)    /* decoded at once */
-#define HEAD_BYTES ((size_t)256 << 10)    /* of the dialect's guess */
+#define RAW_BYTES  ((size_t)256 << 10) /* read at once: stays in the cache of one core */
+#define TEXT_BYTES ((size_t)512 << 10) /* decoded at once */
+#define HEAD_BYTES ((size_t)256 << 10) /* of the dialect's guess */
 
 struct csv {
 	struct rows rows;
 	int fd;
-	int64_t size;              /* bytes of the file */
-	int64_t at;                /* bytes read */
-	bool is_utf8;              /* nothing to convert as long as the bytes are valid */
+	int64_t size;		   /* bytes of the file */
+	int64_t at;		   /* bytes read */
+	bool is_utf8;		   /* nothing to convert as long as the bytes are valid */
 	struct charset_conv *conv; /* NULL while is_utf8 holds */
 	const char *charset;
 	struct table_parser *parser;
-	char *raw;                 /* RAW_BYTES and the rest of a character before */
-	size_t raw_len;            /* bytes in raw */
-	size_t fed;                /* of these, given to the parser as they are */
-	char *text;                /* TEXT_BYTES, for decoded bytes */
+	char *raw;	/* RAW_BYTES and the rest of a character before */
+	size_t raw_len; /* bytes in raw */
+	size_t fed;	/* of these, given to the parser as they are */
+	char *text;	/* TEXT_BYTES, for decoded bytes */
 };
 
 /* ---- UTF-8 at memory speed where it is ASCII */
@@ -57,7 +57,8 @@ size_t rows_utf8_valid(const char *s, size_t len)
 	return i;
 }
 
-/* Whether the LEN bytes at S, where validity ended, may be a character cut by the end of the buffer. */
+/* Whether the LEN bytes at S, where validity ended, may be a character cut by the end of the
+ * buffer. */
 static bool is_cut_character(const char *s, size_t len)
 {
 	unsigned char lead = (unsigned char)*s;
@@ -91,8 +92,10 @@ static bool whole_is_utf8(int fd, char *buf, bool *ret_bom)
 		size_t len = kept + (size_t)n, valid;
 
 		if (first)
-			*ret_bom = len >= 2 && (memcmp(buf, "\xFF\xFE", 2) == 0 || memcmp(buf, "\xFE\xFF", 2) == 0 ||
-			    (len >= 3 && memcmp(buf, "\xEF\xBB\xBF", 3) == 0));
+			*ret_bom =
+			    len >= 2 &&
+			    (memcmp(buf, "\xFF\xFE", 2) == 0 || memcmp(buf, "\xFE\xFF", 2) == 0 ||
+				(len >= 3 && memcmp(buf, "\xEF\xBB\xBF", 3) == 0));
 		first = false;
 		valid = rows_utf8_valid(buf, len);
 		kept = len - valid;
@@ -146,7 +149,8 @@ const char *rows_bom(const struct source *src)
 	return b[0] == 0xEF && b[1] == 0xBB && b[2] == 0xBF ? "UTF-8" : NULL;
 }
 
-char *rows_head(struct job *job, const struct source *src, const char *charset, size_t *ret_len, bool *ret_whole)
+char *rows_head(struct job *job, const struct source *src, const char *charset, size_t *ret_len,
+    bool *ret_whole)
 {
 	CLEAN_FD int fd = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	CLEAN_FREE char *buf = mem_alloc(HEAD_BYTES + 1);
@@ -163,7 +167,8 @@ char *rows_head(struct job *job, const struct source *src, const char *charset, 
 	*ret_whole = len <= HEAD_BYTES;
 	text = charset_decode(charset, buf, len > HEAD_BYTES ? HEAD_BYTES : len, ret_len, NULL);
 	if (text == NULL)
-		(void)job_fail(job, problem_arg(problem_new("charset_unknown"), "charset", charset));
+		(void)job_fail(
+		    job, problem_arg(problem_new("charset_unknown"), "charset", charset));
 	return text;
 }
 
@@ -182,7 +187,8 @@ static size_t decode(struct csv *c, bool last)
 	return n;
 }
 
-/* Give the parser more: it asks only when all it had is consumed.  Valid UTF-8 goes straight from the read buffer. */
+/* Give the parser more: it asks only when all it had is consumed.  Valid UTF-8 goes straight from
+ * the read buffer. */
 static enum err refill(struct csv *c)
 {
 	bool last;
@@ -202,7 +208,8 @@ static enum err refill(struct csv *c)
 	last = c->at >= c->size;
 	if (c->is_utf8) {
 		valid = rows_utf8_valid(c->raw, c->raw_len);
-		if (valid == c->raw_len || (!last && is_cut_character(c->raw + valid, c->raw_len - valid))) {
+		if (valid == c->raw_len ||
+		    (!last && is_cut_character(c->raw + valid, c->raw_len - valid))) {
 			c->fed = valid;
 			table_parser_feed(c->parser, c->raw, valid, last);
 			return ERR_OK;
@@ -268,7 +275,9 @@ static int64_t csv_estimate(const struct rows *r)
 	const struct csv *c = (const struct csv *)r;
 	int64_t row = csv_row(r);
 
-	return c->at >= c->size || c->at == 0 ? row : (int64_t)((double)row * (double)c->size / (double)c->at);
+	return c->at >= c->size || c->at == 0
+		   ? row
+		   : (int64_t)((double)row * (double)c->size / (double)c->at);
 }
 
 static void csv_free(struct rows *r)
@@ -284,10 +293,11 @@ static void csv_free(struct rows *r)
 	free(c);
 }
 
-enum err rows_open_csv(struct job *job, const struct source *src, const char *charset, const struct dialect *d,
-    struct rows **ret)
+enum err rows_open_csv(struct job *job, const struct source *src, const char *charset,
+    const struct dialect *d, struct rows **ret)
 {
-	static const struct rows_kind kind = { csv_next, csv_row, csv_line, csv_estimate, csv_free };
+	static const struct rows_kind kind = { csv_next, csv_row, csv_line, csv_estimate,
+		csv_free };
 	struct csv *c = mem_alloc(sizeof *c);
 	char bom[3];
 
@@ -298,14 +308,17 @@ enum err rows_open_csv(struct job *job, const struct source *src, const char *ch
 	c->conv = c->is_utf8 ? NULL : charset_conv_new(charset);
 	c->raw = mem_alloc(2 * RAW_BYTES);
 	c->text = mem_alloc(TEXT_BYTES);
-	c->parser = table_parser_new(d, (size_t)job_limit(job, "csv_max_columns"), (size_t)job_limit(job, "csv_max_cell_bytes"));
-	if (c->fd < 0 || (c->size = lseek(c->fd, 0, SEEK_END)) < 0 || lseek(c->fd, 0, SEEK_SET) != 0) {
+	c->parser = table_parser_new(d, (size_t)job_limit(job, "csv_max_columns"),
+	    (size_t)job_limit(job, "csv_max_cell_bytes"));
+	if (c->fd < 0 || (c->size = lseek(c->fd, 0, SEEK_END)) < 0 ||
+	    lseek(c->fd, 0, SEEK_SET) != 0) {
 		csv_free(&c->rows);
 		return unreadable(job, src, "open");
 	}
 	if (!c->is_utf8 && c->conv == NULL) {
 		csv_free(&c->rows);
-		return job_fail(job, problem_arg(problem_new("charset_unknown"), "charset", charset));
+		return job_fail(
+		    job, problem_arg(problem_new("charset_unknown"), "charset", charset));
 	}
 	/* The converters take a byte order mark away themselves. */
 	if (c->is_utf8 && pread(c->fd, bom, 3, 0) == 3 && memcmp(bom, "\xEF\xBB\xBF", 3) == 0)

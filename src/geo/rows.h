@@ -1,5 +1,6 @@
 /*
- * Rows of text cells from any kind of table: delimited text decoded as it streams, or a sheet of a workbook.
+ * Rows of text cells from any kind of table: delimited text decoded as it streams, or a sheet of a
+ * workbook.
  */
 #ifndef SLIPWAY_GEO_ROWS_H
 #define SLIPWAY_GEO_ROWS_H
@@ -9,29 +10,34 @@
 
 struct rows;
 enum rows_result {
-	ROWS_ROW,       /* a record; blank ones have no cells */
+	ROWS_ROW, /* a record; blank ones have no cells */
 	ROWS_END,
-	ROWS_FAILED,    /* job->problems says why */
+	ROWS_FAILED, /* job->problems says why */
 };
 
 /*
  * The CSV file of SOURCE in CHARSET (canonical name).  DIALECT is copied.
  * Owns: caller frees with rows_free.
  */
-enum err rows_open_csv(struct job *, const struct source *, const char *charset, const struct dialect *, struct rows **ret);
+enum err rows_open_csv(struct job *, const struct source *, const char *charset,
+    const struct dialect *, struct rows **ret);
 void rows_free(struct rows *);
 
 /* The next record; CELLS is borrowed until the next call. */
 enum rows_result rows_next(struct rows *, const struct cell **ret_cells, size_t *ret_n);
-int64_t rows_row(const struct rows *);       /* of the record returned last, as a spreadsheet numbers it */
-int64_t rows_line(const struct rows *);      /* physical line where it began; the row's number in a sheet */
-/* Bytes that CHARSET does not know have been replaced by U+FFFD in what was returned so far or is about to be. */
+int64_t rows_row(
+    const struct rows *); /* of the record returned last, as a spreadsheet numbers it */
+int64_t rows_line(
+    const struct rows *); /* physical line where it began; the row's number in a sheet */
+/* Bytes that CHARSET does not know have been replaced by U+FFFD in what was returned so far or is
+ * about to be. */
 bool rows_has_bad_text(const struct rows *);
 /* Rows there will be about: from what has been read of the file so far.  -1 = no idea. */
 int64_t rows_estimate(const struct rows *);
 
 /* The first bytes of the file, decoded (caller frees); *RET_WHOLE: that is all of it. */
-char *rows_head(struct job *, const struct source *, const char *charset, size_t *ret_len, bool *ret_whole);
+char *rows_head(
+    struct job *, const struct source *, const char *charset, size_t *ret_len, bool *ret_whole);
 /* The charset a byte order mark tells, NULL = there is none.  Static. */
 const char *rows_bom(const struct source *);
 /*

@@ -6,19 +6,19 @@
 #include "base/mem.h"
 #include "geo/bigmem.h"
 
-#define NODE_CELLS 51                        /* RTREE_MAXCELLS */
-#define CELL_BYTES 24                        /* 8 of id, 4 floats */
-#define NODE_BYTES (4 + NODE_CELLS * CELL_BYTES)    /* min(page - 64, this): pages are 4096 */
+#define NODE_CELLS 51				 /* RTREE_MAXCELLS */
+#define CELL_BYTES 24				 /* 8 of id, 4 floats */
+#define NODE_BYTES (4 + NODE_CELLS * CELL_BYTES) /* min(page - 64, this): pages are 4096 */
 
 struct box {
-	int64_t id;      /* row, or node below */
-	float c[4];      /* minx, maxx, miny, maxy */
+	int64_t id; /* row, or node below */
+	float c[4]; /* minx, maxx, miny, maxy */
 };
 
 struct rtree {
-	struct bigmem boxes;    /* n of struct box */
+	struct bigmem boxes; /* n of struct box */
 	size_t n;
-	char *path;             /* of the spill file */
+	char *path; /* of the spill file */
 };
 
 /* One pass of sorting: what to sort by, and which box. */
@@ -28,15 +28,15 @@ struct key {
 };
 
 struct level {
-	struct key *keys;       /* n: boxes in packing order after level_sort */
-	struct key *other;      /* scratch of the same size */
+	struct key *keys;  /* n: boxes in packing order after level_sort */
+	struct key *other; /* scratch of the same size */
 	size_t n;
 };
 
 struct writer {
-	sqlite3_stmt *node;     /* insert a node */
-	sqlite3_stmt *rowid;    /* row → leaf */
-	sqlite3_stmt *parent;   /* node → parent */
+	sqlite3_stmt *node;   /* insert a node */
+	sqlite3_stmt *rowid;  /* row → leaf */
+	sqlite3_stmt *parent; /* node → parent */
 	sqlite3 *db;
 };
 
@@ -63,10 +63,13 @@ int64_t rtree_count(const struct rtree *t)
 	return (int64_t)t->n;
 }
 
-/* The float box must hold the double box; huge doubles would become infinite, which the module cannot compare. */
+/* The float box must hold the double box; huge doubles would become infinite, which the module
+ * cannot compare. */
 static float round_down(double v)
 {
-	float f = v < -(double)__FLT_MAX__ ? -__FLT_MAX__ : v > (double)__FLT_MAX__ ? __FLT_MAX__ : (float)v;
+	float f = v < -(double)__FLT_MAX__  ? -__FLT_MAX__
+		  : v > (double)__FLT_MAX__ ? __FLT_MAX__
+					    : (float)v;
 
 	return (double)f > v ? nextafterf(f, -__FLT_MAX__) : f;
 }
@@ -134,7 +137,8 @@ static void sort_keys(struct key *a, struct key *b, size_t n)
 }
 
 /*
- * Sort-tile-recursive: slices of equal count by x, each sorted by y; runs of NODE_CELLS then become nodes.
+ * Sort-tile-recursive: slices of equal count by x, each sorted by y; runs of NODE_CELLS then become
+ * nodes.
  */
 static void level_sort(struct level *l, const struct box *boxes)
 {
@@ -177,10 +181,12 @@ static enum err step(struct writer *w, sqlite3_stmt *s, struct error *error)
 	(void)sqlite3_reset(s);
 	if (rc == SQLITE_DONE)
 		return ERR_OK;
-	return error_set(error, rc == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO, "rtree: %s", sqlite3_errmsg(w->db));
+	return error_set(
+	    error, rc == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO, "rtree: %s", sqlite3_errmsg(w->db));
 }
 
-static enum err pair(struct writer *w, sqlite3_stmt *s, int64_t key, int64_t value, struct error *error)
+static enum err pair(
+    struct writer *w, sqlite3_stmt *s, int64_t key, int64_t value, struct error *error)
 {
 	sqlite3_bind_int64(s, 1, key);
 	sqlite3_bind_int64(s, 2, value);
@@ -188,11 +194,11 @@ static enum err pair(struct writer *w, sqlite3_stmt *s, int64_t key, int64_t val
 }
 
 /*
- * Write one level: BOXES in packing order become nodes numbered from FIRST (1 when it is a single node, the root).
- * UP receives the nodes' own boxes; HOME[i] the node of box i.
+ * Write one level: BOXES in packing order become nodes numbered from FIRST (1 when it is a single
+ * node, the root). UP receives the nodes' own boxes; HOME[i] the node of box i.
  */
-static enum err level_nodes(struct writer *w, const struct level *l, const struct box *boxes, int depth,
-    int64_t first, struct box *up, uint32_t *home, struct error *error)
+static enum err level_nodes(struct writer *w, const struct level *l, const struct box *boxes,
+    int depth, int64_t first, struct box *up, uint32_t *home, struct error *error)
 {
 	size_t nodes = l->n == 0 ? 1 : (l->n + NODE_CELLS - 1) / NODE_CELLS;
 	enum err err = ERR_OK;
@@ -202,7 +208,8 @@ static enum err level_nodes(struct writer *w, const struct level *l, const struc
 		size_t from = k * NODE_CELLS;
 		size_t cells = l->n - from < NODE_CELLS ? l->n - from : NODE_CELLS;
 		int64_t number = nodes == 1 ? 1 : first + (int64_t)k;
-		struct box all = { number, { __FLT_MAX__, -__FLT_MAX__, __FLT_MAX__, -__FLT_MAX__ } };
+		struct box all = { number,
+			{ __FLT_MAX__, -__FLT_MAX__, __FLT_MAX__, -__FLT_MAX__ } };
 
 		for (size_t i = 0; i < cells; i++) {
 			const struct box *b = &boxes[l->keys[from + i].box];
@@ -249,7 +256,8 @@ static enum err write_levels(struct rtree *t, struct writer *w, struct error *er
 		level_sort(&l, boxes);
 		err = level_nodes(w, &l, boxes, depth, next, above, home, error);
 		for (size_t i = 0; i < n && err == ERR_OK; i++)
-			err = pair(w, depth == 0 ? w->rowid : w->parent, boxes[i].id, home[i], error);
+			err =
+			    pair(w, depth == 0 ? w->rowid : w->parent, boxes[i].id, home[i], error);
 		free(up);
 		up = above;
 		boxes = above;
@@ -280,10 +288,10 @@ static sqlite3_stmt *prepare(sqlite3 *db, const char *format, const char *name)
 enum err rtree_write(struct rtree *t, sqlite3 *db, const char *name, struct error *error)
 {
 	struct writer w = { .db = db };
-	sqlite3_stmt *create = prepare(db,
-	    "CREATE VIRTUAL TABLE \"%w\" USING rtree(id, minx, maxx, miny, maxy)", name);
-	enum err err = create == NULL ? error_set(error, ERR_IO, "rtree: %s", sqlite3_errmsg(db)) :
-					step(&w, create, error);
+	sqlite3_stmt *create = prepare(
+	    db, "CREATE VIRTUAL TABLE \"%w\" USING rtree(id, minx, maxx, miny, maxy)", name);
+	enum err err = create == NULL ? error_set(error, ERR_IO, "rtree: %s", sqlite3_errmsg(db))
+				      : step(&w, create, error);
 
 	sqlite3_finalize(create);
 	if (err != ERR_OK)

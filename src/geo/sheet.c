@@ -95,7 +95,8 @@ const char *book_sheet_name(const struct book *b, size_t i)
 	return b->v[i].name;
 }
 
-enum err book_choose(struct job *job, const struct source *src, const struct book *b, const char *wanted, size_t *ret)
+enum err book_choose(struct job *job, const struct source *src, const struct book *b,
+    const char *wanted, size_t *ret)
 {
 	int64_t number;
 
@@ -111,7 +112,9 @@ enum err book_choose(struct job *job, const struct source *src, const struct boo
 		*ret = (size_t)number - 1;
 		return ERR_OK;
 	}
-	return job_fail(job, problem_str(problem_str(problem_new("sheet_unknown"), "file", src->file), "value", wanted));
+	return job_fail(
+	    job, problem_str(problem_str(problem_new("sheet_unknown"), "file", src->file), "value",
+		     wanted));
 }
 
 /* ---- the row at hand */
@@ -183,7 +186,9 @@ static enum rows_result sheet_next(struct rows *r, const struct cell **ret_cells
 	}
 	got = zipxml_run(s->xml);
 	if (s->failed != NULL || got == ZIPXML_BROKEN) {
-		json_object *p = problem_str(problem_new(s->failed != NULL ? s->failed : "format_unreadable"), "file", r->src->file);
+		json_object *p =
+		    problem_str(problem_new(s->failed != NULL ? s->failed : "format_unreadable"),
+			"file", r->src->file);
 
 		if (s->failed != NULL)
 			problem_int(p, "row", s->row);
@@ -207,7 +212,7 @@ static int64_t sheet_row(const struct rows *r)
 static int64_t sheet_line(const struct rows *r)
 {
 	(void)r;
-	return 0;      /* a sheet has no lines */
+	return 0; /* a sheet has no lines */
 }
 
 static int64_t sheet_estimate(const struct rows *r)
@@ -229,9 +234,11 @@ static void sheet_free(struct rows *r)
 	free(s);
 }
 
-enum err rows_open_sheet(struct job *job, const struct source *src, struct book *b, size_t index, struct rows **ret)
+enum err rows_open_sheet(
+    struct job *job, const struct source *src, struct book *b, size_t index, struct rows **ret)
 {
-	static const struct rows_kind kind = { sheet_next, sheet_row, sheet_line, sheet_estimate, sheet_free };
+	static const struct rows_kind kind = { sheet_next, sheet_row, sheet_line, sheet_estimate,
+		sheet_free };
 	struct sheet_rows *s = mem_alloc(sizeof *s);
 
 	s->rows = (struct rows){ .kind = &kind, .job = job, .src = src };

@@ -1,7 +1,8 @@
 /*
- * Workbooks (xlsx, ods), read as they stream out of their zip: sheets, and their rows as text cells.  Our own reader,
- * because GDAL's drivers hold the whole workbook in memory and lose the time of day of dated cells.
- * Source: ECMA-376 part 1, 18 (SpreadsheetML); OASIS OpenDocument 1.2 part 1, 9; contracts/wizard.md 8.5.
+ * Workbooks (xlsx, ods), read as they stream out of their zip: sheets, and their rows as text
+ * cells.  Our own reader, because GDAL's drivers hold the whole workbook in memory and lose the
+ * time of day of dated cells. Source: ECMA-376 part 1, 18 (SpreadsheetML); OASIS OpenDocument 1.2
+ * part 1, 9; contracts/wizard.md 8.5.
  */
 #ifndef SLIPWAY_GEO_SHEET_H
 #define SLIPWAY_GEO_SHEET_H
@@ -22,9 +23,11 @@ json_object *book_sheets(const struct book *);
  * The sheet WANTED by name or 1-based number of the list, NULL = the first: its index in the list.
  * Errors: job->problems has sheet_unknown.
  */
-enum err book_choose(struct job *, const struct source *, const struct book *, const char *wanted, size_t *ret);
-const char *book_sheet_name(const struct book *, size_t index);      /* borrowed */
+enum err book_choose(
+    struct job *, const struct source *, const struct book *, const char *wanted, size_t *ret);
+const char *book_sheet_name(const struct book *, size_t index); /* borrowed */
 /* Rows of a sheet; BOOK is borrowed until rows_free. */
-enum err rows_open_sheet(struct job *, const struct source *, struct book *, size_t index, struct rows **ret);
+enum err rows_open_sheet(
+    struct job *, const struct source *, struct book *, size_t index, struct rows **ret);
 
 #endif

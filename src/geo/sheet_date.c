@@ -12,9 +12,11 @@
 
 enum shown sheet_shown_builtin(int64_t id)
 {
-	if ((id >= 14 && id <= 17) || (id >= 27 && id <= 31) || id == 36 || (id >= 50 && id <= 54) || id == 57 || id == 58)
+	if ((id >= 14 && id <= 17) || (id >= 27 && id <= 31) || id == 36 ||
+	    (id >= 50 && id <= 54) || id == 57 || id == 58)
 		return SHOWN_DATE;
-	if ((id >= 18 && id <= 21) || (id >= 32 && id <= 35) || (id >= 45 && id <= 47) || id == 55 || id == 56)
+	if ((id >= 18 && id <= 21) || (id >= 32 && id <= 35) || (id >= 45 && id <= 47) ||
+	    id == 55 || id == 56)
 		return SHOWN_TIME;
 	return id == 22 ? SHOWN_DATETIME : SHOWN_NUMBER;
 }
@@ -46,7 +48,10 @@ enum shown sheet_shown(const char *code)
 	if (strncasecmp(code, "General", 7) == 0 || strncasecmp(code, "Standard", 8) == 0)
 		return SHOWN_NUMBER;
 	days = days || (months && !clock);
-	return days && clock ? SHOWN_DATETIME : days ? SHOWN_DATE : clock ? SHOWN_TIME : SHOWN_NUMBER;
+	return days && clock ? SHOWN_DATETIME
+	       : days	     ? SHOWN_DATE
+	       : clock	     ? SHOWN_TIME
+			     : SHOWN_NUMBER;
 }
 
 size_t sheet_serial(double serial, enum shown shown, bool from_1904, char out[32])
@@ -56,14 +61,14 @@ size_t sheet_serial(double serial, enum shown shown, bool from_1904, char out[32
 	int64_t ms;
 	size_t n;
 
-	if (!(days >= 0 && days < 2958466))    /* year 10000 */
+	if (!(days >= 0 && days < 2958466)) /* year 10000 */
 		return 0;
 	if (shown == SHOWN_TIME && serial < 1)
 		days = serial;
 	ms = (int64_t)floor(days * (double)DAY_MS + 0.5) - 25569 * DAY_MS;
 	if (shown == SHOWN_DATE)
 		return isotime_date(ms, out);
-	n = isotime_datetime(ms, out) - 1;    /* no zone */
+	n = isotime_datetime(ms, out) - 1; /* no zone */
 	if (memcmp(out + n - 4, ".000", 4) == 0)
 		n -= 4;
 	if (shown == SHOWN_TIME && serial < 1) {

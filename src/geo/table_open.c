@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "geo/tables_impl.h"
 
-#define ROWS_TO_GUESS 100      /* of a sheet, for its header */
+#define ROWS_TO_GUESS 100 /* of a sheet, for its header */
 
 /* A delimiter as forms spell it; NULL: automatic. */
 static const char *delimiter_of(const char *s)
@@ -27,8 +27,8 @@ static const char *charset_chosen(const char *s)
 	return s == NULL || s[0] == '\0' || text_ieq(s, "auto") ? NULL : s;
 }
 
-static enum err settle_charset(struct job *job, const struct source *src, const json_object *dialect, const char *save,
-    struct table *t)
+static enum err settle_charset(struct job *job, const struct source *src,
+    const json_object *dialect, const char *save, struct table *t)
 {
 	const char *chosen = charset_chosen(json_str(dialect, "charset", NULL));
 	bool is_chosen = chosen != NULL;
@@ -37,9 +37,11 @@ static enum err settle_charset(struct job *job, const struct source *src, const 
 		chosen = charset_chosen(save);
 	if (is_chosen || chosen == NULL) {
 		t->charset_source = "chosen";
-		t->charset = is_chosen ? charset_canonical(chosen) : rows_charset(job, src, &t->charset_source);
+		t->charset = is_chosen ? charset_canonical(chosen)
+				       : rows_charset(job, src, &t->charset_source);
 		if (t->charset == NULL && is_chosen)
-			return job_fail(job, problem_arg(problem_new("charset_unknown"), "charset", chosen));
+			return job_fail(
+			    job, problem_arg(problem_new("charset_unknown"), "charset", chosen));
 		return t->charset == NULL ? ERR_BAD_REQUEST : ERR_OK;
 	}
 	/* A byte order mark beats what was said with save (17.1). */
@@ -50,17 +52,20 @@ static enum err settle_charset(struct job *job, const struct source *src, const 
 	t->charset = charset_canonical(chosen);
 	t->charset_source = "save";
 	if (t->charset == NULL)
-		return job_fail(job, problem_arg(problem_new("charset_unknown"), "charset", chosen));
+		return job_fail(
+		    job, problem_arg(problem_new("charset_unknown"), "charset", chosen));
 	return ERR_OK;
 }
 
 /*
- * Guess, then let the overrides win.  With a delimiter from outside the header is guessed again as if the file itself
- * had named that delimiter.
+ * Guess, then let the overrides win.  With a delimiter from outside the header is guessed again as
+ * if the file itself had named that delimiter.
  */
-static void settle_dialect(const char *head, size_t len, bool whole, const json_object *o, struct table *t)
+static void settle_dialect(
+    const char *head, size_t len, bool whole, const json_object *o, struct table *t)
 {
-	const char *delimiter = delimiter_of(json_str(o, "delimiter", NULL)), *header = json_str(o, "header", "auto");
+	const char *delimiter = delimiter_of(json_str(o, "delimiter", NULL)),
+		   *header = json_str(o, "header", "auto");
 	const char *decimal = json_str(o, "decimal", "auto");
 	int64_t row;
 
@@ -71,9 +76,11 @@ static void settle_dialect(const char *head, size_t len, bool whole, const json_
 		if (strcmp(delimiter, t->dialect.delimiter) != 0) {
 			const char *rest = sep ? memchr(head, '\n', len) : NULL;
 			size_t skip = rest == NULL ? 0 : (size_t)(rest + 1 - head);
-			CLEAN_FREE char *text = mem_printf("sep=%s\n%.*s", delimiter, (int)(len - skip), head + skip);
+			CLEAN_FREE char *text =
+			    mem_printf("sep=%s\n%.*s", delimiter, (int)(len - skip), head + skip);
 
-			(void)dialect_guess(text, len - skip + strlen(delimiter) + 5, whole, &t->dialect);
+			(void)dialect_guess(
+			    text, len - skip + strlen(delimiter) + 5, whole, &t->dialect);
 		}
 		t->one_column = false;
 		t->dialect.sep_line = sep;
@@ -88,8 +95,8 @@ static void settle_dialect(const char *head, size_t len, bool whole, const json_
 	t->dialect.decimal = decimal[0] == '.' || decimal[0] == ',' ? decimal[0] : 0;
 }
 
-static enum err open_csv(struct job *job, const struct source *src, const json_object *dialect, const char *charset,
-    struct table *t)
+static enum err open_csv(struct job *job, const struct source *src, const json_object *dialect,
+    const char *charset, struct table *t)
 {
 	CLEAN_FREE char *head = NULL;
 	size_t len;
@@ -104,8 +111,8 @@ static enum err open_csv(struct job *job, const struct source *src, const json_o
 }
 
 /*
- * The first records of a sheet as delimited text, so that one rule judges all headers.  NUMBERS gets the row number of
- * each, for there may be gaps.
+ * The first records of a sheet as delimited text, so that one rule judges all headers.  NUMBERS
+ * gets the row number of each, for there may be gaps.
  */
 static char *sheet_as_text(struct rows *rows, size_t *ret_len, int64_t numbers[ROWS_TO_GUESS])
 {
@@ -122,7 +129,8 @@ static char *sheet_as_text(struct rows *rows, size_t *ret_len, int64_t numbers[R
 		for (size_t k = 0; k < n; k++) {
 			(void)fputs(k > 0 ? ",\"" : "\"", f);
 			for (size_t c = 0; c < cells[k].len && c < 1000; c++)
-				(void)fprintf(f, cells[k].s[c] == '"' ? "\"\"" : "%c", cells[k].s[c]);
+				(void)fprintf(
+				    f, cells[k].s[c] == '"' ? "\"\"" : "%c", cells[k].s[c]);
 			(void)fputc('"', f);
 		}
 		(void)fputc('\n', f);
@@ -132,8 +140,8 @@ static char *sheet_as_text(struct rows *rows, size_t *ret_len, int64_t numbers[R
 	return text;
 }
 
-static enum err open_book(struct job *job, const struct source *src, const json_object *dialect, const char *sheet,
-    struct table *t)
+static enum err open_book(struct job *job, const struct source *src, const json_object *dialect,
+    const char *sheet, struct table *t)
 {
 	CLEAN_FREE char *text = NULL;
 	int64_t numbers[ROWS_TO_GUESS] = { 0 };
@@ -151,7 +159,8 @@ static enum err open_book(struct job *job, const struct source *src, const json_
 	rows_free(t->rows);
 	t->rows = NULL;
 	settle_dialect(text, len, false, dialect, t);
-	if (text_ieq(header, "auto") && t->dialect.header_row > 0 && t->dialect.header_row <= ROWS_TO_GUESS)
+	if (text_ieq(header, "auto") && t->dialect.header_row > 0 &&
+	    t->dialect.header_row <= ROWS_TO_GUESS)
 		t->dialect.header_row = numbers[t->dialect.header_row - 1];
 	t->one_column = false;
 	t->charset = "UTF-8";
@@ -159,14 +168,15 @@ static enum err open_book(struct job *job, const struct source *src, const json_
 	return rows_open_sheet(job, src, t->book, t->sheet, &t->rows);
 }
 
-enum err table_open(struct job *job, const struct source *src, const json_object *dialect, const char *charset,
-    const char *sheet, struct table *ret)
+enum err table_open(struct job *job, const struct source *src, const json_object *dialect,
+    const char *charset, const char *sheet, struct table *ret)
 {
 	enum err err;
 
 	*ret = (struct table){ 0 };
-	err = src->kind == KIND_XLSX || src->kind == KIND_ODS ? open_book(job, src, dialect, sheet, ret) :
-								  open_csv(job, src, dialect, charset, ret);
+	err = src->kind == KIND_XLSX || src->kind == KIND_ODS
+		  ? open_book(job, src, dialect, sheet, ret)
+		  : open_csv(job, src, dialect, charset, ret);
 	if (err != ERR_OK)
 		table_close(ret);
 	return err;
@@ -182,9 +192,12 @@ void table_close(struct table *t)
 json_object *table_dialect_json(const struct table *t)
 {
 	const struct dialect *d = &t->dialect;
-	bool is_text = t->book == NULL;      /* sheets have neither charset nor delimiter */
-	json_object *o = json_set_str(json_object_new_object(), "charset", is_text ? t->charset : NULL);
-	const char *delimiter = d->delimiter[0] == '\t' ? "tab" : d->delimiter[0] == ' ' ? "space" : d->delimiter;
+	bool is_text = t->book == NULL; /* sheets have neither charset nor delimiter */
+	json_object *o =
+	    json_set_str(json_object_new_object(), "charset", is_text ? t->charset : NULL);
+	const char *delimiter = d->delimiter[0] == '\t'	 ? "tab"
+				: d->delimiter[0] == ' ' ? "space"
+							 : d->delimiter;
 	char number[24];
 
 	json_set_str(o, "charset_source", is_text ? t->charset_source : NULL);
@@ -198,7 +211,8 @@ json_object *table_dialect_json(const struct table *t)
 static void name_cells(struct table *t, const struct cell *cells, size_t n, char **names)
 {
 	for (size_t i = 0; i < n; i++) {
-		CLEAN_FREE char *raw = t->dialect.header_row == 0 ? NULL : mem_strndup(cells[i].s, cells[i].len);
+		CLEAN_FREE char *raw =
+		    t->dialect.header_row == 0 ? NULL : mem_strndup(cells[i].s, cells[i].len);
 		char *trimmed = raw == NULL ? NULL : text_trim(raw);
 
 		if (trimmed != NULL && trimmed[0] != '\0') {
@@ -210,7 +224,8 @@ static void name_cells(struct table *t, const struct cell *cells, size_t n, char
 	}
 }
 
-enum rows_result table_header(struct table *t, char ***ret_names, size_t *ret_n, const struct cell **first, size_t *n_first)
+enum rows_result table_header(
+    struct table *t, char ***ret_names, size_t *ret_n, const struct cell **first, size_t *n_first)
 {
 	const struct cell *cells;
 	size_t n;

@@ -17,25 +17,25 @@
 #include "wizard/names.h"
 #include "wizard/number.h"
 
-#define PREVIEW_ROWS 20
+#define PREVIEW_ROWS  20
 #define PREVIEW_CHARS 200
-#define PRJ_BYTES ((size_t)64 << 10)
+#define PRJ_BYTES     ((size_t)64 << 10)
 
 /* What the pass over the rows needs. */
 struct pass {
 	struct job *job;
 	const struct source *src;
 	struct table t;
-	char **names;            /* as written; n of them */
+	char **names; /* as written; n of them */
 	char **clean;
 	size_t n;
 	struct colstats *stats;
-	int64_t count;           /* data rows */
-	json_object *preview;    /* array of rows */
+	int64_t count;	      /* data rows */
+	json_object *preview; /* array of rows */
 	json_object *warnings;
-	int64_t long_rows;       /* rows with more cells than columns */
-	int64_t long_row;        /* the first of them */
-	json_object *bad_text;   /* csv_encoding: first cell with undecodable bytes */
+	int64_t long_rows;     /* rows with more cells than columns */
+	int64_t long_row;      /* the first of them */
+	json_object *bad_text; /* csv_encoding: first cell with undecodable bytes */
 };
 
 static void pass_done(struct pass *p)
@@ -74,10 +74,12 @@ json_object *table_cut_cell(const char *s, size_t len)
 
 static void add_preview(struct pass *p, const struct cell *cells, size_t n)
 {
-	json_object *row = json_set_int(json_object_new_object(), "row", rows_row(p->t.rows)), *list = json_object_new_array();
+	json_object *row = json_set_int(json_object_new_object(), "row", rows_row(p->t.rows)),
+		    *list = json_object_new_array();
 
 	for (size_t i = 0; i < p->n; i++)
-		json_object_array_add(list, i < n && cells[i].len > 0 ? table_cut_cell(cells[i].s, cells[i].len) : NULL);
+		json_object_array_add(list,
+		    i < n && cells[i].len > 0 ? table_cut_cell(cells[i].s, cells[i].len) : NULL);
 	json_object_array_add(p->preview, json_set(row, "cells", list));
 }
 
@@ -117,7 +119,8 @@ static void add_row(struct pass *p, const struct cell *cells, size_t n)
 /* Row 1 that holds numbers is data (9.1); which cells say so. */
 static void suspicious_header(struct pass *p, const struct cell *cells, size_t n)
 {
-	json_object *w = problem_str(problem_new("csv_suspicious_header"), "file", p->src->file), *list = json_object_new_array();
+	json_object *w = problem_str(problem_new("csv_suspicious_header"), "file", p->src->file),
+		    *list = json_object_new_array();
 	json_object *o;
 
 	for (size_t i = 0; i < n && json_len(list) < 10; i++) {
@@ -148,9 +151,11 @@ static enum err all_rows(struct pass *p, const char *header)
 	if (r == ROWS_FAILED)
 		return ERR_BAD_REQUEST;
 	if (r == ROWS_END)
-		return job_fail(p->job, problem_str(problem_new("csv_no_rows"), "file", p->src->file));
+		return job_fail(
+		    p->job, problem_str(problem_new("csv_no_rows"), "file", p->src->file));
 	p->clean = names_columns((const char *const *)p->names, p->n);
-	p->stats = colstats_new(p->n, p->t.dialect.decimal, strcmp(p->t.dialect.delimiter, ",") != 0 || p->t.book != NULL);
+	p->stats = colstats_new(p->n, p->t.dialect.decimal,
+	    strcmp(p->t.dialect.delimiter, ",") != 0 || p->t.book != NULL);
 	p->preview = json_object_new_array();
 	if (n > 0) {
 		if (text_ieq(header, "auto"))
@@ -162,16 +167,19 @@ static enum err all_rows(struct pass *p, const char *header)
 			continue;
 		add_row(p, cells, n);
 		if (p->count % 4096 == 0)
-			job_progress(p->job, "inspect", "reading", p->src->stem, p->count, rows_estimate(p->t.rows), 0, false);
+			job_progress(p->job, "inspect", "reading", p->src->stem, p->count,
+			    rows_estimate(p->t.rows), 0, false);
 	}
 	if (r == ROWS_FAILED)
 		return ERR_BAD_REQUEST;
 	if (p->count == 0)
-		return job_fail(p->job, problem_str(problem_new("csv_no_rows"), "file", p->src->file));
+		return job_fail(
+		    p->job, problem_str(problem_new("csv_no_rows"), "file", p->src->file));
 	return ERR_OK;
 }
 
-/* A charset chosen on the page must fit (9.2); one sent with save, or guessed, is shown with its faults. */
+/* A charset chosen on the page must fit (9.2); one sent with save, or guessed, is shown with its
+ * faults. */
 static enum err judge_text(struct pass *p)
 {
 	if (p->bad_text == NULL)
@@ -193,12 +201,15 @@ static void add_warnings(struct pass *p)
 	json_object *w;
 
 	if (p->t.one_column)
-		problems_add(&p->warnings, problem_str(problem_new("csv_one_column"), "file", p->src->file));
+		problems_add(
+		    &p->warnings, problem_str(problem_new("csv_one_column"), "file", p->src->file));
 	if (strcmp(p->t.charset_source, "fallback") == 0)
-		problems_add(&p->warnings, problem_arg(problem_str(problem_new("charset_guessed"), "file", p->src->file), "charset",
-		    p->t.charset));
+		problems_add(&p->warnings,
+		    problem_arg(problem_str(problem_new("charset_guessed"), "file", p->src->file),
+			"charset", p->t.charset));
 	if (p->long_rows > 0) {
-		w = problem_int(problem_str(problem_new("row_length"), "file", p->src->file), "row", p->long_row);
+		w = problem_int(problem_str(problem_new("row_length"), "file", p->src->file), "row",
+		    p->long_row);
 		problem_arg_int(w, "count", p->long_rows);
 		problems_add(&p->warnings, problem_arg_int(w, "columns", (int64_t)p->n));
 	}
@@ -213,8 +224,10 @@ static json_object *extent_json(const double e[4])
 	return a;
 }
 
-/* The extent of what will probably be the geometry; the front has its own once the user has chosen. */
-static bool guessed_extent(const struct pass *p, const struct column_guess *g, const json_object *layer, double ret[4])
+/* The extent of what will probably be the geometry; the front has its own once the user has chosen.
+ */
+static bool guessed_extent(
+    const struct pass *p, const struct column_guess *g, const json_object *layer, double ret[4])
 {
 	json_object *columns = json_arr(layer, "columns"), *x, *y;
 
@@ -249,16 +262,21 @@ static void describe_srs(struct pass *p, json_object *layer, const double *exten
 
 static json_object *layer_json(struct pass *p, int64_t index)
 {
-	static const char *const drivers[KIND__MAX] = { [KIND_CSV] = "CSV", [KIND_XLSX] = "XLSX", [KIND_ODS] = "ODS" };
-	const char *inner = p->t.book == NULL ? p->src->stem : book_sheet_name(p->t.book, p->t.sheet);
-	json_object *l = layer_new(p->src, index, "table", p->src->stem, inner), *columns = json_object_new_array();
+	static const char *const drivers[KIND__MAX] = {
+		[KIND_CSV] = "CSV", [KIND_XLSX] = "XLSX", [KIND_ODS] = "ODS"
+	};
+	const char *inner =
+	    p->t.book == NULL ? p->src->stem : book_sheet_name(p->t.book, p->t.sheet);
+	json_object *l = layer_new(p->src, index, "table", p->src->stem, inner),
+		    *columns = json_object_new_array();
 	json_object *preview = json_object_new_object(), *names = json_object_new_array();
 	struct column_guess guess = { .lat = -1, .lng = -1, .geometry = -1 };
 	double extent[4];
 	bool has_extent;
 
 	for (size_t i = 0; i < p->n; i++) {
-		json_object_array_add(columns, colstats_column(p->stats, i, p->clean[i], p->names[i], NULL));
+		json_object_array_add(
+		    columns, colstats_column(p->stats, i, p->clean[i], p->names[i], NULL));
 		json_object_array_add(names, json_object_new_string(p->clean[i]));
 	}
 	json_set_str(l, "driver", drivers[p->src->kind]);
@@ -270,8 +288,9 @@ static json_object *layer_json(struct pass *p, int64_t index)
 	json_set(l, "dialect", table_dialect_json(&p->t));
 	json_set(l, "encoding", NULL);
 	if (p->t.book == NULL)
-		json_set(l, "encoding", json_set_str(json_set_str(json_object_new_object(), "charset", p->t.charset), "source",
-		    p->t.charset_source));
+		json_set(l, "encoding",
+		    json_set_str(json_set_str(json_object_new_object(), "charset", p->t.charset),
+			"source", p->t.charset_source));
 	json_set(l, "sheets", p->t.book == NULL ? NULL : json_object_get(book_sheets(p->t.book)));
 	json_set_str(l, "sheet", p->t.book == NULL ? NULL : book_sheet_name(p->t.book, p->t.sheet));
 	columns_guess(l, &guess);
@@ -281,7 +300,8 @@ static json_object *layer_json(struct pass *p, int64_t index)
 	table_preview(p->job, p->src, &p->t, &guess, l);
 	json_set(l, "raster", NULL);
 	json_set(l, "overlay", NULL);
-	return json_set(l, "warnings", p->warnings == NULL ? json_object_new_array() : json_object_get(p->warnings));
+	return json_set(l, "warnings",
+	    p->warnings == NULL ? json_object_new_array() : json_object_get(p->warnings));
 }
 
 enum err tables_inspect(struct job *job, const struct source *src, json_object *layers)

@@ -18,11 +18,11 @@ struct import {
 	struct outlayer out;
 	struct table t;
 	enum mode mode;
-	size_t lat, lng, column;      /* of the source */
+	size_t lat, lng, column; /* of the source */
 	bool lat_comma, lng_comma;
 	const char *lat_name, *lng_name, *column_name;
-	int srid;                     /* of the first geometry that named one; 0 = none yet */
-	size_t n;                     /* columns of the source */
+	int srid; /* of the first geometry that named one; 0 = none yet */
+	size_t n; /* columns of the source */
 };
 
 static const json_object *column_at(const json_object *layer, int64_t i)
@@ -30,8 +30,8 @@ static const json_object *column_at(const json_object *layer, int64_t i)
 	json_object *c;
 
 	JSON_EACH(c, json_arr(layer, "columns"))
-		if (json_int(c, "i", -1) == i)
-			return c;
+	if (json_int(c, "i", -1) == i)
+		return c;
 	return NULL;
 }
 
@@ -39,14 +39,16 @@ static bool comma_of(const json_object *layer, const json_object *column)
 {
 	const char *decimal = json_str(layer, "decimal", "");
 
-	return decimal[0] == ',' || (decimal[0] != '.' && json_bool(column, "decimal_comma", false));
+	return decimal[0] == ',' ||
+	       (decimal[0] != '.' && json_bool(column, "decimal_comma", false));
 }
 
 static enum err take_geometry(struct job *job, struct import *m, const json_object *layer)
 {
 	const json_object *g = json_obj(layer, "geometry");
 	const char *mode = json_str(g, "mode", "none");
-	int64_t lat = json_int(g, "lat", -1), lng = json_int(g, "lng", -1), column = json_int(g, "column", -1);
+	int64_t lat = json_int(g, "lat", -1), lng = json_int(g, "lng", -1),
+		column = json_int(g, "column", -1);
 
 	if (strcmp(mode, "latlng") == 0) {
 		const json_object *y = column_at(layer, lat), *x = column_at(layer, lng);
@@ -102,16 +104,16 @@ static void point(struct import *m, const struct cell *cells, size_t n)
 		out_no_geometry(&m->out);
 		if (!has_y && !has_x && is_absent(lat) && is_absent(lng))
 			return;
-		out_bad(&m->out, "csv_not_numeric", has_y ? m->lng_name : m->lat_name, has_y ? lng.s : lat.s,
-		    has_y ? lng.len : lat.len);
+		out_bad(&m->out, "csv_not_numeric", has_y ? m->lng_name : m->lat_name,
+		    has_y ? lng.s : lat.s, has_y ? lng.len : lat.len);
 		return;
 	}
 	if (m->out.geographic && (y < -90 || y > 90 || x < -180 || x > 360)) {
 		bool y_bad = y < -90 || y > 90;
 
 		out_no_geometry(&m->out);
-		out_bad(&m->out, "csv_out_of_range", y_bad ? m->lat_name : m->lng_name, y_bad ? lat.s : lng.s,
-		    y_bad ? lat.len : lng.len);
+		out_bad(&m->out, "csv_out_of_range", y_bad ? m->lat_name : m->lng_name,
+		    y_bad ? lat.s : lng.s, y_bad ? lat.len : lng.len);
 		return;
 	}
 	out_point(&m->out, x, y);
@@ -165,7 +167,8 @@ static void remarks(struct import *m, const struct cell *cells, size_t n)
 		if (table_cell_is_bad(&cells[i])) {
 			const json_object *c = column_at(o->spec, (int64_t)i);
 
-			out_note(o, "csv_encoding", json_str(c, "original", NULL), cells[i].s, cells[i].len);
+			out_note(o, "csv_encoding", json_str(c, "original", NULL), cells[i].s,
+			    cells[i].len);
 		}
 	for (size_t i = m->n; i < n; i++)
 		if (cells[i].len > 0) {
@@ -212,7 +215,8 @@ static enum err all_rows(struct job *job, struct import *m, const char *file)
 	free(names);
 	if (r == ROWS_ROW && n > 0)
 		err = one_row(m, cells, n);
-	while (r == ROWS_ROW && err == ERR_OK && (r = rows_next(m->t.rows, &cells, &n)) == ROWS_ROW) {
+	while (
+	    r == ROWS_ROW && err == ERR_OK && (r = rows_next(m->t.rows, &cells, &n)) == ROWS_ROW) {
 		if (n == 0)
 			continue;
 		if (m->out.total % 4096 == 0)
@@ -228,14 +232,18 @@ static enum err all_rows(struct job *job, struct import *m, const char *file)
 
 json_object *tables_import(struct job *job, const struct source *src, const json_object *layer)
 {
-	static const char *const kinds[] = { [MODE_NONE] = NULL, [MODE_LATLNG] = "POINT", [MODE_COLUMN] = "GEOMETRY" };
-	const char *charset = json_str(layer, "charset", json_str(json_obj(layer, "dialect"), "charset", NULL));
+	static const char *const kinds[] = {
+		[MODE_NONE] = NULL, [MODE_LATLNG] = "POINT", [MODE_COLUMN] = "GEOMETRY"
+	};
+	const char *charset =
+	    json_str(layer, "charset", json_str(json_obj(layer, "dialect"), "charset", NULL));
 	struct import m = { .mode = MODE_NONE };
 	json_object *result = NULL;
 
 	if (take_geometry(job, &m, layer) != ERR_OK)
 		return NULL;
-	if (table_open(job, src, json_obj(layer, "dialect"), charset, json_str(layer, "sheet", NULL), &m.t) != ERR_OK)
+	if (table_open(job, src, json_obj(layer, "dialect"), charset,
+		json_str(layer, "sheet", NULL), &m.t) != ERR_OK)
 		return NULL;
 	if (out_begin(job, layer, src->file, kinds[m.mode], &m.out) == ERR_OK) {
 		if (all_rows(job, &m, src->file) == ERR_OK)

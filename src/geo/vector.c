@@ -13,18 +13,20 @@
 struct vector {
 	struct outlayer out;
 	OGRLayerH layer;
-	OGRFieldType *types;      /* of the fields behind out.col */
-	char **own;               /* per column: text made for the row */
+	OGRFieldType *types; /* of the fields behind out.col */
+	char **own;	     /* per column: text made for the row */
 	char *time_own[2];
 	int fields;
 };
 
-/* What the file's table is declared as.  A shapefile's polygons may have many parts each, so all become multi. */
+/* What the file's table is declared as.  A shapefile's polygons may have many parts each, so all
+ * become multi. */
 static const char *geometry_of(const struct source *src, OGRLayerH layer, const json_object *spec)
 {
 	OGRwkbGeometryType t = OGR_GT_Flatten(OGR_L_GetGeomType(layer));
 
-	if (t == wkbNone || strcmp(json_str(json_obj(spec, "geometry"), "mode", "native"), "none") == 0)
+	if (t == wkbNone ||
+	    strcmp(json_str(json_obj(spec, "geometry"), "mode", "native"), "none") == 0)
 		return NULL;
 	if (src->kind == KIND_SHP && (t == wkbPolygon || t == wkbLineString))
 		return gpkg_kind_name((int)t + 3);
@@ -104,8 +106,9 @@ static enum err all_features(struct job *job, struct vector *v)
 	}
 	/* OGR ends a layer that breaks off like one that ends. */
 	if (err == ERR_OK && CPLGetLastErrorType() == CE_Failure && v->out.total < v->out.expected)
-		err = job_fail(job, problem_int(problem_str(problem_new("format_unreadable"), "file", v->out.file), "row",
-		    v->out.total + 1));
+		err = job_fail(job,
+		    problem_int(problem_str(problem_new("format_unreadable"), "file", v->out.file),
+			"row", v->out.total + 1));
 	return err;
 }
 
@@ -131,7 +134,8 @@ json_object *vector_import(struct job *job, const struct source *src, const json
 	if (ds == NULL)
 		return NULL;
 	v.layer = source_layer(job, ds, spec);
-	if (v.layer != NULL && out_begin(job, spec, src->file, geometry_of(src, v.layer, spec), &v.out) == ERR_OK) {
+	if (v.layer != NULL &&
+	    out_begin(job, spec, src->file, geometry_of(src, v.layer, spec), &v.out) == ERR_OK) {
 		prepare(&v);
 		if (all_features(job, &v) == ERR_OK)
 			result = out_finish(&v.out);

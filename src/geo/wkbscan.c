@@ -10,7 +10,7 @@ struct scan {
 	const unsigned char *p;
 	size_t left;
 	double env[4];
-	bool any;         /* a coordinate was met */
+	bool any; /* a coordinate was met */
 };
 
 static bool take32(struct scan *s, uint32_t *ret)
@@ -38,7 +38,7 @@ static bool points(struct scan *s, uint32_t n, size_t dims)
 
 		memcpy(c, s->p, 8 * dims);
 		for (size_t k = 0; k < dims; k++)
-			sum += c[k] * 0;      /* NaN unless all are finite */
+			sum += c[k] * 0; /* NaN unless all are finite */
 		if (sum != 0)
 			return false;
 		s->env[0] = c[0] < s->env[0] ? c[0] : s->env[0];

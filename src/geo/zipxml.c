@@ -13,8 +13,8 @@ struct zipxml {
 	XML_Parser parser;
 	struct zipxml_handler on;
 	void *user;
-	bool paused;        /* the parser holds unread input */
-	bool last;          /* all bytes have been given */
+	bool paused; /* the parser holds unread input */
+	bool last;   /* all bytes have been given */
 	bool broken;
 };
 
@@ -49,7 +49,8 @@ static void on_text(void *user, const char *s, int len)
 		z->on.text(z->user, s, (size_t)len);
 }
 
-static void on_doctype(void *user, const char *name, const char *system, const char *public, int internal)
+static void on_doctype(
+    void *user, const char *name, const char *system, const char *public, int internal)
 {
 	(void)name;
 	(void)system;

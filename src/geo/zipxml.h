@@ -1,6 +1,6 @@
 /*
- * The XML of a zip member, parsed as it inflates and paused whenever its reader has enough: a pull parser.
- * Members have passed the gate before (no DOCTYPE); here one ends the parse all the same.
+ * The XML of a zip member, parsed as it inflates and paused whenever its reader has enough: a pull
+ * parser. Members have passed the gate before (no DOCTYPE); here one ends the parse all the same.
  */
 #ifndef SLIPWAY_GEO_ZIPXML_H
 #define SLIPWAY_GEO_ZIPXML_H
@@ -15,7 +15,7 @@ enum zipxml_result { ZIPXML_PAUSED, ZIPXML_END, ZIPXML_BROKEN };
 struct zipxml_handler {
 	void (*start)(void *user, const char *name, const char **atts);
 	void (*end)(void *user, const char *name);
-	void (*text)(void *user, const char *s, size_t len);    /* NULL: no text wanted */
+	void (*text)(void *user, const char *s, size_t len); /* NULL: no text wanted */
 };
 
 /*
@@ -32,7 +32,8 @@ void zipxml_stop(struct zipxml *);
 /* A whole member at once; false when missing or broken. */
 bool zipxml_all(void *zip, const char *name, const struct zipxml_handler *, void *user);
 
-/* The attribute with this local name (of a namespace that holds NS; NULL = any); NULL = not there. */
+/* The attribute with this local name (of a namespace that holds NS; NULL = any); NULL = not there.
+ */
 const char *zipxml_att(const char **atts, const char *ns, const char *local);
 
 #endif
