@@ -146,10 +146,20 @@ static void match_register(OGRSpatialReferenceH srs, struct srs_match *ret)
 	OSRRelease(bare);
 }
 
+/* GeoPackage's ids 0 and -1 mean "not told"; GDAL turns them into systems of these names. */
+static bool is_undefined(OGRSpatialReferenceH srs)
+{
+	const char *name = OSRGetName(srs);
+
+	return name != NULL &&
+	    (strcasecmp(name, "Undefined geographic SRS") == 0 ||
+		strcasecmp(name, "Undefined Cartesian SRS") == 0);
+}
+
 void srs_match(OGRSpatialReferenceH srs, struct srs_match *ret)
 {
 	*ret = (struct srs_match){0};
-	if (srs == NULL || OSRIsLocal(srs) || OSRIsGeocentric(srs))
+	if (srs == NULL || OSRIsLocal(srs) || OSRIsGeocentric(srs) || is_undefined(srs))
 		return;
 	if (!OSRIsGeographic(srs) && !OSRIsProjected(srs) && !OSRIsCompound(srs))
 		return;

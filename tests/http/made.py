@@ -92,8 +92,9 @@ def geotiff(name, crs="EPSG:4326", **more):
 
 
 def flatgeobuf(name, points, crs="EPSG:4326"):
-    command = ["ogr2ogr", "-f", "FlatGeobuf", "-a_srs", crs or "", name, "in.geojson"]
-    return run(command, name, geojson("in.geojson", points))
+    if crs is not None:
+        return run(["ogr2ogr", "-f", "FlatGeobuf", "-a_srs", crs, name, "in.geojson"], name, geojson("in.geojson", points))
+    return run(["ogr2ogr", "-f", "FlatGeobuf", name, "in.shp"], name, *shapefile("in", points))
 
 
 def geopackage(name, layers):
@@ -108,9 +109,8 @@ def geopackage(name, layers):
                             out, source], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         db = sqlite3.connect(out)
         for table, _, crs in layers:
-            if crs is None:      # GeoPackage's own words for "undefined"
+            if crs is None:      # GeoPackage's own word for "undefined"
                 db.execute("UPDATE gpkg_contents SET srs_id = 0 WHERE table_name = ?", (table,))
-                db.execute("DROP TRIGGER IF EXISTS x")
                 db.execute("UPDATE gpkg_geometry_columns SET srs_id = 0 WHERE table_name = ?", (table,))
         db.commit()
         db.close()
