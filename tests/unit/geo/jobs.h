@@ -1,5 +1,6 @@
 /*
- * A job's surroundings for tests of the jail's parts: a directory with in/ and out/, a source, no pipe.
+ * A job's surroundings for tests of the jail's parts: a directory with in/ and out/, a source, no
+ * pipe.
  */
 #ifndef SLIPWAY_TEST_GEO_JOBS_H
 #define SLIPWAY_TEST_GEO_JOBS_H
@@ -58,7 +59,7 @@ static inline void job_reset(const char *spec)
 	job.warnings = job.problems = NULL;
 	job.report_total = 0;
 	job.detail[0] = '\0';
-	job.last_progress = INT64_MAX;      /* nobody listens */
+	job.last_progress = INT64_MAX; /* nobody listens */
 }
 
 static inline int jobs_begin(void **state)
@@ -87,7 +88,8 @@ static inline int jobs_end(void **state)
 }
 
 /* File NAME in in/ with these bytes becomes the source. */
-static inline void source_set(enum kind kind, const char *driver, const char *name, const void *bytes, size_t len)
+static inline void source_set(
+    enum kind kind, const char *driver, const char *name, const void *bytes, size_t len)
 {
 	static char path[640];
 	FILE *f;
@@ -98,8 +100,8 @@ static inline void source_set(enum kind kind, const char *driver, const char *na
 	assert_int_equal(fwrite(bytes, 1, len, f), len);
 	fclose(f);
 	src = (struct source){ .kind = kind, .driver = driver };
-	src.stem = (char *)(uintptr_t)"test";
-	src.file = (char *)(uintptr_t)"test.csv";
+	src.stem = (char *)(uintptr_t) "test";
+	src.file = (char *)(uintptr_t) "test.csv";
 	src.path = path;
 }
 
@@ -145,9 +147,11 @@ static inline const char *at(json_object *o, const char *path)
 	char *copy = strdup(path), *save = NULL;
 	const char *text;
 
-	for (char *p = strtok_r(copy, ".", &save); p != NULL && o != NULL; p = strtok_r(NULL, ".", &save))
-		o = json_object_is_type(o, json_type_array) ? json_object_array_get_idx(o, (size_t)atoi(p)) :
-							       json_object_object_get(o, p);
+	for (char *p = strtok_r(copy, ".", &save); p != NULL && o != NULL;
+	     p = strtok_r(NULL, ".", &save))
+		o = json_object_is_type(o, json_type_array)
+			? json_object_array_get_idx(o, (size_t)atoi(p))
+			: json_object_object_get(o, p);
 	free(copy);
 	text = o == NULL ? "null" : json_object_get_string(o);
 	return text;
@@ -162,7 +166,8 @@ static inline void expect_at(json_object *o, const char *path, const char *value
 static inline void expect_problem(const char *code)
 {
 	if (!problems_have(job.problems, code))
-		fail_msg("no %s but %s", code, job.problems == NULL ? "nothing" : json_object_to_json_string(job.problems));
+		fail_msg("no %s but %s", code,
+		    job.problems == NULL ? "nothing" : json_object_to_json_string(job.problems));
 }
 
 /* The row report so far. */

@@ -1,6 +1,7 @@
 /*
- * Goal: what gpkg.c writes is a GeoPackage that SQLite finds whole, whose packed R-tree SQLite's own checker accepts and
- * GDAL uses, for points and polygons, none, one and many rows, names with quotes, appending and mixed geometry types.
+ * Goal: what gpkg.c writes is a GeoPackage that SQLite finds whole, whose packed R-tree SQLite's
+ * own checker accepts and GDAL uses, for points and polygons, none, one and many rows, names with
+ * quotes, appending and mixed geometry types.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +64,8 @@ static double noise(uint32_t *seed)
 	return (double)(*seed >> 8) / (double)(1U << 24);
 }
 
-static struct gpkg *create(const char *table, const char *geometry, int epsg, const struct gpkg_column *c, size_t n)
+static struct gpkg *create(
+    const char *table, const char *geometry, int epsg, const struct gpkg_column *c, size_t n)
 {
 	OGRSpatialReferenceH srs = NULL;
 	struct gpkg *g = NULL;
@@ -121,7 +123,8 @@ static void expect_filter(const char *table, const double win[4])
 
 		if (geom != NULL) {
 			OGR_G_GetEnvelope(geom, &e);
-			hits += e.MaxX >= win[0] && e.MinX <= win[2] && e.MaxY >= win[1] && e.MinY <= win[3];
+			hits += e.MaxX >= win[0] && e.MinX <= win[2] && e.MaxY >= win[1] &&
+				e.MinY <= win[3];
 		}
 		OGR_F_Destroy(f);
 	}
@@ -147,14 +150,16 @@ static void test_gpkg_points_of_all_counts(void **state)
 		expect_filter("pts", win);
 	}
 	expect("SELECT feature_count FROM gpkg_ogr_contents", "140000");
-	expect("SELECT geometry_type_name || srs_id || z || m FROM gpkg_geometry_columns", "POINT432600");
+	expect("SELECT geometry_type_name || srs_id || z || m FROM gpkg_geometry_columns",
+	    "POINT432600");
 	expect("SELECT seq FROM sqlite_sequence WHERE name = 'pts'", "140000");
 	expect("SELECT data_type || identifier FROM gpkg_contents", "featuresTitle");
 }
 
 static void test_gpkg_names_with_quotes(void **state)
 {
-	static const struct gpkg_column odd[] = { { "a\"; DROP TABLE x;--", GPKG_REAL }, { "select", GPKG_DATE } };
+	static const struct gpkg_column odd[] = { { "a\"; DROP TABLE x;--", GPKG_REAL },
+		{ "select", GPKG_DATE } };
 	struct gpkg *g = create("wa\"t'er", "POINT", 4490, odd, 2);
 	struct error error = { 0 };
 
@@ -165,9 +170,11 @@ static void test_gpkg_names_with_quotes(void **state)
 	assert_int_equal(gpkg_row(g, &error), ERR_OK);
 	finish(g, NULL, 1);
 	expect_whole("rtree_wa\"t''er_geom");
-	expect("SELECT \"a\"\"; DROP TABLE x;--\" || \"select\" FROM \"wa\"\"t'er\"", "1.52020-02-29");
+	expect(
+	    "SELECT \"a\"\"; DROP TABLE x;--\" || \"select\" FROM \"wa\"\"t'er\"", "1.52020-02-29");
 	expect("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'", "8");
-	expect("SELECT organization_coordsys_id FROM gpkg_spatial_ref_sys WHERE srs_id = 4490", "4490");
+	expect("SELECT organization_coordsys_id FROM gpkg_spatial_ref_sys WHERE srs_id = 4490",
+	    "4490");
 }
 
 static void test_gpkg_attributes_table_has_no_geometry(void **state)
@@ -200,9 +207,11 @@ static void add_wkt(struct gpkg *g, const char *text)
 	assert_int_equal(OGR_G_ExportToIsoWkb(geom, wkbNDR, wkb), OGRERR_NONE);
 	OGR_G_GetEnvelope(geom, &e);
 	if (OGR_G_IsEmpty(geom))
-		gpkg_wkb(g, wkb, (size_t)OGR_G_WkbSize(geom), (const double[4]){ NAN, NAN, NAN, NAN });
+		gpkg_wkb(
+		    g, wkb, (size_t)OGR_G_WkbSize(geom), (const double[4]){ NAN, NAN, NAN, NAN });
 	else
-		gpkg_wkb(g, wkb, (size_t)OGR_G_WkbSize(geom), (const double[4]){ e.MinX, e.MaxX, e.MinY, e.MaxY });
+		gpkg_wkb(g, wkb, (size_t)OGR_G_WkbSize(geom),
+		    (const double[4]){ e.MinX, e.MaxX, e.MinY, e.MaxY });
 	OGR_G_DestroyGeometry(geom);
 	assert_int_equal(gpkg_row(g, &error), ERR_OK);
 }
@@ -241,7 +250,8 @@ static void test_gpkg_narrows_and_promotes_types(void **state)
 	add_wkt(g, "LINESTRING M (0 0 1,1 0 1)");
 	finish(g, NULL, 1);
 	expect("SELECT geometry_type_name || m FROM gpkg_geometry_columns", "LINESTRING1");
-	expect("SELECT instr(sql, '\"geom\" LINESTRING') > 0 FROM sqlite_master WHERE name = 'one'", "1");
+	expect("SELECT instr(sql, '\"geom\" LINESTRING') > 0 FROM sqlite_master WHERE name = 'one'",
+	    "1");
 
 	g = create("multi", "MULTILINESTRING", 3857, NULL, 0);
 	add_wkt(g, "LINESTRING (0 0,1 0)");
@@ -257,7 +267,8 @@ static void test_gpkg_narrows_and_promotes_types(void **state)
 
 static void test_gpkg_append_continues(void **state)
 {
-	static const struct gpkg_column cols[] = { { "n", GPKG_INTEGER }, { "text", GPKG_TEXT }, { "_time_start", GPKG_INTEGER } };
+	static const struct gpkg_column cols[] = { { "n", GPKG_INTEGER }, { "text", GPKG_TEXT },
+		{ "_time_start", GPKG_INTEGER } };
 	struct gpkg *g = create("a", "POINT", 4326, cols, 3);
 	struct error error = { 0 };
 	double extent[4] = { NAN, NAN, NAN, NAN };
@@ -275,7 +286,8 @@ static void test_gpkg_append_continues(void **state)
 	expect_whole("rtree_a_geom");
 	expect_filter("a", win);
 	expect("SELECT n IS NULL AND fid = 1001 FROM a WHERE _time_start = 5", "1");
-	expect("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' OR name LIKE 'idx%'", "9");
+	expect(
+	    "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' OR name LIKE 'idx%'", "9");
 	expect("SELECT seq FROM sqlite_sequence WHERE name = 'a'", "1001");
 	expect("SELECT feature_count FROM gpkg_ogr_contents", "1001");
 }
@@ -344,7 +356,9 @@ static void test_gpkg_custom_and_3d_srs(void **state)
 
 	(void)state;
 	unlink(path);
-	assert_int_equal(OSRImportFromProj4(srs, "+proj=aea +lat_1=10 +lat_2=20 +ellps=intl +units=m"), OGRERR_NONE);
+	assert_int_equal(
+	    OSRImportFromProj4(srs, "+proj=aea +lat_1=10 +lat_2=20 +ellps=intl +units=m"),
+	    OGRERR_NONE);
 	assert_int_equal(gpkg_create(path, "t", "", "POINT", srs, NULL, 0, &g, &error), ERR_OK);
 	finish(g, NULL, 0);
 	expect("SELECT srs_id FROM gpkg_geometry_columns", "100000");

@@ -1,6 +1,7 @@
 /*
- * Goal: layers read through OGR arrive whole in our GeoPackages (names, types, charset, CRS, times), geometries become what a
- * GeoPackage may hold, hostile coordinates become reported rows, and appending fits the target or leaves no file.
+ * Goal: layers read through OGR arrive whole in our GeoPackages (names, types, charset, CRS,
+ * times), geometries become what a GeoPackage may hold, hostile coordinates become reported rows,
+ * and appending fits the target or leaves no file.
  */
 #include "geo/jobs.h"
 
@@ -12,8 +13,8 @@
 static json_object *layer;
 
 /* Make in/<name> with DRIVER; the layer to fill, *RET_DS to close. */
-static OGRLayerH make(const char *driver, const char *name, OGRwkbGeometryType type, int epsg, GDALDatasetH *ret_ds,
-    char **options)
+static OGRLayerH make(const char *driver, const char *name, OGRwkbGeometryType type, int epsg,
+    GDALDatasetH *ret_ds, char **options)
 {
 	char path[640];
 	OGRSpatialReferenceH srs = NULL;
@@ -80,8 +81,8 @@ static void look(enum kind kind, const char *driver, const char *name)
 
 	snprintf(path, sizeof path, "%s/in/%s", job.dir, name);
 	src = (struct source){ .kind = kind, .driver = driver, .path = path };
-	src.stem = (char *)(uintptr_t)"test";
-	src.file = (char *)(uintptr_t)"test.x";
+	src.stem = (char *)(uintptr_t) "test";
+	src.file = (char *)(uintptr_t) "test.x";
 	job_reset("{}");
 	ds = GDALOpenEx(path, GDAL_OF_VECTOR, drivers, NULL, NULL);
 	assert_non_null(ds);
@@ -100,8 +101,7 @@ static json_object *take(const char *more)
 	json_set_str(spec, "table", "t");
 	json_set_int(spec, "i", 0);
 	json_set(spec, "srs", quoted("{'source':'EPSG:4326','target':''}"));
-	json_object_object_foreach(extra, key, value)
-		json_set(spec, key, json_object_get(value));
+	json_object_object_foreach(extra, key, value) json_set(spec, key, json_object_get(value));
 	json_object_put(extra);
 	snprintf(path, sizeof path, "%s/out/0.gpkg", job.dir);
 	unlink(path);
@@ -114,10 +114,12 @@ static json_object *take(const char *more)
 
 static void test_vector_types(void **state)
 {
-	static const char *const names[] = { "i", "big", "r", "名字", "d", "t", "dt", "b", "select" };
-	static const OGRFieldType types[] = { OFTInteger, OFTInteger64, OFTReal, OFTString, OFTDate, OFTTime, OFTDateTime, OFTInteger,
-		OFTStringList };
-	char *options[] = { (char *)(uintptr_t)"SPATIAL_INDEX=NO", NULL };    /* it would sort the features */
+	static const char *const names[] = { "i", "big", "r", "名字", "d", "t", "dt", "b",
+		"select" };
+	static const OGRFieldType types[] = { OFTInteger, OFTInteger64, OFTReal, OFTString, OFTDate,
+		OFTTime, OFTDateTime, OFTInteger, OFTStringList };
+	char *options[] = { (char *)(uintptr_t) "SPATIAL_INDEX=NO",
+		NULL }; /* it would sort the features */
 	GDALDatasetH ds;
 	OGRLayerH l = make("FlatGeobuf", "1.fgb", wkbPoint, 4326, &ds, options);
 	json_object *r;
@@ -153,7 +155,8 @@ static void test_vector_types(void **state)
 	expect_at(r, "geometry", "Point");
 	expect_at(r, "count", "2");
 	expect_at(r, "time.positions", "1");
-	expect("SELECT i || '|' || big || '|' || r || '|' || 名字 || '|' || dt || '|' || b FROM t WHERE fid = 1",
+	expect("SELECT i || '|' || big || '|' || r || '|' || 名字 || '|' || dt || '|' || b FROM t "
+	       "WHERE fid = 1",
 	    "-5|9007199254740993|1.25|北京|2020-02-28T17:02:03.500Z|1");
 	expect("SELECT _time_start FROM t WHERE fid = 1", "1582909323500");
 	expect("SELECT rtreecheck('rtree_t_geom')", "ok");
@@ -162,7 +165,7 @@ static void test_vector_types(void **state)
 
 static void test_vector_shapefile_is_multi_and_decoded(void **state)
 {
-	char *options[] = { (char *)(uintptr_t)"ENCODING=CP936", NULL };
+	char *options[] = { (char *)(uintptr_t) "ENCODING=CP936", NULL };
 	GDALDatasetH ds;
 	OGRLayerH l = make("ESRI Shapefile", "1.shp", wkbPolygon, 4326, &ds, options);
 	OGRFeatureH f;
@@ -183,7 +186,8 @@ static void test_vector_shapefile_is_multi_and_decoded(void **state)
 	expect_at(r, "rows.without_geometry", "1");
 	expect_at(r, "crs.code", "EPSG:3857");
 	expect("SELECT name FROM t WHERE fid = 1", "上海");
-	expect("SELECT srs_id || geometry_type_name FROM gpkg_geometry_columns", "3857MULTIPOLYGON");
+	expect(
+	    "SELECT srs_id || geometry_type_name FROM gpkg_geometry_columns", "3857MULTIPOLYGON");
 	expect("SELECT round(maxx) FROM rtree_t_geom WHERE id = 2", "667917.0");
 	json_object_put(r);
 }
@@ -278,12 +282,13 @@ static void test_vector_append(void **state)
 	put(l, f);
 	GDALClose(ds);
 	look(KIND_GPKG, "GPKG", "1.gpkg");
-	r = take("{'srs':{'source':'EPSG:4326','target':'EPSG:3857'},'columns':[{'i':0,'name':'NAME','type':'text'},"
+	r = take("{'srs':{'source':'EPSG:4326','target':'EPSG:3857'},'columns':[{'i':0,'name':'"
+		 "NAME','type':'text'},"
 		 "{'i':1,'name':'n','type':'integer'}]}");
 	assert_non_null(r);
 	json_object_put(r);
 	keep_as_target();
-	assert_null(take("{" APPEND "}"));      /* column "more" is not in the target */
+	assert_null(take("{" APPEND "}")); /* column "more" is not in the target */
 	expect_problem("schema_mismatch");
 	expect_at(job.problems, "0.column", "more");
 	job_reset("{}");
@@ -294,11 +299,14 @@ static void test_vector_append(void **state)
 	expect_at(r, "rows.imported", "1");
 	expect_at(r, "table", "t");
 	expect("SELECT NAME || n || typeof(n) FROM t WHERE fid = 2", "a7integer");
-	expect("SELECT minx = (SELECT minx FROM rtree_t_geom WHERE id = 1) FROM rtree_t_geom WHERE id = 2", "1");
+	expect("SELECT minx = (SELECT minx FROM rtree_t_geom WHERE id = 1) FROM rtree_t_geom WHERE "
+	       "id = 2",
+	    "1");
 	expect("SELECT rtreecheck('rtree_t_geom')", "ok");
 	json_object_put(r);
 	/* text into a number column */
-	assert_null(take("{" APPEND ",'columns':[{'i':0,'name':'n','original':'Name','type':'text'}]}"));
+	assert_null(
+	    take("{" APPEND ",'columns':[{'i':0,'name':'n','original':'Name','type':'text'}]}"));
 	expect_problem("schema_mismatch");
 	expect_at(job.problems, "0.value", "a");
 	expect_at(job.problems, "0.row", "1");
