@@ -97,3 +97,22 @@ def rows(server, dataset, *columns, user="mei"):
         (name,), = db.execute("SELECT table_name FROM gpkg_contents")
         names = ", ".join('"%s"' % c for c in columns)
         return db.execute(f'SELECT {names} FROM "{name}" ORDER BY fid').fetchall()
+
+
+def restart(server, config):
+    server.stop()
+    with open(server.conf, "w") as f:
+        f.write(config)
+    server.start()
+
+
+@contextlib.contextmanager
+def configured(server, text):
+    """The same server, started again with TEXT added to its configuration."""
+    with open(server.conf) as f:
+        before = f.read()
+    restart(server, before + text + "\n")
+    try:
+        yield
+    finally:
+        restart(server, before)
