@@ -56,5 +56,7 @@
 		}
 	}
 
+	/* The answer's Refresh field is for browsers without scripts: stopping the page ends it, and the reading aloud of it anew. */
+	window.addEventListener("load", () => setTimeout(() => window.stop(), 50));
 	later(card.dataset.after);
 })();

@@ -4,8 +4,10 @@
 Goal: every page works with and without JavaScript, in both languages, by keyboard, on a small screen and in the dark; an
 automatic WCAG 2.2 AA checker finds nothing; nothing breaks the content policy.  Pictures go to BUILD/screenshots.
 """
+import glob
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -151,7 +153,7 @@ def test_five_kinds_in_chinese_without_script(server):
     five_kinds(server, "zh", False)
 
 
-PAGES = ("/", "/upload/", "/datasets/", "/datasets/1", "/datasets/1/delete", "/about", "/account/password", "/nowhere",
+PAGES = ("/", "/upload/", "/datasets/", "/datasets/{dataset}", "/datasets/{dataset}/delete", "/about", "/account/password", "/nowhere",
          "/upload/delete/{open}", "/upload/csv?id={open}", "/upload/?note=welcome")
 
 
@@ -163,9 +165,14 @@ def all_pages(server, name, **kw):
         send(b, FILE("公园.csv"))
         b.wait_path("/upload/csv")
         number = b.path().partition("id=")[2]
+        send(b, FILE("areas.geojson"))
+        b.wait_path("/upload/final")
+        b.click("form.stack > .actions button.primary")
+        b.wait_path("/datasets/")
+        dataset = b.path().split("/")[2]
         for page in PAGES:
-            b.go(page.format(open=number))
-            b.check(page.partition("?")[0].strip("/").replace("/", "-").replace("{open}", "open") + f"-page-{name}")
+            b.go(page.format(open=number, dataset=dataset))
+            b.check(page.partition("?")[0].strip("/").replace("/", "-").format(open="open", dataset="one") + f"-page-{name}")
         b.go(f"/upload/delete/{number}")
         b.click("button.danger")
         b.wait_path("/upload/?note=deleted")
@@ -209,17 +216,17 @@ def test_refused_files_are_told_beside_the_form(server):
 def test_the_preview_is_read_again_in_place(server):
     path = FILE("header.csv")
     with open(path, "w") as f:
-        f.write("1;2;3\n" + "".join(f"{i};{40 + i / 10};{5 + i / 10}\n" for i in range(30)))
+        f.write("Our stations;;\nid;north;east\n" + "".join(f"{i};{40 + i / 10};{5 + i / 10}\n" for i in range(30)))
     with Browser(server) as b:
         b.login()
         send(b, path)
         b.wait_path("/upload/csv")
-        assert "column_1" in b.text("#preview-table")
-        b.select("#f-header", "yes")
+        assert "Our_stations" in b.text("#preview-table")
+        b.select("#f-header", "2")
         b.click("#again")
-        b.wait(lambda: "column_1" not in b.text("#preview-table"))
+        b.wait(lambda: "north" in b.text("#preview-table thead"))
         rev = b.one("input[name=rev]").get_attribute("value")
-        assert rev != "", "the fresh revision goes with the form"
+        assert rev == "1", "the fresh revision goes with the form"
         b.select("#f-lat", b.all("#f-lat option")[2].get_attribute("value"))
         b.select("#f-lng", b.all("#f-lng option")[3].get_attribute("value"))
         assert b.all("#preview-table td.is-lat") and b.all("#preview-table td.is-lng")
@@ -241,6 +248,38 @@ def test_same_column_twice_is_told_at_both_places(server):
         link = b.one("#errors a").get_attribute("href")
         assert link.endswith("#f-lng")
         b.check("csv-same-column")
+
+
+def workers(server):
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as f:
+                words = f.read().decode(errors="replace")
+        except OSError:
+            continue
+        if "slipway-worker" in words and server.data in words:
+            yield int(path.split("/")[2])
+
+
+def test_progress_is_not_loaded_anew_under_the_reader(server):
+    with Browser(server) as b:
+        b.login()
+        send(b, FILE("relief.tif"))
+        b.wait_path("/upload/final")
+        stopped = list(workers(server))
+        try:
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            b.click("form.stack > .actions button.primary")
+            b.wait_path("/upload/progress")
+            b.d.execute_script("window.still = true")
+            b.check("progress-import")
+            time.sleep(4)
+            assert b.d.execute_script("return window.still"), "the page asks for news; it is not loaded again"
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        b.wait_path("/datasets/")
 
 
 def test_progress_moves_by_itself(server):
