@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 static char dir[] = "/tmp/slipway-test-XXXXXX";
 static char sock[64];
 static pid_t child;
+static char big[BIG]; /* what /big answers: the program's threads only read it */
 
 /* ---- the program under test: what it read, how it ended, how often it waited in vain */
 
@@ -57,7 +59,6 @@ static void sum(struct wire *w)
 static void handle(struct wire *w, void *arg)
 {
 	const char *path = wire_env(w, "PATH_INFO");
-	static char big[BIG];
 
 	(void)arg;
 	if (path == NULL || strcmp(path, "/echo") == 0) {
@@ -70,8 +71,6 @@ static void handle(struct wire *w, void *arg)
 		clock_sleep_ms(800);
 		(void)wire_write(w, "Status: 200\r\n\r\nslept", 20);
 	} else if (strcmp(path, "/big") == 0) {
-		for (size_t i = 0; i < BIG; i++)
-			big[i] = (char)(i * 7 % 251);
 		(void)wire_write(w, "Status: 200\r\n\r\n", 15);
 		for (size_t at = 0, step = 1; at < BIG; step = step * 3 + 1) {
 			size_t n = BIG - at < step ? BIG - at : step;
@@ -100,6 +99,8 @@ static void start(void)
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
+		/* A test that fails leaves no process behind. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		const struct config defaults = TEST_CONFIG;
 		struct config config = defaults;
 		struct error error = {0};
@@ -129,6 +130,8 @@ static int set_up(void **state)
 {
 	(void)state;
 	(void)signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < BIG; i++)
+		big[i] = (char)(i * 7 % 251);
 	assert_non_null(mkdtemp(dir));
 	(void)snprintf(sock, sizeof(sock), "%s/s", dir);
 	start();
