@@ -119,27 +119,26 @@ static void add_row(struct pass *p, const struct cell *cells, size_t n)
 /* Row 1 that holds numbers is data (9.1); which cells say so. */
 static void suspicious_header(struct pass *p, const struct cell *cells, size_t n)
 {
-	json_object *w = problem_str(problem_new("csv_suspicious_header"), "file", p->src->file),
-		    *list = json_object_new_array();
-	json_object *o;
+	CLEAN_FREE char *list = NULL;
+	int found = 0;
 
-	for (size_t i = 0; i < n && json_len(list) < 10; i++) {
+	for (size_t i = 0; i < n && found < 10; i++) {
 		enum cell_type t = cell_classify(cells[i].s, cells[i].len, false);
+		CLEAN_JSON json_object *cell = NULL;
+		char *longer;
 
-		if (t == CELL_INTEGER || t == CELL_REAL || t == CELL_DATE || t == CELL_DATETIME)
-			json_object_array_add(list, table_cut_cell(cells[i].s, cells[i].len));
+		if (t != CELL_INTEGER && t != CELL_REAL && t != CELL_DATE && t != CELL_DATETIME)
+			continue;
+		cell = table_cut_cell(cells[i].s, cells[i].len);
+		longer = mem_printf("%s%s%s", found > 0 ? list : "", found > 0 ? ", " : "",
+		    json_object_get_string(cell));
+		free(list);
+		list = longer;
+		found++;
 	}
-	if (json_len(list) == 0) {
-		json_object_put(w);
-		json_object_put(list);
-		return;
-	}
-	problem_int(w, "row", rows_row(p->t.rows));
-	o = json_obj(w, "args");
-	if (o == NULL)
-		json_set(w, "args", o = json_object_new_object());
-	json_set(o, "cells", list);
-	problems_add(&p->warnings, w);
+	if (found > 0)
+		problems_add(&p->warnings,
+		    problem_arg(problem_here(p, "csv_suspicious_header"), "cells", list));
 }
 
 static enum err all_rows(struct pass *p, const char *header)

@@ -120,6 +120,7 @@ static void test_inspect_headers(void **state)
 
 	(void)state;
 	warned(l, "csv_suspicious_header");
+	expect_at(l, "warnings.0.args.cells", "1");
 	expect_at(l, "columns.0.name", "column_1");
 	expect_at(l, "count", "2");
 	expect_at(l, "preview.rows.0.row", "1");
