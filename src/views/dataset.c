@@ -69,8 +69,7 @@ static enum err answer(struct call *call, const char *template_name, json_object
 	return ERR_OK;
 }
 
-/* The members only Slipway itself needs. */
-static void hide_internal(json_object *d)
+void dataset_hide(json_object *d)
 {
 	json_object_object_del(d, "file");
 	json_object_object_del(d, "permissions");
@@ -103,7 +102,7 @@ enum err dataset_view(struct call *call)
 	json_set_bool(m, "may_edit", catalog_may(d, &v, DATASET_EDIT));
 	json_set_bool(m, "may_delete", catalog_may(d, &v, DATASET_DELETE));
 	json_set(m, "downloads", list);
-	hide_internal(d);
+	dataset_hide(d);
 	json_set_bool(m, "success", true);
 	json_set(m, "dataset", d);
 	return answer(call, "dataset", m);
@@ -117,7 +116,7 @@ enum err datasets_view(struct call *call)
 		page = 1;
 	struct catalog_query q = { .viewer = call_viewer(call), .keyword = req_query(call->req, "q"), .max = 24,
 		.skip = (size_t)(page - 1) * 24 };
-	json_object *list = NULL, *m = NULL;
+	json_object *list = NULL, *m = NULL, *d = NULL;
 	size_t total = 0;
 	if (q.keyword != NULL && *q.keyword == '\0')
 		q.keyword = NULL;
@@ -126,6 +125,8 @@ enum err datasets_view(struct call *call)
 		return err;
 	m = json_object_new_object();
 	json_set_bool(m, "success", true);
+	JSON_EACH(d, list)
+		dataset_hide(d);
 	json_set(m, "datasets", list);
 	json_set_int(m, "total", (int64_t)total);
 	json_set_int(m, "page_number", page);
@@ -407,7 +408,7 @@ enum err dataset_delete_view(struct call *call)
 	}
 	if (get) {
 		json_object *m = json_object_new_object();
-		hide_internal(d);
+		dataset_hide(d);
 		json_set(m, "dataset", d);
 		return answer(call, "dataset_delete", m);
 	}

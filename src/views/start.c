@@ -13,7 +13,7 @@
 
 enum err start_view(struct call *call)
 {
-	json_object *m = json_object_new_object(), *page = json_object_new_object(), *list = NULL;
+	json_object *m = json_object_new_object(), *page = json_object_new_object(), *list = NULL, *d = NULL;
 	struct catalog_query q = { .viewer = call_viewer(call), .max = 12 };
 	size_t total = 0;
 
@@ -23,6 +23,8 @@ enum err start_view(struct call *call)
 		json_object_put(m);
 		return call->error.err;
 	}
+	JSON_EACH(d, list)
+		dataset_hide(d);
 	json_set(page, "datasets", list);
 	json_set_int(page, "total", (int64_t)total);
 	json_set_bool(m, "success", true);

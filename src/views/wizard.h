@@ -78,6 +78,8 @@ enum err save_page(struct call *, int status);
 json_object *problem_details(const struct call *, json_object *problems);
 /* Does a user or group exist?  subject_fn for wizard/final. */
 bool subject_exists(const char *name, bool group, void *call);
+/* Remove the members of a dataset's model that only Slipway itself needs. */
+void dataset_hide(json_object *model);
 /* The dataset models of a finished session, in layer order.  Caller frees. */
 json_object *session_datasets(struct turn *);
 
