@@ -323,7 +323,7 @@ def bench_cgi(server):
 
 def main():
     wanted = sys.argv[2:] or ["body", "inspect", "step", "cgi", "sessions"]
-    server = harness.Server(processes=2, config="[wizard]\nmax_open_sessions = 100000\n")
+    server = harness.Server(processes=2, config="[wizard]\nmax_open_sessions = 100000\n" + os.environ.get("BENCH_CONFIG", ""))
     try:
         for name in wanted:
             globals()[f"bench_{name}"](server)

@@ -81,12 +81,13 @@ static void on_term(int sig)
 static void set_up_process(void)
 {
 	struct rlimit none = { 0, 0 };
-	struct sigaction term = { .sa_handler = on_term }, ignore = { .sa_handler = SIG_IGN },
+	struct sigaction term = { .sa_handler = on_term, .sa_flags = SA_RESTART }, ignore = { .sa_handler = SIG_IGN },
 			 reap = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
 	(void)umask(077);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	sigaction(SIGTERM, &term, NULL);
+	sigaction(SIGINT, &term, NULL);
 	sigaction(SIGUSR1, &term, NULL);      /* mod_fcgid's and libfcgi's word for "finish" */
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGCHLD, &reap, NULL);      /* workers outlive us and leave no zombies */

@@ -63,14 +63,16 @@ static void on_stop(int signal)
 	transport_stop();
 }
 
+/* A program that stops more than us has its own handlers, which call transport_stop. */
 static void set_signals(void)
 {
+	static const int stops[] = {SIGTERM, SIGINT, SIGUSR1 /* a graceful restart of the web server */};
 	struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, now;
 
-	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGUSR1, &stop, NULL); /* a graceful restart of the web server */
+	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
+		if (sigaction(stops[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+			sigaction(stops[i], &stop, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 

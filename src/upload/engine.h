@@ -74,6 +74,7 @@ struct upload {
 	struct room room;
 	char *address;          /* of the creator while pending: for the rate; owned */
 	int64_t checkpoint;     /* offset of the last fdatasync inside a body */
+	int64_t begun;          /* offset up to which the kernel was told to start writing */
 	int64_t looked;         /* when `stop` was last looked for, monotonic ms */
 	enum err refused;       /* a push failed with this */
 	struct digest_run *run; /* of a declared digest, fed while bytes come in order */
