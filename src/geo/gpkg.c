@@ -155,7 +155,7 @@ enum err gpkg_create(const char *path, const char *table, const char *title, con
 		g->declared = kind < 0 ? 0 : kind;
 	}
 	if (err == ERR_OK)
-		err = gpkg_meta_create(g, error);
+		err = gpkg_meta_create(g, srs, error);
 	if (err == ERR_OK)
 		err = gpkg_meta_srs(g, srs, error);
 	if (err == ERR_OK)

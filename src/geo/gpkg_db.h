@@ -21,6 +21,7 @@ struct gpkg {
 	int declared; /* WKB code of the declared geometry type, 0 = GEOMETRY */
 	int32_t srs_id;
 	bool append;
+	bool wkt2;     /* the file has definition_12_063: its CRS is beyond WKT 1 */
 	int base;      /* parameter of column 0 */
 	size_t n;      /* columns */
 	int64_t row;   /* fid of the row being written */
@@ -54,7 +55,7 @@ enum err gpkg_geom_row(struct gpkg *, struct error *);
 enum err gpkg_geom_functions(struct gpkg *, struct error *);
 
 /* gpkg_meta.c: a new file's tables; the SRS row, whose id it returns in G. */
-enum err gpkg_meta_create(struct gpkg *, struct error *);
+enum err gpkg_meta_create(struct gpkg *, OGRSpatialReferenceH srs, struct error *);
 enum err gpkg_meta_srs(struct gpkg *, OGRSpatialReferenceH srs, struct error *);
 enum err gpkg_meta_table(struct gpkg *, const char *title, const char *geometry,
     const struct gpkg_column *, size_t n, struct error *);

@@ -33,11 +33,6 @@ static const char *const types[] = {
 static const char schema[] =
     "PRAGMA application_id = 1196444487;" /* "GPKG" */
     "PRAGMA user_version = 10200;"	  /* GeoPackage 1.2 */
-    "CREATE TABLE gpkg_spatial_ref_sys (srs_name TEXT NOT NULL, srs_id INTEGER NOT NULL PRIMARY "
-    "KEY,"
-    " organization TEXT NOT NULL, organization_coordsys_id INTEGER NOT NULL, definition TEXT NOT "
-    "NULL,"
-    " description TEXT);"
     "CREATE TABLE gpkg_contents (table_name TEXT NOT NULL PRIMARY KEY, data_type TEXT NOT NULL,"
     " identifier TEXT UNIQUE, description TEXT DEFAULT '',"
     " last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')), min_x DOUBLE, "
@@ -55,12 +50,7 @@ static const char schema[] =
     " definition TEXT NOT NULL, scope TEXT NOT NULL,"
     " CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name));"
     "CREATE TABLE gpkg_ogr_contents (table_name TEXT NOT NULL PRIMARY KEY, feature_count INTEGER "
-    "DEFAULT NULL);"
-    "INSERT INTO gpkg_spatial_ref_sys VALUES ('Undefined Cartesian SRS', -1, 'NONE', -1, "
-    "'undefined',"
-    " 'undefined Cartesian coordinate reference system'),"
-    " ('Undefined geographic SRS', 0, 'NONE', 0, 'undefined',"
-    " 'undefined geographic coordinate reference system');";
+    "DEFAULT NULL);";
 
 int gpkg_kind_of(const char *name)
 {
@@ -75,46 +65,39 @@ const char *gpkg_kind_name(int kind)
 	return kinds[kind];
 }
 
+/* The definition in one dialect of WKT, NULL when it cannot be said there.  Caller frees with
+ * CPLFree. */
+static char *wkt_of(OGRSpatialReferenceH srs, const char *format)
+{
+	const char *const options[] = { format, NULL };
+	char *wkt = NULL;
+
+	CPLPushErrorHandler(CPLQuietErrorHandler);
+	if (OSRExportToWktEx(srs, &wkt, options) != OGRERR_NONE || wkt == NULL || wkt[0] == '\0') {
+		CPLFree(wkt);
+		wkt = NULL;
+	}
+	CPLPopErrorHandler();
+	return wkt;
+}
+
 static enum err srs_insert(struct gpkg *g, OGRSpatialReferenceH srs, int32_t id, const char *auth,
     int32_t code, struct error *error)
 {
 	const char *name = OSRGetName(srs);
-	char *wkt1 = NULL, *wkt2 = NULL;
-	const char *const v1[] = { "FORMAT=WKT1_GDAL", NULL }, *const v2[] = { "FORMAT=WKT2_2015",
-		NULL };
-	bool is_wkt1;
-	enum err err = ERR_OK;
+	char *wkt1 = wkt_of(srs, "FORMAT=WKT1_GDAL"), *wkt2 = NULL;
+	enum err err = gpkg_run(g,
+	    sqlite3_mprintf(
+		"INSERT OR REPLACE INTO gpkg_spatial_ref_sys (srs_name, srs_id, organization,"
+		" organization_coordsys_id, definition%s) VALUES (%Q, %d, %Q, %d, %Q%s)",
+		g->wkt2 ? ", definition_12_063" : "", name == NULL ? "unnamed" : name, id, auth,
+		code, wkt1 == NULL ? "undefined" : wkt1, g->wkt2 ? ", 'undefined'" : ""),
+	    error);
 
-	/* CRSs beyond WKT 1 (geographic 3D and such) go into the column of the gpkg_crs_wkt
-	 * extension. */
-	CPLPushErrorHandler(CPLQuietErrorHandler);
-	is_wkt1 =
-	    OSRExportToWktEx(srs, &wkt1, v1) == OGRERR_NONE && wkt1 != NULL && wkt1[0] != '\0';
-	if (!is_wkt1)
-		(void)OSRExportToWktEx(srs, &wkt2, v2);
-	CPLPopErrorHandler();
-	if (!is_wkt1 && wkt2 != NULL)
+	if (err == ERR_OK && g->wkt2 && (wkt2 = wkt_of(srs, "FORMAT=WKT2_2015")) != NULL)
 		err = gpkg_run(g,
-		    sqlite3_mprintf(
-			"ALTER TABLE gpkg_spatial_ref_sys ADD COLUMN definition_12_063 TEXT NOT "
-			"NULL DEFAULT 'undefined';"
-			"INSERT INTO gpkg_extensions VALUES ('gpkg_spatial_ref_sys', "
-			"'definition_12_063', 'gpkg_crs_wkt',"
-			" 'http://www.geopackage.org/spec120/#extension_crs_wkt', 'read-write')"),
-		    error);
-	if (err == ERR_OK)
-		err = gpkg_run(g,
-		    sqlite3_mprintf("INSERT OR REPLACE INTO gpkg_spatial_ref_sys (srs_name, "
-				    "srs_id, organization,"
-				    " organization_coordsys_id, definition, description) VALUES "
-				    "(%Q, %d, %Q, %d, %Q, NULL)",
-			name == NULL ? "unnamed" : name, id, auth, code,
-			is_wkt1 ? wkt1 : "undefined"),
-		    error);
-	if (err == ERR_OK && !is_wkt1 && wkt2 != NULL)
-		err = gpkg_run(g,
-		    sqlite3_mprintf(
-			"UPDATE gpkg_spatial_ref_sys SET definition_12_063 = %Q WHERE srs_id = %d",
+		    sqlite3_mprintf("UPDATE gpkg_spatial_ref_sys SET definition_12_063 = %Q"
+				    " WHERE srs_id = %d",
 			wkt2, id),
 		    error);
 	CPLFree(wkt1);
@@ -157,10 +140,45 @@ enum err gpkg_meta_srs(struct gpkg *g, OGRSpatialReferenceH srs, struct error *e
 	return srs_insert(g, srs, g->srs_id, "NONE", g->srs_id, error);
 }
 
-enum err gpkg_meta_create(struct gpkg *g, struct error *error)
+/* The table of CRSs; those beyond WKT 1 (geographic 3D and such) need a column of an extension. */
+static enum err srs_table(struct gpkg *g, OGRSpatialReferenceH srs, struct error *error)
 {
+	char *wkt1 = srs == NULL ? NULL : wkt_of(srs, "FORMAT=WKT1_GDAL");
+	enum err err;
+
+	g->wkt2 = srs != NULL && wkt1 == NULL;
+	CPLFree(wkt1);
+	err = gpkg_run(g,
+	    sqlite3_mprintf("CREATE TABLE gpkg_spatial_ref_sys (srs_name TEXT NOT NULL,"
+			    " srs_id INTEGER NOT NULL PRIMARY KEY, organization TEXT NOT NULL,"
+			    " organization_coordsys_id INTEGER NOT NULL, definition TEXT NOT NULL, "
+			    "description TEXT%s);"
+			    "INSERT INTO gpkg_spatial_ref_sys VALUES ('Undefined Cartesian SRS', "
+			    "-1, 'NONE', -1,"
+			    " 'undefined', 'undefined Cartesian coordinate reference system'%s),"
+			    " ('Undefined geographic SRS', 0, 'NONE', 0, 'undefined',"
+			    " 'undefined geographic coordinate reference system'%s)",
+		g->wkt2 ? ", definition_12_063 TEXT NOT NULL" : "", g->wkt2 ? ", 'undefined'" : "",
+		g->wkt2 ? ", 'undefined'" : ""),
+	    error);
+	if (err != ERR_OK || !g->wkt2)
+		return err;
+	return gpkg_run(g,
+	    sqlite3_mprintf(
+		"INSERT INTO gpkg_extensions VALUES ('gpkg_spatial_ref_sys',"
+		" 'definition_12_063', 'gpkg_crs_wkt',"
+		" 'http://www.geopackage.org/spec120/#extension_crs_wkt', 'read-write')"),
+	    error);
+}
+
+enum err gpkg_meta_create(struct gpkg *g, OGRSpatialReferenceH srs, struct error *error)
+{
+	enum err err;
+
 	if (sqlite3_exec(g->db, schema, NULL, NULL, NULL) != SQLITE_OK)
 		return gpkg_error(g, "schema", error);
+	if ((err = srs_table(g, srs, error)) != ERR_OK)
+		return err;
 	return srs_insert_4326(g, error);
 }
 

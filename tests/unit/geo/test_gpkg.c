@@ -367,6 +367,11 @@ static void test_gpkg_custom_and_3d_srs(void **state)
 	assert_int_equal(gpkg_create(path, "t", "", "POINT", srs, NULL, 0, &g, &error), ERR_OK);
 	finish(g, NULL, 0);
 	expect("SELECT srs_id FROM gpkg_geometry_columns", "4979");
+	expect(
+	    "SELECT definition || substr(definition_12_063, 1, 7) FROM gpkg_spatial_ref_sys WHERE "
+	    "srs_id = 4979",
+	    "undefinedGEODCRS");
+	expect("SELECT count(*) FROM gpkg_extensions WHERE extension_name = 'gpkg_crs_wkt'", "1");
 	OSRDestroySpatialReference(srs);
 }
 
