@@ -97,7 +97,7 @@ static enum err open_db(struct scan *s, const char *path)
 	/* Our own paths hold no character a URI minds but perhaps the job directory's. */
 	escaped = mem_array(3 * strlen(path) + 1, 1);
 	for (const char *p = path; *p != '\0'; p++)
-		n += (size_t)sprintf(escaped + n, strchr("%?#", *p) != NULL ? "%%%02x" : "%c", *p);
+		n += (size_t)snprintf(escaped + n, 4, strchr("%?#", *p) != NULL ? "%%%02x" : "%c", *p);
 	uri = mem_printf("file:%s?immutable=1", escaped);
 	if (sqlite3_open_v2(uri, &s->db,
 		SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
