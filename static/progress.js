@@ -35,7 +35,8 @@
 
 	async function poll() {
 		try {
-			const answer = await fetch(card.dataset.poll, { headers: { Accept: "application/json" }, credentials: "same-origin", cache: "no-store" });
+			const asked = { headers: { Accept: "application/json" }, credentials: "same-origin", cache: "no-store" };
+			const answer = await fetch(card.dataset.poll, asked);
 			if (answer.status === 401 || answer.status === 404 || answer.status === 410) {
 				location.assign(card.dataset.next);
 				return;

@@ -15,6 +15,10 @@
 	search.hidden = true;
 	search.disabled = true;
 
+	function get(url) {
+		return fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+	}
+
 	/* ---- the combobox */
 
 	function span(tag, text) {
@@ -100,7 +104,7 @@
 		async function ask() {
 			const mine = ++asked;
 			try {
-				const answer = await fetch(word.search + "&limit=20&q=" + encodeURIComponent(input.value.trim()), { headers: { Accept: "application/json" }, credentials: "same-origin" });
+				const answer = await get(word.search + "&limit=20&q=" + encodeURIComponent(input.value.trim()));
 				const found = await answer.json();
 				if (mine === asked && document.activeElement === input && answer.ok)
 					show(found);
@@ -160,7 +164,8 @@
 			if (!map)
 				begin();
 			try {
-				const answer = await fetch(word.preview + "&layer=" + box.dataset.layer + (srs && srs !== "file" ? "&srs=" + encodeURIComponent(srs) : ""), { headers: { Accept: "application/json" }, credentials: "same-origin" });
+				const as = srs && srs !== "file" ? "&srs=" + encodeURIComponent(srs) : "";
+				const answer = await get(word.preview + "&layer=" + box.dataset.layer + as);
 				const geojson = await answer.json();
 				if (mine !== asked)
 					return;

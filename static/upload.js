@@ -8,10 +8,12 @@
 	if (!form || !window.FormData || !window.DataTransfer)
 		return;
 	const input = document.getElementById("f-files"), drop = document.getElementById("drop");
-	const chosen = document.getElementById("chosen"), list = chosen.querySelector("ul"), total = document.getElementById("chosen-total");
+	const chosen = document.getElementById("chosen"), list = chosen.querySelector("ul");
+	const total = document.getElementById("chosen-total");
 	const transfer = document.getElementById("transfer"), bar = document.getElementById("transfer-bar");
 	const said = document.getElementById("transfer-text"), errors = document.getElementById("upload-errors");
-	const send = document.getElementById("send"), folder = document.getElementById("folder"), folderInput = document.getElementById("folder-input");
+	const send = document.getElementById("send"), folder = document.getElementById("folder");
+	const folderInput = document.getElementById("folder-input");
 	const word = form.dataset, max = Number(word.max) || Infinity, maxFiles = Number(word.maxFiles) || Infinity;
 	let files = [], request = null;
 

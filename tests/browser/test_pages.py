@@ -6,11 +6,13 @@ automatic WCAG 2.2 AA checker finds nothing; nothing breaks the content policy. 
 """
 import glob
 import os
+import re
 import shutil
 import signal
 import sys
 import tempfile
 import time
+import zipfile
 
 from selenium.webdriver.common.keys import Keys
 
@@ -363,6 +365,52 @@ def test_a_session_goes_on_from_the_list(server):
         b.click(".rows .name")
         b.wait_path(here)
         time.sleep(0.2)
+
+
+def test_each_table_of_a_zip_has_its_page(server):
+    path = FILE("both.zip")
+    with zipfile.ZipFile(path, "w") as z:
+        z.writestr("a.csv", "id,lat,lon\n1,40,5\n2,41,6\n")
+        z.writestr("b.csv", "nr,y,x\n1,40,5\n2,41,6\n")
+    with Browser(server) as b:
+        b.login()
+        send(b, path)
+        b.wait_path("/upload/csv")
+        assert b.text(".tabs [aria-current]") == "a"
+        b.check("csv-tables")
+        b.click("#next")
+        b.wait(lambda: b.text(".tabs [aria-current]") == "b")
+        b.click("#next")
+        b.wait_path("/upload/srs")
+
+
+class Fresh(harness.Server):
+    """Nobody has an account here yet."""
+
+    def slipway(self, *args, **kw):
+        return "no token"
+
+
+def test_the_first_account_is_made_on_a_page(_):
+    server = Fresh()
+    try:
+        link = re.search(r"(/first\?\S+)", server.banner)[1]
+        for lang in ("en", "zh"):
+            with Browser(server, lang=lang) as b:
+                b.go(link)
+                b.check(f"first-{lang}")
+                b.d.execute_script("document.querySelector('form.card').noValidate = true")
+                b.fill("#f-password", "short")
+                b.click("main button.primary")
+                b.wait(lambda: b.all("#errors"))
+                b.check(f"first-short-{lang}")
+                if lang == "zh":
+                    b.fill("#f-password", "correct horse battery")
+                    b.click("main button.primary")
+                    b.wait_path("/upload/")
+                    assert b.all(".box.note")
+    finally:
+        server.close()
 
 
 if __name__ == "__main__":
