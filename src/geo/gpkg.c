@@ -4,10 +4,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/mem.h"
 #include "base/text.h"
 #include "geo/gpkg_db.h"
+
+#define PAGE_BYTES 4096
 
 /* The file is private until it is published, and thrown away after any failure: no journal, no
  * syncing. */
@@ -16,19 +20,32 @@ static const char settings[] =
     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -32768; PRAGMA foreign_keys = OFF;"
     "PRAGMA trusted_schema = OFF; PRAGMA temp_store = FILE; PRAGMA encoding = 'UTF-8';";
 
+/* Has the file grown to what one file may be?  SQLite does not always keep the errno that says so.
+ */
+static bool is_at_limit(const struct gpkg *g, int sys)
+{
+	struct rlimit most;
+	struct stat st;
+
+	if (sys == EFBIG)
+		return true;
+	return getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur != RLIM_INFINITY &&
+	       stat(g->path, &st) == 0 && (rlim_t)st.st_size + PAGE_BYTES > most.rlim_cur;
+}
+
 enum err gpkg_error(struct gpkg *g, const char *doing, struct error *error)
 {
 	int rc = sqlite3_errcode(g->db);
 	int sys = sqlite3_system_errno(g->db);
 
-	if (rc == SQLITE_FULL || sys == ENOSPC || sys == EDQUOT)
-		return error_set(error, ERR_NO_SPACE, "%s: %s", doing, sqlite3_errmsg(g->db));
-	if (sys == EFBIG || rc == SQLITE_TOOBIG) {
+	if (rc == SQLITE_NOMEM)
+		mem_die();
+	if (rc == SQLITE_TOOBIG || (rc == SQLITE_IOERR && is_at_limit(g, sys))) {
 		(void)error_set(error, ERR_TOO_LARGE, "%s: %s", doing, sqlite3_errmsg(g->db));
 		return error_code(error, ERR_TOO_LARGE, "import_output_too_big");
 	}
-	if (rc == SQLITE_NOMEM)
-		mem_die();
+	if (rc == SQLITE_FULL || sys == ENOSPC || sys == EDQUOT)
+		return error_set(error, ERR_NO_SPACE, "%s: %s", doing, sqlite3_errmsg(g->db));
 	return error_set(error, ERR_IO, "%s: %s", doing, sqlite3_errmsg(g->db));
 }
 
