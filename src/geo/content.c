@@ -128,6 +128,17 @@ static enum err check_workbook(struct job *job, const struct source *src)
 	return e;
 }
 
+/* What the sender calls the side file at PATH.  Caller frees. */
+static char *side_name(const struct job *job, const struct source *src, const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	for (size_t i = 0; i < job->n_files; i++)
+		if (strcmp(job->files[i].path, path) == 0)
+			return mem_strdup(job->files[i].name);
+	return mem_printf("%s%s", src->stem, dot != NULL ? dot : "");
+}
+
 /* Styles and metadata are XML too; they are attachments, but they will be parsed by somebody. */
 static enum err check_sides(struct job *job, struct source *src)
 {
@@ -155,8 +166,11 @@ static enum err check_sides(struct job *job, struct source *src)
 		enum xml_verdict v =
 		    path == NULL ? XML_FINE : xml_gate_file(path, xml[i].roots, NULL);
 
-		if (v == XML_FORBIDDEN)
-			return fail(job, "xml_forbidden", src);
+		if (v == XML_FORBIDDEN) {
+			CLEAN_FREE char *name = side_name(job, src, path);
+
+			return job_fail(job, problem_str(problem_new("xml_forbidden"), "file", name));
+		}
 		if (v != XML_FINE) {
 			job_warn(
 			    job, problem_str(problem_new("side_file_ignored"), "file", src->file));

@@ -1,9 +1,7 @@
 #include "geo/layer.h"
 
-#include <fcntl.h>
 #include <ogr_srs_api.h>
 #include <string.h>
-#include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "geo/encoding.h"
@@ -11,7 +9,6 @@
 #include "geo/tables.h"
 
 #define MAX_FIND 1000           /* bytes of a layer's name in a message */
-#define MAX_PRJ 65000           /* bytes of a .prj that are looked at */
 
 json_object *layer_new(const struct source *src, int64_t i, const char *kind, const char *name,
     const char *source_layer)
@@ -101,16 +98,8 @@ static OGRSpatialReferenceH srs_in_file(const struct source *src, OGRLayerH laye
 	if (src->kind == KIND_KML || src->kind == KIND_GPX)
 		return srs_of("EPSG:4326");
 	if (src->kind == KIND_SHP) {
-		CLEAN_FREE char *text = NULL;
-		size_t len;
-
-		if (src->side[SOURCE_PRJ] == NULL ||
-		    fs_read_file(AT_FDCWD, src->side[SOURCE_PRJ], MAX_PRJ, &text, &len, NULL) !=
-			ERR_OK ||
-		    !text_is_utf8(text, len))
-			return NULL;
-		*ret_text = text_trim(text);
-		return srs_of(*ret_text);
+		*ret_text = source_prj(src);
+		return *ret_text != NULL ? srs_of(*ret_text) : NULL;
 	}
 	srs = OGR_L_GetSpatialRef(layer);
 	if (srs == NULL)

@@ -87,10 +87,12 @@ json_object *raster_layer(struct job *job, const struct source *src, GDALDataset
 	for (size_t k = 0; k < 4; k++)
 		json_object_array_add(list, json_object_new_double(e[k]));
 	json_set(layer, "extent", list);
-	OGRSpatialReferenceH wgs = src->overlay != NULL ? srs_of("EPSG:4326") : NULL;
-	OGRSpatialReferenceH srs = wgs != NULL ? wgs : src->no_crs ? NULL : GDALGetSpatialRef(ds);
+	/* Drivers of pictures do not look at the .prj beside them. */
+	CLEAN_FREE char *prj = GDALGetSpatialRef(ds) == NULL ? source_prj(src) : NULL;
+	OGRSpatialReferenceH own = src->overlay != NULL ? srs_of("EPSG:4326") : prj != NULL ? srs_of(prj) : NULL;
+	OGRSpatialReferenceH srs = own != NULL ? own : src->no_crs ? NULL : GDALGetSpatialRef(ds);
 	srs_describe(job, srs, e, json_str(job->spec, "favourites", NULL), layer);
-	OSRRelease(wgs);
+	OSRRelease(own);
 	return layer;
 }
 

@@ -9,6 +9,8 @@
 #include "geo/member.h"
 #include "geo/tiles.h"
 
+#define PRJ_MAX_BYTES 65000      /* of a .prj that are looked at */
+
 /* Codes that condemn everything sent with the file, not only its bundle. */
 static bool is_hostile(const char *code)
 {
@@ -346,6 +348,18 @@ enum err source_set_open(struct job *job, struct source_set *ret)
 	else
 		*ret = set;
 	return e;
+}
+
+char *source_prj(const struct source *src)
+{
+	CLEAN_FREE char *text = NULL;
+	size_t len;
+
+	if (src->side[SOURCE_PRJ] == NULL ||
+	    fs_read_file(AT_FDCWD, src->side[SOURCE_PRJ], PRJ_MAX_BYTES, &text, &len, NULL) != ERR_OK ||
+	    !text_is_utf8(text, len))
+		return NULL;
+	return text_trim(text);
 }
 
 void source_set_done(struct source_set *set)

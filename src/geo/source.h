@@ -56,6 +56,9 @@ struct source_set {
 enum err source_set_open(struct job *, struct source_set *ret);
 void source_set_done(struct source_set *);
 
+/* The definition in its .prj, trimmed; NULL = none, too long or no text.  Caller frees. */
+char *source_prj(const struct source *);
+
 /*
  * Open with the one driver of its kind, read-only, with our open options (CHARSET: for DBF, NULL =
  * what inspection found).

@@ -4,11 +4,9 @@
  */
 #include "geo/tables.h"
 
-#include <fcntl.h>
 #include <ogr_srs_api.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "geo/colstats.h"
@@ -19,7 +17,6 @@
 
 #define PREVIEW_ROWS  20
 #define PREVIEW_CHARS 200
-#define PRJ_BYTES     ((size_t)64 << 10)
 
 /* What the pass over the rows needs. */
 struct pass {
@@ -83,6 +80,15 @@ static void add_preview(struct pass *p, const struct cell *cells, size_t n)
 	json_object_array_add(p->preview, json_set(row, "cells", list));
 }
 
+/* The bytes of a cell were no text in the charset; the first place is kept. */
+static void note_bad_text(struct pass *p, const char *s, size_t len, const char *column)
+{
+	p->bad_text = problem_here(p, "csv_encoding");
+	problem_str(p->bad_text, "column", column);
+	json_set(p->bad_text, "value", table_cut_cell(s, len));
+	problem_arg(p->bad_text, "charset", p->t.charset);
+}
+
 static void add_row(struct pass *p, const struct cell *cells, size_t n)
 {
 	const struct place at = { rows_row(p->t.rows), rows_line(p->t.rows) };
@@ -100,11 +106,7 @@ static void add_row(struct pass *p, const struct cell *cells, size_t n)
 	for (size_t i = 0; i < n && bad_text; i++) {
 		if (!table_cell_is_bad(&cells[i]))
 			continue;
-		p->bad_text = problem_here(p, "csv_encoding");
-		if (i < p->n)
-			problem_str(p->bad_text, "column", p->names[i]);
-		json_set(p->bad_text, "value", table_cut_cell(cells[i].s, cells[i].len));
-		problem_arg(p->bad_text, "charset", p->t.charset);
+		note_bad_text(p, cells[i].s, cells[i].len, i < p->n ? p->names[i] : NULL);
 		break;
 	}
 	for (size_t i = p->n; i < n; i++) {
@@ -156,6 +158,13 @@ static enum err all_rows(struct pass *p, const char *header)
 	p->stats = colstats_new(p->n, p->t.dialect.decimal,
 	    strcmp(p->t.dialect.delimiter, ",") != 0 || p->t.book != NULL);
 	p->preview = json_object_new_array();
+	/* Row 1 is read, too, when it is the header. */
+	for (size_t i = 0; n == 0 && i < p->n && p->bad_text == NULL && rows_has_bad_text(p->t.rows); i++) {
+		const struct cell name = { .s = p->names[i], .len = strlen(p->names[i]) };
+
+		if (table_cell_is_bad(&name))
+			note_bad_text(p, name.s, name.len, p->names[i]);
+	}
 	if (n > 0) {
 		if (text_ieq(header, "auto"))
 			suspicious_header(p, cells, n);
@@ -247,13 +256,9 @@ static bool guessed_extent(
 
 static void describe_srs(struct pass *p, json_object *layer, const double *extent)
 {
-	CLEAN_FREE char *prj = NULL;
-	OGRSpatialReferenceH srs = NULL;
-	size_t len;
+	CLEAN_FREE char *prj = source_prj(p->src);
+	OGRSpatialReferenceH srs = prj != NULL ? srs_of(prj) : NULL;
 
-	if (p->src->side[SOURCE_PRJ] != NULL &&
-	    fs_read_file(AT_FDCWD, p->src->side[SOURCE_PRJ], PRJ_BYTES, &prj, &len, NULL) == ERR_OK)
-		srs = srs_of(prj);
 	srs_describe(p->job, srs, extent, json_str(p->job->spec, "favourites", ""), layer);
 	if (srs != NULL)
 		OSRRelease(srs);

@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "http/represent.h"
 
+#define WARNINGS_MAX 100      /* told in one answer */
+
 json_object *problem_details(const struct call *call, json_object *problems)
 {
 	static const char *const members[] = { "field", "file", "layer", "row", "line", "column", "value" };
@@ -58,6 +60,26 @@ static json_object *task_of(struct turn *t)
 	return l.task;
 }
 
+/* What reading the chosen layers met, while that can still be changed. */
+static void add_layer_warnings(const struct turn *t, json_object *all)
+{
+	json_object *layer = NULL, *w = NULL, *known = NULL;
+
+	if (!session_editable(t->s))
+		return;
+	JSON_EACH(layer, session_layers(t->s)) {
+		if (!json_bool(layer, "selected", true))
+			continue;
+		JSON_EACH(w, json_arr(layer, "warnings")) {
+			bool told = false;
+			JSON_EACH(known, all)
+				told = told || json_equal(known, w);
+			if (!told && json_len(all) < WARNINGS_MAX)
+				json_object_array_add(all, json_object_get(w));
+		}
+	}
+}
+
 static json_object *base_answer(struct turn *t, bool success, const char *status)
 {
 	json_object *m = json_object_new_object();
@@ -78,6 +100,7 @@ static json_object *base_answer(struct turn *t, bool success, const char *status
 		json_object_array_add(all, json_object_get(w));
 	JSON_EACH(w, t->warnings)
 		json_object_array_add(all, json_object_get(w));
+	add_layer_warnings(t, all);
 	if (json_len(all) > 0)
 		json_set(m, "warnings", problem_details(t->call, all));
 	json_object_put(all);

@@ -135,6 +135,9 @@ enum err csv_step_view(struct turn *t)
 		return wrong_state_response(t, "step_not_in_list", step_next_stop(t->s, t->call->mode));
 	if (!is_post(t))
 		return csv_page(t, layer);
+	errors = columns_dialect_wrong(layer, t->fields);
+	if (errors != NULL)
+		return step_error(t, STEP_CSV, errors, columns_model(t->s, layer, t->fields));
 	if (columns_dialect_changed(layer, t->fields, &dialect)) {
 		int64_t i = json_int(layer, "i", 0);
 		enum err err = inspect_again(t, layer, dialect);
@@ -255,6 +258,12 @@ static bool confirmed(const struct turn *t)
 	return v != NULL && text_bool(v, &yes) && yes;
 }
 
+static json_object *time_page(const struct turn *t, const json_object *layer)
+{
+	json_object *page = time_model(t->s, layer, t->fields);
+	return json_set_bool(page, "async_upload", step_is_async(t->s, t->call->ctx->config->async_import));
+}
+
 enum err time_step_view(struct turn *t)
 {
 	json_object *layer = time_layer(t);
@@ -265,7 +274,7 @@ enum err time_step_view(struct turn *t)
 	if (!is_post(t)) {
 		if (t->call->mode != MODE_HTML && !step_needs_input(t->s, STEP_TIME, t->call->mode))
 			return step_done_response(t, STEP_TIME);
-		return page_response(t, STEP_TIME, "time", time_model(t->s, layer, NULL));
+		return page_response(t, STEP_TIME, "time", time_page(t, layer));
 	}
 	create_time_form(layer, t->fields, &form);
 	json_object *errors = json_copy(form.errors);
@@ -277,7 +286,7 @@ enum err time_step_view(struct turn *t)
 		t->warnings = json_copy(form.warnings);
 	time_form_done(&form);
 	if (errors != NULL) {
-		enum err err = error_response(t, 400, 400, errors, "time", time_model(t->s, layer, t->fields));
+		enum err err = error_response(t, 400, 400, errors, "time", time_page(t, layer));
 		json_object *m = t->call->reply->model;
 		if (t->call->mode == MODE_COMPAT) {
 			/* G2's client looks for these words in front. */

@@ -38,6 +38,8 @@ void columns_guess(const json_object *layer, struct column_guess *ret);
  */
 void columns_check(const json_object *layer, const json_object *fields, json_object **ret_input,
     json_object **errors, json_object **warnings);
+/* What is wrong in a form's dialect fields; NULL = nothing.  Caller frees. */
+json_object *columns_dialect_wrong(const json_object *layer, const json_object *fields);
 /* Do FIELDS ask for another dialect than LAYER was read with?  Then the file is inspected again. */
 bool columns_dialect_changed(const json_object *layer, const json_object *fields, json_object **ret_dialect);
 

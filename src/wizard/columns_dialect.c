@@ -112,6 +112,14 @@ json_object *columns_dialect(
 	return d;
 }
 
+json_object *columns_dialect_wrong(const json_object *layer, const json_object *fields)
+{
+	json_object *errors = NULL;
+
+	json_object_put(columns_dialect(layer, fields, &errors));
+	return errors;
+}
+
 /* Does WANT (NULL = whatever) differ from what LAYER was read with? */
 static bool differs(const json_object *dialect, const char *key, const char *want)
 {

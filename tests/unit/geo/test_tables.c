@@ -174,7 +174,7 @@ static void test_inspect_charsets(void **state)
 	expect_at(l, "preview.rows.0.cells.1", "中");
 	assert_null(look_bytes(gbk, sizeof gbk - 1, "{'dialects':{'*':{'charset':'UTF-8'}}}"));
 	expect_problem("csv_encoding");
-	expect_at(job.problems, "0.row", "2");
+	expect_at(job.problems, "0.row", "1");
 	l = look_bytes("a,b\n1,\xe9\n", 8, "{'charset':'windows-1252'}");
 	expect_at(l, "preview.rows.0.cells.1", "é");
 	expect_at(l, "encoding.source", "save");

@@ -1,0 +1,340 @@
+"""Goal: every kind of file goes its way from save to a dataset, alone, zipped or with others
+(contracts: wizard 5.1, 8.3 to 8.5; cases 13, 17 to 20)."""
+import http.server
+import io
+import json
+import os
+import sys
+import threading
+import zipfile
+
+from harness import SHARED, USER, main, nothing_left
+from made import (HTML, WGS84, Browser, Page, drop, flatgeobuf, geojson, geopackage, geotiff, grid, png, refused, run, shapefile, world,
+                  zipped)
+
+JSON = "application/json"
+
+
+def strict(server, *files, **fields):
+    a = server.save(*files, fields=fields)
+    assert a.status == 201, a
+    return a
+
+
+def finished(server, a, source=None, **kw):
+    """The finished answer, the CRS given first where one is needed."""
+    n = a.json["id"]
+    if source is not None:
+        b = server.post(f"/upload/srs?id={n}", {"source": source}, accept=JSON)
+        assert b.json["success"] is True, b
+    f = server.wait_finished(n)
+    assert f.json["status"] == "finished", f
+    return f.json
+
+
+def ready(a):
+    assert a.json["status"] == "ready" and f"/upload/final?id={a.json['id']}" in a.json["redirect_to"], a
+    assert "required_input" not in a.json, a
+    return a
+
+
+def asks_srs(a):
+    assert a.json["status"] == "incomplete" and a.json["required_input"] is True, a
+    assert f"/upload/srs?id={a.json['id']}" in a.json["redirect_to"], a
+    return a
+
+
+# ---- vectors
+
+def test_geojson(server):
+    f = finished(server, ready(strict(server, geojson("places.geojson", [(116.4, 39.9), (121.5, 31.2)]))))
+    assert f["crs"]["properties"] == "EPSG:4326" and f["rows"]["imported"] == 2 and f["name"] == "places", f
+    old = geojson("old.json", [(500000, 0)], crs={"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}})
+    assert finished(server, ready(strict(server, old)))["crs"]["properties"] == "EPSG:32633"
+    lines = b"\n".join(json.dumps(f).encode() for f in json.loads(geojson("x", [(1, 2), (3, 4)])[1])["features"]) + b"\n"
+    for name in ("lines.geojsonl", "lines.ndjson"):
+        f = finished(server, ready(strict(server, (name, lines))))
+        assert f["rows"]["imported"] == 2, (name, f)
+
+
+KML = """<?xml version="1.0" encoding="UTF-8"?>
+<kml xmlns="http://www.opengis.net/kml/2.2"><Document><name>d</name>{}</Document></kml>"""
+PLACE = "<Placemark><name>{}</name><Point><coordinates>{},{}</coordinates></Point></Placemark>"
+
+
+def test_kml_has_a_layer_for_each_folder(server):
+    text = KML.format("<Folder><name>Parks</name>" + PLACE.format("a", 1, 2) + "</Folder><Folder><name>Inns</name>" +
+                      PLACE.format("b", 3, 4) + PLACE.format("c", 5, 6) + "</Folder><Folder><name>Empty</name></Folder>")
+    a = ready(strict(server, ("tour.kml", text.encode())))
+    assert a.json["session"]["kind"] == "kml" and sorted(l["name"] for l in a.json["session"]["layers"]) == ["Inns", "Parks"], a
+    f = finished(server, a)
+    assert sorted((d["title"], d["count"], d["crs"]) for d in f["datasets"]) == [("Inns", 2, "EPSG:4326"), ("Parks", 1, "EPSG:4326")], f
+
+
+def test_kmz_with_a_folder(server):
+    text = KML.format("<Folder><name>Sights</name>" + PLACE.format("a", 1, 2) + "</Folder>")
+    f = finished(server, ready(strict(server, zipped([("doc.kml", text)], "trip.kmz"))))
+    assert f["rows"]["imported"] == 1 and f["crs"]["properties"] == "EPSG:4326", f
+
+
+def test_network_links_are_never_followed(server):
+    asked = []
+
+    class Trap(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+    trap = http.server.HTTPServer(("127.0.0.1", 0), Trap)
+    threading.Thread(target=trap.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{trap.server_port}/x.kml"
+    try:
+        text = KML.format(f"<NetworkLink><Link><href>{url}</href></Link></NetworkLink><Style><IconStyle><Icon><href>{url}</href>"
+                          "</Icon></IconStyle></Style><Folder><name>f</name>" + PLACE.format("a", 1, 2) + "</Folder>")
+        assert finished(server, ready(strict(server, ("links.kml", text.encode()))))["rows"]["imported"] == 1
+        gml = GML.replace("<gml:FeatureCollection ", f'<gml:FeatureCollection xsi:schemaLocation="http://example.com {url}" '
+                          'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" ')
+        a = strict(server, ("schema.gml", gml.encode()))
+        drop(server, a)
+        assert asked == [], asked
+    finally:
+        trap.shutdown()
+
+
+OVERLAY = ("<GroundOverlay><name>o{0}</name><Icon><href>{1}</href></Icon><LatLonBox><north>12.6</north><south>12.5</south>"
+           "<east>-81.6</east><west>-81.7</west></LatLonBox></GroundOverlay>")
+
+
+def test_overlays(server):
+    two = KML.format(OVERLAY.format(1, "a.png") + OVERLAY.format(2, "a.png"))
+    before = server.traces()
+    d = refused(server.save(zipped([("doc.kml", two), png("a.png")], "two.kmz")), 400, "kml_overlays")
+    assert d["file"], d
+    lonely = KML.format(OVERLAY.format(1, "gone.png"))
+    refused(server.save(zipped([("doc.kml", lonely)], "gone.kmz")), 400, "kml_image_missing", "gone.png")
+    remote = KML.format(OVERLAY.format(1, "http://127.0.0.1:9/x.png"))
+    refused(server.save(("remote.kml", remote.encode())), 400, "kml_image_missing")
+    nothing_left(server, before)
+    one = KML.format(OVERLAY.format(1, "files/a.png"))
+    name, data = png("a.png")
+    a = ready(strict(server, zipped([("doc.kml", one), ("files/a.png", data)], "one.kmz")))
+    assert a.json["session"]["kind"] == "kml-overlay", a
+    f = finished(server, a)
+    assert f["dataset"]["type"] == "raster" and f["crs"]["properties"] == "EPSG:4326", f
+    box = [round(float(x), 6) for x in f["bbox"].split(",")]
+    assert box == [-81.7, 12.5, -81.6, 12.6], "west, south, east, north"
+    mixed = KML.format("<Folder><name>v</name>" + PLACE.format("p", 1, 2) + "</Folder>" + OVERLAY.format(1, "a.png"))
+    a = strict(server, ("mixed.kml", mixed.encode()))
+    assert "elements_skipped" in [w["code"] for w in a.json.get("warnings", [])], a
+    drop(server, a)
+
+
+GPX = """<?xml version="1.0"?><gpx version="1.1" creator="t" xmlns="http://www.topografix.com/GPX/1/1">{}</gpx>"""
+TRACK = '<trk><name>t</name><trkseg><trkpt lat="1" lon="2"/><trkpt lat="3" lon="4"/></trkseg></trk>'
+
+
+def test_gpx(server):
+    a = ready(strict(server, ("only.gpx", GPX.format(TRACK).encode())))
+    chosen = [l for l in a.json["session"]["layers"] if l["selected"]]
+    assert [l["name"] for l in chosen] == ["tracks"], a.json["session"]["layers"]
+    assert {l["name"] for l in a.json["session"]["layers"]} <= {"tracks", "track_points"}
+    f = finished(server, a)
+    assert len(f["datasets"]) == 1 and f["crs"]["properties"] == "EPSG:4326" and f["dataset"]["count"] == 1, f
+    a = strict(server, ("both.gpx", GPX.format('<wpt lat="5" lon="6"><name>w</name></wpt>' + TRACK).encode()))
+    assert sorted(l["name"] for l in a.json["session"]["layers"] if l["selected"]) == ["tracks", "waypoints"], a
+    drop(server, a)
+
+
+GML = """<?xml version="1.0"?>
+<gml:FeatureCollection xmlns:gml="http://www.opengis.net/gml" xmlns:ex="http://example.com">
+<gml:featureMember><ex:place gml:id="p1"><ex:name>a</ex:name><ex:geom><gml:Point srsName="EPSG:32633"><gml:coordinates>500000,4000000</gml:coordinates></gml:Point></ex:geom></ex:place></gml:featureMember>
+</gml:FeatureCollection>"""
+
+
+def test_gml(server):
+    f = finished(server, ready(strict(server, ("places.gml", GML.encode()))))
+    assert f["rows"]["imported"] == 1 and f["crs"]["properties"] == "EPSG:32633", f
+
+
+def test_entities_are_refused(server):
+    before = server.traces()
+    dtd = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
+    for name, text, mark in (("evil.gml", GML.replace(">a<", ">&e;<"), "<gml:FeatureCollection"),
+                             ("evil.kml", KML.format(PLACE.format("&e;", 1, 2)), "<kml"), ("evil.gpx", GPX.format(TRACK), "<gpx")):
+        data = text.replace(mark, dtd + mark, 1).encode()
+        refused(server.save((name, data)), 400, "xml_forbidden", name)
+        refused(server.save((name, data), strict=False), 400, "xml_forbidden", name)
+        assert b"root:" not in server.save((name, data)).body
+    refused(server.save(*shapefile("sld", [(1, 2)], prj=WGS84), ("sld.sld", (dtd + "<StyledLayerDescriptor/>").encode())),
+            400, "xml_forbidden", "sld.sld")
+    nothing_left(server, before)
+
+
+def test_flatgeobuf(server):
+    f = finished(server, ready(strict(server, flatgeobuf("points.fgb", [(1, 2)]))))
+    assert f["rows"]["imported"] == 1 and f["crs"]["properties"] == "EPSG:4326", f
+
+
+def test_geopackage_of_one_table(server):
+    f = finished(server, ready(strict(server, geopackage("one.gpkg", [("inner", [(1, 2)], "EPSG:3857")]))))
+    assert f["crs"]["properties"] == "EPSG:3857" and f["rows"]["imported"] == 1, f
+
+
+# ---- rasters
+
+def test_grid_without_crs(server):
+    a = asks_srs(strict(server, grid("heights.asc")))
+    n = a.json["id"]
+    h = server.get(f"/upload/?id={n}", accept=HTML)
+    assert h.status == 303 and h.header("Location") == f"/upload/srs?id={n}", h
+    page = server.get(f"/upload/srs?id={n}", accept=HTML)
+    assert page.status == 200 and "heights" in Page(page.text).h2[0]
+    refused(server.post(f"/upload/final?id={n}", {}, accept=JSON), 409, "input_missing")
+    h = server.post(f"/upload/final?id={n}", {}, accept=HTML)
+    assert h.status == 303 and h.header("Location").startswith(f"/upload/srs?id={n}"), h
+    f = finished(server, a, "EPSG:4326")
+    assert f["dataset"]["type"] == "raster" and f["crs"]["properties"] == "EPSG:4326" and f["name"] == "heights", f
+    # With its .prj it needs nobody.
+    f = finished(server, ready(strict(server, grid("told.asc"), ("told.prj", WGS84.encode()))))
+    assert f["crs"]["properties"] == "EPSG:4326"
+
+
+def test_grid_without_crs_in_a_browser(server):
+    b = Browser(server, *USER)
+    b.open("/upload/")
+    b.statuses.clear()
+    b.submit("/upload/", files=[("files",) + grid("relief.asc")])
+    assert b.url.startswith("/upload/srs?id="), b.url
+    b.submit("/upload/srs", source="EPSG:4326", action="next")
+    assert b.url.startswith("/upload/final?id="), b.url
+    b.submit("/upload/final")
+    assert b.url.startswith("/datasets/") and set(b.statuses) <= {200, 303}, (b.url, b.statuses)
+
+
+def test_geotiff(server):
+    a = ready(strict(server, geotiff("relief.tif", crs="EPSG:32617")))
+    f = finished(server, a)
+    assert f["crs"]["properties"] == "EPSG:32617" and f["dataset"]["type"] == "raster" and f["rows"] is None, f
+    asks = asks_srs(strict(server, geotiff("bare.tif", crs=None)))
+    drop(server, asks)
+    f = finished(server, ready(server.save(geotiff("bare.tif", crs=None), strict=False)), "EPSG:4326")
+    assert f["crs"]["properties"] == "EPSG:4326"
+
+
+def test_picture_with_world_file(server):
+    a = asks_srs(strict(server, png("photo.png"), world("photo.pgw")))
+    f = finished(server, a, "EPSG:4326")
+    assert f["dataset"]["type"] == "raster" and f["crs"]["properties"] == "EPSG:4326", f
+    box = [round(float(x), 4) for x in f["bbox"].split(",")]
+    assert box == [-81.7005, 12.5965, -81.6965, 12.6005], box
+    f = finished(server, ready(strict(server, png("told.png"), world("told.pgw"), ("told.prj", WGS84.encode()))))
+    assert f["crs"]["properties"] == "EPSG:4326"
+    before = server.traces()
+    for files in ([png("alone.png")], [png("alone.png"), world("other.pgw")]):
+        a = server.save(*files)
+        assert a.status == 400 and a.json["code"] in ("no_georeference", "bundle_stem_mismatch"), a
+    refused(server.save(png("alone.png")), 400, "no_georeference", "alone.png")
+    nothing_left(server, before)
+
+
+# ---- bundles and archives
+
+def test_zip_with_folders_case_and_junk(server):
+    roads = [("A/" + n.upper(), d) for n, d in shapefile("roads", [(1, 2)], prj=WGS84)]
+    same = [("B/" + n, d) for n, d in shapefile("roads", [(3, 4), (5, 6)], prj=WGS84)]
+    junk = [("__MACOSX/A/._ROADS.SHP", b"\0"), ("A/.DS_Store", b"x"), ("Thumbs.db", b"y"), ("desktop.ini", b"z"), ("C/", b"")]
+    a = strict(server, zipped(roads + same + junk, "all.zip"))
+    s = a.json["session"]
+    assert s["kind"] == "multi" and len(s["layers"]) == 2, s
+    assert "elements_skipped" not in [w["code"] for w in a.json.get("warnings", [])], "junk is ignored without a word"
+    f = finished(server, a)
+    assert sorted(d["count"] for d in f["datasets"]) == [1, 2] and len({d["name"] for d in f["datasets"]}) == 2, f
+
+
+def test_zip_of_one_bundle_is_named_for_the_zip(server):
+    a = strict(server, zipped(shapefile("inner", [(1, 2)], prj=WGS84), "harbour.zip"))
+    assert a.json["session"]["kind"] == "shp" and "/upload/srs" in a.json["redirect_to"] and "required_input" not in a.json, a
+    f = finished(server, a)
+    assert f["name"] == "harbour" and "harbour" in f["url"], f
+    f = finished(server, ready(strict(server, zipped([geotiff("inner.tif")], "elevation.zip"))))
+    assert f["name"] == "elevation", f
+
+
+def test_zip_with_a_stranger_side_file(server):
+    roads = dict(shapefile("roads", [(1, 2)]))
+    before = server.traces()
+    a = server.save(zipped([("roads.shp", roads["roads.shp"]), ("roads.shx", roads["roads.shx"]), ("roads_old.dbf", roads["roads.dbf"])]))
+    assert a.status == 400 and a.json["code"] in ("bundle_stem_mismatch", "bundle_incomplete"), a
+    assert "roads" in a.json["error_msg"], a
+    nothing_left(server, before)
+
+
+def test_zip_member_names(server):
+    """UTF-8 without its flag, then GB18030."""
+    for encoding in ("utf-8", "gb18030"):
+        stand_in = "XX" * len("道路".encode(encoding))
+        files = [(f"{stand_in[:len('道路'.encode(encoding))]}.{n.rpartition('.')[2]}", d) for n, d in shapefile("r", [(1, 2)], prj=WGS84)]
+        files.append((stand_in[:len("道路".encode(encoding))] + "2.csv", b"lat,lon\n1,2\n"))
+        name, data = zipped(files, "names.zip")
+        data = data.replace(stand_in[:len("道路".encode(encoding))].encode(), "道路".encode(encoding))
+        a = strict(server, (name, data))
+        assert sorted(l["name"] for l in a.json["session"]["layers"]) == ["道路", "道路2"], (encoding, a.json["session"]["layers"])
+        drop(server, a)
+
+
+def test_several_files_at_once(server):
+    a = strict(server, *shapefile("a", [(1, 2)], prj=WGS84), geojson("b.geojson", [(3, 4)]), geotiff("c.tif"))
+    assert a.json["session"]["kind"] == "multi" and len(a.json["session"]["layers"]) == 3, a
+    f = finished(server, a)
+    assert sorted((d["name"], d["type"]) for d in f["datasets"]) == [("a", "vector"), ("b", "vector"), ("c", "raster")], f
+
+
+def test_extra_files_are_told(server):
+    a = strict(server, *shapefile("extra", [(1, 2)], prj=WGS84), ("readme.pdf", b"%PDF-1.4"), ("notes.txt", b"just words\n"))
+    told = [w for w in a.json.get("warnings", []) if w["code"] == "elements_skipped"]
+    assert a.json["session"]["kind"] == "shp" and told and "readme.pdf" in told[0]["message"], a
+    drop(server, a)
+
+
+def test_side_files_of_every_case(server):
+    files = [(n.upper() if i % 2 else n, d) for i, (n, d) in enumerate(shapefile("Mixed", [(1, 2)], prj=WGS84, cpg=b"UTF-8"))]
+    f = finished(server, strict(server, *files))
+    assert f["name"] == "Mixed" and f["crs"]["properties"] == "EPSG:4326", f
+
+
+def test_names_of_datasets(server):
+    for stem, name in (("foo-bar", "foo_bar"), ("109029_23", "_109029_23"), ("тестирование кириллицы", "тестирование_кириллицы"),
+                       ("北京.公园", "北京_公园"), ("junk<y>", "junk_y_")):
+        f = finished(server, strict(server, geojson(stem + ".geojson", [(1, 2)])))
+        assert f["name"] == name and f["dataset"]["title"] == stem, (stem, f["name"], f["dataset"]["title"])
+    f = finished(server, strict(server, geojson("foo-bar.geojson", [(1, 2)])))
+    assert f["name"] == "foo_bar_2", f["name"]
+
+
+def test_real_files(server):
+    """The sample data beside the tree, where it is there."""
+    vector = os.path.join(SHARED, "vector")
+    if not os.path.isdir(vector):
+        return
+    stems = sorted({n[:-4] for n in os.listdir(vector) if n.endswith(".shp")})
+    assert len(stems) >= 5
+    for stem in stems:
+        a = strict(server, *[os.path.join(vector, f"{stem}.{e}") for e in ("shp", "shx", "dbf", "prj")])
+        f = finished(server, a)
+        assert f["name"] == stem and f["crs"]["properties"] == "EPSG:4326" and f["rows"]["imported"] > 0, f
+    raster = os.path.join(SHARED, "raster")
+    f = finished(server, ready(strict(server, os.path.join(raster, "relief_san_andres.tif"))))
+    assert f["name"] == "relief_san_andres", f
+    f = finished(server, ready(strict(server, *[os.path.join(raster, "classified_flood_20_20." + e) for e in ("asc", "prj")])))
+    assert f["dataset"]["type"] == "raster", f
+    a = strict(server, *[os.path.join(SHARED, "bad", "points_wgs84_no_prj." + e) for e in ("shp", "shx", "dbf")])
+    assert asks_srs(a).json["session"]["kind"] == "shp"
+    finished(server, a, "EPSG:4326")
+    finished(server, asks_srs(strict(server, os.path.join(SHARED, "bad", "grid_without_projection.asc"))), "EPSG:4326")
+
+
+if __name__ == "__main__":
+    main(sys.modules[__name__])
