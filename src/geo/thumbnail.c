@@ -12,28 +12,31 @@
 #include "geo/output.h"
 #include "geo/output_impl.h"
 
-#define DRAW_MAX   20000      /* features drawn at most */
+#define DRAW_MAX   4000       /* features drawn at most: a small picture shows no more */
 #define MAP_PIXELS 1024       /* longer side of a raster's map */
 #define MERCATOR   20037508.342789244
 
 /* ---- features */
 
+enum ink { INK_PAPER, INK_FILL, INK_LINE, INK__MAX };      /* indexes of the picture's palette */
+
 struct canvas {
-	GDALDatasetH ds;          /* RGB, in memory */
+	GDALDatasetH ds;          /* one band of palette indexes, in memory */
 	double pixel;             /* layer units of a pixel */
+	OGRGeometryH *v[INK__MAX];/* owned geometries, to be burnt in this order of inks */
+	size_t n[INK__MAX];
 };
 
 /* EXTENT with a margin, grown to the picture's shape; a lone point gets a little room. */
 static bool canvas_open(struct canvas *c, const double extent[4])
 {
-	static const double paper[3] = { 245, 247, 250 };
 	double cx = (extent[0] + extent[2]) / 2, cy = (extent[1] + extent[3]) / 2;
 	double px = (extent[2] - extent[0]) * 1.1 / THUMBNAIL_W, py = (extent[3] - extent[1]) * 1.1 / THUMBNAIL_H;
 	double gt[6];
-	c->pixel = px > py ? px : py;
+	*c = (struct canvas){ .pixel = px > py ? px : py };
 	if (!(c->pixel > 0))
 		c->pixel = fabs(cx) > 0 ? fabs(cx) * 1e-6 : 1e-6;
-	c->ds = GDALCreate(GDALGetDriverByName("MEM"), "", THUMBNAIL_W, THUMBNAIL_H, 3, GDT_Byte, NULL);
+	c->ds = GDALCreate(GDALGetDriverByName("MEM"), "", THUMBNAIL_W, THUMBNAIL_H, 1, GDT_Byte, NULL);
 	if (c->ds == NULL)
 		return false;
 	gt[0] = cx - c->pixel * THUMBNAIL_W / 2;
@@ -43,17 +46,16 @@ static bool canvas_open(struct canvas *c, const double extent[4])
 	gt[4] = 0;
 	gt[5] = -c->pixel;
 	GDALSetGeoTransform(c->ds, gt);
-	for (int b = 1; b <= 3; b++)
-		(void)GDALFillRaster(GDALGetRasterBand(c->ds, b), paper[b - 1], 0);
 	return true;
 }
 
-static void burn(struct canvas *c, OGRGeometryH g, const double color[3])
+/* Takes G. */
+static void ink(struct canvas *c, enum ink which, OGRGeometryH g)
 {
-	int bands[3] = { 1, 2, 3 };
-	char *options[] = { (char *)(uintptr_t) "ALL_TOUCHED=TRUE", NULL };
-	double values[3] = { color[0], color[1], color[2] };
-	(void)GDALRasterizeGeometries(c->ds, 3, bands, 1, &g, NULL, NULL, values, options, NULL, NULL);
+	size_t n = c->n[which];
+	if ((n & (n - 1)) == 0)
+		c->v[which] = mem_resize(c->v[which], n == 0 ? 1 : 2 * n, sizeof(*c->v[which]));
+	c->v[which][c->n[which]++] = g;
 }
 
 /* A point is one pixel to the rasterizer: a small square can be seen. */
@@ -72,37 +74,50 @@ static OGRGeometryH dot(OGRGeometryH g, double half)
 
 static void draw(struct canvas *c, OGRGeometryH g)
 {
-	static const double fill[3] = { 158, 197, 232 }, line[3] = { 21, 87, 153 };
 	int dimension = OGR_G_GetDimension(g), parts = OGR_G_GetGeometryCount(g);
 	OGRwkbGeometryType type = wkbFlatten(OGR_G_GetGeometryType(g));
 	if (type == wkbMultiPoint || type == wkbGeometryCollection) {
 		for (int i = 0; i < parts && i < 1000; i++)
 			draw(c, OGR_G_GetGeometryRef(g, i));
-		return;
-	}
-	if (dimension == 0) {
-		OGRGeometryH square = dot(g, c->pixel * 1.4);
-		burn(c, square, line);
-		OGR_G_DestroyGeometry(square);
+	} else if (dimension == 0) {
+		ink(c, INK_LINE, dot(g, c->pixel * 1.4));
 	} else if (dimension == 1) {
-		burn(c, g, line);
+		ink(c, INK_LINE, OGR_G_Clone(g));
 	} else {
-		OGRGeometryH edge = OGR_G_Boundary(g);
-		burn(c, g, fill);
-		if (edge != NULL) {
-			burn(c, edge, line);
-			OGR_G_DestroyGeometry(edge);
-		}
+		ink(c, INK_FILL, OGR_G_Clone(g));
+		ink(c, INK_LINE, OGR_G_ForceToMultiLineString(OGR_G_Clone(g)));
 	}
 }
 
-static bool write_png(GDALDatasetH ds, const char *path)
+static void burn(struct canvas *c, enum ink which)
 {
-	GDALDatasetH png = GDALCreateCopy(GDALGetDriverByName("PNG"), path, ds, FALSE, NULL, NULL, NULL);
-	if (png == NULL)
-		return false;
-	GDALClose(png);
-	return true;
+	int band = 1;
+	char *options[] = { (char *)(uintptr_t) "ALL_TOUCHED=TRUE", NULL };
+	double *values = mem_array(c->n[which] + 1, sizeof(*values));
+	for (size_t i = 0; i < c->n[which]; i++)
+		values[i] = (double)which;
+	if (c->n[which] > 0)
+		(void)GDALRasterizeGeometries(c->ds, 1, &band, (int)c->n[which], c->v[which], NULL, NULL, values, options, NULL, NULL);
+	for (size_t i = 0; i < c->n[which]; i++)
+		OGR_G_DestroyGeometry(c->v[which][i]);
+	free(c->v[which]);
+	free(values);
+}
+
+static bool write_png(struct canvas *c, const char *path)
+{
+	static const GDALColorEntry colors[INK__MAX] = {
+		[INK_PAPER] = { 245, 247, 250, 255 }, [INK_FILL] = { 158, 197, 232, 255 }, [INK_LINE] = { 21, 87, 153, 255 },
+	};
+	GDALColorTableH table = GDALCreateColorTable(GPI_RGB);
+	for (int i = 0; i < INK__MAX; i++)
+		GDALSetColorEntry(table, i, &colors[i]);
+	(void)GDALSetRasterColorTable(GDALGetRasterBand(c->ds, 1), table);
+	GDALDestroyColorTable(table);
+	GDALDatasetH png = GDALCreateCopy(GDALGetDriverByName("PNG"), path, c->ds, FALSE, NULL, NULL, NULL);
+	if (png != NULL)
+		GDALClose(png);
+	return png != NULL;
 }
 
 bool thumbnail_vector(OGRLayerH layer, const double extent[4], int64_t count, const char *path)
@@ -124,7 +139,9 @@ bool thumbnail_vector(OGRLayerH layer, const double extent[4], int64_t count, co
 		OGR_F_Destroy(f);
 	}
 	(void)OGR_L_SetAttributeFilter(layer, NULL);
-	bool good = write_png(c.ds, path);
+	burn(&c, INK_FILL);
+	burn(&c, INK_LINE);
+	bool good = write_png(&c, path);
 	GDALClose(c.ds);
 	return good;
 }

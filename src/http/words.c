@@ -8,7 +8,8 @@
 #include "http/template.h"
 
 #define FILE_BYTES  ((size_t)4 << 20)
-#define VALUE_CHARS 80 /* of a user's value in a sentence (wizard.md 6.3) */
+#define VALUE_CHARS 80  /* of a user's value in a sentence (wizard.md 6.3) */
+#define LIST_CHARS  600 /* of what we say beside it: accepted kinds, columns to choose from */
 
 struct word {
 	char *key;  /* owned */
@@ -172,7 +173,7 @@ static char *value_text(json_object *value, const char *spelling, size_t spellin
 }
 
 /* In JSON sentences old page scripts insert as HTML, a user's value must stay text. */
-static char *tamed(const char *value)
+static char *tamed(const char *value, size_t most)
 {
 	char *out = NULL;
 	size_t len = strlen(value), size = 0, chars = 0;
@@ -183,7 +184,7 @@ static char *tamed(const char *value)
 		mem_die();
 	for (size_t i = 0; i < len; chars++) {
 		size_t n = text_decode(value + i, len - i, &cp);
-		if (chars == VALUE_CHARS) {
+		if (chars == most) {
 			fputs("…", f);
 			break;
 		}
@@ -223,13 +224,14 @@ static char *fill(const char *text, const json_object *args, bool tame)
 		size_t len = (size_t)(close - open) - 1, name_len = strcspn(open + 1, ":}");
 		CLEAN_FREE char *name = mem_strndup(open + 1, name_len);
 		json_object *value = json_get(args, name);
+		size_t most = value != NULL ? VALUE_CHARS : LIST_CHARS;
 		if (value == NULL)
 			value = json_get(inner, name);
 		CLEAN_FREE char *plain = value == NULL
 					     ? NULL
 					     : value_text(value, open + 2 + name_len,
 							  len > name_len ? len - name_len - 1 : 0);
-		CLEAN_FREE char *shown = tame && plain != NULL ? tamed(plain) : NULL;
+		CLEAN_FREE char *shown = tame && plain != NULL ? tamed(plain, most) : NULL;
 		if (plain != NULL)
 			fputs(shown != NULL ? shown : plain, f);
 		text = close + 1;

@@ -309,6 +309,21 @@ static json_object *summary(const struct session *s)
 	return o;
 }
 
+/* {"old":"new"} as [{"from","to"}], for pages. */
+static json_object *pairs_of(json_object *info)
+{
+	json_object *list = json_object_new_array();
+
+	if (info == NULL)
+		return list;
+	json_object_object_foreach(info, old, now) {
+		json_object *o = json_set_str(json_object_new_object(), "from", old);
+
+		json_object_array_add(list, json_set_str(o, "to", json_object_get_string(now)));
+	}
+	return list;
+}
+
 json_object *final_model(const struct session *s, const json_object *fields)
 {
 	CLEAN_JSON json_object *input = defaults(s);
@@ -332,6 +347,7 @@ json_object *final_model(const struct session *s, const json_object *fields)
 	json_set_bool(o, "store_spatial_files", json_bool(input, "store_spatial_files", true));
 	json_set_str(o, "bad_rows", typed(fields, "bad_rows", json_str(input, "bad_rows", "keep")));
 	json_set(o, "info", renamed(s));
+	json_set(o, "renamed", pairs_of(json_obj(o, "info")));
 	json_set(
 	    o, "time", time != NULL && session_has_input(s, STEP_TIME) ? json_copy(time) : NULL);
 	return json_set(o, "summary", summary(s));

@@ -99,6 +99,7 @@ json_object *time_model(const struct session *s, const json_object *layer, const
 	json_object *years = json_object_new_array(), *attributes = json_object_new_array(),
 	            *parse = json_object_new_object();
 	json_object *column, *rows = json_arr(json_obj(layer, "preview"), "rows");
+	json_object *list = json_object_new_array();
 
 	JSON_EACH(column, json_arr(layer, "columns")) {
 		const char *name = json_str(column, "name", "");
@@ -111,6 +112,8 @@ json_object *time_model(const struct session *s, const json_object *layer, const
 			continue;
 		add_word(kind == 'd' ? dates : kind == 't' ? texts : years, name);
 		json_set(parse, name, parse_of(column, kind));
+		/* The same as a list: a page walks lists, a script looks names up. */
+		json_object_array_add(list, json_set_str(parse_of(column, kind), "name", name));
 	}
 	json_set_str(o, "layer", json_str(layer, "name", ""));
 	json_set(o, "time_names", dates);
@@ -119,6 +122,7 @@ json_object *time_model(const struct session *s, const json_object *layer, const
 	json_set(o, "layer_attributes", attributes);
 	json_set(o, "layer_values", rows != NULL ? json_copy(rows) : json_object_new_array());
 	json_set(o, "parse", parse);
+	json_set(o, "columns", list);
 	json_set(o, "strategies", words_of(time_strategies));
 	json_set(o, "steps", words_of(time_steps));
 	json_set(o, "selected", selected(s, form));

@@ -34,7 +34,7 @@ static void test_err_words_and_statuses(void **state)
 		{ERR_CUT, "ERR_CUT", "bad_body", 400},
 		{ERR_LOCKED, "ERR_LOCKED", "busy", 423},
 		{ERR_GONE, "ERR_GONE", "session_expired", 410},
-		{ERR_TOO_LARGE, "ERR_TOO_LARGE", "size_limit", 413},
+		{ERR_TOO_LARGE, "ERR_TOO_LARGE", "too_large", 413},
 		{ERR_TIMEOUT, "ERR_TIMEOUT", "timeout", 504},
 	};
 
