@@ -2,9 +2,11 @@
  * The result: a dataset's page, its map, its downloads.
  * Source: design.md; contracts/wizard.md 2 (/layers/), security.md 3.6.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "views/wizard.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -393,6 +395,25 @@ enum err dataset_download_view(struct call *call)
 
 /* ---- delete */
 
+/* What was made of dataset ID for download: "exports/<id>-<revision>.<format>". */
+static void remove_exports(int dir, int64_t id)
+{
+	CLEAN_FREE char *prefix = mem_printf("%lld-", (long long)id);
+	int fd = fs_open_dir(dir, "exports");
+	DIR *all = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+	if (all == NULL) {
+		if (fd >= 0)
+			(void)close(fd);
+		return;
+	}
+	while ((d = readdir(all)) != NULL) {
+		if (text_starts(d->d_name, prefix))
+			(void)unlinkat(dirfd(all), d->d_name, 0);
+	}
+	(void)closedir(all);
+}
+
 enum err dataset_delete_view(struct call *call)
 {
 	struct viewer v = call_viewer(call);
@@ -419,8 +440,10 @@ enum err dataset_delete_view(struct call *call)
 	/* The row is gone: nobody finds the files any more; the sweep takes what cannot be removed now. */
 	CLEAN_FREE char *folder = mem_printf("datasets/%lld", (long long)id);
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
-	if (dir >= 0)
+	if (dir >= 0) {
 		(void)fs_remove_tree(dir, folder, NULL);
+		remove_exports(dir, id);
+	}
 	if (call->mode == MODE_HTML) {
 		CLEAN_FREE char *to = call_url(call, "/?note=dataset_deleted");
 		reply_redirect(call->reply, 303, to);

@@ -44,7 +44,8 @@ static char *name_of(const struct call *call)
 	if (query != NULL && *query != '\0')
 		return text_display_name(query);
 	const char *cd = req_header(call->req, "Content-Disposition");
-	return cd != NULL ? disposition_name(cd) : mem_strdup("upload");
+	CLEAN_FREE char *sent = cd != NULL ? disposition_name(cd) : NULL;
+	return sent != NULL ? text_display_name(sent) : mem_strdup("upload");
 }
 
 /* POST or PUT of one file's bytes. */

@@ -1,0 +1,222 @@
+"""Goal: datasets come out in every format with ranges and tags, originals byte for byte, pictures; plain PUT and POST fill an
+upload and tell about it (security.md 3.6, transports.md 1, 2; A37)."""
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tempfile
+import zipfile
+
+from harness import main, nothing_left
+from made import geojson, geotiff, shapefile, WGS84
+from steps import code, configured, finished, points, post, saved, table
+
+PUBLIC = '{"users":{"AnonymousUser":["view_resourcebase","download_resourcebase"]},"groups":{}}'
+
+
+def ogr_rows(data, name):
+    """Rows GDAL finds in a file of these bytes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = os.path.join(scratch, name)
+        with open(path, "wb") as f:
+            f.write(data)
+        source = "/vsizip/" + path if name.endswith(".zip") else path
+        done = subprocess.run(["ogr2ogr", "-f", "GeoJSON", "/vsistdout/", source], check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL)
+        return json.loads(done.stdout)["features"]
+
+
+def test_every_vector_format_holds_the_rows(server):
+    n = points(server, "städte", ["50.5,8.25,Köln", '51.5,9.5,"=1+1"', "52,10,北京"])["dataset"]["id"]
+    page = server.get(f"/datasets/{n}", accept="application/json").json
+    formats = [d["format"] for d in page["downloads"]]
+    assert formats == ["gpkg", "geojson", "csv", "shp", "fgb", "kml", "xlsx"], formats
+    for d in page["downloads"]:
+        a = server.get(d["url"])
+        assert a.status == 200, (d, a)
+        name = {"shp": "x.zip"}.get(d["format"], "x." + d["format"])
+        disposition = a.header("Content-Disposition")
+        assert disposition.endswith("filename*=UTF-8''st%C3%A4dte." + name.split(".")[1]), disposition
+        if d["format"] == "csv":
+            text = a.body.decode("utf-8-sig")
+            assert "lat,lng,name" in text.splitlines()[0] and "Köln" in text and "北京" in text, text
+            assert "'=1+1" in text and ",=1+1" not in text, text      # a spreadsheet must not calculate it
+        elif d["format"] == "xlsx":
+            import openpyxl
+            cells = [c for row in openpyxl.load_workbook(io.BytesIO(a.body)).active.iter_rows() for c in row]
+            assert "北京" in [c.value for c in cells] and not [c for c in cells if c.data_type == "f"], cells
+        else:
+            features = ogr_rows(a.body, name)
+            assert len(features) == 3, (d, features)
+            names = [v for f in features for v in f["properties"].values()]
+            assert "北京" in names and "=1+1" in names, (d, names)      # stored as sent
+            assert [8.25, 50.5] in [f["geometry"]["coordinates"][:2] for f in features], (d, features)
+
+
+def test_tables_and_rasters_have_their_formats(server):
+    session = saved(server, table("t.csv", "a,b", "1,x"))
+    post(server, session, "csv", geometry="none")
+    n = finished(server, session)["dataset"]["id"]
+    assert [d["format"] for d in server.get(f"/datasets/{n}", accept="application/json").json["downloads"]] == ["gpkg", "csv", "xlsx"]
+    a = server.get(f"/datasets/{n}/download?format=shp", accept="application/json")
+    assert a.status == 400 and code(a) == "format_unknown", a
+    n = finished(server, saved(server, geotiff("relief.tif")))["dataset"]["id"]
+    a = server.get(f"/datasets/{n}/download")
+    assert a.status == 200 and a.body[:4] in (b"II*\0", b"II+\0", b"MM\0*") and "relief.tif" in a.header("Content-Disposition"), a
+    assert [d["format"] for d in server.get(f"/datasets/{n}", accept="application/json").json["downloads"]] == ["tif"]
+
+
+def test_ranges(server):
+    n = points(server, "ranged", [f"{i % 80},{i % 170},r{i}" for i in range(3000)])["dataset"]["id"]
+    url = f"/datasets/{n}/download"
+    whole = server.get(url)
+    size = len(whole.body)
+    assert whole.header("Accept-Ranges") == "bytes" and whole.header("Content-Length") == str(size) and size > 100_000, whole.headers
+
+    def part(value, **headers):
+        return server.get(url, headers={"Range": value, **headers})
+    for value, first, last in (("bytes=0-0", 0, 0), ("bytes=0-99", 0, 99), ("bytes=100-", 100, size - 1), ("bytes=-100", size - 100, size - 1),
+                               (f"bytes={size - 1}-{size + 50}", size - 1, size - 1), ("bytes=4096-70000", 4096, 70000)):
+        a = part(value)
+        assert a.status == 206 and a.header("Content-Range") == f"bytes {first}-{last}/{size}", (value, a.status, a.headers)
+        assert a.body == whole.body[first:last + 1] and a.header("Content-Length") == str(last - first + 1), value
+    for value in (f"bytes={size}-", f"bytes={size + 5}-{size + 9}", "bytes=-0"):
+        a = part(value)
+        assert a.status == 416 and a.header("Content-Range") == f"bytes */{size}", (value, a)
+    for value in ("bytes=9-5", "bytes=a-b", "lines=1-2", "bytes=", "bytes=99999999999999999999-", "bytes=0-1,4-5"):
+        a = part(value)      # nonsense and lists are ignored
+        assert a.status in (200, 416) and (a.status == 416 or a.body == whole.body), (value, a.status)
+    head = server.request("HEAD", url)
+    assert head.status == 200 and head.header("Content-Length") == str(size) and head.body == b"", head
+    assert whole.body == server.get(url, headers={"Range": "bytes=0-", "If-Range": '"other"'}).body
+    assert server.get(url, headers={"Range": "bytes=0-9", "If-Range": whole.header("ETag")}).status == 206
+
+
+def test_tags(server):
+    n = points(server, "tagged", ["1,2,a"], permissions=PUBLIC)["dataset"]["id"]
+    for path in ("download", "download?format=csv", "thumbnail.png", "map.json", "original/1"):
+        url = f"/datasets/{n}/{path}"
+        a = server.get(url, user=None)
+        tag = a.header("ETag")
+        assert a.status == 200 and tag and tag.startswith('"') and tag.endswith('"'), (path, a.headers)
+        b = server.get(url, headers={"If-None-Match": tag}, user=None)
+        assert b.status == 304 and b.body == b"" and b.header("ETag") == tag, (path, b)
+        assert server.get(url, headers={"If-None-Match": f'"x", W/{tag}'}, user=None).status == 304, path
+        assert server.get(url, headers={"If-None-Match": "*"}, user=None).status == 304, path
+        assert server.get(url, headers={"If-None-Match": '"x"'}, user=None).status == 200, path
+    tags = {server.get(f"/datasets/{n}/download?format={f}").header("ETag") for f in ("gpkg", "csv", "geojson")}
+    assert len(tags) == 3, tags
+    session = saved(server, table("tagged2.csv", "lat,lng,name", "3,4,b"))
+    post(server, session, "csv", lat="lat", lng="lng")
+    post(server, session, "srs", source="EPSG:4326")
+    finished(server, session, mode="overwrite", dataset=str(n))
+    a = server.get(f"/datasets/{n}/download?format=csv", headers={"If-None-Match": ", ".join(tags)})
+    assert a.status == 200 and b",b" in a.body, a      # new content, new tag
+
+
+def test_originals_are_the_bytes_that_were_sent(server):
+    files = shapefile("orig", [(1, 2), (3, 4)], prj=WGS84)
+    n = finished(server, saved(server, *files))["dataset"]["id"]
+    d = server.get(f"/datasets/{n}", accept="application/json").json["dataset"]
+    assert [s["name"] for s in d["source"]] == [name for name, _ in files] and d["originals"] is True, d["source"]
+    for s, (name, data) in zip(d["source"], files):
+        a = server.get(f"/datasets/{n}/original/{s['n']}")
+        assert a.status == 200 and a.body == data and name in a.header("Content-Disposition"), (s, a)
+        assert s["md5"] == hashlib.md5(data).hexdigest() and s["sha256"] == hashlib.sha256(data).hexdigest() and s["size"] == len(data)
+    for number in ("0", "5", "99999999", "-1", "x"):
+        assert server.get(f"/datasets/{n}/original/{number}").status == 404, number
+    n = finished(server, saved(server, *shapefile("bare", [(1, 2)], prj=WGS84)), store_spatial_files="false")["dataset"]["id"]
+    d = server.get(f"/datasets/{n}", accept="application/json").json["dataset"]
+    assert d["originals"] is False and server.get(f"/datasets/{n}/original/1").status == 404, d
+
+
+def test_append_keeps_all_originals(server):
+    n = points(server, "first", ["1,2,a"])["dataset"]["id"]
+    session = saved(server, table("second.csv", "lat,lng,name", "3,4,b"))
+    post(server, session, "csv", lat="lat", lng="lng")
+    post(server, session, "srs", source="EPSG:4326")
+    finished(server, session, mode="append", dataset=str(n))
+    d = server.get(f"/datasets/{n}", accept="application/json").json["dataset"]
+    assert [(s["name"], s["n"]) for s in d["source"]] == [("first.csv", 1), ("second.csv", 2)], d["source"]
+    assert server.get(f"/datasets/{n}/original/1").body == b"lat,lng,name\n1,2,a\n"
+    assert server.get(f"/datasets/{n}/original/2").body == b"lat,lng,name\n3,4,b\n"
+
+
+def test_downloads_are_counted_once_a_download(server):
+    n = points(server, "counted", ["1,2,a"])["dataset"]["id"]
+    for _ in range(3):
+        server.get(f"/datasets/{n}/download")
+    server.request("HEAD", f"/datasets/{n}/download")
+    server.get(f"/datasets/{n}/download", headers={"Range": "bytes=10-20"})
+    assert server.get(f"/datasets/{n}", accept="application/json").json["dataset"]["downloads"] == 3
+
+
+def test_export_is_made_once(server):
+    n = points(server, "exported", ["1,2,a"])["dataset"]["id"]
+    one, two = server.get(f"/datasets/{n}/download?format=kml"), server.get(f"/datasets/{n}/download?format=kml")
+    assert one.status == two.status == 200 and one.body == two.body
+    assert one.header("Last-Modified") == two.header("Last-Modified")
+    tasks = [json.loads(l)["value"] for l in server.slipway("dump", "tasks").splitlines() if '"table":"tasks"' in l]
+    assert len([t for t in tasks if t.get("kind") == "export" and t.get("dataset") == n]) == 1
+    server.request("DELETE", f"/datasets/{n}/delete")
+    assert server.get(f"/datasets/{n}/download?format=kml", accept="application/json").status == 404
+    left = [name for name in os.listdir(os.path.join(server.data, "exports")) if name.startswith(f"{n}-")]
+    assert not left, left
+
+
+# ---- plain uploads
+
+def test_put_makes_an_upload(server):
+    data = table("x", "lat,lng", "1,2")[1]
+    a = server.request("PUT", "/files/my%20file.csv", body=data)
+    assert a.status == 201 and a.header("Location") == a.json["url"] == f"/files/{a.json['id']}", a
+    j = a.json
+    assert j["name"] == "my file.csv" and j["size"] == j["received"] == len(data) and j["state"] == "complete", j
+    h = server.request("HEAD", j["url"])
+    assert h.status == 200 and h.header("Upload-Offset") == h.header("Upload-Length") == str(len(data)), h.headers
+    assert server.get(j["url"]).status == 204
+    g = server.get(j["url"], accept="application/json")
+    assert g.status == 200 and g.json == j, g
+    saved_answer = server.post("/upload/", {"upload": j["id"]}, accept="application/json")
+    assert saved_answer.status == 201 and saved_answer.json["session"]["files"][0]["name"] == "my file.csv", saved_answer
+
+
+def test_post_names_come_from_the_disposition(server):
+    for disposition, name in (('attachment; filename="a.csv"', "a.csv"), ("attachment; filename*=UTF-8''%E5%8C%97.csv", "北.csv"),
+                              ('attachment; filename="../../x.csv"', "x.csv"), (None, "upload")):
+        headers = {"Content-Disposition": disposition} if disposition else {}
+        a = server.request("POST", "/files/", body=b"a\n", headers=headers)
+        assert a.status == 201 and a.json["name"] == name, (disposition, a)
+        assert server.request("DELETE", a.json["url"]).status == 204
+        assert server.get(a.json["url"]).status in (404, 410)
+
+
+def test_put_refuses_what_it_cannot_keep(server):
+    before = server.traces()
+    a = server.request("PUT", "/files/x.csv", body=iter([b"a,b\n", b"1,2\n"]), headers={"Transfer-Encoding": "chunked"})
+    assert a.status in (201, 411), a      # a server that buffers tells the length
+    if a.status == 201:
+        assert a.json["size"] == 8
+        server.request("DELETE", a.json["url"])
+    assert server.request("PUT", "/files/x.csv", body=b"a", user=None).status == 401
+    assert server.request("PUT", "/files/a/b.csv", body=b"a").status in (400, 404)
+    assert server.request("PUT", "/files/%ff.csv", body=b"a").status == 400
+    assert server.request("PUT", "/files/", body=b"a").status == 405
+    nothing_left(server, before)
+    a = server.request("GET", "/files/x.csv")
+    assert a.status in (400, 404), a
+
+
+def test_put_over_the_limit_takes_no_space(server):
+    with configured(server, "[upload]\nmax_size = 1K"):
+        before = server.traces()
+        a = server.request("PUT", "/files/big.csv", body=b"x" * 2000, headers={"Accept": "application/json"})
+        assert a.status == 413 and code(a), a
+        nothing_left(server, before)
+        assert server.request("PUT", "/files/small.csv", body=b"x" * 1024).status == 201
+
+
+if __name__ == "__main__":
+    import test_downloads
+    main(test_downloads)
