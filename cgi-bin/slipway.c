@@ -129,7 +129,9 @@ static enum err open_all(struct ctx *ctx, bool keep, struct error *error)
 	if (err == ERR_OK)
 		err = catalog_open(c, &ctx->catalog, error);
 	if (err == ERR_OK)
-		err = pages_load(c->template_dir, &ctx->pages, error);
+		err = keep ? pages_load(c->template_dir, &ctx->pages, error) : ERR_OK;
+	if (err == ERR_OK && !keep)
+		ctx->pages = pages_later(c->template_dir);
 	if (err == ERR_OK && crs_index_open(crs, &ctx->crs, NULL) != ERR_OK)
 		log_line(LOG_LEVEL_WARN, NULL, "no CRS index: run `slipway crs-index`");
 	return err;

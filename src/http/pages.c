@@ -45,7 +45,7 @@ static void words_stat(const struct pages *pages, struct timespec ret[2])
 	}
 }
 
-enum err pages_load(const char *dir, struct pages **ret, struct error *error)
+struct pages *pages_later(const char *dir)
 {
 	const char *reload = getenv("SLIPWAY_RELOAD");
 	struct pages *pages = mem_alloc(sizeof(*pages));
@@ -54,7 +54,14 @@ enum err pages_load(const char *dir, struct pages **ret, struct error *error)
 	pages->reload = reload != NULL && strcmp(reload, "1") == 0;
 	pthread_mutex_init(&pages->lock, NULL);
 	words_stat(pages, pages->words_changed);
+	return pages;
+}
+
+enum err pages_load(const char *dir, struct pages **ret, struct error *error)
+{
+	struct pages *pages = pages_later(dir);
 	enum err err = words_load(dir, &pages->words, error);
+
 	if (err != ERR_OK) {
 		pages_free(pages);
 		return err;
@@ -85,6 +92,9 @@ void pages_free(struct pages *pages)
 struct words *pages_words(struct pages *pages)
 {
 	pthread_mutex_lock(&pages->lock);
+	/* Words that cannot be read leave their keys to be shown: an answer all the same. */
+	if (pages->words == NULL && words_load(pages->dir, &pages->words, NULL) != ERR_OK)
+		pages->words = words_none();
 	struct words *w = pages->words;
 	pthread_mutex_unlock(&pages->lock);
 	return w;

@@ -32,6 +32,8 @@
 struct words;
 enum err words_load(const char *dir, struct words **ret, struct error *);
 void words_free(struct words *);
+/* No words at all: every key stands for itself.  Caller frees with words_free. */
+struct words *words_none(void);
 /* The words for KEY, falling back to English, then to KEY itself.  Borrowed. */
 const char *words_get(const struct words *, enum lang, const char *key);
 /*
@@ -51,6 +53,8 @@ char *words_hint(const struct words *, enum lang, const json_object *problem);  
 /* All templates of a folder, compiled at first use; reloaded when a file changed (development: SLIPWAY_RELOAD=1). */
 struct pages;
 enum err pages_load(const char *dir, struct pages **ret, struct error *);
+/* The same, with the words read when the first is wanted: most answers of a CGI process need none. */
+struct pages *pages_later(const char *dir);
 void pages_free(struct pages *);
 struct words *pages_words(struct pages *);
 /* Errors: ERR_INTERNAL with template, line and reason in ERROR. */

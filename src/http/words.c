@@ -28,6 +28,11 @@ static int by_key(const void *a, const void *b)
 	return strcmp(((const struct word *)a)->key, ((const struct word *)b)->key);
 }
 
+struct words *words_none(void)
+{
+	return mem_alloc(sizeof(struct words));
+}
+
 /* ---- reading */
 
 /* Chinese runs on without a blank where a line was broken. */

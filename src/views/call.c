@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
+#include "views/identity.h"
 #include "views/wizard.h"
 #include "base/child.h"
 #include "base/clock.h"
@@ -53,6 +54,8 @@ struct viewer call_viewer(const struct call *call)
 
 void call_page(struct call *call, json_object *model, const char *title_key)
 {
+	if (*call->csrf == '\0')
+		csrf_prepare(call);
 	json_set_str(model, "lang", call->req->lang == LANG_ZH ? "zh" : "en");
 	json_set_str(model, "lang_tag", call->req->lang == LANG_ZH ? "zh-Hans" : "en");
 	json_set_str(model, "user", call->who.name);

@@ -233,7 +233,6 @@ static enum err route_call(struct call *call, struct route_match *match)
 	call->route = match->route;
 	call->params = match->params;
 	err = identity_find(call);
-	csrf_prepare(call);
 	/* A stale login of somebody who only wants to log in again is no obstacle. */
 	if (err == ERR_AUTH && match->route->login == LOGIN_NONE)
 		err = ERR_OK;
