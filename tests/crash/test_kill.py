@@ -169,4 +169,8 @@ def test_store_agrees_with_files_afterwards(server):
 
 
 if __name__ == "__main__":
-    harness.main(sys.modules[__name__], harness.Server(processes=3, config="[wizard]\nmax_open_sessions = 1000\n"))
+    shot_at = harness.Server(processes=3, config="[wizard]\nmax_open_sessions = 1000\n")
+    try:
+        harness.main(sys.modules[__name__], shot_at)
+    finally:
+        shot_at.close()
