@@ -8,7 +8,7 @@
  *    "time":{"attribute","end_attribute","presentation","precision_value","precision_step","start","end","positions"}|null,
  *    "source":[{"name","size","md5","sha256"}],"keywords":[…],"permissions":{"users":{…},"groups":{…}},"access":"private|
  *    view|download","session","layer","file":"<path below data_dir/datasets>","size","revision","created","changed",
- *    "downloads":n,"warnings":[…],"originals":bool}
+ *    "downloads":n,"warnings":[…],"originals":bool,"uuid"|absent}
  */
 #ifndef SLIPWAY_CATALOG_CATALOG_H
 #define SLIPWAY_CATALOG_CATALOG_H
@@ -45,6 +45,8 @@ enum err catalog_publish(struct catalog *, json_object *model, int64_t *ret_id, 
  * since.
  */
 enum err catalog_by_session(struct catalog *, int64_t session, int64_t layer, int64_t *ret_id, struct error *);
+/* The dataset whose metadata carries UUID, 0 = none. */
+enum err catalog_by_uuid(struct catalog *, const char *uuid, int64_t *ret_id, struct error *);
 /*
  * Replace content: file, columns, count, … of dataset ID in one transaction; "revision" must be
  * EXPECTED and grows by one.  id, owner, name, title, abstract, keywords, permissions, access and

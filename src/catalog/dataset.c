@@ -280,6 +280,28 @@ enum err catalog_by_session(
 	return e;
 }
 
+enum err catalog_by_uuid(
+    struct catalog *c, const char *uuid, int64_t *ret_id, struct error *error)
+{
+	struct conn *conn;
+	sqlite3_stmt *stmt;
+	bool row = false;
+	enum err e = conn_take(c, &conn, error);
+
+	if (e != ERR_OK)
+		return e;
+	e = conn_prepare(conn,
+	    "SELECT dataset FROM dataset_uuid WHERE uuid = ?1", &stmt, error);
+	if (e == ERR_OK) {
+		(void)sqlite3_bind_text(stmt, 1, uuid, -1, SQLITE_STATIC);
+		e = conn_step(conn, stmt, &row, error);
+		*ret_id = row ? sqlite3_column_int64(stmt, 0) : 0;
+		(void)sqlite3_reset(stmt);
+	}
+	conn_give(c, conn);
+	return e;
+}
+
 /* Is KEY a matter of the dataset rather than of its content? */
 static bool stays(const char *key)
 {

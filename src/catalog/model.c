@@ -278,6 +278,26 @@ static enum err write_text(
 	return e;
 }
 
+static enum err write_uuid(
+    struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
+{
+	const char *uuid = json_str(model, "uuid", NULL);
+	sqlite3_stmt *stmt;
+	enum err e = insert ? ERR_OK
+	                    : by_id(conn, "DELETE FROM dataset_uuid WHERE dataset = ?1", id, error);
+
+	if (e == ERR_OK && uuid != NULL) {
+		e = conn_prepare(
+		    conn, "INSERT OR IGNORE INTO dataset_uuid VALUES (?1, ?2)", &stmt, error);
+		if (e != ERR_OK)
+			return e;
+		(void)sqlite3_bind_text(stmt, 1, uuid, -1, SQLITE_STATIC);
+		(void)sqlite3_bind_int64(stmt, 2, id);
+		e = conn_step(conn, stmt, NULL, error);
+	}
+	return e;
+}
+
 /* ---- the whole */
 
 enum err model_write(
@@ -293,6 +313,8 @@ enum err model_write(
 		e = write_detail(conn, id, detail, error);
 	if (e == ERR_OK)
 		e = write_shares(conn, id, model, error);
+	if (e == ERR_OK)
+		e = write_uuid(conn, id, model, insert, error);
 	if (e == ERR_OK && !insert)
 		e = remove_text(conn, id, error);
 	return e == ERR_OK ? write_text(conn, id, model, error) : e;
@@ -358,6 +380,7 @@ enum err model_remove(struct conn *conn, int64_t id, struct error *error)
 {
 	static const char *const tables[] = {
 	    "DELETE FROM dataset_share WHERE dataset = ?1",
+	    "DELETE FROM dataset_uuid WHERE dataset = ?1",
 	    "DELETE FROM dataset_detail WHERE id = ?1",
 	    "DELETE FROM dataset_downloads WHERE id = ?1",
 	    "DELETE FROM dataset WHERE id = ?1",

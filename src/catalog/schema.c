@@ -11,6 +11,7 @@
  *                 enum dataset_right; the owner has a row too.  `public` repeats whether everybody
  *                 may see it, so that what a user sees is two disjoint ranges of the key; `type`
  *                 saves the filter a join
+ * dataset_uuid    which dataset carries the identifier of a metadata file
  * scope           how many rows each such range has, '*' all datasets: totals without counting
  * published       which dataset a layer of a session became: publishing twice is publishing once
  * dataset_text    the searched fields folded; dataset_words is made from it and unmade with it
@@ -73,5 +74,10 @@ static const char first[] =
     " title, name, abstract, keywords, files, owner,"
     " content='', columnsize=0, detail=column, tokenize='ascii');";
 
-const char *const catalog_migrations[] = {first};
+/* The identifiers of metadata files: asked for before another dataset may carry one. */
+static const char second[] =
+    "CREATE TABLE dataset_uuid (uuid TEXT PRIMARY KEY, dataset INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX dataset_uuid_by_dataset ON dataset_uuid (dataset);";
+
+const char *const catalog_migrations[] = {first, second};
 const int catalog_version = (int)(sizeof(catalog_migrations) / sizeof(catalog_migrations[0]));

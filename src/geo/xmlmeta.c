@@ -13,7 +13,8 @@
 #define MAX_PATH 1024           /* of "/a/b/c" */
 #define MAX_VALUE 10000         /* bytes kept of one text: the abstract's limit */
 #define MAX_UUID 128            /* bytes */
-#define MAX_LINE 1000           /* bytes of a title or keyword */
+#define MAX_TITLE 255           /* bytes: within the final step's limits in characters */
+#define MAX_KEYWORD 100         /* bytes */
 #define MAX_KEYWORDS 50
 
 /* Ends of paths of local names, and where their text goes.  The first value of a member counts. */
@@ -102,6 +103,14 @@ static void on_text(void *user, const char *s, int len)
 	r->text_len += n;
 }
 
+static size_t most_bytes(const char *member)
+{
+	return strcmp(member, "abstract") == 0 ? MAX_VALUE :
+	    strcmp(member, "uuid") == 0	       ? MAX_UUID :
+	    strcmp(member, "keywords") == 0    ? MAX_KEYWORD :
+						 MAX_TITLE;
+}
+
 static void keep(struct reader *r)
 {
 	CLEAN_FREE char *value = NULL;
@@ -111,9 +120,7 @@ static void keep(struct reader *r)
 	value = text_trim(r->text);
 	if (value == NULL || value[0] == '\0')
 		return;
-	if (strcmp(r->member, "abstract") != 0)
-		value[text_cut(value, strlen(value),
-		    strcmp(r->member, "uuid") == 0 ? MAX_UUID : MAX_LINE)] = '\0';
+	value[text_cut(value, strlen(value), most_bytes(r->member))] = '\0';
 	if (strcmp(r->member, "keywords") != 0) {
 		if (json_get(r->found, r->member) == NULL)
 			json_set_str(r->found, r->member, value);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/represent.h"
+#include "wizard/bundle.h"
 
 static ssize_t read_wire(void *arg, void *buf, size_t size, int wait_ms)
 {
@@ -138,6 +139,8 @@ struct one {
 	struct call *call;
 	struct upload *upload;
 	char *name;
+	char head[4096];      /* first bytes: what the file is */
+	size_t head_len;
 };
 
 static enum err one_begin(void *arg, const char *field, const char *filename, const char *type, struct error *error)
@@ -156,6 +159,9 @@ static enum err one_begin(void *arg, const char *field, const char *filename, co
 static enum err one_data(void *arg, const void *bytes, size_t n, struct error *error)
 {
 	struct one *o = arg;
+	size_t room = sizeof(o->head) - o->head_len, take = n < room ? n : room;
+	memcpy(o->head + o->head_len, bytes, take);
+	o->head_len += take;
 	return upload_push(o->upload, bytes, n, error);
 }
 
@@ -163,6 +169,17 @@ static enum err one_end(void *arg, struct error *error)
 {
 	struct one *o = arg;
 	return upload_push_end(o->upload, false, error);
+}
+
+/* A file no wizard would take, alone or beside others: side files wait for their main file. */
+static bool is_usable(const struct one *o)
+{
+	if (o->upload == NULL || upload_offset(o->upload) == 0)
+		return false;
+	json_object *wrong = bundle_check_content(o->name, upload_offset(o->upload), o->head, o->head_len);
+	bool known = bundle_is_accepted(o->name, o->call->ctx->config->extra_drivers);
+	json_object_put(wrong);
+	return known && wrong == NULL;
 }
 
 enum err upload_new_view(struct call *call)
@@ -173,7 +190,7 @@ enum err upload_new_view(struct call *call)
 
 	if (err == ERR_OK)
 		err = dispatch_csrf(call);
-	bool usable = err == ERR_OK && o.upload != NULL && upload_offset(o.upload) > 0;
+	bool usable = err == ERR_OK && is_usable(&o);
 	if (err == ERR_OK && usable)
 		err = uploads_commit(call->ctx->engine, &o.upload, 1, NULL, NULL, &call->error);
 	json_object *list = json_object_new_array(), *item = json_object_new_object();

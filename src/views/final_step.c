@@ -281,6 +281,24 @@ static bool target_is_current(struct turn *t)
 	return current;
 }
 
+/* An identifier stands for one dataset: another one's is not taken twice (13). */
+static enum err check_uuid(struct turn *t, const json_object *input, bool *ret_answered)
+{
+	const char *uuid = final_uuid(t->s);
+	json_object *errors = NULL;
+	int64_t id = 0;
+	*ret_answered = false;
+	if (uuid == NULL)
+		return ERR_OK;
+	enum err err = catalog_by_uuid(t->call->ctx->catalog, uuid, &id, &t->call->error);
+	bool own = strcmp(json_str(input, "mode", "create"), "create") != 0 && json_int(json_obj(t->s->doc, "target"), "dataset", 0) == id;
+	if (err != ERR_OK || id == 0 || own)
+		return err;
+	problems_add(&errors, problem_str(problem_new("uuid_in_use"), "value", uuid));
+	*ret_answered = true;
+	return final_error(t, t->call->mode == MODE_COMPAT ? 200 : 400, errors, NULL);
+}
+
 /* Save named a dataset to overwrite, or the file was not inspected when final was sent: the target is judged now. */
 enum err settle_target(struct turn *t, bool *ret_answered)
 {
@@ -297,6 +315,9 @@ enum err settle_target(struct turn *t, bool *ret_answered)
 	}
 	json_object_put(none);
 	input = session_input(t->s, STEP_FINAL);
+	enum err err = check_uuid(t, input, ret_answered);
+	if (err != ERR_OK || *ret_answered)
+		return err;
 	if (strcmp(json_str(input, "mode", "create"), "create") == 0 || target_is_current(t))
 		return ERR_OK;
 	return check_target(t, input, ret_answered);
@@ -316,6 +337,8 @@ static enum err final_post(struct turn *t)
 	if (errors != NULL)
 		return final_error(t, 400, errors, NULL);
 	enum err err = check_target(t, input, &answered);
+	if (err == ERR_OK && !answered)
+		err = check_uuid(t, input, &answered);
 	if (err != ERR_OK || answered) {
 		json_object_put(input);
 		return err;

@@ -46,6 +46,9 @@ const char *bundle_magic(const char *head, size_t len);
 /* Does the content (magic) agree with the extension of NAME?  A problem (content_mismatch, file_empty) or NULL. */
 json_object *bundle_check_content(const char *name, int64_t size, const char *head, size_t len);
 
+/* Is a file of this name a source, or something that goes beside one? */
+bool bundle_is_accepted(const char *name, const char *extra_drivers);
+
 /* Kinds as the save page lists them (8.7 "kinds").  Caller frees. */
 json_object *bundle_kinds(const char *extra_drivers);
 /* All accepted extensions ".shp, .zip, …" for messages and <input accept>.  Caller frees. */

@@ -197,6 +197,17 @@ void name_parts_done(struct name_parts *p)
 	free(p->ext);
 }
 
+bool bundle_is_accepted(const char *name, const char *extra_drivers)
+{
+	struct name_parts parts;
+	bool known;
+
+	name_parts_init(name, extra_drivers != NULL ? extra_drivers : "", &parts);
+	known = parts.main != NULL || parts.side != NULL;
+	name_parts_done(&parts);
+	return known;
+}
+
 /* ---- what the save page tells */
 
 /* The name of each kind, which no language translates, in the page's order; NULL ends. */

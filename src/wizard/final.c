@@ -28,20 +28,47 @@ static void keep(json_object *out, const char *key, const json_object *from, con
 		json_set(out, key, json_copy(v));
 }
 
+json_object *final_given(const struct session *s, const char *key)
+{
+	const json_object *save = session_input(s, STEP_SAVE), *found = json_obj(s->doc, "metadata");
+	bool title = strcmp(key, "title") == 0;
+	json_object *v = json_get(session_input(s, STEP_FINAL), key);
+	json_object *form = json_get(save, title ? "layer_title" : key);
+
+	/* A title of the metadata file is that of one dataset, not of several. */
+	if (v == NULL && title) {
+		CLEAN_JSON json_object *layers = choice_layers(s);
+
+		found = json_len(layers) == 1 ? found : NULL;
+	}
+	if (v == NULL && form != NULL && !json_bool(save, "metadata_uploaded_preserve", false))
+		v = form;
+	if (v == NULL && strcmp(key, "permissions") != 0)
+		v = json_get(found, key);
+	return v != NULL ? v : form;
+}
+
+const char *final_uuid(const struct session *s)
+{
+	CLEAN_JSON json_object *layers = choice_layers(s);
+
+	return json_len(layers) == 1 ? json_str(json_obj(s->doc, "metadata"), "uuid", NULL) : NULL;
+}
+
 static json_object *defaults(const struct session *s)
 {
-	static const char *const kept[] = {"title", "titles", "abstract", "keywords", "permissions",
-	    "mode", "dataset", "names", "extra_columns", "store_spatial_files", "bad_rows"};
+	static const char *const kept[] = {"titles", "mode", "dataset", "names", "extra_columns",
+	    "store_spatial_files", "bad_rows"};
+	static const char *const given[] = {"title", "abstract", "keywords", "permissions"};
 	const json_object *final = session_input(s, STEP_FINAL),
 	                  *save = session_input(s, STEP_SAVE);
 	json_object *o = json_object_new_object();
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 		keep(o, kept[i], final, kept[i]);
-	keep(o, "title", save, "layer_title");
-	keep(o, "abstract", save, "abstract");
-	keep(o, "keywords", save, "keywords");
-	keep(o, "permissions", save, "permissions");
+	for (size_t i = 0; i < sizeof(given) / sizeof(*given); i++)
+		if (final_given(s, given[i]) != NULL)
+			json_set(o, given[i], json_copy(final_given(s, given[i])));
 	keep(o, "store_spatial_files", save, "store_spatial_files");
 	if (json_get(o, "keywords") == NULL)
 		json_set(o, "keywords", json_object_new_array());

@@ -45,6 +45,14 @@ void save_check(const json_object *fields, subject_fn *exists, void *arg, json_o
 void final_check(const struct session *, const json_object *fields, subject_fn *exists, void *arg, json_object **ret_input,
     json_object **errors, json_object **warnings);
 
+/*
+ * What holds for a dataset's "title", "abstract", "keywords" or "permissions" as things stand: the final step's input, else
+ * save's, else the metadata file's; metadata_uploaded_preserve exchanges the last two.  Borrowed; NULL = nothing said.
+ */
+json_object *final_given(const struct session *, const char *key);
+/* The identifier in the metadata file; NULL = none, or several datasets would share it.  Borrowed. */
+const char *final_uuid(const struct session *);
+
 /* Append/overwrite difference between a layer (with its inputs) and a dataset model: {"matched","missing","extra","changed",
  * "geometry","crs","rows_before","rows_after","errors":[…]}.  Caller frees. */
 json_object *final_diff(const struct session *, const json_object *layer, const json_object *dataset, const char *mode,

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "wizard/choice.h"
+#include "wizard/final.h"
 #include "wizard/names.h"
 #include "wizard/srs.h"
 #include "wizard/when.h"
@@ -304,9 +305,7 @@ static const char *title_of(const struct session *s, const json_object *layer, b
 	const char *title = of_layer(final, "titles", layer);
 
 	if (title == NULL && single) {
-		title = json_str(final, "title", NULL);
-		title = title != NULL ? title
-		                      : json_str(session_input(s, STEP_SAVE), "layer_title", NULL);
+		title = json_object_get_string(final_given(s, "title"));
 	}
 	return title != NULL ? title : choice_name(s, layer);
 }

@@ -130,12 +130,6 @@ static enum err place_files(struct entry *e)
 
 /* ---- the model (catalog/catalog.h) */
 
-static json_object *first_of(const struct session *s, const char *member)
-{
-	json_object *v = json_get(session_input(s, STEP_FINAL), member);
-	return v != NULL ? v : json_get(session_input(s, STEP_SAVE), member);
-}
-
 static json_object *sources(const struct session *s)
 {
 	static const char *const members[] = { "name", "size", "md5", "sha256" };
@@ -186,7 +180,7 @@ static void set_time(json_object *m, const struct session *s, const json_object 
 static void set_access(json_object *m, const struct session *s)
 {
 	const char *access = json_str(session_input(s, STEP_FINAL), "access", NULL);
-	json_object *permissions = first_of(s, "permissions");
+	json_object *permissions = final_given(s, "permissions");
 	json_object *given = permissions != NULL ? json_copy(permissions) : permissions_of_access(access != NULL ? access : "private");
 	json_set(m, "permissions", given != NULL ? given : json_object_new_object());
 	json_set_str(m, "access", access != NULL ? access : "private");
@@ -197,7 +191,7 @@ static json_object *model_of(struct entry *e)
 	static const char *const same[] = { "type", "geometry", "crs", "bbox_wgs84", "count", "columns", "raster", "map", "map_bounds",
 		"size" };
 	struct session *s = e->s;
-	json_object *m = json_object_new_object(), *keywords = first_of(s, "keywords");
+	json_object *m = json_object_new_object(), *keywords = final_given(s, "keywords");
 	const char *owner = session_owner(s);
 	int64_t now = clock_now_ms();
 
@@ -209,7 +203,9 @@ static json_object *model_of(struct entry *e)
 	json_set_str(m, "owner", strncmp(owner, "u:", 2) == 0 ? owner + 2 : owner);
 	json_set_str(m, "name", json_str(e->layer, "table", ""));
 	json_set_str(m, "title", json_str(e->layer, "title", json_str(e->layer, "table", "")));
-	json_set(m, "abstract", json_copy(first_of(s, "abstract")));
+	json_set(m, "abstract", json_copy(final_given(s, "abstract")));
+	if (final_uuid(s) != NULL)
+		json_set_str(m, "uuid", final_uuid(s));
 	json_set(m, "keywords", keywords != NULL ? json_copy(keywords) : json_object_new_array());
 	json_set(m, "source", sources(s));
 	json_set_bool(m, "originals", wants_originals(e));
@@ -236,6 +232,18 @@ static void set_folder(struct entry *e, int64_t id, int64_t revision)
 	snprintf(e->folder, sizeof(e->folder), "datasets/%lld/%lld-%lld", (long long)id, (long long)revision, (long long)e->s->id);
 }
 
+/* Two datasets never carry one identifier; who was first has it. */
+static enum err claim_uuid(struct entry *e)
+{
+	const char *uuid = final_uuid(e->s);
+	int64_t id = 0;
+	enum err err = uuid == NULL ? ERR_OK : catalog_by_uuid(e->work->w->catalog, uuid, &id, &e->work->error);
+	if (err != ERR_OK || id == 0)
+		return err;
+	problems_add(&e->work->problems, problem_str(problem_new("uuid_in_use"), "value", uuid));
+	return error_set(&e->work->error, ERR_CONFLICT, "dataset %lld has the same identifier", (long long)id);
+}
+
 static enum err create(struct entry *e)
 {
 	struct worker *w = e->work->w;
@@ -245,7 +253,9 @@ static enum err create(struct entry *e)
 		e->id = made;      /* an earlier attempt came this far */
 		return err;
 	}
-	err = catalog_reserve(w->catalog, &id, &e->work->error);
+	err = claim_uuid(e);
+	if (err == ERR_OK)
+		err = catalog_reserve(w->catalog, &id, &e->work->error);
 	if (err != ERR_OK)
 		return err;
 	set_folder(e, id, 1);
