@@ -214,6 +214,8 @@ int main(int argc, char *argv[])
 	/* 0, 1 and 2 are the worker's pipes; 3 may be a log. */
 	(void)close_range(4, ~0U, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* A write over the output limit fails and can be told; the signal would only kill. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	/* Each arena reserves 64 MiB of the address space that is limited. */
 	(void)mallopt(M_ARENA_MAX, 4);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
