@@ -84,7 +84,7 @@ static bool own_name(const char *name, int bundle, char *buf, size_t size)
 	ext[n] = '\0';
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (strcmp(wanted[i], ext) == 0) {
-			(void)snprintf(buf, size, "out/work/%d.%s", bundle, ext);
+			(void)snprintf(buf, size, "out/work/%d.%s", bundle, bundle_world_ext(ext));
 			return true;
 		}
 	return false;

@@ -49,6 +49,9 @@ json_object *bundle_check_content(const char *name, int64_t size, const char *he
 /* Is a file of this name a source, or something that goes beside one? */
 bool bundle_is_accepted(const char *name, const char *extra_drivers);
 
+/* The spelling of a world file's extension that GDAL looks for ("jpegw" → "jgw"); other ones as they are. */
+const char *bundle_world_ext(const char *ext);
+
 /* Kinds as the save page lists them (8.7 "kinds").  Caller frees. */
 json_object *bundle_kinds(const char *extra_drivers);
 /* All accepted extensions ".shp, .zip, …" for messages and <input accept>.  Caller frees. */

@@ -208,6 +208,13 @@ bool bundle_is_accepted(const char *name, const char *extra_drivers)
 	return known;
 }
 
+const char *bundle_world_ext(const char *ext)
+{
+	if (strcmp(ext, "jpgw") == 0 || strcmp(ext, "jpegw") == 0)
+		return "jgw";
+	return strcmp(ext, "pngw") == 0 ? "pgw" : ext;
+}
+
 /* ---- what the save page tells */
 
 /* The name of each kind, which no language translates, in the page's order; NULL ends. */

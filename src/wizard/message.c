@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "wizard/bundle.h"
 #include "wizard/choice.h"
 #include "wizard/final.h"
 #include "wizard/names.h"
@@ -113,7 +114,7 @@ static json_object *files_of(const struct session *s)
 
 		(void)snprintf(path, sizeof(path), "%lld.%s",
 		    (long long)(folded != NULL ? stem_number(uploads, k, folded) : (int64_t)k + 1),
-		    ext);
+		    bundle_world_ext(ext));
 		/* Two files of one name: the second stands alone under its own number. */
 		if (is_taken(files, path))
 			(void)snprintf(path, sizeof(path), "%zu.%s", k + 1, ext);

@@ -8,7 +8,7 @@ import sys
 import threading
 import zipfile
 
-from harness import SHARED, USER, main, nothing_left
+from harness import SHARED, USER, Server, main, nothing_left
 from made import (HTML, WGS84, Browser, Page, drop, flatgeobuf, geojson, geopackage, geotiff, grid, png, refused, run, shapefile, world,
                   zipped)
 
@@ -222,6 +222,33 @@ def test_geotiff(server):
     drop(server, asks)
     f = finished(server, ready(server.save(geotiff("bare.tif", crs=None), strict=False)), "EPSG:4326")
     assert f["crs"]["properties"] == "EPSG:4326"
+
+
+def test_raster_with_side_files(server):
+    plain = run(["gdal_translate", "-q", "-co", "PROFILE=BASELINE", "in.asc", "plain.tif"], "plain.tif", grid("in.asc"))
+    f = finished(server, ready(strict(server, plain, world("plain.tfw"), ("plain.prj", WGS84.encode()))))
+    assert f["crs"]["properties"] == "EPSG:4326" and f["bbox"].startswith("-81.7005,"), f["bbox"]
+    jpeg = run(["gdal_translate", "-q", "-of", "JPEG", "-ot", "Byte", "in.asc", "photo.jpg"], "photo.jpg", grid("in.asc"))
+    for ext in ("jgw", "wld", "jpgw", "jpegw"):
+        a = asks_srs(strict(server, jpeg, world("photo." + ext)))
+        assert a.json["session"]["kind"] == "jpg"
+        drop(server, a)
+        a = asks_srs(strict(server, zipped([jpeg, world("photo." + ext)])))
+        drop(server, a)
+    a = asks_srs(strict(server, grid("relief.grd")))
+    drop(server, a)
+
+
+def test_drivers_the_administrator_enables(server):
+    hfa = run(["gdal_translate", "-q", "-of", "HFA", "-a_srs", "EPSG:4326", "in.asc", "old.img"], "old.img", grid("in.asc"))
+    refused(server.save(hfa), 400, "kind_unsupported", "old.img")
+    site = Server("[jail]\nextra_drivers = HFA\n")
+    try:
+        assert "img" in {k["id"] for k in site.get("/upload/", accept=JSON).json["page"]["kinds"]}
+        f = finished(site, ready(strict(site, hfa)))
+        assert f["crs"]["properties"] == "EPSG:4326" and f["dataset"]["type"] == "raster", f
+    finally:
+        site.close()
 
 
 def test_picture_with_world_file(server):

@@ -1,12 +1,16 @@
 """Goal: a POST belongs to the step of its URL, equal POSTs are harmless, every client gets its status and shape
 (contracts: wizard 3, 4, 5.4, 6, 7; cases 6 to 12)."""
 import concurrent.futures
+import contextlib
+import fcntl
 import json
+import os
 import re
+import signal
 import sys
 import uuid
 
-from harness import OTHER, USER, main, multipart, nothing_left
+from harness import OTHER, USER, Server, main, multipart, nothing_left
 from made import HTML, WGS84, Browser, Page, drop, geojson, geotiff, grid, refused, shapefile, zipped
 
 JSON = "application/json"
@@ -253,8 +257,6 @@ def test_strict_client_gets_strict_statuses(server):
 
 
 def test_pending_of_a_long_import_is_202_for_strict_posts(server):
-    """The import is held off: both places of the user are taken by nobody else, so the wait is made zero instead."""
-    from harness import Server
     slow = Server("[wizard]\nfinal_wait_s = 0\n")
     try:
         a = slow.save(*shapefile("pending", [(1, 2)], prj=WGS84))
@@ -274,6 +276,81 @@ def test_pending_of_a_long_import_is_202_for_strict_posts(server):
         assert slow.wait_finished(c.json["id"]).json["status"] == "finished"
     finally:
         slow.close()
+
+
+@contextlib.contextmanager
+def stopped_worker(server):
+    """While it lasts, nothing that is queued begins: the worker holds its place but does not run."""
+    children = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/status") as f:
+                text = f.read()
+            children[int(pid)] = (int(re.search(r"PPid:\s+(\d+)", text)[1]), text.partition("Name:\t")[2].partition("\n")[0])
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+
+    def ours(pid):
+        while pid > 1 and pid != server.process.pid:
+            pid = children.get(pid, (0, ""))[0]
+        return pid == server.process.pid
+    pids = [pid for pid, (_, name) in children.items() if name.startswith("slipway-worker") and ours(pid)]
+    assert pids, "no worker"
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_import_under_way_takes_no_other_input(server):
+    site = Server("[wizard]\nfinal_wait_s = 1\n")
+    try:
+        a = site.save(*shapefile("queued", [(1, 2)], prj=WGS84))
+        n = a.json["id"]
+        with stopped_worker(site):
+            b = site.post(f"/upload/final?id={n}", {"title": "Queued"}, accept=JSON)
+            assert b.status == 202 and b.json["status"] == "pending", b
+            c = site.post(f"/upload/final?id={n}", {"title": "Queued"}, accept=JSON)
+            assert c.status == 202 and c.json["status"] == "pending", c
+            c = site.post(f"/upload/run?id={n}", {}, accept=JSON)
+            assert c.status == 202 and c.json["status"] == "pending", c
+            g = site.get(f"/upload/final?id={n}", accept=JSON)
+            assert g.status == 200 and g.json["status"] == "pending", g
+            refused(site.post(f"/upload/final?id={n}", {"title": "Other"}, accept=JSON), 409, "import_running")
+            refused(site.post(f"/upload/srs?id={n}", {"source": "EPSG:4490"}), 409, "import_running")
+            h = site.post(f"/upload/srs?id={n}", {"source": "EPSG:4490"}, accept=HTML)
+            assert h.status == 303 and h.header("Location").startswith(f"/upload/progress?id={n}"), h
+            h = site.get(f"/upload/final?id={n}", accept=HTML)
+            assert h.status == 303 and h.header("Location") == f"/upload/progress?id={n}", h
+            p = site.get(f"/upload/progress?id={n}")
+            assert p.json["state"] == "RUNNING" and p.json["session_state"] == "PENDING" and p.json["percent"] == 33, p
+            assert p.json["progress"] == 0 and p.json["redirect_to"] == f"/upload/final?id={n}" and int(p.header("Retry-After")) >= 1
+            page = site.get(f"/upload/progress?id={n}", accept=HTML)
+            assert page.status == 200 and page.header("Refresh") == "3" and 'role="status"' in page.text, page
+            item = site.get(f"/api/v2/uploads/{n}/").json["upload"]
+            assert item["state"] == "PENDING" and item["progress"] == 33 and item["complete"] is False, item
+            tasks = [r["value"] for r in map(json.loads, site.slipway("dump").splitlines()) if r["table"] == "tasks"]
+            assert [t["kind"] for t in tasks].count("import") == 1, tasks
+        f = site.wait_finished(n)
+        assert f.json["status"] == "finished" and f.json["dataset"]["title"] == "Queued", f
+    finally:
+        site.close()
+
+
+def test_locked_session_is_busy(server):
+    a = at_srs(server)
+    n = a.json["id"]
+    with open(os.path.join(server.data, "locks", "sessions"), "r+b") as f:
+        fcntl.lockf(f, fcntl.LOCK_EX, 1, n)      # each session is one byte of the file
+        b = server.post(f"/upload/srs?id={n}", {"source": "EPSG:4326"}, accept=JSON)
+        refused(b, 503, "busy")
+        assert b.header("Retry-After") == "1", b.headers
+        assert server.get(f"/upload/srs?id={n}", accept=JSON).status == 200, "reading waits for nobody"
+    assert server.post(f"/upload/srs?id={n}", {"source": "EPSG:4326"}, accept=JSON).status == 200
+    drop(server, a)
 
 
 def test_html_flow_without_scripts(server):
