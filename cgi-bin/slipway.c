@@ -3,11 +3,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/fs.h"
@@ -117,6 +119,20 @@ static enum err read_secret(const struct config *c, unsigned char secret[32], st
 	return error_set(error, ERR_IO, "secret: unreadable");
 }
 
+/* FastCGI has no passwords: who reaches the socket is believed.  A TCP socket of ours must be on loopback. */
+static bool heard_from_outside(void)
+{
+	struct sockaddr_storage a = {0};
+	socklen_t len = sizeof(a);
+	if (getsockname(STDIN_FILENO, (struct sockaddr *)&a, &len) != 0)
+		return false;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a;
+	if (a.ss_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) >> 24 != 127;
+	return a.ss_family == AF_INET6 && !IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
 static enum err open_all(struct ctx *ctx, bool keep, struct error *error)
 {
 	const struct config *c = ctx->config;
@@ -167,6 +183,11 @@ int main(int argc, char **argv)
 		log_open("slipway.fcgi", config->log_file);
 	if (getenv("SLIPWAY_SUPERVISED") != NULL)
 		config->worker_spawn = false;      /* `slipway serve` keeps the worker running */
+	if (heard_from_outside()) {
+		log_line(LOG_LEVEL_ERROR, NULL, "the FastCGI socket is open to the network: use a Unix socket, or 127.0.0.1");
+		config_free(config);
+		return 2;
+	}
 	ctx.config = config;
 	ctx.cgi = transport_is_cgi();
 	err = open_all(&ctx, !ctx.cgi, &error);
