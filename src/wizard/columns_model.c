@@ -202,7 +202,6 @@ json_object *columns_model(
 	const json_object *stored = session_table_input(s, json_int(layer, "i", 0));
 	json_object *m = json_object_new_object(), *columns = json_object_new_array(), *c;
 	json_object *warnings = json_arr(layer, "warnings");
-	const char *sheet = fields_text(fields, "sheet");
 	struct column_guess g;
 	struct selection sel;
 	size_t i = 0;
@@ -215,8 +214,7 @@ json_object *columns_model(
 	json_set_int(m, "layer_i", json_int(layer, "i", 0));
 	json_set(m, "file", copy_of(layer, "file"));
 	json_set(m, "sheets", copy_of(layer, "sheets"));
-	json_set_str(
-	    m, "sheet", sheet != NULL && *sheet != '\0' ? sheet : json_str(layer, "sheet", NULL));
+	json_set_str(m, "sheet", json_str(layer, "sheet", NULL));      /* another one was read before this is shown */
 	json_set(m, "dialect", dialect_of(layer, fields));
 	json_set(m, "columns", columns);
 	set_candidates(m, layer);
