@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include "base/child.h"
 #include "base/fs.h"
@@ -216,6 +217,8 @@ int main(int argc, char *argv[])
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* A write over the output limit fails and can be told; the signal would only kill. */
 	(void)signal(SIGXFSZ, SIG_IGN);
+	/* A job whose worker was killed works for nobody: its successor starts the task again. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* Each arena reserves 64 MiB of the address space that is limited. */
 	(void)mallopt(M_ARENA_MAX, 4);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
