@@ -171,13 +171,20 @@ struct first {
 	bool needed;
 };
 
-static enum err first_pass(struct pass *p, void *arg)
+static enum err any_user_pass(struct pass *p, void *arg)
 {
 	struct first *f = arg;
 	json_object *users = NULL;
 	enum err err = users_list(p, 1, &users);
 	f->needed = err == ERR_OK && json_len(users) == 0;
 	json_object_put(users);
+	return err;
+}
+
+static enum err first_pass(struct pass *p, void *arg)
+{
+	struct first *f = arg;
+	enum err err = any_user_pass(p, f);
 	return err == ERR_OK && f->needed ? first_login_set(p, f->token, clock_now_ms() + FIRST_MS) : err;
 }
 
@@ -188,6 +195,9 @@ static enum err first_login(struct serve *s, struct first *f, struct error *erro
 	token_hex(f->token, 32);
 	enum err err = store_open(s->config, false, &store, error);
 	if (err == ERR_OK)
+		err = store_pass(store, PASS_READ, "users", any_user_pass, f, error);
+	/* Only then something is written: with a full disk, what is there is still served. */
+	if (err == ERR_OK && f->needed)
 		err = store_pass(store, PASS_SYNC, "first", first_pass, f, error);
 	store_close(store);
 	return err;

@@ -111,8 +111,10 @@ def configured(server, text):
     """The same server, started again with TEXT added to its configuration."""
     with open(server.conf) as f:
         before = f.read()
-    restart(server, before + text + "\n")
+    keys = {line.partition("=")[0].strip() for line in text.splitlines() if "=" in line}
+    kept = [line for line in before.splitlines() if line.partition("=")[0].strip() not in keys]
     try:
+        restart(server, "\n".join(kept) + "\n" + text + "\n")
         yield
     finally:
         restart(server, before)
