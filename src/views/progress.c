@@ -11,8 +11,6 @@
 #include "base/text.h"
 #include "wizard/spill.h"
 
-#define ID_MAX 9007199254740991LL
-
 struct task_find {
 	int64_t id;
 	json_object *task;
@@ -177,7 +175,7 @@ enum err data_upload_progress(struct call *call)
 	struct turn t;
 	const char *v = req_query(call->req, "id");
 
-	if (v == NULL || !text_int(v, 1, ID_MAX, &id))
+	if (v == NULL || !text_int(v, 1, TURN_ID_MAX, &id))
 		return none(call);
 	if (*call->who.name == '\0' && strncmp(call->who.owner, "a:", 2) != 0)
 		return call_fail(call, ERR_AUTH, problem_new("login_required"));
@@ -280,15 +278,11 @@ static enum err report_print(struct call *call, const char *text, const char *na
 
 enum err report_view(struct call *call)
 {
-	int64_t id = 0;
 	struct turn t;
-	const char *v = req_query(call->req, "id");
-	if (v == NULL || !text_int(v, 1, ID_MAX, &id))
-		return call_fail(call, ERR_BAD_REQUEST, problem_new(v == NULL ? "id_missing" : "id_invalid"));
-	enum err err = turn_begin(call, id, false, &t);
+	enum err err = turn_of_request(call, false, &t);
 	if (err != ERR_OK)
 		return err;
-	CLEAN_FREE char *folder = session_folder(id);
+	CLEAN_FREE char *folder = session_folder(t.s->id);
 	CLEAN_FREE char *path = mem_printf("%s/%s/report.jsonl", call->ctx->config->data_dir, folder);
 	CLEAN_FREE char *text = NULL;
 	size_t len = 0;
@@ -303,12 +297,8 @@ enum err report_view(struct call *call)
 
 enum err task_log_view(struct call *call)
 {
-	int64_t id = 0;
 	struct turn t;
-	const char *v = req_query(call->req, "id");
-	if (v == NULL || !text_int(v, 1, ID_MAX, &id))
-		return call_fail(call, ERR_BAD_REQUEST, problem_new(v == NULL ? "id_missing" : "id_invalid"));
-	enum err err = turn_begin(call, id, false, &t);
+	enum err err = turn_of_request(call, false, &t);
 	if (err != ERR_OK)
 		return err;
 	json_object *task = find_task(&t);

@@ -5,8 +5,32 @@
 #include "views/wizard.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "store/queue.h"
 #include "wizard/spill.h"
+
+/* ---- which session */
+
+enum id_found turn_id(const struct call *call, int64_t *ret)
+{
+	const char *v = form_get(&call->form, "id");
+	if (v == NULL)
+		v = req_query(call->req, "id");
+	if (v == NULL)
+		return ID_MISSING;
+	return text_int(v, 1, TURN_ID_MAX, ret) ? ID_FOUND : ID_WRONG;
+}
+
+enum err turn_of_request(struct call *call, bool lock, struct turn *ret)
+{
+	int64_t id = 0;
+	enum id_found found = turn_id(call, &id);
+	if (found != ID_FOUND)
+		return call_fail(call, ERR_BAD_REQUEST, problem_new(found == ID_WRONG ? "id_invalid" : "id_missing"));
+	return turn_begin(call, id, lock, ret);
+}
+
+/* ---- loading and storing */
 
 struct load {
 	int64_t id;

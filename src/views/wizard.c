@@ -14,20 +14,6 @@
 #include "wizard/spill.h"
 #include "wizard/task.h"
 
-#define ID_MAX 9007199254740991LL      /* 2^53 - 1: what JSON numbers carry */
-
-enum id_found { ID_FOUND, ID_MISSING, ID_WRONG };
-
-static enum id_found id_of(const struct call *call, int64_t *ret)
-{
-	const char *v = form_get(&call->form, "id");
-	if (v == NULL)
-		v = req_query(call->req, "id");
-	if (v == NULL)
-		return ID_MISSING;
-	return text_int(v, 1, ID_MAX, ret) ? ID_FOUND : ID_WRONG;
-}
-
 static bool is_post(const struct call *call)
 {
 	return call->req->method == METHOD_POST;
@@ -181,7 +167,7 @@ enum err upload_view(struct call *call)
 	struct turn t;
 	if (!step_by_name(pairs_get(&call->params, "step"), &step) || steps[step].view == NULL)
 		return call_fail(call, ERR_NOT_FOUND, problem_new("step_unknown"));
-	enum id_found found = id_of(call, &id);
+	enum id_found found = turn_id(call, &id);
 	if (found != ID_FOUND)
 		return step_without_id(call, found);
 	bool head = call->req->method == METHOD_HEAD;
@@ -199,7 +185,7 @@ enum err upload_root_view(struct call *call)
 	struct turn t;
 	if (is_post(call))
 		return save_step_view(call);
-	enum id_found found = id_of(call, &id);
+	enum id_found found = turn_id(call, &id);
 	if (found == ID_MISSING)
 		return save_step_view(call);
 	if (found == ID_WRONG)
@@ -260,12 +246,8 @@ static bool import_under_way(const struct session *s)
 
 enum err upload_cancel_view(struct call *call)
 {
-	int64_t id = 0;
 	struct turn t;
-	enum id_found found = id_of(call, &id);
-	if (found != ID_FOUND)
-		return call_fail(call, ERR_BAD_REQUEST, problem_new(found == ID_WRONG ? "id_invalid" : "id_missing"));
-	enum err err = turn_begin(call, id, true, &t);
+	enum err err = turn_of_request(call, true, &t);
 	if (err != ERR_OK)
 		return err;
 	struct cancel c = { .id = json_int(json_obj(t.s->doc, "task"), "id", 0) };
@@ -283,14 +265,14 @@ enum err upload_cancel_view(struct call *call)
 		call_wake_worker(call);
 	}
 	if (err == ERR_OK && call->mode == MODE_HTML) {
-		CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld&note=canceled", (long long)id);
+		CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld&note=canceled", (long long)t.s->id);
 		reply_redirect(call->reply, 303, to);
 	} else if (err == ERR_OK) {
 		json_object *m = json_object_new_object();
-		CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld", (long long)id);
+		CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld", (long long)t.s->id);
 		json_set_bool(m, "success", true);
 		json_set_str(m, "status", "canceled");
-		json_set_int(m, "id", id);
+		json_set_int(m, "id", t.s->id);
 		json_set_str(m, "redirect_to", to);
 		reply_model(call->reply, 200, "json", m);
 		call->reply->format = FORMAT_JSON;
@@ -302,12 +284,8 @@ out:
 
 enum err upload_retry_view(struct call *call)
 {
-	int64_t id = 0;
 	struct turn t;
-	enum id_found found = id_of(call, &id);
-	if (found != ID_FOUND)
-		return call_fail(call, ERR_BAD_REQUEST, problem_new(found == ID_WRONG ? "id_invalid" : "id_missing"));
-	enum err err = turn_begin(call, id, true, &t);
+	enum err err = turn_of_request(call, true, &t);
 	if (err != ERR_OK)
 		return err;
 	if (t.s->state != STATE_INVALID && t.s->state != STATE_INCOMPLETE) {
@@ -378,7 +356,7 @@ enum err upload_delete_view(struct call *call)
 		reply_header(call->reply, "Allow", "POST, DELETE");
 		return call_fail(call, ERR_METHOD, problem_new("method"));
 	}
-	if (!text_int(pairs_get(&call->params, "id"), 1, ID_MAX, &id))
+	if (!text_int(pairs_get(&call->params, "id"), 1, TURN_ID_MAX, &id))
 		return call_fail(call, ERR_BAD_REQUEST, problem_new("id_invalid"));
 	enum err err = turn_begin(call, id, !get || by_get, &t);
 	if (err != ERR_OK)

@@ -21,8 +21,15 @@ struct turn {
 	json_object *warnings;        /* owned: for the answer */
 };
 
+#define TURN_ID_MAX 9007199254740991LL      /* 2^53 - 1: what JSON numbers carry */
+enum id_found { ID_FOUND, ID_MISSING, ID_WRONG };
+/* "id" of form or query. */
+enum id_found turn_id(const struct call *, int64_t *ret);
+
 /* Load session ID of the caller.  LOCK: hold its lock.  ERR_NOT_FOUND, ERR_GONE, ERR_BUSY with the problem set. */
 enum err turn_begin(struct call *, int64_t id, bool lock, struct turn *ret);
+/* The session that field or query "id" names: ERR_BAD_REQUEST when there is none; else as turn_begin. */
+enum err turn_of_request(struct call *, bool lock, struct turn *ret);
 void turn_end(struct turn *);
 void turn_unlock(struct turn *);
 /*
