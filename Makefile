@@ -4,6 +4,14 @@
 # the link line is the layer diagram.  B is the build directory.
 
 B       ?= build
+# make V=1 shows whole commands
+V       ?= 0
+ifeq ($(V),0)
+Q       := @
+say     = @echo "  $(1)"
+else
+say     = @:
+endif
 CC      ?= cc
 OPT     ?= -O2 -g
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
@@ -65,13 +73,17 @@ check:
 	@/usr/bin/python3 tests/run.py $(B)
 
 $(B)/slipway.fcgi: $(B)/o/main/cgi.o $(foreach f,views $(NEED_views),$(call lib,$f))
-	$(CC) $(LDFLAGS) -o $@ $^ $(SYS_views)
+	$(call say,$(if $(filter %.o,$@),CC,LD)  $(patsubst $(B)/%,%,$@))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYS_views)
 $(B)/slipway-worker: $(B)/o/main/worker.o $(foreach f,worker $(NEED_worker),$(call lib,$f))
-	$(CC) $(LDFLAGS) -o $@ $^ $(SYS_worker)
+	$(call say,$(if $(filter %.o,$@),CC,LD)  $(patsubst $(B)/%,%,$@))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYS_worker)
 $(B)/slipway-geo: $(B)/o/main/geo.o $(foreach f,geo $(NEED_geo),$(call lib,$f))
-	$(CC) $(LDFLAGS) -o $@ $^ $(SYS_geo)
+	$(call say,$(if $(filter %.o,$@),CC,LD)  $(patsubst $(B)/%,%,$@))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYS_geo)
 $(B)/slipway: $(B)/o/main/admin.o $(foreach f,admin $(NEED_admin),$(call lib,$f))
-	$(CC) $(LDFLAGS) -o $@ $^ $(SYS_admin)
+	$(call say,$(if $(filter %.o,$@),CC,LD)  $(patsubst $(B)/%,%,$@))
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SYS_admin)
 
 # The four main() files stand apart from their folders so that tests link the rest.
 MAIN_cgi := cgi-bin/slipway.c
@@ -81,13 +93,15 @@ MAIN_admin := src/admin/main/admin.c
 define MAIN_RULE
 $(B)/o/main/$(1).o: $(MAIN_$(1)) | $(B)/deps-ok
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(GDAL_INC) $$(ALLC) -c -o $$@ $$<
+	$$(call say,$$(if $$(filter %.o,$$@),CC,LD)  $$(patsubst $$(B)/%,%,$$@))
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(GDAL_INC) $$(ALLC) -c -o $$@ $$<
 endef
 $(foreach m,cgi worker geo admin,$(eval $(call MAIN_RULE,$m)))
 
 $(B)/o/%.o: src/%.c | $(B)/deps-ok
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(if $(findstring /geo/,$@),$(GDAL_INC)) $(ALLC) -c -o $@ $<
+	$(call say,$(if $(filter %.o,$@),CC,LD)  $(patsubst $(B)/%,%,$@))
+	$(Q)$(CC) $(CPPFLAGS) $(if $(findstring /geo/,$@),$(GDAL_INC)) $(ALLC) -c -o $@ $<
 
 define LIB_RULE
 $(call lib,$(1)): $(call objs,$(1))
@@ -110,7 +124,8 @@ unit_folder = $(firstword $(subst /, ,$(patsubst tests/unit/%,%,$(1))))
 define UNIT_RULE
 $(B)/unit/$(1)/%: tests/unit/$(1)/%.c $(foreach f,$(1) $(NEED_$(1)),$(call lib,$f))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $(if $(filter geo,$(1)),$(GDAL_INC)) -Itests/unit $$(ALLC) $$(LDFLAGS) -o $$@ $$< \
+	$$(call say,$$(if $$(filter %.o,$$@),CC,LD)  $$(patsubst $$(B)/%,%,$$@))
+	$$(Q)$$(CC) $$(CPPFLAGS) $(if $(filter geo,$(1)),$(GDAL_INC)) -Itests/unit $$(ALLC) $$(LDFLAGS) -o $$@ $$< \
 	    $(foreach f,$(1) $(NEED_$(1)),$(call lib,$f)) $(SYS_$(1)) -lcmocka
 endef
 $(foreach f,$(FOLDERS),$(eval $(call UNIT_RULE,$f)))
@@ -127,7 +142,8 @@ unit: $(UNIT_BIN)
 # ---- crash loops in C link the store: $(B)/crash/gate_kill
 $(B)/crash/%: tests/crash/%.c $(foreach f,$(NEED_upload),$(call lib,$f))
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALLC) $(LDFLAGS) -o $@ $< $(foreach f,$(NEED_upload),$(call lib,$f)) $(SYS_upload)
+	$(call say,$(if $(filter %.o,$@),CC,LD)  $(patsubst $(B)/%,%,$@))
+	$(Q)$(CC) $(CPPFLAGS) $(ALLC) $(LDFLAGS) -o $@ $< $(foreach f,$(NEED_upload),$(call lib,$f)) $(SYS_upload)
 crash: $(patsubst tests/crash/%.c,$(B)/crash/%,$(wildcard tests/crash/*.c))
 
 # ---- fuzzing: the committed inputs are replayed in every check, `make fuzz` looks for new ones
