@@ -114,7 +114,7 @@ static void test_keywords_are_split(void **state)
 	assert_null(errors);
 	json_object_put(k);
 	for (int i = 0; i < 51; i++)
-		(void)snprintf(text + strlen(text), 8, "k%d,", i);
+		(void)snprintf(text + strlen(text), 16, "k%d,", i);
 	json_object_put(keywords_split(text, &errors));
 	assert_string_equal(help_code(errors, 0), "keywords_too_many");
 	json_object_put(errors);
