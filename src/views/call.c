@@ -49,7 +49,9 @@ char *call_public_url(const struct call *call, const char *fmt, ...)
 
 struct viewer call_viewer(const struct call *call)
 {
-	return (struct viewer){ .user = call->who.name, .admin = call->who.admin };
+	/* Anonymous owners are nobody but themselves; no user's name has a colon. */
+	bool anonymous = *call->who.name == '\0' && strncmp(call->who.owner, "a:", 2) == 0;
+	return (struct viewer){ .user = anonymous ? call->who.owner : call->who.name, .admin = call->who.admin };
 }
 
 void call_page(struct call *call, json_object *model, const char *title_key)

@@ -3,6 +3,7 @@
  * Source: contracts/transports.md 1, 2; wizard.md 2.
  */
 #include <string.h>
+#include "views/identity.h"
 #include "views/wizard.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -186,6 +187,7 @@ enum err upload_new_view(struct call *call)
 {
 	struct one o = { .call = call };
 	struct form_sink sink = { .begin = one_begin, .data = one_data, .end = one_end, .arg = &o };
+	identity_keep(call);
 	enum err err = form_read(call->req, &call->form, &sink, &call->error);
 
 	if (err == ERR_OK)

@@ -223,13 +223,31 @@ static bool login_cookie(const struct req *req, char token[33])
 	return token_is_hex(token, 32) && strpbrk(v, "abcdef") == NULL;
 }
 
+/* What stands in records and on pages is no key to them: a part of the cookie's digest. */
+static void become_anonymous(struct call *call, const char *token)
+{
+	char digest[65];
+	token_sha256_hex(token, 32, digest);
+	snprintf(call->who.owner, sizeof(call->who.owner), "a:%.32s", digest);
+	call->who.by_cookie = true;
+}
+
 static void anonymous(struct call *call)
 {
 	const char *v = req_cookie(call->req, "slipway_anon");
-	if (!call->ctx->config->anonymous_uploads || v == NULL || !token_is_hex(v, 32))
+	if (call->ctx->config->anonymous_uploads && v != NULL && token_is_hex(v, 32))
+		become_anonymous(call, v);
+}
+
+void identity_keep(struct call *call)
+{
+	char token[33];
+	if (!call->ctx->config->anonymous_uploads || strcmp(call->who.owner, "-") != 0)
 		return;
-	snprintf(call->who.owner, sizeof(call->who.owner), "a:%s", v);
-	call->who.by_cookie = true;
+	token_hex(token, 32);
+	become_anonymous(call, token);
+	reply_cookie(call->reply, call->req,
+	    &(struct cookie){ .name = "slipway_anon", .value = token, .max_age = -1, .http_only = true });
 }
 
 enum err identity_find(struct call *call)

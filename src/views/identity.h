@@ -14,6 +14,9 @@
  */
 enum err identity_find(struct call *);
 
+/* Before the first upload of an anonymous client: a cookie of its own, so that it alone owns what it sends. */
+void identity_keep(struct call *);
+
 /* The token for this client's forms into CALL->csrf; the cookie is set when it has none that fits. */
 void csrf_prepare(struct call *);
 /* Checks 1 to 3: does the request come from our own pages?  ERR_FORBIDDEN. */

@@ -388,6 +388,7 @@ static enum err save_post(struct call *call)
 	struct save s = { .call = call };
 	struct session *session = NULL;
 	int64_t now = clock_now_ms();
+	identity_keep(call);
 	enum err err = receive(&s);
 
 	if (err == ERR_OK) {

@@ -64,7 +64,7 @@ enum err session_live(struct pass *p, json_object *doc)
 static bool may_see(const struct call *call, const json_object *doc)
 {
 	const char *owner = json_str(doc, "owner", "");
-	return call->who.admin || (*owner != '\0' && strcmp(owner, call->who.owner) == 0);
+	return call->who.admin || (*owner != '\0' && strcmp(owner, "-") != 0 && strcmp(owner, call->who.owner) == 0);
 }
 
 static enum err load(struct call *call, int64_t id, struct session **ret)

@@ -277,5 +277,32 @@ def test_wait_slots_never_block_the_site(server):
         site.close()
 
 
+def test_anonymous_owners_where_the_site_allows_them(server):
+    """The owner is the browser's own session: nobody else sees it."""
+    site = Server("[site]\nanonymous_uploads = yes\n")
+    try:
+        b = Browser.__new__(Browser)
+        b.server, b.cookies, b.statuses, b.url, b.answer = site, {}, [], "/", None
+        b.open("/upload/")
+        assert b.answer.status == 200, b.answer
+        b.submit("/upload/", files=[("files",) + f for f in shapefile("guest", [(1, 2)], prj=WGS84)])
+        assert b.url.startswith("/upload/final?id="), (b.url, b.answer)
+        n = b.url.partition("id=")[2]
+        for other in ({"user": None}, {"user": "otto"}):
+            a = site.get(f"/upload/srs?id={n}", accept=JSON, **other)
+            assert a.status in (401, 404), a
+        assert re.fullmatch("[0-9a-f]{32}", b.cookies["slipway_anon"]) and b.cookies["slipway_anon"] not in site.slipway("dump")
+        second = site.post("/upload/", {}, [("files",) + f for f in shapefile("other", [(1, 2)])], accept=JSON, user=None)
+        refused(second, 403, "csrf_failed")
+        b.submit("/upload/final")
+        assert b.url.startswith("/datasets/"), (b.url, b.answer)
+        assert b.answer.status == 200 and b.cookies["slipway_anon"] not in b.answer.text, b.answer
+        assert site.get(b.url, accept=JSON, user=None).status == 404
+        assert site.get(b.url, accept=JSON, user="otto").status == 404
+        assert site.get("/api/v2/uploads/", user=None).json["total"] == 0
+    finally:
+        site.close()
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
