@@ -248,5 +248,8 @@ json_object *final_diff(const struct session *s, const json_object *layer,
 	json_set_int(o, "rows_before", before);
 	json_set(o, "rows_after",
 	    rows < 0 ? NULL : json_object_new_int64(d.append ? before + rows : rows));
+	/* Where a person can do something about it. */
+	JSON_EACH(p, d.errors)
+		problem_str(p, "field", "dataset");
 	return json_set(o, "errors", d.errors != NULL ? d.errors : json_object_new_array());
 }
