@@ -169,7 +169,8 @@ static enum err check_sides(struct job *job, struct source *src)
 		if (v == XML_FORBIDDEN) {
 			CLEAN_FREE char *name = side_name(job, src, path);
 
-			return job_fail(job, problem_str(problem_new("xml_forbidden"), "file", name));
+			return job_fail(
+			    job, problem_str(problem_new("xml_forbidden"), "file", name));
 		}
 		if (v != XML_FINE) {
 			job_warn(

@@ -356,7 +356,8 @@ char *source_prj(const struct source *src)
 	size_t len;
 
 	if (src->side[SOURCE_PRJ] == NULL ||
-	    fs_read_file(AT_FDCWD, src->side[SOURCE_PRJ], PRJ_MAX_BYTES, &text, &len, NULL) != ERR_OK ||
+	    fs_read_file(AT_FDCWD, src->side[SOURCE_PRJ], PRJ_MAX_BYTES, &text, &len, NULL) !=
+		ERR_OK ||
 	    !text_is_utf8(text, len))
 		return NULL;
 	return text_trim(text);

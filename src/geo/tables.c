@@ -143,6 +143,17 @@ static void suspicious_header(struct pass *p, const struct cell *cells, size_t n
 		    problem_arg(problem_here(p, "csv_suspicious_header"), "cells", list));
 }
 
+/* Row 1 is read, too, when it is the header. */
+static void look_at_header(struct pass *p)
+{
+	for (size_t i = 0; i < p->n && p->bad_text == NULL; i++) {
+		const struct cell name = { .s = p->names[i], .len = strlen(p->names[i]) };
+
+		if (table_cell_is_bad(&name))
+			note_bad_text(p, name.s, name.len, p->names[i]);
+	}
+}
+
 static enum err all_rows(struct pass *p, const char *header)
 {
 	const struct cell *cells = NULL;
@@ -158,13 +169,8 @@ static enum err all_rows(struct pass *p, const char *header)
 	p->stats = colstats_new(p->n, p->t.dialect.decimal,
 	    strcmp(p->t.dialect.delimiter, ",") != 0 || p->t.book != NULL);
 	p->preview = json_object_new_array();
-	/* Row 1 is read, too, when it is the header. */
-	for (size_t i = 0; n == 0 && i < p->n && p->bad_text == NULL && rows_has_bad_text(p->t.rows); i++) {
-		const struct cell name = { .s = p->names[i], .len = strlen(p->names[i]) };
-
-		if (table_cell_is_bad(&name))
-			note_bad_text(p, name.s, name.len, p->names[i]);
-	}
+	if (n == 0 && rows_has_bad_text(p->t.rows))
+		look_at_header(p);
 	if (n > 0) {
 		if (text_ieq(header, "auto"))
 			suspicious_header(p, cells, n);
