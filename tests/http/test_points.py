@@ -277,5 +277,5 @@ def test_srs_input_is_checked(server):
 
 
 if __name__ == "__main__":
-    import test_tables
-    main(test_tables)
+    import test_points
+    main(test_points)
