@@ -265,7 +265,7 @@ def test_large_file_with_a_last_odd_byte(server):
             break
     page = page_of(server, a)
     assert page["dialect"]["charset"] != "UTF-8" and page["preview"]["total_rows"] == size // len(line) + 1, page["dialect"]
-    assert front_memory(server) < 24 * 1024, front_memory(server)
+    assert front_memory(server) < 16 * 1024, front_memory(server)
     drop(server, a)
 
 
