@@ -1,6 +1,7 @@
 """Goal: logins: cookies and their flags, no fixation, equal answers for all that is wrong, limits on guessing, no record for
 strangers (security.md 3.3, A39, A40, 12.11, 12.12)."""
 import base64
+import concurrent.futures
 import json
 import re
 import time
@@ -219,6 +220,12 @@ def test_read_only_and_revoked_tokens(server):
     row = [l for l in listed.splitlines() if "reader" in l][0]
     server.slipway("key", "delete", "mei", row.split()[0])
     assert server.get("/upload/", headers=api, user=None).status == 401
+
+
+def test_many_logins_at_once_wait_for_each_other(server):
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        statuses = list(pool.map(lambda _: try_login(server, *USER).status, range(12)))
+    assert set(statuses) <= {303, 429} and 303 in statuses, statuses
 
 
 def test_strangers_leave_no_record(server):

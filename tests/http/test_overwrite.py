@@ -1,10 +1,14 @@
 """Goal: overwrite and append switch in one step, keep rights and id, tell the difference before, and leave the old dataset
 untouched by whatever goes wrong (wizard.md 13.2, case 30; security.md A34)."""
+import concurrent.futures
 import json
+import os
+import time
 
 from harness import main, nothing_left
 from made import geojson, geotiff
-from steps import code, finished, get, package, points, post, rows, saved, table
+from steps import code, finished, get, package, points, post, rows, saved, table, wait_state
+from test_progress import big, kill
 
 PUBLIC = '{"users":{"AnonymousUser":["view_resourcebase","download_resourcebase"]},"groups":{}}'
 
@@ -206,6 +210,71 @@ def test_target_changed_meanwhile_is_told(server):
     assert {a.json["status"], b.json["status"]} <= {"finished", "error"}, (a, b)
     n = server.get(f"/datasets/{old['id']}", accept="application/json").json["dataset"]["count"]
     assert n == 1 + (a.json["status"] == "finished") + (b.json["status"] == "finished"), (n, a, b)
+
+
+def unchanged(server, dataset, before, count):
+    d = server.get(f"/datasets/{dataset['id']}", accept="application/json").json["dataset"]
+    assert d["revision"] == 1 and d["count"] == count, d
+    assert server.get(f"/datasets/{dataset['id']}/download").body == before
+    folder = os.path.join(server.data, "datasets", str(dataset["id"]))
+    assert len(os.listdir(folder)) == 1, os.listdir(folder)
+
+
+def test_failure_in_the_middle_leaves_the_old_rows(server):
+    old = points(server, "steady", ["50.5,8.5,a", "51.5,9.5,b"])["dataset"]
+    before = server.get(f"/datasets/{old['id']}/download").body
+    for mode in ("overwrite", "append"):
+        session = big(server, f"late_{mode}")
+        a = server.post(f"/upload/final?id={session}", {"mode": mode, "dataset": str(old["id"]), "confirm": "true",
+                                                         "extra_columns": "ignore"}, accept="text/html")
+        assert a.status == 303, a
+        wait_state(server, session, "RUNNING")
+        kill(server, "slipway-geo")
+        wait_state(server, session, "INVALID")
+        unchanged(server, old, before, 2)
+        a = server.post(f"/upload/final?id={session}", {"mode": mode, "dataset": str(old["id"]), "confirm": "true",
+                                                         "extra_columns": "ignore"}, accept="text/html")
+        wait_state(server, session, "RUNNING")
+        assert post(server, session, "cancel").status == 200
+        unchanged(server, old, before, 2)
+        end = time.monotonic() + 8
+        while get(server, session, "progress").json["state"] == "RUNNING":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        unchanged(server, old, before, 2)
+
+
+def test_worker_killed_while_appending_adds_the_rows_once(server):
+    old = points(server, "counted", ["50.5,8.5,a"])["dataset"]
+    session = big(server, "many", n=60_000)
+    server.post(f"/upload/final?id={session}", {"mode": "append", "dataset": str(old["id"]), "confirm": "true",
+                                                 "extra_columns": "ignore"}, accept="text/html")
+    for _ in range(2):
+        wait_state(server, session, "RUNNING")
+        kill(server, "slipway-worker")
+        get(server, session, "progress")
+    a = server.wait_finished(session)
+    assert a.json["status"] == "finished" and a.json["dataset"]["count"] == 60_001, a
+    folder = os.path.join(server.data, "datasets", str(old["id"]))
+    assert len(os.listdir(folder)) == 1, os.listdir(folder)
+
+
+def test_two_appends_at_once_lose_nothing(server):
+    old = points(server, "both", ["50,8,a"])["dataset"]
+    sessions = [ready(server, f"half{i}", [f"51,9,r{i}{k}" for k in range(50)]) for i in range(4)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda s: post(server, s, "final", mode="append", dataset=str(old["id"])), sessions))
+    done = 0
+    for s in sessions:
+        a = server.wait_finished(s)
+        for _ in range(5):      # the one that lost the race tells so, and may try again
+            if a.json["status"] == "finished":
+                break
+            assert post(server, s, "retry").status in (200, 202)
+            a = server.wait_finished(s)
+        assert a.json["status"] == "finished", a
+        done += 1
+    assert len(rows(server, old["id"], "name")) == 1 + 50 * done
 
 
 if __name__ == "__main__":
