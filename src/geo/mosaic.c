@@ -382,6 +382,18 @@ static enum err write_timed(struct job *job, const struct source_set *set, const
 
 enum err mosaic_write(struct job *job, const struct source_set *set, const json_object *layer, const char *path, json_object **ret_times)
 {
+	if (json_obj(layer, "target") != NULL) {
+		struct source_set both;
+		json_object *all = NULL;
+		enum err added = mosaic_add(job, set, layer, &both, &all);
+		if (added != ERR_OK)
+			return added;
+		json_object_object_del(all, "target");
+		added = mosaic_write(job, &both, all, path, ret_times);
+		mosaic_added_done(&both, set->n);
+		json_object_put(all);
+		return added;
+	}
 	CLEAN_FREE int64_t *times = NULL;
 	size_t n = instants(layer, &times);
 	if (n == 0) {

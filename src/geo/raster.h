@@ -20,4 +20,13 @@ enum err raster_write_as(struct job *, GDALDatasetH ds, const json_object *layer
  */
 enum err mosaic_write(struct job *, const struct source_set *, const json_object *layer, const char *path, json_object **ret_times);
 
+/*
+ * What LAYER's target mosaic (in/<file>) holds, as more sources and granules before the new ones.
+ * Owns:   caller calls mosaic_added_done with SET's own number of sources, and frees *RET_LAYER; nothing on error.
+ * Errors: job->problems has mosaic_mismatch, dataset_unknown, import_failed.
+ */
+enum err mosaic_add(struct job *, const struct source_set *, const json_object *layer, struct source_set *ret_set,
+    json_object **ret_layer);
+void mosaic_added_done(struct source_set *, size_t n_own);
+
 #endif

@@ -304,7 +304,9 @@ enum err settle_target(struct turn *t, bool *ret_answered)
 {
 	json_object *input = NULL, *errors = NULL, *none = json_object_new_object();
 	*ret_answered = false;
-	if (!session_has_input(t->s, STEP_FINAL) && json_int(session_input(t->s, STEP_SAVE), "layer_id", 0) > 0) {
+	const json_object *save = session_input(t->s, STEP_SAVE);
+	if (!session_has_input(t->s, STEP_FINAL) &&
+	    (json_int(save, "layer_id", 0) > 0 || json_bool(save, "append_to_mosaic_opts", false))) {
 		final_check(t->s, none, subject_exists, t->call, &input, &errors, &t->warnings);
 		if (errors != NULL) {
 			*ret_answered = true;

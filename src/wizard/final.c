@@ -80,6 +80,11 @@ static json_object *defaults(const struct session *s)
 		json_set_str(o, "mode", "overwrite");
 		json_set_str(o, "dataset", id);
 	}
+	if (json_get(o, "mode") == NULL && json_bool(save, "append_to_mosaic_opts", false) &&
+	    s->kind == KIND_ZIP_MOSAIC) {
+		json_set_str(o, "mode", "append");
+		json_set_str(o, "dataset", json_str(save, "append_to_mosaic_name", ""));
+	}
 	if (json_get(o, "mode") == NULL)
 		json_set_str(o, "mode", "create");
 	if (json_get(o, "extra_columns") == NULL)

@@ -227,7 +227,9 @@ json_object *final_diff(const struct session *s, const json_object *layer,
 	json_object *o = json_object_new_object(), *p;
 	char buf[48];
 
-	if (strcmp(type, old_type) != 0 || (d.append && strcmp(type, "raster") == 0)) {
+	/* Of rasters only mosaics take more. */
+	if (strcmp(type, old_type) != 0 ||
+	    (d.append && strcmp(type, "raster") == 0 && json_obj(layer, "mosaic") == NULL)) {
 		p = problem_arg(
 		    problem_arg(problem_new("kind_mismatch"), "from", old_type), "to", type);
 		problems_add(&d.errors, problem_str(p, "file", json_str(layer, "file", NULL)));

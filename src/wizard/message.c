@@ -343,7 +343,8 @@ static void add_target(const struct session *s, const json_object *layer, json_o
 	json_set_str(item, "extra_columns", json_str(final, "extra_columns", "error"));
 	if (strcmp(mode, "append") != 0)
 		return;
-	(void)snprintf(file, sizeof(file), "target-%lld.gpkg", (long long)json_int(layer, "i", 0));
+	(void)snprintf(file, sizeof(file), "target-%lld.%s", (long long)json_int(layer, "i", 0),
+	    strcmp(json_str(layer, "kind", ""), "raster") == 0 ? "tif" : "gpkg");
 	json_set(item, "target",
 	    json_set_str(json_set_str(json_object_new_object(), "file", file), "table",
 	        json_str(target, "table", json_str(target, "name", ""))));

@@ -1,6 +1,8 @@
 """Goal: the final step takes title, text, keywords, names and rights, starts the import once, tells what is missing, and says what
 came out; mosaics become one dataset (wizard.md 6.2, 8.6, 13; case 42; section 21, row on final without CRS)."""
 import json
+import subprocess
+import tempfile
 
 from harness import main, nothing_left
 from made import geojson, geotiff, grid, shapefile, zipped, WGS84
@@ -138,6 +140,45 @@ def test_mosaic_without_dates_is_one_raster(server):
     assert abs(box[0] + 81.7) < 1e-6 and abs(box[2] + 81.62) < 1e-6, box      # both tiles
     done = finished(server, saved(server, (name, data)))      # not called a mosaic: one dataset each
     assert len(done["datasets"]) == 2, done
+
+
+def info(server, dataset):
+    """What gdalinfo says of a raster."""
+    with tempfile.NamedTemporaryFile(suffix=".tif") as f:
+        f.write(server.get(f"/datasets/{dataset}/download").body)
+        f.flush()
+        return json.loads(subprocess.run(["gdalinfo", "-json", "-mm", f.name], stdout=subprocess.PIPE, check=True).stdout)
+
+
+def test_granules_are_added_to_a_mosaic(server):
+    name, data = zipped(dated("rain_20200101.tif", "rain_20200201.tif"), "rain.zip")
+    old = finished(server, saved(server, (name, data), mosaic="true", mosaic_time_regex="[0-9]{8}"))["dataset"]
+    before = server.get(f"/datasets/{old['id']}/download").body
+    name, data = zipped(dated("rain_20200401.tif", "rain_20200501.tif"), "more.zip")
+    more = {"mosaic": "true", "mosaic_time_regex": "[0-9]{8}", "append_to_mosaic_opts": "true"}
+    a = server.save((name, data), fields={**more, "append_to_mosaic_name": "nosuch"})
+    if a.status == 201:
+        a = post(server, a.json["id"], "final")
+    assert a.status in (400, 404) and code(a) == "dataset_unknown", a
+    assert server.get(f"/datasets/{old['id']}/download").body == before
+    session = saved(server, (name, data), append_to_mosaic_name="rain", **more)
+    new = finished(server, session)["dataset"]
+    assert new["id"] == old["id"] and new["time"]["positions"] == 4, new
+    assert new["time"]["start"] == old["time"]["start"] and new["time"]["end"] > old["time"]["end"], new["time"]
+    bands = info(server, new["id"])["bands"]
+    assert [b["description"][:10] for b in bands] == ["2020-01-01", "2020-02-01", "2020-04-01", "2020-05-01"], bands
+    assert all(b["computedMin"] == 0 and b["computedMax"] == 15 for b in bands), bands      # each its own granule
+    # Without times, or of another CRS, they do not fit: the mosaic stays as it is.
+    session = saved(server, zipped(dated("a.tif", "b.tif"), "plain.zip"), mosaic="true", append_to_mosaic_opts="true",
+                    append_to_mosaic_name="rain")
+    a = post(server, session, "final")
+    if a.status == 202:
+        a = server.wait_finished(session)
+    assert code(a) == "mosaic_mismatch" and state(server, session)["state"] == "INVALID", a
+    assert info(server, new["id"])["bands"] == bands
+    session = saved(server, (name, data), append_to_mosaic_name="rain", user="otto", **more)
+    a = post(server, session, "final", user="otto")
+    assert a.status == 404 and code(a) == "dataset_unknown", a
 
 
 def test_mosaic_refuses_what_does_not_fit(server):
