@@ -98,6 +98,36 @@ def test_append_promotes_single_to_multi_and_refuses_other_geometry(server):
     assert server.get(f"/datasets/{old['id']}", accept="application/json").json["dataset"]["count"] == 2
 
 
+def test_append_to_a_dataset_with_time(server):
+    def timed(name, *days, time=True):
+        session = saved(server, table(f"{name}.csv", "lat,lng,day", *(f"1.5,2.5,{d}" for d in days)), time="true")
+        assert post(server, session, "csv", lat="lat", lng="lng").status == 200
+        assert post(server, session, "srs", source="EPSG:4326").status == 200
+        if time:
+            assert post(server, session, "time", time_attribute="day", presentation_strategy="CONTINUOUS_INTERVAL").status == 200
+        return session
+    old = finished(server, timed("days", "2020-01-01", "2020-01-02"))["dataset"]
+    new = finished(server, timed("more", "2020-01-05", "2020-01-02"), mode="append", dataset=str(old["id"]))["dataset"]
+    assert new["count"] == 4 and new["time"]["positions"] == 3 and new["time"]["presentation"] == "CONTINUOUS_INTERVAL", new["time"]
+    assert new["time"]["start"] == old["time"]["start"] and new["time"]["end"] == old["time"]["end"] + 3 * 86_400_000, new["time"]
+    new = finished(server, timed("none", "2020-02-01", time=False), mode="append", dataset=str(old["id"]))["dataset"]
+    assert new["count"] == 5 and new["time"]["attribute"] == "day" and new["time"]["positions"] == 3, new["time"]
+    assert [bool(r[0]) for r in rows(server, old["id"], "_time_start")] == [True] * 4 + [False]
+
+
+def test_append_to_a_plain_table(server):
+    def plain(name, *lines):
+        session = saved(server, table(f"{name}.csv", "name,age", *lines))
+        assert post(server, session, "csv", geometry="none").status == 200
+        return session
+    old = finished(server, plain("people", "Ada,36"))["dataset"]
+    new = finished(server, plain("more", "Alan,41"), mode="append", dataset="people")["dataset"]
+    assert new["count"] == 2 and new["type"] == "table" and new["crs"] is None, new
+    assert rows(server, old["id"], "name", "age") == [("Ada", 36), ("Alan", 41)]
+    columns = {c["name"]: c for c in new["columns"]}
+    assert columns["age"]["min"] == 36 and columns["age"]["max"] == 41, columns
+
+
 def test_overwrite_keeps_id_and_rights(server):
     old = points(server, "parks", ["50,8,a", "51,9,b"], title="Our parks", permissions=PUBLIC)["dataset"]
     session = ready(server, "parks2", ["60,10,x,1"], columns="lat,lng,name,trees")
