@@ -301,6 +301,7 @@ json_object *session_datasets(struct turn *t)
 			json_set_int(item, "id", id);
 			for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
 				json_set(item, same[i], json_copy(json_get(d, same[i])));
+			dataset_times(json_obj(item, "time"));
 			json_object *crs = json_obj(d, "crs");
 			json_set_str(item, "crs", crs == NULL ? NULL : json_str(crs, "code", json_str(crs, "name", "")));
 			json_set(item, "bbox", json_copy(json_get(d, "bbox")));

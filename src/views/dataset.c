@@ -71,8 +71,29 @@ static enum err answer(struct call *call, const char *template_name, json_object
 	return ERR_OK;
 }
 
+/* Milliseconds become what clients read (wizard.md 6.1). */
+static void set_iso(json_object *o, const char *key)
+{
+	char iso[32];
+	if (!json_object_is_type(json_get(o, key), json_type_int))
+		return;
+	clock_iso(json_int(o, key, 0), iso);
+	json_set_str(o, key, iso);
+}
+
+void dataset_times(json_object *time)
+{
+	static const char *const instants[] = { "start", "end" };
+	for (size_t i = 0; time != NULL && i < 2; i++)
+		set_iso(time, instants[i]);
+}
+
 void dataset_hide(json_object *d)
 {
+	static const char *const stamps[] = { "created", "changed" };
+	for (size_t i = 0; i < 2; i++)
+		set_iso(d, stamps[i]);
+	dataset_times(json_obj(d, "time"));
 	json_object_object_del(d, "file");
 	json_object_object_del(d, "permissions");
 }

@@ -455,6 +455,7 @@ json_object *open_sessions(struct call *call)
 			continue;
 		int64_t id = json_int(doc, "id", 0);
 		struct session *s = NULL;
+		char date[32], expires[32];
 		if (session_from_json(json_object_get(doc), &s) != ERR_OK)
 			continue;
 		step = step_next_stop(s, MODE_HTML);
@@ -466,8 +467,10 @@ json_object *open_sessions(struct call *call)
 		json_set_str(o, "state", state_name(state));
 		json_set_int(o, "percent", session_percent(s, json_obj(s->doc, "progress")));
 		json_set_str(o, "step", step_name(step));
-		json_set_int(o, "date", s->created);
-		json_set_int(o, "expires", s->expires);
+		clock_iso(s->created, date);
+		clock_iso(s->expires, expires);
+		json_set_str(o, "date", date);
+		json_set_str(o, "expires", expires);
 		json_set_str(o, "resume_url", resume);
 		json_set_str(o, "delete_url", del);
 		json_object_array_add(out, o);

@@ -85,8 +85,10 @@ enum err save_page(struct call *, int status);
 json_object *problem_details(const struct call *, json_object *problems);
 /* Does a user or group exist?  subject_fn for wizard/final. */
 bool subject_exists(const char *name, bool group, void *call);
-/* Remove the members of a dataset's model that only Slipway itself needs. */
+/* A dataset's model as clients see it: without what only Slipway itself needs, times in ISO 8601. */
 void dataset_hide(json_object *model);
+/* The same for its "time" member alone; NULL: none. */
+void dataset_times(json_object *time);
 /* The dataset models of a finished session, in layer order.  Caller frees. */
 json_object *session_datasets(struct turn *);
 

@@ -105,6 +105,8 @@ def test_tags(server):
         assert server.get(url, headers={"If-None-Match": f'"x", W/{tag}'}, user=None).status == 304, path
         assert server.get(url, headers={"If-None-Match": "*"}, user=None).status == 304, path
         assert server.get(url, headers={"If-None-Match": '"x"'}, user=None).status == 200, path
+    d = server.get(f"/datasets/{n}", accept="application/json").json["dataset"]
+    assert d["created"].endswith("Z") and d["changed"].endswith("Z") and d["time"] is None, d
     tags = {server.get(f"/datasets/{n}/download?format={f}").header("ETag") for f in ("gpkg", "csv", "geojson")}
     assert len(tags) == 3, tags
     session = saved(server, table("tagged2.csv", "lat,lng,name", "3,4,b"))

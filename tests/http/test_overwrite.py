@@ -109,7 +109,7 @@ def test_append_to_a_dataset_with_time(server):
     old = finished(server, timed("days", "2020-01-01", "2020-01-02"))["dataset"]
     new = finished(server, timed("more", "2020-01-05", "2020-01-02"), mode="append", dataset=str(old["id"]))["dataset"]
     assert new["count"] == 4 and new["time"]["positions"] == 3 and new["time"]["presentation"] == "CONTINUOUS_INTERVAL", new["time"]
-    assert new["time"]["start"] == old["time"]["start"] and new["time"]["end"] == old["time"]["end"] + 3 * 86_400_000, new["time"]
+    assert new["time"]["start"] == "2020-01-01T00:00:00Z" and new["time"]["end"] == "2020-01-05T00:00:00Z", new["time"]
     new = finished(server, timed("none", "2020-02-01", time=False), mode="append", dataset=str(old["id"]))["dataset"]
     assert new["count"] == 5 and new["time"]["attribute"] == "day" and new["time"]["positions"] == 3, new["time"]
     assert [bool(r[0]) for r in rows(server, old["id"], "_time_start")] == [True] * 4 + [False]
