@@ -208,8 +208,15 @@ class Server:
 
     # ---- the oracle (security.md 2): what is there besides the store's own logs
 
+    def jobs_settle(self, seconds=2):
+        """A job's folder goes just after its result was told: give it that moment."""
+        end = time.monotonic() + seconds
+        while os.listdir(os.path.join(self.data, "jobs")) and time.monotonic() < end:
+            time.sleep(0.01)
+
     def traces(self):
         """Counts of what a refused request must not change."""
+        self.jobs_settle()
         files = {}
         for folder in ("uploads", "sessions", "jobs", "datasets", "exports"):
             root = os.path.join(self.data, folder)
