@@ -381,7 +381,7 @@ static enum err final_get_json(struct turn *t)
 		turn_unlock(t);
 		return err != ERR_OK ? err : page_response(t, STEP_FINAL, "final", final_page(t, diff));
 	}
-	bool start = call->ctx->config->compat_get_run && call->req->method == METHOD_GET &&
+	bool start = call->ctx->config->compat_get_run && turn_may_write(t) && call->req->method == METHOD_GET &&
 		     (t->s->state == STATE_READY || t->s->state == STATE_WAITING);
 	if (!start) {
 		turn_unlock(t);

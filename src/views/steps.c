@@ -229,7 +229,7 @@ enum err check_step_view(struct turn *t)
 	bool in_list = false;
 	for (size_t i = 0, n = step_list(t->s, list); i < n; i++)
 		in_list = in_list || list[i] == STEP_CHECK;
-	if (in_list && session_editable(t->s) && t->s->completed < STEP_CHECK && !head) {
+	if (in_list && session_editable(t->s) && t->s->completed < STEP_CHECK && !head && turn_may_write(t)) {
 		t->s->completed = STEP_CHECK;
 		err = turn_store(t, NULL, false);
 		if (err != ERR_OK)

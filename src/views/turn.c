@@ -110,6 +110,11 @@ enum err turn_begin(struct call *call, int64_t id, bool lock, struct turn *ret)
 	return ERR_OK;
 }
 
+bool turn_may_write(const struct turn *t)
+{
+	return !t->call->ctx->config->read_only && !t->call->who.read_only;
+}
+
 void turn_unlock(struct turn *t)
 {
 	session_unlock(&t->lock);

@@ -32,6 +32,8 @@ enum err turn_begin(struct call *, int64_t id, bool lock, struct turn *ret);
 enum err turn_of_request(struct call *, bool lock, struct turn *ret);
 void turn_end(struct turn *);
 void turn_unlock(struct turn *);
+/* May a GET that sometimes writes (check, final) do so?  Not on a read-only site, nor with a read-only key. */
+bool turn_may_write(const struct turn *);
 /*
  * An import's record says PENDING until it ends; whether somebody works on it the task tells.  Makes DOC say RUNNING
  * with the task's "progress".

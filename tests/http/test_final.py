@@ -6,7 +6,7 @@ import tempfile
 
 from harness import main, nothing_left
 from made import geojson, geotiff, grid, shapefile, zipped, WGS84
-from steps import code, finished, get, post, rows, saved, state, table
+from steps import code, configured, finished, get, post, rows, saved, state, table
 
 LONG = "x" * 256
 
@@ -92,6 +92,33 @@ def test_cross_site_get_and_head_start_nothing(server):
     assert page.status == 200 and state(server, session)["state"] == "WAITING", page
     a = server.get(f"/upload/final?id={session}", headers={"Accept": "application/json", "Sec-Fetch-Site": "same-origin"})
     assert a.json["status"] in ("finished", "pending"), a
+
+
+def test_get_may_only_report(server):
+    with configured(server, "[wizard]\ncompat_get_run = off"):
+        session = saved(server, geojson("asked.geojson", [(1, 2)]))
+        a = get(server, session, "final")
+        assert a.status == 200 and a.json["status"] == "ready" and state(server, session)["state"] == "WAITING", a
+        finished(server, session)
+        assert get(server, session, "final").json["status"] == "finished"
+
+
+def test_read_only_site(server):
+    session = saved(server, geojson("frozen.geojson", [(1, 2)]))
+    with configured(server, "[site]\nread_only = on"):
+        before = server.traces()
+        for a in (post(server, session, "final"), server.save(geojson("x.geojson", [(1, 2)])), post(server, session, "srs"),
+                  server.request("DELETE", f"/upload/delete/{session}", headers={"Accept": "application/json"}),
+                  server.request("PUT", "/files/x.csv", body=b"a", headers={"Accept": "application/json"})):
+            assert a.status == 503 and code(a) == "read_only" and a.header("Retry-After"), a
+        page = server.post(f"/upload/final?id={session}", {}, accept="text/html")
+        assert page.status == 503 and "text/html" in page.header("Content-Type"), page
+        nothing_left(server, before)
+        assert server.get(f"/upload/?id={session}", accept="application/json").status == 200
+        assert get(server, session, "final", accept="text/html").status == 200
+        a = get(server, session, "final")      # nothing starts by a GET, either
+        assert state(server, session)["state"] == "WAITING", a
+    finished(server, session)
 
 
 def test_finished_answer_has_its_shape(server):

@@ -213,6 +213,9 @@ def test_read_only_and_revoked_tokens(server):
     assert server.get("/upload/", headers=api, user=None).status == 200
     a = server.request("POST", "/upload/", body=b"", headers={**api, "Content-Type": "application/x-www-form-urlencoded"}, user=None)
     assert a.status == 403 and code(a) == "key_read_only", a
+    session = server.save(("k.geojson", b'{"type":"Point","coordinates":[1,2]}')).json["id"]
+    server.get(f"/upload/final?id={session}", headers=api, user=None)      # not even where a GET starts something
+    assert server.get(f"/api/v2/uploads/{session}/").json["upload"]["state"] == "WAITING"
     for line in server.slipway("dump").splitlines():
         assert token not in line
     listed = server.slipway("key", "list", "mei")

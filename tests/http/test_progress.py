@@ -6,9 +6,9 @@ import os
 import signal
 import time
 
-from harness import main
-from made import geojson, shapefile, WGS84
-from steps import code, finished, get, points, post, saved, state, table, wait_state
+from harness import USER, main
+from made import Browser, geojson, shapefile, WGS84
+from steps import code, configured, finished, get, points, post, saved, state, table, wait_state
 
 BIG = 150_000      # rows: an import of some seconds
 
@@ -219,6 +219,45 @@ def test_geo_killed_is_an_error_and_retry_works(server):
     a = server.wait_finished(session)
     assert a.json["status"] == "finished" and a.json["dataset"]["count"] == BIG, a
     assert datasets(server) == before + 2
+
+
+def test_geo_killed_while_inspecting(server):
+    with configured(server, "[wizard]\ninspect_wait_s = 0"):
+        text = "lat,lng,name\n" + "".join(f"{i % 89}.5,{i % 179}.5,row {i}\n" for i in range(400_000))
+        session = saved(server, ("slow.csv", text.encode()))
+        kill(server, "slipway-geo")
+        wait_state(server, session, "INVALID")
+        a = get(server, session, "check")
+        assert a.status == 400 and code(a) == "inspect_failed", a
+        j = get(server, session, "progress").json
+        assert j["state"] == "ERROR" and j["code"] == "inspect_failed" and j["phase"] == "inspect", j
+        a = post(server, session, "retry")
+        assert a.status in (200, 202) and a.json["success"] is True, a
+        wait_state(server, session, "WAITING")
+        a = get(server, session, "csv")
+        assert a.status == 200 and a.json["page"]["preview"]["total_rows"] == 400_000, a
+
+
+def test_cancel_and_retry_by_buttons(server):
+    browser = Browser(server, *USER)
+    session = big(server, "buttons")
+    browser.open(f"/upload/final?id={session}")
+    browser.submit("/upload/final", follow=False)
+    wait_state(server, session, "RUNNING")
+    browser._ask("GET", f"/upload/progress?id={session}")
+    browser.submit("/upload/cancel")
+    assert browser.answer.status == 200 and browser.url.startswith(f"/upload/final?id={session}"), browser.url
+    assert 'role="status"' in browser.answer.text
+    while get(server, session, "progress").json["state"] == "RUNNING" or pids(server, "slipway-geo"):
+        time.sleep(0.05)      # the stopped job is still on its way out
+    browser.submit("/upload/final", follow=False)
+    wait_state(server, session, "RUNNING")
+    kill(server, "slipway-geo")
+    wait_state(server, session, "INVALID")
+    browser.open(f"/upload/?id={session}")
+    assert 'role="alert"' in browser.answer.text, (browser.url, browser.answer)
+    browser.submit("/upload/retry")
+    assert browser.url.startswith("/datasets/") and set(browser.statuses) == {200, 303}, (browser.url, browser.statuses)
 
 
 def test_worker_killed_gives_exactly_one_dataset(server):
