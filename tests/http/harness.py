@@ -211,7 +211,12 @@ class Server:
     def jobs_settle(self, seconds=2):
         """A job's folder goes just after its result was told: give it that moment."""
         end = time.monotonic() + seconds
-        while os.listdir(os.path.join(self.data, "jobs")) and time.monotonic() < end:
+        while time.monotonic() < end:
+            try:
+                if not os.listdir(os.path.join(self.data, "jobs")):
+                    return
+            except FileNotFoundError:
+                pass      # a worker that has just begun makes it anew
             time.sleep(0.01)
 
     def traces(self):
