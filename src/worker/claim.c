@@ -83,16 +83,18 @@ void *worker_loop(void *arg)
 	struct worker *w = arg;
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
-		w->busy++;
 		pthread_mutex_unlock(&w->lock);
+		/* Looking is not work: a worker whose threads only look is idle.  A claimed task counts as running. */
 		struct work *work = claim(w);
+		pthread_mutex_lock(&w->lock);
 		if (work != NULL) {
+			w->busy++;
+			pthread_mutex_unlock(&w->lock);
 			one(work);
 			work_free(work);
-		}
-		pthread_mutex_lock(&w->lock);
-		w->busy--;
-		if (work == NULL && !w->stop) {
+			pthread_mutex_lock(&w->lock);
+			w->busy--;
+		} else if (!w->stop) {
 			struct timespec until;
 			clock_gettime(CLOCK_REALTIME, &until);
 			until.tv_sec += 2;      /* the pipe wakes us at once; this is for what it missed */
