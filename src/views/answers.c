@@ -38,29 +38,6 @@ static const char *ajax_suffix(const struct call *call)
 	return req_query(call->req, "force_ajax") == NULL ? "&force_ajax=true" : "";
 }
 
-struct task_load {
-	int64_t id;
-	json_object *task;
-};
-
-static enum err task_pass(struct pass *p, void *arg)
-{
-	struct task_load *l = arg;
-	json_object_put(l->task);
-	l->task = NULL;
-	enum err err = tasks_get(p, l->id, &l->task);
-	return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
-static json_object *task_of(struct turn *t)
-{
-	struct task_load l = { .id = json_int(json_obj(t->s->doc, "task"), "id", 0) };
-	/* Only a running import's progress changes what is told; every other answer saves the pass. */
-	if (l.id != 0 && t->s->state == STATE_RUNNING)
-		(void)store_pass(t->call->ctx->store, PASS_READ, "task", task_pass, &l, NULL);
-	return l.task;
-}
-
 /* What reading the chosen layers met, while that can still be changed. */
 static void add_layer_warnings(const struct turn *t, json_object *all)
 {
@@ -89,7 +66,8 @@ static json_object *base_answer(struct turn *t, bool success, const char *status
 	if (t->s == NULL)
 		return m;
 	CLEAN_FREE char *url = call_url(t->call, "/upload/?id=%lld", (long long)t->s->id);
-	json_object *task = task_of(t);
+	/* Only a running import's progress changes what is told; every other answer saves the pass. */
+	json_object *task = t->s->state == STATE_RUNNING ? turn_task(t) : NULL;
 	json_set_int(m, "id", t->s->id);
 	json_set_str(m, "url", url);
 	json_set(m, "session", session_summary(t->s, task));
@@ -205,12 +183,8 @@ enum err next_step_response(struct turn *t)
 	return go_to(t, step_next_stop(s, t->call->mode));
 }
 
-enum err error_response(struct turn *t, int status, int compat_status, json_object *problems,
-    const char *template_name, json_object *page)
+void error_members(const struct call *call, json_object *m, json_object *details)
 {
-	struct call *call = t->call;
-	json_object *m = base_answer(t, false, "error");
-	json_object *details = problem_details(call, problems);
 	json_object *first = json_at(details, 0);
 	json_object *messages = json_object_new_array();
 	json_object *d = NULL;
@@ -223,6 +197,15 @@ enum err error_response(struct turn *t, int status, int compat_status, json_obje
 	json_set(m, "errormsgs", json_copy(messages));
 	json_set(m, "details", details);
 	json_set_str(m, "request_id", call->req->id);
+}
+
+enum err error_response(struct turn *t, int status, int compat_status, json_object *problems,
+    const char *template_name, json_object *page)
+{
+	struct call *call = t->call;
+	json_object *m = base_answer(t, false, "error");
+
+	error_members(call, m, problem_details(call, problems));
 	if (page != NULL)
 		json_set(m, "page", page);
 	reply_model(call->reply, call->mode == MODE_COMPAT ? compat_status : status, template_name, m);

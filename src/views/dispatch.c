@@ -93,27 +93,16 @@ static void answer_error(struct call *call, enum err err)
 		problems_add(&call->problems, p);
 	}
 	json_object *details = problem_details(call, call->problems);
-	json_object *first = json_at(details, 0);
-	const char *message = json_str(first, "message", "");
 
 	if (call->route != NULL && call->route->style == STYLE_PLAIN && call->mode != MODE_STRICT) {
-		CLEAN_FREE char *text = mem_printf("%s: %s\n", err_name(err), message);
+		CLEAN_FREE char *text = mem_printf("%s: %s\n", err_name(err), json_str(json_at(details, 0), "message", ""));
 		reply_text(reply, err_status(err), "text/plain; charset=utf-8", text);
 		json_object_put(details);
 	} else {
 		json_object *m = json_object_new_object();
-		json_object *messages = json_object_new_array();
-		json_object *d = NULL;
-		JSON_EACH(d, details)
-			json_object_array_add(messages, json_object_new_string(json_str(d, "message", "")));
 		json_set_bool(m, "success", false);
 		json_set_str(m, "status", "error");
-		json_set_str(m, "code", json_str(first, "code", ""));
-		json_set_str(m, "error_msg", message);
-		json_set(m, "errors", messages);
-		json_set(m, "errormsgs", json_copy(messages));
-		json_set(m, "details", details);
-		json_set_str(m, "request_id", call->req->id);
+		error_members(call, m, details);
 		reply_model(reply, err_status(err), "error", m);
 		reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
 		if (call->mode == MODE_HTML) {

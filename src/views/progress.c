@@ -11,28 +11,6 @@
 #include "base/text.h"
 #include "wizard/spill.h"
 
-struct task_find {
-	int64_t id;
-	json_object *task;
-};
-
-static enum err find_pass(struct pass *p, void *arg)
-{
-	struct task_find *f = arg;
-	json_object_put(f->task);
-	f->task = NULL;
-	enum err err = tasks_get(p, f->id, &f->task);
-	return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
-static json_object *find_task(struct turn *t)
-{
-	struct task_find f = { .id = json_int(json_obj(t->s->doc, "task"), "id", 0) };
-	if (f.id != 0)
-		(void)store_pass(t->call->ctx->store, PASS_READ, "progress", find_pass, &f, NULL);
-	return f.task;
-}
-
 static enum err none(struct call *call)
 {
 	json_object *m = json_object_new_object();
@@ -127,7 +105,7 @@ static void long_poll(struct turn *t, json_object **task)
 		if (turn_reload(t) != ERR_OK)
 			break;
 		json_object_put(*task);
-		*task = find_task(t);
+		*task = turn_task(t);
 		if (progress_print(t, *task) != before)
 			break;
 	}
@@ -182,7 +160,7 @@ enum err data_upload_progress(struct call *call)
 	enum err err = turn_begin(call, id, false, &t);
 	if (err != ERR_OK)
 		return err;
-	json_object *task = find_task(&t);
+	json_object *task = turn_task(&t);
 	if (task == NULL && json_int(json_obj(t.s->doc, "task"), "id", 0) == 0) {
 		turn_end(&t);
 		return none(call);
@@ -301,7 +279,7 @@ enum err task_log_view(struct call *call)
 	enum err err = turn_of_request(call, false, &t);
 	if (err != ERR_OK)
 		return err;
-	json_object *task = find_task(&t);
+	json_object *task = turn_task(&t);
 	reply_text(call->reply, 200, "text/plain; charset=utf-8", json_str(task, "log", ""));
 	json_object_put(task);
 	turn_end(&t);

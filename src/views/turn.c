@@ -178,6 +178,30 @@ enum err turn_store(struct turn *t, json_object *task, bool bump)
 	return err;
 }
 
+/* ---- the session's task */
+
+struct task_find {
+	int64_t id;
+	json_object *task;
+};
+
+static enum err task_pass(struct pass *p, void *arg)
+{
+	struct task_find *f = arg;
+	json_object_put(f->task);
+	f->task = NULL;
+	enum err err = tasks_get(p, f->id, &f->task);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+json_object *turn_task(struct turn *t)
+{
+	struct task_find f = { .id = json_int(json_obj(t->s->doc, "task"), "id", 0) };
+	if (f.id != 0)
+		(void)store_pass(t->call->ctx->store, PASS_READ, "task", task_pass, &f, NULL);
+	return f.task;
+}
+
 /* ---- waiting for background work, without holding any lock */
 
 struct watch {

@@ -44,6 +44,8 @@ enum err turn_reload(struct turn *);
 /* Store the session, with TASK (taken, NULL = none) queued in the same commit; "rev" + 1 when BUMP. */
 enum err turn_store(struct turn *, json_object *task, bool bump);
 
+/* The record of the session's task, NULL = none.  Caller frees. */
+json_object *turn_task(struct turn *);
 /* Wait until the session's task has ended, at most WAIT_S; takes a wait slot; reloads the session. */
 enum err turn_wait(struct turn *, int64_t wait_s);
 
@@ -57,6 +59,8 @@ enum err pending_response(struct turn *);
 /* STATUS: for strict JSON and HTML; compat answers COMPAT_STATUS. PAGE (taken, NULL = none) is the page's model. */
 enum err error_response(struct turn *, int status, int compat_status, json_object *problems /* taken */,
     const char *template_name, json_object *page);
+/* Set the members of an error answer (6.3) in M from DETAILS (taken), as problem_details made them. */
+void error_members(const struct call *, json_object *m, json_object *details);
 /* A page of a step: JSON shape or HTML. */
 enum err page_response(struct turn *, enum step step, const char *template_name, json_object *page);
 /* 409 family: step_not_in_list, step_out_of_order …, HTML 303 to the right page with a note. */
