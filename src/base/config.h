@@ -34,6 +34,16 @@ struct config {
 	char *crs_favourites;      /* "EPSG:3857 EPSG:4490 EPSG:4214 EPSG:4610" */
 	char *prefer_charset;      /* "" or a canonical charset */
 	char *extra_drivers;       /* "HFA JP2OpenJPEG NITF" as the administrator enables them, "" */
+	char *gws_chunk_commands;  /* gws.chunk_commands: "uploadChunk" */
+	char *gws_finish_commands; /* gws.finish_commands: "uploadFinish" */
+	char *iserver_root;        /* NULL = <data_dir>/files; "%u" in it = login name */
+	char *iserver_denied;      /* iserver.denied_files: extensions with their dots */
+	char *iserver_zip_names;   /* charset of entry names that are not UTF-8: "GB18030" */
+	bool iserver_overwrite;    /* iserver.overwrite */
+	bool iserver_absolute;     /* iserver.file_paths = absolute: real paths instead of ${fileManagerWorkDir} */
+	bool iportal_anonymous;    /* iportal.anonymous */
+	bool iportal_classic;      /* iportal.types = classic */
+	char *iportal_services;    /* iportal.service: "WFS200=https://maps.example.org/ows?map={id} …", "" = none */
 	enum upload_sync upload_sync;
 	enum sendfile sendfile;
 	bool interim;              /* server.interim */

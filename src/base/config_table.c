@@ -10,6 +10,8 @@ enum kind {
 	KIND_BOOL,
 	KIND_SYNC,      /* enum upload_sync */
 	KIND_SENDFILE,  /* enum sendfile */
+	KIND_PATHS,     /* bool: placeholder or absolute */
+	KIND_TYPES,     /* bool: full or classic */
 	KIND_TEXT,
 	KIND_LIST,      /* text: words with one space between them */
 	KIND_PATH,      /* text */
@@ -56,6 +58,18 @@ static const struct row {
 	CHOICE("compat", "cors_any", compat_cors_any, KIND_BOOL, true),
 	TEXT("store", "regions", store_regions, KIND_TEXT, "auto"),
 	CHOICE("upload", "sync", upload_sync, KIND_SYNC, UPLOAD_SYNC_FULL),
+	TEXT("gws", "chunk_commands", gws_chunk_commands, KIND_LIST, "uploadChunk"),
+	TEXT("gws", "finish_commands", gws_finish_commands, KIND_LIST, "uploadFinish"),
+	TEXT("iserver", "root", iserver_root, KIND_PATH, NONE),
+	CHOICE("iserver", "file_paths", iserver_absolute, KIND_PATHS, false),
+	CHOICE("iserver", "overwrite", iserver_overwrite, KIND_BOOL, false),
+	TEXT("iserver", "denied_files", iserver_denied, KIND_LIST,
+	    ".jsp .sh .exe .bat .html .js .war .class .jar .shtml .htm .php .aspx .asp .asa .jspx "
+	    ".cgi .phtml .phar .pl .py .fcgi"),
+	TEXT("iserver", "zip_names", iserver_zip_names, KIND_CHARSET, "GB18030"),
+	CHOICE("iportal", "anonymous", iportal_anonymous, KIND_BOOL, true),
+	CHOICE("iportal", "types", iportal_classic, KIND_TYPES, false),
+	TEXT("iportal", "service", iportal_services, KIND_LIST, ""),
 	TEXT("page", "tile_url", tile_url, KIND_TEXT, ""),
 	CHOICE("wizard", "time_enabled", time_enabled, KIND_BOOL, true),
 	CHOICE("wizard", "async", async_import, KIND_BOOL, true),
@@ -83,6 +97,10 @@ static const struct {
 } words[] = {
 	{KIND_SYNC, "full", UPLOAD_SYNC_FULL},
 	{KIND_SYNC, "none", UPLOAD_SYNC_NONE},
+	{KIND_PATHS, "placeholder", false},
+	{KIND_PATHS, "absolute", true},
+	{KIND_TYPES, "full", false},
+	{KIND_TYPES, "classic", true},
 	{KIND_SENDFILE, "none", SENDFILE_NONE},
 	{KIND_SENDFILE, "x-sendfile", SENDFILE_X_SENDFILE},
 	{KIND_SENDFILE, "x-accel", SENDFILE_X_ACCEL},
@@ -141,6 +159,8 @@ static void put_number(struct config *c, const struct row *row, int64_t v)
 		*(int64_t *)at = v;
 		break;
 	case KIND_BOOL:
+	case KIND_PATHS:
+	case KIND_TYPES:
 		*(bool *)at = v != 0;
 		break;
 	case KIND_SYNC:
@@ -199,6 +219,20 @@ static bool read_size(const char *value, int64_t *ret)
 	return true;
 }
 
+static const char *wrong_word(enum kind kind)
+{
+	switch ((int)kind) {
+	case KIND_SYNC:
+		return "neither full nor none";
+	case KIND_PATHS:
+		return "neither placeholder nor absolute";
+	case KIND_TYPES:
+		return "neither full nor classic";
+	default:
+		return "none of none, x-sendfile, x-accel";
+	}
+}
+
 static const char *set_number(struct config *c, const struct row *row, const char *value)
 {
 	int64_t v = 0;
@@ -220,8 +254,7 @@ static const char *set_number(struct config *c, const struct row *row, const cha
 		    (words[i].kind != row->kind || !text_ieq(words[i].word, value)))
 			i++;
 		if (i == N_WORDS)
-			return row->kind == KIND_SYNC ? "neither full nor none" :
-						       "none of none, x-sendfile, x-accel";
+			return wrong_word(row->kind);
 		v = words[i].value;
 	}
 	put_number(c, row, v);
@@ -310,7 +343,11 @@ static void print_value(const struct config *c, const struct row *row, FILE *out
 		break;
 	case KIND_SYNC:
 	case KIND_SENDFILE:
-		v = row->kind == KIND_SYNC ? (int64_t)c->upload_sync : (int64_t)c->sendfile;
+	case KIND_PATHS:
+	case KIND_TYPES:
+		v = row->kind == KIND_SYNC ? (int64_t)c->upload_sync
+		    : row->kind == KIND_SENDFILE ? (int64_t)c->sendfile
+						 : *(const bool *)at;
 		while (words[u].kind != row->kind || words[u].value != v)
 			u++;
 		(void)fputs(words[u].word, out);

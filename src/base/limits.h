@@ -44,7 +44,15 @@
 	X(upload_max_ttl_s, "upload", "max_ttl", 7 * 86400)                                        \
 	X(upload_complete_ttl_s, "upload", "complete_ttl", 86400)                                  \
 	X(upload_tombstone_ttl_s, "upload", "tombstone_ttl", 7 * 86400)                            \
+	X(upload_partial_ttl_s, "upload", "partial_ttl", 3600)                                     \
 	X(upload_assemble_inline, "upload", "assemble_inline", 1 * GIB)                            \
+	X(gws_max_request, "gws", "max_request", 10 * MIB)                                         \
+	X(iserver_unzip_bytes, "iserver", "unzip_size", 5120 * MIB)                                \
+	X(iserver_unzip_s, "iserver", "unzip_timeout", 300)                                        \
+	X(iserver_task_keep_s, "iserver", "task_keep", 7 * 86400)                                  \
+	X(iserver_takeover_s, "iserver", "takeover_idle", 5)                                       \
+	X(iportal_page_max, "iportal", "page_max", 10000)                                          \
+	X(iportal_created_keep_s, "iportal", "created_keep", 7 * 86400)                            \
 	X(max_session_bytes, "wizard", "max_session_bytes", 2 * GIB)                               \
 	X(max_files, "wizard", "max_files", 200)                                                   \
 	X(max_open_sessions, "wizard", "max_open_sessions", 50)                                    \
@@ -76,6 +84,7 @@
 	X(login_max_s, "login", "max", 30 * 86400)                                                 \
 	X(logins_per_user, "login", "per_user", 50)                                                \
 	X(keys_per_user, "login", "keys_per_user", 100)                                            \
+	X(login_token_min, "login", "token_max", 525600 /* minutes */)                             \
 	X(login_failures, "login", "failures", 10)                                                 \
 	X(store_wait_ms, "store", "wait_ms", 5000)                                                 \
 	X(store_hold_s, "store", "hold_s", 30)                                                     \

@@ -29,6 +29,7 @@ enum body_rule {
 enum error_style {
 	STYLE_WIZARD,      /* wizard.md 6.3 or an HTML page */
 	STYLE_PLAIN,       /* "<code>: <sentence>\n" */
+	STYLE__MAX,        /* a family of clients with a form of its own adds a row in views/errors.c */
 };
 
 struct call;           /* one request on its way through a view: views/ctx.h */
@@ -36,7 +37,7 @@ typedef enum err view_fn(struct call *);
 
 struct route {
 	const char *path;      /* "/upload/", "/upload/{step}", "/datasets/{id:int}", "/static/{path:rest}" */
-	unsigned methods;      /* METHOD_BIT(…)|…; HEAD comes with GET, OPTIONS always */
+	unsigned methods;      /* METHOD_BIT(…)|…; HEAD comes with GET, OPTIONS always, answered by dispatch unless named here */
 	enum need_login login;
 	enum csrf_rule csrf;
 	enum body_rule body;

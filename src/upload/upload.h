@@ -16,7 +16,12 @@ struct upload;       /* one open upload: holds its lock; used by one thread */
 enum upload_mode { UPLOAD_APPEND, UPLOAD_RANGE, UPLOAD_PARTS, UPLOAD_CONCAT, UPLOAD_MODE__MAX };
 enum upload_state { UPLOAD_CREATED, UPLOAD_RECEIVING, UPLOAD_COMPLETE, UPLOAD_EXPIRED, UPLOAD_STATE__MAX };
 enum upload_reason { UPLOAD_IDLE, UPLOAD_AGE, UPLOAD_UNUSED, UPLOAD_DELETED, UPLOAD_INVALID, UPLOAD_REASON__MAX };
-enum upload_want { UPLOAD_WANT_STATUS /* no lock */, UPLOAD_WANT_WRITE, UPLOAD_WANT_REMOVE };
+enum upload_want {
+	UPLOAD_WANT_STATUS,     /* no lock, disturbs nobody */
+	UPLOAD_WANT_WRITE,      /* the newest writer wins: displaces the one that writes now */
+	UPLOAD_WANT_TAKEOVER,   /* as WRITE, but ERR_LOCKED at once unless the writer got no byte for iserver.takeover_idle */
+	UPLOAD_WANT_REMOVE,
+};
 
 /* A digest the client promised. */
 struct checksum {
@@ -33,9 +38,16 @@ struct upload_spec {
 	const char *media_type;       /* NULL = none */
 	const char *meta;             /* raw metadata text, NULL = none */
 	int64_t length;               /* bytes, -1 = not known yet */
-	const struct checksum *digest;   /* of the whole file, NULL = none */
+	const struct checksum *digest;   /* of the whole file, N_DIGESTS of them, NULL = none */
+	size_t n_digests;             /* 0 with DIGEST set counts as 1 */
+	unsigned hash;                /* 1u << enum digest: computed while receiving whether declared or not; in the record at completion */
 	const char *address;          /* client address for the creation rate */
 	bool partial;                 /* tus partial upload: never usable by a consumer */
+	bool by_mark;                 /* complete only by the client's word (FINISH), not by reaching the length (IETF) */
+	uint32_t parts;               /* PARTS: how many, 1..upload.max_parts */
+	const char *const *concat;    /* CONCAT: ids of N_CONCAT partial uploads in order; length -1 */
+	size_t n_concat;
+	const char *key;              /* upload_key of the client's own identifier, NULL = none */
 };
 
 struct upload_info {
@@ -45,13 +57,22 @@ struct upload_info {
 	char *rel_path;               /* NULL = none */
 	char *path;                   /* of `data`, relative to the data directory: never shown to a client */
 	int64_t length;               /* declared, -1 = unknown */
-	int64_t offset;               /* durable bytes from the start */
+	int64_t offset;               /* durable bytes from the start without a gap */
+	int64_t received;             /* durable bytes anywhere: parts and ranges too */
+	int64_t stored;               /* bytes in the file now, durable or not: live progress */
+	bool writing;                 /* somebody holds the lock and writes */
+	enum upload_mode mode;
+	bool partial, by_mark;
+	uint32_t parts;               /* PARTS: how many */
+	size_t n_concat;              /* CONCAT: how many partials */
+	char *meta;                   /* as given at creation; NULL = none */
+	char *media_type;             /* NULL = none */
 	enum upload_state state;
 	enum upload_reason reason;    /* when expired */
 	bool assembling;
 	int64_t created, expires;     /* ms; expires 0 = never */
 	char adapter[24];
-	char md5[33], sha256[65];     /* "" = not computed */
+	char md5[33], sha1[41], sha256[65];     /* "" = not computed */
 };
 void upload_info_done(struct upload_info *);
 
@@ -102,6 +123,55 @@ enum err upload_push(struct upload *, const void *bytes, size_t n, struct error 
 enum err upload_push_end(struct upload *, bool complete, struct error *);
 
 /*
+ * Range mode: bytes [FIRST, FIRST + LEN) of BODY, in any order, side by side with others.  What came of a cut body
+ * is kept.  Completes the upload when everything is there.  LEN -1: as long as the body.
+ * Errors: ERR_LENGTH (outside the declared length, too many gaps, body of another length), ERR_CUT, ERR_NO_SPACE;
+ * ERR_OK without effect when the upload is complete.
+ */
+enum err upload_put_range(struct upload *, int64_t first, int64_t len, struct body *, struct error *);
+/* Parts mode: part NUMBER (from 0) replaces an earlier one when BODY is whole; a cut body changes nothing. */
+enum err upload_put_part(struct upload *, uint32_t number, struct body *, struct error *);
+/*
+ * The same two pushed: begin, then upload_push, then upload_push_end (its COMPLETE has no meaning here).  Without the
+ * end a range keeps what came, a part is dropped.
+ */
+enum err upload_push_range(struct upload *, int64_t first, int64_t len, struct error *);
+enum err upload_push_part(struct upload *, uint32_t number, struct error *);
+/* Are bytes [FIRST, FIRST + LEN) stored?  (STATUS is enough.)  Is part NUMBER? */
+bool upload_covers(const struct upload *, int64_t first, int64_t len);
+bool upload_has_part(const struct upload *, uint32_t number);
+/* Drop all parts of an unfinished parts upload: its client begins anew. */
+enum err upload_restart(struct upload *, struct error *);
+
+/*
+ * Bytes whose upload is not known yet, because the fields that name it come behind them: kept in a file of their own,
+ * then read as a body.  spool_end removes it.
+ * Errors: ERR_NO_SPACE, ERR_TOO_LARGE over upload.max_size.
+ */
+struct spool;
+enum err spool_begin(struct engine *, struct spool **ret, struct error *);
+enum err spool_push(struct spool *, const void *bytes, size_t n, struct error *);
+struct body spool_body(struct spool *);      /* from its start; borrowed until spool_end */
+void spool_end(struct spool *);
+
+/*
+ * The key of a client's own identifier: SHA-256 over length-prefixed owner (and address for owner "-"), DIALECT and
+ * FIELDS (NULL-terminated).
+ */
+void upload_key(const struct principal *, const char *address, const char *dialect, const char *const *fields,
+    char out[65]);
+/*
+ * The upload that SPEC->key names, opened for writing, or a new one: of any number of requests that come together one
+ * creates and all get the same.  A complete one is kept under its key for a minute, for the repetition of a request
+ * whose answer was lost; with FRESH (a first chunk) the key goes to a new upload instead.  An expired one too.
+ * Errors: as upload_create and upload_open; ERR_CONFLICT: there, with another length or other metadata.
+ */
+enum err upload_claim(struct engine *, const struct upload_spec *, bool fresh, struct upload **ret, bool *ret_created,
+    struct error *);
+/* The id under KEY, "" = none.  With FRESH a complete one loses its key and is not told. */
+enum err upload_by_key(struct engine *, const char key[65], bool fresh, char ret_id[33], struct error *);
+
+/*
  * Complete all of V, as upload_finish, and run WITH (NULL = none) in the same transaction: ONE
  * commit for the files of a request and the consumer's records about them, all or nothing.  When
  * WITH runs the uploads are complete in the transaction, so it may upload_hold them.  N may be 0.
@@ -113,7 +183,15 @@ enum err upload_push_end(struct upload *, bool complete, struct error *);
 enum err uploads_commit(struct engine *, struct upload *const *v, size_t n, pass_fn *with, void *arg, struct error *);
 
 enum err upload_set_length(struct upload *, int64_t length, struct error *);
-enum err upload_finish(struct upload *, struct error *);                   /* idempotent */
+/* Declare another digest of the whole file, before upload_finish: for protocols that tell it at the end. */
+enum err upload_expect(struct upload *, const struct checksum *, struct error *);
+/* MD5 of the bytes stored so far, from the running digest or by reading them once. */
+enum err upload_md5(struct upload *, char out[33], struct error *);
+/*
+ * Idempotent.  Parts mode and by_mark complete only so (or by FINISH, or when all parts are there); ERR_INCOMPLETE
+ * otherwise, and what came is kept.
+ */
+enum err upload_finish(struct upload *, struct error *);
 enum err upload_remove(struct upload *, enum upload_reason, struct error *);
 /* Many small removals in one commit. */
 enum err uploads_remove(struct engine *, const char *const *ids, size_t n, const struct principal *, struct error *);
@@ -141,6 +219,18 @@ enum err upload_status(struct engine *, const char *id, const struct principal *
 enum err upload_hold(struct pass *, const char *id, int by);
 enum err upload_drop(struct pass *, const char *id);
 void upload_release(struct engine *, const char *id);
+
+/*
+ * What a task of kind "assemble" does (spec: {"upload": id}): join parts or partials longer than upload.assemble_inline,
+ * hash, complete.  Until then upload_finish and the request that brought the last byte say ERR_OK and the record
+ * "assembling".  BEAT (NULL = none) is called with bytes done and total at most once a second; false stops.
+ */
+enum err upload_assemble(struct engine *, const char *id, bool (*beat)(void *arg, int64_t done, int64_t total), void *arg,
+    struct error *);
+
+/* Records of OWNER (NULL: all), newest first, as infos; each ended with upload_info_done, the array freed. */
+enum err uploads_of(struct engine *, const char *owner, size_t skip, size_t max, struct upload_info **ret, size_t *ret_n,
+    struct error *);
 
 /* Expire, remove tombstones, remove stray directories older than an hour; at most BUDGET_MS. */
 enum err upload_sweep(struct engine *, int budget_ms, struct error *);

@@ -52,6 +52,9 @@ void dispatch(struct wire *, void *ctx);
 /* The CSRF gate for BODYRULE_FILES views, once the form is read. */
 enum err dispatch_csrf(struct call *);
 
+/* The Allow header: methods of a bit set. */
+void dispatch_allow(struct reply *, unsigned allow);
+
 /* Return with one problem: takes P. */
 enum err call_fail(struct call *, enum err err, json_object *p);
 /* mount + formatted path.  Caller frees. */

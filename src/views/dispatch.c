@@ -1,6 +1,7 @@
 #include <string.h>
 #include <strings.h>
 #include "views/ctx.h"
+#include "views/errors.h"
 #include "views/identity.h"
 #include "views/wizard.h"
 #include "http/represent.h"
@@ -54,64 +55,6 @@ static enum mode mode_of(const struct req *req, bool *ret_open)
 		return MODE_HTML;
 	*ret_open = page_by_default(req);
 	return *ret_open ? MODE_HTML : MODE_COMPAT;
-}
-
-/* ---- errors become answers */
-
-/* What else an error's answer says, by error. */
-static const struct {
-	enum err err;
-	const char *retry_after;      /* seconds */
-} retries[] = {
-	{ ERR_BUSY, "1" }, { ERR_STOPPING, "1" }, { ERR_STORE, "5" }, { ERR_UNAVAILABLE, "5" }, { ERR_RATE, "60" },
-};
-
-static void error_headers(struct call *call, enum err err)
-{
-	if (err == ERR_AUTH) {
-		/* Basic would open a password box in the middle of a script's or page's own request. */
-		bool quiet = req_header(call->req, "X-Requested-With") != NULL ||
-			     (call->route != NULL && call->route->style == STYLE_PLAIN);
-		reply_header(call->reply, "WWW-Authenticate",
-		    quiet ? "Slipway realm=\"Slipway\"" : "Basic realm=\"Slipway\", charset=\"UTF-8\"");
-	}
-	for (size_t i = 0; i < sizeof(retries) / sizeof(*retries); i++) {
-		if (retries[i].err == err)
-			reply_header(call->reply, "Retry-After", retries[i].retry_after);
-	}
-	reply_header(call->reply, "X-Slipway-Error", err_name(err));
-}
-
-static void answer_error(struct call *call, enum err err)
-{
-	struct reply *reply = call->reply;
-	if (call->problems == NULL) {
-		const char *code = *call->error.code != '\0' ? call->error.code : err_code(err);
-		json_object *p = problem_new(code);
-		if (call->form.fields.bad != NULL)
-			problem_str(p, "field", call->form.fields.bad);
-		problems_add(&call->problems, p);
-	}
-	json_object *details = problem_details(call, call->problems);
-
-	if (call->route != NULL && call->route->style == STYLE_PLAIN && call->mode != MODE_STRICT) {
-		CLEAN_FREE char *text = mem_printf("%s: %s\n", err_name(err), json_str(json_at(details, 0), "message", ""));
-		reply_text(reply, err_status(err), "text/plain; charset=utf-8", text);
-		json_object_put(details);
-	} else {
-		json_object *m = json_object_new_object();
-		json_set_bool(m, "success", false);
-		json_set_str(m, "status", "error");
-		error_members(call, m, details);
-		reply_model(reply, err_status(err), "error", m);
-		reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
-		if (call->mode == MODE_HTML) {
-			json_set_int(m, "http_status", err_status(err));
-			call_page(call, m, "title.error");
-		}
-	}
-	error_headers(call, err);
-	reply->close_early = true;
 }
 
 /* Somebody must log in first. */
@@ -190,7 +133,7 @@ static enum err preconditions(struct call *call, bool *ret_done)
 }
 
 /* The methods of a bit set, for Allow. */
-static void allow_header(struct reply *reply, unsigned allow)
+void dispatch_allow(struct reply *reply, unsigned allow)
 {
 	static const struct {
 		enum method m;
@@ -211,11 +154,14 @@ static enum err route_call(struct call *call, struct route_match *match)
 	struct ctx *ctx = call->ctx;
 	bool done = false;
 	enum err err = route_find(ctx->routes, ctx->n_routes, call->req->method, call->req->path, match);
-	if (err == ERR_METHOD || (err == ERR_OK && call->req->method == METHOD_OPTIONS)) {
-		allow_header(call->reply, match->allow);
+	bool options = call->req->method == METHOD_OPTIONS;
+	/* A row that names OPTIONS has more to say about it than its methods. */
+	bool own = err == ERR_OK && (match->route->methods & METHOD_BIT(METHOD_OPTIONS)) != 0;
+	if (err == ERR_METHOD || (err == ERR_OK && options && !own)) {
+		dispatch_allow(call->reply, match->allow);
 		call->reply->status = 204;
 		call->reply->body = REPLY_NOTHING;
-		return call->req->method == METHOD_OPTIONS ? ERR_OK : ERR_METHOD;
+		return options ? ERR_OK : ERR_METHOD;
 	}
 	if (err != ERR_OK)
 		return err;
@@ -261,7 +207,7 @@ void dispatch(struct wire *wire, void *arg)
 	else
 		err = route_call(&call, &match);
 	if (err != ERR_OK)
-		answer_error(&call, err);
+		errors_answer(&call, err);
 	common_cookies(&call);
 	reply_send(&reply, &req, ctx->pages);
 

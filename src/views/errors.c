@@ -1,0 +1,86 @@
+#include "views/errors.h"
+
+#include <string.h>
+#include "base/mem.h"
+#include "views/wizard.h"
+
+/* wizard.md 6.3, or a page. */
+static void print_wizard(struct call *call, enum err err, const json_object *details)
+{
+	json_object *m = json_object_new_object();
+
+	json_set_bool(m, "success", false);
+	json_set_str(m, "status", "error");
+	error_members(call, m, json_copy(details));
+	reply_model(call->reply, err_status(err), "error", m);
+	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
+	if (call->mode == MODE_HTML) {
+		json_set_int(m, "http_status", err_status(err));
+		call_page(call, m, "title.error");
+	}
+}
+
+/* One line of text, unless JSON was asked for. */
+static void print_plain(struct call *call, enum err err, const json_object *details)
+{
+	CLEAN_FREE char *text = mem_printf(
+	    "%s: %s\n", err_name(err), json_str(json_at(details, 0), "message", ""));
+
+	if (call->mode == MODE_STRICT)
+		print_wizard(call, err, details);
+	else
+		reply_text(call->reply, err_status(err), "text/plain; charset=utf-8", text);
+}
+
+static const struct {
+	error_printer *print;
+	bool quiet; /* never Basic: a password box in the middle of a script's or page's request */
+} styles[STYLE__MAX] = {
+	[STYLE_WIZARD] = {print_wizard, false},
+	[STYLE_PLAIN] = {print_plain, true},
+};
+
+/* What else an error's answer says, by error. */
+static const struct {
+	enum err err;
+	const char *retry_after; /* seconds */
+} retries[] = {
+    {ERR_BUSY, "1"},
+    {ERR_STOPPING, "1"},
+    {ERR_LOCKED, "1"},
+    {ERR_STORE, "5"},
+    {ERR_UNAVAILABLE, "5"},
+    {ERR_RATE, "60"},
+};
+
+static void error_headers(struct call *call, enum err err, bool quiet)
+{
+	if (err == ERR_AUTH)
+		reply_header(call->reply, "WWW-Authenticate",
+		    quiet || req_header(call->req, "X-Requested-With") != NULL
+			? "Slipway realm=\"Slipway\""
+			: "Basic realm=\"Slipway\", charset=\"UTF-8\"");
+	for (size_t i = 0; i < sizeof(retries) / sizeof(*retries); i++)
+		if (retries[i].err == err)
+			reply_header(call->reply, "Retry-After", retries[i].retry_after);
+	reply_header(call->reply, "X-Slipway-Error", err_name(err));
+}
+
+void errors_answer(struct call *call, enum err err)
+{
+	enum error_style style = call->route == NULL ? STYLE_WIZARD : call->route->style;
+	CLEAN_JSON json_object *details = NULL;
+
+	if (call->problems == NULL) {
+		const char *code = *call->error.code != '\0' ? call->error.code : err_code(err);
+		json_object *p = problem_new(code);
+
+		if (call->form.fields.bad != NULL)
+			problem_str(p, "field", call->form.fields.bad);
+		problems_add(&call->problems, p);
+	}
+	details = problem_details(call, call->problems);
+	styles[style].print(call, err, details);
+	error_headers(call, err, styles[style].quiet);
+	call->reply->close_early = true;
+}

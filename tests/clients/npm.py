@@ -1,0 +1,34 @@
+"""The clients of package.json, installed once into the build directory."""
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.abspath(os.environ.get("SLIPWAY_BUILD", os.path.join(HERE, "..", "..", "build")))
+
+
+def modules():
+    """The node_modules folder, filled.  Raises when the packages cannot be fetched: then nothing here is proved."""
+    folder = os.path.join(BUILD, "clients")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(HERE, "package.json"), "rb") as f:
+        text = f.read()
+    stamp = os.path.join(folder, "installed")
+    wanted = hashlib.sha256(text).hexdigest()
+    with open(os.path.join(folder, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(stamp) or open(stamp).read() != wanted:
+            with open(os.path.join(folder, "package.json"), "wb") as f:
+                f.write(text)
+            shutil.rmtree(os.path.join(folder, "node_modules"), ignore_errors=True)
+            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"],
+                           cwd=folder, check=True, timeout=600)
+            with open(stamp, "w") as f:
+                f.write(wanted)
+    return os.path.join(folder, "node_modules")
+
+
+if __name__ == "__main__":
+    print(modules())
