@@ -9,6 +9,8 @@
  *    "source":[{"name","size","md5","sha256"}],"keywords":[…],"permissions":{"users":{…},"groups":{…}},"access":"private|
  *    view|download","session","layer","file":"<path below data_dir/datasets>","size","revision","created","changed",
  *    "downloads":n,"warnings":[…],"originals":bool,"uuid"|absent}
+ *
+ * Data items (what iPortal clients list) are the same records seen from outside: catalog/item.h.
  */
 #ifndef SLIPWAY_CATALOG_CATALOG_H
 #define SLIPWAY_CATALOG_CATALOG_H
@@ -20,10 +22,11 @@ struct catalog;          /* one per process; many threads (a connection each, op
 
 enum dataset_right { DATASET_SEE, DATASET_DOWNLOAD, DATASET_EDIT, DATASET_DELETE, DATASET_SHARE, DATASET_RIGHT__MAX };
 
-/* Who looks: a user name ("" = nobody) and whether everything is allowed. */
+/* Who looks: a user name ("" = nobody), whether everything is allowed, and the groups he belongs to.  Borrowed. */
 struct viewer {
 	const char *user;
 	bool admin;
+	const char *groups;      /* names, one a line; NULL = none */
 };
 
 enum err catalog_open(const struct config *, struct catalog **ret, struct error *);
