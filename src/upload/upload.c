@@ -15,9 +15,9 @@
  * Whole files in one request: nobody is told of them before they are complete, so one commit does
  * for both.
  */
-static bool in_one_request(const char *adapter)
+static bool in_one_request(const struct upload_spec *spec)
 {
-	return strcmp(adapter, "form") == 0 || strcmp(adapter, "put") == 0;
+	return spec->late || strcmp(spec->adapter, "form") == 0 || strcmp(spec->adapter, "put") == 0;
 }
 
 static struct upload *upload_new(struct engine *e, const char *id, enum upload_want want)
@@ -65,6 +65,16 @@ int64_t upload_offset(const struct upload *u)
 int64_t upload_length(const struct upload *u)
 {
 	return u->length;
+}
+
+bool upload_is_complete(const struct upload *u)
+{
+	return u->state == UPLOAD_COMPLETE;
+}
+
+int64_t upload_expires(const struct upload *u)
+{
+	return expires_at(u->engine, u->record, touched_at(u));
 }
 
 /* ---- create */
@@ -180,6 +190,23 @@ static enum err create_now(struct upload *u, const struct upload_spec *spec, str
 	return e == ERR_OK ? upload_store(u, engine_kind(u->engine), "upload create", error) : e;
 }
 
+enum err upload_keep(struct upload *u, struct error *error)
+{
+	enum err e;
+
+	if (!u->pending)
+		return ERR_OK;
+	e = receive_sync(u, error);
+	if (e == ERR_OK)
+		e = sync_names(u, error);
+	if (e != ERR_OK)
+		return e;
+	(void)json_set_int(u->record, "offset", u->offset);
+	if (u->offset > 0)
+		(void)json_set_str(u->record, "state", state_word(UPLOAD_RECEIVING));
+	return upload_store(u, engine_kind(u->engine), "upload create", error);
+}
+
 enum err upload_create(
     struct engine *e, const struct upload_spec *spec, struct upload **ret, struct error *error)
 {
@@ -213,7 +240,7 @@ enum err upload_create(
 	if (spec->digest != NULL)
 		u->run = digest_new(spec->digest->algorithm);
 	err = make_files(u, error);
-	if (err == ERR_OK && !in_one_request(spec->adapter))
+	if (err == ERR_OK && !in_one_request(spec))
 		err = create_now(u, spec, error);
 	if (err != ERR_OK) {
 		upload_close(u);

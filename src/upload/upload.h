@@ -43,6 +43,7 @@ struct upload_spec {
 	unsigned hash;                /* 1u << enum digest: computed while receiving whether declared or not; in the record at completion */
 	const char *address;          /* client address for the creation rate */
 	bool partial;                 /* tus partial upload: never usable by a consumer */
+	bool late;                    /* the record waits for completion or upload_keep: see upload_create */
 	bool by_mark;                 /* complete only by the client's word (FINISH), not by reaching the length (IETF) */
 	uint32_t parts;               /* PARTS: how many, 1..upload.max_parts */
 	const char *const *concat;    /* CONCAT: ids of N_CONCAT partial uploads in order; length -1 */
@@ -88,7 +89,8 @@ void engine_stop(void);
 /*
  * An upload of adapter "form" or "put" is a whole file in one request, which nobody is told of
  * before it is complete: its record waits for uploads_commit (or whatever completes it), so that
- * creation, body and completion are one commit; upload_close before that leaves nothing behind.
+ * creation, body and completion are one commit; upload_close before that leaves nothing behind.  So it is
+ * with LATE, for the first bytes of an upload whose client learns its id only with the answer to them.
  * A PRINCIPAL of NULL is one of our own consumers (worker, command line), which may do everything.
  * Owns: caller ends *RET with upload_close, which stores nothing and releases the lock.
  * Errors: those of transports.md 1.11 (ERR_TOO_LARGE, ERR_QUOTA, ERR_RATE, ERR_NO_SPACE);
@@ -102,6 +104,13 @@ void upload_close(struct upload *);
 const char *upload_id(const struct upload *);            /* borrowed */
 int64_t upload_offset(const struct upload *);
 int64_t upload_length(const struct upload *);
+bool upload_is_complete(const struct upload *);
+int64_t upload_expires(const struct upload *);           /* ms; 0 = never */
+/*
+ * Store the record of a LATE upload that waits, with what arrived: from now on it outlives us.
+ * Nothing to do for others.  Errors: as upload_create; upload_close then leaves nothing behind.
+ */
+enum err upload_keep(struct upload *, struct error *);
 
 /*
  * Append BODY at OFFSET.  Durable when it returns, with what it says in *RET_OFFSET, also on error.
