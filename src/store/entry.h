@@ -71,6 +71,7 @@ enum err entry_due(struct pass *, enum table, unsigned char space, int64_t befor
 enum err sessions_index(struct pass *, json_object *record, bool add);
 enum err tasks_index(struct pass *, json_object *record, bool add);
 enum err uploads_index(struct pass *, json_object *record, bool add);
+enum err upload_tasks_index(struct pass *, json_object *record, bool add);
 enum err logins_index(struct pass *, json_object *record, const char *digest, bool add);
 enum err keys_index(struct pass *, json_object *record, const char *digest, bool add);
 

@@ -26,6 +26,8 @@ static const char *const names[TABLE__MAX] = {
     [TABLE_MAIL] = "mail",
     [TABLE_LOGINS_BY_USER] = "logins_by_user",
     [TABLE_KEYS_BY_USER] = "keys_by_user",
+    [TABLE_UPLOAD_TASKS] = "upload_tasks",
+    [TABLE_UPLOAD_TASKS_BY_OWNER] = "upload_tasks_by_owner",
 };
 
 const char *table_name(enum table table)

@@ -28,6 +28,8 @@ enum table {
 	TABLE_MAIL,
 	TABLE_LOGINS_BY_USER,      /* key: user NUL created login */
 	TABLE_KEYS_BY_USER,        /* key: user NUL key id; value: the key's digest */
+	TABLE_UPLOAD_TASKS,        /* key: second half of the task's id (32 hex) */
+	TABLE_UPLOAD_TASKS_BY_OWNER, /* key: owner NUL ~created id */
 	TABLE__MAX                 /* new ones go before this line: the numbers are on disk */
 };
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "store/sessions.h"
 #include "store/tables.h"
+#include "store/upload_tasks.h"
 
 #define DAY_MS       (24 * 3600 * 1000LL)
 #define TOMBSTONE_MS (30 * DAY_MS)
@@ -238,6 +239,11 @@ static enum err tombstones_pass(struct pass *p, void *arg)
 	return err;
 }
 
+static enum err upload_tasks_pass(struct pass *p, void *arg)
+{
+	return upload_tasks_sweep(p, clock_now_ms(), STORE_BATCH, arg);
+}
+
 /* ---- all of it */
 
 static enum err checkpoint_pass(struct pass *p, void *arg)
@@ -269,6 +275,9 @@ enum err store_sweep(struct store *s, struct error *error)
 		err = sweep_keys(s, error);
 	while (err == ERR_OK && n == STORE_BATCH)
 		err = store_pass(s, PASS_DELETE, "sweep", tombstones_pass, &n, error);
+	n = STORE_BATCH;
+	while (err == ERR_OK && n == STORE_BATCH)
+		err = store_pass(s, PASS_DELETE, "sweep", upload_tasks_pass, &n, error);
 	return err == ERR_OK ? store_pass(s, PASS_READ, "checkpoint", checkpoint_pass, NULL, error)
 	                     : err;
 }

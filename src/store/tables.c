@@ -23,6 +23,8 @@ static const struct table_info infos[TABLE__MAX] = {
     [TABLE_MAIL] = {.value = VALUE_RECORD, .secrets = true},
     [TABLE_LOGINS_BY_USER] = {.value = VALUE_ENTRY, .derived = true},
     [TABLE_KEYS_BY_USER] = {.value = VALUE_ENTRY, .derived = true},
+    [TABLE_UPLOAD_TASKS] = {.value = VALUE_RECORD},
+    [TABLE_UPLOAD_TASKS_BY_OWNER] = {.value = VALUE_ENTRY, .derived = true},
 };
 
 const struct table_info *table_info(enum table table)
@@ -66,6 +68,8 @@ enum err table_index(struct pass *p, enum table table, const void *key, size_t k
 		return sessions_index(p, record, add);
 	if (table == TABLE_TASKS)
 		return tasks_index(p, record, add);
+	if (table == TABLE_UPLOAD_TASKS)
+		return upload_tasks_index(p, record, add);
 	if ((table != TABLE_LOGINS && table != TABLE_KEYS) || key_len != 64)
 		return ERR_OK;
 	memcpy(digest, key, 64);
