@@ -19,6 +19,7 @@ static const struct row {
 	[ERR_FORBIDDEN] = {"ERR_FORBIDDEN", "forbidden", 403, false},
 	[ERR_NOT_FOUND] = {"ERR_NOT_FOUND", "not_found", 404, false},
 	[ERR_METHOD] = {"ERR_METHOD", "method", 405, false},
+	[ERR_FORMAT] = {"ERR_FORMAT", "supermap_format", 406, false},
 	[ERR_CONFLICT] = {"ERR_CONFLICT", "conflict", 409, false},
 	[ERR_GONE] = {"ERR_GONE", "session_expired", 410, false},
 	[ERR_NEED_LENGTH] = {"ERR_NEED_LENGTH", "need_length", 411, false},

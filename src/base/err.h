@@ -14,6 +14,7 @@ enum err {
 	ERR_FORBIDDEN,    /* 403: known, but not allowed */
 	ERR_NOT_FOUND,    /* 404: unknown, or not yours to know */
 	ERR_METHOD,       /* 405 */
+	ERR_FORMAT,       /* 406: the resource has no such representation */
 	ERR_CONFLICT,     /* 409: state, revision or key differs */
 	ERR_GONE,         /* 410: was there, expired or deleted */
 	ERR_NEED_LENGTH,  /* 411: the end of the body cannot be known */

@@ -13,6 +13,7 @@ struct ctx;       /* the running front: views/ctx.h */
 enum need_login {
 	LOGIN_NONE,        /* anybody */
 	LOGIN_USER,        /* a user (or an anonymous owner where the site allows it) */
+	LOGIN_MANAGER,     /* role manager, or an administrator */
 	LOGIN_ADMIN,
 };
 enum csrf_rule {
@@ -29,6 +30,7 @@ enum body_rule {
 enum error_style {
 	STYLE_WIZARD,      /* wizard.md 6.3 or an HTML page */
 	STYLE_PLAIN,       /* "<code>: <sentence>\n" */
+	STYLE_SUPERMAP,    /* {"succeed":false,"error":…} in the asked format */
 	STYLE__MAX,        /* a family of clients with a form of its own adds a row in views/errors.c */
 };
 

@@ -14,6 +14,7 @@ struct principal {
 	char owner[160];        /* "u:<user>", "a:<anonymous id>" or "-" */
 	char name[128];         /* user name, "" = nobody */
 	bool admin;
+	bool manager;           /* may use the file area */
 	bool read_only;         /* an API key with --read-only */
 	bool by_cookie;         /* identified by a cookie: CSRF applies */
 	bool by_basic;

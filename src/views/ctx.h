@@ -12,6 +12,7 @@
 #include "store/tasks.h"
 #include "store/users.h"
 #include "upload/upload.h"
+#include "views/supermap.h"
 #include "wizard/srs.h"
 #include "wizard/step.h"
 
@@ -35,11 +36,14 @@ struct call {
 	struct req *req;
 	struct reply *reply;
 	const struct route *route;
+	enum error_style style;       /* of the row; before one is found, of the family the path belongs to */
+	struct supermap supermap;
 	struct pairs params;          /* from the path */
 	struct form form;             /* BODYRULE_FORM: read by dispatch; FILES: by the view */
 	struct principal who;
 	enum mode mode;               /* HTML, strict or compat JSON (wizard.md 3.1) */
 	bool mode_open;               /* HTML only because nothing in the request said what is wanted (rule 5) */
+	json_object *limits;          /* owned: what a restricted key may be used for (store/users.h), NULL = no bounds */
 	json_object *problems;        /* owned: what a returned error says; NULL = the error's own sentence */
 	struct error error;           /* for the log */
 	char csrf[97];                /* this client's token: for forms */

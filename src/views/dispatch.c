@@ -60,7 +60,7 @@ static enum mode mode_of(const struct req *req, bool *ret_open)
 /* Somebody must log in first. */
 static enum err need_login(struct call *call)
 {
-	if (call->mode != MODE_HTML || call->route->style == STYLE_PLAIN)
+	if (call->mode != MODE_HTML || call->style != STYLE_WIZARD)
 		return call_fail(call, ERR_AUTH, problem_new("login_required"));
 	bool get = call->req->method == METHOD_GET || call->req->method == METHOD_HEAD;
 	CLEAN_FREE char *target = call_url(call, "%s", get ? call->req->path : "/upload/");
@@ -106,11 +106,13 @@ static enum err preconditions(struct call *call, bool *ret_done)
 	bool nobody = *call->who.name == '\0' && strncmp(call->who.owner, "a:", 2) != 0;
 	enum err err = ERR_OK;
 
-	if (r->login != LOGIN_NONE && nobody &&
-	    !(r->login == LOGIN_USER && call->ctx->config->anonymous_uploads)) {
+	bool guests = r->login == LOGIN_USER && call->ctx->config->anonymous_uploads && !call->supermap.on;
+	if (r->login != LOGIN_NONE && nobody && !guests) {
 		*ret_done = true;
 		return need_login(call);
 	}
+	if (r->login == LOGIN_MANAGER && !call->who.admin && !call->who.manager)
+		return call_fail(call, ERR_FORBIDDEN, problem_new("manager_only"));
 	if (r->login == LOGIN_ADMIN && !call->who.admin)
 		return call_fail(call, ERR_FORBIDDEN, problem_new("admin_only"));
 	if (!changes_something(call->req))
@@ -166,10 +168,14 @@ static enum err route_call(struct call *call, struct route_match *match)
 	if (err != ERR_OK)
 		return err;
 	call->route = match->route;
+	call->style = match->route->style;
 	call->params = match->params;
+	err = supermap_check(call);
+	if (err != ERR_OK)
+		return err;
 	err = identity_find(call);
 	/* A stale login of somebody who only wants to log in again is no obstacle. */
-	if (err == ERR_AUTH && match->route->login == LOGIN_NONE)
+	if (err == ERR_AUTH && match->route->login == LOGIN_NONE && !call->supermap.on)
 		err = ERR_OK;
 	if (err == ERR_OK)
 		err = preconditions(call, &done);
@@ -201,6 +207,7 @@ void dispatch(struct wire *wire, void *arg)
 	reply_init(&reply);
 	struct call call = { .ctx = ctx, .req = &req, .reply = &reply };
 	call.mode = mode_of(&req, &call.mode_open);
+	supermap_begin(&call);
 	enum err err = req.error.err;
 	if (err != ERR_OK)
 		call.error = req.error;
@@ -220,6 +227,7 @@ void dispatch(struct wire *wire, void *arg)
 	if (store_worn_out(ctx->store))
 		transport_stop();
 	pairs_done(&match.params);
+	json_object_put(call.limits);
 	json_object_put(call.problems);
 	form_done(&call.form);
 	reply_done(&reply);

@@ -38,6 +38,7 @@ static const struct {
 } styles[STYLE__MAX] = {
 	[STYLE_WIZARD] = {print_wizard, false},
 	[STYLE_PLAIN] = {print_plain, true},
+	[STYLE_SUPERMAP] = {supermap_error, true},
 };
 
 /* What else an error's answer says, by error. */
@@ -68,7 +69,7 @@ static void error_headers(struct call *call, enum err err, bool quiet)
 
 void errors_answer(struct call *call, enum err err)
 {
-	enum error_style style = call->route == NULL ? STYLE_WIZARD : call->route->style;
+	enum error_style style = call->style;
 	CLEAN_JSON json_object *details = NULL;
 
 	if (call->problems == NULL) {

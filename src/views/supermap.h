@@ -13,6 +13,7 @@
 #define SLIPWAY_VIEWS_SUPERMAP_H
 
 #include "base/json.h"
+#include "http/request.h"
 
 struct call;
 
@@ -74,13 +75,17 @@ enum err supermap_member_bool(struct call *, const json_object *body, const char
 /* ---- what a view answers */
 
 /*
- * MODEL (taken) in the format that is wanted, or as JSON when that is HTML and the view has no page.  XML_ROOT as
- * represent() takes it: "DataItem", "list/UploadTaskInfo"; NULL: "MethodResult", or "list" for an array.
+ * MODEL (taken) in the format that is wanted; HTML is a plain page that shows it, for views without one of their own.
+ * XML_ROOT as represent() takes it: "DataItem", "list/UploadTaskInfo"; NULL: "MethodResult", or "list" for an array.
  * Returns ERR_OK, so that a view may end with it.
  */
 enum err supermap_answer(struct call *, int status, const char *xml_root, json_object *model);
 /* {"succeed":true} */
 enum err supermap_done(struct call *);
+/* A page of this family: no script runs on it.  MODEL (taken) gets what every page has. */
+enum err supermap_page(struct call *, int status, const char *template_name, const char *title_key, json_object *model);
+/* How an error of this family is told: an error_printer. */
+void supermap_error(struct call *, enum err err, const json_object *details);
 /* One problem about parameter or member FIELD (may be NULL): `return supermap_fail(call, ERR_BAD_REQUEST, "…", "md5")`. */
 enum err supermap_fail(struct call *, enum err err, const char *code, const char *field);
 
