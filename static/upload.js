@@ -1,21 +1,23 @@
 /*
- * The upload form: dropped files and folders, the list of what is chosen, the bar of the transfer.
- * Without this script the form is an ordinary one.
+ * The upload form: the list of what is chosen, sent by tus in pieces that survive lost connections and reloads, then
+ * the form itself with the uploads' ids.  A server without tus gets the files in one request.  Without this script
+ * the form is an ordinary one.
  */
 (function () {
 	"use strict";
 	const form = document.getElementById("upload");
-	if (!form || !window.FormData || !window.DataTransfer)
+	if (!form || !window.FormData || !window.DataTransfer || !window.slipway)
 		return;
-	const input = document.getElementById("f-files"), drop = document.getElementById("drop");
-	const chosen = document.getElementById("chosen"), list = chosen.querySelector("ul");
-	const total = document.getElementById("chosen-total");
-	const transfer = document.getElementById("transfer"), bar = document.getElementById("transfer-bar");
-	const said = document.getElementById("transfer-text"), errors = document.getElementById("upload-errors");
-	const send = document.getElementById("send"), folder = document.getElementById("folder");
-	const folderInput = document.getElementById("folder-input");
+	const at = (id) => document.getElementById(id);
+	const input = at("f-files"), chosen = at("chosen"), list = chosen.querySelector("ul"), total = at("chosen-total");
+	const transfer = at("transfer"), bar = at("transfer-bar"), figures = at("transfer-text"), said = at("transfer-said");
+	const pause = at("transfer-pause"), cancel = at("transfer-cancel"), errors = at("upload-errors"), send = at("send");
 	const word = form.dataset, max = Number(word.max) || Infinity, maxFiles = Number(word.maxFiles) || Infinity;
-	let files = [], request = null;
+	const kept = new slipway.Kept(word.owner + " " + word.tus);
+	const AT_ONCE = 3;
+	let items = [];              /* {file, path, size, name, tus, li, bar, text} in the order chosen; file null: there already */
+	let phase = "choosing";      /* "sending", "paused", "posting" (the form itself) */
+	let request = null, spoken = -1;
 
 	function bytes(n) {
 		const units = ["KB", "MB", "GB", "TB"];
@@ -29,121 +31,240 @@
 		return n.toFixed(1) + "\u00a0" + units[u];
 	}
 
-	function sum() {
-		return files.reduce((n, f) => n + f.size, 0);
+	function element(tag, className, text) {
+		const e = document.createElement(tag);
+		e.className = className;
+		e.textContent = text;
+		return e;
+	}
+
+	function button(text, about, action) {
+		const b = element("button", "plain", text);
+		b.type = "button";
+		b.append(element("span", "hidden", " " + about));
+		b.addEventListener("click", action);
+		return b;
+	}
+
+	function write(e, text) {
+		/* The same said again would be read aloud again. */
+		if (e.textContent !== text)
+			e.textContent = text;
+	}
+
+	const sum = (what) => items.reduce((n, i) => n + what(i), 0);
+	const sent = (i) => Math.min(i.tus.state === "done" ? i.size : i.tus.sent, i.size);
+
+	/* ---- the list */
+
+	function row(item) {
+		const name = item.path || item.name;
+		item.li = document.createElement("li");
+		item.bar = document.createElement("progress");
+		item.bar.max = 100;
+		item.bar.setAttribute("aria-label", name);
+		item.bar.hidden = true;
+		item.text = element("span", "num help", bytes(item.size));
+		item.li.append(element("span", "name", name), item.text, button(word.wordRemove, name, () => remove(item)), item.bar);
+		list.append(item.li);
+	}
+
+	function add_item(file, path, about, id) {
+		const item = { file, path, name: about.name, size: about.size };
+		item.tus = new slipway.Tus(file, { endpoint: word.tus, path, id });
+		item.tus.changed = () => moved(item);
+		items.push(item);
+		row(item);
+		return item;
+	}
+
+	/* The same file chosen twice is one file; one that was begun before goes on. */
+	function add(more) {
+		if (phase === "posting")
+			return;
+		for (const [file, path] of more) {
+			if (items.some((o) => o.file && o.path === path && o.file.name === file.name && o.size === file.size &&
+			    o.file.lastModified === file.lastModified))
+				continue;
+			const entry = kept.find(file, path);
+			if (!entry || !items.some((o) => o.tus.id === entry.id))
+				add_item(file, path, file, entry && entry.id);
+		}
+		errors.hidden = true;
+		show_kept();
+		show();
+		pump();
+	}
+
+	function remove(item) {
+		const i = items.indexOf(item);
+		if (i < 0 || phase === "posting")
+			return;
+		if (item.tus.id)
+			kept.forget(item.tus.id);
+		items.splice(i, 1);
+		item.tus.changed = () => {};
+		item.tus.discard();
+		item.li.remove();
+		(list.querySelectorAll("button")[Math.min(i, items.length - 1)] || input).focus();
+		if (items.length === 0 && phase !== "choosing")
+			rest();
+		show_kept();
+		show();
+		pump();
 	}
 
 	function show() {
-		list.replaceChildren(...files.map((f, i) => {
-			const li = document.createElement("li"), name = document.createElement("span"), size = document.createElement("span");
-			const remove = document.createElement("button");
-			name.className = "name";
-			name.textContent = f.webkitRelativePath || f.name;
-			size.className = "num help";
-			size.textContent = bytes(f.size);
-			remove.type = "button";
-			remove.className = "plain";
-			remove.textContent = word.wordRemove;
-			remove.setAttribute("aria-label", word.wordRemove + " " + f.name);
-			remove.addEventListener("click", () => {
-				files.splice(i, 1);
-				show();
-				(list.querySelectorAll("button")[Math.min(i, files.length - 1)] || input).focus();
-			});
-			li.append(name, size, remove);
-			return li;
-		}));
-		chosen.hidden = files.length === 0;
-		total.textContent = word.wordTotal + " " + bytes(sum()) +
-			(sum() > max || files.length > maxFiles ? " – " + word.wordLarge : "");
+		const size = sum((i) => i.size), over = size > max || items.length > maxFiles;
+		chosen.hidden = items.length === 0;
+		write(total, word.wordTotal + " " + bytes(size) + (over ? " – " + word.wordLarge : ""));
+		if (phase === "choosing")
+			return;
+		const done = sum(sent), percent = size > 0 ? Math.floor(100 * done / size) : 100;
+		if (phase !== "posting")
+			bar.value = percent;
+		write(figures, bytes(done) + " / " + bytes(size) + " " + word.wordSent + " · " +
+			items.filter((i) => i.tus.state === "done").length + " / " + items.length + " " + word.wordFiles);
+		say(percent);
 	}
 
-	/* The same file chosen twice is one file. */
-	function add(more) {
-		for (const f of more) {
-			if (!files.some((o) => o.name === f.name && o.size === f.size && o.lastModified === f.lastModified))
-				files.push(f);
+	/* Listeners get every tenth percent, and what happens besides. */
+	function say(percent) {
+		const waiting = items.find((i) => i.tus.state === "waiting");
+		if (phase === "posting") {
+			write(said, word.wordChecking);
+		} else if (phase === "paused") {
+			write(said, word.wordPaused);
+		} else if (waiting) {
+			write(said, word.wordWaiting);
+		} else if (spoken !== Math.floor(percent / 10) || said.textContent === word.wordWaiting) {
+			spoken = Math.floor(percent / 10);
+			write(said, 10 * spoken + " % " + word.wordSent);
 		}
-		errors.hidden = true;
+	}
+
+	const states = {
+		idle: (i) => bytes(i.size),
+		sending: (i) => bytes(sent(i)) + " / " + bytes(i.size),
+		waiting: (i) => word.wordAgain.replace("#", Math.max(1, Math.round((i.tus.again - Date.now()) / 1000))),
+		paused: (i) => bytes(sent(i)) + " / " + bytes(i.size) + " · " + word.wordPaused,
+		done: (i) => bytes(i.size) + " · " + word.wordArrived,
+		failed: (i) => bytes(i.size) + " · " + word.wordFailed,
+		refused: (i) => bytes(i.size),
+	};
+
+	function moved(item) {
+		const { tus } = item;
+		write(item.text, states[tus.state](item));
+		item.bar.hidden = tus.state === "idle" || tus.state === "refused" || tus.state === "done";
+		item.bar.value = item.size > 0 ? 100 * sent(item) / item.size : 100;
+		if (tus.id && item.file && (tus.id !== item.known || tus.offset !== item.stored || tus.state !== item.state)) {
+			if (item.known && item.known !== tus.id)
+				kept.forget(item.known);
+			kept.put(item.file, item.path, tus, tus.state === "sending" || tus.state === "waiting");
+			[item.known, item.stored, item.state] = [tus.id, tus.offset, tus.state];
+		}
+		pump();
 		show();
 	}
 
-	/* ---- dropping: folders are walked through */
-
-	function entries(reader) {
-		return new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-	}
-
-	async function walk(entry, out) {
-		if (entry.isFile) {
-			out.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
-			return;
-		}
-		const reader = entry.createReader();
-		for (let some = await entries(reader); some.length > 0 && out.length <= 10000; some = await entries(reader)) {
-			for (const e of some)
-				await walk(e, out);
-		}
-	}
-
-	async function dropped(transfer) {
-		const items = Array.from(transfer.items || []);
-		const found = items.map((i) => (i.webkitGetAsEntry ? i.webkitGetAsEntry() : null)).filter(Boolean);
-		if (found.length === 0) {
-			add(Array.from(transfer.files));
-			return;
-		}
-		const out = [];
-		for (const entry of found)
-			await walk(entry, out);
-		add(out.filter((f) => f.name !== ".DS_Store" && f.name !== "Thumbs.db"));
-	}
-
-	let depth = 0;
-	document.addEventListener("dragenter", (e) => {
-		if (e.dataTransfer && Array.from(e.dataTransfer.types).includes("Files")) {
-			depth++;
-			drop.classList.add("over");
-		}
-	});
-	document.addEventListener("dragleave", () => {
-		depth = Math.max(0, depth - 1);
-		if (depth === 0)
-			drop.classList.remove("over");
-	});
-	document.addEventListener("dragover", (e) => e.preventDefault());
-	document.addEventListener("drop", (e) => {
-		e.preventDefault();
-		depth = 0;
-		drop.classList.remove("over");
-		if (e.dataTransfer && !request)
-			dropped(e.dataTransfer).catch(() => add(Array.from(e.dataTransfer.files)));
-	});
-	input.addEventListener("change", () => {
-		add(Array.from(input.files));
-		input.value = "";
-	});
-	folder.addEventListener("click", () => folderInput.click());
-	folderInput.addEventListener("change", () => {
-		add(Array.from(folderInput.files));
-		folderInput.value = "";
-	});
-	form.classList.add("scripted");
-	form.querySelectorAll(".script").forEach((e) => { e.hidden = false; });
-
 	/* ---- sending */
 
-	function fail(messages) {
-		request = null;
+	let pumping = false;
+
+	/* Start what may start; when nothing is left to send, the form goes. */
+	function pump() {
+		if (phase !== "sending" || pumping)
+			return;
+		pumping = true;
+		let busy = items.filter((i) => ["sending", "waiting"].includes(i.tus.state)).length;
+		for (const i of items) {
+			if (busy < AT_ONCE && (i.tus.state === "idle" || i.tus.state === "paused")) {
+				i.tus.start();
+				busy++;
+			}
+		}
+		pumping = false;
+		if (items.some((i) => i.tus.state === "refused")) {
+			post();
+		} else if (busy === 0 && items.length > 0) {
+			if (items.every((i) => i.tus.state === "done"))
+				post();
+			else
+				fail_files(items.filter((i) => i.tus.state === "failed"));
+		}
+	}
+
+	function fail_files(failed) {
+		if (failed.some((i) => i.tus.problem.status === 401)) {
+			fail([word.wordLogin], word.login);
+			return;
+		}
+		const reasons = { unreadable: word.wordUnreadable, ERR_DISPLACED: word.wordDisplaced };
+		fail(failed.map((i) => {
+			const p = i.tus.problem;
+			return (i.path || i.name) + ": " + (reasons[p.code] || p.text || word.wordFailed + " (" + p.status + ")");
+		}));
+	}
+
+	/* Nothing is under way; what arrived stays. */
+	function rest() {
+		phase = "choosing";
 		transfer.hidden = true;
 		send.disabled = false;
-		errors.replaceChildren(...messages.map((m) => {
-			const p = document.createElement("p");
-			p.textContent = m;
-			return p;
-		}));
+	}
+
+	function fail(messages, link) {
+		rest();
+		errors.replaceChildren(...messages.map((m) => element("p", "", m)));
+		if (link) {
+			const a = element("a", "", word.wordLoginLink);
+			a.href = link;
+			a.target = "_blank";
+			errors.append(a);
+		}
 		errors.hidden = false;
 		errors.focus();
+	}
+
+	/* The form itself, with the ids of what arrived; where tus is refused, with the files. */
+	function post() {
+		const plain = items.filter((i) => i.tus.state !== "done");
+		phase = "posting";
+		plain.forEach((i) => i.tus.pause());
+		const data = new FormData();
+		/* The token first: the server may refuse before the files have come. */
+		for (const [name, value] of new FormData(form).entries()) {
+			if (name !== "files")
+				data.append(name, value);
+		}
+		items.filter((i) => i.tus.state === "done").forEach((i) => data.append("upload", i.tus.id));
+		data.append("upload_own", "true");
+		plain.forEach((i) => data.append("files", i.file, i.name));
+		request = new XMLHttpRequest();
+		request.open("POST", form.action);
+		request.setRequestHeader("Accept", "application/json");
+		if (plain.length > 0)
+			request.upload.addEventListener("progress", progress);
+		request.upload.addEventListener("load", checking);
+		request.addEventListener("load", answered);
+		request.addEventListener("error", () => fail([plain.length > 0 ? word.wordLost : word.wordAgainLater]));
+		request.addEventListener("abort", () => fail([word.wordCanceled]));
+		pause.hidden = true;
+		show();
+		request.send(data);
+	}
+
+	function progress(e) {
+		if (e.lengthComputable && e.loaded < e.total) {
+			bar.value = 100 * e.loaded / e.total;
+			write(figures, bytes(e.loaded) + " / " + bytes(e.total) + " " + word.wordSent);
+		}
+	}
+
+	function checking() {
+		bar.removeAttribute("value");
+		write(figures, word.wordChecking);
 	}
 
 	function answered() {
@@ -154,69 +275,168 @@
 			/* Not ours: a proxy's page, or a cut answer. */
 		}
 		if (request.status === 401) {
-			location.assign(word.login);
+			fail([word.wordLogin], word.login);
 		} else if (answer && answer.success && answer.url) {
+			items.forEach((i) => i.tus.id && kept.forget(i.tus.id));
 			/* The resume address knows which page comes next. */
 			location.assign(answer.url);
 		} else if (answer && Array.isArray(answer.errors) && answer.errors.length > 0) {
+			renew(answer.details || []);
 			fail(answer.errors);
 		} else {
-			fail([word.wordLost + (request.status ? " (" + request.status + ")" : "")]);
+			fail([word.wordAgainLater + (request.status ? " (" + request.status + ")" : "")]);
 		}
 	}
 
-	function progress(e) {
-		if (!e.lengthComputable)
-			return;
-		bar.value = 100 * e.loaded / e.total;
-		said.textContent = e.loaded < e.total ?
-			bytes(e.loaded) + " / " + bytes(e.total) + " " + word.wordSent : word.wordChecking;
+	/* Uploads the server has forgotten meanwhile are made anew by the next try. */
+	function renew(details) {
+		for (const d of details) {
+			const item = items.find((i) => i.tus.id && i.tus.id === d.value);
+			if (!item || d.code !== "upload_unknown")
+				continue;
+			kept.forget(item.tus.id);
+			item.tus.discard();
+			if (item.file === null)
+				remove(item);
+		}
 	}
 
 	form.addEventListener("submit", (event) => {
 		event.preventDefault();
-		if (request)
+		if (phase !== "choosing")
 			return;
-		if (files.length === 0) {
+		if (items.length === 0) {
 			fail([word.wordNone]);
 			return;
 		}
-		const data = new FormData();
-		/* The token first: the server may refuse before the files have come. */
-		for (const [name, value] of new FormData(form).entries()) {
-			if (name !== "files")
-				data.append(name, value);
+		if (sum((i) => i.size) > max || items.length > maxFiles) {
+			fail([word.wordLarge]);
+			return;
 		}
-		files.forEach((f) => data.append("files", f, f.name));
-		request = new XMLHttpRequest();
-		request.open("POST", form.action);
-		request.setRequestHeader("Accept", "application/json");
-		request.upload.addEventListener("progress", progress);
-		request.upload.addEventListener("load", () => {
-			bar.removeAttribute("value");
-			said.textContent = word.wordChecking;
-		});
-		request.addEventListener("load", answered);
-		request.addEventListener("error", () => fail([word.wordLost]));
-		request.addEventListener("abort", () => fail([word.wordCanceled]));
 		errors.hidden = true;
 		transfer.hidden = false;
-		bar.value = 0;
-		said.textContent = "";
+		pause.hidden = false;
+		write(pause, word.wordPause);
 		send.disabled = true;
-		request.send(data);
+		spoken = -1;
+		go();
 	});
-	document.getElementById("transfer-cancel").addEventListener("click", () => request && request.abort());
-	window.addEventListener("beforeunload", (e) => {
-		if (request && request.readyState < 4)
-			e.preventDefault();
-	});
-	/* Back from the next page: the browser restores this one as it was. */
-	window.addEventListener("pageshow", () => {
-		if (request && request.readyState === 4) {
-			request = null;
-			transfer.hidden = true;
-			send.disabled = false;
+
+	/* Those that failed get another try, too. */
+	function go() {
+		phase = "sending";
+		items.filter((i) => ["failed", "refused"].includes(i.tus.state)).forEach((i) => i.tus.stop("idle"));
+		pump();
+		show();
+	}
+
+	pause.addEventListener("click", () => {
+		if (phase === "sending") {
+			phase = "paused";
+			items.forEach((i) => i.tus.pause());
+			write(pause, word.wordContinue);
+			show();
+		} else if (phase === "paused") {
+			write(pause, word.wordPause);
+			go();
 		}
 	});
+	cancel.addEventListener("click", () => {
+		if (phase === "posting" && request) {
+			request.abort();
+			return;
+		}
+		phase = "choosing";
+		for (const i of items) {
+			if (i.tus.id)
+				kept.forget(i.tus.id);
+			i.tus.discard();
+		}
+		items.filter((i) => i.file === null).forEach(remove);
+		fail([word.wordCanceled]);
+		show();
+	});
+
+	/* ---- unfinished ones of before */
+
+	const keptBox = at("kept"), keptList = keptBox.querySelector("ul");
+	let keptNow = "";
+
+	function show_kept() {
+		const entries = kept.idle().filter((e) => !items.some((i) => i.tus.id === e.id));
+		const now = JSON.stringify(entries);
+		if (now === keptNow)
+			return;
+		keptNow = now;
+		keptBox.hidden = entries.length === 0;
+		keptList.replaceChildren(...entries.map((e) => {
+			const li = document.createElement("li"), name = e.path || e.name;
+			const much = e.done ? bytes(e.size) + " · " + word.wordArrived : bytes(e.sent) + " / " + bytes(e.size);
+			li.append(element("span", "name", name), element("span", "num help", much));
+			if (e.done) {
+				li.append(button(word.wordTake, name, () => {
+					add_item(null, e.path, e, e.id).tus.become("done");
+					show();
+				}));
+			}
+			li.append(button(word.wordDiscard, name, () => discard([e])));
+			return li;
+		}));
+	}
+
+	function discard(entries) {
+		for (const e of entries) {
+			kept.forget(e.id);
+			slipway.Tus.remove(word.tus, e.id);
+		}
+		show_kept();
+		input.focus();
+	}
+
+	/* The server's word counts: what it has forgotten is not offered. */
+	async function look() {
+		for (const e of kept.idle().slice(0, 50)) {
+			const there = await slipway.Tus.status(word.tus, e.id);
+			if (there === null || (there && there.size >= 0 && there.size !== e.size))
+				kept.forget(e.id);
+		}
+		show_kept();
+	}
+
+	at("kept-discard").addEventListener("click", () =>
+		discard(kept.idle().filter((e) => !items.some((i) => i.tus.id === e.id))));
+
+	/* ---- the window comes and goes */
+
+	window.addEventListener("beforeunload", (e) => {
+		if (phase === "sending" || (request && request.readyState < 4))
+			e.preventDefault();
+	});
+	window.addEventListener("pagehide", () => {
+		items.forEach((i) => i.file && i.tus.id && i.tus.state !== "done" && kept.put(i.file, i.path, i.tus, false));
+	});
+	/* Back from the next page: the browser restores this one as it was. */
+	window.addEventListener("pageshow", (e) => {
+		if (e.persisted && request && request.readyState === 4) {
+			request = null;
+			rest();
+		}
+	});
+	/* The waiting count down; whoever sends says that he still does. */
+	setInterval(() => {
+		for (const i of items) {
+			if (i.tus.state === "waiting")
+				write(i.text, states.waiting(i));
+			if (i.tus.id && i.file && ["sending", "waiting"].includes(i.tus.state) && Date.now() - (i.told || 0) > 5000) {
+				i.told = Date.now();
+				kept.put(i.file, i.path, i.tus, true);
+			}
+		}
+		show_kept();
+	}, 1000);
+
+	form.classList.add("scripted");
+	form.querySelectorAll(".script").forEach((e) => { e.hidden = false; });
+	slipway.drop(at("drop"), add);
+	look();
 })();
