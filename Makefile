@@ -25,7 +25,7 @@ LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(SAN)
 
 GDAL_INC := -isystem /usr/include/gdal
 LIBS_BASE    := -ljson-c -lcrypto -linih -lutf8proc -luchardet
-LIBS_HTTP    := -lfcgi -lexpat
+LIBS_HTTP    := -lfcgi -lexpat -lz
 LIBS_STORE   := -ldb -lcrypt
 LIBS_CATALOG := -lsqlite3
 LIBS_WORKER  :=

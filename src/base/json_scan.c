@@ -25,6 +25,7 @@ struct scanner {
 	size_t cost;       /* in memory, so far */
 	size_t budget;
 	size_t members;
+	bool nul;          /* \u0000 is a character like others */
 };
 
 static bool value(struct scanner *s, int depth);
@@ -143,7 +144,7 @@ static bool escape(struct scanner *s)
 		return false;
 	u = hex4(s);
 	/* A NUL would end the string for strlen(); a low surrogate needs the high one before it. */
-	if (u <= 0 || (u >= 0xDC00 && u <= 0xDFFF))
+	if (u < 0 || (u == 0 && !s->nul) || (u >= 0xDC00 && u <= 0xDFFF))
 		return false;
 	if (u < 0xD800 || u > 0xDBFF)
 		return true;
@@ -253,10 +254,10 @@ static bool value(struct scanner *s, int depth)
 	return good;
 }
 
-enum err json_scan(const char *text, size_t len, const struct json_limits *limits,
+static enum err scan(const char *text, size_t len, const struct json_limits *limits, bool nul,
     struct json_scan *ret)
 {
-	struct scanner s = {.text = text, .len = len, .limits = limits};
+	struct scanner s = {.text = text, .len = len, .limits = limits, .nul = nul};
 
 	s.budget = limits->bytes > COST_FREE / 8 ? limits->bytes * 8 : COST_FREE;
 
@@ -271,4 +272,16 @@ enum err json_scan(const char *text, size_t len, const struct json_limits *limit
 	ret->end = len;
 	ret->members = s.members;
 	return ERR_OK;
+}
+
+enum err json_scan(const char *text, size_t len, const struct json_limits *limits,
+    struct json_scan *ret)
+{
+	return scan(text, len, limits, false, ret);
+}
+
+enum err json_scan_bytes(const char *text, size_t len, const struct json_limits *limits,
+    struct json_scan *ret)
+{
+	return scan(text, len, limits, true, ret);
 }

@@ -19,5 +19,8 @@ struct json_scan {
  */
 enum err json_scan(const char *text, size_t len, const struct json_limits *limits,
     struct json_scan *ret);
+/* The same for readers that tell a string's length by other means than a NUL: \u0000 is taken. */
+enum err json_scan_bytes(const char *text, size_t len, const struct json_limits *limits,
+    struct json_scan *ret);
 
 #endif
