@@ -8,10 +8,10 @@ set -eu
 cd "$(dirname "$0")/../.."
 B=${B:-build}
 out=$B/fuzz
-targets=${TARGETS:-multipart urlencoded fields json zip csv}
+targets=${TARGETS:-multipart urlencoded fields json flat zip csv}
 flags="-std=c17 -Werror=implicit-function-declaration -D_GNU_SOURCE -Isrc -Itests/fuzz -g -O1 -fno-omit-frame-pointer -pthread"
 sources="src/base/*.c src/http/*.c src/wizard/*.c src/geo/zipdir.c src/geo/ziptail.c"
-libs="-lfcgi -ljson-c -lcrypto -linih -lutf8proc -luchardet -lm"
+libs="-lfcgi -ljson-c -lcrypto -linih -lutf8proc -luchardet -lexpat -lz -lmsgpackc -lm"
 
 # build CC SAN MODE MORE: $out/MODE/lib.a, then each target with the C file MORE as $out/MODE-TARGET.
 build() {
