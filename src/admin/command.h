@@ -34,6 +34,7 @@ int user_add_command(struct command_run *);
 int user_list_command(struct command_run *);
 int user_delete_command(struct command_run *);
 int user_password_command(struct command_run *);
+int user_manager_command(struct command_run *);
 int key_add_command(struct command_run *);
 int key_list_command(struct command_run *);
 int key_delete_command(struct command_run *);

@@ -38,6 +38,7 @@ struct change {
 	const char *name;
 	char *hash;
 	bool admin;
+	bool manager;
 	bool must_exist;
 	json_object *list;
 };
@@ -53,6 +54,7 @@ static enum err put_pass(struct pass *p, void *arg)
 		user = json_object_new_object();
 		json_set_str(user, "name", c->name);
 		json_set_bool(user, "admin", c->admin);
+		json_set_bool(user, "manager", c->manager);
 		json_set_int(user, "created", clock_now_ms());
 		err = ERR_OK;
 	}
@@ -103,7 +105,7 @@ static int set_password(struct command_run *r, struct change *c)
 static int user_options(struct command_run *r, struct change *c, bool with_admin)
 {
 	static const struct option options[] = { { "password-stdin", no_argument, NULL, 'p' }, { "admin", no_argument, NULL, 'a' },
-		{ NULL, 0, NULL, 0 } };
+		{ "manager", no_argument, NULL, 'm' }, { NULL, 0, NULL, 0 } };
 	bool from_stdin = false;
 	int o;
 	optind = 1;
@@ -112,6 +114,8 @@ static int user_options(struct command_run *r, struct change *c, bool with_admin
 			from_stdin = true;
 		else if (o == 'a' && with_admin)
 			c->admin = true;
+		else if (o == 'm' && with_admin)
+			c->manager = true;
 		else
 			return 2;
 	}
@@ -140,6 +144,32 @@ int user_password_command(struct command_run *r)
 	return bad != 0 ? bad : set_password(r, &c);
 }
 
+static enum err manager_pass(struct pass *p, void *arg)
+{
+	struct change *c = arg;
+	json_object *user = NULL;
+	enum err err = users_get(p, c->name, &user);
+	if (err == ERR_OK) {
+		json_set_bool(user, "manager", c->manager);
+		err = users_put(p, user);
+	}
+	json_object_put(user);
+	return err;
+}
+
+int user_manager_command(struct command_run *r)
+{
+	struct change c = {0};
+	struct error error = {0};
+	if (r->argc != 3 || !text_bool(r->argv[2], &c.manager))
+		return 2;
+	c.name = r->argv[1];
+	enum err err = store_pass(r->store, PASS_SYNC, "user", manager_pass, &c, &error);
+	if (err == ERR_NOT_FOUND)
+		return command_fail("there is no user “%s”", c.name);
+	return err == ERR_OK ? 0 : command_error("user manager", err, &error);
+}
+
 static enum err list_pass(struct pass *p, void *arg)
 {
 	struct change *c = arg;
@@ -157,7 +187,7 @@ int user_list_command(struct command_run *r)
 	JSON_EACH(u, c.list) {
 		char created[32];
 		clock_iso(json_int(u, "created", 0), created);
-		printf("%s\t%s\t%s\n", json_str(u, "name", ""), json_bool(u, "admin", false) ? "administrator" : "user", created);
+		printf("%s\t%s\t%s\n", json_str(u, "name", ""), json_bool(u, "admin", false) ? "administrator" : json_bool(u, "manager", false) ? "manager" : "user", created);
 	}
 	json_object_put(c.list);
 	return err == ERR_OK ? 0 : command_error("user list", err, &error);
@@ -188,6 +218,7 @@ struct key {
 	const char *user, *name, *id;
 	bool read_only;
 	int64_t expires;       /* ms, 0 = never */
+	json_object *limits;   /* what it may be used for, NULL = no bounds */
 	char token[41];
 	json_object *list;
 };
@@ -198,32 +229,68 @@ static enum err key_add_pass(struct pass *p, void *arg)
 	json_object *user = NULL;
 	enum err err = users_get(p, k->user, &user);
 	json_object_put(user);
-	return err != ERR_OK ? err : keys_add(p, k->user, k->name, k->read_only, k->expires, clock_now_ms(), k->token);
+	return err != ERR_OK ? err : keys_add_limited(p, k->user, k->name, k->read_only, k->expires, clock_now_ms(),
+	    k->token, k->limits);
 }
 
-int key_add_command(struct command_run *r)
+/* "1,2,3" or "http://a,http://b" as a list in the key's bounds. */
+static bool add_limit(struct key *k, const char *name, const char *text, bool numbers)
+{
+	if (k->limits == NULL)
+		k->limits = json_object_new_object();
+	json_object *list = json_arr(k->limits, name);
+	if (list == NULL)
+		json_set(k->limits, name, list = json_object_new_array());
+	for (const char *p = text; *p != '\0';) {
+		size_t n = strcspn(p, ",");
+		CLEAN_FREE char *item = mem_strndup(p, n);
+		int64_t id = 0;
+		if (n == 0 || (numbers && !text_int(item, 1, INT32_MAX, &id)))
+			return false;
+		json_object_array_add(list, numbers ? json_object_new_int64(id) : json_object_new_string(item));
+		p += n + (p[n] == ',');
+	}
+	return json_len(list) > 0;
+}
+
+/* The options of `key add`; false: usage. */
+static bool key_options(struct command_run *r, struct key *k)
 {
 	static const struct option options[] = { { "name", required_argument, NULL, 'n' }, { "read-only", no_argument, NULL, 'r' },
-		{ "expires", required_argument, NULL, 'e' }, { NULL, 0, NULL, 0 } };
-	struct key k = { .name = "" };
-	struct error error = {0};
+		{ "expires", required_argument, NULL, 'e' }, { "ids", required_argument, NULL, 'i' },
+		{ "address", required_argument, NULL, 'a' }, { "referer", required_argument, NULL, 'f' }, { NULL, 0, NULL, 0 } };
 	int64_t days = 0;
 	int o;
 	optind = 1;
 	while ((o = getopt_long(r->argc, r->argv, "", options, NULL)) != -1) {
+		bool good = o == 'n' || o == 'r' || (o == 'e' && text_int(optarg, 1, 36500, &days)) ||
+		    (o == 'i' && add_limit(k, "ids", optarg, true)) ||
+		    (o == 'a' && add_limit(k, "addresses", optarg, false)) ||
+		    (o == 'f' && add_limit(k, "referers", optarg, false));
+		if (!good)
+			return false;
 		if (o == 'n')
-			k.name = optarg;
-		else if (o == 'r')
-			k.read_only = true;
-		else if (o != 'e' || !text_int(optarg, 1, 36500, &days))
-			return 2;
+			k->name = optarg;
+		k->read_only = k->read_only || o == 'r';
 	}
-	if (optind != r->argc - 1)
+	k->user = r->argv[optind];
+	k->expires = days > 0 ? clock_now_ms() + days * 86400 * 1000 : 0;
+	return optind == r->argc - 1;
+}
+
+int key_add_command(struct command_run *r)
+{
+	struct key k = { .name = "" };
+	struct error error = {0};
+	if (!key_options(r, &k)) {
+		json_object_put(k.limits);
 		return 2;
-	k.user = r->argv[optind];
-	k.expires = days > 0 ? clock_now_ms() + days * 86400 * 1000 : 0;
+	}
+	/* Bounds on items make sense for reading them alone. */
+	k.read_only = k.read_only || json_arr(k.limits, "ids") != NULL;
 	token_letters(k.token, 40);
 	enum err err = store_pass(r->store, PASS_SYNC, "key", key_add_pass, &k, &error);
+	json_object_put(k.limits);
 	if (err == ERR_NOT_FOUND)
 		return command_fail("there is no user “%s”", k.user);
 	if (err == ERR_TOO_LARGE || err == ERR_RATE)

@@ -27,18 +27,44 @@ enum err keys_index(struct pass *p, json_object *record, const char *digest, boo
 	           : entry_delete(p, TABLE_KEYS_BY_USER, &k);
 }
 
+/* What a user made for an hour and forgot must not fill his share of keys. */
+static enum err drop_expired(struct pass *p, const char *user, int64_t now_ms)
+{
+	CLEAN_JSON json_object *list = NULL;
+	json_object *key;
+	enum err err = keys_list(p, user, &list);
+
+	JSON_EACH (key, list) {
+		int64_t expires = json_int(key, "expires", 0);
+
+		if (err == ERR_OK && expires > 0 && expires <= now_ms &&
+		    json_bool(json_obj(key, "limits"), "session", false))
+			err = keys_delete(p, user, json_str(key, "id", ""));
+	}
+	return err;
+}
+
 enum err keys_add(struct pass *p, const char *user, const char *name, bool read_only,
     int64_t expires_ms, int64_t now_ms, const char *token)
+{
+	return keys_add_limited(p, user, name, read_only, expires_ms, now_ms, token, NULL);
+}
+
+enum err keys_add_limited(struct pass *p, const char *user, const char *name, bool read_only,
+    int64_t expires_ms, int64_t now_ms, const char *token, const json_object *limits)
 {
 	CLEAN_JSON json_object *record = json_object_new_object();
 	struct key prefix = {0};
 	char digest[DIGEST_LEN + 1], id[ID_LEN + 1];
 	int64_t max = p->store != NULL ? p->store->config->keys_per_user : 0;
 	size_t n = 0;
-	enum err err;
+	enum err err = ERR_OK;
 
 	key_nul(&prefix, user);
-	err = entry_walk(p, TABLE_KEYS_BY_USER, &prefix, SIZE_MAX, found_count, &n);
+	if (json_bool(limits, "session", false))
+		err = drop_expired(p, user, now_ms);
+	if (err == ERR_OK)
+		err = entry_walk(p, TABLE_KEYS_BY_USER, &prefix, SIZE_MAX, found_count, &n);
 	if (err == ERR_OK && max > 0 && n >= (size_t)max)
 		err =
 		    error_set(p->error, ERR_TOO_LARGE, "login.keys_per_user: %lld", (long long)max);
@@ -51,6 +77,8 @@ enum err keys_add(struct pass *p, const char *user, const char *name, bool read_
 	json_set_int(record, "created", now_ms);
 	json_set_int(record, "seen", 0);
 	json_set_str(record, "id", id);
+	if (limits != NULL)
+		json_set(record, "limits", json_copy(limits));
 	if (err == ERR_OK)
 		err = record_insert(p, TABLE_KEYS, digest, DIGEST_LEN, record);
 	return err == ERR_OK ? keys_index(p, record, digest, true) : err;
@@ -58,6 +86,16 @@ enum err keys_add(struct pass *p, const char *user, const char *name, bool read_
 
 enum err keys_get(
     struct pass *p, const char *token, int64_t now_ms, struct principal *ret, bool *ret_touch)
+{
+	CLEAN_JSON json_object *limits = NULL;
+	enum err err = keys_get_limited(p, token, now_ms, ret, ret_touch, &limits);
+
+	/* Who does not ask for the bounds cannot keep them. */
+	return err == ERR_OK && limits != NULL ? ERR_NOT_FOUND : err;
+}
+
+enum err keys_get_limited(struct pass *p, const char *token, int64_t now_ms, struct principal *ret,
+    bool *ret_touch, json_object **ret_limits)
 {
 	CLEAN_JSON json_object *record = NULL;
 	struct principal who;
@@ -77,8 +115,9 @@ enum err keys_get(
 		return err;
 	who.read_only = json_bool(record, "read_only", true);
 	if (who.read_only)
-		who.admin = false;
+		who.admin = who.manager = false;
 	*ret = who;
+	*ret_limits = json_copy(json_obj(record, "limits"));
 	*ret_touch = now_ms - json_int(record, "seen", 0) > TOUCH_MS;
 	return ERR_OK;
 }

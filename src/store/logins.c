@@ -80,7 +80,8 @@ enum err principal_of(struct pass *p, const char *user, struct principal *ret)
 		return err;
 	if (json_bool(record, "disabled", false))
 		return ERR_NOT_FOUND;
-	*ret = (struct principal){.admin = json_bool(record, "admin", false)};
+	*ret = (struct principal){.admin = json_bool(record, "admin", false),
+	    .manager = json_bool(record, "manager", false)};
 	(void)snprintf(ret->owner, sizeof(ret->owner), "u:%s", user);
 	(void)snprintf(ret->name, sizeof(ret->name), "%s", user);
 	return ERR_OK;
@@ -100,6 +101,7 @@ enum err logins_get(struct pass *p, const char *token, int64_t now_ms, int64_t i
 	if (err != ERR_OK)
 		return err;
 	seen = json_int(record, "seen", 0);
+	idle_s = json_int(record, "idle", idle_s);
 	if (now_ms - seen > idle_s * 1000 || now_ms - json_int(record, "created", 0) > max_s * 1000)
 		return ERR_NOT_FOUND;
 	err = principal_of(p, json_str(record, "user", ""), &who);
@@ -110,6 +112,20 @@ enum err logins_get(struct pass *p, const char *token, int64_t now_ms, int64_t i
 	*ret = who;
 	*ret_touch = now_ms - seen > TOUCH_MS;
 	return ERR_OK;
+}
+
+enum err logins_set_idle(struct pass *p, const char *token, int64_t idle_s)
+{
+	CLEAN_JSON json_object *record = NULL;
+	char digest[DIGEST_LEN + 1];
+	enum err err;
+
+	token_sha256_hex(token, strlen(token), digest);
+	err = record_get(p, TABLE_LOGINS, digest, DIGEST_LEN, &record);
+	if (err != ERR_OK)
+		return err;
+	json_set_int(record, "idle", idle_s);
+	return record_replace(p, TABLE_LOGINS, digest, DIGEST_LEN, record);
 }
 
 enum err logins_touch(struct pass *p, const char *token, int64_t now_ms)

@@ -137,7 +137,7 @@ static bool login_stale(
 {
 	(void)value;
 	(void)len;
-	return pr->now_ms - json_int(record, "seen", 0) > pr->config->login_idle_s * 1000 ||
+	return pr->now_ms - json_int(record, "seen", 0) > json_int(record, "idle", pr->config->login_idle_s) * 1000 ||
 	    pr->now_ms - json_int(record, "created", 0) > pr->config->login_max_s * 1000;
 }
 

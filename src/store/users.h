@@ -1,7 +1,7 @@
 /*
- * Users, their logins (browser), and API keys.  A user: {"v","name","password":"$y$…","admin":bool,"disabled":bool,
- * "created"}.  A login: {"v","user","created","seen","csrf","address"}; a key: {"v","user","name","read_only",
- * "expires","created","seen","id"}.  Secrets are stored as SHA-256 only.
+ * Users, their logins (browser), and API keys.  A user: {"v","name","password":"$y$…","admin":bool,"manager":bool,
+ * "disabled":bool,"created"}.  A login: {"v","user","created","seen","csrf","address","idle"?}; a key: {"v","user","name",
+ * "read_only","expires","created","seen","id","limits"?}.  Secrets are stored as SHA-256 only.
  * Source: contracts/security.md 3.3; passwords by libcrypt (yescrypt).
  */
 #ifndef SLIPWAY_STORE_USERS_H
@@ -39,6 +39,8 @@ enum err logins_add(struct pass *, const char *user, const char *address, int64_
 /* ERR_NOT_FOUND unless known, within IDLE_S and MAX_S, and its user is enabled.  *RET_TOUCH: seen is older than 5 min. */
 enum err logins_get(struct pass *, const char *token, int64_t now_ms, int64_t idle_s, int64_t max_s,
     struct principal *ret, bool *ret_touch);
+/* This login ends after IDLE_S without a request, whatever the site's rule is. */
+enum err logins_set_idle(struct pass *, const char *token, int64_t idle_s);
 enum err logins_touch(struct pass *, const char *token, int64_t now_ms);
 enum err logins_end(struct pass *, const char *token);
 enum err logins_end_all(struct pass *, const char *user);
@@ -46,6 +48,15 @@ enum err logins_end_all(struct pass *, const char *user);
 enum err keys_add(struct pass *, const char *user, const char *name, bool read_only, int64_t expires_ms /* 0: never */,
     int64_t now_ms, const char *token);
 enum err keys_get(struct pass *, const char *token, int64_t now_ms, struct principal *ret, bool *ret_touch);
+/*
+ * The same with bounds: LIMITS = {"addresses":[…],"referers":[…],"ids":[…]}, each may be missing; who asks checks them.
+ * "session" in it: made by a user himself for a while (SuperMap's tokens): his expired ones of this kind go first.
+ * *RET_LIMITS is NULL where there are none; caller frees.
+ */
+enum err keys_add_limited(struct pass *, const char *user, const char *name, bool read_only, int64_t expires_ms,
+    int64_t now_ms, const char *token, const json_object *limits);
+enum err keys_get_limited(struct pass *, const char *token, int64_t now_ms, struct principal *ret, bool *ret_touch,
+    json_object **ret_limits);
 enum err keys_touch(struct pass *, const char *token, int64_t now_ms);
 enum err keys_list(struct pass *, const char *user, json_object **ret);       /* without the token */
 enum err keys_delete(struct pass *, const char *user, const char *id);

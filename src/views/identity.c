@@ -16,6 +16,7 @@ struct lookup {
 	bool is_login;
 	bool touch;              /* "seen" is old enough to be written */
 	struct principal who;
+	json_object *limits;     /* of a key */
 };
 
 static enum err lookup_pass(struct pass *p, void *arg)
@@ -25,7 +26,9 @@ static enum err lookup_pass(struct pass *p, void *arg)
 	int64_t now = clock_now_ms();
 	if (l->is_login)
 		return logins_get(p, l->token, now, c->login_idle_s, c->login_max_s, &l->who, &l->touch);
-	return keys_get(p, l->token, now, &l->who, &l->touch);
+	json_object_put(l->limits);
+	l->limits = NULL;
+	return keys_get_limited(p, l->token, now, &l->who, &l->touch, &l->limits);
 }
 
 static enum err touch_pass(struct pass *p, void *arg)
@@ -35,7 +38,41 @@ static enum err touch_pass(struct pass *p, void *arg)
 	return l->is_login ? logins_touch(p, l->token, now) : keys_touch(p, l->token, now);
 }
 
-/* ERR_NOT_FOUND: unknown or expired. */
+/* One of LIST is ADDRESS; no list is no bound. */
+static bool address_fits(const json_object *list, const char *address)
+{
+	json_object *item = NULL;
+
+	JSON_EACH(item, list) {
+		if (strcmp(json_object_get_string(item), address) == 0)
+			return true;
+	}
+	return list == NULL;
+}
+
+/* REFERER is one of LIST or below it. */
+static bool referer_fits(const json_object *list, const char *referer)
+{
+	json_object *item = NULL;
+
+	JSON_EACH(item, list) {
+		const char *base = json_object_get_string(item);
+		size_t n = strlen(base);
+		if (referer != NULL && n > 0 && strncmp(referer, base, n) == 0 &&
+		    (base[n - 1] == '/' || strchr("/?#", referer[n]) != NULL))
+			return true;
+	}
+	return list == NULL;
+}
+
+/* Is this one of the requests that restricted keys are for? */
+static bool key_reads(const struct req *req)
+{
+	return (req->method == METHOD_GET || req->method == METHOD_HEAD) &&
+	       (text_starts(req->path, "/iportal/web/datas") || text_starts(req->path, "/iportal/web/mycontent/datas"));
+}
+
+/* ERR_NOT_FOUND: unknown, expired, or not for whoever sent it or for this. */
 static enum err lookup(struct call *call, const char *token, bool is_login)
 {
 	struct lookup l = { .call = call, .token = token, .is_login = is_login };
@@ -45,7 +82,15 @@ static enum err lookup(struct call *call, const char *token, bool is_login)
 			call->error = (struct error){0};
 		return err;
 	}
+	if (!address_fits(json_arr(l.limits, "addresses"), call->req->address) ||
+	    !referer_fits(json_arr(l.limits, "referers"), req_header(call->req, "Referer")) ||
+	    (json_arr(l.limits, "ids") != NULL && !key_reads(call->req))) {
+		json_object_put(l.limits);
+		return ERR_NOT_FOUND;
+	}
 	call->who = l.who;
+	json_object_put(call->limits);
+	call->limits = l.limits;
 	/* A missed "last seen" harms nobody: its failure is not this request's. */
 	if (l.touch)
 		(void)store_pass(call->ctx->store, PASS_WRITE_NOSYNC, "seen", touch_pass, &l, NULL);
@@ -142,7 +187,7 @@ static enum err cleared_pass(struct pass *p, void *arg)
 static void principal_of_user(const json_object *user, struct principal *ret)
 {
 	const char *name = json_str(user, "name", "");
-	*ret = (struct principal){ .admin = json_bool(user, "admin", false) };
+	*ret = (struct principal){ .admin = json_bool(user, "admin", false), .manager = json_bool(user, "manager", false) };
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	snprintf(ret->owner, sizeof(ret->owner), "u:%s", name);
 }
@@ -197,6 +242,8 @@ static enum err basic(struct call *call, const char *encoded)
 		;
 	} else if (!proven_find(name, password, &call->who)) {
 		call->who = (struct principal){0};
+		json_object_put(call->limits);
+		call->limits = NULL;
 		err = identity_password(call, name, password, &call->who);
 		if (err == ERR_OK)
 			proven_add(name, password, &call->who);
@@ -250,6 +297,23 @@ void identity_keep(struct call *call)
 	    &(struct cookie){ .name = "slipway_anon", .value = token, .max_age = -1, .http_only = true });
 }
 
+/* token= and key= of SuperMap's clients.  False: neither is there. */
+static bool by_query(struct call *call, enum err *ret)
+{
+	const char *token = supermap_query(call, "token"), *key = supermap_query(call, "key");
+
+	if (!call->supermap.on || (token == NULL && key == NULL))
+		return false;
+	*ret = lookup(call, token != NULL ? token : key, false);
+	if (*ret == ERR_OK && token == NULL && (!call->who.read_only || !key_reads(call->req)))
+		*ret = ERR_NOT_FOUND;
+	if (*ret == ERR_NOT_FOUND)
+		*ret = ERR_AUTH;
+	if (*ret != ERR_OK)
+		call->who = (struct principal){ .owner = "-" };
+	return true;
+}
+
 enum err identity_find(struct call *call)
 {
 	const char *auth = req_header(call->req, "Authorization");
@@ -258,6 +322,8 @@ enum err identity_find(struct call *call)
 	enum err err;
 
 	call->who = (struct principal){ .owner = "-" };
+	if (by_query(call, &err))
+		return err;
 	if (auth != NULL && strncasecmp(auth, "Bearer ", 7) == 0)
 		key = auth + 7;
 	if (key != NULL) {
@@ -266,6 +332,9 @@ enum err identity_find(struct call *call)
 	}
 	if (auth != NULL && strncasecmp(auth, "Basic ", 6) == 0)
 		return basic(call, auth + 6);
+	/* A foreign page must not read private lists through a script. */
+	if (call->supermap.on && call->supermap.format == SUPERMAP_JSONP)
+		return ERR_OK;
 	if (login_cookie(call->req, token)) {
 		err = lookup(call, token, true);
 		call->who.by_cookie = err == ERR_OK;
