@@ -21,7 +21,7 @@
 /* One file of the request. */
 struct part {
 	char *field;
-	char *name;               /* display name */
+	char *name;               /* display name, with its folders where the client told them */
 	struct upload *upload;    /* open, made by this request; NULL when named by upload= */
 	char id[33];
 	int64_t size;             /* bytes */
@@ -35,6 +35,7 @@ struct save {
 	size_t n;
 	int64_t total;            /* bytes of all parts */
 	json_object *warnings;
+	bool own;                 /* those named by upload= were made for this session alone: they go with it */
 	/* the commit */
 	json_object *record;
 	json_object *task;
@@ -152,10 +153,17 @@ static void drop_doubles(struct save *s)
 	}
 }
 
-/* upload=<id>: complete uploads made through any transport. */
+/*
+ * upload=<id>: complete uploads made through any transport.  A folder told with them keeps files of one name apart, as
+ * in an archive.
+ */
 static enum err take_uploads(struct save *s)
 {
 	struct call *call = s->call;
+	const char *own = form_get(&call->form, "upload_own");
+	if (own != NULL && *own != '\0' && !text_bool(own, &s->own))
+		return call_fail(call, ERR_BAD_REQUEST,
+		    problem_str(problem_str(problem_new("bad_boolean"), "field", "upload_own"), "value", own));
 	for (size_t i = 0; i < call->form.fields.n; i++) {
 		struct pair *f = &call->form.fields.v[i];
 		struct upload_info info = {0};
@@ -168,7 +176,7 @@ static enum err take_uploads(struct save *s)
 			return call_fail(call, err == ERR_INCOMPLETE ? ERR_CONFLICT : ERR_NOT_FOUND,
 			    problem_str(problem_new(code), "value", f->value));
 		}
-		struct part *p = part_add(s, "upload", info.name);
+		struct part *p = part_add(s, "upload", info.rel_path != NULL ? info.rel_path : info.name);
 		memcpy(p->id, info.id, sizeof(p->id));
 		p->size = info.offset;
 		s->total += p->size;
@@ -209,7 +217,8 @@ static enum err judge_files(struct save *s, struct session *session)
 		json_set_str(u, "id", s->parts[i]->id);
 		json_set_str(u, "name", s->parts[i]->name);
 		json_set_int(u, "size", s->parts[i]->size);
-		json_set_bool(u, "own", s->parts[i]->upload != NULL);
+		json_set_bool(u, "own", s->parts[i]->upload != NULL || s->own);
+		json_set_bool(u, "named", s->parts[i]->upload == NULL);
 		json_set_str(u, "role", files[i].role == 1 ? "main" : files[i].role == 2 ? "side" : "unused");
 		json_object_array_add(uploads, u);
 	}
@@ -232,6 +241,8 @@ static char *session_name(const struct save *s)
 		if (strcmp(s->parts[i]->field, "base_file") == 0)
 			name = s->parts[i]->name;
 	}
+	const char *slash = strrchr(name, '/');
+	name = slash != NULL ? slash + 1 : name;
 	const char *dot = strrchr(name, '.');
 	size_t len = dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name);
 	return mem_strndup(name, text_cut(name, len, 64));
@@ -323,9 +334,14 @@ static bool is_strict_post(const struct call *call)
 static enum err fail_save(struct turn *t)
 {
 	struct call *call = t->call;
-	json_object *p = NULL;
+	json_object *p = NULL, *u = NULL;
 	JSON_EACH(p, json_arr(t->s->doc, "problems"))
 		(void)call_fail(call, ERR_BAD_REQUEST, json_object_get(p));
+	/* What came before this request outlives it: the next try names it again. */
+	JSON_EACH(u, json_arr(t->s->doc, "uploads")) {
+		if (json_bool(u, "named", false))
+			json_set_bool(u, "own", false);
+	}
 	if (call->problems == NULL)
 		(void)call_fail(call, ERR_BAD_REQUEST, problem_new(json_str(t->s->doc, "code", "inspect_failed")));
 	enum err err = session_remove(t);
