@@ -17,9 +17,9 @@ BUILD = pathlib.Path(os.environ.get("SLIPWAY_BUILD", ROOT / "build"))
 # What each folder may include from src/.
 MAY = {
     "base": "base", "http": "base http", "wizard": "base wizard", "catalog": "base catalog", "store": "base store",
-    "upload": "base store upload", "views": "base http store upload wizard catalog views",
-    "worker": "base store upload wizard catalog worker", "geo": "base wizard geo",
-    "admin": "base store upload wizard catalog worker admin", "cgi-bin": "base http store upload wizard catalog views",
+    "upload": "base store upload", "area": "base area", "views": "base http store upload wizard catalog area views",
+    "worker": "base store upload wizard catalog area worker", "geo": "base wizard area geo",
+    "admin": "base store upload wizard catalog area worker admin", "cgi-bin": "base http store upload wizard catalog views",
 }
 # A foreign header's homes: folder, or one file.
 HOMES = {
