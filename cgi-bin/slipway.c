@@ -68,6 +68,14 @@ static const struct route routes[] = {
 	{ "/datasets/{id:int}/delete",  GET | POST | DELETE, LOGIN_USER, CSRF_FORM, BODYRULE_FORM, STYLE_WIZARD, 0, dataset_delete_view },
 	{ "/datasets/{id:int}/original/{n:int}", GET,  LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
 	{ "/datasets/{id:int}/{what}",  GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
+	/* SuperMap's clients: canonical paths, see views/supermap.h */
+	{ "/iserver/services/security/login",  POST,       LOGIN_NONE, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_login_view },
+	{ "/iportal/web/login",                POST,       LOGIN_NONE, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_login_view },
+	{ "/iserver/services/security/logout", GET | POST, LOGIN_NONE, CSRF_ORIGIN, BODYRULE_NONE, STYLE_SUPERMAP, 0, supermap_logout_view },
+	{ "/iportal/web/logout",               GET | POST, LOGIN_NONE, CSRF_ORIGIN, BODYRULE_NONE, STYLE_SUPERMAP, 0, supermap_logout_view },
+	{ "/iserver/services/security/tokens", GET | POST, LOGIN_NONE, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_tokens_view },
+	{ "/iportal/services/security/tokens", GET | POST, LOGIN_NONE, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_tokens_view },
+	{ "/iportal/web/mycontent/account",    GET,        LOGIN_USER, CSRF_NONE,   BODYRULE_NONE, STYLE_SUPERMAP, 0, supermap_account_view },
 	{ "/layers/{name}",             GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  layer_view },
 };
 

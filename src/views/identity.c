@@ -255,7 +255,7 @@ static enum err basic(struct call *call, const char *encoded)
 
 /* ---- cookies */
 
-static bool login_cookie(const struct req *req, char token[33])
+bool identity_login_token(const struct req *req, char token[33])
 {
 	const char *v = req_cookie(req, "slipway_login");
 	if (v != NULL && token_is_hex(v, 32)) {
@@ -335,7 +335,7 @@ enum err identity_find(struct call *call)
 	/* A foreign page must not read private lists through a script. */
 	if (call->supermap.on && call->supermap.format == SUPERMAP_JSONP)
 		return ERR_OK;
-	if (login_cookie(call->req, token)) {
+	if (identity_login_token(call->req, token)) {
 		err = lookup(call, token, true);
 		call->who.by_cookie = err == ERR_OK;
 		if (err == ERR_OK)
@@ -394,6 +394,11 @@ static bool in_list(const char *list, const char *origin)
 		p += strspn(p, " ");
 	}
 	return false;
+}
+
+bool identity_origin_listed(const struct call *call, const char *origin)
+{
+	return origin != NULL && in_list(call->ctx->config->cors_origins, origin);
 }
 
 static bool origin_is_ours(const struct call *call, const char *origin, size_t len)

@@ -14,6 +14,11 @@
  */
 enum err identity_find(struct call *);
 
+/* The login that a cookie of either name carries; false: none of the right shape. */
+bool identity_login_token(const struct req *, char token[33]);
+/* Is ORIGIN (NULL = none) one of cors.origins? */
+bool identity_origin_listed(const struct call *, const char *origin);
+
 /* Before the first upload of an anonymous client: a cookie of its own, so that it alone owns what it sends. */
 void identity_keep(struct call *);
 

@@ -57,6 +57,12 @@ view_fn dataset_download_view; /* GET /datasets/{id}/download?format= */
 view_fn dataset_file_view;     /* GET /datasets/{id}/{what}: thumbnail.png map.json map.png original */
 view_fn layer_view;            /* GET /layers/{name} */
 
+/* supermap_login.c */
+view_fn supermap_login_view;   /* POST …/login */
+view_fn supermap_logout_view;  /* GET, POST …/logout */
+view_fn supermap_tokens_view;  /* GET, POST …/services/security/tokens */
+view_fn supermap_account_view; /* GET /iportal/web/mycontent/account */
+
 /* status.c */
 view_fn metrics_view;          /* GET /metrics */
 
