@@ -31,6 +31,7 @@ enum error_style {
 	STYLE_WIZARD,      /* wizard.md 6.3 or an HTML page */
 	STYLE_PLAIN,       /* "<code>: <sentence>\n" */
 	STYLE_SUPERMAP,    /* {"succeed":false,"error":…} in the asked format */
+	STYLE_GWS,         /* {"status": N, "error": {"code": N, "info": …}}, JSON or MessagePack */
 	STYLE__MAX,        /* a family of clients with a form of its own adds a row in views/errors.c */
 };
 

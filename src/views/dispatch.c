@@ -2,6 +2,7 @@
 #include <strings.h>
 #include "views/ctx.h"
 #include "views/errors.h"
+#include "views/gws.h"
 #include "views/identity.h"
 #include "views/wizard.h"
 #include "http/represent.h"
@@ -208,6 +209,8 @@ void dispatch(struct wire *wire, void *arg)
 	struct call call = { .ctx = ctx, .req = &req, .reply = &reply };
 	call.mode = mode_of(&req, &call.mode_open);
 	supermap_begin(&call);
+	if (gws_owns_path(req.path))
+		call.style = STYLE_GWS;
 	enum err err = req.error.err;
 	if (err != ERR_OK)
 		call.error = req.error;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/mem.h"
+#include "views/gws.h"
 #include "views/wizard.h"
 
 /* wizard.md 6.3, or a page. */
@@ -39,6 +40,7 @@ static const struct {
 	[STYLE_WIZARD] = {print_wizard, false},
 	[STYLE_PLAIN] = {print_plain, true},
 	[STYLE_SUPERMAP] = {supermap_error, true},
+	[STYLE_GWS] = {gws_print_error, true},
 };
 
 /* What else an error's answer says, by error. */

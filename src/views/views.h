@@ -42,6 +42,10 @@ view_fn files_status_view;     /* GET, DELETE /files/{id} */
 view_fn upload_new_view;       /* POST /upload/new/ */
 view_fn upload_remove_view;    /* POST, DELETE /upload/remove/{id} */
 
+/* gws.c */
+view_fn gws_view;              /* POST /_, /_/{command} */
+view_fn gws_idle_view;         /* GET, HEAD, OPTIONS there */
+
 /* uploads_api.c */
 view_fn api_uploads_view;      /* GET /api/v2/uploads/ */
 view_fn api_upload_view;       /* GET /api/v2/uploads/{id}/ */
