@@ -15,7 +15,7 @@ TEMPLATES = ROOT / "templates"
 # Families whose second half is a value: {{T "state." o.state}}; the values they can have.
 FAMILIES = {
     "title": "start login first password save csv srs time final failed progress delete error dataset datasets "
-             "dataset_delete export about",
+             "dataset_delete export about datas_model supermap_tokens",
     "step": "save csv srs check time run final",
     "trail": "done current todo skipped",
     "state": "READY PENDING WAITING RUNNING COMPLETE PROCESSED INCOMPLETE INVALID",
@@ -27,6 +27,7 @@ FAMILIES = {
     "fit": "inside partly outside impossible unknown",
     "strategy": "LIST DISCRETE_INTERVAL CONTINUOUS_INTERVAL",
     "unit": "years months weeks days hours minutes seconds",
+    "supermap_tokens.type": "RequestIP IP Referer NONE",
     "access.word": "private view download",
     "phase": "inspect import export",
     "format": "gpkg geojson csv shp fgb kml xlsx tif",
