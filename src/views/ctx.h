@@ -45,6 +45,7 @@ struct call {
 	bool mode_open;               /* HTML only because nothing in the request said what is wanted (rule 5) */
 	json_object *limits;          /* owned: what a restricted key may be used for (store/users.h), NULL = no bounds */
 	json_object *problems;        /* owned: what a returned error says; NULL = the error's own sentence */
+	json_object *told;            /* owned: what the view adds to an error's answer, in the way of its style; NULL = nothing */
 	struct error error;           /* for the log */
 	char csrf[97];                /* this client's token: for forms */
 	bool csrf_new;                /* the cookie must be set */

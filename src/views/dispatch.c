@@ -232,6 +232,7 @@ void dispatch(struct wire *wire, void *arg)
 	pairs_done(&match.params);
 	json_object_put(call.limits);
 	json_object_put(call.problems);
+	json_object_put(call.told);
 	form_done(&call.form);
 	reply_done(&reply);
 	req_done(&req);
