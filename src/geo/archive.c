@@ -10,7 +10,8 @@
 
 #define BLOCK 65536
 
-static enum err fail(struct job *job, const struct archive *a, const char *code, const char *member)
+enum err archive_fail(
+    struct job *job, const struct archive *a, const char *code, const char *member)
 {
 	return job_fail(
 	    job, problem_arg(problem_str(problem_new(code), "file", a->label), "member", member));
@@ -50,27 +51,39 @@ static bool readers_agree(zip_t *z, const struct zip_dir *d)
 	return true;
 }
 
-enum err archive_open(struct job *job, const char *path, const char *label, struct archive *ret)
+struct zip_limits archive_limits(const struct job *job)
 {
-	struct zip_limits limits = {
+	return (struct zip_limits){
 		.entries = job_limit(job, "zip_max_entries"),
 		.bytes = job_limit(job, "zip_max_bytes"),
 		.ratio = job_limit(job, "zip_max_ratio"),
 		.name_bytes = job_limit(job, "zip_name_bytes"),
 		.depth = job_limit(job, "zip_depth"),
 	};
+}
+
+enum err archive_open(struct job *job, const char *path, const char *label, struct archive *ret)
+{
+	struct zip_limits limits = archive_limits(job);
+
+	return archive_open_within(job, path, label, &limits, ret);
+}
+
+enum err archive_open_within(struct job *job, const char *path, const char *label,
+    const struct zip_limits *limits, struct archive *ret)
+{
 	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct archive a = {.label = label, .most = limits.bytes};
+	struct archive a = {.label = label, .most = limits->bytes};
 	struct error error = {0};
 
 	if (fd < 0)
-		return fail(job, &a, "zip_invalid", "");
-	if (zip_dir_read(fd, &limits, &a.dir, &error) != ERR_OK)
+		return archive_fail(job, &a, "zip_invalid", "");
+	if (zip_dir_read(fd, limits, &a.dir, &error) != ERR_OK)
 		return fail_dir(job, label, &error);
 	a.zip = zip_open(path, ZIP_RDONLY, NULL);
 	if (a.zip == NULL || !readers_agree(a.zip, &a.dir)) {
 		archive_close(&a);
-		return fail(job, &a, "zip_invalid", "");
+		return archive_fail(job, &a, "zip_invalid", "");
 	}
 	*ret = a;
 	return ERR_OK;
@@ -92,7 +105,7 @@ static zip_file_t *open_member(struct job *job, struct archive *a, size_t i)
 	if (zip_compression_method_supported(a->dir.v[i].method, 0))
 		f = zip_fopen_index(a->zip, i, ZIP_FL_UNCHANGED);
 	if (f == NULL)
-		(void)fail(job, a, "zip_invalid", a->dir.v[i].name);
+		(void)archive_fail(job, a, "zip_invalid", a->dir.v[i].name);
 	return f;
 }
 
@@ -129,14 +142,14 @@ static enum err read_member(struct job *job, struct archive *a, size_t i,
 		a->written += n;
 		/* What was declared is a promise; the sum of all promises was checked. */
 		if (size > m->size || a->written > a->most) {
-			e = fail(job, a, "zip_too_big", m->name);
+			e = archive_fail(job, a, "zip_too_big", m->name);
 			break;
 		}
 		if (!sink(user, block, (size_t)n))
 			break;
 	}
 	if (n < 0 || (n == 0 && size != m->size))
-		e = fail(job, a, "zip_invalid", m->name);
+		e = archive_fail(job, a, "zip_invalid", m->name);
 	(void)zip_fclose(f);
 	return e;
 }
@@ -159,12 +172,12 @@ enum err archive_unpack(struct job *job, struct archive *a, size_t i, const char
 	enum err e;
 
 	if (sink.fd < 0)
-		return fail(job, a, "inspect_failed", a->dir.v[i].name);
+		return archive_fail(job, a, "inspect_failed", a->dir.v[i].name);
 	e = read_member(job, a, i, to_file, &sink);
 	if (close(sink.fd) != 0 && sink.error.err == ERR_OK)
 		(void)error_errno(&sink.error, ERR_IO, "close");
 	if (e == ERR_OK && sink.error.err != ERR_OK)
-		e = fail(job, a, sink.error.err == ERR_NO_SPACE ? "disk_full" : "inspect_failed",
+		e = archive_fail(job, a, sink.error.err == ERR_NO_SPACE ? "disk_full" : "inspect_failed",
 		    a->dir.v[i].name);
 	if (e != ERR_OK)
 		(void)unlink(to);
@@ -194,7 +207,7 @@ enum err archive_check_xml(struct job *job, struct archive *a)
 		code = xml_verdict_code(xml_gate_verdict(gate));
 		xml_gate_free(gate);
 		if (e == ERR_OK && code != NULL)
-			e = fail(job, a, code, m->name);
+			e = archive_fail(job, a, code, m->name);
 		if (e != ERR_OK)
 			return e;
 	}

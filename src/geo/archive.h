@@ -23,11 +23,17 @@ struct archive {
  * Errors: job->problems has the zip_* code with file and member.
  */
 enum err archive_open(struct job *, const char *path, const char *label, struct archive *ret);
+/* The limits of the job that archive_open applies; and the same with other ones. */
+struct zip_limits archive_limits(const struct job *);
+enum err archive_open_within(struct job *, const char *path, const char *label,
+    const struct zip_limits *, struct archive *ret);
 void archive_close(struct archive *);
 /* First bytes of member I, up to SIZE.  Owns: caller frees; NULL: problem added. */
 char *archive_head(struct job *, struct archive *, size_t i, size_t size, size_t *ret_len);
 /* Member I to the new file TO: exactly its declared size, CRC checked. */
 enum err archive_unpack(struct job *, struct archive *, size_t i, const char *to);
+/* Problem CODE about member NAME: `return archive_fail(job, &a, "zip_path", name)`. */
+enum err archive_fail(struct job *, const struct archive *, const char *code, const char *name);
 /* Every XML part of a workbook through the gate: no DOCTYPE anywhere.  Problem added otherwise. */
 enum err archive_check_xml(struct job *, struct archive *);
 

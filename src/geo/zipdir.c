@@ -30,7 +30,7 @@ static enum err bad(struct error *error, const char *code, const char *what)
 	return error_code(error, ERR_BAD_REQUEST, code);
 }
 
-char *zip_name_decode(const char *raw, size_t len, bool utf8_flag)
+char *zip_name_decode(const char *raw, size_t len, bool utf8_flag, const char *charset)
 {
 	size_t wrong = 0;
 	char *name;
@@ -39,7 +39,7 @@ char *zip_name_decode(const char *raw, size_t len, bool utf8_flag)
 		/* With the flag set it was promised: what is not UTF-8 then shows as U+FFFD. */
 		return charset_decode("UTF-8", raw, len, NULL, &wrong);
 	}
-	name = charset_decode("GB18030", raw, len, NULL, &wrong);
+	name = charset_decode(charset != NULL ? charset : "GB18030", raw, len, NULL, &wrong);
 	if (name != NULL && wrong == 0)
 		return name;
 	free(name);
@@ -143,10 +143,13 @@ static enum err read_entry(const unsigned char **p, const unsigned char *end,
 	raw = (const char *)h + CENTRAL_HEAD;
 	if (memchr(raw, '\0', name_len) != NULL)
 		return bad(error, "zip_path", "NUL in a name");
-	m->name = zip_name_decode(raw, name_len, (m->flags & FLAG_UTF8) != 0);
+	m->name = zip_name_decode(raw, name_len, (m->flags & FLAG_UTF8) != 0, limits->names);
+	for (char *c = m->name; limits->backslash && c != NULL && *c != '\0'; c++)
+		if (*c == '\\')
+			*c = '/';
 	if (m->name == NULL || !zip_name_is_safe(m->name, limits))
 		return bad(error, "zip_path", m->name != NULL ? m->name : "a name");
-	m->folder = raw[name_len - 1] == '/';
+	m->folder = m->name[strlen(m->name) - 1] == '/';
 	if (zip_le16(h + 34) != 0 ||
 	    !read_zip64(h + CENTRAL_HEAD + name_len, extra_len, &m->size, &m->packed, &m->at))
 		return bad(error, "zip_invalid", m->name);

@@ -17,6 +17,8 @@ struct zip_limits {
 	int64_t ratio;          /* declared size : packed size, for members over 1 MiB */
 	int64_t name_bytes;     /* of a member's name */
 	int64_t depth;          /* folders in a name */
+	const char *names;      /* charset of names that are not UTF-8; NULL = GB18030 */
+	bool backslash;         /* is a slash, as in archives made on Windows; else refused */
 };
 
 struct zip_member {
@@ -46,8 +48,8 @@ struct zip_dir {
 enum err zip_dir_read(int fd, const struct zip_limits *, struct zip_dir *ret, struct error *);
 void zip_dir_done(struct zip_dir *);
 
-/* The name as people read it: UTF-8, GB18030 or CP437.  Owns: caller frees. */
-char *zip_name_decode(const char *raw, size_t len, bool utf8_flag);
+/* The name as people read it: UTF-8, CHARSET (NULL = GB18030) or CP437.  Owns: caller frees. */
+char *zip_name_decode(const char *raw, size_t len, bool utf8_flag, const char *charset);
 /*
  * A name that leads nowhere else: relative, no "..", no backslash, drive, NUL; not too long or
  * deep.

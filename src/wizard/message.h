@@ -74,6 +74,11 @@
  *    "format":"gpkg|geojson|csv|shp|fgb|kml|xlsx|tif"}
  *   result {"type":"result","file":"export.zip","warnings":[…]}
  *
+ * JOB unpack
+ *   {"type":"job","task":"unpack","files":[one archive],"names":charset of names that are not UTF-8,
+ *    "denied":".php .jsp …" extensions, "limits":{"zip_max_bytes","zip_max_entries","upload_min_free","output_max_bytes",…}}
+ *   result {"type":"result","entries":n,"bytes":n,"warnings":[]}  and the files under their own names in out/tree/
+ *
  * QUESTION srs (no files)
  *   {"type":"job","task":"srs","codes":["EPSG:2249"…],"wkt":text|null,"extent":[…]|null,"extent_crs":null,"target":code|""}
  *   result {"type":"result","answers":[{"code","name","kind":"geographic|projected|compound|vertical|geocentric|temporal|other",

@@ -141,7 +141,7 @@ static void test_zip_names_are_decoded(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		char *got = zip_name_decode(names[i].raw, strlen(names[i].raw), names[i].utf8);
+		char *got = zip_name_decode(names[i].raw, strlen(names[i].raw), names[i].utf8, NULL);
 
 		assert_string_equal(got, names[i].want);
 		free(got);
