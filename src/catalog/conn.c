@@ -1,7 +1,7 @@
 /*
  * Statements, transactions and SQLite's result codes.
  */
-#include "catalog/db.h"
+#include "catalog/item_db.h"
 
 #include <errno.h>
 #include <string.h>
@@ -125,6 +125,17 @@ enum err conn_end(struct conn *conn, enum err e, struct error *error)
 	    run(conn, "ROLLBACK", NULL) != ERR_OK)
 		conn->broken = true;
 	return e;
+}
+
+enum err conn_by_id(struct conn *conn, const char *sql, int64_t id, struct error *error)
+{
+	sqlite3_stmt *stmt;
+	enum err e = conn_prepare(conn, sql, &stmt, error);
+
+	if (e != ERR_OK)
+		return e;
+	(void)sqlite3_bind_int64(stmt, 1, id);
+	return conn_step(conn, stmt, NULL, error);
 }
 
 const char *conn_text(sqlite3_stmt *stmt, int column)

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "catalog/db.h"
+#include "catalog/item_db.h"
 #include "catalog/model.h"
 #include "catalog/share.h"
 
@@ -35,7 +35,7 @@ static enum err query_id(
 	return ERR_OK;
 }
 
-static enum err next_id(struct conn *conn, int64_t *ret, struct error *error)
+enum err model_next_id(struct conn *conn, int64_t *ret, struct error *error)
 {
 	sqlite3_stmt *stmt;
 	enum err e = conn_prepare(
@@ -58,7 +58,7 @@ enum err catalog_reserve(struct catalog *c, int64_t *ret_id, struct error *error
 		return e;
 	e = conn_begin(conn, error);
 	if (e == ERR_OK)
-		e = conn_end(conn, next_id(conn, &id, error), error);
+		e = conn_end(conn, model_next_id(conn, &id, error), error);
 	conn_give(c, conn);
 	if (e == ERR_OK)
 		*ret_id = id;
@@ -184,7 +184,7 @@ static enum err claim_id(struct conn *conn, int64_t *id, struct error *error)
 	enum err e;
 
 	if (*id <= 0)
-		return next_id(conn, id, error);
+		return model_next_id(conn, id, error);
 	e = conn_prepare(conn, "UPDATE sequence SET value = max(value, ?1) WHERE name = 'dataset'",
 	    &stmt, error);
 	if (e != ERR_OK)
@@ -193,14 +193,29 @@ static enum err claim_id(struct conn *conn, int64_t *id, struct error *error)
 	return conn_step(conn, stmt, NULL, error);
 }
 
+/* An API item that is imported stays what it is; no other dataset may take its id. */
+static enum err take_item(struct conn *conn, int64_t id, json_object *model, struct error *error)
+{
+	bool item = json_bool(model, "item", false), found = false;
+	enum err e;
+
+	json_object_object_del(model, "item");
+	e = item ? item_give(conn, id, model, &found, error) : ERR_OK;
+	if (e == ERR_OK && item && !found)
+		e = error_set(error, ERR_NOT_FOUND, "no such data item");
+	return e == ERR_OK && item ? share_normalise(model, false, error) : e;
+}
+
 /* MODEL is the catalogue's own copy. */
 static enum err insert(
     struct conn *conn, json_object *model, int64_t now, int64_t *ret_id, struct error *error)
 {
 	CLEAN_FREE char *name = NULL;
 	int64_t id = json_int(model, "id", 0);
-	enum err e = claim_id(conn, &id, error);
+	enum err e = take_item(conn, id, model, error);
 
+	if (e == ERR_OK)
+		e = claim_id(conn, &id, error);
 	if (e == ERR_OK)
 		e = free_name(conn, json_str(model, "name", ""), &name, error);
 	if (e != ERR_OK)
@@ -339,7 +354,7 @@ static enum err replace(struct conn *conn, int64_t id, const json_object *model,
 			(void)json_set(stored, key, value == NULL ? NULL : json_copy(value));
 	(void)json_set_int(stored, "revision", expected + 1);
 	(void)json_set_int(stored, "changed", clock_now_ms());
-	e = model_write(conn, id, stored, false, error);
+	e = model_write_content(conn, id, stored, error);
 	return e == ERR_OK ? note_published(conn, model, id, error) : e;
 }
 

@@ -106,6 +106,9 @@ bool item_scope_of(const char *word, enum item_scope *ret);
 bool item_permission_of(const char *word, enum item_permission *ret);      /* READ = DOWNLOAD */
 const char *item_permission_word(enum item_permission);
 
+/* DataItemType by extension (contracts/datas.md 6), "UNKNOWN" for the rest; what a .zip holds is for others to say. */
+const char *item_type_of_name(const char *file_name);
+
 /* ---- writing.  No call checks rights unless it takes a viewer. */
 
 /*

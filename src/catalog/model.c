@@ -2,6 +2,7 @@
  * A model's rows.
  */
 #include "catalog/model.h"
+#include "catalog/item_db.h"
 
 #include <string.h>
 #include "base/mem.h"
@@ -127,17 +128,6 @@ static enum err share_list(
 	return e;
 }
 
-static enum err by_id(struct conn *conn, const char *sql, int64_t id, struct error *error)
-{
-	sqlite3_stmt *stmt;
-	enum err e = conn_prepare(conn, sql, &stmt, error);
-
-	if (e != ERR_OK)
-		return e;
-	(void)sqlite3_bind_int64(stmt, 1, id);
-	return conn_step(conn, stmt, NULL, error);
-}
-
 static enum err write_shares(
     struct conn *conn, int64_t id, const json_object *model, struct error *error)
 {
@@ -145,7 +135,7 @@ static enum err write_shares(
 			  *users = json_obj(permissions, "users");
 	const char *owner = json_str(model, "owner", "");
 	struct share_to to = {conn, error, id, json_str(model, "type", ""), false};
-	enum err e = by_id(conn, "DELETE FROM dataset_share WHERE dataset = ?1", id, error);
+	enum err e = conn_by_id(conn, "DELETE FROM dataset_share WHERE dataset = ?1", id, error);
 
 	to.public = (share_rights(json_get(users, EVERYBODY)) & RIGHT(DATASET_SEE)) != 0;
 	if (e == ERR_OK && owner[0] != '\0')
@@ -250,7 +240,7 @@ static enum err remove_text(struct conn *conn, int64_t id, struct error *error)
 	    " VALUES ('delete', ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	    id, fields, true, error);
 	if (e == ERR_OK)
-		e = by_id(conn, "DELETE FROM dataset_text WHERE id = ?1", id, error);
+		e = conn_by_id(conn, "DELETE FROM dataset_text WHERE id = ?1", id, error);
 	for (int i = 0; i < FIELD__MAX; i++)
 		free(fields[i]);
 	return e;
@@ -284,7 +274,7 @@ static enum err write_uuid(
 	const char *uuid = json_str(model, "uuid", NULL);
 	sqlite3_stmt *stmt;
 	enum err e = insert ? ERR_OK
-	                    : by_id(conn, "DELETE FROM dataset_uuid WHERE dataset = ?1", id, error);
+	                    : conn_by_id(conn, "DELETE FROM dataset_uuid WHERE dataset = ?1", id, error);
 
 	if (e == ERR_OK && uuid != NULL) {
 		e = conn_prepare(
@@ -300,7 +290,7 @@ static enum err write_uuid(
 
 /* ---- the whole */
 
-enum err model_write(
+static enum err write_rows(
     struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
 {
 	CLEAN_JSON json_object *brief = NULL;
@@ -318,6 +308,24 @@ enum err model_write(
 	if (e == ERR_OK && !insert)
 		e = remove_text(conn, id, error);
 	return e == ERR_OK ? write_text(conn, id, model, error) : e;
+}
+
+enum err model_write(
+    struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
+{
+	enum err e = write_rows(conn, id, model, insert, error);
+
+	return e == ERR_OK
+	    ? item_follow(conn, id, model, insert ? ITEM_MADE : ITEM_META, error)
+	    : e;
+}
+
+enum err model_write_content(
+    struct conn *conn, int64_t id, const json_object *model, struct error *error)
+{
+	enum err e = write_rows(conn, id, model, false, error);
+
+	return e == ERR_OK ? item_follow(conn, id, model, ITEM_CONTENT, error) : e;
 }
 
 static json_object *parse(const char *text)
@@ -340,8 +348,9 @@ enum err model_read(
     struct conn *conn, int64_t id, const char *name, json_object **ret, struct error *error)
 {
 	static const char wanted[] =
-	    "SELECT brief, n, detail FROM dataset d"
-	    " LEFT JOIN dataset_downloads USING (id) LEFT JOIN dataset_detail USING (id)";
+	    "SELECT brief, ifnull(n, 0) + ifnull(i.downloads, 0), detail FROM dataset d"
+	    " LEFT JOIN dataset_downloads USING (id) LEFT JOIN dataset_detail USING (id)"
+	    " LEFT JOIN item i USING (id)";
 	CLEAN_FREE char *sql = mem_printf("%s WHERE %s = ?1", wanted, id > 0 ? "d.id" : "d.name");
 	CLEAN_JSON json_object *detail = NULL;
 	json_object *model, *crs;
@@ -382,13 +391,15 @@ enum err model_remove(struct conn *conn, int64_t id, struct error *error)
 	    "DELETE FROM dataset_share WHERE dataset = ?1",
 	    "DELETE FROM dataset_uuid WHERE dataset = ?1",
 	    "DELETE FROM dataset_detail WHERE id = ?1",
-	    "DELETE FROM dataset_downloads WHERE id = ?1",
 	    "DELETE FROM dataset WHERE id = ?1",
 	};
 	enum err e = remove_text(conn, id, error);
 
+	if (e == ERR_OK)
+		e = item_remove(conn, id, error);
+
 	for (size_t i = 0; e == ERR_OK && i < sizeof(tables) / sizeof(tables[0]); i++)
-		e = by_id(conn, tables[i], id, error);
+		e = conn_by_id(conn, tables[i], id, error);
 	if (e == ERR_OK && sqlite3_changes(conn->db) == 0)
 		e = error_set(error, ERR_NOT_FOUND, "no such dataset");
 	return e;

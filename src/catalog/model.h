@@ -13,6 +13,11 @@
  */
 enum err model_write(
     struct conn *, int64_t id, const json_object *model, bool insert, struct error *);
+/* The same for content that replaces another. */
+enum err model_write_content(
+    struct conn *, int64_t id, const json_object *model, struct error *);
+/* A fresh id, never reused. */
+enum err model_next_id(struct conn *, int64_t *ret, struct error *);
 /* By ID (> 0), else by NAME.  Owns: caller frees *RET.  Errors: ERR_NOT_FOUND. */
 enum err model_read(struct conn *, int64_t id, const char *name, json_object **ret, struct error *);
 enum err model_remove(struct conn *, int64_t id, struct error *);

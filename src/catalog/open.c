@@ -1,7 +1,7 @@
 /*
  * Opening the catalogue: its path first, its connections when they are wanted.
  */
-#include "catalog/db.h"
+#include "catalog/item_db.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define ITEMS_SINCE 4 /* the schema that has data items: older datasets get theirs */
 #define BUSY_MS 5000 /* how long a writer waits for another */
 
 enum err catalog_open(const struct config *config, struct catalog **ret, struct error *error)
@@ -146,6 +147,8 @@ static enum err migrate(struct conn *conn, struct error *error)
 	e = number(conn, "PRAGMA user_version", &version, error);
 	for (int64_t v = version; e == ERR_OK && v < catalog_version; v++) {
 		e = exec(conn, catalog_migrations[v], error);
+		if (e == ERR_OK && v + 1 == ITEMS_SINCE)
+			e = item_fill(conn, error);
 		if (e == ERR_OK) {
 			CLEAN_FREE char *set =
 			    mem_printf("PRAGMA user_version = %lld", (long long)(v + 1));

@@ -13,12 +13,12 @@
 #include <assert.h>
 #include <string.h>
 #include "base/mem.h"
-#include "catalog/db.h"
+#include "catalog/item_db.h"
 #include "catalog/model.h"
 #include "catalog/share.h"
 #include "catalog/words.h"
 
-#define MAX_BINDS 24
+#define MAX_BINDS 64 /* groups of a viewer, runs of a keyword */
 
 struct ask {
 	FILE *f;
@@ -65,7 +65,7 @@ static const char *right_of(const struct catalog_query *q)
 }
 
 /* The dataset may be seen (edited) by the viewer. */
-static void ask_visible(struct ask *a, const struct catalog_query *q, const char *subject)
+static void ask_visible(struct ask *a, const struct catalog_query *q, const char *subjects)
 {
 	if (q->viewer.admin)
 		return;
@@ -75,10 +75,11 @@ static void ask_visible(struct ask *a, const struct catalog_query *q, const char
 	ask_and(a);
 	fprintf(a->f, "EXISTS (SELECT 1 FROM dataset_share s WHERE s.dataset = %s AND %s", a->id,
 	    right_of(q));
-	ask_bind(a, " AND s.subject IN ('', ", "))", subject, 0);
+	ask_bind(a, " AND (s.subject = '' OR s.subject IN (SELECT value FROM json_each(", "))))",
+	    subjects, 0);
 }
 
-static void ask_filters(struct ask *a, const struct catalog_query *q, const char *subject)
+static void ask_filters(struct ask *a, const struct catalog_query *q, const char *subjects)
 {
 	if (q->owner != NULL) {
 		ask_and(a);
@@ -89,10 +90,10 @@ static void ask_filters(struct ask *a, const struct catalog_query *q, const char
 		/* The unary plus keeps the planner on the index that leads with the owner. */
 		ask_bind(a, q->owner != NULL ? "+d.type = " : "d.type = ", "", q->type, 0);
 	}
-	ask_visible(a, q, subject);
+	ask_visible(a, q, subjects);
 }
 
-static void ask_words(struct ask *a, const struct catalog_query *q, const char *subject,
+static void ask_words(struct ask *a, const struct catalog_query *q, const char *subjects,
     const char *match, char *const *runs)
 {
 	bool join = q->owner != NULL || q->type != NULL;
@@ -102,7 +103,7 @@ static void ask_words(struct ask *a, const struct catalog_query *q, const char *
 	ask_put(a, join ? " CROSS JOIN dataset d ON d.id = w.rowid" : "");
 	ask_bind(a, " WHERE w.dataset_words MATCH ", "", match, 0);
 	a->where = true;
-	ask_filters(a, q, subject);
+	ask_filters(a, q, subjects);
 	for (size_t i = 0; runs != NULL && runs[i] != NULL && a->n < MAX_BINDS - 2; i++)
 		ask_bind(a,
 		    " AND EXISTS (SELECT 1 FROM dataset_text t WHERE t.id = w.rowid"
@@ -128,23 +129,30 @@ static void ask_range(
 		ask_bind(a, " AND type = ", "", q->type, 0);
 }
 
-static void ask_shared(struct ask *a, const struct catalog_query *q, const char *subject)
+static void ask_shared(
+    struct ask *a, const struct catalog_query *q, const char *subject, const json_object *subjects)
 {
+	size_t n = json_len(subjects);
+
 	ask_range(a, q, q->editable ? "subject = ''" : "subject = '' AND public = 1", NULL);
-	if (subject[0] != '\0') {
-		/* A public dataset may be editable for him alone, so the ranges overlap then. */
-		ask_put(a, q->editable ? " UNION " : " UNION ALL ");
-		ask_range(a, q, q->editable ? "" : " AND public = 0", subject);
+	for (size_t i = 0; i < n; i++) {
+		/*
+		 * A public dataset may be editable for him alone, or shared with two groups of
+		 * his: the ranges overlap then.
+		 */
+		ask_put(a, q->editable || n > 1 ? " UNION " : " UNION ALL ");
+		ask_range(a, q, q->editable ? "" : " AND public = 0",
+		    n > 1 ? json_object_get_string(json_at(subjects, i)) : subject);
 	}
 	ask_put(a, " ORDER BY id DESC");
-	a->exact = !q->editable;
+	a->exact = !q->editable && n < 2;
 }
 
-static void ask_all(struct ask *a, const struct catalog_query *q, const char *subject)
+static void ask_all(struct ask *a, const struct catalog_query *q, const char *subjects)
 {
 	a->id = "d.id";
 	ask_put(a, "SELECT d.id AS id FROM dataset d");
-	ask_filters(a, q, subject);
+	ask_filters(a, q, subjects);
 	ask_put(a, " ORDER BY d.id DESC");
 	a->exact = q->viewer.admin && q->owner == NULL;
 }
@@ -198,9 +206,9 @@ static enum err page(struct conn *conn, struct ask *a, const struct catalog_quer
     json_object *list, struct error *error)
 {
 	CLEAN_FREE char *sql = mem_printf(
-	    "SELECT d.brief, n.n FROM (%s LIMIT ?%d OFFSET ?%d) i"
+	    "SELECT d.brief, ifnull(n.n, 0) + ifnull(t.downloads, 0) FROM (%s LIMIT ?%d OFFSET ?%d) i"
 	    " CROSS JOIN dataset d ON d.id = i.id LEFT JOIN dataset_downloads n ON n.id = i.id"
-	    " ORDER BY i.id DESC",
+	    " LEFT JOIN item t ON t.id = i.id ORDER BY i.id DESC",
 	    a->sql, a->n + 1, a->n + 2);
 	sqlite3_stmt *stmt;
 	bool row;
@@ -250,6 +258,8 @@ enum err catalog_list(struct catalog *c, const struct catalog_query *q, json_obj
 {
 	const char *user = q->viewer.user == NULL ? "" : q->viewer.user;
 	CLEAN_FREE char *subject = user[0] == '\0' ? mem_strdup("") : mem_printf("u:%s", user);
+	CLEAN_FREE char *subjects = item_subjects(&q->viewer);
+	CLEAN_JSON json_object *subject_list = NULL;
 	CLEAN_FREE char *folded = words_fold(q->keyword);
 	char **runs = NULL;
 	CLEAN_FREE char *match = words_match(folded, &runs);
@@ -263,12 +273,14 @@ enum err catalog_list(struct catalog *c, const struct catalog_query *q, json_obj
 	a.f = open_memstream(&a.sql, &a.len);
 	if (a.f == NULL)
 		mem_die();
+	if (json_read(subjects, strlen(subjects), &json_limits_job, &subject_list) != ERR_OK)
+		mem_die();
 	if (match[0] != '\0')
-		ask_words(&a, q, subject, match, runs);
+		ask_words(&a, q, subjects, match, runs);
 	else if (q->viewer.admin || q->owner != NULL)
-		ask_all(&a, q, subject);
+		ask_all(&a, q, subjects);
 	else
-		ask_shared(&a, q, subject);
+		ask_shared(&a, q, subject, subject_list);
 	if (fclose(a.f) != 0)
 		mem_die();
 	/* Signs alone are a question that nothing answers, not the question for everything. */

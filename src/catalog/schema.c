@@ -1,7 +1,7 @@
 /*
  * The catalogue's tables.  A released step is never edited: a change is a further step.
  */
-#include "catalog/db.h"
+#include "catalog/item_db.h"
 
 /*
  * dataset         one row a dataset; `brief` is its model as JSON without the bulky members
@@ -79,5 +79,6 @@ static const char second[] =
     "CREATE TABLE dataset_uuid (uuid TEXT PRIMARY KEY, dataset INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX dataset_uuid_by_dataset ON dataset_uuid (dataset);";
 
-const char *const catalog_migrations[] = {first, second};
+const char *const catalog_migrations[] = {
+    first, second, catalog_items_tables, catalog_items_orders};
 const int catalog_version = (int)(sizeof(catalog_migrations) / sizeof(catalog_migrations[0]));

@@ -4,6 +4,7 @@
 #include "catalog/share.h"
 
 #include <string.h>
+#include "base/mem.h"
 
 static const struct {
 	const char *word;
@@ -93,6 +94,21 @@ enum err share_normalise(json_object *model, bool access_wins, struct error *err
 	return ERR_OK;
 }
 
+/* What GROUPS, one name a line, may do by the list of groups. */
+static unsigned group_rights(const json_object *list, const char *groups)
+{
+	unsigned rights = 0;
+
+	while (list != NULL && groups != NULL && *groups != '\0') {
+		size_t len = strcspn(groups, "\n");
+		CLEAN_FREE char *name = mem_strndup(groups, len);
+
+		rights |= share_rights(json_get(list, name));
+		groups += len + (groups[len] == '\n');
+	}
+	return rights;
+}
+
 bool catalog_may(const json_object *model, const struct viewer *viewer, enum dataset_right right)
 {
 	const char *user = viewer == NULL || viewer->user == NULL ? "" : viewer->user;
@@ -108,6 +124,8 @@ bool catalog_may(const json_object *model, const struct viewer *viewer, enum dat
 		if (strcmp(user, json_str(model, "owner", "")) == 0)
 			return true;
 		rights |= share_rights(json_get(users, user));
+		rights |= group_rights(
+		    json_obj(json_obj(model, "permissions"), "groups"), viewer->groups);
 	}
 	return (rights & RIGHT(right)) != 0;
 }

@@ -8,10 +8,9 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/words_run.h"
 
 #define MAX_TERMS 64 /* of one question */
-
-enum class { OTHER, WORD, DENSE };
 
 /* Scripts without spaces between words. */
 static const struct {
@@ -33,12 +32,14 @@ static const struct {
     {0x20000, 0x3ffff}, /* CJK extensions */
 };
 
-static enum class class_of(int32_t cp) {
-	if (!text_is_letter(cp) && !text_is_digit(cp)) return cp >= 0x3005 && cp <= 0x3007 ? DENSE
-											   : OTHER;
-	for (size_t i = 0; i < sizeof(dense) / sizeof(dense[0]);
-	     i++) if (cp >= dense[i].first && cp <= dense[i].last) return DENSE;
-	return WORD;
+enum word_class words_class(int32_t cp)
+{
+	if (!text_is_letter(cp) && !text_is_digit(cp))
+		return cp >= 0x3005 && cp <= 0x3007 ? WORD_DENSE : WORD_OTHER;
+	for (size_t i = 0; i < sizeof(dense) / sizeof(dense[0]); i++)
+		if (cp >= dense[i].first && cp <= dense[i].last)
+			return WORD_DENSE;
+	return WORD_LETTERS;
 }
 
 /*
@@ -46,20 +47,20 @@ static enum class class_of(int32_t cp) {
  * end.
  */
 static const char *next_run(
-    const char **p, enum class *ret_class, size_t *ret_len, size_t *ret_chars)
+    const char **p, enum word_class *ret_class, size_t *ret_len, size_t *ret_chars)
 {
 	const char *s = *p, *start = NULL;
-	enum class now = OTHER;
+	enum word_class now = WORD_OTHER;
 	size_t chars = 0;
 
 	while (*s != '\0') {
 		int32_t cp = 0;
 		size_t n = text_decode(s, strnlen(s, 4), &cp);
-		enum class c = n == 0 ? OTHER : class_of(cp);
+		enum word_class c = n == 0 ? WORD_OTHER : words_class(cp);
 
 		if (start != NULL && c != now)
 			break;
-		if (c != OTHER && start == NULL) {
+		if (c != WORD_OTHER && start == NULL) {
 			start = s;
 			now = c;
 		}
@@ -74,7 +75,7 @@ static const char *next_run(
 	return start;
 }
 
-static size_t char_len(const char *s)
+size_t words_char(const char *s)
 {
 	int32_t cp;
 	size_t n = text_decode(s, strnlen(s, 4), &cp);
@@ -114,8 +115,8 @@ static void put_pairs(FILE *f, const char *run, size_t len)
 	const char *end = run + len;
 
 	while (run < end) {
-		size_t one = char_len(run);
-		size_t two = run + one < end ? one + char_len(run + one) : one;
+		size_t one = words_char(run);
+		size_t two = run + one < end ? one + words_char(run + one) : one;
 
 		fprintf(f, "%.*s ", (int)two, run);
 		run += one;
@@ -128,10 +129,10 @@ char *words_index(const char *folded)
 	size_t text_len = 0, len, chars;
 	FILE *f = open_text(&text, &text_len);
 	const char *run;
-	enum class class;
+	enum word_class class;
 
 	while ((run = next_run(&folded, &class, &len, &chars)) != NULL) {
-		if (class == DENSE)
+		if (class == WORD_DENSE)
 			put_pairs(f, run, len);
 		else
 			fprintf(f, "%.*s ", (int)len, run);
@@ -149,8 +150,8 @@ static size_t ask_dense(FILE *f, const char *run, size_t len, size_t chars)
 		fprintf(f, "\"%.*s\" * ", (int)len, run);
 		return 1;
 	}
-	for (size_t one = char_len(run); run + one < end && n < MAX_TERMS; one = char_len(run)) {
-		fprintf(f, "\"%.*s\" ", (int)(one + char_len(run + one)), run);
+	for (size_t one = words_char(run); run + one < end && n < MAX_TERMS; one = words_char(run)) {
+		fprintf(f, "\"%.*s\" ", (int)(one + words_char(run + one)), run);
 		run += one;
 		n++;
 	}
@@ -163,10 +164,10 @@ char *words_match(const char *folded, char ***ret_runs)
 	size_t text_len = 0, len, chars, terms = 0, n_runs = 0;
 	FILE *f = open_text(&text, &text_len);
 	const char *run;
-	enum class class;
+	enum word_class class;
 
 	while (terms < MAX_TERMS && (run = next_run(&folded, &class, &len, &chars)) != NULL) {
-		if (class == WORD) {
+		if (class == WORD_LETTERS) {
 			fprintf(f, "\"%.*s\" * ", (int)len, run);
 			terms++;
 			continue;

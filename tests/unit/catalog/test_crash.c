@@ -16,7 +16,7 @@
 
 #define WRITERS 3
 
-static const struct viewer root = {"root", true};
+static const struct viewer root = {"root", true, NULL};
 
 /* Publish for ever; every acknowledged id is counted in shared memory. */
 static _Noreturn void writer(

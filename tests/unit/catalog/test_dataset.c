@@ -4,8 +4,8 @@
  */
 #include "catalog/help.h"
 
-static const struct viewer nobody = {"", false}, ann = {"ann", false}, bob = {"bob", false},
-			   root = {"root", true};
+static const struct viewer nobody = {"", false, NULL}, ann = {"ann", false, NULL}, bob = {"bob", false, NULL},
+			   root = {"root", true, NULL};
 
 static void test_publish_stores_the_whole_model(void **state)
 {
@@ -39,7 +39,7 @@ static void test_list_shows_short_models(void **state)
 {
 	struct scratch *s = *state;
 	CLEAN_JSON json_object *list = NULL;
-	struct catalog_query q = {.viewer = {"ann", false}, .max = 10};
+	struct catalog_query q = {.viewer = {"ann", false, NULL}, .max = 10};
 	json_object *item;
 
 	publish_text(s,

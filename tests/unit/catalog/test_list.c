@@ -8,8 +8,8 @@
 #include <sqlite3.h>
 #include "catalog/db.h"
 
-static const struct viewer nobody = {"", false}, ann = {"ann", false}, bob = {"bob", false},
-			   root = {"root", true};
+static const struct viewer nobody = {"", false, NULL}, ann = {"ann", false, NULL}, bob = {"bob", false, NULL},
+			   root = {"root", true, NULL};
 
 static void test_list_is_what_the_viewer_may_see(void **state)
 {
