@@ -8,6 +8,7 @@
 #include "base/mem.h"
 
 #define DISPLAY_NAME_MAX 255   /* bytes; security.md 3.2 */
+#define PATH_BYTES       1024  /* transports.md 1.16 */
 #define EXTENSION_MAX    16    /* bytes with the dot: what is worth keeping when a name is cut */
 
 size_t text_decode(const char *s, size_t len, int32_t *ret_cp)
@@ -252,6 +253,42 @@ char *text_display_name(const char *s)
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		name[0] = '\0';
 	return name;
+}
+
+char *text_relative_path(const char *s)
+{
+	char *out;
+	size_t n = 0;
+
+	if (strlen(s) > PATH_BYTES || !text_is_utf8(s, strlen(s)) || (s[0] != '\0' && s[1] == ':'))
+		return NULL;
+	out = mem_alloc(strlen(s) + 1);
+	for (const char *p = s;; p++) {
+		size_t len = strcspn(p, "/\\");
+		bool bad = len == 0 || (len == 2 && p[0] == '.' && p[1] == '.');
+
+		for (size_t i = 0; i < len; i++)
+			bad = bad || (unsigned char)p[i] < ' ' || p[i] == 0x7F;
+		if (bad) {
+			free(out);
+			return NULL;
+		}
+		if (len != 1 || p[0] != '.') {
+			if (n > 0)
+				out[n++] = '/';
+			memcpy(out + n, p, len);
+			n += len;
+		}
+		p += len;
+		if (*p == '\0')
+			break;
+	}
+	if (n == 0) {
+		free(out);
+		return NULL;
+	}
+	out[n] = '\0';
+	return out;
 }
 
 bool text_int(const char *s, int64_t min, int64_t max, int64_t *ret)

@@ -35,6 +35,13 @@ bool text_ends_icase(const char *s, const char *suffix);
 char *text_display_name(const char *s);
 
 /*
+ * A file's path below the folder a client sent: "/" between components, "." dropped, each as valid as a display name may
+ * be.  NULL: absolute, climbing, an empty component, no UTF-8, control characters, over 1024 bytes.
+ * Owns: caller frees.
+ */
+char *text_relative_path(const char *s);
+
+/*
  * Read a whole string as a decimal integer: optional '-', digits only, MIN..MAX, no white space.
  * The only reader of numbers from outside.
  */
