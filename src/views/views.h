@@ -36,15 +36,19 @@ view_fn task_log_view;         /* GET /upload/log */
 view_fn crs_view;              /* GET /upload/crs */
 view_fn preview_view;          /* GET /upload/preview?id=N&layer=i[&srs=code] */
 
-/* files.c: plain uploads */
-view_fn files_put_view;        /* PUT /files/{name:rest}, POST /files/ */
-view_fn files_status_view;     /* GET, DELETE /files/{id} */
+/* files.c, plain.c: tus, IETF, plain uploads; GeoNode's single files */
+view_fn files_view;            /* GET, POST, PUT /files/ */
+view_fn files_item_view;       /* GET, PATCH, DELETE, PUT /files/{id} */
+view_fn files_options_view;    /* OPTIONS of both */
 view_fn upload_new_view;       /* POST /upload/new/ */
 view_fn upload_remove_view;    /* POST, DELETE /upload/remove/{id} */
 
 /* gws.c */
 view_fn gws_view;              /* POST /_, /_/{command} */
 view_fn gws_idle_view;         /* GET, HEAD, OPTIONS there */
+
+/* chunks.c: browser upload libraries */
+view_fn chunks_view;           /* any method, /chunks, /chunks/{rest:rest} */
 
 /* uploads_api.c */
 view_fn api_uploads_view;      /* GET /api/v2/uploads/ */
