@@ -244,6 +244,19 @@ void digest_end(struct digest_run *run, unsigned char *out)
 	digest_free(run);
 }
 
+void digest_peek(const struct digest_run *run, unsigned char *out)
+{
+	struct digest_run *copy = mem_alloc(sizeof(*copy));
+
+	*copy = *run;
+	if (run->ctx != NULL) {
+		copy->ctx = EVP_MD_CTX_new();
+		if (copy->ctx == NULL || EVP_MD_CTX_copy_ex(copy->ctx, run->ctx) != 1)
+			mem_die();
+	}
+	digest_end(copy, out);
+}
+
 void digest_free(struct digest_run *run)
 {
 	if (run == NULL)

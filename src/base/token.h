@@ -26,6 +26,7 @@ size_t digest_size(enum digest);                              /* bytes */
 struct digest_run *digest_new(enum digest);
 void digest_feed(struct digest_run *, const void *p, size_t n);
 void digest_end(struct digest_run *, unsigned char *out);     /* digest_size bytes; frees the run */
+void digest_peek(const struct digest_run *, unsigned char *out);   /* the same so far; the run goes on */
 void digest_free(struct digest_run *);
 
 #endif

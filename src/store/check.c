@@ -13,9 +13,10 @@
 static const struct {
 	enum table source;
 	enum table derived[2];   /* TABLE_META ends */
-	const char *counters[3]; /* prefixes of their sums */
+	const char *counters[4]; /* prefixes of their sums */
 } families[] = {
-    {TABLE_UPLOADS, {TABLE_UPLOADS_BY_OWNER, TABLE_META}, {"open:", "bytes:", "promised"}},
+    {TABLE_UPLOADS, {TABLE_UPLOADS_BY_OWNER, TABLE_META},
+	{"open:", "bytes:", "parts:", "promised"}},
     {TABLE_SESSIONS, {TABLE_SESSIONS_BY_OWNER, TABLE_SESSIONS_BY_STATE}, {"sessions", NULL, NULL}},
     {TABLE_TASKS, {TABLE_TASKS_BY_STATE, TABLE_META}, {NULL, NULL, NULL}},
     {TABLE_LOGINS, {TABLE_LOGINS_BY_USER, TABLE_META}, {NULL, NULL, NULL}},
@@ -26,7 +27,7 @@ static const struct {
 
 static bool counter_of(size_t family, const void *key, size_t len)
 {
-	for (size_t i = 0; i < 3 && families[family].counters[i] != NULL; i++) {
+	for (size_t i = 0; i < 4 && families[family].counters[i] != NULL; i++) {
 		size_t n = strlen(families[family].counters[i]);
 
 		if (len >= n && memcmp(key, families[family].counters[i], n) == 0)

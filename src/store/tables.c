@@ -46,7 +46,7 @@ bool table_by_name(const char *name, enum table *ret)
 bool counter_is_derived(const void *key, size_t len)
 {
 	static const char *const prefixes[] = {
-	    "open:", "bytes:", "promised", "sessions:", "sessions*", "fail:", "fail*"};
+	    "open:", "bytes:", "parts:", "promised", "sessions:", "sessions*", "fail:", "fail*"};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		size_t n = strlen(prefixes[i]);

@@ -3,7 +3,7 @@
  *   uploads_by_owner   owner NUL ~created id   newest first of one owner
  *                      0x01 expires id         those that expire (refs = 0)
  *                      0x02 ~created id        newest first of everybody
- *   counters           open:<owner>, bytes:<owner>, promised
+ *   counters           open:<owner>, bytes:<owner>, parts:<owner>, promised
  */
 #include "store/uploads.h"
 
@@ -26,6 +26,7 @@ struct facts {
 	int64_t expires;  /* 0 = does not */
 	int64_t open;     /* 0, 1: unfinished */
 	int64_t bytes;    /* counted against the quota */
+	int64_t parts;    /* of an unfinished one: each may be a file */
 	int64_t promised; /* declared, not yet recorded */
 };
 
@@ -42,9 +43,13 @@ static struct facts facts_of(const json_object *record)
 	};
 
 	if (strcmp(state, "created") == 0 || strcmp(state, "receiving") == 0) {
+		int64_t came = json_int(record, "received", offset);
+
 		f.open = 1;
-		f.bytes = length >= 0 ? length : offset;
-		f.promised = length > offset ? length - offset : 0;
+		f.bytes = length >= 0 ? length : came;
+		f.parts = json_int(record, "part_count", 0);
+		if (length >= 0 && !__builtin_mul_overflow(length, json_int(record, "copies", 1), &f.promised))
+			f.promised = f.promised > came ? f.promised - came : 0;
 	} else if (strcmp(state, "complete") == 0 && refs <= 0) {
 		f.bytes = length >= 0 ? length : offset;
 	}
@@ -85,11 +90,21 @@ static struct key expires_key(const struct facts *f)
 	return k;
 }
 
-static enum err count_owner(struct pass *p, const char *what, const char *owner, int64_t by)
+static enum err count_one(struct pass *p, const char *what, const char *owner, int64_t by)
 {
 	CLEAN_FREE char *name = by != 0 ? mem_printf("%s:%s", what, owner) : NULL;
 
 	return by != 0 ? entry_count(p, name, by) : ERR_OK;
+}
+
+static enum err count_owner(
+    struct pass *p, const char *owner, int64_t open, int64_t bytes, int64_t parts)
+{
+	enum err err = count_one(p, "open", owner, open);
+
+	if (err == ERR_OK)
+		err = count_one(p, "bytes", owner, bytes);
+	return err == ERR_OK ? count_one(p, "parts", owner, parts) : err;
 }
 
 static enum err count_upload(struct pass *p, const struct facts *f, const struct facts *was)
@@ -102,17 +117,12 @@ static enum err count_upload(struct pass *p, const struct facts *f, const struct
 	if (was == NULL)
 		was = &zero;
 	if (strcmp(f->owner, was->owner) == 0) {
-		err = count_owner(p, "open", f->owner, f->open - was->open);
-		if (err == ERR_OK)
-			err = count_owner(p, "bytes", f->owner, f->bytes - was->bytes);
+		err = count_owner(p, f->owner, f->open - was->open, f->bytes - was->bytes,
+		    f->parts - was->parts);
 	} else {
-		err = count_owner(p, "open", was->owner, -was->open);
+		err = count_owner(p, was->owner, -was->open, -was->bytes, -was->parts);
 		if (err == ERR_OK)
-			err = count_owner(p, "bytes", was->owner, -was->bytes);
-		if (err == ERR_OK)
-			err = count_owner(p, "open", f->owner, f->open);
-		if (err == ERR_OK)
-			err = count_owner(p, "bytes", f->owner, f->bytes);
+			err = count_owner(p, f->owner, f->open, f->bytes, f->parts);
 	}
 	return err == ERR_OK ? entry_count(p, PROMISED, f->promised - was->promised) : err;
 }
@@ -209,11 +219,14 @@ enum err uploads_usage(struct pass *p, const char *owner, struct uploads_usage *
 {
 	CLEAN_FREE char *open = mem_printf("open:%s", owner);
 	CLEAN_FREE char *bytes = mem_printf("bytes:%s", owner);
+	CLEAN_FREE char *parts = mem_printf("parts:%s", owner);
 	struct uploads_usage usage = {0};
 	enum err err = counter_get(p, open, &usage.open);
 
 	if (err == ERR_OK)
 		err = counter_get(p, bytes, &usage.bytes);
+	if (err == ERR_OK)
+		err = counter_get(p, parts, &usage.parts);
 	if (err == ERR_OK)
 		*ret = usage;
 	return err;

@@ -12,6 +12,7 @@
 struct uploads_usage {
 	int64_t open;           /* unfinished uploads */
 	int64_t bytes;          /* declared (else recorded) bytes of unfinished + complete unused ones */
+	int64_t parts;          /* parts that unfinished ones may come to have */
 };
 
 enum err uploads_create(struct pass *, json_object *record);             /* ERR_CONFLICT: id exists */

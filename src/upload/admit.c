@@ -63,6 +63,8 @@ enum err admit_pass(struct pass *p, void *arg)
 	if (a->length > a->room.quota || (a->length < 0 && a->room.quota == 0))
 		return error_set(a->error, ERR_QUOTA,
 		    is_user(a->owner) ? "over upload.quota" : "over upload.anonymous_quota");
+	if (a->parts > 0 && a->parts > c->upload_part_files - usage.parts)
+		return error_set(a->error, ERR_QUOTA, "over upload.part_files");
 	return rate(p, a);
 }
 

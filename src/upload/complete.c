@@ -13,58 +13,52 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define READ_BYTES (256 * KIB)
+/* ---- alone with it */
 
-/* ---- the whole file's digest */
-
-/* Bytes that did not pass by in one go are read again. */
-static enum err hash_file(
-    struct upload *u, enum digest algorithm, unsigned char out[64], struct error *error)
+bool upload_ends(const struct upload *u)
 {
-	CLEAN_FREE unsigned char *buf = mem_array(1, READ_BYTES);
-	struct digest_run *run = digest_new(algorithm);
-	ssize_t n;
-
-	for (off_t at = 0; (n = pread(u->part, buf, READ_BYTES, at)) != 0; at += n) {
-		if (n < 0) {
-			digest_free(run);
-			return error_errno(error, ERR_IO, "read upload");
-		}
-		digest_feed(run, buf, (size_t)n);
-	}
-	digest_end(run, out);
-	return ERR_OK;
+	return !u->by_mark && u->mode->whole(u);
 }
 
-static enum err check_digest(struct upload *u, struct error *error)
+enum err upload_alone(struct upload *u, struct error *error)
 {
-	const json_object *declared = json_obj(u->record, "digest");
-	const char *want = json_str(declared, "value", "");
-	unsigned char got[64];
-	char hex[129] = "";
-	enum digest algorithm;
-	enum err e = ERR_OK;
+	struct flock none = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+	enum err e;
 
-	if (declared == NULL)
+	if (u->exclusive || u->pending || u->state >= UPLOAD_COMPLETE)
 		return ERR_OK;
-	if (!digest_by_name(json_str(declared, "algorithm", ""), &algorithm))
-		return error_set(error, ERR_ALGORITHM, "upload %.8s: unknown digest", u->id);
-	if (u->run != NULL && u->run_bytes == u->offset) {
-		digest_end(u->run, got);
-		u->run = NULL;
-	} else {
-		e = hash_file(u, algorithm, got, error);
+	if (!lock_try(u->lock, true)) {
+		/* Two that wait for each other to leave would wait for ever. */
+		(void)fcntl(u->lock, F_OFD_SETLK, &none);
+		e = lock_displace(u, error);
+		if (e != ERR_OK)
+			return e;
 	}
-	if (e != ERR_OK)
+	u->exclusive = true;
+	e = upload_load(u, NULL, false, error);
+	if (e != ERR_OK || u->state >= UPLOAD_COMPLETE)
 		return e;
-	for (size_t i = 0; i < digest_size(algorithm); i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", got[i]);
-	if (!token_equal(hex, want))
-		return error_set(
-		    error, ERR_DIGEST, "upload %.8s: the file's digest differs", u->id);
-	if (algorithm == DIGEST_MD5 || algorithm == DIGEST_SHA256)
-		(void)json_set_str(u->record, digest_name(algorithm), hex);
-	return ERR_OK;
+	/* What was found before may have got another name meanwhile. */
+	if (u->part >= 0)
+		(void)close(u->part);
+	u->part = -1;
+	u->staged = false;
+	return u->mode->recover(u, error);
+}
+
+enum err upload_end(struct upload *u, bool stored, struct error *error)
+{
+	struct error why = {0};
+	enum err e;
+
+	if (u->state >= UPLOAD_COMPLETE || u->lockless)
+		return ERR_OK;
+	e = upload_alone(u, &why);
+	if (e == ERR_OK && u->state < UPLOAD_COMPLETE && (u->staged || upload_ends(u)))
+		e = uploads_commit(u->engine, &u, 1, NULL, NULL, &why);
+	if (e == ERR_LOCKED && stored)
+		return ERR_OK;
+	return e == ERR_OK ? e : error_set(error, e, "%s", why.text);
 }
 
 /* ---- before the commit */
@@ -96,7 +90,7 @@ enum err upload_stage(struct upload *u, struct error *error)
 		return name_data(u, error);
 	if (u->mode->join != NULL)
 		e = u->mode->join(u, error);
-	if (e == ERR_OK)
+	else
 		e = receive_sync(u, error);
 	if (e != ERR_OK)
 		return e;
@@ -107,7 +101,7 @@ enum err upload_stage(struct upload *u, struct error *error)
 		    (long long)u->offset, (long long)u->length);
 	if (fstat(u->part, &st) != 0 || st.st_size != u->length)
 		return error_set(error, ERR_IO, "upload %.8s is not as long as it was", u->id);
-	e = check_digest(u, error);
+	e = hash_check(u, error);
 	if (e == ERR_DIGEST && !u->pending)
 		(void)upload_remove(u, UPLOAD_INVALID, NULL);
 	return e == ERR_OK ? name_data(u, error) : e;
@@ -126,6 +120,25 @@ struct commit {
 	struct error *error;
 };
 
+/* A stored record changes; what others may have written into it meanwhile stays. */
+static enum err put_beside(struct pass *p, const struct upload *u, json_object *record)
+{
+	static const char *const theirs[] = {"ranges", "offset", "received"};
+	CLEAN_JSON json_object *old = NULL;
+	enum err e = uploads_get(p, u->id, &old);
+
+	if (e != ERR_OK)
+		return e;
+	if (state_of(old) == UPLOAD_EXPIRED)
+		return ERR_GONE;
+	for (size_t i = 0; !u->exclusive && i < sizeof(theirs) / sizeof(theirs[0]); i++) {
+		if (json_get(old, theirs[i]) != NULL)
+			(void)json_set(
+			    record, theirs[i], json_object_get(json_get(old, theirs[i])));
+	}
+	return uploads_put(p, record);
+}
+
 static enum err commit_one(struct pass *p, struct commit *c, struct upload *u, json_object *record)
 {
 	const char *adapter = json_str(record, "adapter", "");
@@ -135,11 +148,12 @@ static enum err commit_one(struct pass *p, struct commit *c, struct upload *u, j
 	    .create = true,
 	    .commit = true,
 	    .length = json_int(record, "length", -1),
+	    .parts = json_int(record, "part_count", 0),
 	    .error = c->error};
 	enum err e;
 
 	if (!u->pending) {
-		e = uploads_put(p, record);
+		e = put_beside(p, u, record);
 	} else {
 		/*
 		 * Again, inside the transaction: others may have come in since, and earlier files
@@ -215,6 +229,8 @@ static json_object *completed(const struct upload *u, int64_t now)
 	(void)json_set_int(r, "expires", now + u->engine->config->upload_complete_ttl_s * 1000);
 	(void)json_set_int(r, "tentative", -1);
 	(void)json_set_bool(r, "assembling", false);
+	json_object_object_del(r, "ranges");
+	json_object_object_del(r, "received");
 	return r;
 }
 
@@ -235,6 +251,9 @@ enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pas
 
 	for (size_t i = 0; i < n; i++) {
 		list[i] = v[i];
+		err = upload_alone(list[i], error);
+		if (err != ERR_OK)
+			return err;
 		if (list[i]->state == UPLOAD_EXPIRED)
 			return error_set(error, ERR_GONE, "upload is gone");
 		if (list[i]->refused != ERR_OK)
@@ -253,18 +272,28 @@ enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pas
 		if (list[i]->state != UPLOAD_COMPLETE)
 			records[i] = completed(list[i], clock_now_ms());
 	err = commit(&c, engine_kind(e), "upload commit");
-	for (size_t i = 0; err == ERR_OK && i < n; i++)
-		list[i]->length = list[i]->offset;
+	for (size_t i = 0; err == ERR_OK && i < n; i++) {
+		list[i]->received = list[i]->length = list[i]->offset;
+		if (records[i] != NULL && list[i]->mode == mode_of(UPLOAD_PARTS))
+			parts_remove(list[i]->dir);
+	}
 	return err;
 }
 
 enum err upload_finish(struct upload *u, struct error *error)
 {
-	if (u->state == UPLOAD_COMPLETE)
+	enum err e;
+
+	if (u->state == UPLOAD_COMPLETE || u->lockless)
 		return ERR_OK;
-	if (u->length >= 0 && !u->mode->whole(u))
+	e = upload_alone(u, error);
+	if (e != ERR_OK || u->state == UPLOAD_COMPLETE)
+		return e;
+	if (u->mode == mode_of(UPLOAD_RANGE) && u->length < 0)
+		u->length = ranges_end(&u->ranges);
+	if (!u->staged && (u->length >= 0 || u->mode->join != NULL) && !u->mode->whole(u))
 		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id,
-		    (long long)u->offset, (long long)u->length);
+		    (long long)(u->mode->shared ? u->received : u->offset), (long long)u->length);
 	return uploads_commit(u->engine, &u, 1, NULL, NULL, error);
 }
 
@@ -274,7 +303,8 @@ enum err upload_set_length(struct upload *u, int64_t length, struct error *error
 
 	if (u->length == length)
 		return ERR_OK;
-	if (u->length >= 0 || length < u->offset || u->state >= UPLOAD_COMPLETE)
+	if (u->length >= 0 || length < u->offset || length < ranges_end(&u->ranges) ||
+	    u->state >= UPLOAD_COMPLETE || u->lockless)
 		return error_set(
 		    error, ERR_LENGTH, "upload %.8s: length %lld", u->id, (long long)length);
 	if (length > u->engine->config->upload_max_size)

@@ -1,15 +1,19 @@
 /*
  * Inside the upload engine: what its files share.  Private to upload/.
  *
- *   engine.c    the engine, ids, places           lock.c      one writer, and how a newcomer
- *               displaces it
- *   admit.c     limits, quota, rate, space        upload.c    create, open, close
- *   recover.c   after a crash                     append.c    bytes pulled        push.c  bytes
- *               pushed
- *   receive.c   how bytes reach the disk          complete.c  the order of completion, the one
- *               commit
+ *   engine.c    the engine, its words, modes      lock.c      who may write, and how a newcomer
+ *               displaces him
+ *   admit.c     limits, quota, rate, space        upload.c    create     open.c  open
+ *   recover.c   append mode after a crash         pour.c      a body read to its end
+ *   append.c    append mode, bytes pulled         push.c      bytes pushed, all modes
+ *   range.c     range mode                        ranges.c    its list
+ *   parts.c     parts mode                        concat.c    lists of other uploads
+ *   receive.c   how bytes reach the disk          hash.c      digests of the whole file
+ *   complete.c  the order of completion, the one commit
+ *   assemble.c  joining and hashing, here or by the worker
+ *   key.c       clients' own identifiers          spool.c     bytes whose upload comes later
  *   info.c      status and consumers              remove.c    deletion, references
- *   expiry.c    the sweep
+ *   expiry.c    when uploads end                  sweep.c     the sweep
  */
 #ifndef SLIPWAY_UPLOAD_ENGINE_H
 #define SLIPWAY_UPLOAD_ENGINE_H
@@ -17,6 +21,7 @@
 #include "base/config.h"
 #include "base/json.h"
 #include "store/store.h"
+#include "upload/ranges.h"
 #include "upload/upload.h"
 
 #define ID_LEN     32
@@ -37,10 +42,16 @@ struct engine {
 /* How one fill mode differs from the others: everything shared asks here. */
 struct mode {
 	const char *name; /* in the record */
+	const char *file; /* made with the upload; its last change is the upload's */
 	bool shared;      /* writers work side by side */
 	int copies;       /* space needed, in times of the length */
-	/* Find what has arrived, repair what a crash left.  Under the lock. */
+	/*
+	 * Find what has arrived; repair what a crash left, as far as the lock allows: with a shared
+	 * one others are at work.
+	 */
 	enum err (*recover)(struct upload *, struct error *);
+	/* What may be told of it without the lock: offset, received. */
+	void (*look)(struct upload *);
 	/* Have all bytes of the declared length arrived? */
 	bool (*whole)(const struct upload *);
 	/* Step 1 of completion: everything into `part`.  NULL: it is there already. */
@@ -56,6 +67,16 @@ struct room {
 	int64_t promised; /* bytes of other uploads still to come */
 };
 
+/* What is being pushed. */
+enum push { PUSH_NONE, PUSH_RANGE, PUSH_PART };
+
+/* The range that this request writes. */
+struct span {
+	int64_t first, at; /* its bytes so far are [first, at) */
+	int64_t end;       /* it may not go past this */
+	int64_t noted;     /* [first, noted) is in the record */
+};
+
 struct upload {
 	struct engine *engine;
 	char id[ID_LEN + 1];
@@ -64,9 +85,14 @@ struct upload {
 	enum upload_state state;
 	json_object *record; /* as stored, or as it will be */
 	int dir, lock, part; /* -1 = not open; `lock` holds the lock */
+	bool exclusive;      /* the lock is ours alone */
+	bool lockless;       /* being assembled by somebody: whatever comes is dropped */
+	bool by_mark;        /* having all bytes does not complete it */
+	bool assembling;     /* complete but for the joining or hashing */
 	int64_t length;      /* declared, -1 = unknown */
-	int64_t offset;      /* bytes in `part` from its start */
-	int64_t durable;     /* of them on disk */
+	int64_t offset;      /* bytes in `part` from its start without a gap */
+	int64_t received;    /* bytes anywhere; append: not kept */
+	int64_t durable;     /* append: bytes on disk */
 	bool pending;        /* the record was never committed: closing drops it */
 	bool doubtful;       /* perhaps it was: closing leaves it to the sweep */
 	bool marked;         /* the lock file says that bytes may not be on disk */
@@ -77,8 +103,26 @@ struct upload {
 	int64_t begun;          /* offset up to which the kernel was told to start writing */
 	int64_t looked;         /* when `stop` was last looked for, monotonic ms */
 	enum err refused;       /* a push failed with this */
-	struct digest_run *run; /* of a declared digest, fed while bytes come in order */
-	int64_t run_bytes;      /* what it has seen */
+	struct digest_run *runs[DIGEST__MAX]; /* fed while bytes come in order; NULL = not wanted */
+	int64_t run_bytes;      /* what they have seen */
+	json_object *expected;  /* told by upload_expect, [{algorithm, value}]; owned, NULL = none */
+	enum push pushing;
+	struct ranges ranges;   /* range mode: what is stored */
+	struct span span;       /* range mode: what is being written */
+	bool span_exact;        /* it is to be written to its end */
+	int aside;              /* a body in a file of its own, -1 = none */
+	char aside_name[40];    /* "in.<pid>.<random>" */
+	int64_t aside_bytes;
+	uint32_t number;        /* parts mode: the part being written */
+	int64_t most;           /* parts mode: bytes it may have */
+	uint32_t parts;         /* parts mode: how many there are to be */
+	uint32_t parts_there;   /* parts mode: how many have come */
+	int sizes;              /* parts mode: the file of their sizes, -1 = not open */
+	bool partials_complete; /* concat mode: all of them are */
+	bool assembler;         /* we are the worker: nothing is put off */
+	bool (*beat)(void *arg, int64_t done, int64_t total);   /* of upload_assemble; NULL = none */
+	void *beat_arg;
+	int64_t beaten;         /* monotonic ms */
 };
 
 /* ---- engine.c */
@@ -101,7 +145,18 @@ bool lock_try(int fd, bool exclusive);
 /*
  * Take it, displacing whoever holds it.  Errors: ERR_LOCKED after upload.lock_wait, ERR_STOPPING.
  */
-enum err lock_displace(struct upload *, bool exclusive, struct error *);
+enum err lock_displace(struct upload *, struct error *);
+/*
+ * Take it side by side with other writers; whoever wants it alone goes first.  TRY: do not wait.
+ * Errors: ERR_LOCKED, ERR_STOPPING.
+ */
+enum err lock_share(struct upload *, bool try, struct error *);
+/* From alone to side by side. */
+void lock_ease(struct upload *);
+/* Does the lock file say that its upload is written side by side? */
+bool lock_is_shared_kind(int lock);
+/* Does somebody hold it exclusively, or at all?  Asks only. */
+bool lock_held(int fd);
 /* Is somebody waiting?  Looks at the disk every POLL_MS at most. */
 bool lock_wanted(struct upload *);
 /* Note in the lock file how many bytes are durable and whether more may lie behind them. */
@@ -118,6 +173,7 @@ struct admission {
 	bool create;         /* count it and check the rate */
 	bool commit;         /* write the rate's counter */
 	int64_t length;      /* of the new upload, -1 = unknown; 0 for an open one */
+	int64_t parts;       /* of the new upload, parts mode */
 	struct room room;    /* result */
 	struct error *error;
 };
@@ -135,6 +191,8 @@ enum err rates_sweep(struct pass *, int64_t now_ms, size_t max);
 enum err recover_append(struct upload *, struct error *);
 /* The record says there is a file and there is none, or a shorter one. */
 enum err upload_lost(struct upload *, struct error *);
+/* Bodies of requests that died. */
+void remove_bodies(const struct upload *);
 
 /* ---- receive.c */
 /* Write N bytes at the end of `part`; u->offset tells how many arrived even on error. */
@@ -147,21 +205,80 @@ enum err receive_cut(struct upload *, int64_t offset, struct error *);
 enum err receive_end(struct upload *, struct error *);
 /* How much may `part` grow by now, and what is the word when it is full? */
 int64_t receive_room(const struct upload *, enum err *ret_full);
+/* A body in a file of its own, in.<pid>.<random>: begun, filled, removed (also when there is none). */
+enum err aside_begin(struct upload *, struct error *);
+enum err aside_put(struct upload *, const void *bytes, size_t n, struct error *);
+void aside_drop(struct upload *);
+
+/* ---- range.c, parts.c: what a push does */
+enum err range_put(struct upload *, const void *bytes, size_t n, struct error *);
+/* What came is durable and recorded.  WHOLE: it was to be all of it. */
+enum err range_end(struct upload *, bool whole, struct error *);
+enum err part_put(struct upload *, const void *bytes, size_t n, struct error *);
+enum err part_end(struct upload *, struct error *);
+enum err recover_range(struct upload *, struct error *);
+enum err recover_parts(struct upload *, struct error *);
+void look_range(struct upload *);
+void look_parts(struct upload *);
+bool range_whole(const struct upload *);
+bool parts_whole(const struct upload *);
+enum err parts_join(struct upload *, struct error *);
+/* After the commit: the parts are in `data`. */
+void parts_remove(int dir);
+
+/* ---- hash.c */
+/* Feed what is wanted with bytes that were written at u->run_bytes. */
+void hash_feed(struct upload *, const void *bytes, size_t n);
+/* Bytes behind OFFSET go: digests that have seen them are of no use. */
+void hash_cut(struct upload *, int64_t offset);
+void hash_free(struct upload *);
+/* Begin those that SPEC wants. */
+void hash_begin(struct upload *, const struct upload_spec *);
+/* What upload_expect was told, into the record that was just read. */
+void hash_expected(struct upload *);
+json_object *digests_json(const struct checksum *, size_t n);
+/* Must the file be read for its digests? */
+bool hash_must_read(const struct upload *);
+/* Compute what is wanted of the whole `part`, note it in the record, compare.  ERR_DIGEST. */
+enum err hash_check(struct upload *, struct error *);
 
 /* ---- complete.c */
+/* Does having all bytes complete it, and are they there? */
+bool upload_ends(const struct upload *);
+/* The lock for us alone, the record read again: somebody may have completed it meanwhile. */
+enum err upload_alone(struct upload *, struct error *);
+/*
+ * Complete it when it is whole; nothing else.  STORED: what came is safe, so that ERR_LOCKED, because
+ * somebody else completes it, is no error.
+ */
+enum err upload_end(struct upload *, bool stored, struct error *);
 /* Everything before the commit (1.8, steps 1-5). */
 enum err upload_stage(struct upload *, struct error *);
 /* Store the changed record: creates it when it is pending. */
 enum err upload_store(struct upload *, enum pass_kind, const char *name, struct error *);
 
+/* ---- assemble.c */
+/* Tell that DONE bytes are joined or read.  Errors: ERR_DISPLACED, ERR_STOPPING: stop it. */
+enum err assemble_beat(struct upload *, int64_t done, struct error *);
+/* Is that too long to be done while a request waits? */
+bool assemble_later(const struct upload *);
+/* Queue the task, say so in the record.  For an upload that is whole, under its lock. */
+enum err assemble_queue(struct upload *, struct error *);
+/* The whole of FROM behind what is in `part`; u->offset follows. */
+enum err assemble_copy(struct upload *, int from, struct error *);
+
 /* ---- info.c */
-/* What may be told of an upload that somebody else is writing: its last durable offset. */
-enum err status_offset(struct upload *, struct error *);
+/* What may be told of an upload that somebody else is writing: what of it is durable. */
+enum err status_look(struct upload *, struct error *);
+void look_append(struct upload *);
+void look_concat(struct upload *);
 
 /* ---- expiry.c */
 /* When does it end, by its record and the file's last change?  0 = never. */
 int64_t expires_at(const struct engine *, const json_object *record, int64_t touched);
 int64_t touched_at(const struct upload *);
+struct stat;
+int64_t mtime_ms(const struct stat *);
 void record_expire(const struct engine *, json_object *record, enum upload_reason, int64_t now);
 void sweep_sometimes(struct engine *);
 
@@ -170,6 +287,11 @@ void sweep_sometimes(struct engine *);
 void files_remove(const struct engine *, const char *id);
 
 /* ---- upload.c */
+struct upload *upload_new(struct engine *, const char *id, enum upload_want);
+
+/* ---- open.c */
+/* The record and what follows from it; with FIGURES those a writer needs. */
+enum err upload_load(struct upload *, const struct principal *, bool figures, struct error *);
 /* May WHO do this with the record?  ERR_NOT_FOUND, ERR_GONE, ERR_FORBIDDEN. */
 enum err may_open(
     const json_object *record, const struct principal *who, enum upload_want, struct error *);

@@ -21,21 +21,30 @@
 #define STRAY_MS       3600000 /* a directory without a record is left alone this long */
 #define BATCH          50      /* uploads a pass */
 
-static int64_t mtime_ms(const struct stat *st)
+int64_t mtime_ms(const struct stat *st)
 {
 	return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
+/* The last change of what bytes go to, 0 = there is no such file. */
+static int64_t touched_in(int dir)
+{
+	static const char *const names[] = {"part", "data", "sizes"};
+	int64_t touched = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (fstatat(dir, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && mtime_ms(&st) > touched)
+			touched = mtime_ms(&st);
+	return touched;
 }
 
 int64_t touched_at(const struct upload *u)
 {
 	int64_t created = json_int(u->record, "created", 0);
-	struct stat st;
+	int64_t touched = u->dir < 0 ? 0 : touched_in(u->dir);
 
-	if (u->dir < 0 ||
-	    (fstatat(u->dir, "part", &st, AT_SYMLINK_NOFOLLOW) != 0 &&
-		fstatat(u->dir, "data", &st, AT_SYMLINK_NOFOLLOW) != 0))
-		return created;
-	return mtime_ms(&st) > created ? mtime_ms(&st) : created;
+	return touched > created ? touched : created;
 }
 
 int64_t expires_at(const struct engine *e, const json_object *record, int64_t touched)
@@ -91,7 +100,6 @@ static enum err due_pass(struct pass *p, void *arg)
 static void due_look(const struct sweep *s, struct due *d)
 {
 	char place[40];
-	struct stat st;
 	CLEAN_FD int dir = -1;
 
 	id_place(d->id, place);
@@ -102,9 +110,7 @@ static void due_look(const struct sweep *s, struct due *d)
 	}
 	d->lock = openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	d->busy = d->lock >= 0 ? !lock_try(d->lock, true) : errno != ENOENT;
-	if (fstatat(dir, "part", &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-	    fstatat(dir, "data", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		d->touched = mtime_ms(&st);
+	d->touched = touched_in(dir);
 }
 
 /*

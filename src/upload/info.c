@@ -24,9 +24,10 @@ void upload_info_done(struct upload_info *info)
 	*info = (struct upload_info){0};
 }
 
-static void fill(struct upload_info *info, const struct engine *e, const json_object *r,
-    int64_t offset, int64_t touched)
+static void fill(struct upload_info *info, const struct upload *u)
 {
+	const json_object *r = u->record;
+	enum upload_mode mode = UPLOAD_APPEND;
 	char place[40];
 
 	*info = (struct upload_info){0};
@@ -34,32 +35,55 @@ static void fill(struct upload_info *info, const struct engine *e, const json_ob
 	(void)snprintf(info->owner, sizeof(info->owner), "%s", json_str(r, "owner", "-"));
 	(void)snprintf(info->adapter, sizeof(info->adapter), "%s", json_str(r, "adapter", ""));
 	(void)snprintf(info->md5, sizeof(info->md5), "%s", json_str(r, "md5", ""));
+	(void)snprintf(info->sha1, sizeof(info->sha1), "%s", json_str(r, "sha1", ""));
 	(void)snprintf(info->sha256, sizeof(info->sha256), "%s", json_str(r, "sha256", ""));
 	id_place(info->id, place);
 	info->name = mem_strdup(json_str(r, "name", "upload"));
 	info->rel_path = mem_strdup(json_str(r, "rel_path", NULL));
+	info->meta = mem_strdup(json_str(r, "meta", NULL));
+	info->media_type = mem_strdup(json_str(r, "media_type", NULL));
 	info->path = mem_printf("uploads/%s/data", place);
-	info->length = json_int(r, "length", -1);
-	info->offset = offset;
-	info->state = state_of(r);
-	if (info->state == UPLOAD_CREATED && offset > 0)
+	(void)mode_by_name(json_str(r, "mode", ""), &mode);
+	info->mode = mode;
+	info->partial = json_bool(r, "partial", false);
+	info->by_mark = u->by_mark;
+	info->parts = u->parts;
+	info->n_concat = json_len(json_arr(r, "concat"));
+	info->length = u->length;
+	info->offset = u->offset;
+	info->received = u->received;
+	info->stored = u->received;
+	info->state = u->state;
+	if (info->state == UPLOAD_CREATED && u->received > 0)
 		info->state = UPLOAD_RECEIVING;
 	info->reason = reason_of(r);
-	info->assembling = json_bool(r, "assembling", false);
+	info->assembling = u->assembling;
 	info->created = json_int(r, "created", 0);
-	info->expires = expires_at(e, r, touched);
+	info->expires = expires_at(u->engine, r, touched_at(u));
 }
 
-enum err status_offset(struct upload *u, struct error *error)
+/* What is going on just now, durable or not. */
+static void fill_live(struct upload_info *info, const struct upload *u)
 {
-	int64_t end = expires_at(u->engine, u->record, touched_at(u)), size, durable = 0;
+	struct stat st;
+
+	if (u->state >= UPLOAD_COMPLETE || u->dir < 0)
+		return;
+	info->writing = u->lock >= 0 && lock_held(u->lock);
+	if (fstatat(u->dir, "part", &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	/* A sparse file's length says nothing; its blocks come near the truth. */
+	if (u->mode == mode_of(UPLOAD_RANGE) && (int64_t)st.st_blocks * 512 < st.st_size)
+		st.st_size = (int64_t)st.st_blocks * 512;
+	if (!u->assembling && st.st_size > info->stored)
+		info->stored = st.st_size;
+}
+
+void look_append(struct upload *u)
+{
+	int64_t size = fs_size(u->dir, "part"), durable = 0;
 	bool dirty = true;
 
-	if (end != 0 && end < clock_now_ms())
-		return error_set(error, ERR_GONE, "upload has expired");
-	if (u->state >= UPLOAD_COMPLETE || u->dir < 0)
-		return ERR_OK;
-	size = fs_size(u->dir, "part");
 	if (size < 0)
 		size = fs_size(u->dir, "data");
 	/*
@@ -72,6 +96,17 @@ enum err status_offset(struct upload *u, struct error *error)
 		durable = size;
 	if (durable > u->offset)
 		u->offset = durable;
+	u->received = u->offset;
+}
+
+enum err status_look(struct upload *u, struct error *error)
+{
+	int64_t end = expires_at(u->engine, u->record, touched_at(u));
+
+	if (end != 0 && end < clock_now_ms())
+		return error_set(error, ERR_GONE, "upload has expired");
+	if (u->state < UPLOAD_COMPLETE && u->dir >= 0)
+		u->mode->look(u);
 	return ERR_OK;
 }
 
@@ -83,7 +118,8 @@ enum err upload_status(struct engine *e, const char *id, const struct principal 
 
 	if (err != ERR_OK)
 		return err;
-	fill(ret, e, u->record, u->offset, touched_at(u));
+	fill(ret, u);
+	fill_live(ret, u);
 	upload_close(u);
 	return ERR_OK;
 }
@@ -91,8 +127,7 @@ enum err upload_status(struct engine *e, const char *id, const struct principal 
 /* Is all of it there though nobody said so: the crash came just before the commit? */
 static bool nearly_complete(const struct upload *u)
 {
-	return fs_size(u->dir, "data") >= 0 ||
-	    (u->length >= 0 && fs_size(u->dir, "part") == u->length);
+	return fs_size(u->dir, "data") >= 0 || (u->length >= 0 && u->mode->whole(u));
 }
 
 /* For consumers "gone" and "not yours" are the same: there is no such upload. */
@@ -115,6 +150,11 @@ enum err upload_get(struct engine *e, const char *id, const struct principal *wh
 		/* Opening for writing completes it; who may read it here is its owner. */
 		upload_close(u);
 		err = upload_open(e, id, NULL, UPLOAD_WANT_WRITE, &u, error);
+		if (err == ERR_OK && u->state < UPLOAD_COMPLETE && u->mode->whole(u)) {
+			err = upload_finish(u, error);
+			if (err != ERR_OK)
+				upload_close(u);
+		}
 	}
 	if (err != ERR_OK)
 		return not_there(err, error);
@@ -126,7 +166,7 @@ enum err upload_get(struct engine *e, const char *id, const struct principal *wh
 	else if (u->dir < 0 || fs_size(u->dir, "data") != u->length)
 		err = error_set(error, ERR_NOT_FOUND, "upload %.8s has lost its file", u->id);
 	else
-		fill(ret, e, u->record, u->offset, 0);
+		fill(ret, u);
 	upload_close(u);
 	return err;
 }

@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/fs.h"
 
 #define BEGIN_BYTES (8 * MIB) /* between two hints to the disk */
 
@@ -35,10 +37,8 @@ static enum err write_part(struct upload *u, const unsigned char *p, size_t n, s
 			continue;
 		if (w < 0)
 			return error_errno(error, ERR_IO, "write upload");
-		if (u->run != NULL && u->run_bytes == u->offset) {
-			digest_feed(u->run, p, (size_t)w);
-			u->run_bytes += w;
-		}
+		if (u->run_bytes == u->offset)
+			hash_feed(u, p, (size_t)w);
 		u->offset += w;
 		p += w;
 		n -= (size_t)w;
@@ -145,10 +145,7 @@ enum err receive_cut(struct upload *u, int64_t offset, struct error *error)
 	u->durable = offset < u->durable ? offset : u->durable;
 	u->checkpoint = offset < u->checkpoint ? offset : u->checkpoint;
 	u->begun = offset < u->begun ? offset : u->begun;
-	if (u->run_bytes > offset) {
-		digest_free(u->run);
-		u->run = NULL;
-	}
+	hash_cut(u, offset);
 	if (sync_data(u->engine, u->part, error) != ERR_OK)
 		return ERR_IO;
 	u->durable = offset;
@@ -168,4 +165,36 @@ enum err receive_end(struct upload *u, struct error *error)
 	(void)json_set_int(u->record, "offset", u->offset);
 	(void)json_set_str(u->record, "boot_id", u->engine->boot_id);
 	return upload_store(u, engine_kind(u->engine), "upload offset", error);
+}
+
+/* ---- a body in a file of its own */
+
+enum err aside_begin(struct upload *u, struct error *error)
+{
+	char random[17];
+
+	token_hex(random, 16);
+	(void)snprintf(
+	    u->aside_name, sizeof(u->aside_name), "in.%ld.%s", (long)getpid(), random);
+	u->aside_bytes = 0;
+	u->aside = openat(
+	    u->dir, u->aside_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return u->aside < 0 ? error_errno(error, ERR_IO, "make a body's file") : ERR_OK;
+}
+
+enum err aside_put(struct upload *u, const void *bytes, size_t n, struct error *error)
+{
+	enum err e = fs_write_all(u->aside, bytes, n, error);
+
+	u->aside_bytes += e == ERR_OK ? (int64_t)n : 0;
+	return e;
+}
+
+void aside_drop(struct upload *u)
+{
+	if (u->aside < 0)
+		return;
+	(void)close(u->aside);
+	u->aside = -1;
+	(void)unlinkat(u->dir, u->aside_name, 0);
 }

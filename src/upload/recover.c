@@ -14,7 +14,7 @@
 #include "base/mem.h"
 
 /* Bodies of requests that died: in.<pid>.<random>. */
-static void remove_bodies(const struct upload *u)
+void remove_bodies(const struct upload *u)
 {
 	int fd = openat(u->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);

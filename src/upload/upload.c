@@ -1,5 +1,5 @@
 /*
- * An upload is made, opened, let go.
+ * An upload is made, and let go.
  */
 #include "upload/engine.h"
 
@@ -20,13 +20,13 @@ static bool in_one_request(const struct upload_spec *spec)
 	return spec->late || strcmp(spec->adapter, "form") == 0 || strcmp(spec->adapter, "put") == 0;
 }
 
-static struct upload *upload_new(struct engine *e, const char *id, enum upload_want want)
+struct upload *upload_new(struct engine *e, const char *id, enum upload_want want)
 {
 	struct upload *u = mem_alloc(sizeof(*u));
 
 	u->engine = e;
 	u->want = want;
-	u->dir = u->lock = u->part = -1;
+	u->dir = u->lock = u->part = u->aside = u->sizes = -1;
 	u->length = -1;
 	if (id != NULL)
 		memcpy(u->id, id, ID_LEN);
@@ -37,10 +37,17 @@ void upload_close(struct upload *u)
 {
 	if (u == NULL)
 		return;
+	/* A push without an end: a range keeps what came, a part does not. */
+	if (u->pushing == PUSH_RANGE && !u->pending)
+		(void)range_end(u, false, NULL);
+	aside_drop(u);
 	/* Never committed, so nobody knows it. */
 	if (u->pending && !u->doubtful)
 		files_remove(u->engine, u->id);
-	digest_free(u->run);
+	hash_free(u);
+	ranges_done(&u->ranges);
+	if (u->sizes >= 0)
+		(void)close(u->sizes);
 	if (u->part >= 0)
 		(void)close(u->part);
 	if (u->lock >= 0)
@@ -48,6 +55,7 @@ void upload_close(struct upload *u)
 	if (u->dir >= 0)
 		(void)close(u->dir);
 	json_object_put(u->record);
+	json_object_put(u->expected);
 	free(u->address);
 	free(u);
 }
@@ -79,19 +87,6 @@ int64_t upload_expires(const struct upload *u)
 
 /* ---- create */
 
-static json_object *digest_json(const struct checksum *digest)
-{
-	char hex[129];
-
-	if (digest == NULL)
-		return NULL;
-	for (size_t i = 0; i < digest_size(digest->algorithm); i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", digest->value[i]);
-	return json_set_str(
-	    json_set_str(json_object_new_object(), "algorithm", digest_name(digest->algorithm)),
-	    "value", hex);
-}
-
 static json_object *record_new(const struct upload *u, const struct upload_spec *spec)
 {
 	const struct config *c = u->engine->config;
@@ -110,7 +105,16 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 	(void)json_set_str(r, "meta", spec->meta);
 	(void)json_set_int(r, "length", spec->length);
 	(void)json_set_int(r, "offset", 0);
-	(void)json_set(r, "digest", digest_json(spec->digest));
+	if (spec->mode == UPLOAD_PARTS)
+		(void)json_set_int(r, "part_count", spec->parts);
+	if (u->mode->copies > 1)
+		(void)json_set_int(r, "copies", u->mode->copies);
+	if (spec->digest != NULL)
+		(void)json_set(r, "digest", digests_json(spec->digest, spec->n_digests));
+	if (spec->hash != 0)
+		(void)json_set_int(r, "hash", spec->hash);
+	if (spec->by_mark)
+		(void)json_set_bool(r, "by_mark", true);
 	(void)json_set_int(r, "created", now);
 	(void)json_set_int(r, "touched", now);
 	(void)json_set_str(r, "boot_id", u->engine->boot_id);
@@ -136,6 +140,9 @@ static enum err check_spec(
 		return error_set(error, ERR_LENGTH, "upload of negative length");
 	if (spec->length > e->config->upload_max_size)
 		return error_set(error, ERR_TOO_LARGE, "over upload.max_size");
+	if (spec->mode == UPLOAD_PARTS &&
+	    (spec->parts < 1 || spec->parts > e->config->upload_max_parts))
+		return error_set(error, ERR_LENGTH, "parts: 1 to upload.max_parts");
 	return ERR_OK;
 }
 
@@ -143,6 +150,7 @@ static enum err check_spec(
 static enum err make_files(struct upload *u, struct error *error)
 {
 	char place[40], prefix[3] = {u->id[0], u->id[1], '\0'};
+	int file;
 
 	id_place(u->id, place);
 	if (mkdirat(u->engine->dir, prefix, 0700) == 0) {
@@ -159,9 +167,12 @@ static enum err make_files(struct upload *u, struct error *error)
 	if (u->dir < 0)
 		return error_errno(error, ERR_IO, "open upload's directory");
 	u->lock = openat(u->dir, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	u->part = openat(u->dir, "part", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (u->lock < 0 || u->part < 0 || !lock_try(u->lock, true))
+	file = openat(
+	    u->dir, u->mode->file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	*(u->mode == mode_of(UPLOAD_PARTS) ? &u->sizes : &u->part) = file;
+	if (u->lock < 0 || file < 0 || !lock_try(u->lock, true))
 		return error_errno(error, ERR_IO, "make upload's files");
+	u->exclusive = true;
 	return upload_mark(u, false, error);
 }
 
@@ -184,10 +195,14 @@ static enum err create_now(struct upload *u, const struct upload_spec *spec, str
 {
 	enum err e;
 
-	if (spec->length == 0 && u->mode->whole(u))
+	if (spec->length == 0 && upload_ends(u))
 		return uploads_commit(u->engine, &u, 1, NULL, NULL, error);
 	e = sync_names(u, error);
-	return e == ERR_OK ? upload_store(u, engine_kind(u->engine), "upload create", error) : e;
+	if (e == ERR_OK)
+		e = upload_store(u, engine_kind(u->engine), "upload create", error);
+	if (e == ERR_OK && u->mode->shared)
+		lock_ease(u);
+	return e;
 }
 
 enum err upload_keep(struct upload *u, struct error *error)
@@ -202,9 +217,12 @@ enum err upload_keep(struct upload *u, struct error *error)
 	if (e != ERR_OK)
 		return e;
 	(void)json_set_int(u->record, "offset", u->offset);
-	if (u->offset > 0)
+	if (u->offset > 0 || u->received > 0)
 		(void)json_set_str(u->record, "state", state_word(UPLOAD_RECEIVING));
-	return upload_store(u, engine_kind(u->engine), "upload create", error);
+	e = upload_store(u, engine_kind(u->engine), "upload create", error);
+	if (e == ERR_OK && u->mode->shared)
+		lock_ease(u);
+	return e;
 }
 
 enum err upload_create(
@@ -215,6 +233,7 @@ enum err upload_create(
 	    .address = spec->address,
 	    .create = true,
 	    .length = spec->length,
+	    .parts = spec->mode == UPLOAD_PARTS ? spec->parts : 0,
 	    .error = error};
 	struct upload *u;
 	enum err err = check_spec(e, spec, error);
@@ -237,179 +256,12 @@ enum err upload_create(
 	u->record = record_new(u, spec);
 	if (spec->address != NULL)
 		u->address = mem_strdup(spec->address);
-	if (spec->digest != NULL)
-		u->run = digest_new(spec->digest->algorithm);
+	u->by_mark = spec->by_mark;
+	u->parts = spec->parts;
+	hash_begin(u, spec);
 	err = make_files(u, error);
 	if (err == ERR_OK && !in_one_request(spec))
 		err = create_now(u, spec, error);
-	if (err != ERR_OK) {
-		upload_close(u);
-		return err;
-	}
-	*ret = u;
-	return ERR_OK;
-}
-
-/* ---- open */
-
-enum err may_open(const json_object *record, const struct principal *who, enum upload_want want,
-    struct error *error)
-{
-	const char *owner = json_str(record, "owner", "-");
-	bool own = who == NULL || strcmp(owner, "-") == 0 || strcmp(owner, who->owner) == 0;
-
-	/* An administrator may look and delete, but not write into somebody's file. */
-	if (!own && !(who->admin && want != UPLOAD_WANT_WRITE))
-		return error_set(error, ERR_NOT_FOUND, "no such upload");
-	/* A consumer of ours keeps what it holds though its owner deleted it. */
-	if (state_of(record) == UPLOAD_EXPIRED &&
-	    !(who == NULL && want == UPLOAD_WANT_STATUS && json_int(record, "refs", 0) > 0))
-		return error_set(error, ERR_GONE, "upload is gone");
-	if (who != NULL && who->read_only && want != UPLOAD_WANT_STATUS)
-		return error_set(error, ERR_FORBIDDEN, "a read-only key changes no upload");
-	return ERR_OK;
-}
-
-struct load {
-	struct admission admission; /* first: admit_pass gets it */
-	const char *id;
-	bool figures;        /* fill admission.room too */
-	json_object *record; /* result */
-};
-
-static enum err load_pass(struct pass *p, void *arg)
-{
-	struct load *l = arg;
-	json_object *record = NULL;
-	enum err e = uploads_get(p, l->id, &record);
-
-	if (e != ERR_OK)
-		return e;
-	json_object_put(l->record);
-	l->record = record;
-	l->admission.owner = json_str(record, "owner", "-");
-	return l->figures ? admit_pass(p, &l->admission) : ERR_OK;
-}
-
-/* The record in one pass, with the figures a writer needs. */
-static enum err load(struct upload *u, const struct principal *who, struct error *error)
-{
-	struct load l = {.admission = {.engine = u->engine, .error = error},
-	    .id = u->id,
-	    .figures = u->want == UPLOAD_WANT_WRITE};
-	enum upload_mode mode;
-	enum err e = store_pass(u->engine->store, PASS_READ, "upload open", load_pass, &l, error);
-
-	if (e == ERR_NOT_FOUND)
-		(void)error_set(error, e, "no such upload");
-	if (e == ERR_OK)
-		e = may_open(l.record, who, u->want, error);
-	if (e == ERR_OK && !mode_by_name(json_str(l.record, "mode", ""), &mode))
-		e = error_set(error, ERR_UNAVAILABLE, "upload of an unknown mode");
-	if (e != ERR_OK) {
-		json_object_put(l.record);
-		return e;
-	}
-	json_object_put(u->record);
-	u->record = l.record;
-	u->room = l.admission.room;
-	u->mode = mode_of(mode);
-	u->state = state_of(u->record);
-	u->length = json_int(u->record, "length", -1);
-	u->offset = u->durable = json_int(u->record, "offset", 0);
-	return ERR_OK;
-}
-
-/*
- * The upload's folder and lock file.  ERR_NOT_FOUND only when the folder is really missing: a
- * process short of descriptors must not take an upload for lost.
- */
-static enum err open_files(struct upload *u, struct error *error)
-{
-	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (u->want == UPLOAD_WANT_STATUS ? 0 : O_CREAT);
-	char place[40];
-
-	id_place(u->id, place);
-	u->dir = fs_open_dir(u->engine->dir, place);
-	if (u->dir < 0)
-		return errno == ENOENT ? ERR_NOT_FOUND
-				       : error_errno(error, ERR_IO, "open upload's directory");
-	u->lock = openat(u->dir, "lock", flags, 0600);
-	if (u->lock < 0 && !(errno == ENOENT && u->want == UPLOAD_WANT_STATUS))
-		return error_errno(error, ERR_IO, "open upload's lock file");
-	return ERR_OK;
-}
-
-/* Past its end, though no sweep came by yet? */
-static bool is_over(const struct upload *u)
-{
-	int64_t end = expires_at(u->engine, u->record, touched_at(u));
-
-	return end != 0 && end < clock_now_ms();
-}
-
-/* Under the lock: what is on the disk, seen through the record. */
-static enum err settle(struct upload *u, struct error *error)
-{
-	enum err e;
-
-	if (u->state == UPLOAD_COMPLETE)
-		return ERR_OK;
-	if (is_over(u))
-		return error_set(error, ERR_GONE, "upload has expired");
-	e = u->mode->recover(u, error);
-	if (e != ERR_OK)
-		return e;
-	/* A crash between the last byte and the commit: nobody may have to send anything again. */
-	if (u->staged || u->mode->whole(u))
-		return uploads_commit(u->engine, &u, 1, NULL, NULL, error);
-	return ERR_OK;
-}
-
-/*
- * The lock first when it is free, so that one pass does; when somebody has it, the record decides
- * first whether WHO may displace him, and is read again afterwards.
- */
-static enum err open_locked(struct upload *u, const struct principal *who, struct error *error)
-{
-	bool exclusive = true;
-	enum err files = open_files(u, error), e = files;
-	bool locked = files == ERR_OK && lock_try(u->lock, exclusive);
-
-	if (files == ERR_OK || files == ERR_NOT_FOUND)
-		e = load(u, who, error);
-	if (e != ERR_OK)
-		return e;
-	if (files == ERR_NOT_FOUND)
-		return upload_lost(u, error);
-	if (!locked) {
-		e = lock_displace(u, exclusive, error);
-		if (e == ERR_OK)
-			e = load(u, who, error);
-	}
-	if (e == ERR_OK && u->want == UPLOAD_WANT_WRITE)
-		e = settle(u, error);
-	return e;
-}
-
-enum err upload_open(struct engine *e, const char *id, const struct principal *who,
-    enum upload_want want, struct upload **ret, struct error *error)
-{
-	struct upload *u;
-	enum err err;
-
-	if (id == NULL || !token_is_hex(id, ID_LEN))
-		return error_set(error, ERR_NOT_FOUND, "no such upload");
-	u = upload_new(e, id, want);
-	if (want == UPLOAD_WANT_STATUS) {
-		err = open_files(u, error);
-		if (err == ERR_OK || err == ERR_NOT_FOUND)
-			err = load(u, who, error);
-		if (err == ERR_OK)
-			err = status_offset(u, error);
-	} else {
-		err = open_locked(u, who, error);
-	}
 	if (err != ERR_OK) {
 		upload_close(u);
 		return err;
