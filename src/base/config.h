@@ -49,6 +49,7 @@ struct config {
 	bool interim;              /* server.interim */
 	bool hsts;                 /* server.hsts */
 	bool anonymous_uploads;
+	bool remote_user;          /* login.remote_user: the web server's own logins count */
 	bool read_only;            /* site.read_only */
 	bool time_enabled;
 	bool async_import;         /* wizard.async, default on */

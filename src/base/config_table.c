@@ -42,6 +42,7 @@ static const struct row {
 	TEXT("site", "public_url", public_url, KIND_URL, ""),
 	CHOICE("site", "read_only", read_only, KIND_BOOL, false),
 	CHOICE("site", "anonymous_uploads", anonymous_uploads, KIND_BOOL, false),
+	CHOICE("login", "remote_user", remote_user, KIND_BOOL, false),
 	TEXT("server", "mount", mount, KIND_MOUNT, NONE),
 	CHOICE("server", "interim", interim, KIND_BOOL, false),
 	CHOICE("server", "sendfile", sendfile, KIND_SENDFILE, SENDFILE_NONE),

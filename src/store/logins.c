@@ -1,5 +1,6 @@
 /* Logins of browsers: key = SHA-256 of the login id.  logins_by_user: user NUL created login. */
 #include "store/users.h"
+#include "store/groups.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,11 +81,24 @@ enum err principal_of(struct pass *p, const char *user, struct principal *ret)
 		return err;
 	if (json_bool(record, "disabled", false))
 		return ERR_NOT_FOUND;
+	user_principal(record, ret);
+	return ERR_OK;
+}
+
+void user_principal(const json_object *record, struct principal *ret)
+{
+	const char *name = json_str(record, "name", "");
+
 	*ret = (struct principal){.admin = json_bool(record, "admin", false),
 	    .manager = json_bool(record, "manager", false)};
-	(void)snprintf(ret->owner, sizeof(ret->owner), "u:%s", user);
-	(void)snprintf(ret->name, sizeof(ret->name), "%s", user);
-	return ERR_OK;
+	(void)snprintf(ret->owner, sizeof(ret->owner), "u:%s", name);
+	(void)snprintf(ret->name, sizeof(ret->name), "%s", name);
+	groups_of(record, ret->groups, sizeof(ret->groups));
+}
+
+enum err users_principal(struct pass *p, const char *name, struct principal *ret)
+{
+	return principal_of(p, name, ret);
 }
 
 enum err logins_get(struct pass *p, const char *token, int64_t now_ms, int64_t idle_s,

@@ -28,6 +28,7 @@ static const char *const names[TABLE__MAX] = {
     [TABLE_KEYS_BY_USER] = "keys_by_user",
     [TABLE_UPLOAD_TASKS] = "upload_tasks",
     [TABLE_UPLOAD_TASKS_BY_OWNER] = "upload_tasks_by_owner",
+    [TABLE_GROUPS] = "groups",
 };
 
 const char *table_name(enum table table)

@@ -30,6 +30,7 @@ enum table {
 	TABLE_KEYS_BY_USER,        /* key: user NUL key id; value: the key's digest */
 	TABLE_UPLOAD_TASKS,        /* key: second half of the task's id (32 hex) */
 	TABLE_UPLOAD_TASKS_BY_OWNER, /* key: owner NUL ~created id */
+	TABLE_GROUPS,              /* key: name */
 	TABLE__MAX                 /* new ones go before this line: the numbers are on disk */
 };
 

@@ -25,6 +25,7 @@ static const struct table_info infos[TABLE__MAX] = {
     [TABLE_KEYS_BY_USER] = {.value = VALUE_ENTRY, .derived = true},
     [TABLE_UPLOAD_TASKS] = {.value = VALUE_RECORD},
     [TABLE_UPLOAD_TASKS_BY_OWNER] = {.value = VALUE_ENTRY, .derived = true},
+    [TABLE_GROUPS] = {.value = VALUE_RECORD},
 };
 
 const struct table_info *table_info(enum table table)

@@ -1,6 +1,6 @@
 /*
  * Users, their logins (browser), and API keys.  A user: {"v","name","password":"$y$…","admin":bool,"manager":bool,
- * "disabled":bool,"created"}.  A login: {"v","user","created","seen","csrf","address","idle"?}; a key: {"v","user","name",
+ * "disabled":bool,"groups":[…],"nickname"?,"created"}.  A login: {"v","user","created","seen","csrf","address","idle"?}; a key: {"v","user","name",
  * "read_only","expires","created","seen","id","limits"?}.  Secrets are stored as SHA-256 only.
  * Source: contracts/security.md 3.3; passwords by libcrypt (yescrypt).
  */
@@ -15,6 +15,7 @@ struct principal {
 	char name[128];         /* user name, "" = nobody */
 	bool admin;
 	bool manager;           /* may use the file area */
+	char groups[2048];      /* names, one a line: store/groups.h */
 	bool read_only;         /* an API key with --read-only */
 	bool by_cookie;         /* identified by a cookie: CSRF applies */
 	bool by_basic;
@@ -29,7 +30,12 @@ const char *user_password_problem(const char *name, const char *password);    /*
 enum err user_password_hash(struct store *, const char *password, char **ret, struct error *);
 enum err user_password_check(struct store *, const char *hash /* NULL: dummy work */, const char *password, bool *ret);
 
+/* What a user's record says. */
+void user_principal(const json_object *record, struct principal *ret);
+
 /* Inside a pass. */
+/* The enabled user NAME as principal: ERR_NOT_FOUND. */
+enum err users_principal(struct pass *, const char *name, struct principal *ret);
 enum err users_put(struct pass *, json_object *record);
 enum err users_get(struct pass *, const char *name, json_object **ret);
 enum err users_list(struct pass *, size_t max, json_object **ret);

@@ -51,7 +51,8 @@ struct viewer call_viewer(const struct call *call)
 {
 	/* Anonymous owners are nobody but themselves; no user's name has a colon. */
 	bool anonymous = *call->who.name == '\0' && strncmp(call->who.owner, "a:", 2) == 0;
-	return (struct viewer){ .user = anonymous ? call->who.owner : call->who.name, .admin = call->who.admin };
+	return (struct viewer){ .user = anonymous ? call->who.owner : call->who.name, .admin = call->who.admin,
+		.groups = call->who.groups };
 }
 
 void call_page(struct call *call, json_object *model, const char *title_key)

@@ -109,7 +109,6 @@ static struct {
 	struct {
 		char mac[65];
 		int64_t until;
-		struct principal who;
 	} v[PROVEN_MAX];
 	size_t next;
 } proven = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -125,29 +124,26 @@ static void proven_mac(const char *name, const char *password, char mac[65])
 	OPENSSL_cleanse(both, strlen(both));
 }
 
-static bool proven_find(const char *name, const char *password, struct principal *ret)
+static bool proven_find(const char *name, const char *password)
 {
 	char mac[65];
 	bool found = false;
 	pthread_mutex_lock(&proven.lock);
 	proven_mac(name, password, mac);
 	for (size_t i = 0; i < PROVEN_MAX && !found; i++) {
-		if (proven.v[i].until > clock_mono_ms() && token_equal(proven.v[i].mac, mac)) {
-			*ret = proven.v[i].who;
+		if (proven.v[i].until > clock_mono_ms() && token_equal(proven.v[i].mac, mac))
 			found = true;
-		}
 	}
 	pthread_mutex_unlock(&proven.lock);
 	return found;
 }
 
-static void proven_add(const char *name, const char *password, const struct principal *who)
+static void proven_add(const char *name, const char *password)
 {
 	pthread_mutex_lock(&proven.lock);
 	size_t i = proven.next++ % PROVEN_MAX;
 	proven_mac(name, password, proven.v[i].mac);
 	proven.v[i].until = clock_mono_ms() + PROVEN_MS;
-	proven.v[i].who = *who;
 	pthread_mutex_unlock(&proven.lock);
 }
 
@@ -184,14 +180,6 @@ static enum err cleared_pass(struct pass *p, void *arg)
 	return failures_clear(p, a->name, a->call->req->address);
 }
 
-static void principal_of_user(const json_object *user, struct principal *ret)
-{
-	const char *name = json_str(user, "name", "");
-	*ret = (struct principal){ .admin = json_bool(user, "admin", false), .manager = json_bool(user, "manager", false) };
-	snprintf(ret->name, sizeof(ret->name), "%s", name);
-	snprintf(ret->owner, sizeof(ret->owner), "u:%s", name);
-}
-
 enum err identity_password(struct call *call, const char *name, const char *password,
     struct principal *ret)
 {
@@ -207,7 +195,7 @@ enum err identity_password(struct call *call, const char *name, const char *pass
 	const char *hash = json_bool(a.user, "disabled", false) ? NULL : json_str(a.user, "password", NULL);
 	err = user_password_check(store, hash, password, &good);
 	if (err == ERR_OK && good && hash != NULL) {
-		principal_of_user(a.user, ret);
+		user_principal(a.user, ret);
 		(void)store_pass(store, PASS_WRITE_NOSYNC, "password ok", cleared_pass, &a, NULL);
 	} else if (err == ERR_OK) {
 		(void)store_pass(store, PASS_WRITE_NOSYNC, "password bad", failed_pass, &a, NULL);
@@ -215,6 +203,29 @@ enum err identity_password(struct call *call, const char *name, const char *pass
 	}
 	json_object_put(a.user);
 	return err;
+}
+
+/* ---- users the store knows and somebody else has proven */
+
+struct known {
+	const char *name;
+	struct principal who;
+};
+
+static enum err known_pass(struct pass *p, void *arg)
+{
+	struct known *k = arg;
+	return users_principal(p, k->name, &k->who);
+}
+
+/* What NAME is and may now; ERR_AUTH: unknown or disabled meanwhile. */
+static enum err known_user(struct call *call, const char *name)
+{
+	struct known k = { .name = name };
+	enum err err = store_pass(call->ctx->store, PASS_READ, "who", known_pass, &k, &call->error);
+	if (err == ERR_OK)
+		call->who = k.who;
+	return err == ERR_NOT_FOUND ? error_set(&call->error, ERR_AUTH, "no such user") : err;
 }
 
 static enum err basic(struct call *call, const char *encoded)
@@ -240,13 +251,16 @@ static enum err basic(struct call *call, const char *encoded)
 	if (strlen(password) >= 24 && lookup(call, password, false) == ERR_OK &&
 	    (*name == '\0' || strcmp(call->who.name, name) == 0)) {
 		;
-	} else if (!proven_find(name, password, &call->who)) {
+	} else if (proven_find(name, password)) {
+		/* Rights and groups are those of now. */
+		err = known_user(call, name);
+	} else {
 		call->who = (struct principal){0};
 		json_object_put(call->limits);
 		call->limits = NULL;
 		err = identity_password(call, name, password, &call->who);
 		if (err == ERR_OK)
-			proven_add(name, password, &call->who);
+			proven_add(name, password);
 	}
 	OPENSSL_cleanse(plain, len);
 	call->who.by_basic = err == ERR_OK;
@@ -314,8 +328,20 @@ static bool by_query(struct call *call, enum err *ret)
 	return true;
 }
 
+/*
+ * Whom the web server has let in: its word for it is a variable no client can set.  Browsers send such logins unasked, as they
+ * send cookies.
+ */
+static enum err by_web_server(struct call *call, const char *name)
+{
+	enum err err = known_user(call, name);
+	call->who.by_cookie = err == ERR_OK;
+	return err;
+}
+
 enum err identity_find(struct call *call)
 {
+	const char *outside = call->ctx->config->remote_user ? wire_env(call->req->wire, "REMOTE_USER") : NULL;
 	const char *auth = req_header(call->req, "Authorization");
 	const char *key = req_header(call->req, "X-Slipway-Key");
 	char token[33];
@@ -330,6 +356,9 @@ enum err identity_find(struct call *call)
 		err = lookup(call, key, false);
 		return err == ERR_NOT_FOUND ? ERR_AUTH : err;
 	}
+	/* Its password is the web server's, not ours. */
+	if (outside != NULL && *outside != '\0' && !(call->supermap.on && call->supermap.format == SUPERMAP_JSONP))
+		return by_web_server(call, outside);
 	if (auth != NULL && strncasecmp(auth, "Basic ", 6) == 0)
 		return basic(call, auth + 6);
 	/* A foreign page must not read private lists through a script. */
