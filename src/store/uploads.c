@@ -169,6 +169,21 @@ enum err uploads_get(struct pass *p, const char *id, json_object **ret)
 	return record_get(p, TABLE_UPLOADS, id, ID_LEN, ret);
 }
 
+/* The client key of a record that ends, unless it is another upload's by now. */
+static enum err give_key_back(struct pass *p, const json_object *record)
+{
+	const char *key = json_str(record, "key", NULL);
+	char id[ID_LEN + 1];
+	enum err err;
+
+	if (key == NULL || !token_is_hex(key, 64))
+		return ERR_OK;
+	err = upload_keys_get(p, key, id);
+	if (err != ERR_OK)
+		return err == ERR_NOT_FOUND ? ERR_OK : err;
+	return strcmp(id, json_str(record, "id", "")) == 0 ? upload_keys_drop(p, key) : ERR_OK;
+}
+
 enum err uploads_put(struct pass *p, json_object *record)
 {
 	CLEAN_JSON json_object *old = NULL;
@@ -178,7 +193,10 @@ enum err uploads_put(struct pass *p, json_object *record)
 	if (err != ERR_OK)
 		return err;
 	was = facts_of(old);
-	err = record_replace(p, TABLE_UPLOADS, f.id, ID_LEN, record);
+	if (strcmp(json_str(record, "state", ""), "expired") == 0)
+		err = give_key_back(p, old);
+	if (err == ERR_OK)
+		err = record_replace(p, TABLE_UPLOADS, f.id, ID_LEN, record);
 	return err == ERR_OK ? index_upload(p, &f, &was) : err;
 }
 
@@ -191,7 +209,9 @@ enum err uploads_delete(struct pass *p, const char *id)
 	if (err != ERR_OK)
 		return err;
 	was = facts_of(old);
-	err = index_upload(p, NULL, &was);
+	err = give_key_back(p, old);
+	if (err == ERR_OK)
+		err = index_upload(p, NULL, &was);
 	return err == ERR_OK ? record_delete(p, TABLE_UPLOADS, id, ID_LEN) : err;
 }
 
@@ -276,20 +296,32 @@ enum err uploads_expired(struct pass *p, int64_t now_ms, size_t max, json_object
 
 /* ---- client keys */
 
-enum err upload_keys_claim(struct pass *p, const char key_hex[65], const char *id, char ret_id[33])
+enum err upload_keys_get(struct pass *p, const char key_hex[65], char ret_id[33])
 {
 	unsigned char value[INDEX_HEAD + ID_LEN];
-	json_object *record = NULL;
-	char taken[ID_LEN + 1];
 	struct key k = {0};
-	size_t len;
+	size_t len = 0;
 	enum err err;
 
 	key_text(&k, key_hex);
 	err = index_get(p, TABLE_UPLOAD_KEYS, k.at, k.len, value, sizeof(value), &len);
-	if (err == ERR_OK && len == sizeof(value)) {
-		memcpy(taken, value + INDEX_HEAD, ID_LEN);
-		taken[ID_LEN] = '\0';
+	if (err != ERR_OK)
+		return err;
+	if (len != sizeof(value))
+		return ERR_NOT_FOUND;
+	memcpy(ret_id, value + INDEX_HEAD, ID_LEN);
+	ret_id[ID_LEN] = '\0';
+	return ERR_OK;
+}
+
+enum err upload_keys_claim(struct pass *p, const char key_hex[65], const char *id, char ret_id[33])
+{
+	char taken[ID_LEN + 1];
+	json_object *record = NULL;
+	struct key k = {0};
+	enum err err = upload_keys_get(p, key_hex, taken);
+
+	if (err == ERR_OK) {
 		err = uploads_get(p, taken, &record);
 		json_object_put(record);
 		if (err == ERR_OK) {
@@ -300,6 +332,7 @@ enum err upload_keys_claim(struct pass *p, const char key_hex[65], const char *i
 	/* A key whose upload is gone is free. */
 	if (err != ERR_OK && err != ERR_NOT_FOUND)
 		return err;
+	key_text(&k, key_hex);
 	return entry_put_text(p, TABLE_UPLOAD_KEYS, &k, id);
 }
 

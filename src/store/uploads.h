@@ -1,7 +1,8 @@
 /*
  * The collection of upload records: {"v","id","owner","adapter","mode","state","reason","name","rel_path","media_type",
  * "length","offset","ranges","part_count","meta","concat","digest","created","touched","expires","boot_id",
- * "tentative","assembling","refs"}.  Meaning: contracts/transports.md 1.1; the engine (upload/) gives it.
+ * "tentative","assembling","refs"} and more that upload/ explains.  A record with "key" gives its client key back when
+ * it expires or goes.  Meaning: contracts/transports.md 1.1; the engine (upload/) gives it.
  */
 #ifndef SLIPWAY_STORE_UPLOADS_H
 #define SLIPWAY_STORE_UPLOADS_H
@@ -30,5 +31,7 @@ enum err uploads_promised(struct pass *, int64_t *ret);
 /* Client keys (transports.md 1.15): ERR_CONFLICT with *RET_ID filled when the key is taken. */
 enum err upload_keys_claim(struct pass *, const char key_hex[65], const char *id, char ret_id[33]);
 enum err upload_keys_drop(struct pass *, const char key_hex[65]);
+/* The id under a key: ERR_NOT_FOUND. */
+enum err upload_keys_get(struct pass *, const char key_hex[65], char ret_id[33]);
 
 #endif

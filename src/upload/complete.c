@@ -161,6 +161,9 @@ static enum err commit_one(struct pass *p, struct commit *c, struct upload *u, j
 		 */
 		e = admit_pass(p, &a);
 		if (e == ERR_OK)
+			e = key_take(p, u, record);
+		u->key_taken = e == ERR_CONFLICT;
+		if (e == ERR_OK)
 			e = uploads_create(p, record);
 		count(p, "created", adapter, 1, &e);
 	}

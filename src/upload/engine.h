@@ -106,6 +106,8 @@ struct upload {
 	struct digest_run *runs[DIGEST__MAX]; /* fed while bytes come in order; NULL = not wanted */
 	int64_t run_bytes;      /* what they have seen */
 	json_object *expected;  /* told by upload_expect, [{algorithm, value}]; owned, NULL = none */
+	char replaces[ID_LEN + 1]; /* while pending: the upload that has its key now and loses it */
+	bool key_taken;            /* it was not created because its key was taken */
 	enum push pushing;
 	struct ranges ranges;   /* range mode: what is stored */
 	struct span span;       /* range mode: what is being written */
@@ -267,6 +269,12 @@ enum err assemble_queue(struct upload *, struct error *);
 /* The whole of FROM behind what is in `part`; u->offset follows. */
 enum err assemble_copy(struct upload *, int from, struct error *);
 
+/* ---- key.c */
+/* What a new record remembers of its key. */
+void key_record(json_object *record, const struct upload_spec *);
+/* In the pass that creates it: the key becomes its own.  ERR_CONFLICT: somebody was faster. */
+enum err key_take(struct pass *, const struct upload *, const json_object *record);
+
 /* ---- info.c */
 /* What may be told of an upload that somebody else is writing: what of it is durable. */
 enum err status_look(struct upload *, struct error *);
@@ -288,8 +296,16 @@ void files_remove(const struct engine *, const char *id);
 
 /* ---- upload.c */
 struct upload *upload_new(struct engine *, const char *id, enum upload_want);
+/*
+ * upload_create of one that takes its key from the upload REPLACES ("" = none).  *RET_TAKEN: it
+ * failed because its key is somebody else's.
+ */
+enum err upload_make(struct engine *, const struct upload_spec *, const char *replaces,
+    struct upload **ret, bool *ret_taken, struct error *);
 
 /* ---- open.c */
+/* A handle for status, from a record that was read already (takes it).  NULL: of a mode unknown here. */
+struct upload *upload_from(struct engine *, json_object *record);
 /* The record and what follows from it; with FIGURES those a writer needs. */
 enum err upload_load(struct upload *, const struct principal *, bool figures, struct error *);
 /* May WHO do this with the record?  ERR_NOT_FOUND, ERR_GONE, ERR_FORBIDDEN. */

@@ -124,6 +124,50 @@ enum err upload_status(struct engine *e, const char *id, const struct principal 
 	return ERR_OK;
 }
 
+struct list {
+	const char *owner;
+	size_t skip, max;
+	json_object *records;
+};
+
+static enum err list_pass(struct pass *p, void *arg)
+{
+	struct list *l = arg;
+
+	json_object_put(l->records);
+	l->records = NULL;
+	return uploads_list(p, l->owner, l->skip, l->max, &l->records);
+}
+
+enum err uploads_of(struct engine *e, const char *owner, size_t skip, size_t max,
+    struct upload_info **ret, size_t *ret_n, struct error *error)
+{
+	struct list l = {.owner = owner, .skip = skip, .max = max};
+	enum err err = store_pass(e->store, PASS_READ, "upload list", list_pass, &l, error);
+	struct upload_info *v;
+	size_t n = 0;
+
+	if (err != ERR_OK)
+		return err;
+	v = mem_array(json_len(l.records) + 1, sizeof(*v));
+	for (size_t i = 0; i < json_len(l.records); i++) {
+		struct upload *u = upload_from(e, json_object_get(json_at(l.records, i)));
+
+		if (u == NULL)
+			continue; /* of a newer program */
+		/* Tombstones are told too: as past, not as an error. */
+		if (status_look(u, NULL) != ERR_OK)
+			u->state = UPLOAD_EXPIRED;
+		fill(&v[n], u);
+		fill_live(&v[n++], u);
+		upload_close(u);
+	}
+	json_object_put(l.records);
+	*ret = v;
+	*ret_n = n;
+	return ERR_OK;
+}
+
 /* Is all of it there though nobody said so: the crash came just before the commit? */
 static bool nearly_complete(const struct upload *u)
 {

@@ -118,6 +118,23 @@ static enum err open_files(struct upload *u, struct error *error)
 	return ERR_OK;
 }
 
+struct upload *upload_from(struct engine *e, json_object *record)
+{
+	struct upload *u;
+	enum upload_mode mode;
+
+	if (!token_is_hex(json_str(record, "id", ""), ID_LEN) ||
+	    !mode_by_name(json_str(record, "mode", ""), &mode)) {
+		json_object_put(record);
+		return NULL;
+	}
+	u = upload_new(e, json_str(record, "id", ""), UPLOAD_WANT_STATUS);
+	u->mode = mode_of(mode);
+	(void)open_files(u, NULL);
+	(void)adopt(u, record, NULL);
+	return u;
+}
+
 /* Past its end, though no sweep came by yet? */
 static bool is_over(const struct upload *u)
 {

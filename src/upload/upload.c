@@ -115,6 +115,7 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 		(void)json_set_int(r, "hash", spec->hash);
 	if (spec->by_mark)
 		(void)json_set_bool(r, "by_mark", true);
+	key_record(r, spec);
 	(void)json_set_int(r, "created", now);
 	(void)json_set_int(r, "touched", now);
 	(void)json_set_str(r, "boot_id", u->engine->boot_id);
@@ -225,8 +226,8 @@ enum err upload_keep(struct upload *u, struct error *error)
 	return e;
 }
 
-enum err upload_create(
-    struct engine *e, const struct upload_spec *spec, struct upload **ret, struct error *error)
+enum err upload_make(struct engine *e, const struct upload_spec *spec, const char *replaces,
+    struct upload **ret, bool *ret_taken, struct error *error)
 {
 	struct admission a = {.engine = e,
 	    .owner = spec->owner.owner,
@@ -253,6 +254,7 @@ enum err upload_create(
 	u->length = spec->length;
 	u->room = a.room;
 	u->pending = true;
+	(void)snprintf(u->replaces, sizeof(u->replaces), "%s", replaces);
 	u->record = record_new(u, spec);
 	if (spec->address != NULL)
 		u->address = mem_strdup(spec->address);
@@ -263,9 +265,18 @@ enum err upload_create(
 	if (err == ERR_OK && !in_one_request(spec))
 		err = create_now(u, spec, error);
 	if (err != ERR_OK) {
+		*ret_taken = u->key_taken;
 		upload_close(u);
 		return err;
 	}
 	*ret = u;
 	return ERR_OK;
+}
+
+enum err upload_create(
+    struct engine *e, const struct upload_spec *spec, struct upload **ret, struct error *error)
+{
+	bool taken = false;
+
+	return upload_make(e, spec, "", ret, &taken, error);
 }

@@ -49,6 +49,7 @@ struct upload_spec {
 	const char *const *concat;    /* CONCAT: ids of N_CONCAT partial uploads in order; length -1 */
 	size_t n_concat;
 	const char *key;              /* upload_key of the client's own identifier, NULL = none */
+	bool key_stays;               /* it names a complete upload, too, for upload.idle_ttl: Idempotency-Key */
 };
 
 struct upload_info {
