@@ -35,6 +35,17 @@ int user_list_command(struct command_run *);
 int user_delete_command(struct command_run *);
 int user_password_command(struct command_run *);
 int user_manager_command(struct command_run *);
+int user_role_command(struct command_run *);
+int user_disable_command(struct command_run *);
+int user_enable_command(struct command_run *);
+int group_add_command(struct command_run *);
+int group_delete_command(struct command_run *);
+int group_join_command(struct command_run *);
+int group_leave_command(struct command_run *);
+int group_list_command(struct command_run *);
+int dir_add_command(struct command_run *);
+int dir_list_command(struct command_run *);
+int dir_delete_command(struct command_run *);
 int key_add_command(struct command_run *);
 int key_list_command(struct command_run *);
 int key_delete_command(struct command_run *);
@@ -48,6 +59,8 @@ int stat_command(struct command_run *);
 int config_command(struct command_run *);
 int crs_index_command(struct command_run *);
 
+/* Take SUBJECT ("u:<user>", "g:<group>") out of everything that is shared. */
+enum err command_forget(struct command_run *, const char *subject, struct error *error);
 /* Print "slipway: …" and return 1. */
 int command_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int command_error(const char *what, enum err err, const struct error *error);

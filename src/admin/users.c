@@ -187,7 +187,8 @@ int user_list_command(struct command_run *r)
 	JSON_EACH(u, c.list) {
 		char created[32];
 		clock_iso(json_int(u, "created", 0), created);
-		printf("%s\t%s\t%s\n", json_str(u, "name", ""), json_bool(u, "admin", false) ? "administrator" : json_bool(u, "manager", false) ? "manager" : "user", created);
+		printf("%s\t%s\t%s%s\n", json_str(u, "name", ""), user_role(u), created,
+		    json_bool(u, "disabled", false) ? "\tdisabled" : "");
 	}
 	json_object_put(c.list);
 	return err == ERR_OK ? 0 : command_error("user list", err, &error);
@@ -206,7 +207,11 @@ int user_delete_command(struct command_run *r)
 	if (r->argc != 2)
 		return 2;
 	c.name = r->argv[1];
-	enum err err = store_pass(r->store, PASS_SYNC, "user", delete_pass, &c, &error);
+	/* A user of this name who comes later must not find what this one was shown. */
+	CLEAN_FREE char *subject = mem_printf("u:%s", c.name);
+	enum err err = command_forget(r, subject, &error);
+	if (err == ERR_OK)
+		err = store_pass(r->store, PASS_SYNC, "user", delete_pass, &c, &error);
 	if (err == ERR_NOT_FOUND)
 		return command_fail("there is no user “%s”", c.name);
 	return err == ERR_OK ? 0 : command_error("user delete", err, &error);

@@ -56,6 +56,77 @@ enum err users_list(struct pass *p, size_t max, json_object **ret)
 	return ERR_OK;
 }
 
+/* ---- roles */
+
+const char *user_role(const json_object *user)
+{
+	if (json_bool(user, "admin", false))
+		return "administrator";
+	return json_bool(user, "manager", false) ? "manager" : "user";
+}
+
+/* Is there an administrator besides NAME who can log in? */
+static enum err another_admin(struct pass *p, const char *name, bool *ret)
+{
+	CLEAN_JSON json_object *list = NULL;
+	json_object *user;
+	enum err err = users_list(p, SIZE_MAX, &list);
+
+	*ret = false;
+	JSON_EACH (user, list) {
+		if (json_bool(user, "admin", false) && !json_bool(user, "disabled", false) &&
+		    strcmp(json_str(user, "name", ""), name) != 0)
+			*ret = true;
+	}
+	return err;
+}
+
+/* Somebody stops being an administrator: not the last one. */
+static enum err may_lose(struct pass *p, const json_object *user)
+{
+	bool another = false;
+	enum err err;
+
+	if (!json_bool(user, "admin", false) || json_bool(user, "disabled", false))
+		return ERR_OK;
+	err = another_admin(p, json_str(user, "name", ""), &another);
+	return err != ERR_OK || another
+	    ? err
+	    : error_set(p->error, ERR_CONFLICT, "the last administrator stays one");
+}
+
+enum err users_set_role(struct pass *p, const char *name, const char *role)
+{
+	CLEAN_JSON json_object *user = NULL;
+	bool admin = strcmp(role, "administrator") == 0, manager = strcmp(role, "manager") == 0;
+	enum err err;
+
+	if (!admin && !manager && strcmp(role, "user") != 0)
+		return error_set(p->error, ERR_BAD_REQUEST, "role: user, manager or administrator");
+	err = users_get(p, name, &user);
+	if (err == ERR_OK && !admin)
+		err = may_lose(p, user);
+	if (err != ERR_OK)
+		return err;
+	json_set_bool(user, "admin", admin);
+	json_set_bool(user, "manager", manager);
+	return users_put(p, user);
+}
+
+enum err users_set_disabled(struct pass *p, const char *name, bool disabled)
+{
+	CLEAN_JSON json_object *user = NULL;
+	enum err err = users_get(p, name, &user);
+
+	if (err == ERR_OK && disabled)
+		err = may_lose(p, user);
+	if (err != ERR_OK)
+		return err;
+	json_set_bool(user, "disabled", disabled);
+	err = users_put(p, user);
+	return err == ERR_OK && disabled ? logins_end_all(p, name) : err;
+}
+
 static enum err keys_delete_all(struct pass *p, const char *user)
 {
 	CLEAN_JSON json_object *list = NULL;

@@ -39,6 +39,13 @@ enum err users_principal(struct pass *, const char *name, struct principal *ret)
 enum err users_put(struct pass *, json_object *record);
 enum err users_get(struct pass *, const char *name, json_object **ret);
 enum err users_list(struct pass *, size_t max, json_object **ret);
+/*
+ * "user", "manager" or "administrator"; another word: ERR_BAD_REQUEST.  Disabling ends all logins; keys come back with the
+ * user.  The last administrator who can log in stays one: ERR_CONFLICT.
+ */
+const char *user_role(const json_object *user);
+enum err users_set_role(struct pass *, const char *name, const char *role);
+enum err users_set_disabled(struct pass *, const char *name, bool disabled);
 enum err users_delete(struct pass *, const char *name);       /* with its logins and keys */
 
 enum err logins_add(struct pass *, const char *user, const char *address, int64_t now_ms, int64_t max_per_user, const char token[33]);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "worker/worker.h"
+#include "catalog/item.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -173,6 +174,8 @@ void worker_sweep(struct worker *w)
 	expire_sessions(w);
 	(void)store_pass(w->store, PASS_DELETE, "old tasks", old_tasks_pass, NULL, NULL);
 	if (upload_sweep(w->engine, 500, &error) != ERR_OK || store_sweep(w->store, &error) != ERR_OK)
+		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
+	if (catalog_fold_downloads(w->catalog, &error) != ERR_OK)
 		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
 	each_old(w, "exports", EXPORT_KEEP_S, remove_entry);
 	each_old(w, "datasets", STRAY_S, remove_orphan_dataset);
