@@ -21,6 +21,8 @@
 #define GET METHOD_BIT(METHOD_GET)
 #define POST METHOD_BIT(METHOD_POST)
 #define PUT METHOD_BIT(METHOD_PUT)
+#define PATCH METHOD_BIT(METHOD_PATCH)
+#define OPTIONS METHOD_BIT(METHOD_OPTIONS)
 #define DELETE METHOD_BIT(METHOD_DELETE)
 
 static const struct route routes[] = {
@@ -57,10 +59,15 @@ static const struct route routes[] = {
 	{ "/api/v2/upload-size-limits/",             GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_size_limits_view },
 	{ "/api/v2/upload-size-limits/{slug}/",      GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_size_limits_view },
 	{ "/api/v2/upload-parallelism-limits/",      GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_parallelism_view },
-	/* plain uploads */
-	{ "/files/",                    POST,          LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_PLAIN,  -1, files_put_view },
-	{ "/files/{name}",              PUT,           LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_PLAIN,  -1, files_put_view },
-	{ "/files/{id}",                GET | DELETE,  LOGIN_USER,  CSRF_ORIGIN, BODYRULE_NONE,  STYLE_PLAIN,  0,  files_status_view },
+	/* uploads: tus, IETF, plain */
+	{ "/files",                     OPTIONS,       LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_FILES,  0,  files_options_view },
+	{ "/files",                     GET | POST | PUT, LOGIN_USER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_FILES,  -1, files_view },
+	{ "/files/",                    OPTIONS,       LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_FILES,  0,  files_options_view },
+	{ "/files/",                    GET | POST | PUT, LOGIN_USER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_FILES,  -1, files_view },
+	{ "/files/{id}",                OPTIONS,       LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_FILES,  0,  files_options_view },
+	{ "/files/{id}",                GET | PATCH | DELETE | PUT, LOGIN_USER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_FILES, -1, files_item_view },
+	{ "/files/{id}/",               OPTIONS,       LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_FILES,  0,  files_options_view },
+	{ "/files/{id}/",               GET | PATCH | DELETE | PUT, LOGIN_USER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_FILES, -1, files_item_view },
 	/* datasets */
 	{ "/datasets/",                 GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  datasets_view },
 	{ "/datasets/{id:int}",         GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_view },
@@ -75,7 +82,15 @@ static const struct route routes[] = {
 	{ "/iportal/web/logout",               GET | POST, LOGIN_NONE, CSRF_ORIGIN, BODYRULE_NONE, STYLE_SUPERMAP, 0, supermap_logout_view },
 	{ "/iserver/services/security/tokens", GET | POST, LOGIN_NONE, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_tokens_view },
 	{ "/iportal/services/security/tokens", GET | POST, LOGIN_NONE, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_tokens_view },
+	{ "/iserver/manager/filemanager",      GET,        LOGIN_MANAGER, CSRF_NONE, BODYRULE_RAW, STYLE_SUPERMAP, 0, filemanager_view },
+	{ "/iserver/manager/filemanager/list", GET | DELETE, LOGIN_MANAGER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, filemanager_list_view },
+	{ "/iserver/manager/filemanager/uploadtasks", GET | POST, LOGIN_MANAGER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, uploadtasks_view },
+	{ "/iserver/manager/filemanager/uploadtasks/{task}", GET | POST, LOGIN_MANAGER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, -1, uploadtask_view },
 	{ "/iportal/web/mycontent/account",    GET,        LOGIN_USER, CSRF_NONE,   BODYRULE_NONE, STYLE_SUPERMAP, 0, supermap_account_view },
+	{ "/iportal/web/datas",                GET,        LOGIN_NONE, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, datas_view },
+	{ "/iportal/web/datas/checkimportedtorss", GET,    LOGIN_NONE, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, datas_imported_view },
+	{ "/iportal/web/datas/{id}",           GET,        LOGIN_NONE, CSRF_NONE,   BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_item_view },
+	{ "/iportal/web/mycontent/datas",      GET,        LOGIN_USER, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, mycontent_list_view },
 	{ "/layers/{name}",             GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  layer_view },
 };
 

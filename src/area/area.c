@@ -83,9 +83,11 @@ enum err area_target(
 	return ERR_OK;
 }
 
-char *area_shown(const struct area *a, const char *path, bool folder)
+char *area_shown(const struct config *c, const char *user, const char *path, bool folder)
 {
-	return mem_printf("%s/%s%s", a->config->iserver_absolute ? a->path : AREA_WORD, path,
+	CLEAN_FREE char *root = c->iserver_absolute ? root_of(c, user) : NULL;
+
+	return mem_printf("%s/%s%s", root != NULL ? root : AREA_WORD, path,
 	    folder && *path != '\0' ? "/" : "");
 }
 

@@ -29,8 +29,8 @@ void area_close(struct area *);
 
 /* area_map with the area's own rules; a NEED of true refuses the root. */
 enum err area_target(const struct area *, const char *given, bool need, char **ret, struct error *);
-/* How clients are told PATH: "${fileManagerWorkDir}/…", with a slash behind a FOLDER.  Caller frees. */
-char *area_shown(const struct area *, const char *path, bool folder);
+/* How clients are told PATH of USER's area: "${fileManagerWorkDir}/…", with a slash behind a FOLDER.  Caller frees. */
+char *area_shown(const struct config *, const char *user, const char *path, bool folder);
 
 /*
  * Folder PATH below the root ("" = root).

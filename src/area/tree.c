@@ -28,6 +28,12 @@ struct walk {
 
 static enum err adopt(struct walk *w, int dir, int depth);
 
+/* A job that keeps to its limits never comes so far. */
+static enum err too_large(struct error *error, const char *code)
+{
+	return area_refuse(error, ERR_TOO_LARGE, code);
+}
+
 static enum err adopt_entry(struct walk *w, int at, const char *name, int depth)
 {
 	struct stat st;
@@ -36,7 +42,7 @@ static enum err adopt_entry(struct walk *w, int at, const char *name, int depth)
 	if (err != ERR_OK)
 		return err;
 	if (--w->files < 0)
-		return error_code(w->error, error_set(w->error, ERR_TOO_LARGE, "files"), "zip_entries");
+		return too_large(w->error, "zip_entries");
 	CLEAN_FD int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0 && errno == ELOOP)
@@ -52,7 +58,7 @@ static enum err adopt_entry(struct walk *w, int at, const char *name, int depth)
 		return area_refuse(w->error, ERR_BAD_REQUEST, "zip_link");
 	w->bytes -= st.st_size;
 	if (w->bytes < 0)
-		return error_code(w->error, error_set(w->error, ERR_TOO_LARGE, "bytes"), "zip_too_big");
+		return too_large(w->error, "zip_too_big");
 	if (fchmod(fd, AREA_FILE_MODE) != 0)
 		return error_errno(w->error, ERR_IO, "unpacked file");
 	return ERR_OK;

@@ -67,9 +67,12 @@ static void fill_live(struct upload_info *info, const struct upload *u)
 {
 	struct stat st;
 
-	if (u->state >= UPLOAD_COMPLETE || u->dir < 0)
+	if (u->state > UPLOAD_COMPLETE || u->dir < 0)
 		return;
+	/* A complete one, too: its writer may not have said so yet, or be at work with it. */
 	info->writing = u->lock >= 0 && lock_held(u->lock);
+	if (u->state == UPLOAD_COMPLETE)
+		return;
 	if (fstatat(u->dir, "part", &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return;
 	/* A sparse file's length says nothing; its blocks come near the truth. */

@@ -71,6 +71,18 @@ view_fn supermap_logout_view;  /* GET, POST …/logout */
 view_fn supermap_tokens_view;  /* GET, POST …/services/security/tokens */
 view_fn supermap_account_view; /* GET /iportal/web/mycontent/account */
 
+/* datas.c */
+view_fn datas_view;            /* GET /iportal/web/datas */
+view_fn datas_item_view;       /* GET …/datas/{id} */
+view_fn datas_imported_view;   /* GET …/datas/checkimportedtorss */
+view_fn mycontent_list_view;   /* GET /iportal/web/mycontent/datas */
+
+/* uploadtasks.c, uploadtask.c, filemanager.c */
+view_fn uploadtasks_view;      /* GET, POST …/filemanager/uploadtasks */
+view_fn uploadtask_view;       /* GET, POST …/uploadtasks/{task} */
+view_fn filemanager_view;      /* GET …/filemanager */
+view_fn filemanager_list_view; /* GET, DELETE …/filemanager/list */
+
 /* status.c */
 view_fn metrics_view;          /* GET /metrics */
 
