@@ -69,10 +69,12 @@ void out_bad(
 static void misfit(struct outlayer *o, struct out_column *c, const char *s, size_t len)
 {
 	c->v.kind = OUT_NULL;
-	if (c->strict) {
+	/* Rows may be left out when that was asked for; half a row is never appended. */
+	if (c->strict && o->bad_rows != OUT_SKIP) {
 		if (!o->has_failed)
-			(void)job_fail(
-			    o->job, problem_of(o, "schema_mismatch", c->original, s, len));
+			(void)job_fail(o->job,
+			    problem_arg(problem_of(o, "schema_mismatch", c->original, s, len),
+				"reason", "value"));
 		o->has_failed = true;
 		return;
 	}

@@ -251,11 +251,21 @@ char *words_fill(const struct words *w, enum lang lang, const char *key, const j
 	return fill(words_get(w, lang, key), args, false);
 }
 
+/* A code with several causes has a sentence for each: "problem.<code>.<reason>". */
+static const char *find_problem(const struct words *w, enum lang lang, const json_object *problem)
+{
+	const char *code = problem_code(problem), *reason = json_str(json_obj(problem, "args"), "reason", "");
+	CLEAN_FREE char *key = mem_printf("problem.%s", code != NULL ? code : "");
+	CLEAN_FREE char *closer = mem_printf("%s.%s", key, reason);
+	const char *text = *reason != '\0' ? find(w, lang, closer) : NULL;
+
+	return text != NULL ? text : find(w, lang, key);
+}
+
 char *words_problem(const struct words *w, enum lang lang, const json_object *problem)
 {
 	const char *code = problem_code(problem);
-	CLEAN_FREE char *key = mem_printf("problem.%s", code != NULL ? code : "");
-	const char *text = find(w, lang, key);
+	const char *text = find_problem(w, lang, problem);
 
 	return text == NULL ? mem_strdup(code != NULL ? code : "") : fill(text, problem, true);
 }

@@ -3,7 +3,7 @@
  * Source: contracts/wizard.md 13, 14.2.
  */
 #include <string.h>
-#include "views/wizard.h"
+#include "views/target.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "wizard/final.h"
@@ -117,82 +117,44 @@ static enum err start_and_report(struct turn *t)
 	return report(t);
 }
 
-/* ---- overwrite and append: the target's existence and rights */
-
-static enum err target_model(struct turn *t, const char *which, json_object **ret)
+/* What INPUT, or the page's model of it, asks of a target. */
+static struct target_ask ask_of(const struct turn *t, const json_object *input)
 {
-	struct viewer v = call_viewer(t->call);
-	struct catalog *cat = t->call->ctx->catalog;
-	int64_t id = 0;
-	enum err err = text_int(which, 1, INT64_MAX, &id) ? catalog_get(cat, id, &v, ret, &t->call->error) :
-							    catalog_get_by_name(cat, which, &v, ret, &t->call->error);
-	if (err == ERR_NOT_FOUND)
-		return call_fail(t->call, err, problem_str(problem_new("dataset_unknown"), "value", which));
-	if (err == ERR_OK && !catalog_may(*ret, &v, DATASET_EDIT)) {
-		json_object_put(*ret);
-		*ret = NULL;
-		return call_fail(t->call, ERR_FORBIDDEN, problem_str(problem_new("dataset_forbidden"), "value", which));
+	const char *bad = json_str(input, "bad_rows", json_str(session_input(t->s, STEP_CSV), "bad_rows", ""));
+	return (struct target_ask){ json_str(input, "mode", "create"), json_str(input, "dataset", NULL),
+		strcmp(json_str(input, "extra_columns", ""), "ignore") == 0, strcmp(bad, "skip") == 0 };
+}
+
+/* What the target named on PAGE would see; who may not change it is told so when the form comes. */
+static json_object *diff_of_page(struct turn *t, const json_object *page)
+{
+	json_object *diff = NULL, *dataset = NULL, *told = t->call->problems;
+	struct target_ask ask = ask_of(t, page);
+	t->call->problems = NULL;
+	if (target_diff(t, &ask, &diff, &dataset) != ERR_OK) {
+		json_object_put(t->call->problems);
+		t->call->error = (struct error){0};
 	}
-	return err;
+	t->call->problems = told;
+	json_object_put(dataset);
+	return diff;
 }
 
-static json_object *first_selected(struct turn *t)
-{
-	json_object *layer = NULL;
-	JSON_EACH(layer, session_layers(t->s)) {
-		if (json_bool(layer, "selected", true))
-			return layer;
-	}
-	return NULL;
-}
-
-/* The difference a target would see; NULL without one.  Errors of rights are returned. */
-static enum err target_diff(struct turn *t, const char *mode, const char *which, bool ignore_extra, json_object **ret,
-    json_object **ret_target)
-{
-	json_object *dataset = NULL;
-	json_object *layer = first_selected(t);
-	*ret = NULL;
-	if (mode == NULL || strcmp(mode, "create") == 0 || which == NULL || *which == '\0' || layer == NULL)
-		return ERR_OK;
-	enum err err = target_model(t, which, &dataset);
-	if (err != ERR_OK)
-		return err;
-	*ret = final_diff(t->s, layer, dataset, mode, ignore_extra);
-	if (ret_target != NULL)
-		*ret_target = dataset;
-	else
-		json_object_put(dataset);
-	return ERR_OK;
-}
-
-static json_object *targets(struct turn *t)
-{
-	struct catalog_query q = { .viewer = call_viewer(t->call), .editable = true, .max = 200 };
-	json_object *list = NULL, *d = NULL, *out = json_object_new_array();
-	size_t total = 0;
-	if (*q.viewer.user == '\0' || catalog_list(t->call->ctx->catalog, &q, &list, &total, NULL) != ERR_OK)
-		return out;
-	JSON_EACH(d, list) {
-		json_object *o = json_object_new_object();
-		json_set_int(o, "id", json_int(d, "id", 0));
-		json_set_str(o, "name", json_str(d, "title", json_str(d, "name", "")));
-		json_object_array_add(out, o);
-	}
-	json_object_put(list);
-	return out;
-}
-
+/* DIFF (taken): NULL = as the page's own choices have it. */
 static json_object *final_page(struct turn *t, json_object *diff)
 {
 	json_object *page = final_model(t->s, t->fields);
 	json_object *layer = NULL;
-	bool time = false;
-	json_set(page, "targets", targets(t));
-	json_set(page, "diff", diff);
-	JSON_EACH(layer, session_layers(t->s))
-		time = time || (json_bool(layer, "selected", true) && when_layer_eligible(layer));
+	bool time = false, rows = false;
+	json_set(page, "targets", target_list(t->call));
+	json_set(page, "diff", diff != NULL ? diff : diff_of_page(t, page));
+	JSON_EACH(layer, session_layers(t->s)) {
+		bool selected = json_bool(layer, "selected", true);
+		time = time || (selected && when_layer_eligible(layer));
+		rows = rows || (selected && strcmp(json_str(layer, "kind", ""), "raster") != 0);
+	}
 	json_set_bool(page, "time_possible", time);
+	json_set_bool(page, "rows_possible", rows);
 	json_set_bool(page, "srs_possible", step_usable(t->s, STEP_SRS));
 	json_set_bool(page, "csv_possible", step_usable(t->s, STEP_CSV));
 	json_set(page, "layer_models", json_copy(session_layers(t->s)));
@@ -237,11 +199,9 @@ static bool confirmed(struct turn *t)
 static enum err check_target(struct turn *t, json_object *input, bool *ret_answered)
 {
 	json_object *diff = NULL, *dataset = NULL;
-	const char *mode = json_str(input, "mode", "create");
-	const char *which = json_str(input, "dataset", NULL);
-	bool ignore = strcmp(json_str(input, "extra_columns", "error"), "ignore") == 0;
+	struct target_ask ask = ask_of(t, input);
 	*ret_answered = false;
-	enum err err = target_diff(t, mode, which, ignore, &diff, &dataset);
+	enum err err = target_diff(t, &ask, &diff, &dataset);
 	if (err != ERR_OK || diff == NULL)
 		return err;
 	json_object *errors = json_arr(diff, "errors");
@@ -251,34 +211,16 @@ static enum err check_target(struct turn *t, json_object *input, bool *ret_answe
 		return final_error(t, t->call->mode == MODE_COMPAT ? 200 : 400, json_copy(errors), diff);
 	}
 	if (t->call->mode == MODE_HTML && !confirmed(t)) {
-		json_object *ask = NULL;
-		problems_add(&ask, problem_str(problem_new("confirm_target"), "field", "confirm"));
+		json_object *unconfirmed = NULL;
+		problems_add(&unconfirmed, problem_str(problem_new("confirm_target"), "field", "confirm"));
 		*ret_answered = true;
 		json_object_put(dataset);
-		return final_error(t, 400, ask, diff);
+		return final_error(t, 400, unconfirmed, diff);
 	}
-	json_object *target = json_object_new_object();
-	json_set_str(target, "mode", mode);
-	json_set_int(target, "dataset", json_int(dataset, "id", 0));
-	json_set_int(target, "revision", json_int(dataset, "revision", 0));
-	json_set_str(target, "file", json_str(dataset, "file", ""));
-	json_set_str(target, "table", json_str(dataset, "name", ""));
-	json_set(t->s->doc, "target", target);
+	target_set(t->s, ask.mode, dataset);
 	json_object_put(diff);
 	json_object_put(dataset);
 	return ERR_OK;
-}
-
-/* Is the dataset still as it was when the difference was shown? */
-static bool target_is_current(struct turn *t)
-{
-	json_object *target = json_obj(t->s->doc, "target"), *now = NULL;
-	struct viewer v = call_viewer(t->call);
-	bool current = target != NULL &&
-	    catalog_get(t->call->ctx->catalog, json_int(target, "dataset", 0), &v, &now, NULL) == ERR_OK &&
-	    json_int(now, "revision", 0) == json_int(target, "revision", -1);
-	json_object_put(now);
-	return current;
 }
 
 /* An identifier stands for one dataset: another one's is not taken twice (13). */
@@ -373,11 +315,13 @@ static enum err final_get_json(struct turn *t)
 	bool dry_run = false;
 
 	if (dry != NULL && text_bool(dry, &dry_run) && dry_run) {
-		json_object *diff = NULL;
+		json_object *diff = NULL, *dataset = NULL;
 		const char *which = req_query(call->req, "dataset");
-		const char *extra = req_query(call->req, "extra_columns");
-		enum err err = target_diff(t, req_query(call->req, "mode"), which != NULL ? which : req_query(call->req, "layer_id"),
-		    extra != NULL && strcmp(extra, "ignore") == 0, &diff, NULL);
+		const char *extra = req_query(call->req, "extra_columns"), *bad = req_query(call->req, "bad_rows");
+		struct target_ask ask = { req_query(call->req, "mode"), which != NULL ? which : req_query(call->req, "layer_id"),
+			extra != NULL && strcmp(extra, "ignore") == 0, bad != NULL && strcmp(bad, "skip") == 0 };
+		enum err err = target_diff(t, &ask, &diff, &dataset);
+		json_object_put(dataset);
 		turn_unlock(t);
 		return err != ERR_OK ? err : page_response(t, STEP_FINAL, "final", final_page(t, diff));
 	}

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 #include "views/identity.h"
-#include "views/wizard.h"
+#include "views/target.h"
 #include "base/charset.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -248,19 +248,36 @@ static char *session_name(const struct save *s)
 	return mem_strndup(name, text_cut(name, len, 64));
 }
 
+/* A dataset that may not be changed is told before the wizard is gone through. */
+static enum err check_target(struct call *call, const json_object *input)
+{
+	json_object *dataset = NULL;
+	if (json_int(input, "layer_id", 0) == 0)
+		return ERR_OK;
+	CLEAN_FREE char *id = mem_printf("%lld", (long long)json_int(input, "layer_id", 0));
+	enum err err = target_find(call, id, &dataset);
+	json_object_put(dataset);
+	return err;
+}
+
 static enum err check_fields(struct save *s, struct session *session)
 {
 	struct call *call = s->call;
 	json_object *fields = form_fields(&call->form), *input = NULL, *errors = NULL, *p = NULL;
-	const char *layer_id = req_query(call->req, "layer_id");
-	if (layer_id != NULL && json_get(fields, "layer_id") == NULL)
-		json_set_str(fields, "layer_id", layer_id);
+	static const char *const target[] = { "layer_id", "mode" };
+	for (size_t i = 0; i < sizeof(target) / sizeof(*target); i++) {
+		const char *value = req_query(call->req, target[i]);
+		if (value != NULL && json_get(fields, target[i]) == NULL)
+			json_set_str(fields, target[i], value);
+	}
 	save_check(fields, subject_exists, call, &input, &errors, &s->warnings);
 	json_object_put(fields);
 	enum err err = ERR_OK;
 	JSON_EACH(p, errors)
 		err = call_fail(call, ERR_BAD_REQUEST, json_object_get(p));
 	json_object_put(errors);
+	if (err == ERR_OK)
+		err = check_target(call, input);
 	if (err != ERR_OK) {
 		json_object_put(input);
 		return err;
@@ -523,12 +540,21 @@ static json_object *save_model(struct call *call)
 
 enum err save_page(struct call *call, int status)
 {
+	const char *layer_id = req_query(call->req, "layer_id");
+	json_object *target = NULL;
+	/* With what is wrong above it, the page is shown all the same. */
+	if (layer_id != NULL && *layer_id != '\0' && call->problems == NULL) {
+		enum err err = target_of_save(call, layer_id, req_query(call->req, "mode"), &target);
+		if (err != ERR_OK)
+			return err;
+	}
 	json_object *m = json_object_new_object();
 	json_set_bool(m, "success", status == 200);
 	json_set(m, "page", save_model(call));
-	const char *layer_id = req_query(call->req, "layer_id");
+	json_set(json_obj(m, "page"), "target", target);
 	if (layer_id != NULL)
 		json_set_str(m, "layer_id", layer_id);
+	json_set_str(m, "target_mode", req_query(call->req, "mode"));
 	if (call->problems != NULL)
 		json_set(m, "details", problem_details(call, call->problems));
 	reply_model(call->reply, status, "save", m);

@@ -77,7 +77,7 @@ static json_object *defaults(const struct session *s)
 	if (json_get(o, "mode") == NULL && json_int(save, "layer_id", 0) > 0) {
 		CLEAN_FREE char *id = mem_printf("%lld", (long long)json_int(save, "layer_id", 0));
 
-		json_set_str(o, "mode", "overwrite");
+		json_set_str(o, "mode", json_str(save, "mode", "overwrite"));
 		json_set_str(o, "dataset", id);
 	}
 	if (json_get(o, "mode") == NULL && json_bool(save, "append_to_mosaic_opts", false) &&
@@ -377,7 +377,8 @@ json_object *final_model(const struct session *s, const json_object *fields)
 	json_set_str(o, "extra_columns",
 	    typed(fields, "extra_columns", json_str(input, "extra_columns", "error")));
 	json_set_bool(o, "store_spatial_files", json_bool(input, "store_spatial_files", true));
-	json_set_str(o, "bad_rows", typed(fields, "bad_rows", json_str(input, "bad_rows", "keep")));
+	json_set_str(o, "bad_rows", typed(fields, "bad_rows", json_str(input, "bad_rows",
+	    json_str(session_input(s, STEP_CSV), "bad_rows", "keep"))));
 	json_set(o, "info", renamed(s));
 	json_set(o, "renamed", pairs_of(json_obj(o, "info")));
 	json_set(

@@ -27,7 +27,8 @@ json_object *keywords_split(const char *text, json_object **errors);     /* arra
  *   {"charset":canonical name or "" (find out),"permissions":{users,groups}|absent,"layer_title","abstract","keywords":[…],
  *    "time":bool,"non_interactive":bool,"store_spatial_files":bool,"metadata_uploaded_preserve":bool,"mosaic":bool,
  *    "append_to_mosaic_opts":bool,"append_to_mosaic_name","mosaic_time_regex","mosaic_time_value","time_presentation",
- *    "time_presentation_res":int,"time_presentation_default_value","time_presentation_reference_value","layer_id":int}
+ *    "time_presentation_res":int,"time_presentation_default_value","time_presentation_reference_value","layer_id":int,
+ *    "mode":"overwrite|append" (of layer_id)}
  * texts and numbers only when they were sent; booleans always.  On errors *RET_INPUT is NULL.  Caller frees.
  */
 void save_check(const json_object *fields, subject_fn *exists, void *arg, json_object **ret_input, json_object **errors,
@@ -53,10 +54,13 @@ json_object *final_given(const struct session *, const char *key);
 /* The identifier in the metadata file; NULL = none, or several datasets would share it.  Borrowed. */
 const char *final_uuid(const struct session *);
 
-/* Append/overwrite difference between a layer (with its inputs) and a dataset model: {"matched","missing","extra","changed",
- * "geometry","crs","rows_before","rows_after","errors":[…]}.  Caller frees. */
+/*
+ * Append/overwrite difference between a layer (with its inputs) and a dataset model: {"matched","missing","extra","changed",
+ * "geometry","crs","rows_before","rows_after","errors":[…]}.  IGNORE_EXTRA: columns the dataset lacks are left out;
+ * SKIP_ROWS: so are rows with a value that does not fit, which makes other types no error.  Caller frees.
+ */
 json_object *final_diff(const struct session *, const json_object *layer, const json_object *dataset, const char *mode,
-    bool ignore_extra);
+    bool ignore_extra, bool skip_rows);
 
 /* The final page's model (13.3), without targets and diff.  Caller frees. */
 json_object *final_model(const struct session *, const json_object *fields);

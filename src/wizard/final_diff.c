@@ -13,6 +13,7 @@
 struct diff {
 	json_object *matched, *missing, *extra, *changed, *errors;
 	bool append;
+	bool ignore_extra, skip_rows;
 };
 
 /* Columns the import itself adds or that a catalogue shows but nobody sends. */
@@ -96,13 +97,14 @@ static void compare_type(
 	if (strcmp(from, to) == 0)
 		return;
 	json_object_array_add(d->changed, changed_item(name, from, to));
-	if (!d->append || fits(to, from))
+	if (!d->append || d->skip_rows || fits(to, from))
 		return;
 	p = problem_str(problem_new("schema_mismatch"), "column", name);
 	problem_str(p, "file", json_str(layer, "file", NULL));
-	problem_arg(problem_arg(p, "from", from), "to", to);
+	problem_arg(problem_arg(problem_arg(p, "from", from), "to", to), "reason", "type");
 	bad = first_misfit(layer, new, from);
 	if (bad != NULL) {
+		problem_arg(p, "reason", "value");
 		problem_int(p, "row", json_int(bad, "row", 0));
 		problem_str(p, "value",
 		    json_get(bad, "value") != NULL ? json_object_get_string(json_get(bad, "value"))
@@ -112,9 +114,9 @@ static void compare_type(
 }
 
 static void compare_columns(const json_object *layer, json_object *news, json_object *olds,
-    bool ignore_extra, struct diff *d)
+    struct diff *d)
 {
-	json_object *c;
+	json_object *c, *p;
 
 	JSON_EACH(c, olds) {
 		const char *name = json_str(c, "name", "");
@@ -133,10 +135,11 @@ static void compare_columns(const json_object *layer, json_object *news, json_ob
 		if (is_ours(name) || find(olds, name) != NULL)
 			continue;
 		json_object_array_add(d->extra, json_object_new_string(name));
-		if (d->append && !ignore_extra)
-			problems_add(&d->errors,
-			    problem_str(problem_str(problem_new("schema_mismatch"), "column", name),
-			        "file", json_str(layer, "file", NULL)));
+		if (!d->append || d->ignore_extra)
+			continue;
+		p = problem_str(problem_new("schema_mismatch"), "column", name);
+		problem_str(p, "file", json_str(layer, "file", NULL));
+		problems_add(&d->errors, problem_arg(p, "reason", "extra"));
 	}
 }
 
@@ -216,10 +219,10 @@ static const char *new_crs(const struct session *s, const json_object *layer, ch
 }
 
 json_object *final_diff(const struct session *s, const json_object *layer,
-    const json_object *dataset, const char *mode, bool ignore_extra)
+    const json_object *dataset, const char *mode, bool ignore_extra, bool skip_rows)
 {
 	struct diff d = {json_object_new_array(), json_object_new_array(), json_object_new_array(),
-	    json_object_new_array(), NULL, strcmp(mode, "append") == 0};
+	    json_object_new_array(), NULL, strcmp(mode, "append") == 0, ignore_extra, skip_rows};
 	CLEAN_JSON json_object *news = columns_of(s, layer);
 	const char *type = type_of(s, layer), *old_type = json_str(dataset, "type", ""), *crs;
 	const char *old_crs = json_str(json_obj(dataset, "crs"), "code", "");
@@ -234,7 +237,7 @@ json_object *final_diff(const struct session *s, const json_object *layer,
 		    problem_arg(problem_new("kind_mismatch"), "from", old_type), "to", type);
 		problems_add(&d.errors, problem_str(p, "file", json_str(layer, "file", NULL)));
 	}
-	compare_columns(layer, news, json_arr(dataset, "columns"), ignore_extra, &d);
+	compare_columns(layer, news, json_arr(dataset, "columns"), &d);
 	if (strcmp(type, "vector") == 0 && strcmp(old_type, "vector") == 0)
 		compare_geometry(
 		    json_str(dataset, "geometry", "Unknown"), geometry_of(s, layer), &d, o);

@@ -261,7 +261,9 @@ static void put_rest(const json_object *fields, subject_fn *exists, void *arg, j
     json_object **errors, json_object **warnings)
 {
 	const char *permissions = fields_text(fields, "permissions"),
-	           *layer = fields_choice(fields, "layer_id");
+	           *layer = fields_choice(fields, "layer_id"),
+	           *mode = fields_choice(fields, "mode");
+	static const char *const modes[] = {"overwrite", "append", NULL};
 	json_object *keywords = texts_keywords(fields, errors), *rights = NULL;
 	int64_t id;
 
@@ -276,6 +278,11 @@ static void put_rest(const json_object *fields, subject_fn *exists, void *arg, j
 		json_set_int(input, "layer_id", id);
 	else if (layer != NULL)
 		fail(errors, "dataset_unknown", "layer_id", layer);
+	if (mode != NULL && word_of(mode, modes) == NULL)
+		problems_add(errors, problem_arg(problem_str(problem_str(problem_new("bad_choice"),
+			"field", "mode"), "value", mode), "accepted", "overwrite, append"));
+	else if (mode != NULL && layer != NULL)
+		json_set_str(input, "mode", word_of(mode, modes));
 }
 
 void save_check(const json_object *fields, subject_fn *exists, void *arg, json_object **ret_input,

@@ -48,6 +48,7 @@ static struct work *claim(struct worker *w)
 	work->w = w;
 	work->task = c.task;
 	work->id = json_int(c.task, "id", 0);
+	work->target_fd = -1;
 	snprintf(work->folder, sizeof(work->folder), "jobs/%lld-%lld", (long long)work->id,
 	    (long long)json_int(c.task, "attempt", 1));
 	if (c.lost)
@@ -57,6 +58,8 @@ static struct work *claim(struct worker *w)
 
 static void work_free(struct work *work)
 {
+	if (work->target_fd >= 0)
+		(void)close(work->target_fd);
 	json_object_put(work->task);
 	json_object_put(work->result);
 	json_object_put(work->problems);

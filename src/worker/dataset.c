@@ -2,14 +2,17 @@
  * From a job's output to datasets: files are made durable under the dataset's folder first, the catalogue's row comes
  * last.  Run again after a crash at any point, it yields exactly one dataset per layer.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "worker/append.h"
 #include "worker/worker.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "wizard/final.h"
 
 /* One layer on its way into the catalogue. */
@@ -21,7 +24,7 @@ struct entry {
 	json_object *base;       /* the dataset that rows are appended to; NULL = none; borrowed */
 	int64_t id;              /* dataset */
 	int64_t revision;
-	char folder[64];         /* "datasets/<id>/<revision>-<session>": two that replace at once never share one */
+	char folder[96];         /* "datasets/<id>/<revision>-<session>-<attempt>": two at work at once never share one */
 };
 
 static json_object *order_of(const json_object *spec, int64_t i)
@@ -229,7 +232,8 @@ static void set_folder(struct entry *e, int64_t id, int64_t revision)
 {
 	e->id = id;
 	e->revision = revision;
-	snprintf(e->folder, sizeof(e->folder), "datasets/%lld/%lld-%lld", (long long)id, (long long)revision, (long long)e->s->id);
+	snprintf(e->folder, sizeof(e->folder), "datasets/%lld/%lld-%lld-%lld", (long long)id, (long long)revision,
+	    (long long)e->s->id, (long long)json_int(e->work->task, "attempt", 1));
 }
 
 /* Two datasets never carry one identifier; who was first has it. */
@@ -242,6 +246,48 @@ static enum err claim_uuid(struct entry *e)
 		return err;
 	problems_add(&e->work->problems, problem_str(problem_new("uuid_in_use"), "value", uuid));
 	return error_set(&e->work->error, ERR_CONFLICT, "dataset %lld has the same identifier", (long long)id);
+}
+
+/* Does the catalogue show this entry's files?  When that cannot be told they are left to the sweep: "yes". */
+static bool is_published(const struct entry *e)
+{
+	struct viewer all = { .user = "", .admin = true };
+	json_object *now = NULL;
+	CLEAN_FREE char *file = mem_printf("%s/%s", e->folder + strlen("datasets/"), data_name(e->item));
+	enum err err = catalog_get(e->work->w->catalog, e->id, &all, &now, NULL);
+	bool ours = err == ERR_OK ? strcmp(json_str(now, "file", ""), file) == 0 : err != ERR_NOT_FOUND;
+	json_object_put(now);
+	return ours;
+}
+
+/*
+ * The revision just replaced stays for the sweep, an hour: whoever asked for it a moment ago still reads it.  Those
+ * before it go, and what earlier attempts at this one left.
+ */
+static void drop_earlier(struct entry *e, int64_t replaced)
+{
+	struct worker *w = e->work->w;
+	CLEAN_FREE char *attempts = mem_printf("%lld-%lld-", (long long)e->revision, (long long)e->s->id);
+	CLEAN_FREE char *folder = mem_printf("datasets/%lld", (long long)e->id);
+	int fd = fs_open_dir(w->data_fd, folder);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d = NULL;
+
+	if (dir == NULL && fd >= 0)
+		(void)close(fd);
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		CLEAN_FREE char *number = mem_strndup(d->d_name, strcspn(d->d_name, "-"));
+		int64_t revision = 0;
+		if (!text_int(number, 1, INT64_MAX, &revision))
+			continue;
+		bool attempt = text_starts(d->d_name, attempts) && strcmp(d->d_name, strrchr(e->folder, '/') + 1) != 0;
+		if (revision < replaced || attempt)
+			(void)fs_remove_tree(dirfd(dir), d->d_name, NULL);
+		else if (revision == replaced)
+			(void)utimensat(dirfd(dir), d->d_name, NULL, AT_SYMLINK_NOFOLLOW);      /* the hour begins */
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
 }
 
 static enum err create(struct entry *e)
@@ -265,8 +311,10 @@ static enum err create(struct entry *e)
 		err = catalog_publish(w->catalog, m, &made, &e->work->error);
 		json_object_put(m);
 	}
-	if (err != ERR_OK || made != id)
+	if (err != ERR_OK ? !is_published(e) : made != id)
 		(void)fs_remove_tree(w->data_fd, e->folder, NULL);
+	else if (err == ERR_OK)
+		drop_earlier(e, 0);
 	e->id = made;
 	return err;
 }
@@ -302,12 +350,10 @@ static enum err replace(struct entry *e, const json_object *target)
 		err = catalog_replace(w->catalog, id, m, expected, &e->work->error);
 		json_object_put(m);
 	}
-	if (err != ERR_OK) {
+	if (err == ERR_OK)
+		drop_earlier(e, expected);
+	else if (!is_published(e))
 		(void)fs_remove_tree(w->data_fd, e->folder, NULL);
-	} else {
-		CLEAN_FREE char *before = folder_of(old);
-		(void)fs_remove_tree(w->data_fd, before, NULL);
-	}
 	e->base = NULL;
 	json_object_put(old);
 	return err;

@@ -323,15 +323,18 @@ static void publish_import(struct work *work, struct session *s)
 {
 	struct ending e = {0};
 	json_object *datasets = NULL;
+	enum err err = ERR_OK;
 
 	if (work->canceled) {
 		s->state = STATE_WAITING;
 		json_set_str(s->doc, "code", "canceled");
-	} else if (work->problems == NULL && work_datasets(work, s, &datasets) == ERR_OK) {
+	} else if (work->problems == NULL && (err = work_datasets(work, s, &datasets)) == ERR_OK) {
 		apply_import(work, s, datasets);
 	} else {
+		bool changed = err == ERR_CONFLICT && json_obj(work->task, "target") != NULL;
 		if (work->problems == NULL)
-			problems_add(&work->problems, problem_new(work->error.err == ERR_NO_SPACE ? "disk_full" : "import_failed"));
+			problems_add(&work->problems, problem_new(work->error.err == ERR_NO_SPACE ? "disk_full" :
+			    changed ? "dataset_changed" : "import_failed"));
 		json_set(s->doc, "problems", json_copy(work->problems));
 		json_set_str(s->doc, "code", problem_code(json_at(work->problems, 0)));
 		s->state = STATE_INVALID;

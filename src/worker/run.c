@@ -55,27 +55,6 @@ static enum err place_dataset(struct work *work, const char *file, const char *n
 	return fs_copy(work->w->data_fd, from, work->w->data_fd, to, &work->error);
 }
 
-/*
- * Rows are appended to what is there when the job begins, not to what was there when it was queued: of two appends
- * one after the other both count.
- */
-static enum err refresh_target(struct work *work)
-{
-	json_object *target = json_obj(work->task, "target"), *now = NULL;
-	struct viewer all = { .user = "", .admin = true };
-	if (target == NULL || strcmp(json_str(target, "mode", ""), "append") != 0)
-		return ERR_OK;
-	enum err err = catalog_get(work->w->catalog, json_int(target, "dataset", 0), &all, &now, &work->error);
-	if (err == ERR_OK) {
-		json_set_str(target, "file", json_str(now, "file", ""));
-		json_set_int(target, "revision", json_int(now, "revision", 1));
-	} else if (err == ERR_NOT_FOUND) {
-		fail(work, "dataset_unknown");
-	}
-	json_object_put(now);
-	return err;
-}
-
 /* Links where Landlock keeps the job from writing to them, copies where it cannot. */
 static enum err place_inputs(struct work *work, const json_object *spec, bool copy)
 {
@@ -111,8 +90,7 @@ static enum err beat_pass(struct pass *p, void *arg)
 	return tasks_beat(p, b->work->id, b->work->w->name, b->progress, clock_now_ms(), &b->cancel);
 }
 
-/* Heartbeat with progress.  False: stop the job (cancelled, or somebody else's task by now). */
-static bool beat(struct work *work, json_object *progress)
+bool work_beat(struct work *work, json_object *progress)
 {
 	struct beat b = { .work = work, .progress = progress };
 	struct error error = {0};
@@ -245,7 +223,7 @@ static void follow(struct work *work, struct child *child)
 		}
 		if (!over && now - beaten >= BEAT_MS) {
 			beaten = now;
-			over = !beat(work, progress);
+			over = !work_beat(work, progress);
 		}
 	}
 	json_object_put(progress);
@@ -263,7 +241,7 @@ static enum err begin(struct work *work, struct child *child)
 	char *argv[] = { program, (char *)(uintptr_t) "--job", dir, NULL };
 	json_object *ready = NULL;
 
-	enum err err = refresh_target(work);
+	enum err err = work_target(work);
 	if (err == ERR_OK)
 		err = fs_mkdirs(w->data_fd, in, &work->error);
 	if (err == ERR_OK)

@@ -40,6 +40,7 @@ struct work {
 	int64_t percent;         /* told last: never falls within an attempt */
 	bool canceled;
 	bool lost;               /* not ours any more: write nothing */
+	int target_fd;           /* holds the lock of the dataset it goes into; -1 = none */
 	char *log;               /* what the job said on its standard error; owned */
 	struct error error;      /* for our log */
 };
@@ -53,6 +54,15 @@ bool worker_has_work(struct worker *);
 
 /* run.c: one job from folder to result; fills WORK. */
 void work_run(struct work *);
+/* Heartbeat with PROGRESS (NULL = none).  False: stop (cancelled, or somebody else's task by now). */
+bool work_beat(struct work *, json_object *progress);
+
+/*
+ * target.c: an import into an existing dataset waits until no other one is at it, and adds to what is there then.  Held
+ * until the work is freed.  Errors: ERR_BUSY: told to stop while it waited; ERR_NOT_FOUND: the dataset is gone, with the
+ * problem set.
+ */
+enum err work_target(struct work *);
 
 /* publish.c: results into session, catalogue, files; then the task is ended. */
 void work_publish(struct work *);

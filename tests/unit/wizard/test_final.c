@@ -342,7 +342,7 @@ static json_object *diff(const char *dataset, const char *mode, bool ignore)
 {
 	struct session *s = help_session("csv", ONE);
 	CLEAN_JSON json_object *d = help_json(dataset);
-	json_object *o = final_diff(s, session_layer(s, 0), d, mode, ignore);
+	json_object *o = final_diff(s, session_layer(s, 0), d, mode, ignore, false);
 
 	session_free(s);
 	return o;
