@@ -1,7 +1,9 @@
 #include <string.h>
 #include <strings.h>
 #include "views/ctx.h"
+#include "views/cors.h"
 #include "views/errors.h"
+#include "views/files.h"
 #include "views/gws.h"
 #include "views/identity.h"
 #include "views/wizard.h"
@@ -209,6 +211,7 @@ void dispatch(struct wire *wire, void *arg)
 	struct call call = { .ctx = ctx, .req = &req, .reply = &reply };
 	call.mode = mode_of(&req, &call.mode_open);
 	supermap_begin(&call);
+	files_begin(&call);
 	if (gws_owns_path(req.path))
 		call.style = STYLE_GWS;
 	enum err err = req.error.err;
@@ -218,6 +221,7 @@ void dispatch(struct wire *wire, void *arg)
 		err = route_call(&call, &match);
 	if (err != ERR_OK)
 		errors_answer(&call, err);
+	cors_answer(&call);
 	common_cookies(&call);
 	reply_send(&reply, &req, ctx->pages);
 

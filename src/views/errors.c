@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/mem.h"
+#include "views/files.h"
 #include "views/gws.h"
 #include "views/wizard.h"
 
@@ -41,6 +42,7 @@ static const struct {
 	[STYLE_PLAIN] = {print_plain, true},
 	[STYLE_SUPERMAP] = {supermap_error, true},
 	[STYLE_GWS] = {gws_print_error, true},
+	[STYLE_FILES] = {files_print_error, true},
 };
 
 /* What else an error's answer says, by error. */

@@ -1,33 +1,200 @@
 /*
- * Plain uploads: a PUT or POST body is one file; GeoNode's /upload/new/ and /upload/remove/.
- * Source: contracts/transports.md 1, 2; wizard.md 2.
+ * The URLs of uploads, /files/ and /files/<id>: which protocol a request speaks, and what all of them share; status, list
+ * and removal.
+ * Source: contracts/transports.md 2.
  */
+#include "views/files.h"
+
 #include <string.h>
 #include "views/identity.h"
-#include "views/wizard.h"
+#include "views/views.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "http/represent.h"
-#include "wizard/bundle.h"
+#include "http/sfield.h"
+
+#define PAGE_SIZE 100      /* uploads on a page of the list */
+#define PAGE_MOST 1000000
+
+/* ---- which protocol */
+
+static bool has_body(const struct req *req)
+{
+	return req->method == METHOD_POST || req->method == METHOD_PUT;
+}
+
+/* Fields that only a tus client sends. */
+static bool tus_without_version(const struct req *req)
+{
+	bool marked = req_header(req, "Upload-Complete") != NULL || req_header(req, "Upload-Incomplete") != NULL;
+
+	if (req->method == METHOD_PATCH)
+		return true;
+	return req->method == METHOD_POST && (req_header(req, "Upload-Metadata") != NULL ||
+	    req_header(req, "Upload-Defer-Length") != NULL || req_header(req, "Upload-Concat") != NULL ||
+	    (req_header(req, "Upload-Length") != NULL && !marked));
+}
+
+enum files_protocol files_protocol(const struct req *req)
+{
+	int64_t version;
+	bool mark;
+
+	if (req_header(req, "Tus-Resumable") != NULL)
+		return FILES_TUS;
+	if (sfield_integer(req_header(req, "Upload-Draft-Interop-Version"), &version) ||
+	    sfield_boolean(req_header(req, "Upload-Complete"), &mark) ||
+	    sfield_boolean(req_header(req, "Upload-Incomplete"), &mark))
+		return FILES_IETF;
+	if (req->method == METHOD_PATCH && strcmp(req->content_type, "application/offset+octet-stream") != 0)
+		return FILES_IETF;
+	if (tus_without_version(req))
+		return FILES_UNVERSIONED;
+	return has_body(req) ? FILES_PLAIN : FILES_FREE;
+}
+
+/* ---- what requests say */
 
 static ssize_t read_wire(void *arg, void *buf, size_t size, int wait_ms)
 {
 	return wire_read(arg, buf, size, wait_ms);
 }
 
-static json_object *upload_json(const struct call *call, const struct upload_info *info)
+struct body files_body(const struct req *req)
 {
-	static const char *const states[] = { "created", "receiving", "complete", "expired" };
+	return (struct body){ .read = read_wire, .arg = req->wire, .length = req->content_length, .chunked = req->chunked };
+}
+
+int files_number(const struct req *req, const char *header, int64_t *ret)
+{
+	const char *text = req_header(req, header);
+
+	if (text == NULL)
+		return 0;
+	return *text != '-' && text_int(text, 0, INT64_MAX, ret) ? 1 : -1;
+}
+
+enum err files_bad_header(struct call *call, enum err err, const char *header)
+{
+	return call_fail(call, err, problem_str(problem_new("bad_header"), "field", header));
+}
+
+struct principal files_creator(struct call *call)
+{
+	struct principal who = call->who;
+
+	identity_keep(call);
+	call->who = who;
+	return who;
+}
+
+static bool is_key(const char *s)
+{
+	size_t n = strlen(s);
+
+	for (size_t i = 0; i < n; i++)
+		if (s[i] <= ' ' || s[i] >= 0x7F)
+			return false;
+	return n > 0 && n <= 128;
+}
+
+enum err files_create(struct call *call, struct upload_spec *spec, struct upload **ret, bool *ret_created)
+{
+	const char *sent = req_header(call->req, "Idempotency-Key");
+	char key[65];
+
+	spec->owner = files_creator(call);
+	spec->address = call->req->address;
+	*ret_created = true;
+	if (sent == NULL)
+		return upload_create(call->ctx->engine, spec, ret, &call->error);
+	if (!is_key(sent))
+		return files_bad_header(call, ERR_BAD_REQUEST, "Idempotency-Key");
+	upload_key(&spec->owner, call->req->address, "idempotency", (const char *const[]){ sent, NULL }, key);
+	spec->key = key;
+	spec->late = false;
+	enum err err = upload_claim(call->ctx->engine, spec, false, ret, ret_created, &call->error);
+	spec->key = NULL;
+	return err;
+}
+
+/* ---- what answers say */
+
+void files_location(struct call *call, const char *id)
+{
+	CLEAN_FREE char *where = call_public_url(call, "/files/%s", id);
+
+	reply_header(call->reply, "Location", where);
+}
+
+void files_expires(struct call *call, int64_t expires_ms)
+{
+	char text[32];
+
+	if (expires_ms <= 0)
+		return;
+	clock_http(expires_ms, text);
+	reply_header(call->reply, "Upload-Expires", text);
+}
+
+void files_limit(struct call *call, int64_t expires_ms, const char *lifetime)
+{
+	const struct config *c = call->ctx->config;
+	int64_t left = (expires_ms - clock_now_ms()) / 1000;
+	CLEAN_FREE char *append = mem_strdup("");
+	CLEAN_FREE char *life = mem_strdup("");
+
+	if (c->upload_max_request > 0) {
+		free(append);
+		append = mem_printf(", max-append-size=%lld", (long long)c->upload_max_request);
+	}
+	if (expires_ms > 0) {
+		free(life);
+		life = mem_printf(", %s=%lld", lifetime, (long long)(left > 0 ? left : 0));
+	}
+	CLEAN_FREE char *text = mem_printf("max-size=%lld%s%s", (long long)c->upload_max_size, append, life);
+	reply_header(call->reply, "Upload-Limit", text);
+}
+
+enum err files_nothing(struct call *call, int status)
+{
+	call->reply->status = status;
+	call->reply->body = REPLY_NOTHING;
+	return ERR_OK;
+}
+
+json_object *files_final_model(const struct call *call, const char *id, const char *name, int64_t size)
+{
+	CLEAN_FREE char *url = call_public_url(call, "/files/%s", id);
 	json_object *m = json_object_new_object();
-	CLEAN_FREE char *url = call_url(call, "/files/%s", info->id);
+
+	json_set_str(m, "id", id);
+	json_set_str(m, "url", url);
+	json_set_str(m, "name", name);
+	json_set_int(m, "size", size);
+	json_set_str(m, "state", "complete");
+	return m;
+}
+
+static const char *state_word(const struct upload_info *info)
+{
+	static const char *const words[UPLOAD_STATE__MAX] = { "created", "receiving", "complete", "expired" };
+
+	return words[info->state];
+}
+
+static json_object *status_model(const struct call *call, const struct upload_info *info)
+{
+	CLEAN_FREE char *url = call_public_url(call, "/files/%s", info->id);
+	json_object *m = json_object_new_object();
 	char expires[32];
+
 	json_set_str(m, "id", info->id);
 	json_set_str(m, "url", url);
 	json_set_str(m, "name", info->name);
 	json_set_int(m, "size", info->state == UPLOAD_COMPLETE ? info->offset : info->length);
-	json_set_int(m, "received", info->offset);
-	json_set_str(m, "state", states[info->state]);
+	json_set_int(m, "received", info->received > info->offset ? info->received : info->offset);
+	json_set_str(m, "state", state_word(info));
 	json_set_bool(m, "assembling", info->assembling);
 	if (info->expires > 0)
 		clock_iso(info->expires, expires);
@@ -36,196 +203,239 @@ static json_object *upload_json(const struct call *call, const struct upload_inf
 	return m;
 }
 
-/* The name: last path segment, else Content-Disposition, else "upload". */
-static char *name_of(const struct call *call)
-{
-	const char *rest = pairs_get(&call->params, "name");
-	const char *query = req_query(call->req, "name");
-	if (rest != NULL && *rest != '\0')
-		return text_display_name(rest);
-	if (query != NULL && *query != '\0')
-		return text_display_name(query);
-	const char *cd = req_header(call->req, "Content-Disposition");
-	CLEAN_FREE char *sent = cd != NULL ? disposition_name(cd) : NULL;
-	return sent != NULL ? text_display_name(sent) : mem_strdup("upload");
-}
+/* ---- one upload */
 
-/* POST or PUT of one file's bytes. */
-enum err files_put_view(struct call *call)
-{
-	struct req *req = call->req;
-	CLEAN_FREE char *name = name_of(call);
-	struct upload *u = NULL;
-	int64_t offset = 0;
-
-	if (name == NULL)
-		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("bad_text"), "field", "name"));
-	if (req->content_length < 0 && !req->chunked)
-		return error_set(&call->error, ERR_NEED_LENGTH, "no length");
-	/* Without a length a cut cannot be told from the end: only a declared one completes. */
-	if (req->content_length < 0)
-		return error_set(&call->error, ERR_NEED_LENGTH, "chunked without length");
-	struct upload_spec spec = { .owner = call->who, .adapter = "put", .mode = UPLOAD_APPEND,
-		.name = *name != '\0' ? name : "upload", .media_type = req->content_type, .length = req->content_length,
-		.address = req->address };
-	enum err err = upload_create(call->ctx->engine, &spec, &u, &call->error);
-	if (err != ERR_OK)
-		return err;
-	struct body body = { .read = read_wire, .arg = req->wire, .length = req->content_length, .chunked = req->chunked };
-	char id[33];
-	memcpy(id, upload_id(u), sizeof(id));
-	err = upload_append(u, 0, &body, NULL, true, &offset, &call->error);
-	/* A plain body cannot be resumed: nobody was told its id. */
-	if (err != ERR_OK)
-		(void)upload_remove(u, UPLOAD_DELETED, NULL);
-	upload_close(u);
-	if (err != ERR_OK)
-		return err;
-	struct upload_info info = {0};
-	err = upload_get(call->ctx->engine, id, &call->who, &info, &call->error);
-	if (err != ERR_OK)
-		return err;
-	CLEAN_FREE char *where = call_url(call, "/files/%s", id);
-	reply_model(call->reply, 201, "json", upload_json(call, &info));
-	call->reply->format = FORMAT_JSON;
-	reply_header(call->reply, "Location", where);
-	upload_info_done(&info);
-	return ERR_OK;
-}
-
-static enum err remove_upload(struct call *call, const char *id)
+static enum err item_delete(struct call *call)
 {
 	struct upload *u = NULL;
-	enum err err = upload_open(call->ctx->engine, id, &call->who, UPLOAD_WANT_REMOVE, &u, &call->error);
+	enum err err = upload_open(call->ctx->engine, pairs_get(&call->params, "id"), &call->who, UPLOAD_WANT_REMOVE, &u, &call->error);
+
 	if (err == ERR_OK)
 		err = upload_remove(u, UPLOAD_DELETED, &call->error);
 	upload_close(u);
+	return err == ERR_OK ? files_nothing(call, 204) : err;
+}
+
+/*
+ * What a client that asks wants to go on from: whoever writes is stopped first, so that the offset told is accepted next.
+ */
+static enum err settle(struct call *call, struct upload_info *info)
+{
+	struct upload *u = NULL;
+
+	if (info->mode == UPLOAD_PARTS && info->state < UPLOAD_COMPLETE)
+		info->offset = 0;      /* what has come is no prefix */
+	if (info->mode != UPLOAD_APPEND || info->state >= UPLOAD_COMPLETE || call->who.read_only)
+		return ERR_OK;
+	enum err err = upload_open(call->ctx->engine, info->id, &call->who, UPLOAD_WANT_WRITE, &u, &call->error);
+	if (err != ERR_OK)
+		return err;
+	info->offset = upload_offset(u);
+	if (upload_is_complete(u))
+		info->state = UPLOAD_COMPLETE;
+	upload_close(u);
+	return ERR_OK;
+}
+
+/* HEAD of one upload in the words of the protocol; also GET. */
+static enum err item_head(struct call *call, struct upload_info *info)
+{
+	enum files_protocol protocol = files_protocol(call->req);
+	enum err err = settle(call, info);
+	int version = protocol == FILES_IETF ? resumable_version(call->req) : 8;
+	bool tus = protocol == FILES_TUS, get = call->req->method == METHOD_GET;
+
+	if (err != ERR_OK)
+		return err;
+	if (protocol != FILES_IETF)
+		tus_describe(call, info);
+	if (!tus)
+		resumable_describe(call, info, version);
+	return files_nothing(call, tus && !get ? 200 : 204);
+}
+
+static enum err item_get(struct call *call)
+{
+	const char *accept = req_header(call->req, "Accept");
+	bool json = call->req->method == METHOD_GET && accept != NULL && negotiate_q(accept, "application/json") > 0;
+	struct upload_info info = {0};
+	enum err err = upload_status(call->ctx->engine, pairs_get(&call->params, "id"), &call->who, &info, &call->error);
+
+	if (err != ERR_OK)
+		return err;
+	if (json) {
+		reply_model(call->reply, 200, "json", status_model(call, &info));
+		call->reply->format = FORMAT_JSON;
+	} else {
+		err = item_head(call, &info);
+	}
+	upload_info_done(&info);
 	return err;
 }
 
-enum err files_status_view(struct call *call)
-{
-	const char *id = pairs_get(&call->params, "id");
-	struct upload_info info = {0};
+/* ---- all of one owner */
 
-	if (call->req->method == METHOD_DELETE) {
-		enum err err = remove_upload(call, id);
-		if (err == ERR_OK) {
-			call->reply->status = 204;
-			call->reply->body = REPLY_NOTHING;
-		}
-		return err;
-	}
-	enum err err = upload_status(call->ctx->engine, id, &call->who, &info, &call->error);
+static enum err list(struct call *call)
+{
+	const char *page_text = req_query(call->req, "page");
+	struct upload_info *v = NULL;
+	int64_t page = 1;
+	size_t n = 0;
+
+	if (strcmp(call->who.owner, "-") == 0)
+		return call_fail(call, ERR_AUTH, problem_new("login_required"));
+	if (page_text != NULL && !text_int(page_text, 1, PAGE_MOST, &page))
+		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("bad_body"), "field", "page"));
+	enum err err = uploads_of(call->ctx->engine, call->who.owner, (size_t)(page - 1) * PAGE_SIZE, PAGE_SIZE, &v, &n, &call->error);
 	if (err != ERR_OK)
 		return err;
-	reply_header_int(call->reply, "Upload-Offset", info.offset);
-	if (info.length >= 0)
-		reply_header_int(call->reply, "Upload-Length", info.length);
-	const char *accept = req_header(call->req, "Accept");
-	if (accept != NULL && negotiate_q(accept, "application/json") > 0) {
-		reply_model(call->reply, 200, "json", upload_json(call, &info));
-		call->reply->format = FORMAT_JSON;
-	} else {
-		call->reply->status = call->req->method == METHOD_HEAD ? 200 : 204;
-		call->reply->body = REPLY_NOTHING;
+	json_object *all = json_object_new_array();
+	for (size_t i = 0; i < n; i++) {
+		json_object_array_add(all, status_model(call, &v[i]));
+		upload_info_done(&v[i]);
 	}
-	upload_info_done(&info);
-	return ERR_OK;
-}
-
-/* ---- GeoNode's single-file adapter: multipart field "file" */
-
-struct one {
-	struct call *call;
-	struct upload *upload;
-	char *name;
-	char head[4096];      /* first bytes: what the file is */
-	size_t head_len;
-};
-
-static enum err one_begin(void *arg, const char *field, const char *filename, const char *type, struct error *error)
-{
-	struct one *o = arg;
-	if (strcmp(field, "file") != 0 || o->upload != NULL)
-		return call_fail(o->call, ERR_BAD_REQUEST, problem_str(problem_new("bad_body"), "field", field));
-	o->name = text_display_name(filename);
-	if (o->name == NULL)
-		return call_fail(o->call, ERR_BAD_REQUEST, problem_str(problem_new("bad_text"), "field", field));
-	struct upload_spec spec = { .owner = o->call->who, .adapter = "form", .mode = UPLOAD_APPEND,
-		.name = *o->name != '\0' ? o->name : "upload", .media_type = type, .length = -1, .address = o->call->req->address };
-	return upload_create(o->call->ctx->engine, &spec, &o->upload, error);
-}
-
-static enum err one_data(void *arg, const void *bytes, size_t n, struct error *error)
-{
-	struct one *o = arg;
-	size_t room = sizeof(o->head) - o->head_len, take = n < room ? n : room;
-	memcpy(o->head + o->head_len, bytes, take);
-	o->head_len += take;
-	return upload_push(o->upload, bytes, n, error);
-}
-
-static enum err one_end(void *arg, struct error *error)
-{
-	struct one *o = arg;
-	return upload_push_end(o->upload, false, error);
-}
-
-/* A file no wizard would take, alone or beside others: side files wait for their main file. */
-static bool is_usable(const struct one *o)
-{
-	if (o->upload == NULL || upload_offset(o->upload) == 0)
-		return false;
-	json_object *wrong = bundle_check_content(o->name, upload_offset(o->upload), o->head, o->head_len);
-	bool known = bundle_is_accepted(o->name, o->call->ctx->config->extra_drivers);
-	json_object_put(wrong);
-	return known && wrong == NULL;
-}
-
-enum err upload_new_view(struct call *call)
-{
-	struct one o = { .call = call };
-	struct form_sink sink = { .begin = one_begin, .data = one_data, .end = one_end, .arg = &o };
-	identity_keep(call);
-	enum err err = form_read(call->req, &call->form, &sink, &call->error);
-
-	if (err == ERR_OK)
-		err = dispatch_csrf(call);
-	bool usable = err == ERR_OK && is_usable(&o);
-	if (err == ERR_OK && usable)
-		err = uploads_commit(call->ctx->engine, &o.upload, 1, NULL, NULL, &call->error);
-	json_object *list = json_object_new_array(), *item = json_object_new_object();
-	if (err == ERR_OK && usable) {
-		CLEAN_FREE char *url = call_url(call, "/upload/?upload=%s", upload_id(o.upload));
-		CLEAN_FREE char *del = call_url(call, "/upload/remove/%s", upload_id(o.upload));
-		json_set_str(item, "name", o.name);
-		json_set_str(item, "url", url);
-		json_set(item, "thumbnail_url", NULL);
-		json_set_str(item, "delete_url", del);
-		json_set_str(item, "delete_type", "DELETE");
-	} else if (o.upload != NULL) {
-		(void)upload_remove(o.upload, UPLOAD_DELETED, NULL);
-	}
-	json_object_array_add(list, item);
-	upload_close(o.upload);
-	free(o.name);
-	if (err != ERR_OK && err_status(err) != 400) {
-		json_object_put(list);
-		return err;
-	}
-	reply_model(call->reply, err == ERR_OK && usable ? 200 : 400, "json", list);
+	free(v);
+	reply_model(call->reply, 200, "json", all);
 	call->reply->format = FORMAT_JSON;
-	reply_header(call->reply, "Content-Disposition", "inline; filename=files.json");
 	return ERR_OK;
 }
 
-enum err upload_remove_view(struct call *call)
+/* ---- the rows of the route table */
+
+enum err files_options_view(struct call *call)
 {
-	enum err err = remove_upload(call, pairs_get(&call->params, "id"));
+	bool item = pairs_get(&call->params, "id") != NULL;
+
+	dispatch_allow(call->reply, METHOD_BIT(METHOD_GET) | METHOD_BIT(METHOD_PUT) |
+	    (item ? METHOD_BIT(METHOD_PATCH) | METHOD_BIT(METHOD_DELETE) : METHOD_BIT(METHOD_POST)));
+	tus_options(call);
+	files_limit(call, 0, NULL);
+	return files_nothing(call, 204);
+}
+
+static enum err create(struct call *call)
+{
+	switch (files_protocol(call->req)) {
+	case FILES_TUS:
+		return tus_create(call);
+	case FILES_IETF:
+		if (resumable_creates(call->req))
+			return resumable_create(call);
+		break;
+	case FILES_UNVERSIONED:
+		return error_set(&call->error, ERR_VERSION, "tus without its version");
+	case FILES_FREE:
+	case FILES_PLAIN:
+		break;
+	}
+	return call->req->body_type == BODY_MULTIPART ? plain_form(call) : plain_raw(call);
+}
+
+enum err files_view(struct call *call)
+{
+	return call->req->method == METHOD_POST || call->req->method == METHOD_PUT ? create(call) : list(call);
+}
+
+static enum err item_tus(struct call *call)
+{
+	enum err err = tus_version(call);
+
 	if (err != ERR_OK)
 		return err;
-	reply_model(call->reply, 200, "json", json_object_new_boolean(true));
-	call->reply->format = FORMAT_JSON;
-	return ERR_OK;
+	if (call->req->method == METHOD_PATCH)
+		return tus_patch(call);
+	return call->req->method == METHOD_DELETE ? item_delete(call) : item_get(call);
+}
+
+static enum err item_ietf(struct call *call)
+{
+	enum err err = resumable_fields(call);
+
+	if (err == ERR_OK && call->req->method == METHOD_PATCH)
+		err = resumable_patch(call);
+	else if (err == ERR_OK)
+		err = call->req->method == METHOD_DELETE ? item_delete(call) : item_get(call);
+	if (err != ERR_GONE || resumable_version(call->req) == 8)
+		return err;
+	/* Older drafts know no difference. */
+	call->error = (struct error){0};
+	return error_set(&call->error, ERR_NOT_FOUND, "upload is gone");
+}
+
+enum err files_item_view(struct call *call)
+{
+	if (call->req->method == METHOD_PUT)
+		return create(call);
+	switch (files_protocol(call->req)) {
+	case FILES_TUS:
+		return item_tus(call);
+	case FILES_IETF:
+		return item_ietf(call);
+	case FILES_UNVERSIONED:
+		return error_set(&call->error, ERR_VERSION, "tus without its version");
+	case FILES_FREE:
+	case FILES_PLAIN:
+		break;
+	}
+	return call->req->method == METHOD_DELETE ? item_delete(call) : item_get(call);
+}
+
+/* ---- before the row is found */
+
+static bool is_below(const char *path, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(path, prefix, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+static void override_method(struct req *req)
+{
+	static const char *const names[METHOD__MAX] = { [METHOD_GET] = "GET", [METHOD_HEAD] = "HEAD", [METHOD_POST] = "POST",
+		[METHOD_PUT] = "PUT", [METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE", [METHOD_OPTIONS] = "OPTIONS" };
+	const char *asked = req_header(req, "X-HTTP-Method-Override");
+
+	if (asked == NULL)
+		return;
+	for (int m = 0; m < METHOD__MAX; m++) {
+		if (names[m] == NULL || strcmp(names[m], asked) != 0)
+			continue;
+		free(req->method_name);
+		req->method_name = mem_strdup(asked);
+		req->method = (enum method)m;
+		return;
+	}
+	(void)error_set(&req->error, ERR_BAD_REQUEST, "X-HTTP-Method-Override");
+}
+
+void files_begin(struct call *call)
+{
+	bool files = is_below(call->req->path, "/files");
+
+	if (files)
+		call->style = STYLE_FILES;
+	if (files || is_below(call->req->path, "/chunks"))
+		override_method(call->req);
+}
+
+/* ---- errors */
+
+void files_print_error(struct call *call, enum err err, const json_object *details)
+{
+	enum files_protocol protocol = files_protocol(call->req);
+	struct reply *r = call->reply;
+	bool tus = protocol == FILES_TUS || protocol == FILES_UNVERSIONED;
+
+	if (protocol == FILES_IETF) {
+		resumable_print_error(call, err, details);
+		return;
+	}
+	CLEAN_FREE char *text = mem_printf("%s: %s\n", err_name(err), json_str(json_at(details, 0), "message", ""));
+	reply_text(r, tus && (err == ERR_CHECKSUM || err == ERR_DIGEST) ? 460 : err_status(err), "text/plain; charset=utf-8", text);
+	if (tus)
+		reply_header(r, "Tus-Resumable", TUS_VERSION);
+	if (err == ERR_VERSION)
+		reply_header(r, "Tus-Version", TUS_VERSION);
+	if (err_status(err) == 413)
+		files_limit(call, 0, NULL);
 }
