@@ -24,6 +24,7 @@
 #define PATCH METHOD_BIT(METHOD_PATCH)
 #define OPTIONS METHOD_BIT(METHOD_OPTIONS)
 #define DELETE METHOD_BIT(METHOD_DELETE)
+#define CHUNKED (GET | POST | PUT | PATCH | DELETE)
 
 static const struct route routes[] = {
 	/* path                         methods        login        csrf         body             errors        max  view */
@@ -68,6 +69,10 @@ static const struct route routes[] = {
 	{ "/files/{id}",                GET | PATCH | DELETE | PUT, LOGIN_USER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_FILES, -1, files_item_view },
 	{ "/files/{id}/",               OPTIONS,       LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_FILES,  0,  files_options_view },
 	{ "/files/{id}/",               GET | PATCH | DELETE | PUT, LOGIN_USER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_FILES, -1, files_item_view },
+	/* browser upload libraries */
+	{ "/chunks",                    CHUNKED,       LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_CHUNKS, -1, chunks_view },
+	{ "/chunks/",                   CHUNKED,       LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_CHUNKS, -1, chunks_view },
+	{ "/chunks/{rest:rest}",        CHUNKED,       LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_CHUNKS, -1, chunks_view },
 	/* datasets */
 	{ "/datasets/",                 GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  datasets_view },
 	{ "/datasets/{id:int}",         GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_view },

@@ -2,6 +2,7 @@
 #include <strings.h>
 #include "views/ctx.h"
 #include "views/cors.h"
+#include "views/chunks.h"
 #include "views/errors.h"
 #include "views/files.h"
 #include "views/gws.h"
@@ -214,6 +215,8 @@ void dispatch(struct wire *wire, void *arg)
 	files_begin(&call);
 	if (gws_owns_path(req.path))
 		call.style = STYLE_GWS;
+	if (chunks_owns_path(req.path))
+		call.style = STYLE_CHUNKS;
 	enum err err = req.error.err;
 	if (err != ERR_OK)
 		call.error = req.error;

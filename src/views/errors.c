@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "views/files.h"
 #include "views/gws.h"
+#include "views/chunks.h"
 #include "views/wizard.h"
 
 /* wizard.md 6.3, or a page. */
@@ -38,6 +39,7 @@ static const struct {
 	error_printer *print;
 	bool quiet; /* never Basic: a password box in the middle of a script's or page's request */
 } styles[STYLE__MAX] = {
+	[STYLE_CHUNKS] = {chunks_print_error, true},
 	[STYLE_WIZARD] = {print_wizard, false},
 	[STYLE_PLAIN] = {print_plain, true},
 	[STYLE_SUPERMAP] = {supermap_error, true},
