@@ -117,13 +117,14 @@ struct commit {
 	pass_fn *with;
 	void *arg;
 	bool agreed; /* the last run ended well: a failure after that is a doubt */
+	json_object *finals; /* result: ids of uploads that waited for one of them; owned, NULL = none */
 	struct error *error;
 };
 
 /* A stored record changes; what others may have written into it meanwhile stays. */
 static enum err put_beside(struct pass *p, const struct upload *u, json_object *record)
 {
-	static const char *const theirs[] = {"ranges", "offset", "received"};
+	static const char *const theirs[] = {"finals", "ranges", "offset", "received"};
 	CLEAN_JSON json_object *old = NULL;
 	enum err e = uploads_get(p, u->id, &old);
 
@@ -131,7 +132,8 @@ static enum err put_beside(struct pass *p, const struct upload *u, json_object *
 		return e;
 	if (state_of(old) == UPLOAD_EXPIRED)
 		return ERR_GONE;
-	for (size_t i = 0; !u->exclusive && i < sizeof(theirs) / sizeof(theirs[0]); i++) {
+	/* Who is alone with it shares only the first with others. */
+	for (size_t i = 0; i < (u->exclusive ? 1 : sizeof(theirs) / sizeof(theirs[0])); i++) {
 		if (json_get(old, theirs[i]) != NULL)
 			(void)json_set(
 			    record, theirs[i], json_object_get(json_get(old, theirs[i])));
@@ -154,6 +156,8 @@ static enum err commit_one(struct pass *p, struct commit *c, struct upload *u, j
 
 	if (!u->pending) {
 		e = put_beside(p, u, record);
+		if (e == ERR_OK && state_of(record) == UPLOAD_COMPLETE)
+			e = concat_partial_done(p, c->engine, record, &c->finals);
 	} else {
 		/*
 		 * Again, inside the transaction: others may have come in since, and earlier files
@@ -163,6 +167,8 @@ static enum err commit_one(struct pass *p, struct commit *c, struct upload *u, j
 		if (e == ERR_OK)
 			e = key_take(p, u, record);
 		u->key_taken = e == ERR_CONFLICT;
+		if (e == ERR_OK)
+			e = concat_link(p, u, record, c->error);
 		if (e == ERR_OK)
 			e = uploads_create(p, record);
 		count(p, "created", adapter, 1, &e);
@@ -180,6 +186,8 @@ static enum err commit_pass(struct pass *p, void *arg)
 	enum err e = ERR_OK;
 
 	c->agreed = false;
+	json_object_put(c->finals);
+	c->finals = NULL;
 	for (size_t i = 0; e == ERR_OK && i < c->n; i++)
 		if (c->records[i] != NULL)
 			e = commit_one(p, c, c->v[i], c->records[i]);
@@ -217,8 +225,10 @@ enum err upload_store(struct upload *u, enum pass_kind kind, const char *name, s
 	json_object *record = json_object_get(u->record);
 	struct commit c = {
 	    .engine = u->engine, .v = &u, .records = &record, .n = 1, .error = error};
+	enum err e = commit(&c, kind, name);
 
-	return commit(&c, kind, name);
+	json_object_put(c.finals);
+	return e;
 }
 
 static json_object *completed(const struct upload *u, int64_t now)
@@ -237,6 +247,36 @@ static json_object *completed(const struct upload *u, int64_t now)
 	return r;
 }
 
+/* Everything before the commit, for one of those that are to be committed. */
+static enum err prepare(struct upload *u, bool alone, bool *ret_later, struct error *error)
+{
+	enum err e = u->lockless ? ERR_OK : upload_alone(u, error);
+
+	if (e != ERR_OK)
+		return e;
+	if (u->state == UPLOAD_EXPIRED)
+		return error_set(error, ERR_GONE, "upload is gone");
+	if (u->refused != ERR_OK)
+		return error_set(error, u->refused, "upload %.8s was refused before", u->id);
+	if (u->state == UPLOAD_COMPLETE)
+		return ERR_OK;
+	*ret_later = u->lockless || (alone && assemble_later(u));
+	if (u->lockless && !alone)
+		return error_set(error, ERR_INCOMPLETE, "upload %.8s is being assembled", u->id);
+	return *ret_later ? ERR_OK : upload_stage(u, error);
+}
+
+/* What follows a completion and may be lost. */
+static void tidy_up(struct upload *u)
+{
+	u->received = u->length = u->offset;
+	u->assembling = false;
+	if (u->mode->join == parts_join)
+		parts_remove(u->dir);
+	if (u->mode->join == concat_join)
+		concat_leave(u);
+}
+
 enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pass_fn *with,
     void *arg, struct error *error)
 {
@@ -250,24 +290,18 @@ enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pas
 	    .arg = arg,
 	    .error = error};
 	size_t todo = 0;
-	enum err err;
+	enum err err = ERR_OK;
 
 	for (size_t i = 0; i < n; i++) {
+		bool later = false;
+
 		list[i] = v[i];
-		err = upload_alone(list[i], error);
+		err = prepare(list[i], n == 1 && with == NULL, &later, error);
 		if (err != ERR_OK)
 			return err;
-		if (list[i]->state == UPLOAD_EXPIRED)
-			return error_set(error, ERR_GONE, "upload is gone");
-		if (list[i]->refused != ERR_OK)
-			return error_set(
-			    error, list[i]->refused, "upload %.8s was refused before", list[i]->id);
-		if (list[i]->state == UPLOAD_COMPLETE)
-			continue;
-		err = upload_stage(list[i], error);
-		if (err != ERR_OK)
-			return err;
-		todo++;
+		if (later)
+			return list[i]->lockless ? ERR_OK : assemble_queue(list[i], error);
+		todo += list[i]->state != UPLOAD_COMPLETE;
 	}
 	if (todo == 0 && with == NULL)
 		return ERR_OK;
@@ -275,11 +309,12 @@ enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pas
 		if (list[i]->state != UPLOAD_COMPLETE)
 			records[i] = completed(list[i], clock_now_ms());
 	err = commit(&c, engine_kind(e), "upload commit");
-	for (size_t i = 0; err == ERR_OK && i < n; i++) {
-		list[i]->received = list[i]->length = list[i]->offset;
-		if (records[i] != NULL && list[i]->mode == mode_of(UPLOAD_PARTS))
-			parts_remove(list[i]->dir);
-	}
+	for (size_t i = 0; err == ERR_OK && i < n; i++)
+		if (records[i] != NULL)
+			tidy_up(list[i]);
+	if (err == ERR_OK)
+		concat_wake(e, c.finals);
+	json_object_put(c.finals);
 	return err;
 }
 
@@ -324,5 +359,37 @@ enum err upload_set_length(struct upload *u, int64_t length, struct error *error
 		u->length = length;
 	else
 		(void)json_set_int(u->record, "length", -1);
+	return e;
+}
+
+enum err upload_set_by_mark(struct upload *u, bool by_mark, struct error *error)
+{
+	enum err e = ERR_OK;
+
+	if (u->by_mark == by_mark || u->state >= UPLOAD_COMPLETE || u->lockless)
+		return ERR_OK;
+	(void)json_set_bool(u->record, "by_mark", by_mark);
+	if (!u->pending)
+		e = upload_store(u, engine_kind(u->engine), "upload end", error);
+	if (e == ERR_OK)
+		u->by_mark = by_mark;
+	else
+		(void)json_set_bool(u->record, "by_mark", !by_mark);
+	return e;
+}
+
+enum err upload_set_by_mark(struct upload *u, struct error *error)
+{
+	enum err e = ERR_OK;
+
+	if (u->by_mark || u->state >= UPLOAD_COMPLETE)
+		return ERR_OK;
+	(void)json_set_bool(u->record, "by_mark", true);
+	if (!u->pending)
+		e = upload_store(u, engine_kind(u->engine), "upload mark", error);
+	if (e == ERR_OK)
+		u->by_mark = true;
+	else
+		(void)json_set_bool(u->record, "by_mark", false);
 	return e;
 }

@@ -193,6 +193,11 @@ enum err upload_by_key(struct engine *, const char key[65], bool fresh, char ret
 enum err uploads_commit(struct engine *, struct upload *const *v, size_t n, pass_fn *with, void *arg, struct error *);
 
 enum err upload_set_length(struct upload *, int64_t length, struct error *);
+/*
+ * From now on only the client's word completes it (see BY_MARK), however it began: for an append that reaches the length
+ * and says that more follows.
+ */
+enum err upload_set_by_mark(struct upload *, struct error *);
 /* The display name, told late.  A complete upload keeps its own. */
 enum err upload_set_name(struct upload *, const char *name, struct error *);
 /* Declare another digest of the whole file, before upload_finish: for protocols that tell it at the end. */

@@ -415,6 +415,9 @@ static enum err append(struct call *call, struct upload *u, const char *name, co
 	/* What a last part makes of the length needs no record of its own. */
 	if (err == ERR_OK && p->length >= 0 && upload_length(u) < 0)
 		err = upload_set_length(u, p->length, &call->error);
+	/* Begun by tus it would be complete with its last byte, but this client says that it is not. */
+	if (err == ERR_OK && p->more == MORE_FOLLOWS && length >= 0)
+		err = upload_set_by_mark(u, &call->error);
 	if (err == ERR_OK)
 		err = take_body(call, u, p);
 	if (err == ERR_EXCEEDED)
