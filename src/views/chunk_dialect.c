@@ -175,12 +175,23 @@ static enum err read_numbers(const struct chunk_request *r, const struct chunk_r
 	return ERR_OK;
 }
 
+/* The last chunk takes what is left over, or, when the page asked for that, has a number of its
+ * own. */
+static bool count_fits(int64_t total, int64_t size, int64_t count)
+{
+	int64_t whole = total / size;
+
+	return count == (whole > 0 ? whole : 1) || (total % size > 0 && count == whole + 1);
+}
+
 /* Chunk NUMBER of SIZE bytes: every one is of that size, the last takes the rest. */
 static enum err place_by_size(const struct chunk_request *r, const struct chunk_row *row,
 			      const struct numbers *n, struct chunk *c)
 {
 	int64_t first, rest;
 
+	if (n->count >= 0 && !count_fits(c->total, n->size, n->count))
+		return refuse(c, ERR_LENGTH, row->count, value(r, row->count));
 	if (n->number > c->total / n->size)
 		return refuse(c, ERR_LENGTH, row->number, value(r, row->number));
 	first = n->number * n->size;

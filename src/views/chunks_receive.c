@@ -468,6 +468,11 @@ enum err chunks_receive(struct call *call, struct chunks_result *ret)
 
 	ret->raw = !w.request.multipart;
 	err = ret->raw ? receive_body(&w, ret) : receive_form(&w, ret);
+	/* All parts are there and are not as long as the file was said to be. */
+	if (err == ERR_INCOMPLETE) {
+		call->error = (struct error){0};
+		err = error_set(&call->error, ERR_LENGTH, "sum of the parts");
+	}
 	if (err != ERR_OK) {
 		abandon(&w, err);
 		note_files(&w);

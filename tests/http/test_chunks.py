@@ -374,7 +374,8 @@ def test_cut_chunks(server):
 
         def mine():
             return [u for u in uploads(server) if u["name"] == f"cut {want}"]
-        until(mine)
+        if library in RANGED:
+            until(mine)
         m = put_all(server, requests)
         complete(server, m, data, f"cut {library.__name__}")
         assert len(mine()) == 1, mine()
@@ -586,9 +587,10 @@ def test_filepond_refusals(server):
         a = pond(server, "PATCH", ident, b"0123456789", **headers)
         assert a.status == 400, (headers, a)
         assert status(server, ident)["received"] == 0, headers
-    for bad in ("../../../etc/passwd", "A" * 32, "0" * 31, "0" * 32, "0" * 300, "", "%00"):
+    for bad in ("../../../etc/passwd", "A" * 32, "0" * 31, "0" * 32, "0" * 300, "", "%E6%95%B0"):
         assert pond(server, "PATCH", bad, b"x", Upload_Offset=0, Upload_Length=1).status == 404, bad
         assert pond(server, "HEAD", bad).status == 404, bad
+    assert pond(server, "PATCH", "%00", b"x", Upload_Offset=0, Upload_Length=1).status == 400      # no query can be that
     assert server.request("HEAD", f"/chunks?patch={ident}", user="otto").status == 404
     assert server.request("DELETE", "/chunks", body=ident.encode(), user="otto").status == 404
     assert server.request("DELETE", "/chunks", body=ident.encode()).status == 200
@@ -635,13 +637,16 @@ def test_plupload_with_length_unknown_counts(server):
 
 def test_contentrange(server):
     data = content(25_000)
-    requests = list(contentrange(data, 10_000, NAME))
+    requests = list(contentrange(data, 10_000, "a " + NAME))
     a = send(server, *requests[1][:2], **requests[1][2])
     assert a.status == 200 and a.header("Range") is None, a      # nothing from the beginning
     a = send(server, *requests[0][:2], **requests[0][2])
     assert a.header("Range") == "0-19999", a
-    assert a.json["files"][0]["name"] == NAME
     a = send(server, *requests[2][:2], **requests[2][2])
+    complete(server, check(a), data, "a " + NAME)
+    for fields, piece, extra in (requests := list(contentrange(data, 10_000, NAME))):
+        a = send(server, fields, piece, **extra)
+        assert a.json["files"][0]["name"] == NAME
     ident = complete(server, check(a), data)
     f = a.json["files"][0]
     assert f == {"name": NAME, "size": 25_000, "id": ident, "url": f"/files/{ident}", "deleteUrl": f"/files/{ident}", "deleteType": "DELETE"}
