@@ -84,6 +84,7 @@ static const struct route routes[] = {
 	{ "/iserver/services/security/login",  POST,       LOGIN_NONE, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_login_view },
 	{ "/iportal/web/login",                POST,       LOGIN_NONE, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_login_view },
 	{ "/iserver/services/security/logout", GET | POST, LOGIN_NONE, CSRF_ORIGIN, BODYRULE_NONE, STYLE_SUPERMAP, 0, supermap_logout_view },
+	{ "/datasets/{id:int}/edit",    GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  dataset_edit_view },
 	{ "/iportal/web/logout",               GET | POST, LOGIN_NONE, CSRF_ORIGIN, BODYRULE_NONE, STYLE_SUPERMAP, 0, supermap_logout_view },
 	{ "/iserver/services/security/tokens", GET | POST, LOGIN_NONE, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_tokens_view },
 	{ "/iportal/services/security/tokens", GET | POST, LOGIN_NONE, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_tokens_view },

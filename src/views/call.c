@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
+#include "store/groups.h"
 #include "views/identity.h"
 #include "views/wizard.h"
 #include "base/child.h"
@@ -139,15 +140,16 @@ void call_wake_worker(struct call *call)
 
 struct subject {
 	const char *name;
+	bool group;
 	bool found;
 };
 
 static enum err subject_pass(struct pass *p, void *arg)
 {
 	struct subject *s = arg;
-	json_object *user = NULL;
-	enum err err = users_get(p, s->name, &user);
-	json_object_put(user);
+	json_object *record = NULL;
+	enum err err = s->group ? groups_get(p, s->name, &record) : users_get(p, s->name, &record);
+	json_object_put(record);
 	s->found = err == ERR_OK;
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
@@ -155,7 +157,6 @@ static enum err subject_pass(struct pass *p, void *arg)
 bool subject_exists(const char *name, bool group, void *arg)
 {
 	struct call *call = arg;
-	struct subject s = { .name = name };
-	/* There are no groups yet: naming one is naming nobody. */
-	return !group && store_pass(call->ctx->store, PASS_READ, "subject", subject_pass, &s, NULL) == ERR_OK && s.found;
+	struct subject s = { .name = name, .group = group };
+	return store_pass(call->ctx->store, PASS_READ, "subject", subject_pass, &s, NULL) == ERR_OK && s.found;
 }

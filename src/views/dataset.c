@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "views/wizard.h"
+#include "views/dataset.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -47,7 +47,7 @@ static const struct export *export_find(const json_object *d, const char *format
 	return NULL;
 }
 
-static enum err find(struct call *call, json_object **ret)
+enum err dataset_find(struct call *call, json_object **ret)
 {
 	struct viewer v = call_viewer(call);
 	int64_t id = 0;
@@ -98,16 +98,10 @@ void dataset_hide(json_object *d)
 	json_object_object_del(d, "permissions");
 }
 
-enum err dataset_view(struct call *call)
+enum err dataset_page(struct call *call, json_object *d, int status, bool editing)
 {
-	json_object *d = NULL, *m = json_object_new_object(), *list = json_object_new_array(), *keywords = NULL;
+	json_object *m = json_object_new_object(), *list = json_object_new_array(), *keywords = NULL;
 	struct viewer v = call_viewer(call);
-	enum err err = find(call, &d);
-	if (err != ERR_OK) {
-		json_object_put(m);
-		json_object_put(list);
-		return err;
-	}
 	int64_t id = json_int(d, "id", 0);
 	bool download = catalog_may(d, &v, DATASET_DOWNLOAD);
 	for (size_t i = 0; download && i < N_EXPORTS; i++) {
@@ -125,10 +119,24 @@ enum err dataset_view(struct call *call)
 	json_set_bool(m, "may_edit", catalog_may(d, &v, DATASET_EDIT));
 	json_set_bool(m, "may_delete", catalog_may(d, &v, DATASET_DELETE));
 	json_set(m, "downloads", list);
+	if (call->mode == MODE_HTML)
+		dataset_edit_model(call, d, m);
+	json_set_bool(m, "editing", editing);
 	dataset_hide(d);
-	json_set_bool(m, "success", true);
+	json_set_bool(m, "success", status == 200);
 	json_set(m, "dataset", d);
-	return answer(call, "dataset", m);
+	if (call->problems != NULL)
+		json_set(m, "details", problem_details(call, call->problems));
+	(void)answer(call, "dataset", m);
+	call->reply->status = status;
+	return ERR_OK;
+}
+
+enum err dataset_view(struct call *call)
+{
+	json_object *d = NULL;
+	enum err err = dataset_find(call, &d);
+	return err == ERR_OK ? dataset_page(call, d, 200, false) : err;
 }
 
 enum err datasets_view(struct call *call)
@@ -228,7 +236,7 @@ enum err dataset_file_view(struct call *call)
 	struct viewer v = call_viewer(call);
 	json_object *d = NULL;
 	int64_t number = 0;
-	enum err err = find(call, &d);
+	enum err err = dataset_find(call, &d);
 	if (err != ERR_OK)
 		return err;
 	CLEAN_FREE char *folder = folder_of(d);
@@ -381,7 +389,7 @@ enum err dataset_download_view(struct call *call)
 	struct viewer v = call_viewer(call);
 	json_object *d = NULL;
 	const char *format = req_query(call->req, "format");
-	enum err err = find(call, &d);
+	enum err err = dataset_find(call, &d);
 	if (err != ERR_OK)
 		return err;
 	if (format == NULL)
@@ -435,12 +443,22 @@ static void remove_exports(int dir, int64_t id)
 	(void)closedir(all);
 }
 
+void dataset_remove_files(struct call *call, int64_t id)
+{
+	CLEAN_FREE char *folder = mem_printf("datasets/%lld", (long long)id);
+	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
+	if (dir >= 0) {
+		(void)fs_remove_tree(dir, folder, NULL);
+		remove_exports(dir, id);
+	}
+}
+
 enum err dataset_delete_view(struct call *call)
 {
 	struct viewer v = call_viewer(call);
 	json_object *d = NULL;
 	bool get = call->req->method == METHOD_GET || call->req->method == METHOD_HEAD;
-	enum err err = find(call, &d);
+	enum err err = dataset_find(call, &d);
 	if (err != ERR_OK)
 		return err;
 	int64_t id = json_int(d, "id", 0);
@@ -459,12 +477,7 @@ enum err dataset_delete_view(struct call *call)
 	if (err != ERR_OK)
 		return err;
 	/* The row is gone: nobody finds the files any more; the sweep takes what cannot be removed now. */
-	CLEAN_FREE char *folder = mem_printf("datasets/%lld", (long long)id);
-	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
-	if (dir >= 0) {
-		(void)fs_remove_tree(dir, folder, NULL);
-		remove_exports(dir, id);
-	}
+	dataset_remove_files(call, id);
 	if (call->mode == MODE_HTML) {
 		CLEAN_FREE char *to = call_url(call, "/?note=dataset_deleted");
 		reply_redirect(call->reply, 303, to);

@@ -60,6 +60,7 @@ view_fn api_parallelism_view;
 /* dataset.c */
 view_fn dataset_view;          /* GET /datasets/{id} */
 view_fn datasets_view;         /* GET /datasets/ */
+view_fn dataset_edit_view;     /* GET, POST /datasets/{id}/edit: dataset_edit.c */
 view_fn dataset_delete_view;   /* GET, POST, DELETE /datasets/{id}/delete */
 view_fn dataset_download_view; /* GET /datasets/{id}/download?format= */
 view_fn dataset_file_view;     /* GET /datasets/{id}/{what}: thumbnail.png map.json map.png original */
