@@ -73,6 +73,13 @@ static const struct route routes[] = {
 	{ "/chunks",                    CHUNKED,       LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_CHUNKS, -1, chunks_view },
 	{ "/chunks/",                   CHUNKED,       LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_CHUNKS, -1, chunks_view },
 	{ "/chunks/{rest:rest}",        CHUNKED,       LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_CHUNKS, -1, chunks_view },
+	/* GBD WebSuite's commands */
+	{ "/_",                         POST,          LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_GWS,    -1, gws_view },
+	{ "/_",                         GET | OPTIONS, LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_GWS,    0,  gws_idle_view },
+	{ "/_/",                        POST,          LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_GWS,    -1, gws_view },
+	{ "/_/",                        GET | OPTIONS, LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_GWS,    0,  gws_idle_view },
+	{ "/_/{command:rest}",          POST,          LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_GWS,    -1, gws_view },
+	{ "/_/{command:rest}",          GET | OPTIONS, LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_GWS,    0,  gws_idle_view },
 	/* datasets */
 	{ "/datasets/",                 GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  datasets_view },
 	{ "/datasets/{id:int}",         GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_view },

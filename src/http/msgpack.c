@@ -143,8 +143,8 @@ bool msgpack_next(struct msgpack_reader *r, struct msgpack_value *ret)
 
 struct check {
 	struct msgpack_reader reader;
-	struct msgpack_value *keys; /* of the maps that are open, the inner ones behind the outer ones */
-	size_t n_keys;              /* of them */
+	struct msgpack_value *keys; /* of the maps that are open, the inner ones behind the outer ones; owned */
+	size_t n_keys, max_keys;    /* of them; that there is room for */
 	size_t seen;                /* keys of all maps so far */
 };
 
@@ -160,6 +160,10 @@ static bool check_key(struct check *c, size_t first)
 	for (size_t i = first; i < c->n_keys; i++)
 		if (c->keys[i].len == key.len && memcmp(c->keys[i].bytes, key.bytes, key.len) == 0)
 			return false;
+	if (c->n_keys == c->max_keys) {
+		c->max_keys = c->max_keys == 0 ? 16 : 2 * c->max_keys;
+		c->keys = mem_resize(c->keys, c->max_keys, sizeof(*c->keys));
+	}
 	c->keys[c->n_keys++] = key;
 	return true;
 }
@@ -211,10 +215,11 @@ static bool check_value(struct check *c, int depth)
 enum err msgpack_check(const void *bytes, size_t len, size_t *ret_used)
 {
 	const unsigned char *start = bytes;
-	CLEAN_FREE struct msgpack_value *keys = mem_array(MSGPACK_KEYS, sizeof(*keys));
-	struct check c = {.reader = {start, start + len}, .keys = keys};
+	struct check c = {.reader = {start, start + len}};
+	bool good = check_value(&c, 0);
 
-	if (!check_value(&c, 0))
+	free(c.keys);
+	if (!good)
 		return ERR_BAD_REQUEST;
 	*ret_used = (size_t)(c.reader.at - start);
 	return ERR_OK;

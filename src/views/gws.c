@@ -7,7 +7,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
-#include "views/files.h"
+#include "views/identity.h"
 #include "views/views.h"
 
 #define ADAPTER "gws"
@@ -46,6 +46,19 @@ static json_object *uid_model(const char *uid)
 
 /* ---- chunks */
 
+/*
+ * Who creates here.  An anonymous client gets a cookie with its first creation, but this upload is found by its id
+ * alone: scripts keep no cookies.
+ */
+static struct principal creator(struct call *call)
+{
+	struct principal who = call->who;
+
+	identity_keep(call);
+	call->who = who;
+	return who;
+}
+
 static enum err first_chunk(struct call *call, struct gws_input *in)
 {
 	int64_t total = gws_number(in, "totalSize"), count = gws_number(in, "chunkCount"),
@@ -62,9 +75,9 @@ static enum err first_chunk(struct call *call, struct gws_input *in)
 		return bad(call, ERR_LENGTH, "chunkCount");
 	if (number < 0 || number >= count)
 		return bad(call, ERR_LENGTH, "chunkNumber");
-	struct upload_spec spec = {.owner = files_creator(call), .adapter = ADAPTER, .mode = UPLOAD_PARTS,
+	struct upload_spec spec = {.owner = creator(call), .adapter = ADAPTER, .mode = UPLOAD_PARTS,
 		.name = *name != '\0' ? name : "upload", .length = total, .parts = (uint32_t)count,
-		.address = call->req->address, .late = true};
+		.address = call->req->address, .late = true, .by_mark = true};
 	enum err err = upload_create(call->ctx->engine, &spec, &u, &call->error);
 	if (err != ERR_OK)
 		return err;
@@ -87,16 +100,12 @@ static enum err later_chunk(struct call *call, struct gws_input *in, const char 
 
 	if (err != ERR_OK)
 		return err;
-	bool over = info.received > info.length;
 	if (info.state == UPLOAD_EXPIRED)
 		err = error_set(&call->error, ERR_GONE, "expired");
 	else if (number < 0 || number >= (int64_t)info.parts)
 		err = bad(call, ERR_LENGTH, "chunkNumber");
 	else if (info.state != UPLOAD_COMPLETE)
 		err = upload_open(call->ctx->engine, uid, &call->who, UPLOAD_WANT_WRITE, &u, &call->error);
-	/* One chunk may go over the total, so that a wrong one can be replaced; none is added then. */
-	if (err == ERR_OK && u != NULL && over && !upload_has_part(u, (uint32_t)number))
-		err = bad(call, ERR_LENGTH, "content");
 	if (err == ERR_OK && u != NULL) {
 		struct body body = gws_content(call, in);
 		err = upload_put_part(u, (uint32_t)number, &body, &call->error);
