@@ -93,6 +93,16 @@ bool hash_must_read(const struct upload *u)
 	return unread(u, wanted(u)) != 0;
 }
 
+/* `part`, or what it has become, for a handle that opened neither. */
+static enum err file_open(struct upload *u, struct error *error)
+{
+	if (u->part < 0)
+		u->part = openat(u->dir, "data", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (u->part < 0)
+		u->part = openat(u->dir, "part", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return u->part < 0 ? error_errno(error, ERR_IO, "open upload's file") : ERR_OK;
+}
+
 /* Compute SET by reading `part` once. */
 static enum err read_all(struct upload *u, unsigned set, unsigned char out[][64], struct error *error)
 {
@@ -177,33 +187,43 @@ void hash_expected(struct upload *u)
 		json_object_array_add(list, json_object_get(item));
 }
 
+/* The digest of a complete file: from the record, or by reading it once. */
+static enum err compare(struct upload *u, enum digest algorithm, const char *want, struct error *error)
+{
+	const char *got = json_str(u->record, digest_name(algorithm), NULL);
+	unsigned char values[DIGEST__MAX][64];
+	char hex[129];
+	enum err e = ERR_OK;
+
+	if (got == NULL) {
+		e = file_open(u, error);
+		if (e == ERR_OK)
+			e = read_all(u, 1U << algorithm, values, error);
+		if (e != ERR_OK)
+			return e;
+		to_hex(values[algorithm], algorithm, hex);
+		got = hex;
+	}
+	return token_equal(got, want) ? ERR_OK
+				      : error_set(error, ERR_DIGEST, "upload %.8s: the file's %s differs",
+					    u->id, digest_name(algorithm));
+}
+
 enum err upload_expect(struct upload *u, const struct checksum *sum, struct error *error)
 {
 	json_object *more = digests_json(sum, 1), *item = json_at(more, 0);
-	const char *got = json_str(u->record, digest_name(sum->algorithm), NULL);
-	bool differs = got != NULL && !token_equal(got, json_str(item, "value", "?"));
 
 	if (u->state >= UPLOAD_COMPLETE) {
+		enum err e = compare(u, sum->algorithm, json_str(item, "value", "?"), error);
+
 		json_object_put(more);
-		return differs ? error_set(error, ERR_DIGEST, "upload %.8s: the file's %s differs",
-				     u->id, digest_name(sum->algorithm))
-			       : ERR_OK;
+		return e;
 	}
 	/* Whoever says it says it with the end: it need not outlive this request by itself. */
 	json_object_put(u->expected);
 	u->expected = more;
 	hash_expected(u);
 	return ERR_OK;
-}
-
-/* `part`, or what it has become, for a handle that opened neither. */
-static enum err file_open(struct upload *u, struct error *error)
-{
-	if (u->part < 0)
-		u->part = openat(u->dir, "data", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (u->part < 0)
-		u->part = openat(u->dir, "part", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return u->part < 0 ? error_errno(error, ERR_IO, "open upload's file") : ERR_OK;
 }
 
 enum err upload_md5(struct upload *u, char out[33], struct error *error)
