@@ -157,13 +157,15 @@ static int survey_zone(const double e[4])
 	return z >= 25 && z <= 45 ? 4513 + z - 25 : z >= 13 && z <= 23 ? 4491 + z - 13 : 0;
 }
 
-/* What to offer when the file says nothing. */
-static json_object *suggestions(const double *extent, const char *favourites)
+/* What to offer when the file says nothing: LAST, the user's last one, before all. */
+static json_object *suggestions(const double *extent, const char *last, const char *favourites)
 {
 	json_object *list = json_object_new_array();
 	CLEAN_FREE char *words = mem_strdup(favourites);
 	char *rest = NULL;
 
+	if (*last != '\0')
+		suggest(list, last, extent);
 	if (extent != NULL && survey_zone(extent) != 0) {
 		char code[16];
 
@@ -228,7 +230,7 @@ void srs_describe(struct job *job, OGRSpatialReferenceH srs, const double extent
 	json_set(layer, "candidates", candidates);
 	if (favourites == NULL)
 		favourites = json_str(job->spec, "favourites", FAVOURITES);
-	json_set(layer, "supported", suggestions(extent, favourites));
+	json_set(layer, "supported", suggestions(extent, json_str(job->spec, "last_crs", ""), favourites));
 	if (m.n > 0 && m.v[0].confidence >= PERHAPS && m.v[0].confidence < SURE) {
 		json_object *p = problem_new("crs_uncertain"),
 			    *list = json_object_get(json_arr(layer, "warnings"));

@@ -427,6 +427,7 @@ static enum err save_post(struct call *call)
 	if (err == ERR_OK) {
 		CLEAN_FREE char *name = session_name(&s);
 		session = session_new(call->who.owner, name, now, now + call->ctx->config->session_expiry_hours * 3600000);
+		turn_recall_crs(call, session);
 		err = judge_files(&s, session);
 	}
 	if (err == ERR_OK)

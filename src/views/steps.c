@@ -183,6 +183,17 @@ static enum err srs_page(struct turn *t)
 	return page_response(t, STEP_SRS, "srs", srs_model(t->s, t->fields, srs_search(t)));
 }
 
+/* The code that was chosen instead of what the file says, NULL = none. */
+static const char *chosen_crs(const json_object *input)
+{
+	json_object *layer = NULL;
+	JSON_EACH(layer, json_arr(input, "layers")) {
+		if (strcmp(json_str(layer, "source", "file"), "file") != 0 && json_str(layer, "code", NULL) != NULL)
+			return json_str(layer, "code", NULL);
+	}
+	return NULL;
+}
+
 enum err srs_step_view(struct turn *t)
 {
 	json_object *plan = NULL, *answers = NULL, *input = NULL, *errors = NULL;
@@ -203,6 +214,7 @@ enum err srs_step_view(struct turn *t)
 	json_object_put(answers);
 	if (errors != NULL)
 		return step_error(t, STEP_SRS, errors, srs_model(t->s, t->fields, NULL));
+	t->last_crs = chosen_crs(input);
 	return step_store(t, STEP_SRS, input);
 }
 

@@ -146,12 +146,49 @@ struct save {
 	json_object *record;
 	json_object *task;
 	int64_t rev;
+	const char *user;
+	const char *crs;         /* NULL = nothing to remember */
 };
+
+/* Suggested first when one of USER's files says nothing (wizard.md 10.3). */
+static enum err remember_crs(struct pass *p, const char *user, const char *crs)
+{
+	json_object *record = NULL;
+	enum err err = users_get(p, user, &record);
+	if (err == ERR_OK && strcmp(json_str(record, "last_crs", ""), crs) != 0)
+		err = users_put(p, json_set_str(record, "last_crs", crs));
+	json_object_put(record);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
 
 static enum err store_session_pass(struct pass *p, void *arg)
 {
 	struct save *save = arg;
-	return queue_put(p, save->record, save->rev, save->task);
+	enum err err = queue_put(p, save->record, save->rev, save->task);
+	return err == ERR_OK && save->crs != NULL ? remember_crs(p, save->user, save->crs) : err;
+}
+
+struct recall {
+	const char *user;
+	json_object *record;
+};
+
+static enum err recall_pass(struct pass *p, void *arg)
+{
+	struct recall *r = arg;
+	json_object_put(r->record);
+	r->record = NULL;
+	return users_get(p, r->user, &r->record);
+}
+
+void turn_recall_crs(struct call *call, struct session *s)
+{
+	struct recall r = { .user = call->who.name };
+	/* A suggestion is no reason for a save to fail. */
+	if (*r.user != '\0' && store_pass(call->ctx->store, PASS_READ, "last CRS", recall_pass, &r, NULL) == ERR_OK &&
+	    json_get(r.record, "last_crs") != NULL)
+		json_set_str(s->doc, "last_crs", json_str(r.record, "last_crs", ""));
+	json_object_put(r.record);
 }
 
 enum err turn_store(struct turn *t, json_object *task, bool bump)
@@ -161,7 +198,8 @@ enum err turn_store(struct turn *t, json_object *task, bool bump)
 	if (bump)
 		t->s->rev++;
 	t->s->expires = now + call->ctx->config->session_expiry_hours * 3600 * 1000;
-	struct save save = { .record = spill_record(t->s, now), .task = task, .rev = t->rev };
+	struct save save = { .record = spill_record(t->s, now), .task = task, .rev = t->rev, .user = call->who.name,
+		.crs = *call->who.name != '\0' ? t->last_crs : NULL };
 	enum err err = store_pass(call->ctx->store, PASS_SYNC, "session", store_session_pass, &save, &call->error);
 	if (err == ERR_OK) {
 		json_object *ref = json_get(save.record, "task");

@@ -19,6 +19,7 @@ struct turn {
 	json_object *fields;          /* the form as {name: text or [texts]}; NULL for GET */
 	json_object *problems;        /* owned: errors found */
 	json_object *warnings;        /* owned: for the answer */
+	const char *last_crs;         /* borrowed: the next store keeps it as its user's last; NULL = none */
 };
 
 #define TURN_ID_MAX 9007199254740991LL      /* 2^53 - 1: what JSON numbers carry */
@@ -31,6 +32,8 @@ enum err turn_begin(struct call *, int64_t id, bool lock, struct turn *ret);
 /* The session that field or query "id" names: ERR_BAD_REQUEST when there is none; else as turn_begin. */
 enum err turn_of_request(struct call *, bool lock, struct turn *ret);
 void turn_end(struct turn *);
+/* A new session of CALL's user: his last CRS becomes its member "last_crs". */
+void turn_recall_crs(struct call *, struct session *);
 void turn_unlock(struct turn *);
 /* May a GET that sometimes writes (check, final) do so?  Not on a read-only site, nor with a read-only key. */
 bool turn_may_write(const struct turn *);

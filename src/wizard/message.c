@@ -201,6 +201,7 @@ json_object *message_inspect(const struct session *s, const struct config *c)
 	CLEAN_FREE char *favourites = mem_printf("%s%s%s", last, *last != '\0' ? " " : "", site);
 
 	json_set_str(job, "favourites", favourites);
+	json_set_str(job, "last_crs", last);
 	json_set(job, "dialects", dialects_of(s));
 	return json_set_bool(job, "digests", true);
 }

@@ -76,6 +76,27 @@ def test_file_that_says_nothing_usable_is_asked(server):
         drop(server, a)
 
 
+def test_what_a_user_chose_last_is_suggested_first(server):
+    def suggested(**kw):
+        a = without_crs(server, [(230_000, 900_000)], **kw)
+        page = server.get(f"/upload/srs?id={a.json['id']}", accept=JSON, **kw).json["page"]
+        return a.json["id"], [c["code"] for c in page["supported_crs"]]
+
+    session, before = suggested()
+    assert "EPSG:2249" not in before, before
+    a = server.post(f"/upload/srs?id={session}", {"source": "EPSG:2249"}, accept=JSON)
+    assert a.status == 200, a
+    session, now = suggested()
+    assert now == ["EPSG:2249"] + before, (before, now)
+    assert suggested(user="otto")[1] == before      # another user's is no business of theirs
+    # What the file said was no choice of the user's.
+    a = server.save(*shapefile("own", [(116.4, 39.9)], prj=GEOSERVER))
+    server.post(f"/upload/srs?id={a.json['id']}", {"source": "file"}, accept=JSON)
+    assert suggested()[1] == now
+    server.post(f"/upload/srs?id={session}", {"source": "EPSG:26986"}, accept=JSON)
+    assert suggested()[1] == ["EPSG:26986"] + before
+
+
 # ---- what is sent
 
 def test_every_spelling_is_taken(server):
