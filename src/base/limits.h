@@ -34,6 +34,7 @@
 	X(upload_anonymous_quota, "upload", "anonymous_quota", 1 * GIB)                            \
 	X(upload_max_ranges, "upload", "max_ranges", 10000)                                        \
 	X(upload_max_parts, "upload", "max_parts", 100000)                                         \
+	X(upload_max_concat, "upload", "max_concat", 1000)                                         \
 	X(upload_part_files, "upload", "part_files", 200000)                                       \
 	X(upload_min_free, "upload", "min_free", 1 * GIB)                                          \
 	X(upload_min_inodes, "upload", "min_inodes", 1000)                                         \
@@ -52,6 +53,7 @@
 	X(iserver_task_keep_s, "iserver", "task_keep", 7 * 86400)                                  \
 	X(iserver_takeover_s, "iserver", "takeover_idle", 5)                                       \
 	X(iportal_page_max, "iportal", "page_max", 10000)                                          \
+	X(iportal_body_bytes, "iportal", "max_body", 4 * MIB)                                      \
 	X(iportal_created_keep_s, "iportal", "created_keep", 7 * 86400)                            \
 	X(max_session_bytes, "wizard", "max_session_bytes", 2 * GIB)                               \
 	X(max_files, "wizard", "max_files", 200)                                                   \

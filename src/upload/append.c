@@ -104,8 +104,8 @@ static enum err check(
 	int64_t room;
 	enum err full;
 
-	if (u->mode != mode_of(UPLOAD_APPEND) || u->want != UPLOAD_WANT_WRITE ||
-	    u->state == UPLOAD_EXPIRED)
+	if (u->mode != mode_of(UPLOAD_APPEND) || u->want == UPLOAD_WANT_STATUS ||
+	    u->want == UPLOAD_WANT_REMOVE || u->state == UPLOAD_EXPIRED)
 		return error_set(error, ERR_FINAL, "upload %.8s is not appended to", u->id);
 	if (offset != u->offset)
 		return error_set(error, ERR_OFFSET, "upload %.8s: offset %lld, not %lld", u->id,

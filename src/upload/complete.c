@@ -362,22 +362,6 @@ enum err upload_set_length(struct upload *u, int64_t length, struct error *error
 	return e;
 }
 
-enum err upload_set_by_mark(struct upload *u, bool by_mark, struct error *error)
-{
-	enum err e = ERR_OK;
-
-	if (u->by_mark == by_mark || u->state >= UPLOAD_COMPLETE || u->lockless)
-		return ERR_OK;
-	(void)json_set_bool(u->record, "by_mark", by_mark);
-	if (!u->pending)
-		e = upload_store(u, engine_kind(u->engine), "upload end", error);
-	if (e == ERR_OK)
-		u->by_mark = by_mark;
-	else
-		(void)json_set_bool(u->record, "by_mark", !by_mark);
-	return e;
-}
-
 enum err upload_set_by_mark(struct upload *u, struct error *error)
 {
 	enum err e = ERR_OK;

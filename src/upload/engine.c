@@ -187,6 +187,7 @@ static const struct mode modes[UPLOAD_MODE__MAX] = {
     [UPLOAD_APPEND] = {"append", "part", false, 1, recover_append, look_append, append_whole, NULL},
     [UPLOAD_RANGE] = {"range", "part", true, 1, recover_range, look_range, range_whole, NULL},
     [UPLOAD_PARTS] = {"parts", "sizes", true, 2, recover_parts, look_parts, parts_whole, parts_join},
+    [UPLOAD_CONCAT] = {"concat", "part", false, 2, recover_concat, look_concat, concat_whole, concat_join},
 };
 
 const struct mode *mode_of(enum upload_mode mode)

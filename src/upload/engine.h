@@ -18,6 +18,7 @@
 #ifndef SLIPWAY_UPLOAD_ENGINE_H
 #define SLIPWAY_UPLOAD_ENGINE_H
 
+#include <stdatomic.h>
 #include "base/config.h"
 #include "base/json.h"
 #include "store/store.h"
@@ -26,6 +27,7 @@
 
 #define ID_LEN     32
 #define MARK_LEN   21          /* "c" or "d" and 20 digits: see upload_mark */
+#define ASSEMBLE_LOOK_MS 60000 /* after this the sweep looks who assembles */
 #define POLL_MS    250         /* longest wait for bytes before `stop` is looked for */
 #define NOTE_BYTES (256 * MIB) /* received bytes between two notes of the offset in the record */
 
@@ -37,6 +39,7 @@ struct engine {
 	bool sync;       /* false: upload.sync = none */
 	bool ack_commit; /* the file system may show a length before its bytes (store.md 8) */
 	char boot_id[37];
+	atomic_bool queued; /* there is work for the worker, which nobody was told of */
 };
 
 /* How one fill mode differs from the others: everything shared asks here. */
@@ -126,6 +129,39 @@ struct upload {
 	void *beat_arg;
 	int64_t beaten;         /* monotonic ms */
 };
+
+/* ---- concat.c */
+/* What the partials of a list are, together. */
+struct concat {
+	bool complete;    /* all are */
+	bool broken;      /* not all are there, partial and their owner's */
+	int64_t length;   /* -1: not all are known */
+	int64_t received; /* bytes of those that are complete */
+};
+enum err concat_look(struct pass *, const json_object *ids, const char *owner, struct concat *ret);
+/* May SPEC's partials be joined?  ERR_CONCAT. */
+enum err concat_check(
+    struct engine *, const struct upload_spec *, struct concat *ret, struct error *);
+void concat_record(json_object *record, const struct upload_spec *);
+/* In the pass that creates U: its partials learn of it. */
+enum err concat_link(
+    struct pass *, const struct upload *, const json_object *record, struct error *);
+/* In the pass that completes PARTIAL: add the finals that learn of it to *READY (NULL at first). */
+enum err concat_partial_done(
+    struct pass *, const struct engine *, const json_object *partial, json_object **ready);
+/* After that commit: they are complete if nothing is missing. */
+void concat_wake(struct engine *, const json_object *finals);
+/* In the pass that ends PARTIAL: finals that wait for it end, too. */
+enum err concat_partial_gone(
+    struct pass *, const struct engine *, const json_object *partial, json_object **broken);
+/* After that commit. */
+void concat_remove(const struct engine *, const json_object *broken);
+/* The final U is complete: its partials are not needed much longer. */
+void concat_leave(const struct upload *);
+bool concat_whole(const struct upload *);
+void look_concat(struct upload *);
+enum err recover_concat(struct upload *, struct error *);
+enum err concat_join(struct upload *, struct error *);
 
 /* ---- engine.c */
 enum pass_kind engine_kind(
@@ -266,6 +302,12 @@ enum err assemble_beat(struct upload *, int64_t done, struct error *);
 bool assemble_later(const struct upload *);
 /* Queue the task, say so in the record.  For an upload that is whole, under its lock. */
 enum err assemble_queue(struct upload *, struct error *);
+/* What a record says of it; the sweep looks at such ones. */
+void assemble_mark(const struct engine *, json_object *record);
+/* Is its task queued or running? */
+bool assemble_alive(struct pass *, const json_object *record, enum err *ret);
+/* Queue the task in this pass and store the record. */
+enum err assemble_task(struct pass *, struct engine *, json_object *record);
 /* The whole of FROM behind what is in `part`; u->offset follows. */
 enum err assemble_copy(struct upload *, int from, struct error *);
 
@@ -279,7 +321,6 @@ enum err key_take(struct pass *, const struct upload *, const json_object *recor
 /* What may be told of an upload that somebody else is writing: what of it is durable. */
 enum err status_look(struct upload *, struct error *);
 void look_append(struct upload *);
-void look_concat(struct upload *);
 
 /* ---- expiry.c */
 /* When does it end, by its record and the file's last change?  0 = never. */
@@ -304,6 +345,8 @@ enum err upload_make(struct engine *, const struct upload_spec *, const char *re
     struct upload **ret, bool *ret_taken, struct error *);
 
 /* ---- open.c */
+/* For an upload that only knows its id and what is wanted. */
+enum err open_locked(struct upload *, const struct principal *, struct error *);
 /* A handle for status, from a record that was read already (takes it).  NULL: of a mode unknown here. */
 struct upload *upload_from(struct engine *, json_object *record);
 /* The record and what follows from it; with FIGURES those a writer needs. */

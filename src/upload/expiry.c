@@ -85,6 +85,7 @@ struct sweep {
 	struct due due[BATCH];
 	size_t n;
 	json_object *ids; /* of uploads_expired */
+	json_object *broken; /* finals that waited for one of them */
 };
 
 static enum err due_pass(struct pass *p, void *arg)
@@ -113,11 +114,24 @@ static void due_look(const struct sweep *s, struct due *d)
 	d->touched = touched_in(dir);
 }
 
+/* Somebody must be at it, or its task in the queue. */
+static enum err settle_assembling(
+    struct pass *p, struct sweep *s, const struct due *d, json_object *r, int64_t end)
+{
+	enum err e = ERR_OK;
+
+	if (!d->busy && !assemble_alive(p, r, &e))
+		return e == ERR_OK ? assemble_task(p, s->engine, r) : e;
+	(void)json_set_int(
+	    r, "expires", end < s->now + ASSEMBLE_LOOK_MS ? end : s->now + ASSEMBLE_LOOK_MS);
+	return uploads_put(p, r);
+}
+
 /*
  * What becomes of one record whose time has come; read again here, since a consumer may have taken
  * it meanwhile.
  */
-static enum err settle(struct pass *p, const struct sweep *s, struct due *d)
+static enum err settle(struct pass *p, struct sweep *s, struct due *d)
 {
 	CLEAN_JSON json_object *r = NULL;
 	enum err e = uploads_get(p, d->id, &r);
@@ -136,6 +150,8 @@ static enum err settle(struct pass *p, const struct sweep *s, struct due *d)
 	if (d->busy && state_of(r) != UPLOAD_COMPLETE)
 		end = s->now +
 		    SWEEP_EVERY_MS; /* look again: whoever writes now may leave it for good */
+	if (end > s->now && json_bool(r, "assembling", false) && state_of(r) < UPLOAD_COMPLETE)
+		return settle_assembling(p, s, d, r, end);
 	if (end > s->now) {
 		(void)json_set_int(r, "expires", end);
 		return uploads_put(p, r);
@@ -148,7 +164,9 @@ static enum err settle(struct pass *p, const struct sweep *s, struct due *d)
 		? UPLOAD_AGE
 		: UPLOAD_IDLE,
 	    s->now);
-	return e == ERR_OK ? uploads_put(p, r) : e;
+	if (e == ERR_OK)
+		e = uploads_put(p, r);
+	return e == ERR_OK ? concat_partial_gone(p, s->engine, r, &s->broken) : e;
 }
 
 static enum err settle_pass(struct pass *p, void *arg)
@@ -156,6 +174,8 @@ static enum err settle_pass(struct pass *p, void *arg)
 	struct sweep *s = arg;
 	enum err e = ERR_OK;
 
+	json_object_put(s->broken);
+	s->broken = NULL;
 	for (size_t i = 0; e == ERR_OK && i < s->n; i++)
 		e = settle(p, s, &s->due[i]);
 	return e;
@@ -185,6 +205,8 @@ static enum err sweep_due(struct sweep *s, bool *ret_more, struct error *error)
 		if (s->due[i].lock >= 0)
 			(void)close(s->due[i].lock);
 	}
+	if (e == ERR_OK)
+		concat_remove(s->engine, s->broken);
 	*ret_more = e == ERR_OK && s->n == BATCH;
 	return e;
 }
@@ -313,6 +335,7 @@ enum err upload_sweep(struct engine *e, int budget_ms, struct error *error)
 	if (err == ERR_OK)
 		err = sweep_strays(s, fd, error);
 	json_object_put(s->ids);
+	json_object_put(s->broken);
 	free(s);
 	return err;
 }

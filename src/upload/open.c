@@ -38,6 +38,7 @@ struct load {
 	struct admission admission; /* first: admit_pass gets it */
 	const char *id;
 	bool figures;        /* fill admission.room too */
+	struct concat concat; /* of an unfinished list of partials */
 	json_object *record; /* result */
 };
 
@@ -52,6 +53,10 @@ static enum err load_pass(struct pass *p, void *arg)
 	json_object_put(l->record);
 	l->record = record;
 	l->admission.owner = json_str(record, "owner", "-");
+	if (json_arr(record, "concat") != NULL && state_of(record) < UPLOAD_COMPLETE)
+		e = concat_look(p, json_arr(record, "concat"), l->admission.owner, &l->concat);
+	if (e != ERR_OK)
+		return e;
 	return l->figures ? admit_pass(p, &l->admission) : ERR_OK;
 }
 
@@ -95,7 +100,13 @@ enum err upload_load(
 	if (figures)
 		u->room = l.admission.room;
 	u->mode = mode_of(mode);
-	return adopt(u, l.record, error);
+	e = adopt(u, l.record, error);
+	if (u->mode->join == concat_join && u->state < UPLOAD_COMPLETE) {
+		u->partials_complete = l.concat.complete;
+		u->received = l.concat.received;
+		u->length = l.concat.length;
+	}
+	return e;
 }
 
 /*
@@ -184,7 +195,7 @@ static enum err wait_for_lock(struct upload *u, const struct principal *who, str
 	enum err e = ERR_OK;
 
 	/* Not even the newest writer has anything to add while it is put together. */
-	if (u->assembling && want_writes(u->want)) {
+	if (u->assembling && !u->assembler && want_writes(u->want)) {
 		u->lockless = true;
 		return ERR_OK;
 	}
@@ -199,7 +210,7 @@ static enum err wait_for_lock(struct upload *u, const struct principal *who, str
  * The lock first when it is free, so that one pass does; when somebody has it, the record decides
  * first whether WHO may displace him, and is read again afterwards.
  */
-static enum err open_locked(struct upload *u, const struct principal *who, struct error *error)
+enum err open_locked(struct upload *u, const struct principal *who, struct error *error)
 {
 	bool locked = false;
 	enum err files = open_files(u, error), e = files;

@@ -35,6 +35,7 @@ struct removal {
 	size_t n;
 	enum upload_reason reason;
 	bool *unused; /* result: nobody holds V[i]'s bytes */
+	json_object *broken; /* result: ids of those that waited for one of them; owned */
 };
 
 static enum err removal_pass(struct pass *p, void *arg)
@@ -42,6 +43,8 @@ static enum err removal_pass(struct pass *p, void *arg)
 	struct removal *r = arg;
 	int64_t now = clock_now_ms();
 
+	json_object_put(r->broken);
+	r->broken = NULL;
 	for (size_t i = 0; i < r->n; i++) {
 		CLEAN_JSON json_object *record = NULL;
 		enum err e = uploads_get(p, r->v[i]->id, &record);
@@ -55,6 +58,8 @@ static enum err removal_pass(struct pass *p, void *arg)
 			record_expire(r->engine, record, r->reason, now);
 			if (e == ERR_OK)
 				e = uploads_put(p, record);
+			if (e == ERR_OK)
+				e = concat_partial_gone(p, r->engine, record, &r->broken);
 		}
 		if (e != ERR_OK)
 			return e;
@@ -66,7 +71,7 @@ static enum err remove_all(struct engine *e, struct upload *const *v, size_t n,
     enum upload_reason reason, struct error *error)
 {
 	CLEAN_FREE bool *unused = mem_array(n + 1, sizeof(bool));
-	struct removal r = {e, v, n, reason, unused};
+	struct removal r = {e, v, n, reason, unused, NULL};
 	enum err err = n == 0
 	    ? ERR_OK
 	    : store_pass(e->store, PASS_DELETE, "upload remove", removal_pass, &r, error);
@@ -76,6 +81,9 @@ static enum err remove_all(struct engine *e, struct upload *const *v, size_t n,
 		if (unused[i])
 			files_remove(e, v[i]->id);
 	}
+	if (err == ERR_OK)
+		concat_remove(e, r.broken);
+	json_object_put(r.broken);
 	return err;
 }
 

@@ -80,6 +80,11 @@ bool upload_is_complete(const struct upload *u)
 	return u->state == UPLOAD_COMPLETE;
 }
 
+bool upload_is_assembling(const struct upload *u)
+{
+	return u->assembling && u->state < UPLOAD_COMPLETE;
+}
+
 int64_t upload_expires(const struct upload *u)
 {
 	return expires_at(u->engine, u->record, touched_at(u));
@@ -103,7 +108,7 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 	(void)json_set_str(r, "rel_path", spec->rel_path);
 	(void)json_set_str(r, "media_type", spec->media_type);
 	(void)json_set_str(r, "meta", spec->meta);
-	(void)json_set_int(r, "length", spec->length);
+	(void)json_set_int(r, "length", u->length);
 	(void)json_set_int(r, "offset", 0);
 	if (spec->mode == UPLOAD_PARTS)
 		(void)json_set_int(r, "part_count", spec->parts);
@@ -116,6 +121,7 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 	if (spec->by_mark)
 		(void)json_set_bool(r, "by_mark", true);
 	key_record(r, spec);
+	concat_record(r, spec);
 	(void)json_set_int(r, "created", now);
 	(void)json_set_int(r, "touched", now);
 	(void)json_set_str(r, "boot_id", u->engine->boot_id);
@@ -192,15 +198,17 @@ static enum err sync_names(struct upload *u, struct error *error)
 }
 
 /* Make the record outlive us now: the upload is filled by later requests. */
-static enum err create_now(struct upload *u, const struct upload_spec *spec, struct error *error)
+static enum err create_now(struct upload *u, struct error *error)
 {
 	enum err e;
 
-	if (spec->length == 0 && upload_ends(u))
+	if (upload_ends(u) && u->received <= u->engine->config->upload_assemble_inline)
 		return uploads_commit(u->engine, &u, 1, NULL, NULL, error);
 	e = sync_names(u, error);
 	if (e == ERR_OK)
 		e = upload_store(u, engine_kind(u->engine), "upload create", error);
+	if (e == ERR_OK && upload_ends(u))
+		e = upload_end(u, true, error);
 	if (e == ERR_OK && u->mode->shared)
 		lock_ease(u);
 	return e;
@@ -236,22 +244,26 @@ enum err upload_make(struct engine *e, const struct upload_spec *spec, const cha
 	    .length = spec->length,
 	    .parts = spec->mode == UPLOAD_PARTS ? spec->parts : 0,
 	    .error = error};
+	struct concat concat = {.length = spec->length};
 	struct upload *u;
 	enum err err = check_spec(e, spec, error);
 
+	if (err == ERR_OK && spec->mode == UPLOAD_CONCAT)
+		err = concat_check(e, spec, &concat, error);
 	if (err != ERR_OK)
 		return err;
+	a.length = concat.length;
 	sweep_sometimes(e);
 	err = store_pass(e->store, PASS_READ, "upload admit", admit_pass, &a, error);
 	if (err == ERR_OK)
 		err = admit_space(
-		    e, spec->length, mode_of(spec->mode)->copies, a.room.promised, error);
+		    e, a.length, mode_of(spec->mode)->copies, a.room.promised, error);
 	if (err != ERR_OK)
 		return err;
 	u = upload_new(e, NULL, UPLOAD_WANT_WRITE);
 	token_hex(u->id, ID_LEN);
 	u->mode = mode_of(spec->mode);
-	u->length = spec->length;
+	u->length = a.length;
 	u->room = a.room;
 	u->pending = true;
 	(void)snprintf(u->replaces, sizeof(u->replaces), "%s", replaces);
@@ -260,10 +272,12 @@ enum err upload_make(struct engine *e, const struct upload_spec *spec, const cha
 		u->address = mem_strdup(spec->address);
 	u->by_mark = spec->by_mark;
 	u->parts = spec->parts;
+	u->partials_complete = concat.complete;
+	u->received = concat.received;
 	hash_begin(u, spec);
 	err = make_files(u, error);
 	if (err == ERR_OK && !in_one_request(spec))
-		err = create_now(u, spec, error);
+		err = create_now(u, error);
 	if (err != ERR_OK) {
 		*ret_taken = u->key_taken;
 		upload_close(u);

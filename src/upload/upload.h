@@ -106,6 +106,7 @@ const char *upload_id(const struct upload *);            /* borrowed */
 int64_t upload_offset(const struct upload *);
 int64_t upload_length(const struct upload *);
 bool upload_is_complete(const struct upload *);
+bool upload_is_assembling(const struct upload *);        /* all there; a task joins or hashes it */
 int64_t upload_expires(const struct upload *);           /* ms; 0 = never */
 /*
  * Store the record of a LATE upload that waits, with what arrived: from now on it outlives us.
@@ -244,6 +245,9 @@ void upload_release(struct engine *, const char *id);
  */
 enum err upload_assemble(struct engine *, const char *id, bool (*beat)(void *arg, int64_t done, int64_t total), void *arg,
     struct error *);
+
+/* Was such a task queued since the last call?  Then the worker is to be woken. */
+bool engine_wants_worker(struct engine *);
 
 /* Records of OWNER (NULL: all), newest first, as infos; each ended with upload_info_done, the array freed. */
 enum err uploads_of(struct engine *, const char *owner, size_t skip, size_t max, struct upload_info **ret, size_t *ret_n,

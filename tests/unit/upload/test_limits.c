@@ -25,7 +25,7 @@ static void test_size_and_mode_are_checked(void **state)
 	struct scratch *s = *state;
 	struct principal reader = ann;
 	struct upload_spec spec = {
-	    .owner = ann, .adapter = "gws", .mode = UPLOAD_CONCAT, .length = 1};
+	    .owner = ann, .adapter = "gws", .mode = UPLOAD_MODE__MAX, .length = 1};
 	struct upload *u = NULL;
 
 	reader.read_only = true;
