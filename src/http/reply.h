@@ -33,6 +33,7 @@ struct reply {
 	struct pairs cookies;      /* full Set-Cookie values, name unused */
 	bool close_early;          /* answer although the body is unread */
 	const char *xml_root;      /* for FORMAT_XML, as represent() takes it; NULL: "list" or "MethodResult" */
+	bool delivered;            /* after reply_send: the file's last byte went out, in one answer with its first */
 	bool broken;               /* a header or cookie was refused: the answer is 500 */
 };
 

@@ -206,6 +206,7 @@ static void send_file(struct sending *s)
 			return;
 		at += n;
 	}
+	s->reply->delivered = s->first == 0 && at == s->reply->file_size;
 }
 
 /* Some servers lose a CGI program's answer when it does not read the body (front-ends.md 4). */
@@ -264,6 +265,8 @@ void reply_send(struct reply *r, struct req *req, struct pages *pages)
 	if (wire_write(req->wire, head, head_len) && r->body == REPLY_FILE && !s.by_server &&
 	    req->method != METHOD_HEAD)
 		send_file(&s);
+	/* What the web server does with it is not told. */
+	r->delivered = r->delivered || s.by_server;
 	free(head);
 	free(s.text);
 }

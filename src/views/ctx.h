@@ -5,7 +5,7 @@
 #define SLIPWAY_VIEWS_CTX_H
 
 #include "base/problem.h"
-#include "catalog/catalog.h"
+#include "catalog/item.h"
 #include "http/route.h"
 #include "http/template.h"
 #include "store/sessions.h"
@@ -43,6 +43,7 @@ struct call {
 	struct principal who;
 	enum mode mode;               /* HTML, strict or compat JSON (wizard.md 3.1) */
 	bool mode_open;               /* HTML only because nothing in the request said what is wanted (rule 5) */
+	int64_t counted_item;         /* the data item whose file this answer is: its downloads are counted; 0 = none */
 	json_object *limits;          /* owned: what a restricted key may be used for (store/users.h), NULL = no bounds */
 	json_object *problems;        /* owned: what a returned error says; NULL = the error's own sentence */
 	json_object *told;            /* owned: what the view adds to an error's answer, in the way of its style; NULL = nothing */

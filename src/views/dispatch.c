@@ -227,6 +227,8 @@ void dispatch(struct wire *wire, void *arg)
 	cors_answer(&call);
 	common_cookies(&call);
 	reply_send(&reply, &req, ctx->pages);
+	if (reply.delivered && call.counted_item > 0)
+		(void)catalog_item_downloaded(ctx->catalog, call.counted_item, NULL);
 
 	if (err != ERR_OK && err_is_ours(err))
 		log_line(LOG_LEVEL_ERROR, req.id, "%s %s: %s: %s", req.method_name, req.path, err_name(err), call.error.text);

@@ -77,12 +77,33 @@ view_fn datas_view;            /* GET /iportal/web/datas */
 view_fn datas_item_view;       /* GET …/datas/{id} */
 view_fn datas_imported_view;   /* GET …/datas/checkimportedtorss */
 view_fn mycontent_list_view;   /* GET /iportal/web/mycontent/datas */
+view_fn datas_download_view;   /* GET …/{id}/download */
+view_fn datas_thumbnail_view;  /* GET …/{id}/thumbnail */
+view_fn datas_attributes_view; /* GET, PUT …/{id}/attributes */
+
+/* mycontent.c, mycontent_share.c, mycontent_upload.c */
+view_fn mycontent_create_view;      /* POST /iportal/web/mycontent/datas */
+view_fn mycontent_put_view;         /* PUT …/{id} */
+view_fn mycontent_delete_view;      /* DELETE …/{id} */
+view_fn mycontent_delete_many_view; /* POST …/delete */
+view_fn mycontent_digest_view;      /* GET …/{id}/digest */
+view_fn mycontent_services_view;    /* GET …/{id}/services */
+view_fn mycontent_share_view;       /* GET, PUT …/{id}/sharesetting */
+view_fn mycontent_share_many_view;  /* PUT …/sharesetting */
+view_fn mycontent_upload_view;      /* POST …/{id}/upload, …/{id}/update */
+view_fn mycontent_progress_view;    /* GET …/{id}/progress */
 
 /* uploadtasks.c, uploadtask.c, filemanager.c */
 view_fn uploadtasks_view;      /* GET, POST …/filemanager/uploadtasks */
 view_fn uploadtask_view;       /* GET, POST …/uploadtasks/{task} */
 view_fn filemanager_view;      /* GET …/filemanager */
 view_fn filemanager_list_view; /* GET, DELETE …/filemanager/list */
+
+/* datas.c */
+view_fn datas_view;            /* GET /iportal/web/datas */
+view_fn datas_item_view;       /* GET …/datas/{id} */
+view_fn datas_imported_view;   /* GET …/datas/checkimportedtorss */
+view_fn mycontent_list_view;   /* GET /iportal/web/mycontent/datas */
 
 /* status.c */
 view_fn metrics_view;          /* GET /metrics */

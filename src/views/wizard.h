@@ -96,6 +96,8 @@ json_object *problem_details(const struct call *, json_object *problems);
 bool subject_exists(const char *name, bool group, void *call);
 /* A dataset's model as clients see it: without what only Slipway itself needs, times in ISO 8601. */
 void dataset_hide(json_object *model);
+/* The files of dataset ID, which the catalogue no longer has: its own and its exports. */
+void dataset_remove_files(struct call *, int64_t id);
 /* The same for its "time" member alone; NULL: none. */
 void dataset_times(json_object *time);
 /* The dataset models of a finished session, in layer order.  Caller frees. */

@@ -15,7 +15,7 @@ TEMPLATES = ROOT / "templates"
 # Families whose second half is a value: {{T "state." o.state}}; the values they can have.
 FAMILIES = {
     "title": "start login first password save csv srs time final failed progress delete error dataset datasets "
-             "dataset_delete export about datas_model supermap_tokens",
+             "dataset_delete export about datas datas_mine datas_item datas_model supermap_tokens",
     "step": "save csv srs check time run final",
     "trail": "done current todo skipped",
     "state": "READY PENDING WAITING RUNNING COMPLETE PROCESSED INCOMPLETE INVALID",
@@ -27,6 +27,12 @@ FAMILIES = {
     "fit": "inside partly outside impossible unknown",
     "strategy": "LIST DISCRETE_INTERVAL CONTINUOUS_INTERVAL",
     "unit": "years months weeks days hours minutes seconds",
+    "datas.type": "AUDIO COLOR COLORSCHEME CSV EXCEL FILLSYMBOL GEOJSON HBASE HDFS IMAGE JSON LAYERTEMPLATE LAYOUTTEMPLATE LINESYMBOL "
+                  "MAPBOXSTYLE MAPTEMPLATE MARKERSYMBOL MBTILES PDF PHOTOS SHP SMTILES STRUCTUREDDATA SVTILES THEMETEMPLATE "
+                  "TPK UDB UGCV5 UGCV5_MVT UNKNOWN VIDEO WORKENVIRONMENT WORKSPACE",
+    "datas.order": "ID FILENAME LASTMODIFIEDTIME CREATETIME SIZE TYPE USERNAME DOWNLOADCOUNT",
+    "datas.status": "CREATED DOEST_NOT_COMPLETE DOEST_NOT_EXIST MODIFYING OK",
+    "datas.service": "DOES_NOT_INVOLVE PUBLISHED PUBLISHING PUBLISH_FAILED UNPUBLISHED UNPUBLISHED_FAILED DISENGAGED",
     "supermap_tokens.type": "RequestIP IP Referer NONE",
     "access.word": "private view download",
     "phase": "inspect import export",
