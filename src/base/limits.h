@@ -54,7 +54,6 @@
 	X(iserver_takeover_s, "iserver", "takeover_idle", 5)                                       \
 	X(iportal_page_max, "iportal", "page_max", 10000)                                          \
 	X(iportal_body_bytes, "iportal", "max_body", 4 * MIB)                                      \
-	X(iportal_body_bytes, "iportal", "max_body", 4 * MIB)                                      \
 	X(iportal_created_keep_s, "iportal", "created_keep", 7 * 86400)                            \
 	X(max_session_bytes, "wizard", "max_session_bytes", 2 * GIB)                               \
 	X(max_files, "wizard", "max_files", 200)                                                   \

@@ -453,16 +453,6 @@ void dataset_remove_files(struct call *call, int64_t id)
 	}
 }
 
-void dataset_remove_files(struct call *call, int64_t id)
-{
-	CLEAN_FREE char *folder = mem_printf("datasets/%lld", (long long)id);
-	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
-	if (dir >= 0) {
-		(void)fs_remove_tree(dir, folder, NULL);
-		remove_exports(dir, id);
-	}
-}
-
 enum err dataset_delete_view(struct call *call)
 {
 	struct viewer v = call_viewer(call);

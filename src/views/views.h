@@ -99,12 +99,6 @@ view_fn uploadtask_view;       /* GET, POST …/uploadtasks/{task} */
 view_fn filemanager_view;      /* GET …/filemanager */
 view_fn filemanager_list_view; /* GET, DELETE …/filemanager/list */
 
-/* datas.c */
-view_fn datas_view;            /* GET /iportal/web/datas */
-view_fn datas_item_view;       /* GET …/datas/{id} */
-view_fn datas_imported_view;   /* GET …/datas/checkimportedtorss */
-view_fn mycontent_list_view;   /* GET /iportal/web/mycontent/datas */
-
 /* status.c */
 view_fn metrics_view;          /* GET /metrics */
 
