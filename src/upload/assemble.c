@@ -14,6 +14,7 @@
 #include "store/tasks.h"
 
 #define COPY_AT_ONCE (64 * MIB) /* between two looks at who waits */
+#define SYNC_BYTES   (512 * MIB) /* between two flushes */
 #define COPY_BUFFER  (256 * KIB)
 #define BEAT_MS      1000
 
@@ -73,6 +74,11 @@ enum err assemble_copy(struct upload *u, int from, struct error *error)
 		if (n > 0) {
 			u->offset += n;
 			e = assemble_beat(u, u->offset, error);
+		}
+		/* In pieces: one flush of it all could outlast the task's heartbeat. */
+		if (e == ERR_OK && u->offset - u->checkpoint >= SYNC_BYTES) {
+			u->checkpoint = u->offset;
+			e = sync_data(u->engine, u->part, error);
 		}
 	} while (e == ERR_OK && (n > 0 || (n < 0 && errno == EINTR)));
 	if (e == ERR_OK && n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))

@@ -72,7 +72,7 @@ static void one(struct work *work)
 	const char *kind = json_str(work->task, "kind", "");
 	int64_t start = clock_mono_ms();
 	if (work->problems == NULL)
-		work_run(work);
+		(strcmp(kind, "assemble") == 0 ? work_assemble : work_run)(work);
 	work_publish(work);
 	(void)fs_remove_tree(work->w->data_fd, work->folder, NULL);
 	json_object *first = json_at(work->problems, 0);

@@ -378,6 +378,10 @@ void work_publish(struct work *work)
 		publish_export(work);
 		return;
 	}
+	if (strcmp(kind, "assemble") == 0) {
+		(void)end_task(work, &nothing);
+		return;
+	}
 	if (session_lock(work->w->store, id, LOCK_WAIT_MS, &lock) != ERR_OK) {
 		log_line(LOG_LEVEL_ERROR, NULL, "task %lld: session %lld stays locked", (long long)work->id, (long long)id);
 		return;      /* the task's heartbeat stops: it is taken up again */

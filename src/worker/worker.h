@@ -64,6 +64,9 @@ bool work_beat(struct work *, json_object *progress);
  */
 enum err work_target(struct work *);
 
+/* assemble.c: an upload joined from its parts, or hashed. */
+void work_assemble(struct work *);
+
 /* publish.c: results into session, catalogue, files; then the task is ended. */
 void work_publish(struct work *);
 
