@@ -27,6 +27,43 @@ static char *root_of(const struct config *c, const char *user)
 	return mem_printf("%.*s%s%s", (int)(at - pattern), pattern, user, at + 2);
 }
 
+/* Of an area that may not be there yet. */
+static void sweep_root(const struct config *c, const char *path)
+{
+	struct area a = {.root = fs_open_dir(AT_FDCWD, path), .config = c};
+
+	if (a.root < 0)
+		return;
+	area_sweep(&a);
+	(void)close(a.root);
+}
+
+void area_sweep_all(const struct config *c)
+{
+	CLEAN_FREE char *pattern = root_of(c, "%u");
+	char *at = strstr(pattern, "%u");
+	struct dirent *d;
+	DIR *dir;
+
+	if (at == NULL) {
+		sweep_root(c, pattern);
+		return;
+	}
+	/* Whose areas there are, their folders tell; a name that is only a part of one is left to its next upload. */
+	if (at == pattern || at[-1] != '/' || (at[2] != '\0' && at[2] != '/'))
+		return;
+	*at = '\0';
+	dir = opendir(pattern);
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		CLEAN_FREE char *root = d->d_name[0] != '.' ? root_of(c, d->d_name) : NULL;
+
+		if (root != NULL)
+			sweep_root(c, root);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+}
+
 enum err area_open(
     const struct config *c, const char *user, struct area *ret, struct error *error)
 {

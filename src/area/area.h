@@ -68,8 +68,9 @@ enum err area_work_begin(const struct area *, const char *id, struct area_work *
 void area_work_end(struct area_work *);
 /* Absolute path of the work folder: for a jail's --job.  Caller frees. */
 char *area_work_path(const struct area_work *);
-/* Work folders that nobody holds, untouched for an hour. */
+/* Remove work folders that nobody holds, untouched for an hour; and those of all areas of a site. */
 void area_sweep(const struct area *);
+void area_sweep_all(const struct config *);
 
 /*
  * The file FROM (below FROM_AT; it stays) becomes PATH, or with a number in its name when that exists and OVERWRITE is

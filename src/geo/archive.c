@@ -142,7 +142,7 @@ static enum err read_member(struct job *job, struct archive *a, size_t i,
 		a->written += n;
 		/* What was declared is a promise; the sum of all promises was checked. */
 		if (size > m->size || a->written > a->most) {
-			e = archive_fail(job, a, "zip_too_big", m->name);
+			e = archive_fail(job, a, "zip_invalid", m->name);
 			break;
 		}
 		if (!sink(user, block, (size_t)n))

@@ -385,6 +385,8 @@ static void after_failure(struct sending *s, enum err err)
 	else if (s->body.begun)
 		keep_partial(s, err);
 	s->call->error = why;
+	if (err == ERR_NO_SPACE && s->body.begun)
+		problems_add(&s->call->problems, problem_new("upload_task_disk"));
 }
 
 /* The parameters as they are now that all fields have been read. */

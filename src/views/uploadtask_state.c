@@ -131,26 +131,28 @@ static void settle(struct uploadtask *t, const char *id)
 		upload_close(u);
 }
 
-/* The digest of COUNT bytes: as noted when they stopped coming, else read once and noted. */
-static enum err find_md5(struct uploadtask *t, const char *id, int64_t count, char out[33])
+/* The digest of *COUNT bytes: as noted when they stopped coming, else read once (of as many as there are) and noted. */
+static enum err find_md5(struct uploadtask *t, const char *id, int64_t *count, char out[33])
 {
 	struct call *call = t->call;
 	json_object *partial = json_obj(t->record, "partial");
 	struct upload *u = NULL;
 	enum err err;
 
-	if (partial != NULL && json_int(partial, "bytes", -1) == count) {
+	if (partial != NULL && json_int(partial, "bytes", -1) == *count) {
 		(void)snprintf(out, 33, "%s", json_str(partial, "md5", ""));
 		return ERR_OK;
 	}
 	err = upload_open(call->ctx->engine, id, NULL, UPLOAD_WANT_STATUS, &u, &call->error);
 	if (err == ERR_OK)
 		err = upload_md5(u, out, &call->error);
+	if (err == ERR_OK)
+		*count = upload_offset(u);
 	upload_close(u);
 	if (err != ERR_OK || call->ctx->config->read_only || call->who.read_only)
 		return err;
 	partial = json_object_new_object();
-	json_set_int(partial, "bytes", count);
+	json_set_int(partial, "bytes", *count);
 	json_set_str(partial, "md5", out);
 	json_set(t->record, "partial", partial);
 	/* It saves time, no more: a failure is nobody's trouble. */
@@ -178,7 +180,7 @@ static enum err look_interrupted(
 		return ERR_OK;
 	}
 	ret->state = TASK_UPLOADING_ERROR;
-	return md5 ? find_md5(t, info->id, ret->count, ret->md5) : ERR_OK;
+	return md5 ? find_md5(t, info->id, &ret->count, ret->md5) : ERR_OK;
 }
 
 static enum err look_open(struct uploadtask *t, bool md5, struct task_look *ret)

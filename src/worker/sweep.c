@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "worker/worker.h"
+#include "area/area.h"
 #include "catalog/item.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -177,6 +178,7 @@ void worker_sweep(struct worker *w)
 		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
 	if (catalog_fold_downloads(w->catalog, &error) != ERR_OK)
 		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
+	area_sweep_all(w->config);
 	each_old(w, "exports", EXPORT_KEEP_S, remove_entry);
 	each_old(w, "datasets", STRAY_S, remove_orphan_dataset);
 	each_old(w, "sessions", STRAY_S, remove_orphan_session);

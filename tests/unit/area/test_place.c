@@ -379,6 +379,32 @@ static void test_work_is_locked_and_swept(void **state)
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
+static void test_sweep_goes_to_each_area(void **state)
+{
+	struct world *w = *state;
+	static const char a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	CLEAN_FREE char *pattern = mem_printf("%s/areas/%%u/files", w->dir);
+	CLEAN_FREE char *left = mem_printf("%s/areas/ann/files/.slipway/%s", w->dir, a);
+	CLEAN_FREE char *single = mem_printf("%s/.slipway/%s", w->root, a);
+	struct error error = {0};
+	struct area area;
+
+	assert_int_equal(fs_mkdirs(AT_FDCWD, single, &error), ERR_OK);
+	assert_int_equal(utimensat(AT_FDCWD, single, old, 0), 0);
+	area_sweep_all(&w->config);
+	assert_int_not_equal(access(single, F_OK), 0);
+	w->config.iserver_root = pattern;
+	assert_int_equal(area_open(&w->config, "ann", &area, &error), ERR_OK);
+	area_close(&area);
+	assert_int_equal(area_open(&w->config, "..", &area, &error), ERR_NOT_FOUND);
+	assert_int_equal(fs_mkdirs(AT_FDCWD, left, &error), ERR_OK);
+	assert_int_equal(utimensat(AT_FDCWD, left, old, 0), 0);
+	area_sweep_all(&w->config);
+	assert_int_not_equal(access(left, F_OK), 0);
+	w->config.iserver_root = NULL;
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -394,6 +420,7 @@ int main(void)
 		T(test_list_hides_and_sorts),
 		T(test_delete_takes_trees_and_links_not_their_ends),
 		T(test_work_is_locked_and_swept),
+		T(test_sweep_goes_to_each_area),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
