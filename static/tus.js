@@ -103,8 +103,8 @@
 		/* The server forgets it; whether it hears of that or not. */
 		discard() {
 			const id = this.id;
-			this.stop("idle");
 			this.forget(null);
+			this.stop("idle");
 			if (id)
 				Tus.remove(this.endpoint, id);
 		}
@@ -146,7 +146,7 @@
 			if (answer.status === 201 && answer.tus) {
 				/* Its last part is enough: what stands in front may be another name of this host. */
 				this.id = (answer.header("Location") || "").replace(/\/$/, "").split("/").pop();
-				this.arrived(answer);
+				this.arrived(answer, 0);
 				answer.ok = this.id !== "";
 			}
 			return answer;
@@ -177,9 +177,9 @@
 			return answer;
 		}
 
-		arrived(answer) {
+		arrived(answer, otherwise = null) {
 			const text = answer.header("Upload-Offset");
-			this.offset = text !== null && /^\d+$/.test(text) ? Number(text) : null;
+			this.offset = text !== null && /^\d+$/.test(text) ? Number(text) : otherwise;
 			this.sent = this.offset || 0;
 			this.changed();
 		}

@@ -131,6 +131,8 @@
 	/* Listeners get every tenth percent, and what happens besides. */
 	function say(percent) {
 		const waiting = items.find((i) => i.tus.state === "waiting");
+		/* Seen is what the figures do not show anyway. */
+		said.classList.toggle("hidden", phase === "posting" || !waiting);
 		if (phase === "posting") {
 			write(said, word.wordChecking);
 		} else if (phase === "paused") {
