@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 """Run every test of the tree and count: tests/run.py BUILD_DIR [GROUP…].
 
+Programs of a group in SIDE_BY_SIDE run two at a time: each has a server, folders and ports of its own.
+
 Groups: unit, lint, fuzz, jail, http, clients, browser, crash.  Each program prints TAP lines ("ok 1 - …", "not ok 2 - …");
 one that ends badly without a "not ok" counts as a failure.  The last line is "N passed, N failed".
 """
+import concurrent.futures
 import glob
 import os
 import re
@@ -11,6 +14,7 @@ import subprocess
 import sys
 import time
 
+SIDE_BY_SIDE = ("unit", "http")
 PYTHON = "/usr/bin/python3"      # Debian's: the test packages are installed for it
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -50,11 +54,12 @@ def run(name, command, limit, env):
         bad = 1
     if status == 0 and good + bad == 0:
         good = 1
-    print(f"{'FAIL' if bad else 'ok  '} {name}  {good} passed{f', {bad} failed' if bad else ''}"
-          f"  ({time.monotonic() - start:.1f} s)", flush=True)
+    report = (f"{'FAIL' if bad else 'ok  '} {name}  {good} passed{f', {bad} failed' if bad else ''}"
+              f"  ({time.monotonic() - start:.1f} s)")
     if bad:
         lines = [l for l in text.splitlines() if not re.match(r"^ok\b", l)]
-        print("\n".join("    " + l for l in lines[-60:]), flush=True)
+        report += "".join("\n    " + l for l in lines[-60:])
+    print(report, flush=True)
     return good, bad
 
 
@@ -65,11 +70,11 @@ def main():
     good = bad = 0
     leave_out = os.environ.get("EXCEPT", "").split()
     for group in groups:
-        for name, command, limit in programs(build, group):
-            if any(name.endswith(e) for e in leave_out):
-                continue
-            g, b = run(name, command, limit, env)
-            good, bad = good + g, bad + b
+        with concurrent.futures.ThreadPoolExecutor(2 if group in SIDE_BY_SIDE else 1) as pool:
+            tries = [pool.submit(run, name, command, limit, env) for name, command, limit in programs(build, group)
+                     if not any(name.endswith(e) for e in leave_out)]
+            for done in tries:
+                good, bad = good + done.result()[0], bad + done.result()[1]
     print(f"{good} passed, {bad} failed")
     sys.exit(1 if bad or good == 0 else 0)
 
