@@ -3,7 +3,7 @@
  * and the next upload works.  strace makes the n-th call fail, for each n; SLIPWAY_LONG=1 tries
  * more calls and errors.
  */
-#include "upload/help.h"
+#include "upload/again.h"
 
 #include <sys/wait.h>
 
@@ -16,29 +16,6 @@ static void acknowledge(const char *what, const char *id, int64_t offset)
 {
 	printf("%s %s %lld\n", what, id, (long long)offset);
 	(void)fflush(stdout);
-}
-
-static struct scratch *begin(const char *dir)
-{
-	struct scratch *s = mem_alloc(sizeof(*s));
-	CLEAN_FREE char *file = mem_printf("%s/slipway.conf", dir);
-
-	(void)snprintf(s->dir, sizeof(s->dir), "%s", dir);
-	if (config_load(file, dir, "/nonexistent/slipway", &s->config, NULL) != ERR_OK)
-		exit(9);
-	s->config->allow_root = geteuid() == 0;
-	if (store_open(s->config, true, &s->store, NULL) != ERR_OK ||
-	    engine_open(s->config, s->store, &s->engine, NULL) != ERR_OK)
-		exit(8);
-	return s;
-}
-
-static int end(struct scratch *s, int status)
-{
-	scratch_stop(s);
-	config_free(s->config);
-	free(s);
-	return status;
 }
 
 /* An upload in two requests. */
@@ -138,34 +115,13 @@ static int look(const char *dir)
 	return end(s, bad);
 }
 
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run(const char *format, ...)
-{
-	char line[1024];
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(line, sizeof(line), format, ap);
-	va_end(ap);
-	return system(line);
-}
-
 /* Each call of one kind fails once; returns how many there were. */
 static int fail_each(const char *dir, const char *call, const char *error)
 {
 	for (int n = 1; n < 300; n++) {
-		CLEAN_FREE char *file = mem_printf("%s/slipway.conf", dir);
-		FILE *f;
 		int status;
 
-		(void)fs_remove_tree(AT_FDCWD, dir, NULL);
-		assert_int_equal(mkdir(dir, 0700), 0);
-		f = fopen(file, "we");
-		fprintf(f,
-		    "[upload]\nmin_free = 0\nmin_inodes = 0\n"
-		    "[store]\nballast = 0\nregions = %s/regions\n",
-		    dir);
-		(void)fclose(f);
+		again_prepare(dir, "");
 		assert_int_equal(run("%s look %s </dev/null >/dev/null", self, dir), 0);
 		status = run(
 		    "strace -f -o %s/trace -e trace=%s -e inject=%s:error=%s:when=%d %s work %s >%s/told 2>/dev/null",
