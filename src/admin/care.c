@@ -60,6 +60,8 @@ int check_command(struct command_run *r)
 		(void)command_error("check", err, &error);
 		return 2;
 	}
+	if (check_catalog(r, repair, &findings) != 0)
+		return 2;
 	printf("%d findings\n", findings);
 	return findings > 0 ? 1 : 0;
 }

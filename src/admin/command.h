@@ -52,6 +52,8 @@ int key_delete_command(struct command_run *);
 int gc_command(struct command_run *);
 int check_command(struct command_run *);
 int dump_command(struct command_run *);
+/* The catalogue's part of `check`: adds to *RET_FINDINGS; exit status, 0 unless it cannot look. */
+int check_catalog(struct command_run *, bool repair, int *ret_findings);
 int load_command(struct command_run *);
 int backup_command(struct command_run *);
 int restore_command(struct command_run *);

@@ -23,6 +23,7 @@
 #define BATCH        100                        /* records a pass */
 #define TASK_KEEP_MS (7LL * 86400 * 1000)       /* ended tasks stay a week for their logs */
 #define EXPORT_KEEP_S (7LL * 86400)             /* exports not asked for in a week are made again */
+#define STALE_S      60                         /* one that nobody can ask for any more may still be on its way to somebody */
 #define STRAY_S      3600                       /* younger files may belong to somebody at work */
 
 struct expire {
@@ -91,11 +92,18 @@ static enum err old_tasks_pass(struct pass *p, void *arg)
 	return err;
 }
 
+/* One search for files: whose, and what becomes of them. */
+struct search {
+	struct worker *w;
+	void (*found)(void *arg, const char *path);
+	void *arg;
+};
+
 /* Call FN for each entry of FOLDER that was not touched for OLDER_S. */
-static void each_old(struct worker *w, const char *folder, int64_t older_s,
-    void (*fn)(struct worker *, const char *folder, const char *name))
+static void each_old(struct search *s, const char *folder, int64_t older_s,
+    void (*fn)(struct search *, const char *folder, const char *name))
 {
-	int fd = fs_open_dir(w->data_fd, folder);
+	int fd = fs_open_dir(s->w->data_fd, folder);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *d;
 	if (dir == NULL) {
@@ -107,49 +115,77 @@ static void each_old(struct worker *w, const char *folder, int64_t older_s,
 		struct stat st;
 		if (d->d_name[0] == '.' || fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
-		int64_t newest = st.st_atime > st.st_mtime ? st.st_atime : st.st_mtime;
+		/* A folder is read by every search like this one. */
+		bool dir_entry = S_ISDIR(st.st_mode);
+		int64_t newest = !dir_entry && st.st_atime > st.st_mtime ? st.st_atime : st.st_mtime;
 		if (clock_now_ms() / 1000 - newest > older_s)
-			fn(w, folder, d->d_name);
+			fn(s, folder, d->d_name);
 	}
 	(void)closedir(dir);
 }
 
-static void remove_entry(struct worker *w, const char *folder, const char *name)
+static void found(struct search *s, const char *folder, const char *name)
 {
 	CLEAN_FREE char *path = mem_printf("%s/%s", folder, name);
-	(void)fs_remove_tree(w->data_fd, path, NULL);
+	s->found(s->arg, path);
 }
 
 /* What a replacement that was cut short left beside the revision in use; FOLDER is "datasets/<id>". */
-static void remove_orphan_revision(struct worker *w, const char *folder, const char *name)
+static void find_orphan_revision(struct search *s, const char *folder, const char *name)
 {
 	struct viewer all = { .user = "", .admin = true };
 	json_object *d = NULL;
 	int64_t id = 0;
-	if (!text_int(folder + strlen("datasets/"), 1, INT64_MAX, &id) || catalog_get(w->catalog, id, &all, &d, NULL) != ERR_OK)
+	if (!text_int(folder + strlen("datasets/"), 1, INT64_MAX, &id) || catalog_get(s->w->catalog, id, &all, &d, NULL) != ERR_OK)
 		return;
 	CLEAN_FREE char *prefix = mem_printf("%lld/%s/", (long long)id, name);
 	if (!text_starts(json_str(d, "file", ""), prefix))
-		remove_entry(w, folder, name);
+		found(s, folder, name);
 	json_object_put(d);
 }
 
 /* A dataset's folder without its row: a publish that was cut short, or a delete that was. */
-static void remove_orphan_dataset(struct worker *w, const char *folder, const char *name)
+static void find_orphan_dataset(struct search *s, const char *folder, const char *name)
 {
 	struct viewer all = { .user = "", .admin = true };
 	json_object *d = NULL;
 	int64_t id = 0;
 	if (!text_int(name, 1, INT64_MAX, &id))
 		return;
-	enum err err = catalog_get(w->catalog, id, &all, &d, NULL);
+	enum err err = catalog_get(s->w->catalog, id, &all, &d, NULL);
 	if (err == ERR_NOT_FOUND) {
-		remove_entry(w, folder, name);
+		found(s, folder, name);
 	} else if (err == ERR_OK) {
 		CLEAN_FREE char *inner = mem_printf("%s/%s", folder, name);
-		each_old(w, inner, STRAY_S, remove_orphan_revision);
+		each_old(s, inner, STRAY_S, find_orphan_revision);
 	}
 	json_object_put(d);
+}
+
+/* What was made for download of a dataset that is gone, or of a revision that is: "<id>-<revision>.<format>". */
+static void find_stale_export(struct search *s, const char *folder, const char *name)
+{
+	struct viewer all = { .user = "", .admin = true };
+	json_object *d = NULL;
+	int64_t id = 0, revision = 0;
+	const char *dash = strchr(name, '-'), *dot = strchr(name, '.');
+	if (dash == NULL || dot == NULL || dot < dash)
+		return;
+	CLEAN_FREE char *first = mem_strndup(name, (size_t)(dash - name));
+	CLEAN_FREE char *second = mem_strndup(dash + 1, (size_t)(dot - dash - 1));
+	if (!text_int(first, 1, INT64_MAX, &id) || !text_int(second, 1, INT64_MAX, &revision))
+		return;
+	enum err err = catalog_get(s->w->catalog, id, &all, &d, NULL);
+	if (err == ERR_NOT_FOUND || (err == ERR_OK && json_int(d, "revision", revision) != revision))
+		found(s, folder, name);
+	json_object_put(d);
+}
+
+void worker_strays(struct worker *w, void (*fn)(void *arg, const char *path), void *arg)
+{
+	struct search s = { w, fn, arg };
+	each_old(&s, "datasets", STRAY_S, find_orphan_dataset);
+	each_old(&s, "exports", STALE_S, find_stale_export);
 }
 
 static enum err session_there_pass(struct pass *p, void *arg)
@@ -161,12 +197,18 @@ static enum err session_there_pass(struct pass *p, void *arg)
 	return gone ? ERR_NOT_FOUND : err;
 }
 
-static void remove_orphan_session(struct worker *w, const char *folder, const char *name)
+static void find_orphan_session(struct search *s, const char *folder, const char *name)
 {
 	int64_t id = 0;
 	if (text_int(name, 1, INT64_MAX, &id) &&
-	    store_pass(w->store, PASS_READ, "orphan", session_there_pass, &id, NULL) == ERR_NOT_FOUND)
-		remove_entry(w, folder, name);
+	    store_pass(s->w->store, PASS_READ, "orphan", session_there_pass, &id, NULL) == ERR_NOT_FOUND)
+		found(s, folder, name);
+}
+
+static void remove_found(void *arg, const char *path)
+{
+	const struct worker *w = arg;
+	(void)fs_remove_tree(w->data_fd, path, NULL);
 }
 
 void worker_sweep(struct worker *w)
@@ -179,7 +221,8 @@ void worker_sweep(struct worker *w)
 	if (catalog_fold_downloads(w->catalog, &error) != ERR_OK)
 		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
 	area_sweep_all(w->config);
-	each_old(w, "exports", EXPORT_KEEP_S, remove_entry);
-	each_old(w, "datasets", STRAY_S, remove_orphan_dataset);
-	each_old(w, "sessions", STRAY_S, remove_orphan_session);
+	worker_strays(w, remove_found, w);
+	struct search s = { w, remove_found, w };
+	each_old(&s, "exports", EXPORT_KEEP_S, found);
+	each_old(&s, "sessions", STRAY_S, find_orphan_session);
 }

@@ -67,6 +67,12 @@ enum err work_target(struct work *);
 /* assemble.c: an upload joined from its parts, or hashed. */
 void work_assemble(struct work *);
 
+/*
+ * sweep.c: FN with the path, below the data directory, of what no dataset has: folders of datasets/ that were not touched
+ * for an hour, exports of datasets or revisions that are no more.
+ */
+void worker_strays(struct worker *, void (*fn)(void *arg, const char *path), void *arg);
+
 /* publish.c: results into session, catalogue, files; then the task is ended. */
 void work_publish(struct work *);
 

@@ -37,7 +37,7 @@ static const struct command commands[] = {
 	{ "key list", "USER", "list a user's API keys", NEEDS_STORE, key_list_command },
 	{ "key delete", "USER ID", "revoke an API key", NEEDS_STORE, key_delete_command },
 	{ "gc", "", "remove what has expired", NEEDS_STORE, gc_command },
-	{ "check", "store [--repair] [--migrate]", "check the store against itself and its files", NEEDS_STORE, check_command },
+	{ "check", "store [--repair] [--migrate]", "check the store against itself, the catalogue and the files", NEEDS_STORE, check_command },
 	{ "dump", "[TABLE…] [--secrets]", "print the store as JSON Lines", NEEDS_STORE, dump_command },
 	{ "load", "FILE", "fill an empty store from a dump", NEEDS_STORE, load_command },
 	{ "backup", "DIR", "copy store and catalogue while everything runs", NEEDS_STORE, backup_command },
