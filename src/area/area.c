@@ -49,7 +49,10 @@ void area_sweep_all(const struct config *c)
 		sweep_root(c, pattern);
 		return;
 	}
-	/* Whose areas there are, their folders tell; a name that is only a part of one is left to its next upload. */
+	/*
+	 * Whose areas there are, their folders tell; a name that is only a part of one is left to
+	 * its next upload.
+	 */
 	if (at == pattern || at[-1] != '/' || (at[2] != '\0' && at[2] != '/'))
 		return;
 	*at = '\0';
@@ -64,8 +67,7 @@ void area_sweep_all(const struct config *c)
 		(void)closedir(dir);
 }
 
-enum err area_open(
-    const struct config *c, const char *user, struct area *ret, struct error *error)
+enum err area_open(const struct config *c, const char *user, struct area *ret, struct error *error)
 {
 	CLEAN_FREE char *path = root_of(c, user);
 	struct stat st;
@@ -85,8 +87,8 @@ enum err area_open(
 		if (fd >= 0)
 			(void)close(fd);
 		return err == ERR_NO_SPACE
-		    ? err
-		    : error_errno(error, ERR_UNAVAILABLE, "file area %s", path);
+			   ? err
+			   : error_errno(error, ERR_UNAVAILABLE, "file area %s", path);
 	}
 	*ret = (struct area){.root = fd, .path = path, .config = c};
 	path = NULL;
@@ -124,8 +126,8 @@ char *area_shown(const struct config *c, const char *user, const char *path, boo
 {
 	CLEAN_FREE char *root = c->iserver_absolute ? root_of(c, user) : NULL;
 
-	return mem_printf("%s/%s%s", root != NULL ? root : AREA_WORD, path,
-	    folder && *path != '\0' ? "/" : "");
+	return mem_printf(
+	    "%s/%s%s", root != NULL ? root : AREA_WORD, path, folder && *path != '\0' ? "/" : "");
 }
 
 enum err area_sync(const struct area *a, int fd, struct error *error)
@@ -224,8 +226,7 @@ const char *area_split(const char *path, char **ret_folder)
 static json_object *entry(const char *folder, const char *name, const struct stat *st)
 {
 	json_object *o = json_object_new_object();
-	CLEAN_FREE char *path =
-	    mem_printf("%s%s%s", folder, *folder != '\0' ? "/" : "", name);
+	CLEAN_FREE char *path = mem_printf("%s%s%s", folder, *folder != '\0' ? "/" : "", name);
 
 	json_set_str(o, "name", name);
 	json_set_str(o, "path", path);
@@ -243,8 +244,8 @@ static int by_kind_and_name(const void *a, const void *b)
 }
 
 /* Takes FD. */
-static enum err list_folder(
-    int fd, const char *path, const char *filters, size_t max, json_object *list, struct error *error)
+static enum err list_folder(int fd, const char *path, const char *filters, size_t max,
+    json_object *list, struct error *error)
 {
 	DIR *dir = fdopendir(fd);
 	struct dirent *d;

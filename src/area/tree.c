@@ -14,15 +14,15 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define MARK     AREA_HIDDEN /* a file in every folder an unzip made */
-#define OLD      "old"       /* what a replaced folder is called in the work folder */
-#define DEPTH    64          /* folders in folders: one descriptor each */
+#define MARK  AREA_HIDDEN /* a file in every folder an unzip made */
+#define OLD   "old"	  /* what a replaced folder is called in the work folder */
+#define DEPTH 64	  /* folders in folders: one descriptor each */
 
 /* ---- what the job left: nothing is believed */
 
 struct walk {
 	const struct area *area;
-	int64_t files, bytes;   /* that may still come */
+	int64_t files, bytes; /* that may still come */
 	struct error *error;
 };
 
@@ -43,7 +43,8 @@ static enum err adopt_entry(struct walk *w, int at, const char *name, int depth)
 		return err;
 	if (--w->files < 0)
 		return too_large(w->error, "zip_entries");
-	CLEAN_FD int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	CLEAN_FD int fd =
+	    openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0 && errno == ELOOP)
 		return area_refuse(w->error, ERR_BAD_REQUEST, "zip_link");
@@ -101,8 +102,8 @@ static enum err mark(int tree, const char *id, struct error *error)
 
 struct place {
 	struct area_work *work;
-	const char *from;       /* in the work folder */
-	int to;                 /* folder of the target */
+	const char *from; /* in the work folder */
+	int to;		  /* folder of the target */
 	const char *name;
 	struct error *error;
 };
@@ -119,14 +120,18 @@ static bool marked(int to, const char *name, char ret_id[33])
 	return n >= 0;
 }
 
-/* Claim NAME: ERR_OK when the tree is there (or was already), ERR_CONFLICT when something else is. */
+/*
+ * Claim NAME: ERR_OK when the tree is there (or was already), ERR_CONFLICT when something else is.
+ */
 static enum err claim(struct place *p, const char *name)
 {
 	char id[33] = "";
 
 	if (renameat2(p->work->dir, p->from, p->to, name, RENAME_NOREPLACE) == 0)
 		return ERR_OK;
-	/* No such flag on this file system: an empty folder holds the name until the tree takes it. */
+	/*
+	 * No such flag on this file system: an empty folder holds the name until the tree takes it.
+	 */
 	if ((errno == EINVAL || errno == ENOSYS) && mkdirat(p->to, name, 0700) == 0 &&
 	    renameat(p->work->dir, p->from, p->to, name) == 0)
 		return ERR_OK;

@@ -16,9 +16,9 @@
 #include "base/mem.h"
 #include "base/token.h"
 
-#define STALE_MS   3600000 /* work that nobody holds is left alone this long */
-#define ID_LEN     32
-#define COPY       "file"  /* a copy of the bytes, whole: fs_copy names it when it is */
+#define STALE_MS 3600000 /* work that nobody holds is left alone this long */
+#define ID_LEN	 32
+#define COPY	 "file" /* a copy of the bytes, whole: fs_copy names it when it is */
 
 /* ---- the folder */
 
@@ -126,11 +126,11 @@ void area_sweep(const struct area *a)
 struct place {
 	struct area_work *work;
 	const struct area *area;
-	int from_at;            /* the bytes: FROM below it */
+	int from_at; /* the bytes: FROM below it */
 	const char *from;
-	dev_t dev;              /* their file */
+	dev_t dev; /* their file */
 	ino_t ino;
-	int to;                 /* folder of the target */
+	int to; /* folder of the target */
 	const char *name;
 	struct error *error;
 };
@@ -169,8 +169,7 @@ static enum err claim(struct place *p, const char *name)
 	if (linkat(p->work->dir, COPY, p->to, name, 0) == 0)
 		return ERR_OK;
 	/* A file system without hard links, or a mount below the root. */
-	if (errno != EEXIST &&
-	    renameat2(p->work->dir, COPY, p->to, name, RENAME_NOREPLACE) == 0)
+	if (errno != EEXIST && renameat2(p->work->dir, COPY, p->to, name, RENAME_NOREPLACE) == 0)
 		return ERR_OK;
 	if (errno == ENAMETOOLONG)
 		return area_refuse(p->error, ERR_BAD_REQUEST, "area_path");

@@ -1,6 +1,6 @@
 /*
- * Job "unpack": an archive becomes a tree of files under the names it gives them, for the file area.  Everything is
- * known to be right from the directory before the first byte is written.
+ * Job "unpack": an archive becomes a tree of files under the names it gives them, for the file
+ * area.  Everything is known to be right from the directory before the first byte is written.
  * Source: contracts/uploadtasks.md 6.5.
  */
 #include <errno.h>
@@ -13,9 +13,9 @@
 #include "base/text.h"
 #include "geo/archive.h"
 
-#define TREE       "out/tree"
+#define TREE	   "out/tree"
 #define RATIO_FROM (100LL << 20) /* bytes unpacked: below, an archive may be as dense as it likes */
-#define STORED     0             /* methods of APPNOTE 4.4.5 */
+#define STORED	   0		 /* methods of APPNOTE 4.4.5 */
 #define DEFLATED   8
 
 /* Every name in NAME (folders and file) may be one. */
@@ -33,7 +33,8 @@ static enum err check_names(struct job *job, const struct archive *a, const char
 
 		if (area_name_check(part, denied, &error) != ERR_OK)
 			return archive_fail(job, a,
-			    strcmp(error.code, "area_denied") == 0 ? "zip_denied" : "zip_path", name);
+			    strcmp(error.code, "area_denied") == 0 ? "zip_denied" : "zip_path",
+			    name);
 		p += n + (p[n] == '/');
 	}
 	return ERR_OK;

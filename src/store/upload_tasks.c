@@ -14,7 +14,7 @@
 
 #define SPACE_EXPIRES 1
 #define SPACE_ALL     2
-#define ID_LEN        32
+#define ID_LEN	      32
 
 static const char installation_key[] = "installation";
 
@@ -70,11 +70,11 @@ static enum err change(struct pass *p, const json_object *now, const json_object
 	const struct key none = {0};
 	const struct index_pair pairs[] = {
 	    {TABLE_UPLOAD_TASKS_BY_OWNER, now ? owner_key(now, false) : none,
-	        was ? owner_key(was, false) : none, NULL, NULL},
+		was ? owner_key(was, false) : none, NULL, NULL},
 	    {TABLE_UPLOAD_TASKS_BY_OWNER, now ? owner_key(now, true) : none,
-	        was ? owner_key(was, true) : none, NULL, NULL},
+		was ? owner_key(was, true) : none, NULL, NULL},
 	    {TABLE_UPLOAD_TASKS_BY_OWNER, now ? expires_key(now) : none,
-	        was ? expires_key(was) : none, NULL, NULL},
+		was ? expires_key(was) : none, NULL, NULL},
 	};
 
 	return entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0]));
@@ -171,7 +171,7 @@ enum err upload_tasks_sweep(struct pass *p, int64_t now_ms, size_t max, size_t *
 	    entry_due(p, TABLE_UPLOAD_TASKS_BY_OWNER, SPACE_EXPIRES, now_ms, true, max, &ids);
 
 	*ret = json_len(ids);
-	JSON_EACH (id, ids)
+	JSON_EACH(id, ids)
 		if (err == ERR_OK)
 			err = erase(p, json_object_get_string(id));
 	return err;

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "http/multipart.h"
 
-#define PIECE    ((size_t)64 * 1024)
+#define PIECE	 ((size_t)64 * 1024)
 #define SLICE_MS 500 /* how often a waiting reader looks around */
 
 /* One body on its way. */
@@ -15,14 +15,14 @@ struct reading {
 	const struct file_sink *sink;
 	struct file_body *body;
 	struct error *error;
-	int64_t until;          /* monotonic ms: no byte until then is a cut */
+	int64_t until; /* monotonic ms: no byte until then is a cut */
 	/* a form's */
 	struct multipart *parser;
 	size_t n_parts;
 	enum { NOWHERE, IN_FIELD, IN_FILE, IN_UNCHOSEN } place;
-	bool had_file;          /* a part with a file name was there, or became one */
-	bool nameless;          /* the file is a part without a file name: it must be the only part */
-	char *text;             /* of the field */
+	bool had_file; /* a part with a file name was there, or became one */
+	bool nameless; /* the file is a part without a file name: it must be the only part */
+	char *text;    /* of the field */
 	size_t len, size;
 };
 
@@ -57,8 +57,8 @@ static enum err next_bytes(struct reading *r, char *buf, size_t *ret_n)
 		if (clock_mono_ms() >= r->until)
 			return error_set(r->error, ERR_CUT, "no byte for upload.body_idle");
 		err = r->body->begun && r->sink->idle != NULL
-		    ? r->sink->idle(r->sink->arg, r->error)
-		    : ERR_OK;
+			  ? r->sink->idle(r->sink->arg, r->error)
+			  : ERR_OK;
 		if (err != ERR_OK)
 			return err;
 	}
@@ -84,7 +84,8 @@ static enum err read_raw(struct reading *r)
 	if (req->content_length < 0 && !req->chunked)
 		return wrong(r, "no body");
 	if (req->content_length < 0 && !r->sink->sized)
-		return error_set(r->error, ERR_NEED_LENGTH, "chunked body of a file of unknown size");
+		return error_set(
+		    r->error, ERR_NEED_LENGTH, "chunked body of a file of unknown size");
 	err = begin(r);
 	while (err == ERR_OK) {
 		err = next_bytes(r, buf, &n);
@@ -103,7 +104,8 @@ static enum err become_file(struct reading *r)
 	enum err err;
 
 	if (r->had_file || r->n_parts != 1)
-		return error_code(r->error, error_set(r->error, ERR_TOO_LARGE, "text field"), "limits.text_field");
+		return error_code(r->error, error_set(r->error, ERR_TOO_LARGE, "text field"),
+		    "limits.text_field");
 	r->had_file = r->nameless = true;
 	r->place = IN_FILE;
 	err = begin(r);
@@ -163,7 +165,8 @@ static enum err part_end(struct reading *r)
 	if (r->place == IN_FIELD) {
 		/* Whether it is text is asked when it is known not to be the file. */
 		pairs_add(&r->body->fields, multipart_part(r->parser)->name, "");
-		if (r->len > 0 && memchr(r->text, '\0', r->len) == NULL && text_is_utf8(r->text, r->len)) {
+		if (r->len > 0 && memchr(r->text, '\0', r->len) == NULL &&
+		    text_is_utf8(r->text, r->len)) {
 			struct pair *p = &r->body->fields.v[r->body->fields.n - 1];
 
 			free(p->value);
@@ -218,15 +221,18 @@ static enum err read_parts(struct reading *r)
 	for (;;) {
 		enum err err = next_bytes(r, buf, &n);
 
-		/* Without a length the closing delimiter is the end, however the connection goes on. */
+		/*
+		 * Without a length the closing delimiter is the end, however the connection goes
+		 * on.
+		 */
 		if (err == ERR_CUT && r->call->req->content_length < 0 && multipart_done(r->parser))
 			return ERR_OK;
 		if (err != ERR_OK)
 			return err;
 		if (n == 0)
 			return multipart_done(r->parser)
-			    ? ERR_OK
-			    : error_set(r->error, ERR_CUT, "no closing delimiter");
+				   ? ERR_OK
+				   : error_set(r->error, ERR_CUT, "no closing delimiter");
 		err = take(r, buf, n);
 		if (err != ERR_OK)
 			return err;
@@ -276,8 +282,7 @@ void file_body_done(struct file_body *body)
 	*body = (struct file_body){0};
 }
 
-const char *file_body_param(
-    const struct call *call, const struct file_body *body, const char *name)
+const char *file_body_param(const struct call *call, const struct file_body *body, const char *name)
 {
 	const char *value = req_query(call->req, name);
 

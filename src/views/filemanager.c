@@ -21,7 +21,7 @@ enum err filemanager_view(struct call *call)
 struct asked {
 	json_object *body;
 	const char *path;
-	char *filters;           /* separated by semicolons; owned */
+	char *filters; /* separated by semicolons; owned */
 };
 
 /* "*.smwu;*.csv", or the same as a list. */
@@ -58,7 +58,8 @@ static enum err read_asked(struct call *call, struct asked *a)
 
 	*a = (struct asked){.path = supermap_query(call, "path")};
 	if (strcmp(call->req->method_name, "POST") == 0)
-		err = supermap_object(call, call->ctx->config->json_body_bytes, "limits.json_body", &a->body);
+		err = supermap_object(
+		    call, call->ctx->config->json_body_bytes, "limits.json_body", &a->body);
 	if (err == ERR_OK && a->path == NULL && a->body != NULL)
 		err = supermap_member_text(call, a->body, "path", &a->path);
 	if (a->path == NULL)
@@ -71,8 +72,8 @@ static json_object *file_info(const struct call *call, const json_object *entry)
 {
 	json_object *m = json_object_new_object();
 	bool folder = json_bool(entry, "folder", false);
-	CLEAN_FREE char *shown = area_shown(
-	    call->ctx->config, call->who.name, json_str(entry, "path", ""), folder);
+	CLEAN_FREE char *shown =
+	    area_shown(call->ctx->config, call->who.name, json_str(entry, "path", ""), folder);
 
 	json_set_str(m, "fileName", json_str(entry, "name", ""));
 	json_set_str(m, "filePath", shown);

@@ -1,6 +1,6 @@
 /*
- * An archive for the file area unpacked by slipway-geo in its jail: the front starts it, waits, and believes nothing it
- * says but that it ended well.
+ * An archive for the file area unpacked by slipway-geo in its jail: the front starts it, waits, and
+ * believes nothing it says but that it ended well.
  * Source: contracts/uploadtasks.md 6.5.
  */
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include "views/uploadtask.h"
 #include "wizard/message.h"
 
-#define READY_MS 15000   /* loading GDAL takes a tenth of a second on an idle machine */
-#define FILE_IN  "in/1.zip"
+#define READY_MS 15000 /* loading GDAL takes a tenth of a second on an idle machine */
+#define FILE_IN	 "in/1.zip"
 
 static enum err fail(struct call *call, enum err err, const char *code)
 {
@@ -23,7 +23,8 @@ static enum err fail(struct call *call, enum err err, const char *code)
 }
 
 /* The job's folder: in/ with the archive, out/ for what comes of it. */
-static enum err make_folder(struct call *call, struct area_work *work, const struct upload_info *info)
+static enum err make_folder(
+    struct call *call, struct area_work *work, const struct upload_info *info)
 {
 	CLEAN_FD int data = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
 
@@ -35,7 +36,8 @@ static enum err make_folder(struct call *call, struct area_work *work, const str
 	return fs_link_or_copy(data, info->path, work->dir, FILE_IN, &call->error);
 }
 
-static json_object *job_of(const struct config *c, const struct upload_info *info, const char *label)
+static json_object *job_of(
+    const struct config *c, const struct upload_info *info, const char *label)
 {
 	json_object *job = json_object_new_object(), *files = json_object_new_array();
 	json_object *file = json_object_new_object(), *limits = json_object_new_object();
@@ -70,9 +72,11 @@ static enum err refused(struct call *call, json_object *frame)
 		const char *code;
 		enum err err;
 	} codes[] = {
-		{"zip_entries", ERR_TOO_LARGE}, {"zip_too_big", ERR_TOO_LARGE},
-		{"zip_ratio", ERR_TOO_LARGE}, {"disk_full", ERR_NO_SPACE},
-		{"inspect_failed", ERR_IO},
+	    {"zip_entries", ERR_TOO_LARGE},
+	    {"zip_too_big", ERR_TOO_LARGE},
+	    {"zip_ratio", ERR_TOO_LARGE},
+	    {"disk_full", ERR_NO_SPACE},
+	    {"inspect_failed", ERR_IO},
 	};
 	json_object *problem;
 
@@ -84,8 +88,8 @@ static enum err refused(struct call *call, json_object *frame)
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (strcmp(problem_code(problem), codes[i].code) == 0)
 			return codes[i].err == ERR_IO
-			    ? fail(call, ERR_IO, "unzip_failed")
-			    : call_fail(call, codes[i].err, json_object_get(problem));
+				   ? fail(call, ERR_IO, "unzip_failed")
+				   : call_fail(call, codes[i].err, json_object_get(problem));
 	return call_fail(call, ERR_BAD_REQUEST, json_object_get(problem));
 }
 
@@ -103,9 +107,8 @@ static enum err talk(struct call *call, struct child *child, const json_object *
 	json_object *frame = NULL;
 	enum err err = child_receive(child, READY_MS, &frame, &call->error);
 
-	if (err == ERR_OK &&
-	    (strcmp(json_str(frame, "type", ""), "ready") != 0 ||
-		json_int(frame, "level", 0) < call->ctx->config->jail_min_level)) {
+	if (err == ERR_OK && (strcmp(json_str(frame, "type", ""), "ready") != 0 ||
+				 json_int(frame, "level", 0) < call->ctx->config->jail_min_level)) {
 		json_object_put(frame);
 		return fail(call, ERR_UNAVAILABLE, "jail_unavailable");
 	}
@@ -132,8 +135,8 @@ static enum err talk(struct call *call, struct child *child, const json_object *
 	return err == ERR_CUT ? fail(call, ERR_IO, "unzip_failed") : err;
 }
 
-enum err unpack_archive(struct call *call, struct area_work *work, const struct upload_info *info,
-    const char *label)
+enum err unpack_archive(
+    struct call *call, struct area_work *work, const struct upload_info *info, const char *label)
 {
 	const struct config *c = call->ctx->config;
 	CLEAN_FREE char *program = mem_printf("%s/slipway-geo", c->program_dir);

@@ -6,11 +6,11 @@
 #include "views/uploadtask.h"
 
 static const char *const words[TASK_STATE__MAX] = {
-	[TASK_NEW] = "NEW",
-	[TASK_UPLOADING] = "UPLOADING",
-	[TASK_UPLOADING_ERROR] = "UPLOADING_ERROR",
-	[TASK_COMPLETED] = "COMPLETED",
-	[TASK_ERROR] = "ERROR",
+    [TASK_NEW] = "NEW",
+    [TASK_UPLOADING] = "UPLOADING",
+    [TASK_UPLOADING_ERROR] = "UPLOADING_ERROR",
+    [TASK_COMPLETED] = "COMPLETED",
+    [TASK_ERROR] = "ERROR",
 };
 
 static enum err look_view(struct call *call)

@@ -35,7 +35,14 @@ enum err uploadtask_store(struct uploadtask *, enum pass_kind, const char *expec
 
 /* ---- what is going on */
 
-enum task_state { TASK_NEW, TASK_UPLOADING, TASK_UPLOADING_ERROR, TASK_COMPLETED, TASK_ERROR, TASK_STATE__MAX };
+enum task_state {
+	TASK_NEW,             /* no byte yet */
+	TASK_UPLOADING,       /* bytes come, or it is being placed */
+	TASK_UPLOADING_ERROR, /* interrupted: to be resumed */
+	TASK_COMPLETED,
+	TASK_ERROR,           /* to be started anew */
+	TASK_STATE__MAX
+};
 
 struct task_look {
 	enum task_state state;
@@ -55,7 +62,8 @@ json_object *uploadtask_model(const struct uploadtask *, const struct task_look 
 /* ---- made and made anew (uploadtasks.c) */
 
 /* The engine's upload for a task; owns as upload_create. */
-enum err uploadtask_create_upload(struct call *, const char *path, int64_t size, struct upload **ret);
+enum err uploadtask_create_upload(
+    struct call *, const char *path, int64_t size, struct upload **ret);
 /* Room for SIZE bytes (-1 = not known) in an area with a file system of its own?  ERR_NO_SPACE. */
 enum err uploadtask_room(struct call *, const struct area *, int64_t size);
 /* When the record of an open task may go. */
@@ -72,20 +80,23 @@ struct task_file {
 };
 
 /*
- * The bytes of U are whole: size and digest, then placed as FILE says; the answer stands in the reply.  The caller holds
- * U's lock and closes it.
- * Errors: ERR_CUT: fewer bytes than announced, all kept; others: the task is in state ERROR, its bytes are gone.
+ * The bytes of U are whole: size and digest, then placed as FILE says; the answer stands in the
+ * reply.  The caller holds U's lock and closes it.
+ * Errors: ERR_CUT: fewer bytes than announced, all kept; others: the task is in state ERROR, its
+ *         bytes are gone.
  */
-enum err uploadtask_finish(struct uploadtask *, struct upload *u, const struct area *, const struct task_file *);
+enum err uploadtask_finish(
+    struct uploadtask *, struct upload *u, const struct area *, const struct task_file *);
 /* State ERROR; the bytes of U (may be NULL) go.  MD5: what they really had, NULL = not known. */
 void uploadtask_give_up(struct uploadtask *, struct upload *u, const char *md5);
 
 /*
  * The archive INFO unpacked in the jail into WORK's "out/tree".
- * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE, ERR_NO_SPACE with the job's problem; ERR_IO after iserver.unzip_timeout;
- *         ERR_UNAVAILABLE.
+ * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE, ERR_NO_SPACE with the job's problem; ERR_IO after
+ *         iserver.unzip_timeout; ERR_UNAVAILABLE.
  */
-enum err unpack_archive(struct call *, struct area_work *, const struct upload_info *, const char *label);
+enum err unpack_archive(
+    struct call *, struct area_work *, const struct upload_info *, const char *label);
 
 /* How the client is told PATH, or where the file lies.  Caller frees. */
 char *uploadtask_shown(const struct uploadtask *, const char *path);

@@ -114,7 +114,8 @@ static enum err place_folder(struct call *call, struct area_work *work,
 	if (err == ERR_OK)
 		err = unpack_archive(call, work, info, file->path);
 	return err == ERR_OK ? area_place_tree(work, "out/tree", path, file->overwrite,
-				   c->zip_max_entries * (c->zip_depth + 1), c->iserver_unzip_bytes, ret, &call->error)
+				   c->zip_max_entries * (c->zip_depth + 1), c->iserver_unzip_bytes,
+				   ret, &call->error)
 			     : err;
 }
 
@@ -131,9 +132,9 @@ static enum err place(struct call *call, const struct area *area, const struct u
 	err = area_work_begin(area, info->id, &work, &call->error);
 	if (err != ERR_OK)
 		return err;
-	err = file->unzip
-	    ? place_folder(call, &work, info, file, ret)
-	    : area_place_file(&work, data, info->path, file->path, file->overwrite, ret, &call->error);
+	err = file->unzip ? place_folder(call, &work, info, file, ret)
+			  : area_place_file(&work, data, info->path, file->path, file->overwrite,
+				ret, &call->error);
 	area_work_end(&work);
 	return err;
 }
@@ -149,8 +150,8 @@ static enum err check_md5(struct uploadtask *t, struct upload *u, char md5[33])
 	return supermap_fail(t->call, ERR_DIGEST, "upload_task_md5", NULL);
 }
 
-enum err uploadtask_finish(struct uploadtask *t, struct upload *u, const struct area *area,
-    const struct task_file *file)
+enum err uploadtask_finish(
+    struct uploadtask *t, struct upload *u, const struct area *area, const struct task_file *file)
 {
 	struct call *call = t->call;
 	struct upload_info info = {0};
@@ -158,7 +159,10 @@ enum err uploadtask_finish(struct uploadtask *t, struct upload *u, const struct 
 	char md5[33] = "";
 	enum err err = check_md5(t, u, md5);
 
-	/* Until here the bytes stay whatever goes wrong; from here on the task ends one way or the other. */
+	/*
+	 * Until here the bytes stay whatever goes wrong; from here on the task ends one way or the
+	 * other.
+	 */
 	if (err == ERR_OK)
 		err = upload_push_end(u, true, &call->error);
 	if (err == ERR_OK)

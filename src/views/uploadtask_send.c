@@ -1,5 +1,6 @@
 /*
- * The file of an upload task arrives: from its start or from where it stopped, under the engine's lock.
+ * The file of an upload task arrives: from its start or from where it stopped, under the engine's
+ * lock.
  * Source: contracts/uploadtasks.md 6.
  */
 #include <fcntl.h>
@@ -13,18 +14,19 @@
 #include "store/uploads.h"
 #include "views/uploadtask.h"
 
-#define FORM_MOST (64 * KIB) /* bytes of a form around its file, for what its length says of the file */
+/* Bytes of a form around its file, for what its length says of the file. */
+#define FORM_MOST (64 * KIB)
 
 struct sending {
 	struct call *call;
 	struct uploadtask task;
 	struct area area;
 	struct file_body body;
-	struct upload *upload;   /* open and locked once the file has begun */
-	int64_t offset;          /* asked for; 0 = anew */
-	int64_t last, total;     /* of Content-Range; -1 = not told */
-	bool by_offset;          /* the request said where it goes on */
-	bool spoiled;            /* a target that can be none: state ERROR */
+	struct upload *upload; /* open and locked once the file has begun */
+	int64_t offset;	       /* asked for; 0 = anew */
+	int64_t last, total;   /* of Content-Range; -1 = not told */
+	bool by_offset;	       /* the request said where it goes on */
+	bool spoiled;	       /* a target that can be none: state ERROR */
 };
 
 /* ---- what the request says */
@@ -47,7 +49,7 @@ static bool parse_range(const char *s, int64_t *first, int64_t *last, int64_t *t
 	*dash = *slash = '\0';
 	*total = -1;
 	return text_int(p, 0, INT64_MAX, first) && text_int(dash + 1, *first, INT64_MAX, last) &&
-	    (strcmp(slash + 1, "*") == 0 || text_int(slash + 1, *last + 1, INT64_MAX, total));
+	       (strcmp(slash + 1, "*") == 0 || text_int(slash + 1, *last + 1, INT64_MAX, total));
 }
 
 static enum err read_offset(struct sending *s)
@@ -89,7 +91,10 @@ static enum err read_bool(struct sending *s, const char *name, bool def, bool *r
 	return ERR_OK;
 }
 
-/* The flags; their words are checked before a byte is taken, and again with the fields behind the file. */
+/*
+ * The flags; their words are checked before a byte is taken, and again with the fields behind the
+ * file.
+ */
 static enum err read_flags(struct sending *s, struct task_file *file)
 {
 	enum err err =
@@ -154,8 +159,8 @@ static enum err check_length(struct sending *s)
 	err = uploadtask_room(s->call, &s->area, length);
 	if (err != ERR_OK)
 		return err;
-	err = store_pass(s->call->ctx->store, PASS_READ, "promised", promised_pass, &promised,
-	    &s->call->error);
+	err = store_pass(
+	    s->call->ctx->store, PASS_READ, "promised", promised_pass, &promised, &s->call->error);
 	data = fs_open_dir(AT_FDCWD, c->data_dir);
 	if (err == ERR_OK && data >= 0)
 		err = fs_space(data, &space, &s->call->error);
@@ -183,8 +188,8 @@ static enum err busy(struct call *call)
 }
 
 /*
- * A new upload under the old task.  First the record forgets the old one, so that a crash in between leaves a task that
- * can be started again; of two who try, one finds the record changed.
+ * A new upload under the old task.  First the record forgets the old one, so that a crash in
+ * between leaves a task that can be started again; of two who try, one finds the record changed.
  */
 static enum err start_anew(struct sending *s)
 {
@@ -204,8 +209,8 @@ static enum err start_anew(struct sending *s)
 	upload_close(s->upload);
 	s->upload = NULL;
 	if (err == ERR_OK)
-		err = uploadtask_create_upload(
-		    s->call, json_str(t->record, "path", NULL), json_int(t->record, "size", -1), &u);
+		err = uploadtask_create_upload(s->call, json_str(t->record, "path", NULL),
+		    json_int(t->record, "size", -1), &u);
 	if (err != ERR_OK)
 		return err == ERR_CONFLICT ? busy(s->call) : err;
 	json_set_str(t->record, "state", "open");
@@ -257,7 +262,8 @@ static enum err take_upload(struct sending *s)
 		if (err != ERR_OK)
 			return err;
 		/* The same upload still, and gone: it has expired. */
-		err = strcmp(before, json_str(s->task.record, "upload", "")) == 0 ? ERR_NOT_FOUND : ERR_GONE;
+		err = strcmp(before, json_str(s->task.record, "upload", "")) == 0 ? ERR_NOT_FOUND
+										  : ERR_GONE;
 	}
 	if (err == ERR_NOT_FOUND || err == ERR_GONE)
 		return supermap_fail(s->call, ERR_NOT_FOUND, "upload_task_unknown", NULL);
@@ -265,9 +271,10 @@ static enum err take_upload(struct sending *s)
 		return err;
 	if (s->by_offset)
 		return upload_offset(s->upload) == s->offset
-		    ? ERR_OK
-		    : wrong_offset(s, upload_offset(s->upload));
-	return upload_offset(s->upload) > 0 || upload_is_complete(s->upload) ? start_anew(s) : ERR_OK;
+			   ? ERR_OK
+			   : wrong_offset(s, upload_offset(s->upload));
+	return upload_offset(s->upload) > 0 || upload_is_complete(s->upload) ? start_anew(s)
+									     : ERR_OK;
 }
 
 /* What others tell while it comes: its target and how long it will be. */
@@ -381,7 +388,7 @@ static void after_failure(struct sending *s, enum err err)
 	if (s->spoiled || (s->body.begun && full))
 		uploadtask_give_up(&s->task, s->upload, NULL);
 	else if (err == ERR_BAD_REQUEST && s->body.begun && !s->by_offset)
-		(void)start_anew(s);      /* no file came of it: as it was */
+		(void)start_anew(s); /* no file came of it: as it was */
 	else if (s->body.begun)
 		keep_partial(s, err);
 	s->call->error = why;

@@ -1,5 +1,6 @@
 /*
- * What is going on with an upload task: its record says what was decided, the engine's upload the rest.
+ * What is going on with an upload task: its record says what was decided, the engine's upload the
+ * rest.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +11,8 @@
 #include "store/upload_tasks.h"
 #include "views/uploadtask.h"
 
-#define ID_LEN    32
-#define ALMOST    9999  /* hundredths of a percent: the most before COMPLETED */
+#define ID_LEN 32
+#define ALMOST 9999 /* hundredths of a percent: the most before COMPLETED */
 
 /* ---- the record */
 
@@ -122,7 +123,9 @@ static int64_t progress_of(const struct uploadtask *t, int64_t received)
 	return (int64_t)((__uint128_t)received * 10000 / (__uint128_t)total);
 }
 
-/* What a killed writer left is made sure of, so that what is told now is what a resume will find. */
+/*
+ * What a killed writer left is made sure of, so that what is told now is what a resume will find.
+ */
 static void settle(struct uploadtask *t, const char *id)
 {
 	struct upload *u = NULL;
@@ -131,7 +134,10 @@ static void settle(struct uploadtask *t, const char *id)
 		upload_close(u);
 }
 
-/* The digest of *COUNT bytes: as noted when they stopped coming, else read once (of as many as there are) and noted. */
+/*
+ * The digest of *COUNT bytes: as noted when they stopped coming, else read once (of as many as
+ * there are) and noted.
+ */
 static enum err find_md5(struct uploadtask *t, const char *id, int64_t *count, char out[33])
 {
 	struct call *call = t->call;
@@ -170,7 +176,8 @@ static enum err look_interrupted(
 	if (info->state != UPLOAD_COMPLETE && info->offset < info->stored) {
 		settle(t, info->id);
 		upload_info_done(info);
-		err = upload_status(e, json_str(t->record, "upload", ""), NULL, info, &t->call->error);
+		err = upload_status(
+		    e, json_str(t->record, "upload", ""), NULL, info, &t->call->error);
 		if (err != ERR_OK)
 			return err;
 	}
@@ -186,8 +193,8 @@ static enum err look_interrupted(
 static enum err look_open(struct uploadtask *t, bool md5, struct task_look *ret)
 {
 	struct upload_info info = {0};
-	enum err err = upload_status(t->call->ctx->engine, json_str(t->record, "upload", ""), NULL,
-	    &info, &t->call->error);
+	enum err err = upload_status(
+	    t->call->ctx->engine, json_str(t->record, "upload", ""), NULL, &info, &t->call->error);
 
 	if (err == ERR_OK && info.state == UPLOAD_EXPIRED)
 		err = ERR_GONE;

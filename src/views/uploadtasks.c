@@ -16,7 +16,7 @@
 /* ---- GET */
 
 struct list {
-	const char *owner;       /* NULL: everybody's */
+	const char *owner; /* NULL: everybody's */
 	char installation[33];
 	json_object *records;
 };
@@ -35,8 +35,8 @@ static enum err list_view(struct call *call)
 {
 	struct list l = {.owner = call->who.admin ? NULL : call->who.owner};
 	json_object *list, *record;
-	enum err err = store_pass(
-	    call->ctx->store, PASS_READ, "upload tasks", list_pass, &l, &call->error);
+	enum err err =
+	    store_pass(call->ctx->store, PASS_READ, "upload tasks", list_pass, &l, &call->error);
 
 	if (err != ERR_OK && err != ERR_NOT_FOUND)
 		return err;
@@ -45,8 +45,8 @@ static enum err list_view(struct call *call)
 		struct uploadtask t = {.call = call, .record = record};
 		struct task_look look;
 
-		(void)snprintf(t.name, sizeof(t.name), "%s_%s", l.installation,
-		    json_str(record, "id", ""));
+		(void)snprintf(
+		    t.name, sizeof(t.name), "%s_%s", l.installation, json_str(record, "id", ""));
 		/* One that has just expired is none. */
 		if (uploadtask_look(&t, false, &look) == ERR_OK)
 			json_object_array_add(list, uploadtask_model(&t, &look));
@@ -62,9 +62,9 @@ static enum err list_view(struct call *call)
 
 /* What the body says. */
 struct wish {
-	char md5[33];            /* "" = none */
-	int64_t size;            /* -1 = not told */
-	char *path;              /* below the area; owned; NULL = none */
+	char md5[33]; /* "" = none */
+	int64_t size; /* -1 = not told */
+	char *path;   /* below the area; owned; NULL = none */
 };
 
 static bool read_md5(const char *given, char out[33])
@@ -124,7 +124,9 @@ enum err uploadtask_create_upload(
 	struct upload_spec spec = {.owner = call->who,
 	    .adapter = "iserver",
 	    .mode = UPLOAD_APPEND,
-	    .name = slash != NULL ? slash + 1 : path != NULL ? path : "upload",
+	    .name = slash != NULL  ? slash + 1
+		    : path != NULL ? path
+				   : "upload",
 	    /* A length of nothing would be complete before anybody sent it. */
 	    .length = size > 0 ? size : -1,
 	    .hash = 1U << DIGEST_MD5,

@@ -1,6 +1,6 @@
 /*
- * Goal: whatever a client calls a path becomes names below the root, as the table of the root rule says, or is
- * refused: nothing leads out, nothing hidden or dangerous gets a name.
+ * Goal: whatever a client calls a path becomes names below the root, as the table of the root rule
+ * says, or is refused: nothing leads out, nothing hidden or dangerous gets a name.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,7 +82,8 @@ static void test_path_drops_what_stands_in_front(void **state)
 	want("C:/../x.csv", NULL, "x.csv");
 	/* One of them, once. */
 	want("${fileManagerWorkDir}/${uploadDir}/x", NULL, "${uploadDir}/x");
-	want("\xe6\x95\xb0\xe6\x8d\xae/\xe6\xb2\xb3.csv", NULL, "\xe6\x95\xb0\xe6\x8d\xae/\xe6\xb2\xb3.csv");
+	want("\xe6\x95\xb0\xe6\x8d\xae/\xe6\xb2\xb3.csv", NULL,
+	    "\xe6\x95\xb0\xe6\x8d\xae/\xe6\xb2\xb3.csv");
 }
 
 static void test_path_refuses_what_is_no_name(void **state)
@@ -131,10 +132,13 @@ static void test_number_stands_before_the_extension(void **state)
 		int n;
 		const char *want;
 	} rows[] = {
-		{"rivers.csv", false, 0, "rivers0.csv"}, {"rivers.csv", false, 12, "rivers12.csv"},
-		{"a.tar.gz", false, 1, "a.tar1.gz"}, {"README", false, 0, "README0"},
-		{".hidden", false, 0, ".hidden0"}, {"world", true, 0, "world0"},
-		{"v1.2", true, 3, "v1.23"},
+	    {"rivers.csv", false, 0, "rivers0.csv"},
+	    {"rivers.csv", false, 12, "rivers12.csv"},
+	    {"a.tar.gz", false, 1, "a.tar1.gz"},
+	    {"README", false, 0, "README0"},
+	    {".hidden", false, 0, ".hidden0"},
+	    {"world", true, 0, "world0"},
+	    {"v1.2", true, 3, "v1.23"},
 	};
 
 	(void)state;
@@ -159,19 +163,20 @@ static void test_filter_knows_globs(void **state)
 	assert_false(area_filter("[ab].csv", "a.csv"));
 	assert_true(area_filter("[ab].csv", "[ab].csv"));
 	/* Many stars are no bomb. */
-	assert_false(area_filter("*a*a*a*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+	assert_false(area_filter(
+	    "*a*a*a*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_path_table_of_the_root_rule),
-		cmocka_unit_test(test_path_goes_up_but_never_out),
-		cmocka_unit_test(test_path_drops_what_stands_in_front),
-		cmocka_unit_test(test_path_refuses_what_is_no_name),
-		cmocka_unit_test(test_path_refuses_what_servers_run),
-		cmocka_unit_test(test_number_stands_before_the_extension),
-		cmocka_unit_test(test_filter_knows_globs),
+	    cmocka_unit_test(test_path_table_of_the_root_rule),
+	    cmocka_unit_test(test_path_goes_up_but_never_out),
+	    cmocka_unit_test(test_path_drops_what_stands_in_front),
+	    cmocka_unit_test(test_path_refuses_what_is_no_name),
+	    cmocka_unit_test(test_path_refuses_what_servers_run),
+	    cmocka_unit_test(test_number_stands_before_the_extension),
+	    cmocka_unit_test(test_filter_knows_globs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /*
- * Goal: what is placed appears whole under its own name or a free one, never over something that is not its own,
- * never through a link; parallel claims share nothing; a second try after a crash finds the first one's work.
+ * Goal: what is placed appears whole under its own name or a free one, never over something that is
+ * not its own, never through a link; parallel claims share nothing; a second try after a crash
+ * finds the first one's work.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@
 struct world {
 	struct config config;
 	struct area area;
-	char dir[64];           /* holds bytes to place, and files/ */
+	char dir[64]; /* holds bytes to place, and files/ */
 	char root[96];
 };
 
@@ -56,8 +57,9 @@ static int setup(void **state)
 	(void)snprintf(w->dir, sizeof(w->dir), "/tmp/area-test-XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	(void)snprintf(w->root, sizeof(w->root), "%s/files", w->dir);
-	w->config = (struct config){
-	    .data_dir = w->dir, .iserver_denied = mem_strdup(".php"), .upload_sync = UPLOAD_SYNC_FULL};
+	w->config = (struct config){.data_dir = w->dir,
+	    .iserver_denied = mem_strdup(".php"),
+	    .upload_sync = UPLOAD_SYNC_FULL};
 	assert_int_equal(area_open(&w->config, "ann", &w->area, &error), ERR_OK);
 	*state = w;
 	return 0;
@@ -75,8 +77,8 @@ static int teardown(void **state)
 }
 
 /* Place TEXT as PATH under a fresh or given ID.  *RET: where. */
-static enum err place_as(struct world *w, const char *id, const char *text, const char *path, bool overwrite,
-    char **ret, struct error *error)
+static enum err place_as(struct world *w, const char *id, const char *text, const char *path,
+    bool overwrite, char **ret, struct error *error)
 {
 	CLEAN_FREE char *bytes = mem_printf("%s/%s", w->dir, id);
 	CLEAN_FD int at = fs_open_dir(AT_FDCWD, w->dir);
@@ -93,8 +95,8 @@ static enum err place_as(struct world *w, const char *id, const char *text, cons
 	return err;
 }
 
-static enum err place(struct world *w, const char *text, const char *path, bool overwrite, char **ret,
-    struct error *error)
+static enum err place(struct world *w, const char *text, const char *path, bool overwrite,
+    char **ret, struct error *error)
 {
 	char id[33];
 
@@ -102,7 +104,8 @@ static enum err place(struct world *w, const char *text, const char *path, bool 
 	return place_as(w, id, text, path, overwrite, ret, error);
 }
 
-static void want_place(struct world *w, const char *text, const char *path, bool overwrite, const char *where)
+static void want_place(
+    struct world *w, const char *text, const char *path, bool overwrite, const char *where)
 {
 	struct error error = {0};
 	CLEAN_FREE char *got = NULL;
@@ -113,7 +116,8 @@ static void want_place(struct world *w, const char *text, const char *path, bool
 	want_file(w, where, text);
 }
 
-static void want_place_refused(struct world *w, const char *path, bool overwrite, enum err want, const char *code)
+static void want_place_refused(
+    struct world *w, const char *path, bool overwrite, enum err want, const char *code)
 {
 	struct error error = {0};
 	char *got = NULL;
@@ -123,8 +127,8 @@ static void want_place_refused(struct world *w, const char *path, bool overwrite
 }
 
 /* A tree with one file NAME, as an unzip of ID left it. */
-static enum err place_tree(struct world *w, const char *id, const char *name, const char *text, const char *path,
-    bool overwrite, char **ret, struct error *error)
+static enum err place_tree(struct world *w, const char *id, const char *name, const char *text,
+    const char *path, bool overwrite, char **ret, struct error *error)
 {
 	struct area_work work;
 	enum err err = area_work_begin(&w->area, id, &work, error);
@@ -144,7 +148,8 @@ static enum err place_tree(struct world *w, const char *id, const char *name, co
 	return err;
 }
 
-static void want_tree(struct world *w, const char *id, const char *text, bool overwrite, const char *where)
+static void want_tree(
+    struct world *w, const char *id, const char *text, bool overwrite, const char *where)
 {
 	struct error error = {0};
 	CLEAN_FREE char *got = NULL;
@@ -200,7 +205,7 @@ static void test_place_never_follows_links(void **state)
 	want_place_refused(w, "out/y/x.csv", true, ERR_BAD_REQUEST, "area_link");
 	want_place_refused(w, "loose.csv", false, ERR_BAD_REQUEST, "area_link");
 	want_place_refused(w, "loose.csv", true, ERR_BAD_REQUEST, "area_link");
-	assert_int_equal(rmdir(outside), 0);      /* empty still */
+	assert_int_equal(rmdir(outside), 0); /* empty still */
 }
 
 static void test_place_again_finds_the_first(void **state)
@@ -222,7 +227,7 @@ static void test_place_again_finds_the_first(void **state)
 struct racer {
 	struct world *world;
 	char *got;
-	char text[16];
+	char text[24];
 	pthread_t thread;
 };
 
@@ -261,7 +266,8 @@ static void test_place_parallel_claims_share_nothing(void **state)
 static void test_tree_takes_a_free_name(void **state)
 {
 	struct world *w = *state;
-	static const char a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+	static const char a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+			  b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
 	want_tree(w, a, "one", false, "world");
 	want_tree(w, b, "two", false, "world0");
@@ -273,7 +279,8 @@ static void test_tree_takes_a_free_name(void **state)
 static void test_tree_replaces_unzipped_folders_only(void **state)
 {
 	struct world *w = *state;
-	static const char a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+	static const char a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+			  b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 	CLEAN_FREE char *stale = mem_printf("%s/world/stale.csv", w->root);
 	CLEAN_FREE char *empty = mem_printf("%s/empty", w->root);
 	struct error error = {0}, foreign = {0}, kind = {0};
@@ -292,7 +299,8 @@ static void test_tree_replaces_unzipped_folders_only(void **state)
 	assert_int_equal(place_tree(w, a, "a.csv", "x", "empty", true, &got, &error), ERR_OK);
 	want_file(w, "empty/a.csv", "x");
 	free(got);
-	assert_int_equal(place_tree(w, a, "a.csv", "x", "own/mine.csv", true, &got, &kind), ERR_CONFLICT);
+	assert_int_equal(
+	    place_tree(w, a, "a.csv", "x", "own/mine.csv", true, &got, &kind), ERR_CONFLICT);
 	assert_string_equal(kind.code, "area_kind");
 }
 
@@ -303,11 +311,14 @@ static void test_tree_is_gone_through(void **state)
 	struct error link = {0}, denied = {0}, ours = {0};
 	char *got = NULL;
 
-	assert_int_equal(place_tree(w, a, "l.csv", "->", "world", false, &got, &link), ERR_BAD_REQUEST);
+	assert_int_equal(
+	    place_tree(w, a, "l.csv", "->", "world", false, &got, &link), ERR_BAD_REQUEST);
 	assert_string_equal(link.code, "zip_link");
-	assert_int_equal(place_tree(w, a, "x.php", "x", "world", false, &got, &denied), ERR_BAD_REQUEST);
+	assert_int_equal(
+	    place_tree(w, a, "x.php", "x", "world", false, &got, &denied), ERR_BAD_REQUEST);
 	assert_string_equal(denied.code, "area_denied");
-	assert_int_equal(place_tree(w, a, ".slipway", "x", "world", false, &got, &ours), ERR_BAD_REQUEST);
+	assert_int_equal(
+	    place_tree(w, a, ".slipway", "x", "world", false, &got, &ours), ERR_BAD_REQUEST);
 	CLEAN_FREE char *path = mem_printf("%s/world", w->root);
 	assert_int_not_equal(access(path, F_OK), 0);
 }
@@ -331,7 +342,7 @@ static void test_list_hides_and_sorts(void **state)
 	assert_int_equal(json_int(json_at(list, 1), "size", -1), 3);
 	json_object_put(list);
 	assert_int_equal(area_list(&w->area, "world", NULL, 100, &list, &error), ERR_OK);
-	assert_int_equal(json_len(list), 1);      /* the mark is never listed */
+	assert_int_equal(json_len(list), 1); /* the mark is never listed */
 	assert_string_equal(json_str(json_at(list, 0), "path", ""), "world/a.csv");
 	json_object_put(list);
 	assert_int_equal(area_list(&w->area, "b.csv", NULL, 100, &list, &error), ERR_OK);
@@ -372,7 +383,7 @@ static void test_work_is_locked_and_swept(void **state)
 	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
 	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
 	area_sweep(&w->area);
-	assert_int_equal(access(path, F_OK), 0);      /* held */
+	assert_int_equal(access(path, F_OK), 0); /* held */
 	(void)close(one.lock);
 	(void)close(one.dir);
 	area_sweep(&w->area);
@@ -409,18 +420,18 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_place_counts_from_zero),
-		T(test_place_overwrites_files_only),
-		T(test_place_never_follows_links),
-		T(test_place_again_finds_the_first),
-		T(test_place_parallel_claims_share_nothing),
-		T(test_tree_takes_a_free_name),
-		T(test_tree_replaces_unzipped_folders_only),
-		T(test_tree_is_gone_through),
-		T(test_list_hides_and_sorts),
-		T(test_delete_takes_trees_and_links_not_their_ends),
-		T(test_work_is_locked_and_swept),
-		T(test_sweep_goes_to_each_area),
+	    T(test_place_counts_from_zero),
+	    T(test_place_overwrites_files_only),
+	    T(test_place_never_follows_links),
+	    T(test_place_again_finds_the_first),
+	    T(test_place_parallel_claims_share_nothing),
+	    T(test_tree_takes_a_free_name),
+	    T(test_tree_replaces_unzipped_folders_only),
+	    T(test_tree_is_gone_through),
+	    T(test_list_hides_and_sorts),
+	    T(test_delete_takes_trees_and_links_not_their_ends),
+	    T(test_work_is_locked_and_swept),
+	    T(test_sweep_goes_to_each_area),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * Goal: an upload task is found by its id, an open one by its owner in the order of creation; of two
- * writers that start it anew one wins; what is past its time goes.
+ * Goal: an upload task is found by its id, an open one by its owner in the order of creation; of
+ * two writers that start it anew one wins; what is past its time goes.
  */
 #include "store/fixture.h"
 
@@ -87,9 +87,12 @@ static void want_list(struct fixture *f, const char *owner, size_t max, const ch
 static void test_upload_tasks_are_listed_while_open(void **state)
 {
 	struct fixture *f = *state;
-	struct step a = {.id = id_a, .owner = "u:ann", .state = "open", .created = 10, .expires = 9000};
-	struct step b = {.id = id_b, .owner = "u:bob", .state = "open", .created = 20, .expires = 9000};
-	struct step c = {.id = id_c, .owner = "u:ann", .state = "open", .created = 30, .expires = 9000};
+	struct step a = {
+	    .id = id_a, .owner = "u:ann", .state = "open", .created = 10, .expires = 9000};
+	struct step b = {
+	    .id = id_b, .owner = "u:bob", .state = "open", .created = 20, .expires = 9000};
+	struct step c = {
+	    .id = id_c, .owner = "u:ann", .state = "open", .created = 30, .expires = 9000};
 
 	run(f, PASS_SYNC, add, &c);
 	run(f, PASS_SYNC, add, &a);
@@ -97,7 +100,7 @@ static void test_upload_tasks_are_listed_while_open(void **state)
 	want_list(f, "u:ann", 10, "ac");
 	want_list(f, "u:bob", 10, "b");
 	want_list(f, NULL, 10, "abc");
-	want_list(f, NULL, 2, "bc");      /* the newest, the oldest of them first */
+	want_list(f, NULL, 2, "bc"); /* the newest, the oldest of them first */
 	c.state = "completed";
 	run(f, PASS_SYNC, put, &c);
 	want_list(f, "u:ann", 10, "a");
@@ -110,7 +113,12 @@ static void test_upload_tasks_are_listed_while_open(void **state)
 static void test_upload_tasks_put_lets_one_of_two_win(void **state)
 {
 	struct fixture *f = *state;
-	struct step a = {.id = id_a, .owner = "u:ann", .state = "open", .upload = upload, .created = 1, .expires = 9};
+	struct step a = {.id = id_a,
+	    .owner = "u:ann",
+	    .state = "open",
+	    .upload = upload,
+	    .created = 1,
+	    .expires = 9};
 	struct error error = {0};
 
 	run(f, PASS_SYNC, add, &a);
@@ -126,8 +134,12 @@ static void test_upload_tasks_put_lets_one_of_two_win(void **state)
 static void test_upload_tasks_go_when_their_time_is_over(void **state)
 {
 	struct fixture *f = *state;
-	struct step old = {.id = id_a, .owner = "u:ann", .state = "error", .created = 10, .expires = 1000};
-	struct step fresh = {.id = id_b, .owner = "u:ann", .state = "open", .created = 10,
+	struct step old = {
+	    .id = id_a, .owner = "u:ann", .state = "error", .created = 10, .expires = 1000};
+	struct step fresh = {.id = id_b,
+	    .owner = "u:ann",
+	    .state = "open",
+	    .created = 10,
 	    .expires = clock_now_ms() + 3600000};
 	struct error error = {0};
 
@@ -147,7 +159,8 @@ static void test_installation_is_made_once(void **state)
 	struct error error = {0};
 	char first[33];
 
-	assert_int_equal(store_pass(f->store, PASS_READ, "test", installation, &s, &error), ERR_NOT_FOUND);
+	assert_int_equal(
+	    store_pass(f->store, PASS_READ, "test", installation, &s, &error), ERR_NOT_FOUND);
 	s.n = 1;
 	run(f, PASS_SYNC, installation, &s);
 	memcpy(first, s.name, sizeof(first));
