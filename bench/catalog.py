@@ -134,6 +134,12 @@ def fill(db, n):
     flush()
     for sql in kept:
         db.execute(sql)
+    for chunk in range(n // 8192 + 1):
+        seen, open_ = bytearray(1024), bytearray(1024)
+        for i, guest in db.execute("SELECT id, guest FROM item WHERE vis = 1 AND id BETWEEN ? AND ?", (chunk * 8192, chunk * 8192 + 8191)):
+            seen[i % 8192 // 8] |= 1 << i % 8
+            open_[i % 8192 // 8] |= (guest > 1) << i % 8
+        db.execute("INSERT INTO item_seen VALUES (?, ?, ?)", (chunk, seen, open_))
     db.execute("INSERT INTO item_count SELECT owner, vis, count(*) FROM item GROUP BY owner, vis")
     db.execute("INSERT INTO item_count SELECT '*', vis, count(*) FROM item GROUP BY vis")
     db.execute("UPDATE sequence SET value = ? WHERE name = 'dataset'", (n,))

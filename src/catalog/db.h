@@ -13,6 +13,8 @@
 #define CATALOG_STATEMENTS 32 /* prepared statements kept by one connection */
 #define CATALOG_IDLE       32 /* connections kept open while nobody uses them */
 
+struct item_sets;
+
 /* One connection: used by one thread between conn_take and conn_give. */
 struct conn {
 	sqlite3 *db;
@@ -20,6 +22,7 @@ struct conn {
 		char *sql;
 		sqlite3_stmt *stmt;
 	} kept[CATALOG_STATEMENTS];
+	const struct item_sets *sets; /* what the functions of item_set.h ask, NULL outside a list */
 	size_t next; /* the slot that is given up next */
 	bool broken; /* damaged or in doubt: closed when given back */
 	bool wrote;  /* its end may move the log into the file */
@@ -30,6 +33,8 @@ struct conn {
 struct catalog {
 	char *path;            /* <data_dir>/catalog.sqlite */
 	bool sync;             /* commits reach the disk */
+	int64_t many;          /* candidates of a list from which on sets are cheaper than rows: item_query.c */
+	int64_t far;           /* places to skip from which on a page is found in two strides */
 	pthread_mutex_t mutex; /* guards what follows */
 	struct conn *idle[CATALOG_IDLE];
 	size_t n_idle;

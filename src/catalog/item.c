@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/item_set.h"
 #include "catalog/item_words.h"
 
 /* The order of `columns` below is that of the statement; ITEM_COLUMN_LEVEL counts them. */
@@ -307,8 +308,11 @@ static enum err save_text(
 enum err item_save(
     struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
 {
+	bool seen = json_int(model, "guest", 0) > 0 && is_ready(json_str(model, "status", "CREATED"));
 	enum err e = save_row(conn, id, model, insert, error);
 
+	if (e == ERR_OK)
+		e = item_seen_write(conn, id, seen, seen && json_int(model, "guest", 0) >= ITEM_DOWNLOAD, error);
 	if (e == ERR_OK)
 		e = save_tags(conn, id, model, insert, error);
 	return e == ERR_OK ? save_text(conn, id, model, insert, error) : e;
@@ -319,6 +323,8 @@ enum err item_remove(struct conn *conn, int64_t id, struct error *error)
 	bool same;
 	enum err e = drop_text(conn, id, NULL, &same, error);
 
+	if (e == ERR_OK)
+		e = item_seen_write(conn, id, false, false, error);
 	if (e == ERR_OK)
 		e = conn_by_id(conn, "DELETE FROM dataset_downloads WHERE id = ?1", id, error);
 	/* Its shares and tags go with it: a trigger's work. */

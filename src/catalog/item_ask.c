@@ -138,33 +138,20 @@ static void compare_words(struct ask_text *a, const struct ask_plan *p)
 	}
 }
 
-void ask_filters(struct ask_text *a, const struct ask_plan *p)
+/* Filters by columns that index item_scan holds. */
+static void scanned_filters(struct ask_text *a, const struct ask_plan *p)
 {
 	const struct item_query *q = p->q;
 
-	if (p->drive != DRIVE_IDS)
-		in_list(a, " AND i.id IN", p->ids, "");
 	among(a, "type", p->types, q->types);
 	among(a, "status", p->statuses, q->statuses);
 	among(a, "service", p->services, q->service_statuses);
 	if (p->owner == NULL && p->drive != DRIVE_OWNERS)
 		in_list(a, " AND i.owner IN", p->owners, "");
-	if (p->name != NULL && p->drive != DRIVE_NAME) {
-		ask_add(a, " AND i.file_name = ");
-		ask_bind_text(a, p->name);
-	}
 	if (p->drive != DRIVE_DIRS)
 		in_dirs(a, p);
 	if (q->not_in_dir)
 		ask_add(a, " AND i.dir = 0");
-	if (p->drive != DRIVE_TAGS)
-		in_list(a, " AND EXISTS (SELECT 1 FROM item_tag g WHERE g.item = i.id AND g.tag IN", p->tags, ")");
-	if (p->match != NULL && p->drive != DRIVE_WORDS) {
-		ask_add(a, " AND i.id IN (SELECT rowid FROM item_words WHERE item_words MATCH ");
-		ask_bind_text(a, p->match);
-		ask_add(a, ")");
-	}
-	compare_words(a, p);
 	if (q->with_created_from) {
 		ask_add(a, " AND i.created >= ");
 		ask_bind_number(a, q->created_from);
@@ -173,6 +160,39 @@ void ask_filters(struct ask_text *a, const struct ask_plan *p)
 		ask_add(a, " AND i.created <= ");
 		ask_bind_number(a, q->created_to);
 	}
+}
+
+/* The conditions that are asked for, each with " AND " before it.  SET: those of item_scan are known. */
+static void filters(struct ask_text *a, const struct ask_plan *p, bool set)
+{
+	if (p->drive != DRIVE_IDS)
+		in_list(a, " AND i.id IN", p->ids, "");
+	if (p->drive != DRIVE_TAGS)
+		in_list(a, " AND EXISTS (SELECT 1 FROM item_tag g WHERE g.item = i.id AND g.tag IN", p->tags, ")");
+	if (set)
+		ask_add(a, " AND item_in(i.id)");
+	else
+		scanned_filters(a, p);
+	if (p->name != NULL && p->drive != DRIVE_NAME) {
+		ask_add(a, " AND i.file_name = ");
+		ask_bind_text(a, p->name);
+	}
+	if (p->match != NULL && p->drive != DRIVE_WORDS) {
+		ask_add(a, " AND i.id IN (SELECT rowid FROM item_words WHERE item_words MATCH ");
+		ask_bind_text(a, p->match);
+		ask_add(a, ")");
+	}
+	compare_words(a, p);
+}
+
+void ask_scan(struct ask_text *a, const struct ask_plan *p, int vis)
+{
+	ask_add(a, "SELECT i.id FROM item i INDEXED BY item_scan WHERE i.vis");
+	if (vis >= 0)
+		ask_add(a, " = %d", vis);
+	else
+		ask_add(a, " IN (0, 1)");
+	scanned_filters(a, p);
 }
 
 /* ---- rights, item by item */
@@ -231,48 +251,51 @@ static void selected(struct ask_text *a, const struct reading *r, const char *al
 		ask_add(a, "SELECT %s.%s AS k, %s.%s AS id", alias, ask_column(r->order), alias, id);
 }
 
-/* Only what stands at the anchor or behind it. */
-static void from_anchor(struct ask_text *a, const struct reading *r, const char *alias, const char *id)
+/* The item's place compared with an anchor's. */
+static void compare_place(struct ask_text *a, const struct reading *r, const struct anchor *at, const char *sign,
+    const char *alias, const char *id)
 {
-	const char *sign = r->descending ? "<" : ">";
-
-	if (r->after_id <= 0)
-		return;
 	if (r->order == ITEM_BY_ID) {
-		ask_add(a, " AND %s.%s %s= ", alias, id, sign);
-		ask_bind_number(a, r->after_id);
+		ask_add(a, " AND %s.%s %s ", alias, id, sign);
+		ask_bind_number(a, at->id);
 		return;
 	}
-	ask_add(a, " AND (%s.%s, %s.%s) %s= (", alias, ask_column(r->order), alias, id, sign);
+	ask_add(a, " AND (%s.%s, %s.%s) %s (", alias, ask_column(r->order), alias, id, sign);
 	if (ask_is_number(r->order))
-		ask_add(a, "CAST(");
-	ask_bind_text(a, r->after_key);
-	ask_add(a, "%s, ", ask_is_number(r->order) ? " AS INTEGER)" : "");
-	ask_bind_number(a, r->after_id);
+		ask_bind_number(a, at->number);
+	else
+		ask_bind_text(a, at->text);
+	ask_add(a, ", ");
+	ask_bind_number(a, at->id);
 	ask_add(a, ")");
 }
 
-static const char *family_of(const struct reading *r)
+static void between_anchors(struct ask_text *a, const struct reading *r, const char *alias, const char *id)
 {
-	return r->family != NULL ? r->family : ask_column(r->order);
+	if (r->from != NULL)
+		compare_place(a, r, r->from, r->descending ? "<=" : ">=", alias, id);
+	if (r->before != NULL)
+		compare_place(a, r, r->before, r->descending ? ">" : "<", alias, id);
 }
 
-static void branch_seen(struct ask_text *a, const struct branch *b, const struct reading *r)
+static void branch_seen(struct ask_text *a, bool filtered, const struct branch *b, const struct reading *r)
 {
-	const char *family = family_of(r);
+	const char *family = r->family != NULL ? r->family : ask_column(r->order);
 
 	selected(a, r, "i", "id");
-	if (strcmp(family, "id") == 0)
-		ask_add(a, " FROM item i INDEXED BY item_scan WHERE i.vis = %d", b->vis);
+	if (strcmp(family, "dir") == 0)
+		ask_add(a, " FROM item i INDEXED BY item_by_dir WHERE i.vis = %d", b->vis);
+	else if (strcmp(family, "id") == 0)
+		ask_add(a, " FROM item i INDEXED BY %s WHERE i.vis = %d", filtered ? "item_scan" : "item_v_id", b->vis);
 	else
 		ask_add(a, " FROM item i INDEXED BY item_v_%s WHERE i.vis = %d", family, b->vis);
 	if (b->least > 0)
-		ask_add(a, " AND i.guest >= %d", b->least);
+		ask_add(a, " AND item_open(i.id)");
 }
 
 static void branch_own(struct ask_text *a, const struct ask_plan *p, const struct branch *b, const struct reading *r)
 {
-	const char *family = family_of(r);
+	const char *family = ask_column(r->count ? ITEM_BY_ID : r->order);
 
 	/* One owner has one name: those two orders have no index for owners. */
 	if (strcmp(family, "owner_key") == 0 || strcmp(family, "nick_key") == 0)
@@ -298,7 +321,7 @@ static void branch_shared(struct ask_text *a, const struct ask_plan *p, const st
 	bool narrow = q->scope == ITEM_SCOPE_MYGROUPS || q->scope == ITEM_SCOPE_SHARED;
 
 	selected(a, r, "s", "item");
-	ask_add(a, " FROM item_share s INDEXED BY item_s_%s", family_of(r));
+	ask_add(a, " FROM item_share s INDEXED BY item_s_%s", ask_column(r->count ? ITEM_BY_ID : r->order));
 	if (p->n_filters > 0 || b->below > 0 || q->is_public || (narrow && level > ITEM_SEARCH))
 		ask_add(a, " CROSS JOIN item i ON i.id = s.item");
 	ask_add(a, " WHERE s.subject = ");
@@ -330,7 +353,7 @@ void ask_branch(struct ask_text *a, const struct ask_plan *p, const struct branc
 
 	switch (b->kind) {
 	case BRANCH_SEEN:
-		branch_seen(a, b, r);
+		branch_seen(a, p->n_filters > 0 && !p->by_set, b, r);
 		break;
 	case BRANCH_UNREADY:
 		selected(a, r, "i", "id");
@@ -347,16 +370,46 @@ void ask_branch(struct ask_text *a, const struct ask_plan *p, const struct branc
 		branch_shared(a, p, b, r);
 		break;
 	}
-	from_anchor(a, r, shared ? "s" : "i", shared ? "item" : "id");
-	ask_filters(a, p);
+	between_anchors(a, r, shared ? "s" : "i", shared ? "item" : "id");
+	filters(a, p, p->by_set && b->kind == BRANCH_SEEN);
+}
+
+/* Is nothing of an item asked but its id? */
+static bool only_id(const struct ask_plan *p, const struct reading *r)
+{
+	const struct item_query *q = p->q;
+
+	return (r->count || r->order == ITEM_BY_ID) && (q->viewer.admin || p->visible) && q->permission <= ITEM_SEARCH &&
+	    (p->by_set || p->n_scanned == 0) && p->name == NULL && !q->is_public && q->scope != ITEM_SCOPE_PUBLIC && !q->mine &&
+	    q->scope != ITEM_SCOPE_MINE;
+}
+
+static void from_words(struct ask_text *a, const struct ask_plan *p, bool join)
+{
+	ask_add(a, join ? " FROM item_words w CROSS JOIN item i ON i.id = w.rowid WHERE w.item_words MATCH "
+			: " FROM (SELECT rowid AS id FROM item_words WHERE item_words MATCH ");
+	ask_bind_text(a, p->match);
+	if (!join)
+		ask_add(a, ") i WHERE 1");
+}
+
+static void from_tags(struct ask_text *a, const struct ask_plan *p, bool join)
+{
+	ask_add(a, join ? " FROM (SELECT DISTINCT item FROM item_tag WHERE tag IN (SELECT value FROM json_each("
+			: " FROM (SELECT DISTINCT item AS id FROM item_tag WHERE tag IN (SELECT value FROM json_each(");
+	ask_bind_text(a, p->tags);
+	ask_add(a, join ? "))) g CROSS JOIN item i ON i.id = g.item WHERE 1" : "))) i WHERE 1");
 }
 
 void ask_candidates(struct ask_text *a, const struct ask_plan *p, const struct reading *r)
 {
-	/* The word index hands its rows out by id: then nothing is left to sort. */
-	bool by_word = p->drive == DRIVE_WORDS && r->order == ITEM_BY_ID;
+	bool join = !only_id(p, r);
 
-	selected(a, r, by_word ? "w" : "i", by_word ? "rowid" : "id");
+	/* The word index hands its rows out by id: then nothing is left to sort. */
+	if (p->drive == DRIVE_WORDS && r->order == ITEM_BY_ID && join)
+		selected(a, r, "w", "rowid");
+	else
+		selected(a, r, "i", "id");
 	switch (p->drive) {
 	case DRIVE_NONE:
 	case DRIVE_IDS:
@@ -368,13 +421,10 @@ void ask_candidates(struct ask_text *a, const struct ask_plan *p, const struct r
 		ask_bind_text(a, p->name);
 		break;
 	case DRIVE_WORDS:
-		ask_add(a, " FROM item_words w CROSS JOIN item i ON i.id = w.rowid WHERE w.item_words MATCH ");
-		ask_bind_text(a, p->match);
+		from_words(a, p, join);
 		break;
 	case DRIVE_TAGS:
-		ask_add(a, " FROM (SELECT DISTINCT item FROM item_tag WHERE tag IN (SELECT value FROM json_each(");
-		ask_bind_text(a, p->tags);
-		ask_add(a, "))) g CROSS JOIN item i ON i.id = g.item WHERE 1");
+		from_tags(a, p, join);
 		break;
 	case DRIVE_DIRS:
 		ask_add(a, " FROM item i INDEXED BY item_by_dir WHERE 1");
@@ -385,7 +435,10 @@ void ask_candidates(struct ask_text *a, const struct ask_plan *p, const struct r
 		in_list(a, " AND i.owner IN", p->owners, "");
 		break;
 	}
-	allowed(a, p);
+	if (p->visible)
+		ask_add(a, " AND item_visible(i.id)");
+	if (!p->visible || p->q->permission > ITEM_SEARCH)
+		allowed(a, p);
 	in_scope(a, p);
-	ask_filters(a, p);
+	filters(a, p, p->by_set);
 }

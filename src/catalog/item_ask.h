@@ -67,6 +67,9 @@ struct ask_plan {
 	bool nothing;                   /* nothing can match */
 	unsigned n_filters;             /* conditions but what the branches say */
 	enum ask_drive drive;
+	bool by_set;                    /* filters that item_scan holds are asked of item_in */
+	bool visible;                   /* rights are asked of item_visible */
+	unsigned n_scanned;             /* filters that item_scan holds */
 	struct branch branches[ASK_BRANCHES];
 	size_t n_branches;
 };
@@ -78,17 +81,24 @@ void plan_branches(struct ask_plan *);
 /* How a branch is read. */
 struct reading {
 	enum item_order order;   /* the key that is selected */
-	const char *family;      /* of the index: "created" … "id"; NULL: of the order */
+	const char *family;      /* of the index of branch SEEN: "created" … "id"; NULL: of the order */
 	bool count;              /* count(*) instead */
 	bool descending;
-	const char *after_key;   /* only from this key on (in the order), NULL = all; numbers as text */
-	int64_t after_id;        /* > 0: together with after_key (or alone when ordered by id) */
+	const struct anchor *from;   /* only this one and what follows it (in the direction), NULL = all */
+	const struct anchor *before; /* only what comes before this one (in the direction), NULL = all */
+};
+
+/* One item's place in an order. */
+struct anchor {
+	char *text;              /* its key, of an order by text: owned */
+	int64_t number;          /* else */
+	int64_t id;
 };
 void ask_branch(struct ask_text *, const struct ask_plan *, const struct branch *, const struct reading *);
 /* The candidates of plan->drive, checked. */
 void ask_candidates(struct ask_text *, const struct ask_plan *, const struct reading *);
-/* The conditions that are asked for, each with " AND " before it. */
-void ask_filters(struct ask_text *, const struct ask_plan *);
+/* A statement of the ids in item_scan that pass its filters, of those with this vis (-1 = any). */
+void ask_scan(struct ask_text *, const struct ask_plan *, int vis);
 /* The column of an order, "id" for ITEM_BY_ID; is it a number? */
 const char *ask_column(enum item_order);
 bool ask_is_number(enum item_order);

@@ -139,6 +139,9 @@ void plan_open(struct ask_plan *p, const struct item_query *q)
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
 		p->n_filters += filters[i];
 	p->drive = drive_of(p);
+	p->n_scanned = (unsigned)(p->types != NULL) + (p->statuses != NULL) + (p->services != NULL) + q->not_in_dir +
+	    q->with_created_from + q->with_created_to + (p->owners != NULL && p->owner == NULL && p->drive != DRIVE_OWNERS) +
+	    (p->dirs != NULL && p->drive != DRIVE_DIRS);
 }
 
 void plan_close(struct ask_plan *p)

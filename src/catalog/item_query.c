@@ -2,16 +2,19 @@
  * Lists of data items.
  */
 #include "catalog/item_ask.h"
+#include "catalog/item_set.h"
 
 #include <string.h>
 #include "base/mem.h"
 
 /* Microseconds, measured with a million items: which way to a page is shorter. */
-#define COST_WALK 0.8 /* an item looked at on the way in its order */
-#define COST_SCAN 0.1 /* an entry of item_scan */
-#define COST_SORT 1.0 /* a match that is sorted */
+#define COST_SCAN 0.1 /* an entry of an index */
+#define COST_ROW  4.0 /* an item's row, looked at on the way */
+#define COST_SORT 5.0 /* a match whose row is read and sorted */
 
 struct page {
+	struct item_sets sets;
+	const struct catalog *catalog;
 	struct conn *conn;
 	struct ask_plan *plan;
 	struct error *error;
@@ -36,6 +39,108 @@ static enum err number_of(struct conn *conn, const struct ask_text *a, int64_t *
 	*ret = row ? sqlite3_column_int64(stmt, 0) : 0;
 	(void)sqlite3_reset(stmt);
 	return ERR_OK;
+}
+
+/* ---- sets */
+
+static enum err collect(struct page *g, struct ask_text *a, struct id_set *set)
+{
+	sqlite3_stmt *stmt;
+	enum err e;
+
+	ask_close(a);
+	e = ask_prepare(g->conn, a, &stmt, g->error);
+	if (e == ERR_OK)
+		e = sets_collect(g->conn, stmt, set, g->error);
+	ask_free(a);
+	return e;
+}
+
+/* What the viewer sees besides everybody. */
+static enum err add_own(struct page *g)
+{
+	const struct ask_plan *p = g->plan;
+	struct ask_text a;
+	enum err e;
+
+	ask_open(&a);
+	ask_add(&a, "SELECT id FROM item INDEXED BY item_o_id WHERE owner = ");
+	ask_bind_text(&a, p->user);
+	ask_add(&a, " AND vis = 0");
+	e = *p->user == '\0' ? ERR_OK : collect(g, &a, &g->sets.seen);
+	ask_free(&a);
+	for (size_t i = 0; i < json_len(p->subjects) && e == ERR_OK; i++) {
+		ask_open(&a);
+		ask_add(&a, "SELECT item FROM item_share INDEXED BY item_s_id WHERE subject = ");
+		ask_bind_text(&a, json_object_get_string(json_at(p->subjects, i)));
+		ask_add(&a, " AND live = 1");
+		e = collect(g, &a, &g->sets.seen);
+	}
+	return e;
+}
+
+static enum err fill_filter(struct page *g, int vis)
+{
+	struct ask_text a;
+
+	ask_open(&a);
+	ask_scan(&a, g->plan, vis);
+	return collect(g, &a, &g->sets.filter);
+}
+
+/* So many candidates that looking at each one's row takes longer than one walk over item_scan? */
+static enum err many_candidates(struct page *g, bool *ret)
+{
+	const struct ask_plan *p = g->plan;
+	struct ask_text a;
+	int64_t n = 0;
+	enum err e;
+
+	ask_open(&a);
+	if (p->drive == DRIVE_WORDS) {
+		ask_add(&a, "SELECT count(*) FROM (SELECT 1 FROM item_words WHERE item_words MATCH ");
+		ask_bind_text(&a, p->match);
+	} else {
+		ask_add(&a, "SELECT count(*) FROM (SELECT 1 FROM item_tag WHERE tag IN (SELECT value FROM json_each(");
+		ask_bind_text(&a, p->tags);
+		ask_add(&a, "))");
+	}
+	ask_add(&a, " LIMIT ");
+	ask_bind_number(&a, g->catalog->many);
+	ask_add(&a, ")");
+	ask_close(&a);
+	e = number_of(g->conn, &a, &n, g->error);
+	ask_free(&a);
+	*ret = n == g->catalog->many;
+	return e;
+}
+
+static enum err load_sets(struct page *g)
+{
+	struct ask_plan *p = g->plan;
+	bool least = false;
+	enum err e = ERR_OK;
+
+	if (p->drive == DRIVE_NONE) {
+		plan_branches(p);
+		for (size_t i = 0; i < p->n_branches; i++)
+			least = least || p->branches[i].least > 0;
+		return least ? sets_load(g->conn, &g->sets, g->error) : ERR_OK;
+	}
+	if (p->drive == DRIVE_IDS || p->drive == DRIVE_NAME)
+		return ERR_OK;
+	if (!p->q->viewer.admin) {
+		e = sets_load(g->conn, &g->sets, g->error);
+		if (e == ERR_OK)
+			e = add_own(g);
+		p->visible = e == ERR_OK;
+	}
+	if (e == ERR_OK && p->n_scanned > 0 && (p->drive == DRIVE_WORDS || p->drive == DRIVE_TAGS)) {
+		e = many_candidates(g, &p->by_set);
+		if (e == ERR_OK && p->by_set)
+			e = fill_filter(g, -1);
+	}
+	return e;
 }
 
 /* ---- how many */
@@ -68,6 +173,8 @@ static const char *only_filter(const struct ask_plan *p)
 		return "status";
 	if (p->n_filters == 1 && q->service_statuses.n == 1)
 		return "service";
+	if (p->n_filters == 1 && q->not_in_dir)
+		return "dir";
 	if (p->n_filters == (unsigned)q->with_created_from + q->with_created_to && p->n_filters > 0)
 		return "created";
 	return NULL;
@@ -110,6 +217,9 @@ static enum err count_all(struct page *g)
 	struct ask_text a;
 	enum err e = ERR_OK;
 
+	e = load_sets(g);
+	if (e != ERR_OK)
+		return e;
 	if (p->drive != DRIVE_NONE) {
 		ask_open(&a);
 		ask_candidates(&a, p, &r);
@@ -118,7 +228,6 @@ static enum err count_all(struct page *g)
 		ask_free(&a);
 		return e;
 	}
-	plan_branches(p);
 	for (size_t i = 0; i < p->n_branches && e == ERR_OK; i++) {
 		e = count_branch(g, &p->branches[i]);
 		g->total += p->branches[i].n;
@@ -128,26 +237,39 @@ static enum err count_all(struct page *g)
 
 /* ---- which */
 
-/* By which index branch SEEN is read for a page. */
-static const char *family_for(const struct page *g)
+/*
+ * By which index branch SEEN is read for a page: *RET NULL is the order's own.  Few matches are sorted; many are met on the
+ * way, where a set tells them.
+ */
+static enum err choose_family(struct page *g, const char **ret)
 {
-	const struct ask_plan *p = g->plan;
+	struct ask_plan *p = g->plan;
 	enum item_order order = p->q->order;
 	const char *only = only_filter(p);
 	double walked = g->total == 0 ? 0 : (double)(g->skip + g->max) * (double)g->seen / (double)g->total;
+	enum err e = ERR_OK;
 
-	if (p->n_filters == 0)
-		return NULL;
+	*ret = NULL;
+	if (p->drive != DRIVE_NONE || p->n_filters == 0 || g->seen == 0)
+		return ERR_OK;
 	if (order == ITEM_BY_ID) {
-		if (only != NULL && strcmp(only, "created") != 0)
-			return only;
-		return only != NULL && (double)g->total * COST_SORT < walked * COST_SCAN ? "created" : NULL;
+		if (only != NULL && (strcmp(only, "created") != 0 || (double)g->total * COST_SORT < walked * COST_SCAN))
+			*ret = only;
+		return ERR_OK;
 	}
 	if (order == ITEM_BY_CREATETIME && only != NULL && strcmp(only, "created") == 0)
-		return NULL;
-	if (walked * COST_WALK <= (double)g->seen * COST_SCAN + (double)g->total * COST_SORT)
-		return NULL;
-	return only != NULL ? only : "id";
+		return ERR_OK;
+	if (walked * COST_ROW < (double)g->seen * COST_SCAN && walked * COST_ROW < (double)g->total * COST_SORT)
+		return ERR_OK;
+	if ((double)g->total * COST_SORT < (walked + (double)g->seen) * COST_SCAN) {
+		*ret = only != NULL ? only : "id";
+		return ERR_OK;
+	}
+	for (size_t i = 0; i < p->n_branches && e == ERR_OK; i++)
+		if (p->branches[i].kind == BRANCH_SEEN && p->branches[i].n > 0)
+			e = fill_filter(g, p->branches[i].vis);
+	p->by_set = e == ERR_OK;
+	return e;
 }
 
 static enum err read_ids(struct page *g, const struct ask_text *a)
@@ -164,11 +286,11 @@ static enum err read_ids(struct page *g, const struct ask_text *a)
 	return e;
 }
 
-static void ask_order(struct ask_text *a, const struct page *g, int64_t limit, int64_t offset)
+static void ask_order(struct ask_text *a, const struct reading *r, int64_t limit, int64_t offset)
 {
-	const char *word = g->descending ? " DESC" : "";
+	const char *word = r->descending ? " DESC" : "";
 
-	if (g->plan->q->order == ITEM_BY_ID)
+	if (r->order == ITEM_BY_ID)
 		ask_add(a, " ORDER BY id%s LIMIT ", word);
 	else
 		ask_add(a, " ORDER BY k%s, id%s LIMIT ", word, word);
@@ -192,21 +314,128 @@ static void ask_union(struct ask_text *a, const struct page *g, const struct rea
 	}
 }
 
-static enum err page_ids(struct page *g)
+/*
+ * Skipping through a merge of ranges costs several times what skipping through one range does.  So a far page is found in
+ * two strides: an item of the largest range that should stand near, whose place in the whole is then counted; from there
+ * it is not far.
+ */
+
+/* The item OFFSET places from where R begins: of branch B, or of all (NULL). */
+static enum err place_at(struct page *g, const struct branch *b, const struct reading *r, int64_t offset, struct anchor *ret)
 {
-	struct reading r = {.order = g->plan->q->order, .family = family_for(g), .descending = g->descending};
+	sqlite3_stmt *stmt;
 	struct ask_text a;
+	bool row = false;
 	enum err e;
 
 	ask_open(&a);
-	if (g->plan->drive != DRIVE_NONE)
-		ask_candidates(&a, g->plan, &r);
+	if (b != NULL)
+		ask_branch(&a, g->plan, b, r);
 	else
-		ask_union(&a, g, &r);
-	ask_order(&a, g, g->max, g->skip);
+		ask_union(&a, g, r);
+	ask_order(&a, r, 1, offset);
 	ask_close(&a);
-	e = read_ids(g, &a);
+	e = ask_prepare(g->conn, &a, &stmt, g->error);
+	if (e == ERR_OK)
+		e = conn_step(g->conn, stmt, &row, g->error);
+	if (e == ERR_OK && !row)
+		e = error_set(g->error, ERR_STORE, "the catalogue's counters are wrong");
+	if (e == ERR_OK) {
+		bool by_id = r->order == ITEM_BY_ID;
+
+		free(ret->text);
+		ret->text = by_id || ask_is_number(r->order) ? NULL : mem_strdup(conn_text(stmt, 0));
+		ret->number = sqlite3_column_int64(stmt, 0);
+		ret->id = sqlite3_column_int64(stmt, by_id ? 0 : 1);
+		(void)sqlite3_reset(stmt);
+	}
 	ask_free(&a);
+	return e;
+}
+
+/* How many items of the branches but BIG come before AT. */
+static enum err places_before(
+    struct page *g, const struct branch *big, const struct reading *r, const struct anchor *at, int64_t *ret)
+{
+	struct reading before = *r;
+	enum err e = ERR_OK;
+
+	before.count = true;
+	before.before = at;
+	for (size_t i = 0; i < g->plan->n_branches && e == ERR_OK; i++) {
+		const struct branch *b = &g->plan->branches[i];
+		struct ask_text a;
+		int64_t n = 0;
+
+		if (b == big || b->n == 0)
+			continue;
+		ask_open(&a);
+		ask_branch(&a, g->plan, b, &before);
+		ask_close(&a);
+		e = number_of(g->conn, &a, &n, g->error);
+		ask_free(&a);
+		*ret += n;
+	}
+	return e;
+}
+
+/* Where the page begins, when that is worth finding: *RET_OFFSET places behind it. */
+static enum err find_anchor(struct page *g, const struct reading *r, struct anchor *ret, int64_t *ret_offset)
+{
+	const struct branch *big = NULL;
+	struct reading back = *r;
+	int64_t place;
+	enum err e;
+
+	for (size_t i = 0; i < g->plan->n_branches; i++)
+		if (big == NULL || g->plan->branches[i].n > big->n)
+			big = &g->plan->branches[i];
+	place = (int64_t)((double)g->skip * (double)big->n / (double)g->total);
+	e = place_at(g, big, r, place, ret);
+	if (e == ERR_OK)
+		e = places_before(g, big, r, ret, &place);
+	*ret_offset = g->skip - place;
+	if (e != ERR_OK || *ret_offset >= 0)
+		return e;
+	/* Too far: the way back. */
+	struct anchor from = *ret;
+
+	*ret = (struct anchor){0};
+	back.descending = !r->descending;
+	back.from = &from;
+	e = place_at(g, NULL, &back, -*ret_offset, ret);
+	*ret_offset = 0;
+	free(from.text);
+	return e;
+}
+
+static enum err page_ids(struct page *g)
+{
+	struct reading r = {.order = g->plan->q->order, .descending = g->descending};
+	struct anchor anchor = {0};
+	struct ask_text a;
+	int64_t offset = g->skip;
+	size_t parts = 0;
+	enum err e = choose_family(g, &r.family);
+
+	for (size_t i = 0; i < g->plan->n_branches; i++)
+		parts += g->plan->branches[i].n > 0;
+	if (e == ERR_OK && parts > 1 && r.family == NULL && g->skip > g->catalog->far) {
+		e = find_anchor(g, &r, &anchor, &offset);
+		r.from = &anchor;
+	}
+	if (e == ERR_OK) {
+		ask_open(&a);
+		if (g->plan->drive != DRIVE_NONE)
+			ask_candidates(&a, g->plan, &r);
+		else
+			ask_union(&a, g, &r);
+		ask_order(&a, &r, g->max, offset);
+		ask_close(&a);
+		e = read_ids(g, &a);
+		ask_free(&a);
+	}
+	free(anchor.text);
 	return e;
 }
 
@@ -294,7 +523,7 @@ enum err catalog_items(struct catalog *c, const struct item_query *q, json_objec
 {
 	CLEAN_JSON json_object *list = json_object_new_array();
 	struct ask_plan plan;
-	struct page g = {.plan = &plan, .error = error};
+	struct page g = {.catalog = c, .plan = &plan, .error = error};
 	sqlite3_stmt *begin;
 	enum err e = ERR_OK;
 
@@ -302,13 +531,16 @@ enum err catalog_items(struct catalog *c, const struct item_query *q, json_objec
 	if (!plan.nothing)
 		e = conn_take(c, &g.conn, error);
 	if (e == ERR_OK && !plan.nothing) {
+		g.conn->sets = &g.sets;
 		e = conn_prepare(g.conn, "BEGIN", &begin, error);
 		if (e == ERR_OK)
 			e = conn_step(g.conn, begin, NULL, error);
 		if (e == ERR_OK)
 			e = conn_end(g.conn, read_both(&g, list), error);
+		g.conn->sets = NULL;
 		conn_give(c, g.conn);
 	}
+	sets_done(&g.sets);
 	plan_close(&plan);
 	if (e != ERR_OK)
 		return e;

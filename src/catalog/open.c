@@ -1,7 +1,7 @@
 /*
  * Opening the catalogue: its path first, its connections when they are wanted.
  */
-#include "catalog/item_db.h"
+#include "catalog/item_set.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,8 @@ enum err catalog_open(const struct config *config, struct catalog **ret, struct 
 		return error_set(error, ERR_INTERNAL, "catalogue without data_dir");
 	c = mem_alloc(sizeof(*c));
 	c->path = mem_printf("%s/catalog.sqlite", config->data_dir);
+	c->many = 8000;
+	c->far = 200;
 	c->sync = config->upload_sync == UPLOAD_SYNC_FULL;
 	if (pthread_mutex_init(&c->mutex, NULL) != 0)
 		mem_die();
@@ -185,6 +187,8 @@ static enum err conn_open(struct catalog *c, struct conn **ret, struct error *er
 		    c->sync ? "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY"
 			    : "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY",
 		    error);
+	if (e == ERR_OK)
+		e = sets_register(conn, error);
 	if (e == ERR_OK)
 		e = migrate(conn, error);
 	if (e != ERR_OK) {

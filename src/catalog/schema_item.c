@@ -10,6 +10,7 @@
  *                 item.guest.  `live`: 0 not whole, 1 seen through this row, 2 everybody sees it anyway; the columns
  *                 that lists are sorted by stand here again, so that what is shared to somebody is a range, too
  * item_tag        whole tags
+ * item_seen       what everybody sees and may download, a bit an item: item_set.h
  * item_count      how many items each owner has, '*' = all, by `vis`: totals without counting
  * item_text       the searched fields folded; item_words is made from it and unmade with it
  * directory       a tree of names; item.dir 0 = none
@@ -50,6 +51,7 @@ const char catalog_items_tables[] =
     "CREATE TABLE item_tag (tag TEXT NOT NULL, vis INTEGER NOT NULL, item INTEGER NOT NULL,"
     " PRIMARY KEY (tag, vis, item)) WITHOUT ROWID;"
     "CREATE INDEX item_tag_by_item ON item_tag (item);"
+    "CREATE TABLE item_seen (chunk INTEGER PRIMARY KEY, seen BLOB NOT NULL, open BLOB NOT NULL);"
     "CREATE TABLE item_count (owner TEXT NOT NULL, vis INTEGER NOT NULL, n INTEGER NOT NULL,"
     " PRIMARY KEY (owner, vis)) WITHOUT ROWID;"
     "CREATE TABLE item_text (id INTEGER PRIMARY KEY, file TEXT NOT NULL, description TEXT NOT NULL,"
@@ -57,11 +59,12 @@ const char catalog_items_tables[] =
     "CREATE VIRTUAL TABLE item_words USING fts5 (file, description, tags, owner, nick,"
     " content='', columnsize=0, detail=column, tokenize='ascii');"
     "CREATE INDEX item_scan ON item (vis, id, type, status, service, owner, dir, created, guest);"
+    "CREATE INDEX item_v_id ON item (vis);"
     "CREATE INDEX item_o_id ON item (owner, vis, id, dir);"
     "CREATE INDEX item_s_id ON item_share (subject, live, item);"
     "CREATE INDEX item_by_name ON item (file_name, id);"
-    "CREATE INDEX item_by_dir ON item (dir, vis, id) WHERE dir <> 0;"
-    "CREATE INDEX item_unready ON item (id) WHERE vis = 0 AND guest > 0;"
+    "CREATE INDEX item_by_dir ON item (dir, vis, id);"
+    "CREATE INDEX item_unready ON item (owner, id) WHERE vis = 0 AND guest > 0;"
     "CREATE INDEX item_unfilled ON item (created) WHERE status = 'CREATED';";
 
 const char catalog_items_orders[] =
