@@ -14,11 +14,11 @@ struct family {
 };
 
 #define TRANSPORT_ALLOW                                                                                        \
-	"Authorization, Content-Digest, Content-Disposition, Content-Encoding, Content-Range, Content-Type, "  \
-	"Idempotency-Key, Repr-Digest, Tus-Resumable, Upload-Checksum, Upload-Complete, Upload-Concat, "       \
+	"Authorization, Cache-Control, Content-Digest, Content-Disposition, Content-Encoding, "                \
+	"Content-Range, Content-Type, Idempotency-Key, Repr-Digest, Tus-Resumable, Upload-Checksum, Upload-Complete, Upload-Concat, "       \
 	"Upload-Defer-Length, Upload-Draft-Interop-Version, Upload-Incomplete, Upload-Length, "                \
 	"Upload-Metadata, Upload-Name, Upload-Offset, Want-Repr-Digest, X-CSRFToken, X-File-Name, "            \
-	"X-HTTP-Method-Override, X-Request-ID, X-Requested-With, X-Slipway-Key"
+	"X-HTTP-Method-Override, X-Mime-Type, X-Request-ID, X-Requested-With, X-Slipway-Key"
 #define TRANSPORT_EXPOSE                                                                                       \
 	"Location, Upload-Offset, Upload-Length, Upload-Complete, Upload-Incomplete, Upload-Limit, "           \
 	"Upload-Expires, Upload-Metadata, Upload-Concat, Upload-Defer-Length, Tus-Resumable, Tus-Version, "    \
