@@ -227,6 +227,9 @@ void dispatch(struct wire *wire, void *arg)
 	cors_answer(&call);
 	common_cookies(&call);
 	reply_send(&reply, &req, ctx->pages);
+	/* An upload too long to be put together here. */
+	if (engine_wants_worker(ctx->engine))
+		call_wake_worker(&call);
 	if (reply.delivered && call.counted_item > 0)
 		(void)catalog_item_downloaded(ctx->catalog, call.counted_item, NULL);
 
