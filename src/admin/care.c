@@ -29,8 +29,11 @@ int gc_command(struct command_run *r)
 	w.data_fd = fs_open_dir(AT_FDCWD, r->config->data_dir);
 	if (err == ERR_OK && w.data_fd < 0)
 		err = error_errno(&error, ERR_IO, "%s", r->config->data_dir);
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
 		worker_sweep(&w);
+		/* The worker's sweep goes through the folders in turns; this one through all of them. */
+		err = upload_sweep(w.engine, 60000, &error);
+	}
 	catalog_close(w.catalog);
 	engine_close(w.engine);
 	return err == ERR_OK ? 0 : command_error("gc", err, &error);
