@@ -15,7 +15,8 @@ struct family {
 
 #define TRANSPORT_ALLOW                                                                                        \
 	"Authorization, Cache-Control, Content-Digest, Content-Disposition, Content-Encoding, "                \
-	"Content-Range, Content-Type, Idempotency-Key, Repr-Digest, Tus-Resumable, Upload-Checksum, Upload-Complete, Upload-Concat, "       \
+	"Content-Range, Content-Type, Idempotency-Key, Repr-Digest, Tus-Resumable, Upload-Checksum, "          \
+	"Upload-Complete, Upload-Concat, "                                                                     \
 	"Upload-Defer-Length, Upload-Draft-Interop-Version, Upload-Incomplete, Upload-Length, "                \
 	"Upload-Metadata, Upload-Name, Upload-Offset, Want-Repr-Digest, X-CSRFToken, X-File-Name, "            \
 	"X-HTTP-Method-Override, X-Mime-Type, X-Request-ID, X-Requested-With, X-Slipway-Key"
