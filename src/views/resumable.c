@@ -16,6 +16,8 @@
 /* A first body up to this is one commit with its upload; a longer one is not worth the wait for a record. */
 #define LATE_BYTES (8 * MIB)
 
+#define LENGTH_NONE -2 /* a number that is no length */
+
 /* Is this body the last part? */
 enum more { MORE_UNSAID, MORE_FOLLOWS, MORE_NONE };
 
@@ -99,6 +101,8 @@ static void read_part(const struct req *req, struct part *p)
 		p->offset = -1;
 	if (p->version == 3 || !sfield_integer(req_header(req, "Upload-Length"), &p->length))
 		p->length = -1;
+	else if (p->length < 0)
+		p->length = LENGTH_NONE;
 	p->given = read_digests(req_header(req, "Content-Digest"), p->sums) > 0 ? p->sums : NULL;
 }
 
@@ -211,7 +215,7 @@ static enum err agree(struct call *call, const struct part *p, int64_t known, in
 {
 	int64_t size = call->req->content_length, offset = p->offset > 0 ? p->offset : 0, end;
 
-	if (p->length < -1)
+	if (p->length == LENGTH_NONE)
 		return files_bad_header(call, ERR_LENGTH, "Upload-Length");
 	if (p->length >= 0 && known >= 0 && p->length != known)
 		return inconsistent(call);
