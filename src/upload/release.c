@@ -21,7 +21,8 @@ void release_files(struct engine *e, const json_object *list)
 	json_object *u = NULL;
 
 	JSON_EACH(u, list) {
-		if (!json_bool(u, "released", false) && json_bool(u, "own", false))
+		/* One of its owner's that he deleted meanwhile goes too. */
+		if (!json_bool(u, "released", false))
 			upload_release(e, json_str(u, "id", ""));
 	}
 }
