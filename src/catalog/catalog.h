@@ -8,7 +8,7 @@
  *    "time":{"attribute","end_attribute","presentation","precision_value","precision_step","start","end","positions"}|null,
  *    "source":[{"name","size","md5","sha256"}],"keywords":[…],"permissions":{"users":{…},"groups":{…}},"access":"private|
  *    view|download","session","layer","file":"<path below data_dir/datasets>","size","revision","created","changed",
- *    "downloads":n,"warnings":[…],"originals":bool,"uuid"|absent}
+ *    "downloads":n,"warnings":[…],"originals":bool,"uuid"|absent,"answers":wizard/earlier.h|absent}
  *
  * Data items (what iPortal clients list) are the same records seen from outside: catalog/item.h.
  */

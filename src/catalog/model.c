@@ -10,7 +10,7 @@
 #include "catalog/words.h"
 
 /* What a list does not show; crs.wkt goes with them. */
-static const char *const bulky[] = {"columns", "rows"};
+static const char *const bulky[] = {"columns", "rows", "answers"};
 
 /* Cut MODEL in two: what lists show, and the rest. */
 static void split(const json_object *model, json_object **ret_brief, json_object **ret_detail)

@@ -249,15 +249,21 @@ static char *session_name(const struct save *s)
 }
 
 /* A dataset that may not be changed is told before the wizard is gone through. */
-static enum err check_target(struct call *call, const json_object *input)
+static enum err check_target(struct call *call, struct session *session, json_object *input, bool time_said)
 {
 	json_object *dataset = NULL;
 	if (json_int(input, "layer_id", 0) == 0)
 		return ERR_OK;
 	CLEAN_FREE char *id = mem_printf("%lld", (long long)json_int(input, "layer_id", 0));
 	enum err err = target_find(call, id, &dataset);
+	if (err != ERR_OK)
+		return err;
+	/* The pages begin with what was answered the last time. */
+	json_set(session->doc, "earlier", json_copy(json_obj(dataset, "answers")));
+	if (!time_said && json_obj(dataset, "time") != NULL)
+		json_set_bool(input, "time", true);
 	json_object_put(dataset);
-	return err;
+	return ERR_OK;
 }
 
 static enum err check_fields(struct save *s, struct session *session)
@@ -271,13 +277,14 @@ static enum err check_fields(struct save *s, struct session *session)
 			json_set_str(fields, target[i], value);
 	}
 	save_check(fields, subject_exists, call, &input, &errors, &s->warnings);
+	bool time_said = json_get(fields, "time") != NULL;
 	json_object_put(fields);
 	enum err err = ERR_OK;
 	JSON_EACH(p, errors)
 		err = call_fail(call, ERR_BAD_REQUEST, json_object_get(p));
 	json_object_put(errors);
 	if (err == ERR_OK)
-		err = check_target(call, input);
+		err = check_target(call, session, input, time_said);
 	if (err != ERR_OK) {
 		json_object_put(input);
 		return err;
@@ -427,6 +434,7 @@ static enum err save_post(struct call *call)
 	if (err == ERR_OK) {
 		CLEAN_FREE char *name = session_name(&s);
 		session = session_new(call->who.owner, name, now, now + call->ctx->config->session_expiry_hours * 3600000);
+		turn_recall_crs(call, session);
 		turn_recall_crs(call, session);
 		err = judge_files(&s, session);
 	}

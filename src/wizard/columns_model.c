@@ -6,6 +6,7 @@
 #include "base/problem.h"
 #include "base/text.h"
 #include "wizard/columns_form.h"
+#include "wizard/earlier.h"
 #include "wizard/fields.h"
 
 #define PREVIEW_ROWS 20
@@ -37,10 +38,11 @@ static const char *spelled(const json_object *layer, const char *name)
 	return i >= 0 ? name_at(layer, i) : name;
 }
 
-static void select_columns(const json_object *layer, const json_object *fields,
-    const json_object *stored, const struct column_guess *g, struct selection *ret)
+static void select_columns(const struct session *s, const json_object *layer,
+    const json_object *fields, const json_object *stored, const struct column_guess *g,
+    struct selection *ret)
 {
-	struct columns_choice typed;
+	struct columns_choice typed, before;
 
 	columns_choice(layer, fields, &typed);
 	*ret = (struct selection){ .bad_rows = json_str(stored, "bad_rows", "keep") };
@@ -58,6 +60,11 @@ static void select_columns(const json_object *layer, const json_object *fields,
 		ret->lat = json_str(stored, "lat", NULL);
 		ret->lng = json_str(stored, "lng", NULL);
 		ret->geometry = json_str(stored, "geom_column", NULL);
+	} else if (earlier_choice(s, layer, &before)) {
+		ret->mode = before.mode;
+		ret->lat = before.lat;
+		ret->lng = before.lng;
+		ret->geometry = before.geometry;
 	} else {
 		ret->mode = g->geometry >= 0 ? "column" : "latlng";
 		ret->geometry = name_at(layer, g->geometry);
@@ -97,13 +104,13 @@ static json_object *dialect_of(const json_object *layer, const json_object *fiel
 }
 
 /* Column I of the page: as inspected, with what was typed or stored about it. */
-static json_object *column_of(
-    const json_object *c, const json_object *stored, const json_object *fields, size_t i)
+static json_object *column_of(const struct session *s, const json_object *c,
+    const json_object *stored, const json_object *fields, size_t i)
 {
 	static const char *const kept[] = { "name", "original", "type", "nulls", "min", "max",
 		"first_bad" };
 	json_object *o = json_set_int(json_object_new_object(), "i", (int64_t)i), *item;
-	const json_object *own = c;
+	const json_object *own = c, *before = stored == NULL ? earlier_column(s, c) : NULL;
 	const char *original = json_str(c, "original", ""), *typed;
 	char field[40];
 	bool use;
@@ -119,15 +126,19 @@ static json_object *column_of(
 			own = item;
 	(void)snprintf(field, sizeof(field), "col_%zu_name", i);
 	typed = fields_text(fields, field);
-	json_set_str(o, "new_name", typed != NULL ? typed : json_str(own, "name", ""));
+	json_set_str(o, "new_name",
+	    typed != NULL ? typed : json_str(before, "name", json_str(own, "name", "")));
 	(void)snprintf(field, sizeof(field), "col_%zu_type", i);
 	typed = fields_text(fields, field);
+	/* Text takes every value; for anything else this file's own values speak. */
+	if (typed == NULL && strcmp(json_str(before, "type", ""), "text") == 0)
+		typed = "text";
 	json_set_str(
 	    o, "new_type", typed != NULL && *typed != '\0' ? typed : json_str(own, "type", "text"));
 	(void)snprintf(field, sizeof(field), "col_%zu_use", i);
 	typed = fields_text(fields, field);
 	if (typed == NULL || !text_bool(typed, &use))
-		use = json_bool(own, "use", true);
+		use = json_bool(before != NULL ? before : own, "use", true);
 	return json_set_bool(o, "use", use);
 }
 
@@ -207,9 +218,9 @@ json_object *columns_model(
 	size_t i = 0;
 
 	columns_guess(layer, &g);
-	select_columns(layer, fields, stored, &g, &sel);
+	select_columns(s, layer, fields, stored, &g, &sel);
 	JSON_EACH(c, json_arr(layer, "columns"))
-		json_object_array_add(columns, column_of(c, stored, fields, i++));
+		json_object_array_add(columns, column_of(s, c, stored, fields, i++));
 	json_set(m, "layer", copy_of(layer, "name"));
 	json_set_int(m, "layer_i", json_int(layer, "i", 0));
 	json_set(m, "file", copy_of(layer, "file"));

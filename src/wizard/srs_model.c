@@ -5,6 +5,7 @@
 #include "base/charset.h"
 #include "wizard/choice.h"
 #include "wizard/columns.h"
+#include "wizard/earlier.h"
 #include "wizard/fields.h"
 
 static json_object *copy_of(const json_object *o, const char *key)
@@ -80,6 +81,8 @@ static const char *source_of(
 	typed = choice_file_srs(s, layer, buf);
 	if (*typed != '\0')
 		return strlen(typed) < 48 ? typed : "file";
+	if (*earlier_source(s) != '\0')
+		return earlier_source(s);
 	choice_columns(s, layer, &c);
 	if (c.lat < 0)
 		return "";

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "wizard/earlier.h"
 #include "wizard/fields.h"
 
 const char *time_zone_text(int minutes, char out[16])
@@ -71,7 +72,8 @@ static json_object *parse_of(const json_object *column, char kind)
 }
 
 /* What the page's fields show: what was typed, else what is stored. */
-static json_object *selected(const struct session *s, const json_object *form)
+static json_object *selected(
+    const struct session *s, const json_object *layer, const json_object *form)
 {
 	static const char *const names[] = {"time_attribute", "text_attribute", "year_attribute",
 	    "end_time_attribute", "end_text_attribute", "end_year_attribute",
@@ -80,6 +82,8 @@ static json_object *selected(const struct session *s, const json_object *form)
 	const json_object *from = form != NULL ? form : session_input(s, STEP_TIME);
 	json_object *o = json_object_new_object();
 
+	if (from == NULL)
+		from = earlier_time(s, layer);
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		const char *v = fields_choice(from, names[i]);
 
@@ -125,6 +129,6 @@ json_object *time_model(const struct session *s, const json_object *layer, const
 	json_set(o, "columns", list);
 	json_set(o, "strategies", words_of(time_strategies));
 	json_set(o, "steps", words_of(time_steps));
-	json_set(o, "selected", selected(s, form));
+	json_set(o, "selected", selected(s, layer, form));
 	return o;
 }

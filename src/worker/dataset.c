@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "wizard/earlier.h"
 #include "wizard/final.h"
 
 /* One layer on its way into the catalogue. */
@@ -212,6 +213,7 @@ static json_object *model_of(struct entry *e)
 	json_set(m, "keywords", keywords != NULL ? json_copy(keywords) : json_object_new_array());
 	json_set(m, "source", sources(s));
 	json_set_bool(m, "originals", wants_originals(e));
+	json_set(m, "answers", earlier_answers(s, e->layer));
 	json_set_int(m, "session", s->id);
 	json_set_int(m, "layer", json_int(e->item, "i", 0));
 	CLEAN_FREE char *file = mem_printf("%s/%s", e->folder + strlen("datasets/"), data_name(e->item));

@@ -159,5 +159,42 @@ def test_the_old_content_is_read_to_its_end(server):
     assert server.get(f"/datasets/{old['id']}/download").status == 200
 
 
+def test_the_pages_begin_with_the_last_answers(server):
+    lines = ["4550000,38420000,00123,2020-01-0%d,x" % i for i in range(1, 4)]
+    session = saved(server, table("survey.csv", "first,second,code,day,junk", *lines), time="true")
+    # Nothing of this can be guessed.
+    a = post(server, session, "csv", lat="first", lng="second", col_2_name="postcode", col_2_type="text", col_4_use="false")
+    assert a.status == 200, a
+    assert post(server, session, "srs", source="EPSG:4526", confirm="true").status == 200
+    a = post(server, session, "time", time_attribute="day", presentation_strategy="LIST")
+    assert a.status == 200, a
+    old = finished(server, session)["dataset"]
+    model = server.get(f"/datasets/{old['id']}", accept=ASKED).json["dataset"]
+    assert "answers" not in model and [c["name"] for c in model["columns"]][:4] == ["first", "second", "postcode", "day"], model
+    a = into(server, old["id"], "append", table("survey2.csv", "first,second,code,day,junk", "4551000,38421000,00456,2020-01-09,y"))
+    session = a.json["id"]
+    page = get(server, session, "csv").json["page"]
+    assert page["selected_lat"] == "first" and page["selected_lng"] == "second" and page["geometry"] == "latlng", page
+    columns = {c["name"]: c for c in page["columns"]}
+    assert columns["code"]["new_name"] == "postcode" and columns["code"]["new_type"] == "text" and not columns["junk"]["use"], columns
+    b = Browser(server, *USER)
+    b.open(f"/upload/csv?id={session}")
+    b.submit("/upload/csv")
+    assert b.url.startswith("/upload/srs"), b.url
+    assert get(server, session, "srs").json["page"]["source"] == "EPSG:4526"
+    b.submit("/upload/srs", confirm="true")
+    assert b.url.startswith("/upload/time"), b.url
+    assert get(server, session, "time").json["page"]["selected"]["time_attribute"] == "day"
+    b.submit("/upload/time")
+    assert b.url.startswith("/upload/final"), (b.url, b.answer.text)
+    b.submit("/upload/final", confirm="true")
+    assert b.url.startswith(f"/datasets/{old['id']}"), (b.url, b.answer.text)
+    assert rows(server, old["id"], "postcode")[-1] == ("00456",) and count(server, old["id"]) == 4
+    # Other columns than the last time: guessed as ever.
+    a = into(server, old["id"], "overwrite", table("other.csv", "lat,lng,name", "1,2,a"))
+    page = get(server, a.json["id"], "csv").json["page"]
+    assert page["selected_lat"] == "lat" and page["selected_lng"] == "lng", page
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
