@@ -326,9 +326,13 @@ void look_append(struct upload *);
 /* When does it end, by its record and the file's last change?  0 = never. */
 int64_t expires_at(const struct engine *, const json_object *record, int64_t touched);
 int64_t touched_at(const struct upload *);
+/* The last change of what bytes go to in an upload's folder, 0 = there is no such file. */
+int64_t touched_in(int dir);
 struct stat;
 int64_t mtime_ms(const struct stat *);
 void record_expire(const struct engine *, json_object *record, enum upload_reason, int64_t now);
+
+/* ---- sweep.c */
 void sweep_sometimes(struct engine *);
 
 /* ---- remove.c */

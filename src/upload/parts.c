@@ -152,6 +152,20 @@ void parts_remove(int dir)
 	(void)unlinkat(dir, "sizes", 0);
 }
 
+/* Alone with it: the truth, not the note.  To ask is not to touch. */
+static bool count_anew(struct upload *u)
+{
+	struct timespec times[2];
+	struct stat st;
+
+	if (fstat(u->sizes, &st) != 0 || ftruncate(u->sizes, 0) != 0)
+		return false;
+	each_part(u->dir, note_part, u);
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	return futimens(u->sizes, times) == 0;
+}
+
 enum err recover_parts(struct upload *u, struct error *error)
 {
 	struct stat st;
@@ -171,13 +185,11 @@ enum err recover_parts(struct upload *u, struct error *error)
 	if (u->sizes < 0)
 		return error_errno(error, ERR_IO, "open upload's sizes");
 	if (u->exclusive) {
-		/* Alone: the truth, not the note. */
 		(void)unlinkat(u->dir, "stop", 0);
 		(void)unlinkat(u->dir, "part", 0);
 		remove_bodies(u);
-		if (ftruncate(u->sizes, 0) != 0)
+		if (!count_anew(u))
 			return error_errno(error, ERR_IO, "write upload's sizes");
-		each_part(u->dir, note_part, u);
 	}
 	scan(u);
 	return ERR_OK;

@@ -211,6 +211,86 @@ static void test_short_budgets_get_through_in_turns(void **state)
 	assert_int_not_equal(access(a, F_OK), 0);
 }
 
+/* A joiner killed while it tidied up; a spool whose process died between two calls. */
+static void test_leftovers_of_joins_and_spools_go(void **state)
+{
+	struct scratch *s = *state;
+	struct timespec old[2] = {{.tv_sec = time(NULL) - 3700}, {.tv_sec = time(NULL) - 3700}};
+	struct upload_spec spec = {.owner = ann,
+	    .adapter = "gws",
+	    .mode = UPLOAD_PARTS,
+	    .name = "a",
+	    .length = 3,
+	    .parts = 1,
+	    .address = "192.0.2.1"};
+	struct upload *u = NULL;
+	struct memory m;
+	char id[33];
+
+	assert_int_equal(upload_create(s->engine, &spec, &u, NULL), ERR_OK);
+	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
+	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "abc", 3, 3, TAIL_END), NULL), ERR_OK);
+	upload_close(u);
+	CLEAN_FREE char *dir = mem_printf("%s/uploads/%.2s/%s", s->dir, id, id);
+	CLEAN_FREE char *part = mem_printf("%s/p.7", dir);
+	CLEAN_FREE char *spool = mem_printf("%s/uploads/spool.0123456789abcdef", s->dir);
+	CLEAN_FREE char *young = mem_printf("%s/uploads/spool.fedcba9876543210", s->dir);
+	const char *files[] = {part, spool, young};
+	for (size_t i = 0; i < 3; i++) {
+		CLEAN_FD int fd = open(files[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		assert_true(fd >= 0);
+	}
+	assert_int_equal(utimensat(AT_FDCWD, dir, old, 0), 0);
+	assert_int_equal(utimensat(AT_FDCWD, spool, old, 0), 0);
+	sweep(s);
+	assert_int_not_equal(access(part, F_OK), 0);
+	assert_int_not_equal(access(spool, F_OK), 0);
+	assert_int_equal(access(young, F_OK), 0);
+	assert_content(s, id, "abc");
+}
+
+/* A client cannot hold an upload open by bodies that come to nothing. */
+static void test_parts_keep_it_alive_cut_ones_do_not(void **state)
+{
+	struct scratch *s = *state;
+	struct upload_spec spec = {.owner = ann,
+	    .adapter = "gws",
+	    .mode = UPLOAD_PARTS,
+	    .name = "a",
+	    .length = 6,
+	    .parts = 2,
+	    .address = "192.0.2.1"};
+	struct timespec old[2] = {{.tv_sec = time(NULL) - 3700}, {.tv_sec = time(NULL) - 3700}};
+	struct upload_info info = {0};
+	struct upload *u = NULL;
+	struct memory m;
+	int64_t before;
+	char id[33];
+
+	assert_int_equal(upload_create(s->engine, &spec, &u, NULL), ERR_OK);
+	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
+	upload_close(u);
+	shift(s, id, 2 * HOUR, -1);
+	CLEAN_FREE char *sizes = mem_printf("%s/uploads/%.2s/%s/sizes", s->dir, id, id);
+	assert_int_equal(utimensat(AT_FDCWD, sizes, old, 0), 0);
+	assert_int_equal(upload_status(s->engine, id, &ann, &info, NULL), ERR_OK);
+	before = info.expires;
+	upload_info_done(&info);
+	u = reopen(s, id);
+	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "ab", 2, 3, TAIL_LOST), NULL), ERR_CUT);
+	upload_close(u);
+	assert_int_equal(upload_status(s->engine, id, &ann, &info, NULL), ERR_OK);
+	assert_int_equal(info.expires, before);
+	upload_info_done(&info);
+	u = reopen(s, id);
+	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "abc", 3, 3, TAIL_END), NULL), ERR_OK);
+	upload_close(u);
+	assert_int_equal(upload_status(s->engine, id, &ann, &info, NULL), ERR_OK);
+	assert_true(info.expires > before + HOUR / 2);
+	upload_info_done(&info);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +302,8 @@ int main(void)
 	    T(test_many_end_in_one_sweep),
 	    T(test_strays_are_young_for_an_hour),
 	    T(test_short_budgets_get_through_in_turns),
+	    T(test_leftovers_of_joins_and_spools_go),
+	    T(test_parts_keep_it_alive_cut_ones_do_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
