@@ -32,6 +32,8 @@ static const struct route routes[] = {
 	{ "/healthz",                   GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  health_view },
 	{ "/readyz",                    GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  ready_view },
 	{ "/metrics",                   GET,           LOGIN_ADMIN, CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  metrics_view },
+	{ "/admin/",                    GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_view },
+	{ "/admin/user",                GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_user_view },
 	{ "/about",                     GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  about_view },
 	{ "/static/{path:rest}",        GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  static_view },
 	{ "/login",                     GET | POST,    LOGIN_NONE,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  login_view },

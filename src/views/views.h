@@ -101,5 +101,9 @@ view_fn filemanager_list_view; /* GET, DELETE …/filemanager/list */
 
 /* status.c */
 view_fn metrics_view;          /* GET /metrics */
+/* admin.c, admin_user.c */
+view_fn admin_view;            /* GET, POST /admin/ */
+view_fn admin_user_view;       /* GET, POST /admin/user?name= */
+
 
 #endif
