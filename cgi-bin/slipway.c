@@ -124,6 +124,12 @@ static const struct route routes[] = {
 	{ "/iportal/web/mycontent/datas/{id}/download", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_download_view },
 	{ "/iportal/web/mycontent/datas/{id}/thumbnail", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_thumbnail_view },
 	{ "/iportal/web/mycontent/datas/{id}/attributes", GET | PUT, LOGIN_USER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, datas_attributes_view },
+	{ "/iportal/web/datas/{id}/content", GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_content_view },
+	{ "/iportal/web/datas/{id}/datasets", GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_layers_view },
+	{ "/iportal/web/datas/{id}/datasets/{name}", GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_layers_view },
+	{ "/iportal/web/mycontent/datas/{id}/content", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_content_view },
+	{ "/iportal/web/mycontent/datas/{id}/datasets", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_layers_view },
+	{ "/iportal/web/mycontent/datas/{id}/datasets/{name}", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_layers_view },
 	{ "/layers/{name}",             GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  layer_view },
 };
 

@@ -384,6 +384,21 @@ static enum err make_export(struct call *call, const json_object *d, const struc
 	return err != ERR_OK ? err : s.ended ? ERR_OK : ERR_INCOMPLETE;
 }
 
+enum err dataset_export(struct call *call, const json_object *d, const char *format, char **ret)
+{
+	const struct export *e = export_find(d, format);
+	if (e == NULL)
+		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("format_unknown"), "value", format));
+	CLEAN_FREE char *path = mem_printf("exports/%lld-%lld.%s", (long long)json_int(d, "id", 0), (long long)json_int(d, "revision", 1), e->format);
+	CLEAN_FREE char *full = mem_printf("%s/%s", call->ctx->config->data_dir, path);
+	enum err err = ERR_OK;
+	if (fs_size(AT_FDCWD, full) < 0)
+		err = call->req->method == METHOD_HEAD ? ERR_INCOMPLETE : make_export(call, d, e, path);
+	if (err == ERR_OK)
+		*ret = mem_strdup(path);
+	return err;
+}
+
 enum err dataset_download_view(struct call *call)
 {
 	struct viewer v = call_viewer(call);

@@ -182,6 +182,9 @@ enum err supermap_check(struct call *call)
 		return ERR_OK;
 	if (!s->unknown && s->jsonp_write && (s->formats & BIT(SUPERMAP_JSONP)) != 0) {
 		dispatch_allow(call->reply, METHOD_BIT(METHOD_GET));
+		/* No script waits for the answer to a PUT: it is told as it is. */
+		if (call->req->method != METHOD_GET && call->req->method != METHOD_HEAD)
+			s->format = SUPERMAP_JSON;
 		return error_set(&call->error, ERR_METHOD, "writing through a script");
 	}
 	if (s->unknown || (s->formats & BIT(s->format)) == 0) {

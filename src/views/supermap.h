@@ -80,6 +80,8 @@ enum err supermap_member_bool(struct call *, const json_object *body, const char
  * Returns ERR_OK, so that a view may end with it.
  */
 enum err supermap_answer(struct call *, int status, const char *xml_root, json_object *model);
+/* The function of a script's answer; ERR_BAD_REQUEST, told as JSON, when it is none.  Borrowed. */
+enum err supermap_callback(struct call *, const char **ret);
 /* {"succeed":true} */
 enum err supermap_done(struct call *);
 /* A page of this family: no script runs on it.  MODEL (taken) gets what every page has. */

@@ -45,7 +45,7 @@ static bool callback_ok(const char *s)
 	return len > 0 && len <= CALLBACK_MAX;
 }
 
-static enum err answer_script(struct call *call, int status, const char *json)
+enum err supermap_callback(struct call *call, const char **ret)
 {
 	const char *callback = supermap_query(call, "callback");
 
@@ -55,6 +55,17 @@ static enum err answer_script(struct call *call, int status, const char *json)
 		call->supermap.format = SUPERMAP_JSON;
 		return supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "callback");
 	}
+	*ret = callback;
+	return ERR_OK;
+}
+
+static enum err answer_script(struct call *call, int status, const char *json)
+{
+	const char *callback = NULL;
+	enum err err = supermap_callback(call, &callback);
+
+	if (err != ERR_OK)
+		return err;
 	CLEAN_FREE char *text = mem_printf("%s(%s,%d);", callback, json, status);
 	reply_text(call->reply, 200, "application/javascript;charset=UTF-8", text);
 	return ERR_OK;

@@ -79,6 +79,8 @@ view_fn datas_imported_view;   /* GET …/datas/checkimportedtorss */
 view_fn mycontent_list_view;   /* GET /iportal/web/mycontent/datas */
 view_fn datas_download_view;   /* GET …/{id}/download */
 view_fn datas_thumbnail_view;  /* GET …/{id}/thumbnail */
+view_fn datas_content_view;    /* GET …/{id}/content */
+view_fn datas_layers_view;     /* GET …/{id}/datasets, …/{id}/datasets/{name} */
 view_fn datas_attributes_view; /* GET, PUT …/{id}/attributes */
 
 /* mycontent.c, mycontent_share.c, mycontent_upload.c */

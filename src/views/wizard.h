@@ -96,6 +96,11 @@ json_object *problem_details(const struct call *, json_object *problems);
 bool subject_exists(const char *name, bool group, void *call);
 /* A dataset's model as clients see it: without what only Slipway itself needs, times in ISO 8601. */
 void dataset_hide(json_object *model);
+/*
+ * Where the export of dataset MODEL in FORMAT stands, below data_dir; made when it is missing.  Caller frees *RET.
+ * ERR_INCOMPLETE: the worker is at it.
+ */
+enum err dataset_export(struct call *, const json_object *model, const char *format, char **ret);
 /* The files of dataset ID, which the catalogue no longer has: its own and its exports. */
 void dataset_remove_files(struct call *, int64_t id);
 /* The same for its "time" member alone; NULL: none. */
