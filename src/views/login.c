@@ -22,6 +22,41 @@ static char *next_of(const struct call *call)
 	return ours ? mem_strdup(next) : call_url(call, "/");
 }
 
+/* A page with a form, or what is on it for a program: then with the token its POST needs. */
+static enum err form_page(struct call *call, int status, const char *name, json_object *m)
+{
+	CLEAN_FREE char *title = mem_printf("title.%s", name);
+	json_set_bool(m, "success", status == 200);
+	if (call->problems != NULL)
+		json_set(m, "details", problem_details(call, call->problems));
+	reply_model(call->reply, status, name, m);
+	if (call->mode == MODE_HTML) {
+		call_page(call, m, title);
+		return ERR_OK;
+	}
+	csrf_prepare(call);
+	json_set_str(m, "csrf", call->csrf);
+	if (call->csrf_new)
+		reply_cookie(call->reply, call->req, &(struct cookie){ .name = "csrftoken", .value = call->csrf, .max_age = -1 });
+	call->reply->format = FORMAT_JSON;
+	return ERR_OK;
+}
+
+/* What was wanted is done: a person goes on at TO, a program hears whose login it has. */
+static enum err form_done_answer(struct call *call, const char *to)
+{
+	if (call->mode != MODE_STRICT) {
+		reply_redirect(call->reply, 303, to);
+		return ERR_OK;
+	}
+	json_object *m = json_object_new_object();
+	json_set_bool(m, "success", true);
+	json_set_str(m, "user", call->who.name);
+	reply_model(call->reply, 200, "json", m);
+	call->reply->format = FORMAT_JSON;
+	return ERR_OK;
+}
+
 static enum err login_page(struct call *call, int status)
 {
 	json_object *m = json_object_new_object(), *page = json_object_new_object();
@@ -30,12 +65,7 @@ static enum err login_page(struct call *call, int status)
 	json_set_str(page, "next", next);
 	json_set_str(page, "name", name != NULL ? name : "");
 	json_set(m, "page", page);
-	json_set_bool(m, "success", status == 200);
-	if (call->problems != NULL)
-		json_set(m, "details", problem_details(call, call->problems));
-	call_page(call, m, "title.login");
-	reply_model(call->reply, status, "login", m);
-	return ERR_OK;
+	return form_page(call, status, "login", m);
 }
 
 struct start_login {
@@ -70,7 +100,8 @@ static enum err start_login(struct call *call, const char *user)
 	    &(struct cookie){ .name = "slipway_login", .value = s.token, .max_age = -1, .http_only = true });
 	/* The form token is bound to the login: a new one goes with it. */
 	token_sha256_hex(s.token, 32, call->who.login);
-	snprintf(call->who.name, sizeof(call->who.name), "%s", user);
+	if (user != call->who.name)
+		snprintf(call->who.name, sizeof(call->who.name), "%s", user);
 	call->who.by_cookie = true;
 	csrf_prepare(call);
 	if (call->csrf_new)
@@ -104,17 +135,8 @@ enum err login_view(struct call *call)
 		err = start_login(call, who.name);
 	if (err != ERR_OK)
 		return err;
-	if (call->mode == MODE_STRICT) {
-		json_object *m = json_object_new_object();
-		json_set_bool(m, "success", true);
-		json_set_str(m, "user", who.name);
-		reply_model(call->reply, 200, "json", m);
-		call->reply->format = FORMAT_JSON;
-		return ERR_OK;
-	}
 	CLEAN_FREE char *to = next_of(call);
-	reply_redirect(call->reply, 303, to);
-	return ERR_OK;
+	return form_done_answer(call, to);
 }
 
 struct end_login {
@@ -198,11 +220,7 @@ static enum err first_page(struct call *call, int status, const char *token)
 	json_set_str(page, "token", token);
 	json_set_str(page, "name", name != NULL ? name : "admin");
 	json_set(m, "page", page);
-	if (call->problems != NULL)
-		json_set(m, "details", problem_details(call, call->problems));
-	call_page(call, m, "title.first");
-	reply_model(call->reply, status, "first", m);
-	return ERR_OK;
+	return form_page(call, status, "first", m);
 }
 
 enum err first_login_view(struct call *call)
@@ -224,7 +242,7 @@ enum err first_login_view(struct call *call)
 			  password == NULL ? "password_short" : user_password_problem(f.name, password);
 	if (bad != NULL) {
 		(void)call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new(bad), "field", strcmp(bad, "user_name_bad") == 0 ? "username" : "password"));
-		return first_page(call, 400, f.token);
+		return call->mode == MODE_HTML ? first_page(call, 400, f.token) : ERR_BAD_REQUEST;
 	}
 	err = user_password_hash(call->ctx->store, password, &hash, &call->error);
 	if (err != ERR_OK)
@@ -234,15 +252,14 @@ enum err first_login_view(struct call *call)
 	if (err == ERR_CONFLICT) {
 		call->error = (struct error){0};
 		(void)call_fail(call, err, problem_str(problem_new("user_exists"), "field", "username"));
-		return first_page(call, 409, f.token);
+		return call->mode == MODE_HTML ? first_page(call, 409, f.token) : err;
 	}
 	if (err == ERR_OK)
 		err = start_login(call, f.name);
 	if (err != ERR_OK)
 		return err;
 	CLEAN_FREE char *to = call_url(call, "/upload/?note=welcome");
-	reply_redirect(call->reply, 303, to);
-	return ERR_OK;
+	return form_done_answer(call, to);
 }
 
 /* ---- password change */
@@ -279,12 +296,10 @@ static enum err change_put_pass(struct pass *p, void *arg)
 static enum err password_page(struct call *call, int status)
 {
 	json_object *m = json_object_new_object();
-	json_set(m, "page", json_object_new_object());
-	if (call->problems != NULL)
-		json_set(m, "details", problem_details(call, call->problems));
-	call_page(call, m, "title.password");
-	reply_model(call->reply, status, "password", m);
-	return ERR_OK;
+	json_object *page = json_object_new_object();
+	json_set_str(page, "name", call->who.name);
+	json_set(m, "page", page);
+	return form_page(call, status, "password", m);
 }
 
 enum err password_view(struct call *call)
@@ -316,6 +331,5 @@ enum err password_view(struct call *call)
 	if (err != ERR_OK)
 		return err;
 	CLEAN_FREE char *to = call_url(call, "/?note=password_changed");
-	reply_redirect(call->reply, 303, to);
-	return ERR_OK;
+	return form_done_answer(call, to);
 }

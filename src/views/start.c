@@ -129,9 +129,24 @@ enum err ready_view(struct call *call)
 
 enum err about_view(struct call *call)
 {
-	json_object *m = json_object_new_object();
-	json_set(m, "page", json_object_new_object());
-	call_page(call, m, "title.about");
+	static const struct {
+		const char *method, *path, *text;
+	} rows[] = { { "POST", "/upload/", "about.wizard" }, { "PUT", "/files/", "about.put" }, { "GET", "/api/v2/uploads/", "about.api" } };
+	json_object *m = json_object_new_object(), *page = json_object_new_object(), *list = json_object_new_array();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		json_object *row = json_object_new_object();
+		CLEAN_FREE char *url = call_url(call, "%s", rows[i].path);
+		json_set_str(row, "method", rows[i].method);
+		json_set_str(row, "url", url);
+		json_set_str(row, "text", words_get(pages_words(call->ctx->pages), call->req->lang, rows[i].text));
+		json_object_array_add(list, row);
+	}
+	json_set(page, "addresses", list);
+	json_set_bool(m, "success", true);
+	json_set(m, "page", page);
 	reply_model(call->reply, 200, "about", m);
+	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
+	if (call->mode == MODE_HTML)
+		call_page(call, m, "title.about");
 	return ERR_OK;
 }

@@ -6,7 +6,7 @@ import json
 import re
 import time
 
-from harness import ADMIN, OTHER, USER, main
+from harness import ADMIN, OTHER, USER, Server, main
 from made import Browser, HTML
 from steps import code, configured
 
@@ -80,6 +80,72 @@ def test_login_as_json(server):
     assert a.status == 200 and a.json == {"success": True, "user": "mei"}, a
     a = try_login(server, USER[0], "wrong wrong wrong", accept="application/json")
     assert a.status == 401 and code(a) == "login_wrong", a
+
+
+def test_pages_with_forms_as_json(server):
+    a = ask(server, "GET", "/login?next=/upload/", headers={"Accept": "application/json"})
+    token = set_cookies(a)["csrftoken"][0]
+    assert a.status == 200 and a.json == {"success": True, "page": {"next": "/upload/", "name": ""}, "csrf": token}, a
+    a = ask(server, "POST", "/login", {"csrftoken": token}, {"Accept": "application/json"},
+            fields={"username": USER[0], "password": USER[1], "csrfmiddlewaretoken": token})
+    assert a.status == 200 and a.json == {"success": True, "user": "mei"}, a
+    cookies = {k: v[0] for k, v in set_cookies(a).items()}
+    a = ask(server, "GET", "/account/password", cookies, {"Accept": "application/json"})
+    assert a.json == {"success": True, "page": {"name": "mei"}, "csrf": cookies["csrftoken"]} and not set_cookies(a), a
+    assert ask(server, "GET", "/account/password", headers={"Accept": "application/json"}).status == 401
+    a = ask(server, "GET", "/about", headers={"Accept": "application/json"})
+    assert a.json["success"] is True and {x["url"]: x["method"] for x in a.json["page"]["addresses"]}["/upload/"] == "POST", a
+    assert all(x["text"] for x in a.json["page"]["addresses"]) and not set_cookies(a), a
+    page = ask(server, "GET", "/about")
+    assert all(x["text"] in page.text for x in a.json["page"]["addresses"]), page
+
+
+def test_password_as_json(server):
+    server.slipway("user", "add", "jo", "--password-stdin", stdin="first password of jo\n")
+    a = try_login(server, "jo", "first password of jo", accept="application/json")
+    cookies = {k: v[0] for k, v in set_cookies(a).items()}
+    def change(old, new):
+        return ask(server, "POST", "/account/password", cookies, {"Accept": "application/json"},
+                   fields={"old": old, "password": new, "csrfmiddlewaretoken": cookies["csrftoken"]})
+    a = change("wrong", "second password of jo")
+    assert a.status == 400 and code(a) == "login_wrong", a
+    a = change("first password of jo", "short")
+    assert a.status == 400 and code(a) == "password_short", a
+    a = change("first password of jo", "second password of jo")
+    assert a.status == 200 and a.json == {"success": True, "user": "jo"} and "slipway_login" in set_cookies(a), a
+
+
+class Fresh(Server):
+    """Without users."""
+
+    def slipway(self, *args, **kw):
+        return "no token"
+
+
+def test_first_login_as_json(_):
+    server = Fresh()
+    try:
+        first_login(server)
+    finally:
+        server.close()
+
+
+def first_login(server):
+    link = re.search(r"(/first\?token=(\S+))", server.banner)
+    a = ask(server, "GET", link[1], headers={"Accept": "application/json"})
+    token = set_cookies(a)["csrftoken"][0]
+    assert a.status == 200 and a.json == {"success": True, "page": {"token": link[2], "name": "admin"}, "csrf": token}, a
+    def first(**fields):
+        return ask(server, "POST", "/first", {"csrftoken": token}, {"Accept": "application/json"},
+                   fields={"first": link[2], "csrfmiddlewaretoken": token, **fields})
+    for fields, status, want in (({"username": "a b", "password": "long enough for all"}, 400, "user_name_bad"),
+                                 ({"username": "zoe", "password": "short"}, 400, "password_short")):
+        a = first(**fields)
+        assert a.status == status and code(a) == want, a
+    a = first(username="zoe", password="long enough for all")
+    assert a.status == 200 and a.json == {"success": True, "user": "zoe"} and "slipway_login" in set_cookies(a), a
+    a = ask(server, "GET", link[1], headers={"Accept": "application/json"})
+    assert a.status == 410 and code(a) == "first_used", a
 
 
 def test_next_never_leads_away(server):
