@@ -230,9 +230,18 @@ static enum err start_anew(struct sending *s)
 /* The task's upload, locked.  ERR_GONE: it is another one by now, or none. */
 static enum err open_upload(struct sending *s)
 {
-	enum err err = upload_open(s->call->ctx->engine, json_str(s->task.record, "upload", ""),
-	    &s->call->who, UPLOAD_WANT_TAKEOVER, &s->upload, &s->call->error);
+	const char *id = json_str(s->task.record, "upload", "");
+	struct upload_info info = {0};
+	enum err err = upload_status(s->call->ctx->engine, id, NULL, &info, &s->call->error);
+	bool placing = err == ERR_OK && info.writing && info.state == UPLOAD_COMPLETE;
 
+	/* Whole and being placed: silent, but not stalled. */
+	upload_info_done(&info);
+	if (placing)
+		return busy(s->call);
+	if (err == ERR_OK)
+		err = upload_open(s->call->ctx->engine, id, &s->call->who, UPLOAD_WANT_TAKEOVER,
+		    &s->upload, &s->call->error);
 	if (err == ERR_LOCKED)
 		return busy(s->call);
 	if (err == ERR_NOT_FOUND)
@@ -307,6 +316,9 @@ static enum err check_body(struct sending *s)
 static enum err check_size(struct sending *s)
 {
 	int64_t size = json_int(s->task.record, "size", -1), got = upload_offset(s->upload);
+
+	if (size < 0)
+		size = s->total;
 
 	if (size >= 0 && got > size)
 		return error_set(&s->call->error, ERR_EXCEEDED, "more bytes than fileSize");

@@ -83,6 +83,9 @@ static enum err read_wish(struct call *call, const struct area *area, struct wis
 	enum err err =
 	    supermap_object(call, call->ctx->config->json_body_bytes, "limits.json_body", &body);
 
+	/* Too long for what it can say, not for the site. */
+	if (err == ERR_TOO_LARGE)
+		err = ERR_BAD_REQUEST;
 	if (err == ERR_OK)
 		err = supermap_member_text(call, body, "md5", &md5);
 	if (err == ERR_OK && md5 != NULL && !read_md5(md5, w->md5))

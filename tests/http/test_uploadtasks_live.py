@@ -91,6 +91,14 @@ def test_resumed_in_two_steps_without_announcement(server):
     assert look(server, task)["uploadedByteCount"] == 500_000
     assert raw(server, task, data[500_000:], "", Content_Range="bytes 500000-699999/*").status == 200
     assert area(server)["live/steps.bin"] == data
+    # In pieces of a told whole, from the first on.
+    task = make(server)
+    for first in range(0, 700_000, 200_000):
+        last = min(first + 200_000, 700_000) - 1
+        a = raw(server, task, data[first:last + 1], "toFile=live/pieces.bin", Content_Range=f"bytes {first}-{last}/700000")
+        assert a.status == (200 if last == 699_999 else 400), a
+        assert look(server, task)["uploadedByteCount"] == last + 1
+    assert area(server)["live/pieces.bin"] == data
 
 
 def test_started_anew_drops_what_came(server):
@@ -162,6 +170,7 @@ def test_killed_while_unpacking(server):
     until(lambda: os.path.isdir(f"{server.data}/files/.slipway") and os.listdir(f"{server.data}/files/.slipway"), every=0.005)
     j = look(server, task)
     assert j["state"] == "UPLOADING" and j["progress"] <= 99.99, j
+    message(send(server, task, archive, "toFile=live/unpack.zip"), 409)
     pids = fronts(server)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
