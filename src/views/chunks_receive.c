@@ -6,9 +6,12 @@
 #include "views/chunks.h"
 
 #include <string.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "views/identity.h"
+
+#define OVERTAKEN_MS 2000
 
 /* A file part that waits for the fields behind it. */
 struct part {
@@ -61,12 +64,34 @@ static enum err check_resume(struct work *w, const char key[65])
 	return err;
 }
 
+/*
+ * A later chunk found its upload complete.  Either it is a repetition, because an answer was lost;
+ * or the same file is being sent again, and this chunk overtook the first one, which begins a new
+ * upload under the key.  So the first one gets a moment.
+ */
+static void wait_for_first_chunk(struct call *call, const char key[65], const char *id)
+{
+	int64_t until = clock_mono_ms() + OVERTAKEN_MS;
+	char now[33] = "";
+	int slot = -1;
+	bool other = false;
+
+	if (!wait_slot_take(call->ctx, &slot))
+		return;
+	while (!other && clock_mono_ms() < until && !transport_stopping()) {
+		clock_sleep_ms(20);
+		other = upload_by_key(call->ctx->engine, key, false, now, NULL) == ERR_OK &&
+			strcmp(now, id) != 0;
+	}
+	wait_slot_give(slot);
+}
+
 static enum err claim(struct work *w, const char *type)
 {
 	struct call *call = w->call;
 	const struct chunk *c = &w->chunk;
 	struct engine *engine = call->ctx->engine;
-	char key[65];
+	char key[65], id[33];
 
 	upload_key(&call->who, call->req->address, chunk_dialect_name(c->dialect), c->key, key);
 	enum err err = check_resume(w, key);
@@ -82,8 +107,15 @@ static enum err claim(struct work *w, const char *type)
 				   .address = call->req->address,
 				   .parts = c->count,
 				   .key = key};
-	err = upload_claim(engine, &spec, c->begins && !c->keeps_key, &w->upload, &w->created,
-			   &call->error);
+	bool fresh = c->begins && !c->keeps_key;
+	err = upload_claim(engine, &spec, fresh, &w->upload, &w->created, &call->error);
+	if (err == ERR_OK && !c->begins && !c->keeps_key && upload_is_complete(w->upload)) {
+		memcpy(id, upload_id(w->upload), sizeof(id));
+		upload_close(w->upload);
+		w->upload = NULL;
+		wait_for_first_chunk(call, key, id);
+		err = upload_claim(engine, &spec, fresh, &w->upload, &w->created, &call->error);
+	}
 	if (err == ERR_OK && c->restarts && !w->created)
 		err = upload_restart(w->upload, &call->error);
 	return err;

@@ -70,8 +70,8 @@ const drivers = {
         u.bind("FileUploaded", (up, f, r) => done(r.response || last));
         u.bind("Error", (up, e) => fail(e.message, e.response || "", e.status || ""));
         u.bind("FilesAdded", () => setTimeout(() => u.start(), 0));
+        u.bind("PostInit", () => u.addFile(file));
         u.init();
-        u.addFile(file);
     }),
 
     fine: (how, file) => once((done, fail) => {
