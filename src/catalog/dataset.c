@@ -486,7 +486,7 @@ enum err catalog_count_download(struct catalog *c, int64_t id, struct error *err
 		return e;
 	(void)sqlite3_exec(conn->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
 	e = conn_prepare(conn,
-	    "INSERT INTO dataset_downloads SELECT id, 1 FROM dataset WHERE id = ?1"
+	    "INSERT INTO dataset_downloads SELECT id, 1 FROM item WHERE id = ?1"
 	    " ON CONFLICT (id) DO UPDATE SET n = n + 1",
 	    &stmt, error);
 	if (e == ERR_OK) {
