@@ -100,35 +100,43 @@ static int left_ms(int64_t until)
 	return left < 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
 }
 
+/* The jail stands and is as tight as the site wants it. */
+static enum err wait_ready(struct call *call, struct child *child)
+{
+	CLEAN_JSON json_object *frame = NULL;
+	enum err err = child_receive(child, READY_MS, &frame, &call->error);
+
+	if (err == ERR_OK && strcmp(json_str(frame, "type", ""), "ready") == 0 &&
+	    json_int(frame, "level", 0) >= call->ctx->config->jail_min_level)
+		return ERR_OK;
+	return fail(call, ERR_UNAVAILABLE, "jail_unavailable");
+}
+
+/* One frame; *RET_MORE: it was not the last. */
+static enum err take_frame(struct call *call, struct child *child, int64_t until, bool *ret_more)
+{
+	CLEAN_JSON json_object *frame = NULL;
+	enum err err = child_receive(child, left_ms(until), &frame, &call->error);
+	const char *type = err == ERR_OK ? json_str(frame, "type", "") : "";
+
+	*ret_more = strcmp(type, "progress") == 0;
+	if (err != ERR_OK || *ret_more || strcmp(type, "result") == 0)
+		return err;
+	return strcmp(type, "failed") == 0 ? refused(call, frame)
+					   : fail(call, ERR_INTERNAL, "unzip_failed");
+}
+
 /* From "ready" to the result. */
 static enum err talk(struct call *call, struct child *child, const json_object *job)
 {
 	int64_t until = clock_mono_ms() + call->ctx->config->iserver_unzip_s * 1000;
-	json_object *frame = NULL;
-	enum err err = child_receive(child, READY_MS, &frame, &call->error);
+	enum err err = wait_ready(call, child);
+	bool more = true;
 
-	if (err == ERR_OK && (strcmp(json_str(frame, "type", ""), "ready") != 0 ||
-				 json_int(frame, "level", 0) < call->ctx->config->jail_min_level)) {
-		json_object_put(frame);
-		return fail(call, ERR_UNAVAILABLE, "jail_unavailable");
-	}
-	json_object_put(frame);
-	if (err != ERR_OK)
-		return fail(call, ERR_UNAVAILABLE, "jail_unavailable");
-	err = child_send(child, job, &call->error);
-	for (bool more = err == ERR_OK; more;) {
-		const char *type;
-
-		err = child_receive(child, left_ms(until), &frame, &call->error);
-		type = err == ERR_OK ? json_str(frame, "type", "") : "";
-		more = strcmp(type, "progress") == 0;
-		if (strcmp(type, "failed") == 0)
-			err = refused(call, frame);
-		else if (err == ERR_OK && !more && strcmp(type, "result") != 0)
-			err = fail(call, ERR_INTERNAL, "unzip_failed");
-		json_object_put(frame);
-		frame = NULL;
-	}
+	if (err == ERR_OK)
+		err = child_send(child, job, &call->error);
+	while (err == ERR_OK && more)
+		err = take_frame(call, child, until, &more);
 	/* Silent for too long, or killed at its own limit of seconds. */
 	if (err == ERR_TIMEOUT || (err == ERR_CUT && left_ms(until) == 0))
 		return fail(call, ERR_IO, "unzip_timeout");
