@@ -65,15 +65,17 @@ static enum err compile(struct job *job, regex_t *re, bool *ret_has)
 
 /* ---- inspection */
 
-static bool same_srs(GDALDatasetH a, GDALDatasetH b)
+static bool same_srs(OGRSpatialReferenceH x, OGRSpatialReferenceH y)
 {
-	OGRSpatialReferenceH x = GDALGetSpatialRef(a), y = GDALGetSpatialRef(b);
 	return x == NULL || y == NULL ? x == y : OSRIsSame(x, y) != 0;
 }
 
-static bool agrees(GDALDatasetH first, GDALDatasetH ds)
+static bool agrees(GDALDatasetH first, OGRSpatialReferenceH first_srs, GDALDatasetH ds, const struct source *src)
 {
-	return GDALGetRasterCount(first) == GDALGetRasterCount(ds) && same_srs(first, ds) &&
+	OGRSpatialReferenceH srs = raster_srs(src, ds);
+	bool same = same_srs(first_srs, srs);
+	OSRRelease(srs);
+	return same && GDALGetRasterCount(first) == GDALGetRasterCount(ds) &&
 	       GDALGetRasterDataType(GDALGetRasterBand(first, 1)) == GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
 }
 
@@ -93,6 +95,7 @@ struct granules {
 	regex_t re;
 	bool timed;
 	GDALDatasetH first;
+	OGRSpatialReferenceH srs; /* what the first one tells, inside or beside it; NULL = nothing */
 	json_object *layer;
 	json_object *list;       /* [{"bundle","time"}] */
 };
@@ -107,12 +110,13 @@ static enum err add_granule(struct granules *g, const struct source_set *set, co
 		return ERR_BAD_REQUEST;
 	if (g->first == NULL) {
 		g->first = ds;
+		g->srs = raster_srs(src, ds);
 		g->layer = raster_layer(g->job, src, ds, 0, set->name);
 		if (g->layer == NULL)
 			err = job_fail(g->job, problem_str(problem_new("no_georeference"), "file", src->file));
 		else
 			preview_raster(g->job, ds, 0);
-	} else if (!agrees(g->first, ds)) {
+	} else if (!agrees(g->first, g->srs, ds, src)) {
 		err = job_fail(g->job, problem_str(problem_new("mosaic_mismatch"), "file", src->file));
 	} else if (raster_extent(ds, e)) {
 		widen(g->layer, e);
@@ -140,6 +144,7 @@ enum err mosaic_inspect(struct job *job, const struct source_set *set, json_obje
 		err = job_fail(job, problem_new("format_no_layers"));
 	if (g.first != NULL)
 		GDALClose(g.first);
+	OSRRelease(g.srs);
 	if (g.timed)
 		regfree(&g.re);
 	if (err != ERR_OK) {

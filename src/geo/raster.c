@@ -66,6 +66,18 @@ json_object *raster_json(GDALDatasetH ds)
 	return json_set_str(o, "colors", colors_of(ds));
 }
 
+OGRSpatialReferenceH raster_srs(const struct source *src, GDALDatasetH ds)
+{
+	/* Drivers of pictures do not look at the .prj beside them. */
+	CLEAN_FREE char *prj = GDALGetSpatialRef(ds) == NULL ? source_prj(src) : NULL;
+	OGRSpatialReferenceH srs = src->overlay != NULL ? srs_of("EPSG:4326") : prj != NULL ? srs_of(prj) : NULL;
+	if (srs == NULL && !src->no_crs && GDALGetSpatialRef(ds) != NULL) {
+		srs = GDALGetSpatialRef(ds);
+		(void)OSRReference(srs);
+	}
+	return srs;
+}
+
 json_object *raster_layer(struct job *job, const struct source *src, GDALDatasetH ds, int64_t i, const char *name)
 {
 	json_object *layer = layer_new(src, i, "raster", name, name), *list = json_object_new_array();
@@ -87,12 +99,9 @@ json_object *raster_layer(struct job *job, const struct source *src, GDALDataset
 	for (size_t k = 0; k < 4; k++)
 		json_object_array_add(list, json_object_new_double(e[k]));
 	json_set(layer, "extent", list);
-	/* Drivers of pictures do not look at the .prj beside them. */
-	CLEAN_FREE char *prj = GDALGetSpatialRef(ds) == NULL ? source_prj(src) : NULL;
-	OGRSpatialReferenceH own = src->overlay != NULL ? srs_of("EPSG:4326") : prj != NULL ? srs_of(prj) : NULL;
-	OGRSpatialReferenceH srs = own != NULL ? own : src->no_crs ? NULL : GDALGetSpatialRef(ds);
+	OGRSpatialReferenceH srs = raster_srs(src, ds);
 	srs_describe(job, srs, e, json_str(job->spec, "favourites", NULL), layer);
-	OSRRelease(own);
+	OSRRelease(srs);
 	return layer;
 }
 

@@ -145,6 +145,12 @@ def test_layers_become_one_dataset_each(server):
     assert a.status == 400 and code(a) == "target_one_layer", a      # which of the two would be a guess
 
 
+UTM17 = ('PROJCS["WGS_1984_UTM_Zone_17N",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],'
+         'PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",500000.0],'
+         'PARAMETER["False_Northing",0.0],PARAMETER["Central_Meridian",-81.0],PARAMETER["Scale_Factor",0.9996],'
+         'PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]')
+
+
 def dated(*names, crs="EPSG:4326", **more):
     return [(n, geotiff("g.tif", crs=crs, x=-81.7 + 0.04 * i, **more)[1]) for i, n in enumerate(names)]
 
@@ -214,6 +220,17 @@ def test_mosaic_refuses_what_does_not_fit(server):
     name, data = zipped(dated("a_20200101.tif") + [("b_20200201.tif", other)], "mixed.zip")
     a = server.save((name, data), fields={"mosaic": "true", "mosaic_time_regex": "[0-9]{8}"})
     assert a.status == 400 and code(a) == "mosaic_mismatch" and "b_20200201.tif" in json.dumps(a.json["details"][0]), a
+    # The same when the CRS stands in a file beside each.
+    bare = [(n, d) for n, d in dated("a_20200101.tif", "b_20200201.tif", crs=None)]
+    for prjs, fits in (((WGS84, WGS84), True), ((WGS84, UTM17), False), ((WGS84, None), False)):
+        files = bare + [(n.replace(".tif", ".prj"), p.encode()) for (n, _), p in zip(bare, prjs) if p]
+        name, data = zipped(files, "beside.zip")
+        a = server.save((name, data), fields={"mosaic": "true", "mosaic_time_regex": "[0-9]{8}"})
+        if fits:
+            assert a.status == 201, a
+            server.request("DELETE", f"/upload/delete/{a.json['id']}")
+        else:
+            assert a.status == 400 and code(a) == "mosaic_mismatch" and "b_20200201.tif" in json.dumps(a.json["details"][0]), a
     name, data = zipped(dated("a_20200101.tif", "undated.tif"), "half.zip")
     a = server.save((name, data), fields={"mosaic": "true", "mosaic_time_regex": "[0-9]{8}"})
     assert a.status == 400 and code(a) == "mosaic_time_missing" and "undated.tif" in json.dumps(a.json["details"][0]), a
