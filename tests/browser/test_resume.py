@@ -9,7 +9,8 @@ import time
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from sending import BIG, LARGE, MIB, TABLES, finish, offline, received, requests, sent_mb, sent_text, session_files, slow, start, main
+from sending import (BIG, LARGE, MIB, TABLES, configured, finish, offline, received, requests, sent_mb, sent_text, session_files, slow,
+                     start, main)
 
 
 def test_a_server_that_goes_away_costs_nothing(server):
@@ -123,7 +124,7 @@ def test_pause_and_continue(server):
         b.click("#send")
         b.wait(lambda: sent_mb(b) > 6)
         b.one("#transfer-pause").send_keys(Keys.ENTER)
-        b.wait(lambda: b.text("#transfer-said") == "paused")
+        b.wait(lambda: "paused" in b.text("#chosen"))
         time.sleep(0.3)
         before = sent_text(b), received(server, since)
         b.check("send-paused-en")
@@ -164,6 +165,61 @@ def unfinished(server):
     for base, _, names in os.walk(os.path.join(server.data, "uploads")):
         found += [base for n in names if n == "part"]
     return found
+
+
+def test_an_upload_removed_meanwhile_begins_anew(server):
+    since = len(server.log())
+    with start(server) as b:
+        slow(b, 10 * MIB)
+        b.choose(LARGE)
+        b.click("#send")
+        b.wait(lambda: sent_mb(b) > 9)
+        b.click("#transfer-pause")
+        b.wait(lambda: "paused" in b.text("#chosen"))
+        (path,) = {p for m, p, _ in requests(server, since) if m == "PATCH"}
+        cookies = "; ".join(f"{c['name']}={c['value']}" for c in b.d.get_cookies())
+        a = server.request("DELETE", path, headers={"Cookie": cookies, "Tus-Resumable": "1.0.0"}, user=None)
+        assert a.status == 204, a
+        slow(b, 0)
+        b.click("#transfer-pause")
+        finish(b)
+        assert session_files(server, b) == [("large.csv", BIG)]
+    assert len([r for r in requests(server, since) if r[0] == "POST"]) == 2
+
+
+def test_logged_out_in_the_middle(server):
+    since = len(server.log())
+    with start(server) as b:
+        slow(b, 10 * MIB)
+        b.choose(LARGE)
+        b.click("#send")
+        b.wait(lambda: sent_mb(b) > 9)
+        login = b.d.get_cookie("slipway_login")
+        b.d.delete_cookie("slipway_login")
+        b.wait(lambda: "not logged in any more" in b.text("#upload-errors"))
+        assert b.one("#upload-errors a").get_attribute("href").endswith("/login")
+        b.check("send-logged-out-en")
+        b.d.add_cookie(login)      # as if logged in again in another window
+        slow(b, 0)
+        b.click("#send")
+        finish(b)
+        assert session_files(server, b) == [("large.csv", BIG)]
+    assert received(server, since) < BIG + 9 * MIB
+
+
+def test_what_the_server_refuses_is_told_in_its_words(server):
+    with configured(server, "[upload]\nquota = 20M"), start(server, lang="zh") as b:
+        b.choose(LARGE, TABLES[0])
+        b.click("#send")
+        b.wait(lambda: "large.csv: " in b.text("#upload-errors"))
+        said = b.text("#upload-errors")
+        assert "ERR_" not in said and "(413)" not in said, said
+        assert "未能发送" in b.text("#chosen") and "已到达" in b.text("#chosen")
+        b.check("send-refused-zh")
+        b.click("#chosen li button")
+        b.click("#send")
+        finish(b)
+        assert [n for n, _ in session_files(server, b)] == ["table 0.csv"]
 
 
 if __name__ == "__main__":
