@@ -19,6 +19,18 @@ enum err call_fail(struct call *call, enum err err, json_object *p)
 	return err;
 }
 
+enum err call_incomplete(struct call *call, enum err err, const char *value, const struct upload_info *info)
+{
+	json_object *p = problem_str(problem_new("upload_incomplete"), "value", value);
+
+	problem_arg_int(p, "received", info->received);
+	if (info->length >= 0)
+		problem_arg_int(p, "total", info->length);
+	else
+		problem_arg(p, "total", "?");
+	return call_fail(call, err, p);
+}
+
 static char *url_of(const char *prefix, const char *fmt, va_list ap)
 {
 	char *path = NULL;

@@ -188,8 +188,7 @@ static enum err fine_done(struct call *call, const char *uuid)
 	if (err == ERR_OK)
 		err = upload_status(call->ctx->engine, id, &call->who, &info, &call->error);
 	if (err == ERR_OK && info.state != UPLOAD_COMPLETE && !info.assembling)
-		err = call_fail(call, ERR_INCOMPLETE,
-				problem_str(problem_new("upload_incomplete"), "value", info.name));
+		err = call_incomplete(call, ERR_INCOMPLETE, info.name, &info);
 	upload_info_done(&info);
 	if (err != ERR_OK)
 		return err;

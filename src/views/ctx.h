@@ -63,6 +63,8 @@ void dispatch_allow(struct reply *, unsigned allow);
 
 /* Return with one problem: takes P. */
 enum err call_fail(struct call *, enum err err, json_object *p);
+/* ERR with the problem that the upload a client calls VALUE has not come whole: how far it is, of how much. */
+enum err call_incomplete(struct call *, enum err err, const char *value, const struct upload_info *);
 /* mount + formatted path.  Caller frees. */
 char *call_url(const struct call *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* As call_url, but absolute when public_url is set (wizard.md 3.2).  Caller frees. */

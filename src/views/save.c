@@ -153,6 +153,32 @@ static void drop_doubles(struct save *s)
 	}
 }
 
+/* Named before in this request? */
+static bool is_taken(const struct save *s, const char *id)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->parts[i]->upload == NULL && strcmp(s->parts[i]->id, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum err refuse_upload(struct call *call, enum err err, const char *id)
+{
+	struct upload_info info = {0};
+
+	/* What is wrong with us is not the upload's fault. */
+	if (err != ERR_NOT_FOUND && err != ERR_GONE && err != ERR_INCOMPLETE)
+		return err;
+	call->error = (struct error){0};
+	if (err == ERR_INCOMPLETE && upload_status(call->ctx->engine, id, &call->who, &info, NULL) == ERR_OK)
+		err = call_incomplete(call, ERR_CONFLICT, id, &info);
+	else
+		err = call_fail(call, ERR_NOT_FOUND, problem_str(problem_new("upload_unknown"), "value", id));
+	upload_info_done(&info);
+	return err;
+}
+
 /*
  * upload=<id>: complete uploads made through any transport.  A folder told with them keeps files of one name apart, as
  * in an archive.
@@ -169,13 +195,11 @@ static enum err take_uploads(struct save *s)
 		struct upload_info info = {0};
 		if (strcmp(f->name, "upload") != 0 || *f->value == '\0')
 			continue;
+		if (is_taken(s, f->value))
+			continue;
 		enum err err = upload_get(call->ctx->engine, f->value, &call->who, &info, &call->error);
-		if (err != ERR_OK) {
-			call->error = (struct error){0};
-			const char *code = err == ERR_INCOMPLETE ? "upload_incomplete" : "upload_unknown";
-			return call_fail(call, err == ERR_INCOMPLETE ? ERR_CONFLICT : ERR_NOT_FOUND,
-			    problem_str(problem_new(code), "value", f->value));
-		}
+		if (err != ERR_OK)
+			return refuse_upload(call, err, f->value);
 		struct part *p = part_add(s, "upload", info.rel_path != NULL ? info.rel_path : info.name);
 		memcpy(p->id, info.id, sizeof(p->id));
 		p->size = info.offset;
