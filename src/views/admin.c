@@ -173,12 +173,12 @@ enum err admin_fail(struct call *call, enum err err, const char *code, const cha
 	return call_fail(call, err, value != NULL ? problem_str(p, "value", value) : p);
 }
 
-enum err admin_do(struct call *call, const struct admin_action *actions, size_t n, const char **ret_note)
+enum err admin_do(struct call *call, const struct admin_action *actions, size_t n, bool *ret_answers)
 {
 	const char *what = form_get(&call->form, "do");
 	for (size_t i = 0; i < n; i++) {
 		if (what != NULL && strcmp(actions[i].word, what) == 0) {
-			*ret_note = actions[i].note;
+			*ret_answers = actions[i].answers;
 			return actions[i].fn(call);
 		}
 	}
@@ -193,19 +193,19 @@ int admin_status(enum err err)
 enum err admin_view(struct call *call)
 {
 	static const struct admin_action actions[] = {
-		{ "add_user", "admin_saved", add_user },
-		{ "add_group", "admin_saved", add_group },
-		{ "delete_group", "admin_saved", delete_group },
+		{ "add_user", false, add_user },
+		{ "add_group", false, add_group },
+		{ "delete_group", false, delete_group },
 	};
-	const char *note = NULL;
+	bool answers = false;
 	if (call->req->method != METHOD_POST)
 		return page(call, 200);
-	enum err err = admin_do(call, actions, sizeof(actions) / sizeof(*actions), &note);
+	enum err err = admin_do(call, actions, sizeof(actions) / sizeof(*actions), &answers);
 	if (err != ERR_OK)
 		return call->problems != NULL && call->mode == MODE_HTML ? page(call, admin_status(err)) : err;
 	if (call->mode != MODE_HTML)
 		return page(call, 200);
-	CLEAN_FREE char *to = call_url(call, "/admin/?note=%s", note);
+	CLEAN_FREE char *to = call_url(call, "/admin/?note=admin_saved");
 	reply_redirect(call->reply, 303, to);
 	return ERR_OK;
 }

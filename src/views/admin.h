@@ -27,10 +27,10 @@ struct admin {
 /* What field "do" may say. */
 struct admin_action {
 	const char *word;
-	const char *note;         /* the page says afterwards; NULL: the action answers itself */
+	bool answers;             /* itself; else the page says that the change is saved */
 	enum err (*fn)(struct call *);
 };
-enum err admin_do(struct call *, const struct admin_action *, size_t n, const char **ret_note);
+enum err admin_do(struct call *, const struct admin_action *, size_t n, bool *ret_answers);
 enum err admin_fail(struct call *, enum err, const char *code, const char *field, const char *value);
 /* The status of a page that says what was wrong. */
 int admin_status(enum err);

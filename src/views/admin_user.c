@@ -286,31 +286,31 @@ static enum err delete_user(struct call *call)
 enum err admin_user_view(struct call *call)
 {
 	static const struct admin_action actions[] = {
-		{ "role", "admin_saved", set_role },
-		{ "disable", "admin_saved", disable },
-		{ "enable", "admin_saved", enable },
-		{ "password", "admin_saved", set_password },
-		{ "groups", "admin_saved", set_groups },
-		{ "key_add", NULL, add_key },
-		{ "key_delete", "admin_saved", delete_key },
-		{ "delete", NULL, delete_user },
+		{ "role", false, set_role },
+		{ "disable", false, disable },
+		{ "enable", false, enable },
+		{ "password", false, set_password },
+		{ "groups", false, set_groups },
+		{ "key_add", true, add_key },
+		{ "key_delete", false, delete_key },
+		{ "delete", true, delete_user },
 	};
-	const char *note = NULL;
+	bool answers = false;
 	if (call->req->method != METHOD_POST)
 		return page(call, 200, NULL);
-	enum err err = admin_do(call, actions, sizeof(actions) / sizeof(*actions), &note);
+	enum err err = admin_do(call, actions, sizeof(actions) / sizeof(*actions), &answers);
 	if (err == ERR_NOT_FOUND && call->problems != NULL)
 		return err;
 	if (err != ERR_OK)
 		return call->problems != NULL && call->mode == MODE_HTML ? page(call, admin_status(err), NULL) : err;
-	if (note == NULL && (call->reply->model != NULL || call->reply->status == 303))
+	if (answers && (call->reply->model != NULL || call->reply->status == 303))
 		return ERR_OK;
 	if (call->mode != MODE_HTML) {
 		json_object *m = json_object_new_object();
 		return admin_answer(call, "json", m, 200);
 	}
 	CLEAN_FREE char *name = escape_url_dup(name_of(call));
-	CLEAN_FREE char *to = call_url(call, "/admin/user?name=%s&note=%s", name, note);
+	CLEAN_FREE char *to = call_url(call, "/admin/user?name=%s&note=admin_saved", name);
 	reply_redirect(call->reply, 303, to);
 	return ERR_OK;
 }

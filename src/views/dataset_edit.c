@@ -338,7 +338,8 @@ enum err dataset_edit_view(struct call *call)
 	if (err != ERR_OK)
 		return err;
 	if (call->mode == MODE_HTML) {
-		CLEAN_FREE char *to = call_url(call, "/datasets/%lld?note=%s", (long long)json_int(d, "id", 0), sharing ? "dataset_shared" : "dataset_changed");
+		CLEAN_FREE char *to = call_url(call, "/datasets/%lld%s", (long long)json_int(d, "id", 0),
+		    sharing ? "?note=dataset_shared" : "?note=dataset_changed");
 		reply_redirect(call->reply, 303, to);
 		return ERR_OK;
 	}

@@ -15,7 +15,8 @@ TEMPLATES = ROOT / "templates"
 # Families whose second half is a value: {{T "state." o.state}}; the values they can have.
 FAMILIES = {
     "title": "start login first password save csv srs time final failed progress delete error dataset datasets "
-             "dataset_delete export about datas datas_mine datas_item datas_model supermap_tokens",
+             "dataset_delete export about datas datas_mine datas_item datas_model supermap_tokens admin admin_user",
+    "role": "user manager administrator",
     "step": "save csv srs check time run final",
     "trail": "done current todo skipped",
     "state": "READY PENDING WAITING RUNNING COMPLETE PROCESSED INCOMPLETE INVALID",
