@@ -11,18 +11,20 @@
 #include "base/token.h"
 #include "upload/upload.h"
 
-#define PAGE 100
-#define GC_MS 600000 /* all 256 folders and whatever has expired: an hour's sweeps of the worker */
+#define PAGE  100
+#define GC_MS 600000 /* all 256 folders and whatever has expired: an hour's sweeps of the worker   \
+		      */
 
 static const char *state_of(const struct upload_info *u)
 {
-	static const char *const words[UPLOAD_STATE__MAX] = { "created", "receiving", "complete", "expired" };
+	static const char *const words[UPLOAD_STATE__MAX] = {"created", "receiving", "complete",
+							     "expired"};
 	return u->assembling ? "assembling" : words[u->state];
 }
 
 static const char *mode_of(const struct upload_info *u)
 {
-	static const char *const words[UPLOAD_MODE__MAX] = { "append", "range", "parts", "concat" };
+	static const char *const words[UPLOAD_MODE__MAX] = {"append", "range", "parts", "concat"};
 	return words[u->mode];
 }
 
@@ -31,14 +33,15 @@ static void print_line(const struct upload_info *u)
 	char length[24] = "?";
 	if (u->length >= 0)
 		snprintf(length, sizeof(length), "%lld", (long long)u->length);
-	printf("%s\t%s%s\t%lld/%s\t%s\t%s\t%s\n", u->id, state_of(u), u->writing ? "*" : "", (long long)u->received, length, u->adapter,
-	    u->owner, u->name);
+	printf("%s\t%s%s\t%lld/%s\t%s\t%s\t%s\n", u->id, state_of(u), u->writing ? "*" : "",
+	       (long long)u->received, length, u->adapter, u->owner, u->name);
 }
 
 /* `upload list [--owner OWNER]`: one line each, newest first. */
 int upload_list_command(struct command_run *r)
 {
-	static const struct option options[] = { { "owner", required_argument, NULL, 'o' }, { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {{"owner", required_argument, NULL, 'o'},
+						{NULL, 0, NULL, 0}};
 	struct engine *e = NULL;
 	struct error error = {0};
 	CLEAN_FREE char *owner = NULL;
@@ -49,7 +52,9 @@ int upload_list_command(struct command_run *r)
 		if (o != 'o' || owner != NULL)
 			return 2;
 		/* A user's name is enough. */
-		owner = strchr(optarg, ':') != NULL || strcmp(optarg, "-") == 0 ? mem_strdup(optarg) : mem_printf("u:%s", optarg);
+		owner = strchr(optarg, ':') != NULL || strcmp(optarg, "-") == 0
+			    ? mem_strdup(optarg)
+			    : mem_printf("u:%s", optarg);
 	}
 	if (optind != r->argc)
 		return 2;
@@ -88,8 +93,9 @@ static void print_all(const struct upload_info *u)
 	printf("%-12s%s\n%-12s%s\n%-12s%s\n", "id", u->id, "name", u->name, "owner", u->owner);
 	print_text("folders", u->rel_path);
 	print_text("type", u->media_type);
-	printf("%-12s%s%s\n%-12s%s by %s%s\n", "state", state_of(u), u->writing ? ", being written" : "", "filled", mode_of(u), u->adapter,
-	    u->partial ? ", partial" : "");
+	printf("%-12s%s%s\n%-12s%s by %s%s\n", "state", state_of(u),
+	       u->writing ? ", being written" : "", "filled", mode_of(u), u->adapter,
+	       u->partial ? ", partial" : "");
 	if (u->length >= 0)
 		printf("%-12s%lld\n", "length", (long long)u->length);
 	printf("%-12s%lld\n", "received", (long long)u->received);

@@ -23,8 +23,8 @@ static bool digest_is(struct digest_run **run, const struct checksum *want)
 static enum err checked(struct pour *p, enum err e, const struct checksum *want)
 {
 	if (e == ERR_OK && !digest_is(&p->run, want))
-		e = error_set(
-		    p->error, ERR_CHECKSUM, "upload %.8s: the body's checksum differs", p->u->id);
+		e = error_set(p->error, ERR_CHECKSUM, "upload %.8s: the body's checksum differs",
+			      p->u->id);
 	return e;
 }
 
@@ -54,7 +54,8 @@ static enum err append_aside(struct pour *p, const struct checksum *want)
 		return e;
 	p->sink = aside_put;
 	e = checked(p, pour_judge(p, pour(p)), want);
-	for (off_t at = 0; e == ERR_OK && (n = pread(u->aside, p->buf, POUR_BYTES, at)) != 0; at += n)
+	for (off_t at = 0; e == ERR_OK && (n = pread(u->aside, p->buf, POUR_BYTES, at)) != 0;
+	     at += n)
 		e = n < 0 ? error_errno(p->error, ERR_IO, "read a body back")
 			  : receive(u, p->buf, (size_t)n, p->error);
 	aside_drop(u);
@@ -86,8 +87,8 @@ static enum err append_tentative(struct pour *p, const struct checksum *want)
 	/* Completion stores the record anyhow. */
 	if (u->pending || undone != ERR_OK || (e == ERR_OK && upload_ends(u)))
 		return e;
-	undone = upload_store(
-	    u, engine_kind(u->engine), "upload verified", e == ERR_OK ? p->error : NULL);
+	undone = upload_store(u, engine_kind(u->engine), "upload verified",
+			      e == ERR_OK ? p->error : NULL);
 	if (undone != ERR_OK && e == ERR_OK) {
 		/* The store may still call it tentative: then it must be gone. */
 		(void)receive_cut(u, before, NULL);
@@ -96,8 +97,8 @@ static enum err append_tentative(struct pour *p, const struct checksum *want)
 	return e;
 }
 
-static enum err check(
-    struct upload *u, int64_t offset, const struct body *body, bool finish, struct error *error)
+static enum err check(struct upload *u, int64_t offset, const struct body *body, bool finish,
+		      struct error *error)
 {
 	const struct config *c = u->engine->config;
 	bool bytes = body->length > 0 || (body->length < 0 && body->chunked);
@@ -109,7 +110,7 @@ static enum err check(
 		return error_set(error, ERR_FINAL, "upload %.8s is not appended to", u->id);
 	if (offset != u->offset)
 		return error_set(error, ERR_OFFSET, "upload %.8s: offset %lld, not %lld", u->id,
-		    (long long)u->offset, (long long)offset);
+				 (long long)u->offset, (long long)offset);
 	if (c->upload_max_request > 0 && body->length > c->upload_max_request)
 		return error_set(error, ERR_TOO_LARGE, "over upload.max_request");
 	room = u->state == UPLOAD_COMPLETE ? 0 : receive_room(u, &full);
@@ -117,17 +118,17 @@ static enum err check(
 		full = ERR_EXCEEDED;
 	if (body->length > room || (u->state == UPLOAD_COMPLETE && bytes))
 		return error_set(error, full, "upload %.8s: %lld bytes more than may come", u->id,
-		    (long long)(body->length - room));
+				 (long long)(body->length - room));
 	if (finish && u->length < 0 && body->length < 0 && body->chunked)
 		return error_set(error, ERR_NEED_LENGTH, "the end of the body cannot be known");
 	if (!bytes || u->state == UPLOAD_COMPLETE)
 		return ERR_OK;
 	return admit_space(u->engine, u->length < 0 && body->length > 0 ? body->length : 0,
-	    u->mode->copies, u->room.promised, error);
+			   u->mode->copies, u->room.promised, error);
 }
 
-static enum err append_body(
-    struct upload *u, struct body *body, const struct checksum *sum, struct error *error)
+static enum err append_body(struct upload *u, struct body *body, const struct checksum *sum,
+			    struct error *error)
 {
 	CLEAN_FREE unsigned char *buf = mem_array(1, POUR_BYTES);
 	int64_t request = u->engine->config->upload_max_request, room;
@@ -146,14 +147,15 @@ static enum err append_body(
 	}
 	p.run = digest_new(sum->algorithm);
 	e = body->length >= 0 && body->length <= CHECKED_BYTES && !u->pending
-	    ? append_aside(&p, sum)
-	    : append_tentative(&p, sum);
+		? append_aside(&p, sum)
+		: append_tentative(&p, sum);
 	digest_free(p.run);
 	return e;
 }
 
 enum err upload_append(struct upload *u, int64_t offset, struct body *body,
-    const struct checksum *sum, bool finish, int64_t *ret_offset, struct error *error)
+		       const struct checksum *sum, bool finish, int64_t *ret_offset,
+		       struct error *error)
 {
 	enum err e = check(u, offset, body, finish, error), done = ERR_OK;
 	bool bytes = body->length > 0 || (body->length < 0 && body->chunked);
@@ -168,8 +170,8 @@ enum err upload_append(struct upload *u, int64_t offset, struct body *body,
 		struct digest_run *run = digest_new(sum->algorithm);
 
 		if (!digest_is(&run, sum))
-			e = error_set(
-			    error, ERR_CHECKSUM, "upload %.8s: the body's checksum differs", u->id);
+			e = error_set(error, ERR_CHECKSUM,
+				      "upload %.8s: the body's checksum differs", u->id);
 	}
 	/*
 	 * All bytes are there, whatever came behind them; or the client says that these were all.

@@ -13,10 +13,10 @@
 #include "base/mem.h"
 #include "store/tasks.h"
 
-#define COPY_AT_ONCE (64 * MIB) /* between two looks at who waits */
+#define COPY_AT_ONCE (64 * MIB)	 /* between two looks at who waits */
 #define SYNC_BYTES   (512 * MIB) /* between two flushes */
 #define COPY_BUFFER  (256 * KIB)
-#define BEAT_MS      1000
+#define BEAT_MS	     1000
 
 enum err assemble_beat(struct upload *u, int64_t done, struct error *error)
 {
@@ -28,14 +28,15 @@ enum err assemble_beat(struct upload *u, int64_t done, struct error *error)
 		return error_set(error, ERR_STOPPING, "stopping");
 	/* Only a deletion waits for the lock of an upload that is being assembled. */
 	if (lock_wanted(u))
-		return error_set(error, ERR_DISPLACED, "upload %.8s: a newer request goes on", u->id);
+		return error_set(error, ERR_DISPLACED, "upload %.8s: a newer request goes on",
+				 u->id);
 	now = clock_mono_ms();
 	if (u->beat == NULL || now - u->beaten < BEAT_MS)
 		return ERR_OK;
 	u->beaten = now;
 	return u->beat(u->beat_arg, done, u->length)
-	    ? ERR_OK
-	    : error_set(error, ERR_STOPPING, "told to stop");
+		   ? ERR_OK
+		   : error_set(error, ERR_STOPPING, "told to stop");
 }
 
 /* Where the kernel cannot copy by itself. */
@@ -83,7 +84,8 @@ enum err assemble_copy(struct upload *u, int from, struct error *error)
 	} while (e == ERR_OK && (n > 0 || (n < 0 && errno == EINTR)));
 	if (e == ERR_OK && n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
 		return error_errno(error, ERR_IO, "join parts");
-	/* Also after 0: some file systems say so too early.  Both offsets stand where it stopped. */
+	/* Also after 0: some file systems say so too early.  Both offsets stand where it stopped.
+	 */
 	return e == ERR_OK ? copy_by_hand(u, from, error) : e;
 }
 
@@ -92,8 +94,8 @@ bool assemble_later(const struct upload *u)
 	int64_t bytes = u->mode->join != NULL ? u->received : u->offset;
 
 	return !u->assembler && !u->staged && !u->pending &&
-	    bytes > u->engine->config->upload_assemble_inline &&
-	    ((u->mode->join != NULL && u->parts != 1) || hash_must_read(u));
+	       bytes > u->engine->config->upload_assemble_inline &&
+	       ((u->mode->join != NULL && u->parts != 1) || hash_must_read(u));
 }
 
 /* ---- the task */
@@ -173,7 +175,8 @@ enum err assemble_queue(struct upload *u, struct error *error)
 
 	(void)json_set_int(q.record, "length", u->length);
 	(void)json_set_int(q.record, "offset", u->offset);
-	e = store_pass(u->engine->store, engine_kind(u->engine), "upload assemble", queue_pass, &q, error);
+	e = store_pass(u->engine->store, engine_kind(u->engine), "upload assemble", queue_pass, &q,
+		       error);
 	if (e == ERR_OK) {
 		json_object_put(u->record);
 		u->record = json_object_get(q.record);
@@ -215,11 +218,12 @@ static void give_up(struct engine *e, const char *id, enum err why)
 		return;
 	}
 	(void)store_pass(e->store, PASS_DELETE, "upload give up", give_up_pass,
-	    (void *)(uintptr_t)id, NULL);
+			 (void *)(uintptr_t)id, NULL);
 }
 
 enum err upload_assemble(struct engine *e, const char *id,
-    bool (*beat)(void *arg, int64_t done, int64_t total), void *arg, struct error *error)
+			 bool (*beat)(void *arg, int64_t done, int64_t total), void *arg,
+			 struct error *error)
 {
 	struct upload *u;
 	enum err err;

@@ -98,7 +98,7 @@ enum err upload_stage(struct upload *u, struct error *error)
 		u->length = u->offset;
 	if (u->offset != u->length)
 		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id,
-		    (long long)u->offset, (long long)u->length);
+				 (long long)u->offset, (long long)u->length);
 	if (fstat(u->part, &st) != 0 || st.st_size != u->length)
 		return error_set(error, ERR_IO, "upload %.8s is not as long as it was", u->id);
 	e = hash_check(u, error);
@@ -117,7 +117,8 @@ struct commit {
 	pass_fn *with;
 	void *arg;
 	bool agreed; /* the last run ended well: a failure after that is a doubt */
-	json_object *finals; /* result: ids of uploads that waited for one of them; owned, NULL = none */
+	json_object
+	    *finals; /* result: ids of uploads that waited for one of them; owned, NULL = none */
 	struct error *error;
 };
 
@@ -135,8 +136,8 @@ static enum err put_beside(struct pass *p, const struct upload *u, json_object *
 	/* Who is alone with it shares only the first with others. */
 	for (size_t i = 0; i < (u->exclusive ? 1 : sizeof(theirs) / sizeof(theirs[0])); i++) {
 		if (json_get(old, theirs[i]) != NULL)
-			(void)json_set(
-			    record, theirs[i], json_object_get(json_get(old, theirs[i])));
+			(void)json_set(record, theirs[i],
+				       json_object_get(json_get(old, theirs[i])));
 	}
 	return uploads_put(p, record);
 }
@@ -145,13 +146,13 @@ static enum err commit_one(struct pass *p, struct commit *c, struct upload *u, j
 {
 	const char *adapter = json_str(record, "adapter", "");
 	struct admission a = {.engine = c->engine,
-	    .owner = json_str(record, "owner", "-"),
-	    .address = u->address,
-	    .create = true,
-	    .commit = true,
-	    .length = json_int(record, "length", -1),
-	    .parts = json_int(record, "part_count", 0),
-	    .error = c->error};
+			      .owner = json_str(record, "owner", "-"),
+			      .address = u->address,
+			      .create = true,
+			      .commit = true,
+			      .length = json_int(record, "length", -1),
+			      .parts = json_int(record, "part_count", 0),
+			      .error = c->error};
 	enum err e;
 
 	if (!u->pending) {
@@ -278,17 +279,17 @@ static void tidy_up(struct upload *u)
 }
 
 enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pass_fn *with,
-    void *arg, struct error *error)
+			void *arg, struct error *error)
 {
 	CLEAN_FREE struct upload **list = mem_array(n + 1, sizeof(struct upload *));
 	CLEAN_FREE json_object **records = mem_array(n + 1, sizeof(json_object *));
 	struct commit c = {.engine = e,
-	    .v = list,
-	    .records = records,
-	    .n = n,
-	    .with = with,
-	    .arg = arg,
-	    .error = error};
+			   .v = list,
+			   .records = records,
+			   .n = n,
+			   .with = with,
+			   .arg = arg,
+			   .error = error};
 	size_t todo = 0;
 	enum err err = ERR_OK;
 
@@ -331,7 +332,8 @@ enum err upload_finish(struct upload *u, struct error *error)
 		u->length = ranges_end(&u->ranges);
 	if (!u->staged && (u->length >= 0 || u->mode->join != NULL) && !u->mode->whole(u))
 		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id,
-		    (long long)(u->mode->shared ? u->received : u->offset), (long long)u->length);
+				 (long long)(u->mode->shared ? u->received : u->offset),
+				 (long long)u->length);
 	return uploads_commit(u->engine, &u, 1, NULL, NULL, error);
 }
 
@@ -343,8 +345,8 @@ enum err upload_set_length(struct upload *u, int64_t length, struct error *error
 		return ERR_OK;
 	if (u->length >= 0 || length < u->offset || length < ranges_end(&u->ranges) ||
 	    u->state >= UPLOAD_COMPLETE || u->lockless)
-		return error_set(
-		    error, ERR_LENGTH, "upload %.8s: length %lld", u->id, (long long)length);
+		return error_set(error, ERR_LENGTH, "upload %.8s: length %lld", u->id,
+				 (long long)length);
 	if (length > u->engine->config->upload_max_size)
 		return error_set(error, ERR_TOO_LARGE, "over upload.max_size");
 	if (length - u->offset > receive_room(u, &full))

@@ -24,12 +24,15 @@ enum err concat_look(struct pass *p, const json_object *ids, const char *owner, 
 	const json_object *item;
 
 	*ret = (struct concat){.complete = true};
-	JSON_EACH (item, ids) {
+	JSON_EACH(item, ids)
+	{
 		CLEAN_JSON json_object *r = NULL;
-		enum err e = uploads_get(p, json_object_get_string((json_object *)(uintptr_t)item), &r);
+		enum err e =
+		    uploads_get(p, json_object_get_string((json_object *)(uintptr_t)item), &r);
 		int64_t length = json_int(r, "length", -1);
 		bool usable = e == ERR_OK && json_bool(r, "partial", false) &&
-		    state_of(r) != UPLOAD_EXPIRED && strcmp(json_str(r, "owner", "-"), owner) == 0;
+			      state_of(r) != UPLOAD_EXPIRED &&
+			      strcmp(json_str(r, "owner", "-"), owner) == 0;
 
 		if (e != ERR_OK && e != ERR_NOT_FOUND)
 			return e;
@@ -79,8 +82,8 @@ static enum err not_these(struct error *error)
 	return error_set(error, ERR_CONCAT, "not all of them are partial uploads of this owner");
 }
 
-enum err concat_check(
-    struct engine *e, const struct upload_spec *spec, struct concat *ret, struct error *error)
+enum err concat_check(struct engine *e, const struct upload_spec *spec, struct concat *ret,
+		      struct error *error)
 {
 	struct ask a = {.owner = spec->owner.owner};
 	enum err err;
@@ -111,9 +114,9 @@ static bool listed(const json_object *list, const char *id)
 {
 	json_object *item;
 
-	JSON_EACH (item, list)
-		if (strcmp(json_object_get_string(item), id) == 0)
-			return true;
+	JSON_EACH(item, list)
+	if (strcmp(json_object_get_string(item), id) == 0)
+		return true;
 	return false;
 }
 
@@ -121,14 +124,14 @@ static json_object *without(const json_object *list, const char *id)
 {
 	json_object *rest = json_object_new_array(), *item;
 
-	JSON_EACH (item, list)
-		if (strcmp(json_object_get_string(item), id) != 0)
-			json_object_array_add(rest, json_object_get(item));
+	JSON_EACH(item, list)
+	if (strcmp(json_object_get_string(item), id) != 0)
+		json_object_array_add(rest, json_object_get(item));
 	return rest;
 }
 
-enum err concat_link(
-    struct pass *p, const struct upload *u, const json_object *record, struct error *error)
+enum err concat_link(struct pass *p, const struct upload *u, const json_object *record,
+		     struct error *error)
 {
 	json_object *ids = json_arr(record, "concat"), *item;
 	struct concat found;
@@ -139,7 +142,8 @@ enum err concat_link(
 	/* Joined already: there is nothing to wait for. */
 	if (e != ERR_OK || u->staged)
 		return e;
-	JSON_EACH (item, ids) {
+	JSON_EACH(item, ids)
+	{
 		CLEAN_JSON json_object *r = NULL;
 		json_object *finals;
 
@@ -161,12 +165,13 @@ enum err concat_link(
 	return ERR_OK;
 }
 
-enum err concat_partial_done(
-    struct pass *p, const struct engine *e, const json_object *partial, json_object **ready)
+enum err concat_partial_done(struct pass *p, const struct engine *e, const json_object *partial,
+			     json_object **ready)
 {
 	json_object *item;
 
-	JSON_EACH (item, json_arr(partial, "finals")) {
+	JSON_EACH(item, json_arr(partial, "finals"))
+	{
 		CLEAN_JSON json_object *r = NULL;
 		const char *id = json_object_get_string(item);
 		struct concat found;
@@ -175,7 +180,8 @@ enum err concat_partial_done(
 		if (err == ERR_NOT_FOUND || (err == ERR_OK && state_of(r) >= UPLOAD_COMPLETE))
 			continue;
 		if (err == ERR_OK)
-			err = concat_look(p, json_arr(r, "concat"), json_str(r, "owner", "-"), &found);
+			err = concat_look(p, json_arr(r, "concat"), json_str(r, "owner", "-"),
+					  &found);
 		if (err != ERR_OK)
 			return err;
 		if (*ready == NULL)
@@ -195,7 +201,8 @@ void concat_wake(struct engine *e, const json_object *finals)
 {
 	json_object *item;
 
-	JSON_EACH (item, finals) {
+	JSON_EACH(item, finals)
+	{
 		const char *id = json_object_get_string(item);
 		CLEAN_FREE char *part = mem_printf("%.2s/%s/part", id, id);
 		struct upload *u = NULL;
@@ -208,12 +215,13 @@ void concat_wake(struct engine *e, const json_object *finals)
 	}
 }
 
-enum err concat_partial_gone(
-    struct pass *p, const struct engine *e, const json_object *partial, json_object **broken)
+enum err concat_partial_gone(struct pass *p, const struct engine *e, const json_object *partial,
+			     json_object **broken)
 {
 	json_object *item;
 
-	JSON_EACH (item, json_arr(partial, "finals")) {
+	JSON_EACH(item, json_arr(partial, "finals"))
+	{
 		CLEAN_JSON json_object *r = NULL;
 		enum err err = uploads_get(p, json_object_get_string(item), &r);
 
@@ -238,8 +246,8 @@ void concat_remove(const struct engine *e, const json_object *broken)
 {
 	json_object *item;
 
-	JSON_EACH (item, broken)
-		files_remove(e, json_object_get_string(item));
+	JSON_EACH(item, broken)
+	files_remove(e, json_object_get_string(item));
 }
 
 /* ---- partials of a complete final */
@@ -269,7 +277,8 @@ static enum err leave_pass(struct pass *p, void *arg)
 		(void)json_set(r, "finals", rest);
 		if (json_len(rest) == 0 && state_of(r) == UPLOAD_COMPLETE)
 			(void)json_set_int(r, "expires",
-			    clock_now_ms() + l->engine->config->upload_partial_ttl_s * 1000);
+					   clock_now_ms() +
+					       l->engine->config->upload_partial_ttl_s * 1000);
 		e = uploads_put(p, r);
 		if (e != ERR_OK)
 			return e;
@@ -285,7 +294,7 @@ void concat_leave(const struct upload *u)
 	/* What is lost here costs room for a while: complete partials end some day anyhow. */
 	for (; l.from < json_len(l.ids); l.from += BATCH)
 		(void)store_pass(u->engine->store, PASS_WRITE_NOSYNC, "upload partials end",
-		    leave_pass, &l, NULL);
+				 leave_pass, &l, NULL);
 }
 
 /* ---- the mode */
@@ -349,8 +358,7 @@ enum err concat_join(struct upload *u, struct error *error)
 	if (u->part >= 0)
 		(void)close(u->part);
 	u->offset = 0;
-	u->part = openat(
-	    u->dir, "part", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	u->part = openat(u->dir, "part", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (u->part < 0)
 		return error_errno(error, ERR_IO, "make upload's file");
 	for (size_t i = 0; e == ERR_OK && i < n; i++) {
@@ -358,7 +366,7 @@ enum err concat_join(struct upload *u, struct error *error)
 
 		if (from < 0)
 			e = errno == ENOENT ? error_set(error, ERR_CONCAT,
-						  "upload %.8s: a partial one is gone", u->id)
+							"upload %.8s: a partial one is gone", u->id)
 					    : error_errno(error, ERR_IO, "open a partial upload");
 		else
 			e = assemble_copy(u, from, error);

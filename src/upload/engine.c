@@ -32,7 +32,7 @@ bool engine_stopping(void)
 static bool shows_bytes_first(int fd)
 {
 	static const unsigned long known[] = {
-	    0xef53,     /* ext4 */
+	    0xef53,	/* ext4 */
 	    0x58465342, /* XFS */
 	    0x9123683e, /* Btrfs */
 	    0x2fc12fc1, /* ZFS */
@@ -62,8 +62,8 @@ static enum err locks_work(int dir, struct error *error)
 		return error_errno(error, ERR_STORE, "open uploads/sweep");
 	if (fcntl(a, F_OFD_SETLK, &take) != 0)
 		return errno == EAGAIN
-		    ? ERR_OK
-		    : error_errno(error, ERR_STORE, "file locks do not work in data_dir");
+			   ? ERR_OK
+			   : error_errno(error, ERR_STORE, "file locks do not work in data_dir");
 	if (fcntl(b, F_OFD_GETLK, &ask) != 0 || ask.l_type == F_UNLCK)
 		return error_set(error, ERR_STORE, "file locks do not work in data_dir");
 	return ERR_OK;
@@ -77,8 +77,8 @@ static void read_boot_id(char out[37])
 	out[n == 36 ? 36 : 0] = '\0';
 }
 
-enum err engine_open(
-    const struct config *config, struct store *store, struct engine **ret, struct error *error)
+enum err engine_open(const struct config *config, struct store *store, struct engine **ret,
+		     struct error *error)
 {
 	struct engine *e = mem_alloc(sizeof(*e));
 	enum err err = ERR_OK;
@@ -141,11 +141,8 @@ static const char *const states[UPLOAD_STATE__MAX] = {
     [UPLOAD_EXPIRED] = "expired",
 };
 static const char *const reasons[UPLOAD_REASON__MAX] = {
-    [UPLOAD_IDLE] = "idle",
-    [UPLOAD_AGE] = "age",
-    [UPLOAD_UNUSED] = "unused",
-    [UPLOAD_DELETED] = "deleted",
-    [UPLOAD_INVALID] = "invalid",
+    [UPLOAD_IDLE] = "idle",	  [UPLOAD_AGE] = "age",		[UPLOAD_UNUSED] = "unused",
+    [UPLOAD_DELETED] = "deleted", [UPLOAD_INVALID] = "invalid",
 };
 
 const char *state_word(enum upload_state state)
@@ -186,8 +183,10 @@ static bool append_whole(const struct upload *u)
 static const struct mode modes[UPLOAD_MODE__MAX] = {
     [UPLOAD_APPEND] = {"append", "part", false, 1, recover_append, look_append, append_whole, NULL},
     [UPLOAD_RANGE] = {"range", "part", true, 1, recover_range, look_range, range_whole, NULL},
-    [UPLOAD_PARTS] = {"parts", "sizes", true, 2, recover_parts, look_parts, parts_whole, parts_join},
-    [UPLOAD_CONCAT] = {"concat", "part", false, 2, recover_concat, look_concat, concat_whole, concat_join},
+    [UPLOAD_PARTS] = {"parts", "sizes", true, 2, recover_parts, look_parts, parts_whole,
+		      parts_join},
+    [UPLOAD_CONCAT] = {"concat", "part", false, 2, recover_concat, look_concat, concat_whole,
+		       concat_join},
 };
 
 const struct mode *mode_of(enum upload_mode mode)

@@ -25,18 +25,18 @@
 #include "upload/ranges.h"
 #include "upload/upload.h"
 
-#define ID_LEN     32
-#define MARK_LEN   21          /* "c" or "d" and 20 digits: see upload_mark */
+#define ID_LEN 32
+#define MARK_LEN 21 /* "c", "d" or "s" and 20 digits: see upload_mark */
 #define ASSEMBLE_LOOK_MS 60000 /* after this the sweep looks who assembles */
-#define POLL_MS    250         /* longest wait for bytes before `stop` is looked for */
+#define POLL_MS 250 /* longest wait for bytes before `stop` is looked for */
 #define NOTE_BYTES (256 * MIB) /* received bytes between two notes of the offset in the record */
 
 struct engine {
 	const struct config *config;
 	struct store *store;
-	int data;        /* data_dir */
-	int dir;         /* <data_dir>/uploads */
-	bool sync;       /* false: upload.sync = none */
+	int data;	 /* data_dir */
+	int dir;	 /* <data_dir>/uploads */
+	bool sync;	 /* false: upload.sync = none */
 	bool ack_commit; /* the file system may show a length before its bytes (store.md 8) */
 	char boot_id[37];
 	atomic_bool queued; /* there is work for the worker, which nobody was told of */
@@ -46,8 +46,8 @@ struct engine {
 struct mode {
 	const char *name; /* in the record */
 	const char *file; /* made with the upload; its last change is the upload's */
-	bool shared;      /* writers work side by side */
-	int copies;       /* space needed, in times of the length */
+	bool shared;	  /* writers work side by side */
+	int copies;	  /* space needed, in times of the length */
 	/*
 	 * Find what has arrived; repair what a crash left, as far as the lock allows: with a shared
 	 * one others are at work.
@@ -66,7 +66,7 @@ bool mode_by_name(const char *name, enum upload_mode *ret);
 
 /* What admission found out: how much more may come. */
 struct room {
-	int64_t quota;    /* bytes its owner may still add */
+	int64_t quota;	  /* bytes its owner may still add */
 	int64_t promised; /* bytes of other uploads still to come */
 };
 
@@ -76,8 +76,8 @@ enum push { PUSH_NONE, PUSH_RANGE, PUSH_PART };
 /* The range that this request writes. */
 struct span {
 	int64_t first, at; /* its bytes so far are [first, at) */
-	int64_t end;       /* it may not go past this */
-	int64_t noted;     /* [first, noted) is in the record */
+	int64_t end;	   /* it may not go past this */
+	int64_t noted;	   /* [first, noted) is in the record */
 };
 
 struct upload {
@@ -88,72 +88,72 @@ struct upload {
 	enum upload_state state;
 	json_object *record; /* as stored, or as it will be */
 	int dir, lock, part; /* -1 = not open; `lock` holds the lock */
-	bool exclusive;      /* the lock is ours alone */
-	bool lockless;       /* being assembled by somebody: whatever comes is dropped */
-	bool by_mark;        /* having all bytes does not complete it */
+	bool exclusive;	     /* the lock is ours alone */
+	bool lockless;	     /* being assembled by somebody: whatever comes is dropped */
+	bool by_mark;	     /* having all bytes does not complete it */
 	bool assembling;     /* complete but for the joining or hashing */
-	int64_t length;      /* declared, -1 = unknown */
-	int64_t offset;      /* bytes in `part` from its start without a gap */
+	int64_t length;	     /* declared, -1 = unknown */
+	int64_t offset;	     /* bytes in `part` from its start without a gap */
 	int64_t received;    /* bytes anywhere; append: not kept */
 	int64_t durable;     /* append: bytes on disk */
-	bool pending;        /* the record was never committed: closing drops it */
-	bool doubtful;       /* perhaps it was: closing leaves it to the sweep */
-	bool marked;         /* the lock file says that bytes may not be on disk */
-	bool staged;         /* named `data`: only the commit is missing */
+	bool pending;	     /* the record was never committed: closing drops it */
+	bool doubtful;	     /* perhaps it was: closing leaves it to the sweep */
+	bool marked;	     /* the lock file says that bytes may not be on disk */
+	bool staged;	     /* named `data`: only the commit is missing */
 	struct room room;
-	char *address;          /* of the creator while pending: for the rate; owned */
-	int64_t checkpoint;     /* offset of the last fdatasync inside a body */
-	int64_t begun;          /* offset up to which the kernel was told to start writing */
-	int64_t looked;         /* when `stop` was last looked for, monotonic ms */
-	enum err refused;       /* a push failed with this */
+	char *address;	    /* of the creator while pending: for the rate; owned */
+	int64_t checkpoint; /* offset of the last fdatasync inside a body */
+	int64_t begun;	    /* offset up to which the kernel was told to start writing */
+	int64_t looked;	    /* when `stop` was last looked for, monotonic ms */
+	enum err refused;   /* a push failed with this */
 	struct digest_run *runs[DIGEST__MAX]; /* fed while bytes come in order; NULL = not wanted */
-	int64_t run_bytes;      /* what they have seen */
-	json_object *expected;  /* told by upload_expect, [{algorithm, value}]; owned, NULL = none */
+	int64_t run_bytes;		      /* what they have seen */
+	json_object *expected; /* told by upload_expect, [{algorithm, value}]; owned, NULL = none */
 	char replaces[ID_LEN + 1]; /* while pending: the upload that has its key now and loses it */
-	bool key_taken;            /* it was not created because its key was taken */
+	bool key_taken;		   /* it was not created because its key was taken */
 	enum push pushing;
-	struct ranges ranges;   /* range mode: what is stored */
-	struct span span;       /* range mode: what is being written */
-	bool span_exact;        /* it is to be written to its end */
-	int aside;              /* a body in a file of its own, -1 = none */
-	char aside_name[40];    /* "in.<pid>.<random>" */
+	struct ranges ranges; /* range mode: what is stored */
+	struct span span;     /* range mode: what is being written */
+	bool span_exact;      /* it is to be written to its end */
+	int aside;	      /* a body in a file of its own, -1 = none */
+	char aside_name[40];  /* "in.<pid>.<random>" */
 	int64_t aside_bytes;
-	uint32_t number;        /* parts mode: the part being written */
-	int64_t most;           /* parts mode: bytes it may have */
-	uint32_t parts;         /* parts mode: how many there are to be */
-	uint32_t parts_there;   /* parts mode: how many have come */
-	int sizes;              /* parts mode: the file of their sizes, -1 = not open */
+	uint32_t number;	/* parts mode: the part being written */
+	int64_t most;		/* parts mode: bytes it may have */
+	uint32_t parts;		/* parts mode: how many there are to be */
+	uint32_t parts_there;	/* parts mode: how many have come */
+	int sizes;		/* parts mode: the file of their sizes, -1 = not open */
 	bool partials_complete; /* concat mode: all of them are */
-	bool assembler;         /* we are the worker: nothing is put off */
-	bool (*beat)(void *arg, int64_t done, int64_t total);   /* of upload_assemble; NULL = none */
+	bool assembler;		/* we are the worker: nothing is put off */
+	bool (*beat)(void *arg, int64_t done, int64_t total); /* of upload_assemble; NULL = none */
 	void *beat_arg;
-	int64_t beaten;         /* monotonic ms */
+	int64_t beaten; /* monotonic ms */
 };
 
 /* ---- concat.c */
 /* What the partials of a list are, together. */
 struct concat {
-	bool complete;    /* all are */
-	bool broken;      /* not all are there, partial and their owner's */
-	int64_t length;   /* -1: not all are known */
+	bool complete;	  /* all are */
+	bool broken;	  /* not all are there, partial and their owner's */
+	int64_t length;	  /* -1: not all are known */
 	int64_t received; /* bytes of those that are complete */
 };
 enum err concat_look(struct pass *, const json_object *ids, const char *owner, struct concat *ret);
 /* May SPEC's partials be joined?  ERR_CONCAT. */
-enum err concat_check(
-    struct engine *, const struct upload_spec *, struct concat *ret, struct error *);
+enum err concat_check(struct engine *, const struct upload_spec *, struct concat *ret,
+		      struct error *);
 void concat_record(json_object *record, const struct upload_spec *);
 /* In the pass that creates U: its partials learn of it. */
-enum err concat_link(
-    struct pass *, const struct upload *, const json_object *record, struct error *);
+enum err concat_link(struct pass *, const struct upload *, const json_object *record,
+		     struct error *);
 /* In the pass that completes PARTIAL: add the finals that learn of it to *READY (NULL at first). */
-enum err concat_partial_done(
-    struct pass *, const struct engine *, const json_object *partial, json_object **ready);
+enum err concat_partial_done(struct pass *, const struct engine *, const json_object *partial,
+			     json_object **ready);
 /* After that commit: they are complete if nothing is missing. */
 void concat_wake(struct engine *, const json_object *finals);
 /* In the pass that ends PARTIAL: finals that wait for it end, too. */
-enum err concat_partial_gone(
-    struct pass *, const struct engine *, const json_object *partial, json_object **broken);
+enum err concat_partial_gone(struct pass *, const struct engine *, const json_object *partial,
+			     json_object **broken);
 /* After that commit. */
 void concat_remove(const struct engine *, const json_object *broken);
 /* The final U is complete: its partials are not needed much longer. */
@@ -164,8 +164,8 @@ enum err recover_concat(struct upload *, struct error *);
 enum err concat_join(struct upload *, struct error *);
 
 /* ---- engine.c */
-enum pass_kind engine_kind(
-    const struct engine *); /* SYNC, or WRITE_NOSYNC with upload.sync = none */
+enum pass_kind
+engine_kind(const struct engine *); /* SYNC, or WRITE_NOSYNC with upload.sync = none */
 bool engine_stopping(void);
 void id_place(const char *id, char out[40]); /* "4f/4f0c…", relative to uploads */
 const char *state_word(enum upload_state);
@@ -175,7 +175,7 @@ enum upload_reason reason_of(const json_object *record);
 enum err sync_fd(const struct engine *, int fd, const char *what, struct error *);
 enum err sync_data(const struct engine *, int fd, struct error *);
 void count(struct pass *, const char *what, const char *adapter, int64_t by,
-    enum err *e); /* metrics; skipped when *E */
+	   enum err *e); /* metrics; skipped when *E */
 
 /* ---- lock.c */
 /* EXCLUSIVE or shared; true when taken.  Never waits. */
@@ -208,10 +208,10 @@ struct admission {
 	const struct engine *engine;
 	const char *owner;
 	const char *address; /* NULL = unknown */
-	bool create;         /* count it and check the rate */
-	bool commit;         /* write the rate's counter */
-	int64_t length;      /* of the new upload, -1 = unknown; 0 for an open one */
-	int64_t parts;       /* of the new upload, parts mode */
+	bool create;	     /* count it and check the rate */
+	bool commit;	     /* write the rate's counter */
+	int64_t length;	     /* of the new upload, -1 = unknown; 0 for an open one */
+	int64_t parts;	     /* of the new upload, parts mode */
 	struct room room;    /* result */
 	struct error *error;
 };
@@ -220,8 +220,8 @@ enum err admit_pass(struct pass *, void *admission);
  * Bytes on the disk: COPIES times LENGTH (-1 = unknown) and what others were promised must leave
  * min_free.
  */
-enum err admit_space(
-    const struct engine *, int64_t length, int copies, int64_t promised, struct error *);
+enum err admit_space(const struct engine *, int64_t length, int copies, int64_t promised,
+		     struct error *);
 /* Old rate counters go: at most MAX. */
 enum err rates_sweep(struct pass *, int64_t now_ms, size_t max);
 
@@ -243,7 +243,8 @@ enum err receive_cut(struct upload *, int64_t offset, struct error *);
 enum err receive_end(struct upload *, struct error *);
 /* How much may `part` grow by now, and what is the word when it is full? */
 int64_t receive_room(const struct upload *, enum err *ret_full);
-/* A body in a file of its own, in.<pid>.<random>: begun, filled, removed (also when there is none). */
+/* A body in a file of its own, in.<pid>.<random>: begun, filled, removed (also when there is none).
+ */
 enum err aside_begin(struct upload *, struct error *);
 enum err aside_put(struct upload *, const void *bytes, size_t n, struct error *);
 void aside_drop(struct upload *);
@@ -286,8 +287,8 @@ bool upload_ends(const struct upload *);
 /* The lock for us alone, the record read again: somebody may have completed it meanwhile. */
 enum err upload_alone(struct upload *, struct error *);
 /*
- * Complete it when it is whole; nothing else.  STORED: what came is safe, so that ERR_LOCKED, because
- * somebody else completes it, is no error.
+ * Complete it when it is whole; nothing else.  STORED: what came is safe, so that ERR_LOCKED,
+ * because somebody else completes it, is no error.
  */
 enum err upload_end(struct upload *, bool stored, struct error *);
 /* Everything before the commit (1.8, steps 1-5). */
@@ -346,17 +347,18 @@ struct upload *upload_new(struct engine *, const char *id, enum upload_want);
  * failed because its key is somebody else's.
  */
 enum err upload_make(struct engine *, const struct upload_spec *, const char *replaces,
-    struct upload **ret, bool *ret_taken, struct error *);
+		     struct upload **ret, bool *ret_taken, struct error *);
 
 /* ---- open.c */
 /* For an upload that only knows its id and what is wanted. */
 enum err open_locked(struct upload *, const struct principal *, struct error *);
-/* A handle for status, from a record that was read already (takes it).  NULL: of a mode unknown here. */
+/* A handle for status, from a record that was read already (takes it).  NULL: of a mode unknown
+ * here. */
 struct upload *upload_from(struct engine *, json_object *record);
 /* The record and what follows from it; with FIGURES those a writer needs. */
 enum err upload_load(struct upload *, const struct principal *, bool figures, struct error *);
 /* May WHO do this with the record?  ERR_NOT_FOUND, ERR_GONE, ERR_FORBIDDEN. */
-enum err may_open(
-    const json_object *record, const struct principal *who, enum upload_want, struct error *);
+enum err may_open(const json_object *record, const struct principal *who, enum upload_want,
+		  struct error *);
 
 #endif

@@ -21,7 +21,8 @@ int64_t touched_in(int dir)
 	struct stat st;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (fstatat(dir, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && mtime_ms(&st) > touched)
+		if (fstatat(dir, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    mtime_ms(&st) > touched)
 			touched = mtime_ms(&st);
 	return touched;
 }

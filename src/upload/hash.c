@@ -39,9 +39,9 @@ static unsigned wanted(const struct upload *u)
 	const json_object *item;
 	enum digest algorithm;
 
-	JSON_EACH (item, json_arr(u->record, "digest"))
-		if (digest_by_name(json_str(item, "algorithm", ""), &algorithm))
-			set |= 1U << algorithm;
+	JSON_EACH(item, json_arr(u->record, "digest"))
+	if (digest_by_name(json_str(item, "algorithm", ""), &algorithm))
+		set |= 1U << algorithm;
 	return set;
 }
 
@@ -104,7 +104,8 @@ static enum err file_open(struct upload *u, struct error *error)
 }
 
 /* Compute SET by reading `part` once. */
-static enum err read_all(struct upload *u, unsigned set, unsigned char out[][64], struct error *error)
+static enum err read_all(struct upload *u, unsigned set, unsigned char out[][64],
+			 struct error *error)
 {
 	CLEAN_FREE unsigned char *buf = mem_array(1, READ_BYTES);
 	struct digest_run *runs[DIGEST__MAX] = {NULL};
@@ -160,15 +161,18 @@ enum err hash_check(struct upload *u, struct error *error)
 		to_hex(values[a], a, hex);
 		(void)json_set_str(u->record, digest_name(a), hex);
 	}
-	JSON_EACH (item, json_arr(u->record, "digest")) {
+	JSON_EACH(item, json_arr(u->record, "digest"))
+	{
 		const char *name = json_str(item, "algorithm", "");
 		enum digest a;
 
 		if (!digest_by_name(name, &a))
-			return error_set(error, ERR_ALGORITHM, "upload %.8s: unknown digest", u->id);
-		if (!token_equal(json_str(u->record, digest_name(a), ""), json_str(item, "value", "?")))
-			return error_set(
-			    error, ERR_DIGEST, "upload %.8s: the file's %s differs", u->id, name);
+			return error_set(error, ERR_ALGORITHM, "upload %.8s: unknown digest",
+					 u->id);
+		if (!token_equal(json_str(u->record, digest_name(a), ""),
+				 json_str(item, "value", "?")))
+			return error_set(error, ERR_DIGEST, "upload %.8s: the file's %s differs",
+					 u->id, name);
 	}
 	return ERR_OK;
 }
@@ -183,12 +187,13 @@ void hash_expected(struct upload *u)
 		list = json_object_new_array();
 		(void)json_set(u->record, "digest", list);
 	}
-	JSON_EACH (item, u->expected)
-		json_object_array_add(list, json_object_get(item));
+	JSON_EACH(item, u->expected)
+	json_object_array_add(list, json_object_get(item));
 }
 
 /* The digest of a complete file: from the record, or by reading it once. */
-static enum err compare(struct upload *u, enum digest algorithm, const char *want, struct error *error)
+static enum err compare(struct upload *u, enum digest algorithm, const char *want,
+			struct error *error)
 {
 	const char *got = json_str(u->record, digest_name(algorithm), NULL);
 	unsigned char values[DIGEST__MAX][64];
@@ -204,9 +209,10 @@ static enum err compare(struct upload *u, enum digest algorithm, const char *wan
 		to_hex(values[algorithm], algorithm, hex);
 		got = hex;
 	}
-	return token_equal(got, want) ? ERR_OK
-				      : error_set(error, ERR_DIGEST, "upload %.8s: the file's %s differs",
-					    u->id, digest_name(algorithm));
+	return token_equal(got, want)
+		   ? ERR_OK
+		   : error_set(error, ERR_DIGEST, "upload %.8s: the file's %s differs", u->id,
+			       digest_name(algorithm));
 }
 
 enum err upload_expect(struct upload *u, const struct checksum *sum, struct error *error)

@@ -114,7 +114,7 @@ enum err status_look(struct upload *u, struct error *error)
 }
 
 enum err upload_status(struct engine *e, const char *id, const struct principal *who,
-    struct upload_info *ret, struct error *error)
+		       struct upload_info *ret, struct error *error)
 {
 	struct upload *u;
 	enum err err = upload_open(e, id, who, UPLOAD_WANT_STATUS, &u, error);
@@ -143,7 +143,7 @@ static enum err list_pass(struct pass *p, void *arg)
 }
 
 enum err uploads_of(struct engine *e, const char *owner, size_t skip, size_t max,
-    struct upload_info **ret, size_t *ret_n, struct error *error)
+		    struct upload_info **ret, size_t *ret_n, struct error *error)
 {
 	struct list l = {.owner = owner, .skip = skip, .max = max};
 	enum err err = store_pass(e->store, PASS_READ, "upload list", list_pass, &l, error);
@@ -188,7 +188,7 @@ static enum err not_there(enum err e, struct error *error)
 }
 
 enum err upload_get(struct engine *e, const char *id, const struct principal *who,
-    struct upload_info *ret, struct error *error)
+		    struct upload_info *ret, struct error *error)
 {
 	struct upload *u;
 	enum err err = upload_open(e, id, who, UPLOAD_WANT_STATUS, &u, error);

@@ -10,10 +10,10 @@
 #include "base/mem.h"
 
 #define REPEAT_MS 60000 /* the answer to the last request may be asked for this long */
-#define TRIES     5     /* of several that create, expire and take over at once */
+#define TRIES	  5	/* of several that create, expire and take over at once */
 
 void upload_key(const struct principal *who, const char *address, const char *dialect,
-    const char *const *fields, char out[65])
+		const char *const *fields, char out[65])
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -62,18 +62,18 @@ enum err key_take(struct pass *p, const struct upload *u, const json_object *rec
 /* ---- who has it */
 
 enum holder {
-	HOLDER_NONE,  /* nobody, or one whose time is over */
-	HOLDER_OPEN,  /* an unfinished upload */
-	HOLDER_DONE,  /* a complete one, still to be told */
+	HOLDER_NONE, /* nobody, or one whose time is over */
+	HOLDER_OPEN, /* an unfinished upload */
+	HOLDER_DONE, /* a complete one, still to be told */
 };
 
 struct look {
 	const char *key;
-	bool fresh;           /* a complete one is not wanted */
-	bool drop;            /* and loses the key here */
-	enum holder holder;   /* results */
-	char id[ID_LEN + 1];  /* "" = nobody */
-	json_object *record;  /* of it; owned */
+	bool fresh;	     /* a complete one is not wanted */
+	bool drop;	     /* and loses the key here */
+	enum holder holder;  /* results */
+	char id[ID_LEN + 1]; /* "" = nobody */
+	json_object *record; /* of it; owned */
 };
 
 static enum holder judge(const json_object *r, bool fresh)
@@ -86,8 +86,9 @@ static enum holder judge(const json_object *r, bool fresh)
 		if (json_bool(r, "key_stays", false))
 			return HOLDER_DONE;
 		/* `touched` was set by completion. */
-		return !fresh && clock_now_ms() - json_int(r, "touched", 0) < REPEAT_MS ? HOLDER_DONE
-											: HOLDER_NONE;
+		return !fresh && clock_now_ms() - json_int(r, "touched", 0) < REPEAT_MS
+			   ? HOLDER_DONE
+			   : HOLDER_NONE;
 	case UPLOAD_EXPIRED:
 	case UPLOAD_STATE__MAX:
 		break;
@@ -115,20 +116,20 @@ static enum err look_pass(struct pass *p, void *arg)
 	return l->drop && l->holder == HOLDER_NONE ? upload_keys_drop(p, l->key) : ERR_OK;
 }
 
-enum err upload_by_key(
-    struct engine *e, const char key[65], bool fresh, char ret_id[33], struct error *error)
+enum err upload_by_key(struct engine *e, const char key[65], bool fresh, char ret_id[33],
+		       struct error *error)
 {
 	struct look l = {.key = key, .fresh = fresh};
 	enum err err = store_pass(e->store, PASS_READ, "upload key", look_pass, &l, error);
 
 	if (err == ERR_OK && fresh && l.holder == HOLDER_NONE && l.id[0] != '\0') {
 		l.drop = true;
-		err = store_pass(
-		    e->store, PASS_WRITE_NOSYNC, "upload key drop", look_pass, &l, error);
+		err = store_pass(e->store, PASS_WRITE_NOSYNC, "upload key drop", look_pass, &l,
+				 error);
 	}
 	if (err == ERR_OK)
 		memcpy(ret_id, l.holder == HOLDER_NONE ? "" : l.id,
-		    l.holder == HOLDER_NONE ? 1 : sizeof(l.id));
+		       l.holder == HOLDER_NONE ? 1 : sizeof(l.id));
 	json_object_put(l.record);
 	return err;
 }
@@ -146,13 +147,13 @@ static bool fits(const json_object *r, const struct upload_spec *spec)
 	const struct mode *mode = mode_of(spec->mode);
 
 	return mode != NULL && strcmp(json_str(r, "mode", ""), mode->name) == 0 &&
-	    json_int(r, "asked", -1) == spec->length &&
-	    json_int(r, "part_count", 0) == (spec->mode == UPLOAD_PARTS ? spec->parts : 0) &&
-	    same_text(json_str(r, "meta", NULL), spec->meta);
+	       json_int(r, "asked", -1) == spec->length &&
+	       json_int(r, "part_count", 0) == (spec->mode == UPLOAD_PARTS ? spec->parts : 0) &&
+	       same_text(json_str(r, "meta", NULL), spec->meta);
 }
 
 static enum err create_for(struct engine *e, const struct upload_spec *spec, const char *replaces,
-    struct upload **ret, bool *ret_taken, struct error *error)
+			   struct upload **ret, bool *ret_taken, struct error *error)
 {
 	struct error why = {0};
 	struct upload *u = NULL;
@@ -168,7 +169,7 @@ static enum err create_for(struct engine *e, const struct upload_spec *spec, con
 }
 
 enum err upload_claim(struct engine *e, const struct upload_spec *spec, bool fresh,
-    struct upload **ret, bool *ret_created, struct error *error)
+		      struct upload **ret, bool *ret_created, struct error *error)
 {
 	char replaces[ID_LEN + 1] = "";
 
@@ -176,14 +177,15 @@ enum err upload_claim(struct engine *e, const struct upload_spec *spec, bool fre
 		struct look l = {.key = spec->key, .fresh = fresh};
 		enum err err = store_pass(e->store, PASS_READ, "upload key", look_pass, &l, error);
 		bool taken = false, found = err == ERR_OK && l.holder != HOLDER_NONE &&
-					strcmp(l.id, replaces) != 0;
+					    strcmp(l.id, replaces) != 0;
 		bool fit = found && fits(l.record, spec);
 
 		json_object_put(l.record);
 		if (err != ERR_OK)
 			return err;
 		if (found && !fit)
-			return error_set(error, ERR_CONFLICT, "upload %.8s: another one under that key", l.id);
+			return error_set(error, ERR_CONFLICT,
+					 "upload %.8s: another one under that key", l.id);
 		if (found) {
 			struct error why = {0};
 

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define TRY_MS   50  /* between two tries of a waiting newcomer */
+#define TRY_MS	 50  /* between two tries of a waiting newcomer */
 #define AGAIN_MS 500 /* it puts `stop` back this often: another newcomer may have removed it */
 /* A `stop` not renewed for this long was left by somebody who died waiting. */
 #define STALE_MS (3 * AGAIN_MS)
@@ -88,7 +88,8 @@ enum err lock_share(struct upload *u, bool try, struct error *error)
 		if (engine_stopping())
 			return error_set(error, ERR_STOPPING, "stopping");
 		if (try || clock_mono_ms() >= until)
-			return error_set(try ? NULL : error, ERR_LOCKED, "upload %.8s is busy", u->id);
+			return error_set(try ? NULL : error, ERR_LOCKED, "upload %.8s is busy",
+					 u->id);
 		clock_sleep_ms(TRY_MS);
 	}
 	u->exclusive = false;
@@ -121,10 +122,10 @@ enum err upload_mark(struct upload *u, bool dirty, struct error *error)
 	char text[MARK_LEN + 1];
 
 	(void)snprintf(text, sizeof(text), "%c%020lld",
-	    u->mode->shared ? 's'
-		: dirty	    ? 'd'
-			    : 'c',
-	    (long long)u->durable);
+		       u->mode->shared ? 's'
+		       : dirty	       ? 'd'
+				       : 'c',
+		       (long long)u->durable);
 	if (pwrite(u->lock, text, MARK_LEN, 0) != MARK_LEN)
 		return error_errno(error, ERR_IO, "write upload's lock file");
 	u->marked = dirty;

@@ -29,8 +29,8 @@ enum err upload_set_name(struct upload *u, const char *name, struct error *error
 	if (u->state >= UPLOAD_COMPLETE || strcmp(json_str(u->record, "name", ""), name) == 0)
 		return ERR_OK;
 	if (!u->pending)
-		e = store_pass(u->engine->store, engine_kind(u->engine), "upload name", name_pass, &n,
-		    error);
+		e = store_pass(u->engine->store, engine_kind(u->engine), "upload name", name_pass,
+			       &n, error);
 	if (e == ERR_OK)
 		(void)json_set_str(u->record, "name", name);
 	return e;

@@ -17,7 +17,7 @@ static bool want_writes(enum upload_want want)
 }
 
 enum err may_open(const json_object *record, const struct principal *who, enum upload_want want,
-    struct error *error)
+		  struct error *error)
 {
 	const char *owner = json_str(record, "owner", "-");
 	bool own = who == NULL || strcmp(owner, "-") == 0 || strcmp(owner, who->owner) == 0;
@@ -37,9 +37,9 @@ enum err may_open(const json_object *record, const struct principal *who, enum u
 struct load {
 	struct admission admission; /* first: admit_pass gets it */
 	const char *id;
-	bool figures;        /* fill admission.room too */
+	bool figures;	      /* fill admission.room too */
 	struct concat concat; /* of an unfinished list of partials */
-	json_object *record; /* result */
+	json_object *record;  /* result */
 };
 
 static enum err load_pass(struct pass *p, void *arg)
@@ -74,16 +74,16 @@ static enum err adopt(struct upload *u, json_object *record, struct error *error
 	u->parts = (uint32_t)json_int(record, "part_count", 0);
 	hash_expected(u);
 	if (!ranges_read(&u->ranges, json_arr(record, "ranges")))
-		return error_set(error, ERR_STORE, "upload %.8s: its list of ranges is damaged", u->id);
+		return error_set(error, ERR_STORE, "upload %.8s: its list of ranges is damaged",
+				 u->id);
 	return ERR_OK;
 }
 
-enum err upload_load(
-    struct upload *u, const struct principal *who, bool figures, struct error *error)
+enum err upload_load(struct upload *u, const struct principal *who, bool figures,
+		     struct error *error)
 {
-	struct load l = {.admission = {.engine = u->engine, .error = error},
-	    .id = u->id,
-	    .figures = figures};
+	struct load l = {
+	    .admission = {.engine = u->engine, .error = error}, .id = u->id, .figures = figures};
 	enum upload_mode mode;
 	enum err e = store_pass(u->engine->store, PASS_READ, "upload open", load_pass, &l, error);
 
@@ -235,7 +235,7 @@ enum err open_locked(struct upload *u, const struct principal *who, struct error
 }
 
 enum err upload_open(struct engine *e, const char *id, const struct principal *who,
-    enum upload_want want, struct upload **ret, struct error *error)
+		     enum upload_want want, struct upload **ret, struct error *error)
 {
 	struct upload *u;
 	enum err err;

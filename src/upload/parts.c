@@ -43,9 +43,9 @@ static int64_t get_size(const struct upload *u, uint32_t number)
 	int64_t entry = 0;
 
 	return pread(u->sizes, &entry, sizeof(entry), (off_t)number * (off_t)sizeof(entry)) ==
-		sizeof(entry)
-	    ? entry - 1
-	    : -1;
+		       sizeof(entry)
+		   ? entry - 1
+		   : -1;
 }
 
 bool upload_has_part(const struct upload *u, uint32_t number)
@@ -54,7 +54,7 @@ bool upload_has_part(const struct upload *u, uint32_t number)
 
 	part_name(number, name);
 	return number < u->parts &&
-	    (u->state == UPLOAD_COMPLETE || (u->dir >= 0 && fs_size(u->dir, name) >= 0));
+	       (u->state == UPLOAD_COMPLETE || (u->dir >= 0 && fs_size(u->dir, name) >= 0));
 }
 
 /*
@@ -70,7 +70,8 @@ static void scan(struct upload *u)
 
 	for (uint32_t at = 0; at < u->parts; at += PIECE) {
 		uint32_t n = u->parts - at < PIECE ? u->parts - at : PIECE;
-		ssize_t got = pread(u->sizes, piece, n * sizeof(*piece), (off_t)at * (off_t)sizeof(*piece));
+		ssize_t got =
+		    pread(u->sizes, piece, n * sizeof(*piece), (off_t)at * (off_t)sizeof(*piece));
 		size_t have = got > 0 ? (size_t)got / sizeof(*piece) : 0;
 
 		memset(piece + have, 0, (PIECE - have) * sizeof(*piece));
@@ -112,7 +113,8 @@ void look_parts(struct upload *u)
 }
 
 /* FN for each part. */
-static void each_part(int dir, void (*fn)(int dir, const char *name, int64_t number, void *arg), void *arg)
+static void each_part(int dir, void (*fn)(int dir, const char *name, int64_t number, void *arg),
+		      void *arg)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -206,7 +208,8 @@ enum err upload_restart(struct upload *u, struct error *error)
 		return ERR_OK;
 	e = upload_alone(u, error);
 	if (e != ERR_OK || u->state >= UPLOAD_COMPLETE)
-		return e != ERR_OK ? e : error_set(error, ERR_FINAL, "upload %.8s is complete", u->id);
+		return e != ERR_OK ? e
+				   : error_set(error, ERR_FINAL, "upload %.8s is complete", u->id);
 	each_part(u->dir, remove_part, NULL);
 	if (ftruncate(u->sizes, 0) != 0)
 		return error_errno(error, ERR_IO, "write upload's sizes");
@@ -227,22 +230,23 @@ static enum err part_begin(struct upload *u, uint32_t number, int64_t length, st
 		return error_set(error, ERR_FINAL, "upload %.8s does not take parts", u->id);
 	if (number >= u->parts)
 		return error_set(error, ERR_LENGTH, "upload %.8s: part %lu of %lu", u->id,
-		    (unsigned long)number, (unsigned long)u->parts);
+				 (unsigned long)number, (unsigned long)u->parts);
 	others = get_size(u, number);
 	others = u->received - (others > 0 ? others : 0);
-	/* One part too long may be put right by another one; more are none of a file of that length. */
+	/* One part too long may be put right by another one; more are none of a file of that
+	 * length. */
 	if (u->length >= 0 && others > u->length)
 		return error_set(error, ERR_LENGTH, "upload %.8s: more bytes than declared", u->id);
-	quota = u->room.quota +
-	    (u->length >= 0 ? u->length : json_int(u->record, "received", 0)) - others;
+	quota = u->room.quota + (u->length >= 0 ? u->length : json_int(u->record, "received", 0)) -
+		others;
 	u->most = size - others < quota ? size - others : quota;
 	u->most = u->most < 0 ? 0 : u->most;
 	u->number = number;
 	if (length > u->most)
 		return error_set(error, u->most < quota ? ERR_TOO_LARGE : ERR_QUOTA,
-		    "upload %.8s: part of %lld bytes", u->id, (long long)length);
+				 "upload %.8s: part of %lld bytes", u->id, (long long)length);
 	return admit_space(u->engine, length > 0 && u->length < 0 ? length : 0, u->mode->copies,
-	    u->room.promised, error);
+			   u->room.promised, error);
 }
 
 enum err part_put(struct upload *u, const void *bytes, size_t n, struct error *error)
@@ -291,8 +295,9 @@ enum err part_end(struct upload *u, struct error *error)
 	if (upload_ends(u))
 		return upload_end(u, true, error);
 	if (!u->by_mark && all_there(u))
-		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld bytes in all parts, not %lld",
-		    u->id, (long long)u->received, (long long)u->length);
+		return error_set(error, ERR_INCOMPLETE,
+				 "upload %.8s: %lld bytes in all parts, not %lld", u->id,
+				 (long long)u->received, (long long)u->length);
 	return ERR_OK;
 }
 
@@ -387,10 +392,10 @@ enum err parts_join(struct upload *u, struct error *error)
 		part_name(n, name);
 		from = fs_open_read(u->dir, name);
 		if (from < 0)
-			e = errno == ENOENT
-			    ? error_set(error, ERR_INCOMPLETE, "upload %.8s: part %lu is missing", u->id,
-				  (unsigned long)n)
-			    : error_errno(error, ERR_IO, "open a part");
+			e = errno == ENOENT ? error_set(error, ERR_INCOMPLETE,
+							"upload %.8s: part %lu is missing", u->id,
+							(unsigned long)n)
+					    : error_errno(error, ERR_IO, "open a part");
 		else
 			e = assemble_copy(u, from, error);
 	}

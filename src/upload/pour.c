@@ -20,8 +20,8 @@ static bool pour_stopped(struct pour *p)
 	if (engine_stopping())
 		p->err = error_set(p->error, ERR_STOPPING, "stopping");
 	else if (lock_wanted(p->u))
-		p->err = error_set(
-		    p->error, ERR_DISPLACED, "upload %.8s: a newer request goes on", p->u->id);
+		p->err = error_set(p->error, ERR_DISPLACED, "upload %.8s: a newer request goes on",
+				   p->u->id);
 	return p->err != ERR_OK;
 }
 
@@ -95,13 +95,13 @@ enum err pour_judge(struct pour *p, enum end end)
 		if (p->body->length < 0)
 			return ERR_OK;
 		return error_set(p->error, ERR_CUT, "%lld of %lld bytes came", (long long)p->got,
-		    (long long)p->body->length);
+				 (long long)p->body->length);
 	case END_LOST:
 		/* A declared length tells its end without the client's help. */
 		if (p->ends_whole && p->body->length < 0 && p->run == NULL && u->mode->whole(u))
 			return ERR_OK;
 		return error_set(p->error, ERR_CUT, "the connection was cut after %lld bytes",
-		    (long long)p->got);
+				 (long long)p->got);
 	}
 	return ERR_INTERNAL;
 }

@@ -24,13 +24,13 @@ struct pour {
 	struct upload *u;
 	struct body *body;
 	sink_fn *sink;
-	int64_t limit, got;     /* bytes */
-	enum err full;          /* what it is called when more than LIMIT comes */
-	bool ends_whole;        /* having all bytes of the upload is the end of the body, too */
+	int64_t limit, got;	/* bytes */
+	enum err full;		/* what it is called when more than LIMIT comes */
+	bool ends_whole;	/* having all bytes of the upload is the end of the body, too */
 	struct digest_run *run; /* of this body; NULL = nobody asked */
-	unsigned char *buf;     /* POUR_BYTES */
-	size_t len;             /* bytes in it */
-	int64_t flushed;        /* monotonic ms */
+	unsigned char *buf;	/* POUR_BYTES */
+	size_t len;		/* bytes in it */
+	int64_t flushed;	/* monotonic ms */
 	enum err err;
 	struct error *error;
 };

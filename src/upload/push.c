@@ -20,8 +20,8 @@ static enum err push_bytes(struct upload *u, const void *bytes, size_t n, struct
 		break;
 	}
 	return u->mode == mode_of(UPLOAD_APPEND)
-	    ? receive(u, bytes, n, error)
-	    : error_set(error, ERR_FINAL, "upload %.8s is not appended to", u->id);
+		   ? receive(u, bytes, n, error)
+		   : error_set(error, ERR_FINAL, "upload %.8s is not appended to", u->id);
 }
 
 enum err upload_push(struct upload *u, const void *bytes, size_t n, struct error *error)

@@ -25,7 +25,8 @@ static void set_record(json_object *record, const struct ranges *set)
 static enum err adopt(struct upload *u, struct error *error)
 {
 	if (!ranges_read(&u->ranges, json_arr(u->record, "ranges")))
-		return error_set(error, ERR_STORE, "upload %.8s: its list of ranges is damaged", u->id);
+		return error_set(error, ERR_STORE, "upload %.8s: its list of ranges is damaged",
+				 u->id);
 	u->offset = ranges_prefix(&u->ranges);
 	u->received = ranges_sum(&u->ranges);
 	if (u->state == UPLOAD_CREATED && u->ranges.n > 0)
@@ -35,7 +36,7 @@ static enum err adopt(struct upload *u, struct error *error)
 
 struct note {
 	struct upload *u;
-	bool forget;         /* [first, at) is not to be relied on */
+	bool forget;	     /* [first, at) is not to be relied on */
 	json_object *record; /* result */
 	struct error *error;
 };
@@ -85,7 +86,8 @@ static enum err note(struct upload *u, bool forget, struct error *error)
 		set_record(u->record, &u->ranges);
 		return adopt(u, error);
 	}
-	e = store_pass(u->engine->store, engine_kind(u->engine), "upload ranges", note_pass, &n, error);
+	e = store_pass(u->engine->store, engine_kind(u->engine), "upload ranges", note_pass, &n,
+		       error);
 	if (e != ERR_OK) {
 		json_object_put(n.record);
 		return e;
@@ -184,8 +186,8 @@ enum err range_put(struct upload *u, const void *bytes, size_t n, struct error *
 		return error_set(error, full, "upload %.8s: more bytes than the range", u->id);
 	}
 	return u->span.at - u->span.noted >= u->engine->config->upload_checkpoint
-	    ? span_note(u, error)
-	    : ERR_OK;
+		   ? span_note(u, error)
+		   : ERR_OK;
 }
 
 /* Would what is being written make it whole? */
@@ -194,7 +196,7 @@ static bool nearly_whole(const struct upload *u)
 	int64_t first = u->span.first, at = u->span.at;
 
 	return u->length >= 0 && !u->by_mark && ranges_cover(&u->ranges, 0, first) &&
-	    ranges_cover(&u->ranges, at, u->length);
+	       ranges_cover(&u->ranges, at, u->length);
 }
 
 /*
@@ -238,7 +240,7 @@ enum err range_end(struct upload *u, bool whole, struct error *error)
 		e = span_note(u, error);
 	if (e == ERR_OK && whole && u->span_exact && came < asked)
 		e = error_set(error, ERR_LENGTH, "upload %.8s: %lld of %lld bytes came", u->id,
-		    (long long)came, (long long)asked);
+			      (long long)came, (long long)asked);
 	return e == ERR_OK && upload_ends(u) ? upload_end(u, true, error) : e;
 }
 
@@ -260,28 +262,29 @@ enum err upload_push_range(struct upload *u, int64_t first, int64_t len, struct 
 
 /* ---- a whole body */
 
-static enum err check_body(
-    const struct upload *u, int64_t len, const struct body *body, struct error *error)
+static enum err check_body(const struct upload *u, int64_t len, const struct body *body,
+			   struct error *error)
 {
 	int64_t most = u->engine->config->upload_max_request;
 
 	if (body->length < 0 && (!body->chunked || len < 0))
-		return body->chunked
-		    ? error_set(error, ERR_NEED_LENGTH, "the end of the body cannot be known")
-		    : ERR_OK;
+		return body->chunked ? error_set(error, ERR_NEED_LENGTH,
+						 "the end of the body cannot be known")
+				     : ERR_OK;
 	if (len >= 0 && body->length >= 0 && body->length != len)
 		return error_set(error, ERR_LENGTH, "%lld bytes for a range of %lld",
-		    (long long)body->length, (long long)len);
+				 (long long)body->length, (long long)len);
 	if (most > 0 && (body->length > most || len > most))
 		return error_set(error, ERR_TOO_LARGE, "over upload.max_request");
 	return ERR_OK;
 }
 
-enum err upload_put_range(
-    struct upload *u, int64_t first, int64_t len, struct body *body, struct error *error)
+enum err upload_put_range(struct upload *u, int64_t first, int64_t len, struct body *body,
+			  struct error *error)
 {
 	CLEAN_FREE unsigned char *buf = NULL;
-	struct pour p = {.u = u, .body = body, .sink = range_put, .full = ERR_LENGTH, .error = error};
+	struct pour p = {
+	    .u = u, .body = body, .sink = range_put, .full = ERR_LENGTH, .error = error};
 	int64_t bytes = len >= 0 ? len : body->length;
 	enum err e, kept;
 

@@ -116,9 +116,10 @@ bool ranges_read(struct ranges *set, const json_object *array)
 	set->v = mem_array(n / 2 + 1, sizeof(*set->v));
 	for (size_t i = 0; i + 1 < n; i += 2) {
 		struct range r = {json_object_get_int64(json_at(array, i)),
-		    json_object_get_int64(json_at(array, i + 1))};
+				  json_object_get_int64(json_at(array, i + 1))};
 
-		/* A record that says otherwise is damaged: bytes it seems to promise are not there. */
+		/* A record that says otherwise is damaged: bytes it seems to promise are not there.
+		 */
 		if (r.first <= last || r.end <= r.first || n % 2 != 0) {
 			ranges_done(set);
 			return false;

@@ -18,7 +18,8 @@ struct ranges {
 };
 void ranges_done(struct ranges *);
 
-/* Bytes [FIRST, END) have arrived; touching and overlapping ranges become one.  END > FIRST >= 0. */
+/* Bytes [FIRST, END) have arrived; touching and overlapping ranges become one.  END > FIRST >= 0.
+ */
 void ranges_add(struct ranges *, int64_t first, int64_t end);
 /* Bytes [FIRST, END) are not to be relied on any more. */
 void ranges_remove(struct ranges *, int64_t first, int64_t end);
@@ -30,7 +31,8 @@ int64_t ranges_end(const struct ranges *);    /* behind the last byte */
 
 /* As [first, end, first, end, …].  Owns: caller frees. */
 json_object *ranges_json(const struct ranges *);
-/* Replace SET by that; false, and SET empty, when ARRAY is no such list.  NULL is the empty list. */
+/* Replace SET by that; false, and SET empty, when ARRAY is no such list.  NULL is the empty list.
+ */
 bool ranges_read(struct ranges *, const json_object *array);
 
 #endif

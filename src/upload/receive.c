@@ -174,11 +174,10 @@ enum err aside_begin(struct upload *u, struct error *error)
 	char random[17];
 
 	token_hex(random, 16);
-	(void)snprintf(
-	    u->aside_name, sizeof(u->aside_name), "in.%ld.%s", (long)getpid(), random);
+	(void)snprintf(u->aside_name, sizeof(u->aside_name), "in.%ld.%s", (long)getpid(), random);
 	u->aside_bytes = 0;
-	u->aside = openat(
-	    u->dir, u->aside_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	u->aside =
+	    openat(u->dir, u->aside_name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return u->aside < 0 ? error_errno(error, ERR_IO, "make a body's file") : ERR_OK;
 }
 

@@ -12,9 +12,9 @@
 struct spool {
 	struct engine *engine;
 	int fd;
-	int64_t bytes;   /* in it */
+	int64_t bytes;	 /* in it */
 	int64_t checked; /* of them when the disk was looked at last */
-	int64_t at;      /* read by its body */
+	int64_t at;	 /* read by its body */
 };
 
 /* Where a file system cannot make one without a name, it has one for a moment. */

@@ -17,18 +17,18 @@
 #define SWEEP_EVERY_MS 60000 /* lazy sweeps of all processes together */
 #define LAZY_BUDGET_MS 50
 #define STRAY_MS       3600000 /* a directory without a record is left alone this long */
-#define BATCH          50      /* uploads a pass */
+#define BATCH	       50      /* uploads a pass */
 
 /* ---- uploads and tombstones past their end */
 
 /* One that is due: seen, locked when it has files. */
 struct due {
 	char id[ID_LEN + 1];
-	int lock;        /* -1: no files */
-	bool busy;       /* somebody writes: not over at all */
+	int lock;	 /* -1: no files */
+	bool busy;	 /* somebody writes: not over at all */
 	int64_t touched; /* last change of its file, 0 = none */
-	bool remove;     /* result: its files go */
-	bool joined;     /* result: its parts do */
+	bool remove;	 /* result: its files go */
+	bool joined;	 /* result: its parts do */
 };
 
 struct sweep {
@@ -37,7 +37,7 @@ struct sweep {
 	int64_t until; /* monotonic ms */
 	struct due due[BATCH];
 	size_t n;
-	json_object *ids; /* of uploads_expired */
+	json_object *ids;    /* of uploads_expired */
 	json_object *broken; /* finals that waited for one of them */
 };
 
@@ -68,15 +68,15 @@ static void due_look(const struct sweep *s, struct due *d)
 }
 
 /* Somebody must be at it, or its task in the queue. */
-static enum err settle_assembling(
-    struct pass *p, struct sweep *s, const struct due *d, json_object *r, int64_t end)
+static enum err settle_assembling(struct pass *p, struct sweep *s, const struct due *d,
+				  json_object *r, int64_t end)
 {
 	enum err e = ERR_OK;
 
 	if (!d->busy && !assemble_alive(p, r, &e))
 		return e == ERR_OK ? assemble_task(p, s->engine, r) : e;
-	(void)json_set_int(
-	    r, "expires", end < s->now + ASSEMBLE_LOOK_MS ? end : s->now + ASSEMBLE_LOOK_MS);
+	(void)json_set_int(r, "expires",
+			   end < s->now + ASSEMBLE_LOOK_MS ? end : s->now + ASSEMBLE_LOOK_MS);
 	return uploads_put(p, r);
 }
 
@@ -102,7 +102,7 @@ static enum err settle(struct pass *p, struct sweep *s, struct due *d)
 	end = expires_at(s->engine, r, d->touched > 0 ? d->touched : json_int(r, "created", 0));
 	if (d->busy && state_of(r) != UPLOAD_COMPLETE)
 		end = s->now +
-		    SWEEP_EVERY_MS; /* look again: whoever writes now may leave it for good */
+		      SWEEP_EVERY_MS; /* look again: whoever writes now may leave it for good */
 	if (end > s->now && json_bool(r, "assembling", false) && state_of(r) < UPLOAD_COMPLETE)
 		return settle_assembling(p, s, d, r, end);
 	if (end > s->now) {
@@ -112,11 +112,12 @@ static enum err settle(struct pass *p, struct sweep *s, struct due *d)
 	d->remove = true;
 	count(p, "expired", json_str(r, "adapter", ""), 1, &e);
 	record_expire(s->engine, r,
-	    state_of(r) == UPLOAD_COMPLETE ? UPLOAD_UNUSED
-		: end == json_int(r, "created", 0) + s->engine->config->upload_max_ttl_s * 1000
-		? UPLOAD_AGE
-		: UPLOAD_IDLE,
-	    s->now);
+		      state_of(r) == UPLOAD_COMPLETE ? UPLOAD_UNUSED
+		      : end ==
+			      json_int(r, "created", 0) + s->engine->config->upload_max_ttl_s * 1000
+			  ? UPLOAD_AGE
+			  : UPLOAD_IDLE,
+		      s->now);
 	if (e == ERR_OK)
 		e = uploads_put(p, r);
 	return e == ERR_OK ? concat_partial_gone(p, s->engine, r, &s->broken) : e;
@@ -144,7 +145,8 @@ static enum err sweep_due(struct sweep *s, bool *ret_more, struct error *error)
 	if (e != ERR_OK || json_len(s->ids) == 0)
 		return e;
 	s->n = 0;
-	JSON_EACH(item, s->ids) {
+	JSON_EACH(item, s->ids)
+	{
 		struct due *d = &s->due[s->n++];
 
 		*d = (struct due){.lock = -1};
@@ -177,7 +179,7 @@ static enum err stray_pass(struct pass *p, void *arg)
 		if (e != ERR_OK && e != ERR_NOT_FOUND)
 			return e;
 		s->due[i].remove = e == ERR_NOT_FOUND ||
-		    (state_of(r) == UPLOAD_EXPIRED && json_int(r, "refs", 0) <= 0);
+				   (state_of(r) == UPLOAD_EXPIRED && json_int(r, "refs", 0) <= 0);
 		s->due[i].joined =
 		    state_of(r) == UPLOAD_COMPLETE && json_int(r, "part_count", 0) > 0;
 	}
@@ -198,9 +200,9 @@ static void remove_parts(const struct sweep *s, const char *id)
 
 static enum err stray_batch(struct sweep *s, struct error *error)
 {
-	enum err e = s->n == 0
-	    ? ERR_OK
-	    : store_pass(s->engine->store, PASS_READ, "upload strays", stray_pass, s, error);
+	enum err e = s->n == 0 ? ERR_OK
+			       : store_pass(s->engine->store, PASS_READ, "upload strays",
+					    stray_pass, s, error);
 
 	for (size_t i = 0; e == ERR_OK && i < s->n; i++) {
 		struct due *d = &s->due[i];

@@ -17,7 +17,8 @@
  */
 static bool in_one_request(const struct upload_spec *spec)
 {
-	return spec->late || strcmp(spec->adapter, "form") == 0 || strcmp(spec->adapter, "put") == 0;
+	return spec->late || strcmp(spec->adapter, "form") == 0 ||
+	       strcmp(spec->adapter, "put") == 0;
 }
 
 struct upload *upload_new(struct engine *e, const char *id, enum upload_want want)
@@ -103,8 +104,8 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 	(void)json_set_str(r, "adapter", spec->adapter);
 	(void)json_set_str(r, "mode", u->mode->name);
 	(void)json_set_str(r, "state", state_word(UPLOAD_CREATED));
-	(void)json_set_str(
-	    r, "name", spec->name != NULL && spec->name[0] != '\0' ? spec->name : "upload");
+	(void)json_set_str(r, "name",
+			   spec->name != NULL && spec->name[0] != '\0' ? spec->name : "upload");
 	(void)json_set_str(r, "rel_path", spec->rel_path);
 	(void)json_set_str(r, "media_type", spec->media_type);
 	(void)json_set_str(r, "meta", spec->meta);
@@ -136,8 +137,8 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 	return r;
 }
 
-static enum err check_spec(
-    const struct engine *e, const struct upload_spec *spec, struct error *error)
+static enum err check_spec(const struct engine *e, const struct upload_spec *spec,
+			   struct error *error)
 {
 	if (mode_of(spec->mode) == NULL)
 		return error_set(error, ERR_UNAVAILABLE, "uploads cannot be filled that way");
@@ -174,8 +175,8 @@ static enum err make_files(struct upload *u, struct error *error)
 	if (u->dir < 0)
 		return error_errno(error, ERR_IO, "open upload's directory");
 	u->lock = openat(u->dir, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	file = openat(
-	    u->dir, u->mode->file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	file =
+	    openat(u->dir, u->mode->file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	*(u->mode == mode_of(UPLOAD_PARTS) ? &u->sizes : &u->part) = file;
 	if (u->lock < 0 || file < 0 || !lock_try(u->lock, true))
 		return error_errno(error, ERR_IO, "make upload's files");
@@ -235,15 +236,15 @@ enum err upload_keep(struct upload *u, struct error *error)
 }
 
 enum err upload_make(struct engine *e, const struct upload_spec *spec, const char *replaces,
-    struct upload **ret, bool *ret_taken, struct error *error)
+		     struct upload **ret, bool *ret_taken, struct error *error)
 {
 	struct admission a = {.engine = e,
-	    .owner = spec->owner.owner,
-	    .address = spec->address,
-	    .create = true,
-	    .length = spec->length,
-	    .parts = spec->mode == UPLOAD_PARTS ? spec->parts : 0,
-	    .error = error};
+			      .owner = spec->owner.owner,
+			      .address = spec->address,
+			      .create = true,
+			      .length = spec->length,
+			      .parts = spec->mode == UPLOAD_PARTS ? spec->parts : 0,
+			      .error = error};
 	struct concat concat = {.length = spec->length};
 	struct upload *u;
 	enum err err = check_spec(e, spec, error);
@@ -256,8 +257,7 @@ enum err upload_make(struct engine *e, const struct upload_spec *spec, const cha
 	sweep_sometimes(e);
 	err = store_pass(e->store, PASS_READ, "upload admit", admit_pass, &a, error);
 	if (err == ERR_OK)
-		err = admit_space(
-		    e, a.length, mode_of(spec->mode)->copies, a.room.promised, error);
+		err = admit_space(e, a.length, mode_of(spec->mode)->copies, a.room.promised, error);
 	if (err != ERR_OK)
 		return err;
 	u = upload_new(e, NULL, UPLOAD_WANT_WRITE);
@@ -287,8 +287,8 @@ enum err upload_make(struct engine *e, const struct upload_spec *spec, const cha
 	return ERR_OK;
 }
 
-enum err upload_create(
-    struct engine *e, const struct upload_spec *spec, struct upload **ret, struct error *error)
+enum err upload_create(struct engine *e, const struct upload_spec *spec, struct upload **ret,
+		       struct error *error)
 {
 	bool taken = false;
 

@@ -1,5 +1,6 @@
 /*
- * Tasks of kind "assemble": parts of an upload joined, long files hashed.  No jail: the bytes are copied, not read.
+ * Tasks of kind "assemble": parts of an upload joined, long files hashed.  No jail: the bytes are
+ * copied, not read.
  */
 #include "worker/worker.h"
 
@@ -18,8 +19,9 @@ void work_assemble(struct work *work)
 	enum err err = upload_assemble(work->w->engine, id, on, work, &work->error);
 
 	if (err == ERR_STOPPING || err == ERR_BUSY || err == ERR_LOCKED)
-		work->lost = true;      /* whoever claims it next tries again */
+		work->lost = true; /* whoever claims it next tries again */
 	else if (err == ERR_NO_SPACE || err_is_ours(err))
-		problems_add(&work->problems, problem_new(err == ERR_NO_SPACE ? "disk_full" : "internal"));
+		problems_add(&work->problems,
+			     problem_new(err == ERR_NO_SPACE ? "disk_full" : "internal"));
 	/* Deleted meanwhile, or not what was promised: the upload says so itself. */
 }
