@@ -1,7 +1,7 @@
 /*
- * Times questions to the catalogue: one JSON object a line on standard input, one on standard output with the median of
- * ROUNDS and the number of hits.  argv: data_dir rounds.  Every round opens the catalogue anew, as a CGI process does,
- * when the question says "open".
+ * Times questions to the catalogue: one JSON object a line on standard input, one on standard
+ * output with the median of ROUNDS and the number of hits.  argv: data_dir rounds.  Every round
+ * opens the catalogue anew, as a CGI process does, when the question says "open".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +33,8 @@ static struct item_texts texts(const json_object *o, const char *key, const char
 	json_object *item;
 
 	JSON_EACH(item, json_arr(o, key))
-		if (t.n < LIST_MAX)
-			to[t.n++] = json_object_get_string(item);
+	if (t.n < LIST_MAX)
+		to[t.n++] = json_object_get_string(item);
 	return t;
 }
 
@@ -44,26 +44,38 @@ static struct item_numbers numbers(const json_object *o, const char *key, int64_
 	json_object *item;
 
 	JSON_EACH(item, json_arr(o, key))
-		if (t.n < LIST_MAX)
-			to[t.n++] = json_object_get_int64(item);
+	if (t.n < LIST_MAX)
+		to[t.n++] = json_object_get_int64(item);
 	return t;
 }
 
-static void ask(const struct config *config, struct catalog *shared, const json_object *o, int rounds)
+static void ask(const struct config *config, struct catalog *shared, const json_object *o,
+		int rounds)
 {
 	const char *lists[5][LIST_MAX];
 	int64_t ids[2][LIST_MAX];
 	double *took = mem_alloc((size_t)rounds * sizeof(*took));
-	struct item_query q = {
-	    .viewer = {json_str(o, "user", ""), json_bool(o, "admin", false), json_str(o, "groups", "")},
-	    .mine = json_bool(o, "mine", false), .is_public = json_bool(o, "public", false),
-	    .types = texts(o, "types", lists[0]), .statuses = texts(o, "statuses", lists[1]),
-	    .owners = texts(o, "owners", lists[2]), .tags = texts(o, "tags", lists[3]),
-	    .keywords = texts(o, "keywords", lists[4]), .dirs = numbers(o, "dirs", ids[0]), .ids = numbers(o, "ids", ids[1]),
-	    .file_name = json_str(o, "fileName", NULL), .sub_dirs = true, .not_in_dir = json_bool(o, "notInDir", false),
-	    .descending = json_bool(o, "desc", false), .skip = (size_t)json_int(o, "skip", 0), .max = (size_t)json_int(o, "max", 9),
-	    .with_created_from = json_get(o, "from") != NULL, .created_from = json_int(o, "from", 0),
-	    .with_created_to = json_get(o, "to") != NULL, .created_to = json_int(o, "to", 0)};
+	struct item_query q = {.viewer = {json_str(o, "user", ""), json_bool(o, "admin", false),
+					  json_str(o, "groups", "")},
+			       .mine = json_bool(o, "mine", false),
+			       .is_public = json_bool(o, "public", false),
+			       .types = texts(o, "types", lists[0]),
+			       .statuses = texts(o, "statuses", lists[1]),
+			       .owners = texts(o, "owners", lists[2]),
+			       .tags = texts(o, "tags", lists[3]),
+			       .keywords = texts(o, "keywords", lists[4]),
+			       .dirs = numbers(o, "dirs", ids[0]),
+			       .ids = numbers(o, "ids", ids[1]),
+			       .file_name = json_str(o, "fileName", NULL),
+			       .sub_dirs = true,
+			       .not_in_dir = json_bool(o, "notInDir", false),
+			       .descending = json_bool(o, "desc", false),
+			       .skip = (size_t)json_int(o, "skip", 0),
+			       .max = (size_t)json_int(o, "max", 9),
+			       .with_created_from = json_get(o, "from") != NULL,
+			       .created_from = json_int(o, "from", 0),
+			       .with_created_to = json_get(o, "to") != NULL,
+			       .created_to = json_int(o, "to", 0)};
 	size_t total = 0, got = 0;
 
 	(void)item_order_of(json_str(o, "order", "ID"), &q.order);

@@ -10,8 +10,8 @@
 #define DEPTH_MAX  32  /* levels: a path stays readable */
 #define NAME_BYTES 255 /* as a file name */
 
-static enum err number_of(
-    struct conn *conn, const char *sql, int64_t id, int64_t *ret, bool *ret_row, struct error *error)
+static enum err number_of(struct conn *conn, const char *sql, int64_t id, int64_t *ret,
+			  bool *ret_row, struct error *error)
 {
 	sqlite3_stmt *stmt;
 	enum err e = conn_prepare(conn, sql, &stmt, error);
@@ -27,8 +27,8 @@ static enum err number_of(
 	return ERR_OK;
 }
 
-static enum err add(
-    struct conn *conn, int64_t parent, const char *name, int64_t *ret_id, struct error *error)
+static enum err add(struct conn *conn, int64_t parent, const char *name, int64_t *ret_id,
+		    struct error *error)
 {
 	sqlite3_stmt *stmt;
 	int64_t depth = 0;
@@ -36,14 +36,17 @@ static enum err add(
 	enum err e = ERR_OK;
 
 	if (parent != 0)
-		e = number_of(conn, "SELECT depth FROM directory WHERE id = ?1", parent, &depth, &row, error);
+		e = number_of(conn, "SELECT depth FROM directory WHERE id = ?1", parent, &depth,
+			      &row, error);
 	if (e == ERR_OK && !row)
 		e = error_set(error, ERR_NOT_FOUND, "no such directory");
 	if (e == ERR_OK && depth + 1 > DEPTH_MAX)
-		e = error_set(error, ERR_TOO_LARGE, "directories go %d levels deep at most", DEPTH_MAX);
+		e = error_set(error, ERR_TOO_LARGE, "directories go %d levels deep at most",
+			      DEPTH_MAX);
 	if (e == ERR_OK)
-		e = conn_prepare(conn, "INSERT INTO directory (parent, name, depth) VALUES (?1, ?2, ?3)",
-		    &stmt, error);
+		e = conn_prepare(conn,
+				 "INSERT INTO directory (parent, name, depth) VALUES (?1, ?2, ?3)",
+				 &stmt, error);
 	if (e != ERR_OK)
 		return e;
 	(void)sqlite3_bind_int64(stmt, 1, parent);
@@ -54,15 +57,16 @@ static enum err add(
 	return e;
 }
 
-enum err catalog_dir_add(
-    struct catalog *c, int64_t parent, const char *name, int64_t *ret_id, struct error *error)
+enum err catalog_dir_add(struct catalog *c, int64_t parent, const char *name, int64_t *ret_id,
+			 struct error *error)
 {
 	CLEAN_FREE char *plain = text_display_name(name);
 	struct conn *conn;
 	int64_t id = 0;
 	enum err e;
 
-	if (plain == NULL || *plain == '\0' || strchr(name, '/') != NULL || strlen(name) > NAME_BYTES)
+	if (plain == NULL || *plain == '\0' || strchr(name, '/') != NULL ||
+	    strlen(name) > NAME_BYTES)
 		return error_set(error, ERR_BAD_REQUEST, "not a name of a directory");
 	e = conn_take(c, &conn, error);
 	if (e != ERR_OK)
@@ -88,12 +92,14 @@ enum err catalog_dir_list(struct catalog *c, json_object **ret, struct error *er
 		return e;
 	/* Depth first, brothers by name: a list that reads as a tree. */
 	e = conn_prepare(conn,
-	    "WITH RECURSIVE tree (id, parent, name, depth) AS ("
-	    " SELECT id, parent, name, depth FROM directory WHERE parent = 0"
-	    " UNION ALL SELECT d.id, d.parent, d.name, d.depth FROM directory d JOIN tree t ON d.parent = t.id"
-	    " ORDER BY 4 DESC, 3)"
-	    " SELECT id, parent, name, depth, (SELECT count(*) FROM item WHERE dir = tree.id AND dir <> 0) FROM tree",
-	    &stmt, error);
+			 "WITH RECURSIVE tree (id, parent, name, depth) AS ("
+			 " SELECT id, parent, name, depth FROM directory WHERE parent = 0"
+			 " UNION ALL SELECT d.id, d.parent, d.name, d.depth FROM directory d JOIN "
+			 "tree t ON d.parent = t.id"
+			 " ORDER BY 4 DESC, 3)"
+			 " SELECT id, parent, name, depth, (SELECT count(*) FROM item WHERE dir = "
+			 "tree.id AND dir <> 0) FROM tree",
+			 &stmt, error);
 	while (e == ERR_OK && (e = conn_step(conn, stmt, &row, error)) == ERR_OK && row) {
 		json_object *o = json_object_new_object();
 
@@ -115,9 +121,9 @@ static enum err remove_dir(struct conn *conn, int64_t id, struct error *error)
 	int64_t n = 0;
 	bool row;
 	enum err e = number_of(conn,
-	    "SELECT EXISTS (SELECT 1 FROM directory WHERE parent = ?1)"
-	    " OR EXISTS (SELECT 1 FROM item WHERE dir = ?1 AND dir <> 0)",
-	    id, &n, &row, error);
+			       "SELECT EXISTS (SELECT 1 FROM directory WHERE parent = ?1)"
+			       " OR EXISTS (SELECT 1 FROM item WHERE dir = ?1 AND dir <> 0)",
+			       id, &n, &row, error);
 
 	if (e == ERR_OK && n != 0)
 		e = error_set(error, ERR_CONFLICT, "the directory is not empty");

@@ -10,10 +10,12 @@
 #include "catalog/item_words.h"
 
 /* The order of `columns` below is that of the statement; ITEM_COLUMN_LEVEL counts them. */
-const char item_columns[] =
-    "i.id, i.guest, i.owner, i.nick, i.file_name, i.type, i.status, i.service, i.size, i.created, i.changed,"
-    " i.downloads + ifnull((SELECT n FROM dataset_downloads WHERE id = i.id), 0), i.dir, i.md5, i.coord, i.description,"
-    " i.storage, i.file, i.upload, i.api, i.kind, i.layer, i.thumbnail, i.more, i.ready, i.vis, i.downloads";
+const char item_columns[] = "i.id, i.guest, i.owner, i.nick, i.file_name, i.type, i.status, "
+			    "i.service, i.size, i.created, i.changed,"
+			    " i.downloads + ifnull((SELECT n FROM dataset_downloads WHERE id = "
+			    "i.id), 0), i.dir, i.md5, i.coord, i.description,"
+			    " i.storage, i.file, i.upload, i.api, i.kind, i.layer, i.thumbnail, "
+			    "i.more, i.ready, i.vis, i.downloads";
 
 enum column_kind { TEXT, NUMBER, FLAG };
 
@@ -22,12 +24,29 @@ static const struct {
 	const char *member;
 	enum column_kind kind;
 } columns[] = {
-    {"id", NUMBER}, {"guest", NUMBER}, {"userName", TEXT}, {"nickname", TEXT}, {"fileName", TEXT},
-    {"type", TEXT}, {"status", TEXT}, {"serviceStatus", TEXT}, {"size", NUMBER},
-    {"createTime", NUMBER}, {"lastModfiedTime", NUMBER}, {"downloadCount", NUMBER},
-    {"dirId", NUMBER}, {"MD5", TEXT}, {"coordType", TEXT}, {"description", TEXT},
-    {"storageId", TEXT}, {"file", TEXT}, {"upload", TEXT}, {"api", FLAG}, {"dataset", TEXT},
-    {"layer", TEXT}, {"thumbnail", FLAG},
+    {"id", NUMBER},
+    {"guest", NUMBER},
+    {"userName", TEXT},
+    {"nickname", TEXT},
+    {"fileName", TEXT},
+    {"type", TEXT},
+    {"status", TEXT},
+    {"serviceStatus", TEXT},
+    {"size", NUMBER},
+    {"createTime", NUMBER},
+    {"lastModfiedTime", NUMBER},
+    {"downloadCount", NUMBER},
+    {"dirId", NUMBER},
+    {"MD5", TEXT},
+    {"coordType", TEXT},
+    {"description", TEXT},
+    {"storageId", TEXT},
+    {"file", TEXT},
+    {"upload", TEXT},
+    {"api", FLAG},
+    {"dataset", TEXT},
+    {"layer", TEXT},
+    {"thumbnail", FLAG},
 };
 #define N_COLUMNS   (sizeof(columns) / sizeof(columns[0]))
 #define MORE_COLUMN 23
@@ -53,14 +72,16 @@ json_object *item_of_row(sqlite3_stmt *stmt)
 		else if (columns[i].kind == TEXT)
 			(void)json_set_str(o, columns[i].member, conn_text(stmt, at));
 		else if (columns[i].kind == FLAG)
-			(void)json_set_bool(o, columns[i].member, sqlite3_column_int(stmt, at) != 0);
+			(void)json_set_bool(o, columns[i].member,
+					    sqlite3_column_int(stmt, at) != 0);
 		else
 			(void)json_set_int(o, columns[i].member, sqlite3_column_int64(stmt, at));
 	}
 	if (json_int(o, "dirId", 0) == 0)
 		(void)json_set(o, "dirId", NULL);
 	for (size_t i = 0; i < N_MORE; i++)
-		(void)json_set(o, more_members[i], json_object_get(json_get(more, more_members[i])));
+		(void)json_set(o, more_members[i],
+			       json_object_get(json_get(more, more_members[i])));
 	if (json_arr(o, "tags") == NULL)
 		(void)json_set(o, "tags", json_object_new_array());
 	(void)json_set_bool(o, "public", json_int(o, "guest", 0) > 0);
@@ -124,26 +145,33 @@ static bool is_ready(const char *status)
 	return strcmp(status, "CREATED") != 0 && strcmp(status, "DOEST_NOT_COMPLETE") != 0;
 }
 
-static enum err save_row(
-    struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
+static enum err save_row(struct conn *conn, int64_t id, const json_object *model, bool insert,
+			 struct error *error)
 {
-	static const char add[] =
-	    "INSERT INTO item (id, vis, ready, guest, owner, owner_key, nick, nick_key, file_name, file_key, type,"
-	    " status, service, size, created, changed, dir, md5, coord, description, storage, file, upload, api,"
-	    " kind, layer, thumbnail, more, downloads)"
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
-	    " ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)";
+	static const char add[] = "INSERT INTO item (id, vis, ready, guest, owner, owner_key, "
+				  "nick, nick_key, file_name, file_key, type,"
+				  " status, service, size, created, changed, dir, md5, coord, "
+				  "description, storage, file, upload, api,"
+				  " kind, layer, thumbnail, more, downloads)"
+				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+				  "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
+				  " ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)";
 	/* downloads grow elsewhere meanwhile */
-	static const char change[] =
-	    "UPDATE item SET vis = ?2, ready = ?3, guest = ?4, owner = ?5, owner_key = ?6, nick = ?7, nick_key = ?8,"
-	    " file_name = ?9, file_key = ?10, type = ?11, status = ?12, service = ?13, size = ?14, created = ?15,"
-	    " changed = ?16, dir = ?17, md5 = ?18, coord = ?19, description = ?20, storage = ?21, file = ?22,"
-	    " upload = ?23, api = ?24, kind = ?25, layer = ?26, thumbnail = ?27, more = ?28 WHERE id = ?1";
+	static const char change[] = "UPDATE item SET vis = ?2, ready = ?3, guest = ?4, owner = "
+				     "?5, owner_key = ?6, nick = ?7, nick_key = ?8,"
+				     " file_name = ?9, file_key = ?10, type = ?11, status = ?12, "
+				     "service = ?13, size = ?14, created = ?15,"
+				     " changed = ?16, dir = ?17, md5 = ?18, coord = ?19, "
+				     "description = ?20, storage = ?21, file = ?22,"
+				     " upload = ?23, api = ?24, kind = ?25, layer = ?26, thumbnail "
+				     "= ?27, more = ?28 WHERE id = ?1";
 	const char *status = json_str(model, "status", "CREATED");
-	const char *owner = json_str(model, "userName", ""), *file = json_str(model, "fileName", "");
+	const char *owner = json_str(model, "userName", ""),
+		   *file = json_str(model, "fileName", "");
 	const char *nick = json_str(model, "nickname", owner);
 	int64_t guest = json_int(model, "guest", 0);
-	static const char *const texts[] = {"MD5", "coordType", "description", "storageId", "file", "upload"};
+	static const char *const texts[] = {"MD5",	 "coordType", "description",
+					    "storageId", "file",      "upload"};
 	sqlite3_stmt *stmt;
 	enum err e = conn_prepare(conn, insert ? add : change, &stmt, error);
 	int n = 18;
@@ -179,21 +207,22 @@ static enum err save_row(
 	return conn_step(conn, stmt, NULL, error);
 }
 
-static enum err save_tags(
-    struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
+static enum err save_tags(struct conn *conn, int64_t id, const json_object *model, bool insert,
+			  struct error *error)
 {
-	enum err e = insert
-	    ? ERR_OK
-	    : conn_by_id(conn, "DELETE FROM item_tag WHERE item = ?1", id, error);
+	enum err e =
+	    insert ? ERR_OK : conn_by_id(conn, "DELETE FROM item_tag WHERE item = ?1", id, error);
 	json_object *tag;
 
-	JSON_EACH(tag, json_arr(model, "tags")) {
+	JSON_EACH(tag, json_arr(model, "tags"))
+	{
 		sqlite3_stmt *stmt;
 
 		if (e == ERR_OK)
 			e = conn_prepare(conn,
-			    "INSERT OR IGNORE INTO item_tag SELECT ?1, vis, id FROM item WHERE id = ?2",
-			    &stmt, error);
+					 "INSERT OR IGNORE INTO item_tag SELECT ?1, vis, id FROM "
+					 "item WHERE id = ?2",
+					 &stmt, error);
 		if (e != ERR_OK)
 			return e;
 		conn_bind_text(stmt, 1, json_object_get_string(tag));
@@ -216,7 +245,8 @@ static char *fold_tags(const json_object *tags)
 
 	if (f == NULL)
 		mem_die();
-	JSON_EACH(tag, tags) {
+	JSON_EACH(tag, tags)
+	{
 		CLEAN_FREE char *folded = fold(json_object_get_string(tag));
 
 		fprintf(f, "%s\n", folded);
@@ -227,7 +257,7 @@ static char *fold_tags(const json_object *tags)
 }
 
 static enum err put_fields(struct conn *conn, const char *sql, int64_t id, char *const fields[],
-    bool terms, struct error *error)
+			   bool terms, struct error *error)
 {
 	sqlite3_stmt *stmt;
 	enum err e = conn_prepare(conn, sql, &stmt, error);
@@ -243,14 +273,17 @@ static enum err put_fields(struct conn *conn, const char *sql, int64_t id, char 
 	return conn_step(conn, stmt, NULL, error);
 }
 
-/* *RET_SAME: what stands there is what would be written.  The index forgets a row only when told its terms. */
-static enum err drop_text(struct conn *conn, int64_t id, char *const now[], bool *ret_same, struct error *error)
+/* *RET_SAME: what stands there is what would be written.  The index forgets a row only when told
+ * its terms. */
+static enum err drop_text(struct conn *conn, int64_t id, char *const now[], bool *ret_same,
+			  struct error *error)
 {
 	char *was[FIELD__MAX] = {NULL};
 	sqlite3_stmt *stmt;
 	bool row, same = now != NULL;
-	enum err e = conn_prepare(conn,
-	    "SELECT file, description, tags, owner, nick FROM item_text WHERE id = ?1", &stmt, error);
+	enum err e = conn_prepare(
+	    conn, "SELECT file, description, tags, owner, nick FROM item_text WHERE id = ?1", &stmt,
+	    error);
 
 	*ret_same = false;
 	if (e != ERR_OK)
@@ -267,9 +300,10 @@ static enum err drop_text(struct conn *conn, int64_t id, char *const now[], bool
 	*ret_same = same;
 	if (!same) {
 		e = put_fields(conn,
-		    "INSERT INTO item_words (item_words, rowid, file, description, tags, owner, nick)"
-		    " VALUES ('delete', ?1, ?2, ?3, ?4, ?5, ?6)",
-		    id, was, true, error);
+			       "INSERT INTO item_words (item_words, rowid, file, description, "
+			       "tags, owner, nick)"
+			       " VALUES ('delete', ?1, ?2, ?3, ?4, ?5, ?6)",
+			       id, was, true, error);
 		if (e == ERR_OK)
 			e = conn_by_id(conn, "DELETE FROM item_text WHERE id = ?1", id, error);
 	}
@@ -278,8 +312,8 @@ static enum err drop_text(struct conn *conn, int64_t id, char *const now[], bool
 	return e;
 }
 
-static enum err save_text(
-    struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
+static enum err save_text(struct conn *conn, int64_t id, const json_object *model, bool insert,
+			  struct error *error)
 {
 	const char *owner = json_str(model, "userName", "");
 	char *fields[FIELD__MAX] = {
@@ -294,25 +328,29 @@ static enum err save_text(
 
 	if (e == ERR_OK && !same)
 		e = put_fields(conn,
-		    "INSERT INTO item_text (id, file, description, tags, owner, nick) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-		    id, fields, false, error);
+			       "INSERT INTO item_text (id, file, description, tags, owner, nick) "
+			       "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+			       id, fields, false, error);
 	if (e == ERR_OK && !same)
 		e = put_fields(conn,
-		    "INSERT INTO item_words (rowid, file, description, tags, owner, nick) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-		    id, fields, true, error);
+			       "INSERT INTO item_words (rowid, file, description, tags, owner, "
+			       "nick) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+			       id, fields, true, error);
 	for (int i = 0; i < FIELD__MAX; i++)
 		free(fields[i]);
 	return e;
 }
 
-enum err item_save(
-    struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
+enum err item_save(struct conn *conn, int64_t id, const json_object *model, bool insert,
+		   struct error *error)
 {
-	bool seen = json_int(model, "guest", 0) > 0 && is_ready(json_str(model, "status", "CREATED"));
+	bool seen =
+	    json_int(model, "guest", 0) > 0 && is_ready(json_str(model, "status", "CREATED"));
 	enum err e = save_row(conn, id, model, insert, error);
 
 	if (e == ERR_OK)
-		e = item_seen_write(conn, id, seen, seen && json_int(model, "guest", 0) >= ITEM_DOWNLOAD, error);
+		e = item_seen_write(conn, id, seen,
+				    seen && json_int(model, "guest", 0) >= ITEM_DOWNLOAD, error);
 	if (e == ERR_OK)
 		e = save_tags(conn, id, model, insert, error);
 	return e == ERR_OK ? save_text(conn, id, model, insert, error) : e;

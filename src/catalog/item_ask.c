@@ -64,8 +64,8 @@ void ask_bind_number(struct ask_text *a, int64_t number)
 	bind(a, NULL, number);
 }
 
-enum err ask_prepare(
-    struct conn *conn, const struct ask_text *a, sqlite3_stmt **ret, struct error *error)
+enum err ask_prepare(struct conn *conn, const struct ask_text *a, sqlite3_stmt **ret,
+		     struct error *error)
 {
 	enum err e = conn_prepare(conn, a->sql, ret, error);
 
@@ -112,9 +112,11 @@ static void in_dirs(struct ask_text *a, const struct ask_plan *p)
 		in_list(a, " AND i.dir IN", p->dirs, " AND i.dir <> 0");
 		return;
 	}
-	ask_add(a, " AND i.dir <> 0 AND i.dir IN (WITH RECURSIVE below (id) AS (SELECT value FROM json_each(");
+	ask_add(a, " AND i.dir <> 0 AND i.dir IN (WITH RECURSIVE below (id) AS (SELECT value FROM "
+		   "json_each(");
 	ask_bind_text(a, p->dirs);
-	ask_add(a, ") UNION SELECT c.id FROM directory c JOIN below b ON c.parent = b.id) SELECT id FROM below)");
+	ask_add(a, ") UNION SELECT c.id FROM directory c JOIN below b ON c.parent = b.id) SELECT "
+		   "id FROM below)");
 }
 
 static void compare_words(struct ask_text *a, const struct ask_plan *p)
@@ -162,13 +164,15 @@ static void scanned_filters(struct ask_text *a, const struct ask_plan *p)
 	}
 }
 
-/* The conditions that are asked for, each with " AND " before it.  SET: those of item_scan are known. */
+/* The conditions that are asked for, each with " AND " before it.  SET: those of item_scan are
+ * known. */
 static void filters(struct ask_text *a, const struct ask_plan *p, bool set)
 {
 	if (p->drive != DRIVE_IDS)
 		in_list(a, " AND i.id IN", p->ids, "");
 	if (p->drive != DRIVE_TAGS)
-		in_list(a, " AND EXISTS (SELECT 1 FROM item_tag g WHERE g.item = i.id AND g.tag IN", p->tags, ")");
+		in_list(a, " AND EXISTS (SELECT 1 FROM item_tag g WHERE g.item = i.id AND g.tag IN",
+			p->tags, ")");
 	if (set)
 		ask_add(a, " AND item_in(i.id)");
 	else
@@ -199,8 +203,10 @@ void ask_scan(struct ask_text *a, const struct ask_plan *p, int vis)
 
 static void shared_to_viewer(struct ask_text *a, const struct ask_plan *p, int level)
 {
-	ask_add(a, "EXISTS (SELECT 1 FROM item_share x WHERE x.item = i.id AND x.level >= %d"
-		   " AND x.subject IN (SELECT value FROM json_each(", level);
+	ask_add(a,
+		"EXISTS (SELECT 1 FROM item_share x WHERE x.item = i.id AND x.level >= %d"
+		" AND x.subject IN (SELECT value FROM json_each(",
+		level);
 	ask_bind_text(a, p->subjects_text);
 	ask_add(a, ")))");
 }
@@ -231,9 +237,10 @@ static void in_scope(struct ask_text *a, const struct ask_plan *p)
 		ask_add(a, " AND i.owner = ");
 		ask_bind_text(a, p->user);
 	} else if (scope == ITEM_SCOPE_MYGROUPS || scope == ITEM_SCOPE_SHARED) {
-		ask_add(a, " AND EXISTS (SELECT 1 FROM item_share x WHERE x.item = i.id AND x.live > 0"
-			   " AND x.subject %s 'u:%%' AND x.subject IN (SELECT value FROM json_each(",
-		    scope == ITEM_SCOPE_SHARED ? "LIKE" : "NOT LIKE");
+		ask_add(a,
+			" AND EXISTS (SELECT 1 FROM item_share x WHERE x.item = i.id AND x.live > 0"
+			" AND x.subject %s 'u:%%' AND x.subject IN (SELECT value FROM json_each(",
+			scope == ITEM_SCOPE_SHARED ? "LIKE" : "NOT LIKE");
 		ask_bind_text(a, p->subjects_text);
 		ask_add(a, ")))");
 	}
@@ -248,12 +255,13 @@ static void selected(struct ask_text *a, const struct reading *r, const char *al
 	else if (r->order == ITEM_BY_ID)
 		ask_add(a, "SELECT %s.%s AS id", alias, id);
 	else
-		ask_add(a, "SELECT %s.%s AS k, %s.%s AS id", alias, ask_column(r->order), alias, id);
+		ask_add(a, "SELECT %s.%s AS k, %s.%s AS id", alias, ask_column(r->order), alias,
+			id);
 }
 
 /* The item's place compared with an anchor's. */
-static void compare_place(struct ask_text *a, const struct reading *r, const struct anchor *at, const char *sign,
-    const char *alias, const char *id)
+static void compare_place(struct ask_text *a, const struct reading *r, const struct anchor *at,
+			  const char *sign, const char *alias, const char *id)
 {
 	if (r->order == ITEM_BY_ID) {
 		ask_add(a, " AND %s.%s %s ", alias, id, sign);
@@ -270,7 +278,8 @@ static void compare_place(struct ask_text *a, const struct reading *r, const str
 	ask_add(a, ")");
 }
 
-static void between_anchors(struct ask_text *a, const struct reading *r, const char *alias, const char *id)
+static void between_anchors(struct ask_text *a, const struct reading *r, const char *alias,
+			    const char *id)
 {
 	if (r->from != NULL)
 		compare_place(a, r, r->from, r->descending ? "<=" : ">=", alias, id);
@@ -278,7 +287,8 @@ static void between_anchors(struct ask_text *a, const struct reading *r, const c
 		compare_place(a, r, r->before, r->descending ? ">" : "<", alias, id);
 }
 
-static void branch_seen(struct ask_text *a, bool filtered, const struct branch *b, const struct reading *r)
+static void branch_seen(struct ask_text *a, bool filtered, const struct branch *b,
+			const struct reading *r)
 {
 	const char *family = r->family != NULL ? r->family : ask_column(r->order);
 
@@ -286,14 +296,16 @@ static void branch_seen(struct ask_text *a, bool filtered, const struct branch *
 	if (strcmp(family, "dir") == 0)
 		ask_add(a, " FROM item i INDEXED BY item_by_dir WHERE i.vis = %d", b->vis);
 	else if (strcmp(family, "id") == 0)
-		ask_add(a, " FROM item i INDEXED BY %s WHERE i.vis = %d", filtered ? "item_scan" : "item_v_id", b->vis);
+		ask_add(a, " FROM item i INDEXED BY %s WHERE i.vis = %d",
+			filtered ? "item_scan" : "item_v_id", b->vis);
 	else
 		ask_add(a, " FROM item i INDEXED BY item_v_%s WHERE i.vis = %d", family, b->vis);
 	if (b->least > 0)
 		ask_add(a, " AND item_open(i.id)");
 }
 
-static void branch_own(struct ask_text *a, const struct ask_plan *p, const struct branch *b, const struct reading *r)
+static void branch_own(struct ask_text *a, const struct ask_plan *p, const struct branch *b,
+		       const struct reading *r)
 {
 	const char *family = ask_column(r->count ? ITEM_BY_ID : r->order);
 
@@ -314,14 +326,16 @@ static void branch_own(struct ask_text *a, const struct ask_plan *p, const struc
 	}
 }
 
-static void branch_shared(struct ask_text *a, const struct ask_plan *p, const struct branch *b, const struct reading *r)
+static void branch_shared(struct ask_text *a, const struct ask_plan *p, const struct branch *b,
+			  const struct reading *r)
 {
 	const struct item_query *q = p->q;
 	int level = q->permission < ITEM_SEARCH ? ITEM_SEARCH : (int)q->permission;
 	bool narrow = q->scope == ITEM_SCOPE_MYGROUPS || q->scope == ITEM_SCOPE_SHARED;
 
 	selected(a, r, "s", "item");
-	ask_add(a, " FROM item_share s INDEXED BY item_s_%s", ask_column(r->count ? ITEM_BY_ID : r->order));
+	ask_add(a, " FROM item_share s INDEXED BY item_s_%s",
+		ask_column(r->count ? ITEM_BY_ID : r->order));
 	if (p->n_filters > 0 || b->below > 0 || q->is_public || (narrow && level > ITEM_SEARCH))
 		ask_add(a, " CROSS JOIN item i ON i.id = s.item");
 	ask_add(a, " WHERE s.subject = ");
@@ -340,14 +354,18 @@ static void branch_shared(struct ask_text *a, const struct ask_plan *p, const st
 	if (narrow && level > ITEM_SEARCH)
 		allowed(a, p);
 	if (p->earlier[b - p->branches] != NULL) {
-		ask_add(a, " AND NOT EXISTS (SELECT 1 FROM item_share x WHERE x.item = s.item AND x.level >= %d"
-			   " AND x.subject IN (SELECT value FROM json_each(", narrow ? ITEM_SEARCH : level);
+		ask_add(a,
+			" AND NOT EXISTS (SELECT 1 FROM item_share x WHERE x.item = s.item AND "
+			"x.level >= %d"
+			" AND x.subject IN (SELECT value FROM json_each(",
+			narrow ? ITEM_SEARCH : level);
 		ask_bind_text(a, p->earlier[b - p->branches]);
 		ask_add(a, ")))");
 	}
 }
 
-void ask_branch(struct ask_text *a, const struct ask_plan *p, const struct branch *b, const struct reading *r)
+void ask_branch(struct ask_text *a, const struct ask_plan *p, const struct branch *b,
+		const struct reading *r)
 {
 	bool shared = b->kind == BRANCH_SHARED;
 
@@ -379,15 +397,19 @@ static bool only_id(const struct ask_plan *p, const struct reading *r)
 {
 	const struct item_query *q = p->q;
 
-	return (r->count || r->order == ITEM_BY_ID) && (q->viewer.admin || p->visible) && q->permission <= ITEM_SEARCH &&
-	    (p->by_set || p->n_scanned == 0) && p->name == NULL && !q->is_public && q->scope != ITEM_SCOPE_PUBLIC && !q->mine &&
-	    q->scope != ITEM_SCOPE_MINE;
+	return (r->count || r->order == ITEM_BY_ID) && (q->viewer.admin || p->visible) &&
+	       q->permission <= ITEM_SEARCH && (p->by_set || p->n_scanned == 0) &&
+	       p->name == NULL && !q->is_public && q->scope != ITEM_SCOPE_PUBLIC && !q->mine &&
+	       q->scope != ITEM_SCOPE_MINE;
 }
 
 static void from_words(struct ask_text *a, const struct ask_plan *p, bool join)
 {
-	ask_add(a, join ? " FROM item_words w CROSS JOIN item i ON i.id = w.rowid WHERE w.item_words MATCH "
-			: " FROM (SELECT rowid AS id FROM item_words WHERE item_words MATCH ");
+	ask_add(
+	    a,
+	    join
+		? " FROM item_words w CROSS JOIN item i ON i.id = w.rowid WHERE w.item_words MATCH "
+		: " FROM (SELECT rowid AS id FROM item_words WHERE item_words MATCH ");
 	ask_bind_text(a, p->match);
 	if (!join)
 		ask_add(a, ") i WHERE 1");
@@ -395,8 +417,10 @@ static void from_words(struct ask_text *a, const struct ask_plan *p, bool join)
 
 static void from_tags(struct ask_text *a, const struct ask_plan *p, bool join)
 {
-	ask_add(a, join ? " FROM (SELECT DISTINCT item FROM item_tag WHERE tag IN (SELECT value FROM json_each("
-			: " FROM (SELECT DISTINCT item AS id FROM item_tag WHERE tag IN (SELECT value FROM json_each(");
+	ask_add(a, join ? " FROM (SELECT DISTINCT item FROM item_tag WHERE tag IN (SELECT value "
+			  "FROM json_each("
+			: " FROM (SELECT DISTINCT item AS id FROM item_tag WHERE tag IN (SELECT "
+			  "value FROM json_each(");
 	ask_bind_text(a, p->tags);
 	ask_add(a, join ? "))) g CROSS JOIN item i ON i.id = g.item WHERE 1" : "))) i WHERE 1");
 }

@@ -13,13 +13,13 @@ struct batch {
 	size_t n;
 	const struct viewer *viewer;
 	const json_object *entities; /* of a share */
-	json_object *gone;           /* of a delete */
-	int64_t bad;                 /* the id an error is about */
+	json_object *gone;	     /* of a delete */
+	int64_t bad;		     /* the id an error is about */
 };
 
 /* Item ID with the viewer's level on it; ERR_NOT_FOUND when he may not see it. */
-static enum err load_for(
-    struct conn *conn, struct batch *b, int64_t id, json_object **ret, enum item_permission *ret_level, struct error *error)
+static enum err load_for(struct conn *conn, struct batch *b, int64_t id, json_object **ret,
+			 enum item_permission *ret_level, struct error *error)
 {
 	json_object *item = NULL;
 	enum err e;
@@ -47,7 +47,8 @@ static enum err delete_one(struct conn *conn, struct batch *b, int64_t id, struc
 		return e;
 	json_object_array_add(b->gone, item);
 	if (level != ITEM_DELETE)
-		return error_set(error, ERR_FORBIDDEN, "no permission to delete data item %lld", (long long)id);
+		return error_set(error, ERR_FORBIDDEN, "no permission to delete data item %lld",
+				 (long long)id);
 	if (json_get(item, "dataset") != NULL)
 		return model_remove(conn, id, error);
 	return item_remove(conn, id, error);
@@ -57,11 +58,12 @@ static bool owns(const struct viewer *viewer, const json_object *item)
 {
 	const char *user = viewer->user == NULL ? "" : viewer->user;
 
-	return viewer->admin || (*user != '\0' && strcmp(user, json_str(item, "userName", "")) == 0);
+	return viewer->admin ||
+	       (*user != '\0' && strcmp(user, json_str(item, "userName", "")) == 0);
 }
 
-static enum err share_set(
-    struct conn *conn, int64_t id, json_object *item, const json_object *entities, struct error *error)
+static enum err share_set(struct conn *conn, int64_t id, json_object *item,
+			  const json_object *entities, struct error *error)
 {
 	CLEAN_JSON json_object *model = NULL;
 	enum err e;
@@ -78,8 +80,8 @@ static enum err share_set(
 	(void)json_set_int(item, "guest", item_share_guest(entities));
 	e = item_save(conn, id, item, false, error);
 	return e == ERR_OK
-	    ? item_share_write(conn, id, json_str(item, "userName", ""), entities, error)
-	    : e;
+		   ? item_share_write(conn, id, json_str(item, "userName", ""), entities, error)
+		   : e;
 }
 
 static enum err share_one(struct conn *conn, struct batch *b, int64_t id, struct error *error)
@@ -91,12 +93,14 @@ static enum err share_one(struct conn *conn, struct batch *b, int64_t id, struct
 	if (e != ERR_OK)
 		return e;
 	if (!owns(b->viewer, item))
-		return error_set(error, ERR_FORBIDDEN, "only its owner shares data item %lld", (long long)id);
+		return error_set(error, ERR_FORBIDDEN, "only its owner shares data item %lld",
+				 (long long)id);
 	return share_set(conn, id, item, b->entities, error);
 }
 
 static enum err each(struct catalog *c, struct batch *b,
-    enum err (*fn)(struct conn *, struct batch *, int64_t id, struct error *), struct error *error)
+		     enum err (*fn)(struct conn *, struct batch *, int64_t id, struct error *),
+		     struct error *error)
 {
 	struct conn *conn;
 	enum err e = conn_take(c, &conn, error);
@@ -121,7 +125,8 @@ static enum err each(struct catalog *c, struct batch *b,
 }
 
 enum err catalog_items_delete(struct catalog *c, const int64_t *ids, size_t n,
-    const struct viewer *viewer, json_object **ret_gone, int64_t *ret_bad, struct error *error)
+			      const struct viewer *viewer, json_object **ret_gone, int64_t *ret_bad,
+			      struct error *error)
 {
 	struct batch b = {.ids = ids, .n = n, .viewer = viewer, .gone = json_object_new_array()};
 	enum err e = each(c, &b, delete_one, error);
@@ -135,7 +140,8 @@ enum err catalog_items_delete(struct catalog *c, const int64_t *ids, size_t n,
 }
 
 enum err catalog_items_share(struct catalog *c, const int64_t *ids, size_t n,
-    const struct viewer *viewer, const json_object *entities, int64_t *ret_bad, struct error *error)
+			     const struct viewer *viewer, const json_object *entities,
+			     int64_t *ret_bad, struct error *error)
 {
 	struct batch b = {.ids = ids, .n = n, .viewer = viewer, .entities = entities};
 	enum err e = item_share_check(entities, error);
@@ -147,8 +153,8 @@ enum err catalog_items_share(struct catalog *c, const int64_t *ids, size_t n,
 	return e;
 }
 
-enum err catalog_item_entities(
-    struct catalog *c, int64_t id, json_object **ret, struct error *error)
+enum err catalog_item_entities(struct catalog *c, int64_t id, json_object **ret,
+			       struct error *error)
 {
 	CLEAN_JSON json_object *item = NULL;
 	CLEAN_JSON json_object *list = json_object_new_array();
@@ -178,7 +184,8 @@ static enum err forget_one(struct conn *conn, int64_t id, const char *subject, s
 {
 	CLEAN_JSON json_object *model = NULL;
 	enum err e = model_read(conn, id, NULL, &model, error);
-	json_object *of = json_obj(json_obj(model, "permissions"), *subject == 'g' ? "groups" : "users");
+	json_object *of =
+	    json_obj(json_obj(model, "permissions"), *subject == 'g' ? "groups" : "users");
 
 	if (e != ERR_OK)
 		return e == ERR_NOT_FOUND ? ERR_OK : e;
@@ -187,14 +194,15 @@ static enum err forget_one(struct conn *conn, int64_t id, const char *subject, s
 }
 
 /* The next dataset after *ID shared to SUBJECT but not owned by it; 0 = none. */
-static enum err next_shared(
-    struct conn *conn, const char *subject, int64_t *id, struct error *error)
+static enum err next_shared(struct conn *conn, const char *subject, int64_t *id,
+			    struct error *error)
 {
 	sqlite3_stmt *stmt;
 	bool row;
 	enum err e = conn_prepare(conn,
-	    "SELECT dataset FROM dataset_share WHERE subject = ?1 AND dataset > ?2 ORDER BY dataset LIMIT 1",
-	    &stmt, error);
+				  "SELECT dataset FROM dataset_share WHERE subject = ?1 AND "
+				  "dataset > ?2 ORDER BY dataset LIMIT 1",
+				  &stmt, error);
 
 	if (e != ERR_OK)
 		return e;

@@ -1,5 +1,6 @@
 /*
- * Inside the catalogue: the rows of data items.  All calls but those that say so run inside a transaction of the caller's.
+ * Inside the catalogue: the rows of data items.  All calls but those that say so run inside a
+ * transaction of the caller's.
  */
 #ifndef SLIPWAY_CATALOG_ITEM_DB_H
 #define SLIPWAY_CATALOG_ITEM_DB_H
@@ -7,37 +8,42 @@
 #include "catalog/db.h"
 #include "catalog/item.h"
 
-extern const char catalog_items_tables[], catalog_items_orders[];      /* two steps of the schema */
+extern const char catalog_items_tables[], catalog_items_orders[]; /* two steps of the schema */
 
 /* What happened to a dataset, so that its item follows. */
 enum item_event {
-	ITEM_MADE,        /* published: a new row, or an API item that is imported now */
-	ITEM_META,        /* title, abstract, keywords, permissions */
-	ITEM_CONTENT,     /* replaced */
+	ITEM_MADE,    /* published: a new row, or an API item that is imported now */
+	ITEM_META,    /* title, abstract, keywords, permissions */
+	ITEM_CONTENT, /* replaced */
 };
 
 /*
- * The row of item ID as item.h's model plus "guest" (0..3) and "api" (made by the API); without "permission" and
- * "may_share".  Caller frees.  Errors: ERR_NOT_FOUND.
+ * The row of item ID as item.h's model plus "guest" (0..3) and "api" (made by the API); without
+ * "permission" and "may_share".  Caller frees.  Errors: ERR_NOT_FOUND.
  */
 enum err item_load(struct conn *, int64_t id, json_object **ret, struct error *);
 /* Write it: row, tags, searched text.  INSERT: it is new. */
-enum err item_save(struct conn *, int64_t id, const json_object *model, bool insert, struct error *);
-enum err item_remove(struct conn *, int64_t id, struct error *);      /* nothing there is fine */
+enum err item_save(struct conn *, int64_t id, const json_object *model, bool insert,
+		   struct error *);
+enum err item_remove(struct conn *, int64_t id, struct error *); /* nothing there is fine */
 /* The model in a row that `item_columns` was selected from. */
 extern const char item_columns[];
 json_object *item_of_row(sqlite3_stmt *);
-enum { ITEM_COLUMN_LEVEL = 27 };      /* what follows item_columns */
+enum { ITEM_COLUMN_LEVEL = 27 }; /* what follows item_columns */
 
 /* Let the item of dataset ID follow its MODEL. */
-enum err item_follow(struct conn *, int64_t id, const json_object *model, enum item_event, struct error *);
-/* What the item says that MODEL, which is about to be published under its id, takes over.  False: there is no such item. */
+enum err item_follow(struct conn *, int64_t id, const json_object *model, enum item_event,
+		     struct error *);
+/* What the item says that MODEL, which is about to be published under its id, takes over.  False:
+ * there is no such item. */
 enum err item_give(struct conn *, int64_t id, json_object *model, bool *ret_found, struct error *);
 /* Items for all datasets of a catalogue that had none. */
 enum err item_fill(struct conn *, struct error *);
 
-/* Replace the shares of item ID.  ENTITIES are checked.  Sets "guest" of MODEL, which the caller saves first and after. */
-enum err item_share_write(struct conn *, int64_t id, const char *owner, const json_object *entities, struct error *);
+/* Replace the shares of item ID.  ENTITIES are checked.  Sets "guest" of MODEL, which the caller
+ * saves first and after. */
+enum err item_share_write(struct conn *, int64_t id, const char *owner, const json_object *entities,
+			  struct error *);
 enum err item_share_read(struct conn *, int64_t id, json_object *to, struct error *);
 enum err item_share_check(const json_object *entities, struct error *);
 /* GUEST's level in entities; and entities out of a dataset's "permissions", and back. */
@@ -46,7 +52,8 @@ json_object *item_share_of_permissions(const json_object *permissions);
 json_object *item_share_to_permissions(const json_object *entities);
 
 /* What VIEWER may do with ITEM (of item_load): SUBJECTS are his, as JSON text. */
-enum item_permission item_level(struct conn *, const json_object *item, const struct viewer *, struct error *);
+enum item_permission item_level(struct conn *, const json_object *item, const struct viewer *,
+				struct error *);
 /* ["u:ann","g:staff"]: caller frees. */
 char *item_subjects(const struct viewer *);
 

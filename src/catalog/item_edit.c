@@ -15,14 +15,22 @@ static const struct {
 	json_type type;
 	bool touches;
 } members[] = {
-    {"fileName", json_type_string, true}, {"type", json_type_string, true},
-    {"size", json_type_int, true}, {"MD5", json_type_string, true},
-    {"status", json_type_string, false}, {"nickname", json_type_string, false},
-    {"description", json_type_string, true}, {"tags", json_type_array, true},
-    {"coordType", json_type_string, true}, {"dataMetaInfo", json_type_object, true},
-    {"dataCheckResult", json_type_object, false}, {"serviceStatus", json_type_string, false},
-    {"dirId", json_type_int, true}, {"file", json_type_string, false},
-    {"upload", json_type_string, false}, {"work", json_type_object, false},
+    {"fileName", json_type_string, true},
+    {"type", json_type_string, true},
+    {"size", json_type_int, true},
+    {"MD5", json_type_string, true},
+    {"status", json_type_string, false},
+    {"nickname", json_type_string, false},
+    {"description", json_type_string, true},
+    {"tags", json_type_array, true},
+    {"coordType", json_type_string, true},
+    {"dataMetaInfo", json_type_object, true},
+    {"dataCheckResult", json_type_object, false},
+    {"serviceStatus", json_type_string, false},
+    {"dirId", json_type_int, true},
+    {"file", json_type_string, false},
+    {"upload", json_type_string, false},
+    {"work", json_type_object, false},
     {"thumbnail", json_type_boolean, false},
 };
 #define N_MEMBERS (sizeof(members) / sizeof(members[0]))
@@ -47,8 +55,10 @@ static json_object *kept(const json_object *value, json_type type)
 	if (type != json_type_array)
 		return json_copy(value);
 	list = json_object_new_array();
-	JSON_EACH(item, value) {
-		json_object *text = json_object_is_type(item, json_type_string) ? in_nfc(item) : NULL;
+	JSON_EACH(item, value)
+	{
+		json_object *text =
+		    json_object_is_type(item, json_type_string) ? in_nfc(item) : NULL;
 
 		if (text == NULL) {
 			json_object_put(list);
@@ -60,7 +70,7 @@ static json_object *kept(const json_object *value, json_type type)
 }
 
 static enum err take_member(json_object *item, const char *key, const json_object *value,
-    bool *ret_touches, struct error *error)
+			    bool *ret_touches, struct error *error)
 {
 	for (size_t i = 0; i < N_MEMBERS; i++) {
 		json_object *copy;
@@ -102,7 +112,7 @@ static enum err check_dir(struct conn *conn, const json_object *item, struct err
 }
 
 static enum err insert(struct conn *conn, json_object *item, const json_object *entities,
-    int64_t *ret_id, struct error *error)
+		       int64_t *ret_id, struct error *error)
 {
 	int64_t id = 0;
 	enum err e = check_dir(conn, item, error);
@@ -113,12 +123,12 @@ static enum err insert(struct conn *conn, json_object *item, const json_object *
 		e = item_save(conn, id, item, true, error);
 	*ret_id = id;
 	return e == ERR_OK
-	    ? item_share_write(conn, id, json_str(item, "userName", ""), entities, error)
-	    : e;
+		   ? item_share_write(conn, id, json_str(item, "userName", ""), entities, error)
+		   : e;
 }
 
 enum err catalog_item_create(struct catalog *c, const json_object *model,
-    const json_object *entities, int64_t *ret_id, struct error *error)
+			     const json_object *entities, int64_t *ret_id, struct error *error)
 {
 	CLEAN_JSON json_object *item = json_object_new_object();
 	const char *owner = json_str(model, "userName", "");
@@ -128,9 +138,9 @@ enum err catalog_item_create(struct catalog *c, const json_object *model,
 	int64_t id = 0;
 	enum err e = item_share_check(entities, error);
 
-	json_object_object_foreach(model, key, value)
-		if (e == ERR_OK && strcmp(key, "userName") != 0)
-			e = take_member(item, key, value, &touches, error);
+	json_object_object_foreach(model, key,
+				   value) if (e == ERR_OK && strcmp(key, "userName") != 0) e =
+	    take_member(item, key, value, &touches, error);
 	if (e == ERR_OK && (*owner == '\0' || json_str(item, "fileName", "")[0] == '\0'))
 		e = error_set(error, ERR_BAD_REQUEST, "data item without owner or file name");
 	if (e == ERR_OK)
@@ -171,15 +181,15 @@ static bool one_of(const char *status, const char *list)
 }
 
 /* An imported dataset says the same of itself. */
-static enum err tell_dataset(
-    struct conn *conn, int64_t id, const json_object *item, const json_object *changes, struct error *error)
+static enum err tell_dataset(struct conn *conn, int64_t id, const json_object *item,
+			     const json_object *changes, struct error *error)
 {
 	CLEAN_JSON json_object *model = NULL;
 	enum err e;
 
 	if (json_get(item, "dataset") == NULL ||
 	    (!json_object_object_get_ex(changes, "description", NULL) &&
-	        !json_object_object_get_ex(changes, "tags", NULL)))
+	     !json_object_object_get_ex(changes, "tags", NULL)))
 		return ERR_OK;
 	e = model_read(conn, id, NULL, &model, error);
 	if (e != ERR_OK)
@@ -191,7 +201,7 @@ static enum err tell_dataset(
 }
 
 static enum err change(struct conn *conn, int64_t id, const json_object *changes,
-    const char *if_status, struct error *error)
+		       const char *if_status, struct error *error)
 {
 	CLEAN_JSON json_object *item = NULL;
 	bool touches = false;
@@ -201,8 +211,9 @@ static enum err change(struct conn *conn, int64_t id, const json_object *changes
 		return e;
 	if (if_status != NULL && !one_of(json_str(item, "status", ""), if_status))
 		return error_set(error, ERR_CONFLICT, "data item %lld is %s", (long long)id,
-		    json_str(item, "status", ""));
-	json_object_object_foreach(changes, key, value) {
+				 json_str(item, "status", ""));
+	json_object_object_foreach(changes, key, value)
+	{
 		if (e == ERR_OK)
 			e = take_member(item, key, value, &touches, error);
 	}
@@ -221,7 +232,7 @@ static enum err change(struct conn *conn, int64_t id, const json_object *changes
 }
 
 enum err catalog_item_change(struct catalog *c, int64_t id, const json_object *changes,
-    const char *if_status, struct error *error)
+			     const char *if_status, struct error *error)
 {
 	struct conn *conn;
 	enum err e = conn_take(c, &conn, error);
@@ -236,7 +247,7 @@ enum err catalog_item_change(struct catalog *c, int64_t id, const json_object *c
 }
 
 static enum err get(struct conn *conn, int64_t id, const struct viewer *viewer, json_object **ret,
-    struct error *error)
+		    struct error *error)
 {
 	CLEAN_JSON json_object *item = NULL;
 	const char *user = viewer->user == NULL ? "" : viewer->user;
@@ -249,14 +260,15 @@ static enum err get(struct conn *conn, int64_t id, const struct viewer *viewer, 
 	if (level == ITEM_NOTHING)
 		return error_set(error, ERR_NOT_FOUND, "no such data item");
 	(void)json_set_str(item, "permission", item_permission_word(level));
-	(void)json_set_bool(item, "may_share",
+	(void)json_set_bool(
+	    item, "may_share",
 	    viewer->admin || (*user != '\0' && strcmp(user, json_str(item, "userName", "")) == 0));
 	*ret = json_object_get(item);
 	return ERR_OK;
 }
 
 enum err catalog_item_get(struct catalog *c, int64_t id, const struct viewer *viewer,
-    json_object **ret, struct error *error)
+			  json_object **ret, struct error *error)
 {
 	struct conn *conn;
 	enum err e = conn_take(c, &conn, error);
@@ -284,17 +296,18 @@ enum err catalog_fold_downloads(struct catalog *c, struct error *error)
 	e = conn_begin(conn, error);
 	if (e == ERR_OK) {
 		rc = sqlite3_exec(conn->db,
-		    "UPDATE item SET downloads = downloads + p.n FROM dataset_downloads p WHERE item.id = p.id;"
-		    "DELETE FROM dataset_downloads;",
-		    NULL, NULL, NULL);
+				  "UPDATE item SET downloads = downloads + p.n FROM "
+				  "dataset_downloads p WHERE item.id = p.id;"
+				  "DELETE FROM dataset_downloads;",
+				  NULL, NULL, NULL);
 		e = conn_end(conn, rc == SQLITE_OK ? ERR_OK : conn_error(conn, rc, error), error);
 	}
 	conn_give(c, conn);
 	return e;
 }
 
-enum err catalog_items_unfilled(
-    struct catalog *c, int64_t before_ms, size_t max, json_object **ret, struct error *error)
+enum err catalog_items_unfilled(struct catalog *c, int64_t before_ms, size_t max, json_object **ret,
+				struct error *error)
 {
 	CLEAN_JSON json_object *list = json_object_new_array();
 	struct conn *conn;
@@ -305,14 +318,15 @@ enum err catalog_items_unfilled(
 	if (e != ERR_OK)
 		return e;
 	e = conn_prepare(conn,
-	    "SELECT id FROM item WHERE status = 'CREATED' AND created < ?1 ORDER BY created LIMIT ?2",
-	    &stmt, error);
+			 "SELECT id FROM item WHERE status = 'CREATED' AND created < ?1 ORDER BY "
+			 "created LIMIT ?2",
+			 &stmt, error);
 	if (e == ERR_OK) {
 		(void)sqlite3_bind_int64(stmt, 1, before_ms);
 		(void)sqlite3_bind_int64(stmt, 2, (int64_t)max);
 		while ((e = conn_step(conn, stmt, &row, error)) == ERR_OK && row)
-			json_object_array_add(
-			    list, json_object_new_int64(sqlite3_column_int64(stmt, 0)));
+			json_object_array_add(list,
+					      json_object_new_int64(sqlite3_column_int64(stmt, 0)));
 	}
 	conn_give(c, conn);
 	if (e == ERR_OK)

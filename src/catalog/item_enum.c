@@ -59,11 +59,12 @@ bool item_scope_of(const char *word, enum item_scope *ret)
 		const char *word;
 		enum item_scope scope;
 	} scopes[] = {
-	    {"ALL", ITEM_SCOPE_ALL}, {"ALL_RES", ITEM_SCOPE_ALL}, {"PUBLIC", ITEM_SCOPE_PUBLIC},
-	    {"PUBLIC_RES", ITEM_SCOPE_PUBLIC}, {"MY", ITEM_SCOPE_MINE}, {"MY_RES", ITEM_SCOPE_MINE},
-	    {"MYGROUP", ITEM_SCOPE_MYGROUPS}, {"MYGROUP_RES", ITEM_SCOPE_MYGROUPS},
+	    {"ALL", ITEM_SCOPE_ALL},	       {"ALL_RES", ITEM_SCOPE_ALL},
+	    {"PUBLIC", ITEM_SCOPE_PUBLIC},     {"PUBLIC_RES", ITEM_SCOPE_PUBLIC},
+	    {"MY", ITEM_SCOPE_MINE},	       {"MY_RES", ITEM_SCOPE_MINE},
+	    {"MYGROUP", ITEM_SCOPE_MYGROUPS},  {"MYGROUP_RES", ITEM_SCOPE_MYGROUPS},
 	    {"MYDEPARTMENT", ITEM_SCOPE_NONE}, {"MYDEPARTMENT_RES", ITEM_SCOPE_NONE},
-	    {"SHARETOME", ITEM_SCOPE_SHARED}, {"SHARETOME_RES", ITEM_SCOPE_SHARED},
+	    {"SHARETOME", ITEM_SCOPE_SHARED},  {"SHARETOME_RES", ITEM_SCOPE_SHARED},
 	};
 
 	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++) {

@@ -1,5 +1,6 @@
 /*
- * A dataset's data item: what the dataset says of itself in the item's words.  Source: contracts/datas.md 5, 6, 10.
+ * A dataset's data item: what the dataset says of itself in the item's words.  Source:
+ * contracts/datas.md 5, 6, 10.
  */
 #include "catalog/item_db.h"
 
@@ -13,13 +14,15 @@ static const struct {
 	const char *extension;
 	const char *type;
 } types[] = {
-    {".shp.zip", "SHP"}, {".shp", "SHP"}, {".geojson", "GEOJSON"}, {".json", "JSON"},
-    {".topojson", "JSON"}, {".csv", "CSV"}, {".tsv", "CSV"}, {".txt", "CSV"}, {".xls", "EXCEL"},
-    {".xlsx", "EXCEL"}, {".ods", "EXCEL"}, {".tif", "IMAGE"}, {".tiff", "IMAGE"},
-    {".jp2", "IMAGE"}, {".img", "IMAGE"}, {".vrt", "IMAGE"}, {".png", "IMAGE"}, {".jpg", "IMAGE"},
-    {".jpeg", "IMAGE"}, {".mbtiles", "MBTILES"}, {".smtiles", "SMTILES"}, {".svtiles", "SVTILES"},
-    {".tpk", "TPK"}, {".udb", "UDB"}, {".sxwu", "WORKSPACE"}, {".smwu", "WORKSPACE"},
-    {".pdf", "PDF"},
+    {".shp.zip", "SHP"},     {".shp", "SHP"},	      {".geojson", "GEOJSON"},
+    {".json", "JSON"},	     {".topojson", "JSON"},   {".csv", "CSV"},
+    {".tsv", "CSV"},	     {".txt", "CSV"},	      {".xls", "EXCEL"},
+    {".xlsx", "EXCEL"},	     {".ods", "EXCEL"},	      {".tif", "IMAGE"},
+    {".tiff", "IMAGE"},	     {".jp2", "IMAGE"},	      {".img", "IMAGE"},
+    {".vrt", "IMAGE"},	     {".png", "IMAGE"},	      {".jpg", "IMAGE"},
+    {".jpeg", "IMAGE"},	     {".mbtiles", "MBTILES"}, {".smtiles", "SMTILES"},
+    {".svtiles", "SVTILES"}, {".tpk", "TPK"},	      {".udb", "UDB"},
+    {".sxwu", "WORKSPACE"},  {".smwu", "WORKSPACE"},  {".pdf", "PDF"},
 };
 
 const char *item_type_of_name(const char *file_name)
@@ -36,7 +39,7 @@ void item_storage_id(char out[55])
 
 	token_hex(hex, 48);
 	(void)snprintf(out, 55, "%.8s_%.8s_%.8s_%.4s_4%.3s_8%.3s_%.12s", hex, hex + 8, hex + 16,
-	    hex + 24, hex + 28, hex + 31, hex + 34);
+		       hex + 24, hex + 28, hex + 31, hex + 34);
 }
 
 /* ---- the stored file */
@@ -46,8 +49,8 @@ static bool any_shapefile(const json_object *sources)
 	json_object *source;
 
 	JSON_EACH(source, sources)
-		if (text_ends_icase(json_str(source, "name", ""), ".shp"))
-			return true;
+	if (text_ends_icase(json_str(source, "name", ""), ".shp"))
+		return true;
 	return false;
 }
 
@@ -55,7 +58,8 @@ static char *stem_of(const char *name)
 {
 	const char *dot = strrchr(name, '.');
 
-	return mem_printf("%.*s", dot == NULL || dot == name ? (int)strlen(name) : (int)(dot - name), name);
+	return mem_printf("%.*s",
+			  dot == NULL || dot == name ? (int)strlen(name) : (int)(dot - name), name);
 }
 
 static const char *type_of(const json_object *model, const char *name)
@@ -66,7 +70,8 @@ static const char *type_of(const json_object *model, const char *name)
 		return "IMAGE";
 	if (any_shapefile(sources))
 		return "SHP";
-	/* A zip that became layers of lines and points is a shapefile's far more often than anything else's. */
+	/* A zip that became layers of lines and points is a shapefile's far more often than
+	 * anything else's. */
 	if (text_ends_icase(name, ".zip") && strcmp(json_str(model, "type", ""), "vector") == 0)
 		return "SHP";
 	return item_type_of_name(name);
@@ -90,8 +95,10 @@ static void set_stored(json_object *item, const json_object *model)
 	(void)json_set_int(item, "size", json_int(stored, "size", 0));
 	(void)json_set_str(item, "MD5", json_str(stored, "md5", NULL));
 	(void)json_set_str(item, "file", json_str(json_obj(model, "stored"), "file", NULL));
-	if (json_obj(model, "stored") == NULL && single && slash != NULL && json_bool(model, "originals", false)) {
-		CLEAN_FREE char *path = mem_printf("datasets/%.*s/original/1", (int)(slash - file), file);
+	if (json_obj(model, "stored") == NULL && single && slash != NULL &&
+	    json_bool(model, "originals", false)) {
+		CLEAN_FREE char *path =
+		    mem_printf("datasets/%.*s/original/1", (int)(slash - file), file);
 
 		(void)json_set_str(item, "file", path);
 	}
@@ -114,9 +121,16 @@ static const char *coord_of(const json_object *model)
 
 static json_object *meta_of(const json_object *model, const json_object *old)
 {
-	static const char *const members[] = {"firstRowIsHead", "previewURL", "fileEncoding", "proxiedServiceType",
-	    "hasScene", "xIndex", "yField", "yIndex", "separator", "url", "baseLayerType", "xField", "epsgCode",
-	    "realspaceType", "releaseTimeMilli", "fieldTypes", "bounds", "proxiedServiceUrl", "providers"};
+	static const char *const members[] = {"firstRowIsHead",	  "previewURL",
+					      "fileEncoding",	  "proxiedServiceType",
+					      "hasScene",	  "xIndex",
+					      "yField",		  "yIndex",
+					      "separator",	  "url",
+					      "baseLayerType",	  "xField",
+					      "epsgCode",	  "realspaceType",
+					      "releaseTimeMilli", "fieldTypes",
+					      "bounds",		  "proxiedServiceUrl",
+					      "providers"};
 	const json_object *given = json_obj(model, "item_meta"), *bbox = json_arr(model, "bbox");
 	const char *code = json_str(json_obj(model, "crs"), "code", "");
 	json_object *meta = json_object_new_object();
@@ -132,9 +146,11 @@ static json_object *meta_of(const json_object *model, const json_object *old)
 	if (text_starts(code, "EPSG:") && text_int(code + 5, 1, INT32_MAX, &epsg))
 		(void)json_set_int(meta, "epsgCode", epsg);
 	if (json_len(bbox) == 4) {
-		CLEAN_FREE char *bounds = mem_printf("%.15g,%.15g,%.15g,%.15g",
-		    json_object_get_double(json_at(bbox, 0)), json_object_get_double(json_at(bbox, 1)),
-		    json_object_get_double(json_at(bbox, 2)), json_object_get_double(json_at(bbox, 3)));
+		CLEAN_FREE char *bounds =
+		    mem_printf("%.15g,%.15g,%.15g,%.15g", json_object_get_double(json_at(bbox, 0)),
+			       json_object_get_double(json_at(bbox, 1)),
+			       json_object_get_double(json_at(bbox, 2)),
+			       json_object_get_double(json_at(bbox, 3)));
 
 		(void)json_set_str(meta, "bounds", bounds);
 	}
@@ -202,9 +218,10 @@ static json_object *fresh(int64_t id, const json_object *model)
 }
 
 enum err item_follow(struct conn *conn, int64_t id, const json_object *model, enum item_event event,
-    struct error *error)
+		     struct error *error)
 {
-	CLEAN_JSON json_object *entities = item_share_of_permissions(json_obj(model, "permissions"));
+	CLEAN_JSON json_object *entities =
+	    item_share_of_permissions(json_obj(model, "permissions"));
 	CLEAN_JSON json_object *item = NULL;
 	enum err e = item_load(conn, id, &item, error);
 	bool insert = e == ERR_NOT_FOUND;
@@ -223,12 +240,12 @@ enum err item_follow(struct conn *conn, int64_t id, const json_object *model, en
 	}
 	e = item_save(conn, id, item, insert, error);
 	return e == ERR_OK
-	    ? item_share_write(conn, id, json_str(item, "userName", ""), entities, error)
-	    : e;
+		   ? item_share_write(conn, id, json_str(item, "userName", ""), entities, error)
+		   : e;
 }
 
-enum err item_give(
-    struct conn *conn, int64_t id, json_object *model, bool *ret_found, struct error *error)
+enum err item_give(struct conn *conn, int64_t id, json_object *model, bool *ret_found,
+		   struct error *error)
 {
 	CLEAN_JSON json_object *item = NULL;
 	CLEAN_JSON json_object *entities = json_object_new_array();
@@ -267,8 +284,8 @@ enum err item_fill(struct conn *conn, struct error *error)
 		sqlite3_stmt *stmt;
 		bool row;
 
-		e = conn_prepare(
-		    conn, "SELECT id FROM dataset WHERE id > ?1 ORDER BY id LIMIT 1", &stmt, error);
+		e = conn_prepare(conn, "SELECT id FROM dataset WHERE id > ?1 ORDER BY id LIMIT 1",
+				 &stmt, error);
 		if (e != ERR_OK)
 			return e;
 		(void)sqlite3_bind_int64(stmt, 1, id);
@@ -279,7 +296,8 @@ enum err item_fill(struct conn *conn, struct error *error)
 		(void)sqlite3_reset(stmt);
 		e = fill_one(conn, id, error);
 	}
-	if (e == ERR_OK && sqlite3_exec(conn->db, "DELETE FROM dataset_downloads", NULL, NULL, NULL) != SQLITE_OK)
+	if (e == ERR_OK &&
+	    sqlite3_exec(conn->db, "DELETE FROM dataset_downloads", NULL, NULL, NULL) != SQLITE_OK)
 		e = conn_error(conn, sqlite3_errcode(conn->db), error);
 	return e;
 }

@@ -17,7 +17,8 @@ static char *list_of_texts(struct item_texts texts, bool nfc)
 	for (size_t i = 0; i < texts.n; i++) {
 		CLEAN_FREE char *normal = nfc ? text_nfc(texts.v[i]) : NULL;
 
-		json_object_array_add(list, json_object_new_string(normal != NULL ? normal : texts.v[i]));
+		json_object_array_add(list,
+				      json_object_new_string(normal != NULL ? normal : texts.v[i]));
 	}
 	return json_print(list, NULL);
 }
@@ -85,8 +86,8 @@ static void keywords(struct ask_plan *p)
 static enum ask_drive drive_of(const struct ask_plan *p)
 {
 	/* Whoever asks for a narrow scope is served best by its ranges. */
-	bool narrow = p->q->mine || p->q->scope == ITEM_SCOPE_MINE || p->q->scope == ITEM_SCOPE_MYGROUPS ||
-	    p->q->scope == ITEM_SCOPE_SHARED;
+	bool narrow = p->q->mine || p->q->scope == ITEM_SCOPE_MINE ||
+		      p->q->scope == ITEM_SCOPE_MYGROUPS || p->q->scope == ITEM_SCOPE_SHARED;
 
 	if (p->ids != NULL)
 		return DRIVE_IDS;
@@ -109,7 +110,8 @@ void plan_open(struct ask_plan *p, const struct item_query *q)
 
 	*p = (struct ask_plan){.q = q, .user = user};
 	p->subjects_text = item_subjects(&q->viewer);
-	if (json_read(p->subjects_text, strlen(p->subjects_text), &json_limits_job, &p->subjects) != ERR_OK)
+	if (json_read(p->subjects_text, strlen(p->subjects_text), &json_limits_job, &p->subjects) !=
+	    ERR_OK)
 		mem_die();
 	p->ids = list_of_numbers(q->ids);
 	p->dirs = list_of_numbers(q->dirs);
@@ -124,30 +126,37 @@ void plan_open(struct ask_plan *p, const struct item_query *q)
 			p->name = mem_strdup(q->file_name);
 	}
 	keywords(p);
-	p->nothing = p->nothing || q->scope == ITEM_SCOPE_NONE || (q->not_in_dir && q->dirs.n > 0) ||
+	p->nothing =
+	    p->nothing || q->scope == ITEM_SCOPE_NONE || (q->not_in_dir && q->dirs.n > 0) ||
 	    (q->with_created_from && q->with_created_to && q->created_from > q->created_to) ||
-	    (*user == '\0' && (q->mine || q->scope == ITEM_SCOPE_MINE || q->scope == ITEM_SCOPE_MYGROUPS ||
-	                          q->scope == ITEM_SCOPE_SHARED));
+	    (*user == '\0' && (q->mine || q->scope == ITEM_SCOPE_MINE ||
+			       q->scope == ITEM_SCOPE_MYGROUPS || q->scope == ITEM_SCOPE_SHARED));
 	p->owner = q->owners.n == 1 && q->scope == ITEM_SCOPE_ALL && !q->mine && !q->is_public &&
-	        q->permission < ITEM_DOWNLOAD && p->ids == NULL && p->name == NULL && p->match == NULL
-	    ? q->owners.v[0]
-	    : NULL;
-	bool filters[] = {p->ids != NULL, p->dirs != NULL, p->tags != NULL, p->owners != NULL && p->owner == NULL,
-	    p->types != NULL, p->statuses != NULL, p->services != NULL, p->name != NULL, p->match != NULL, q->not_in_dir,
-	    q->with_created_from, q->with_created_to};
+			   q->permission < ITEM_DOWNLOAD && p->ids == NULL && p->name == NULL &&
+			   p->match == NULL
+		       ? q->owners.v[0]
+		       : NULL;
+	bool filters[] = {p->ids != NULL,	p->dirs != NULL,
+			  p->tags != NULL,	p->owners != NULL && p->owner == NULL,
+			  p->types != NULL,	p->statuses != NULL,
+			  p->services != NULL,	p->name != NULL,
+			  p->match != NULL,	q->not_in_dir,
+			  q->with_created_from, q->with_created_to};
 
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
 		p->n_filters += filters[i];
 	p->drive = drive_of(p);
-	p->n_scanned = (unsigned)(p->types != NULL) + (p->statuses != NULL) + (p->services != NULL) + q->not_in_dir +
-	    q->with_created_from + q->with_created_to + (p->owners != NULL && p->owner == NULL && p->drive != DRIVE_OWNERS) +
-	    (p->dirs != NULL && p->drive != DRIVE_DIRS);
+	p->n_scanned = (unsigned)(p->types != NULL) + (p->statuses != NULL) +
+		       (p->services != NULL) + q->not_in_dir + q->with_created_from +
+		       q->with_created_to +
+		       (p->owners != NULL && p->owner == NULL && p->drive != DRIVE_OWNERS) +
+		       (p->dirs != NULL && p->drive != DRIVE_DIRS);
 }
 
 void plan_close(struct ask_plan *p)
 {
-	char *texts[] = {p->subjects_text, p->ids, p->tags, p->owners, p->types, p->statuses, p->services,
-	    p->dirs, p->name, p->match};
+	char *texts[] = {p->subjects_text, p->ids,	p->tags, p->owners, p->types,
+			 p->statuses,	   p->services, p->dirs, p->name,   p->match};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
@@ -184,7 +193,11 @@ static void add_shared(struct ask_plan *p, int live, int below, size_t first, si
 	for (size_t i = first; i < last && p->n_branches < ASK_BRANCHES; i++) {
 		if (i > first)
 			note_earlier(p, p->n_branches, first, i);
-		add(p, (struct branch){.kind = BRANCH_SHARED, .vis = live, .below = below, .subject = i, .first = first});
+		add(p, (struct branch){.kind = BRANCH_SHARED,
+				       .vis = live,
+				       .below = below,
+				       .subject = i,
+				       .first = first});
 	}
 }
 
@@ -199,7 +212,9 @@ static void everything(struct ask_plan *p, bool hidden, int level)
 		return;
 	}
 	if (level < ITEM_DELETE)
-		add(p, (struct branch){.kind = BRANCH_SEEN, .vis = 1, .least = level > ITEM_SEARCH ? level : 0});
+		add(p, (struct branch){.kind = BRANCH_SEEN,
+				       .vis = 1,
+				       .least = level > ITEM_SEARCH ? level : 0});
 	if (!known)
 		return;
 	if (hidden)
@@ -248,7 +263,8 @@ void plan_branches(struct ask_plan *p)
 	case ITEM_SCOPE_SHARED:
 		/* The viewer's own name is the first of his subjects. */
 		for (int live = 1; live <= 2; live++)
-			add_shared(p, live, 0, scope == ITEM_SCOPE_SHARED ? 0 : 1, scope == ITEM_SCOPE_SHARED ? 1 : n);
+			add_shared(p, live, 0, scope == ITEM_SCOPE_SHARED ? 0 : 1,
+				   scope == ITEM_SCOPE_SHARED ? 1 : n);
 		return;
 	}
 }

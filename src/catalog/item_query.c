@@ -19,14 +19,15 @@ struct page {
 	struct ask_plan *plan;
 	struct error *error;
 	int64_t total;
-	int64_t seen;       /* items in the branches that are filtered */
-	int64_t skip, max;  /* from the nearer end */
-	bool descending;    /* there */
-	int64_t *ids;       /* max of them */
+	int64_t seen;	   /* items in the branches that are filtered */
+	int64_t skip, max; /* from the nearer end */
+	bool descending;   /* there */
+	int64_t *ids;	   /* max of them */
 	size_t n;
 };
 
-static enum err number_of(struct conn *conn, const struct ask_text *a, int64_t *ret, struct error *error)
+static enum err number_of(struct conn *conn, const struct ask_text *a, int64_t *ret,
+			  struct error *error)
 {
 	sqlite3_stmt *stmt;
 	bool row;
@@ -98,10 +99,12 @@ static enum err many_candidates(struct page *g, bool *ret)
 
 	ask_open(&a);
 	if (p->drive == DRIVE_WORDS) {
-		ask_add(&a, "SELECT count(*) FROM (SELECT 1 FROM item_words WHERE item_words MATCH ");
+		ask_add(&a,
+			"SELECT count(*) FROM (SELECT 1 FROM item_words WHERE item_words MATCH ");
 		ask_bind_text(&a, p->match);
 	} else {
-		ask_add(&a, "SELECT count(*) FROM (SELECT 1 FROM item_tag WHERE tag IN (SELECT value FROM json_each(");
+		ask_add(&a, "SELECT count(*) FROM (SELECT 1 FROM item_tag WHERE tag IN (SELECT "
+			    "value FROM json_each(");
 		ask_bind_text(&a, p->tags);
 		ask_add(&a, "))");
 	}
@@ -135,7 +138,8 @@ static enum err load_sets(struct page *g)
 			e = add_own(g);
 		p->visible = e == ERR_OK;
 	}
-	if (e == ERR_OK && p->n_scanned > 0 && (p->drive == DRIVE_WORDS || p->drive == DRIVE_TAGS)) {
+	if (e == ERR_OK && p->n_scanned > 0 &&
+	    (p->drive == DRIVE_WORDS || p->drive == DRIVE_TAGS)) {
 		e = many_candidates(g, &p->by_set);
 		if (e == ERR_OK && p->by_set)
 			e = fill_filter(g, -1);
@@ -182,21 +186,25 @@ static const char *only_filter(const struct ask_plan *p)
 
 static bool is_plain(const struct ask_plan *p, const struct branch *b)
 {
-	return p->n_filters == 0 && b->kind != BRANCH_SHARED && b->kind != BRANCH_UNREADY && !b->check &&
-	    b->below == 0 && b->least == 0 && !(b->kind == BRANCH_OWN && b->vis == 0 && p->q->is_public);
+	return p->n_filters == 0 && b->kind != BRANCH_SHARED && b->kind != BRANCH_UNREADY &&
+	       !b->check && b->below == 0 && b->least == 0 &&
+	       !(b->kind == BRANCH_OWN && b->vis == 0 && p->q->is_public);
 }
 
 static enum err count_branch(struct page *g, struct branch *b)
 {
 	const char *only = only_filter(g->plan);
-	struct reading r = {.count = true, .family = b->kind == BRANCH_SEEN && only != NULL && b->least == 0 ? only : "id"};
+	struct reading r = {
+	    .count = true,
+	    .family = b->kind == BRANCH_SEEN && only != NULL && b->least == 0 ? only : "id"};
 	struct ask_text a;
 	int64_t all = 0;
 	enum err e = ERR_OK;
 
 	if (b->kind == BRANCH_SEEN || b->kind == BRANCH_OWN)
 		e = counted(g, b, &all);
-	if (e != ERR_OK || is_plain(g->plan, b) || ((b->kind == BRANCH_SEEN || b->kind == BRANCH_OWN) && all == 0)) {
+	if (e != ERR_OK || is_plain(g->plan, b) ||
+	    ((b->kind == BRANCH_SEEN || b->kind == BRANCH_OWN) && all == 0)) {
 		b->n = all;
 		return e;
 	}
@@ -238,28 +246,31 @@ static enum err count_all(struct page *g)
 /* ---- which */
 
 /*
- * By which index branch SEEN is read for a page: *RET NULL is the order's own.  Few matches are sorted; many are met on the
- * way, where a set tells them.
+ * By which index branch SEEN is read for a page: *RET NULL is the order's own.  Few matches are
+ * sorted; many are met on the way, where a set tells them.
  */
 static enum err choose_family(struct page *g, const char **ret)
 {
 	struct ask_plan *p = g->plan;
 	enum item_order order = p->q->order;
 	const char *only = only_filter(p);
-	double walked = g->total == 0 ? 0 : (double)(g->skip + g->max) * (double)g->seen / (double)g->total;
+	double walked =
+	    g->total == 0 ? 0 : (double)(g->skip + g->max) * (double)g->seen / (double)g->total;
 	enum err e = ERR_OK;
 
 	*ret = NULL;
 	if (p->drive != DRIVE_NONE || p->n_filters == 0 || g->seen == 0)
 		return ERR_OK;
 	if (order == ITEM_BY_ID) {
-		if (only != NULL && (strcmp(only, "created") != 0 || (double)g->total * COST_SORT < walked * COST_SCAN))
+		if (only != NULL && (strcmp(only, "created") != 0 ||
+				     (double)g->total * COST_SORT < walked * COST_SCAN))
 			*ret = only;
 		return ERR_OK;
 	}
 	if (order == ITEM_BY_CREATETIME && only != NULL && strcmp(only, "created") == 0)
 		return ERR_OK;
-	if (walked * COST_ROW < (double)g->seen * COST_SCAN && walked * COST_ROW < (double)g->total * COST_SORT)
+	if (walked * COST_ROW < (double)g->seen * COST_SCAN &&
+	    walked * COST_ROW < (double)g->total * COST_SORT)
 		return ERR_OK;
 	if ((double)g->total * COST_SORT < (walked + (double)g->seen) * COST_SCAN) {
 		*ret = only != NULL ? only : "id";
@@ -315,13 +326,14 @@ static void ask_union(struct ask_text *a, const struct page *g, const struct rea
 }
 
 /*
- * Skipping through a merge of ranges costs several times what skipping through one range does.  So a far page is found in
- * two strides: an item of the largest range that should stand near, whose place in the whole is then counted; from there
- * it is not far.
+ * Skipping through a merge of ranges costs several times what skipping through one range does.  So
+ * a far page is found in two strides: an item of the largest range that should stand near, whose
+ * place in the whole is then counted; from there it is not far.
  */
 
 /* The item OFFSET places from where R begins: of branch B, or of all (NULL). */
-static enum err place_at(struct page *g, const struct branch *b, const struct reading *r, int64_t offset, struct anchor *ret)
+static enum err place_at(struct page *g, const struct branch *b, const struct reading *r,
+			 int64_t offset, struct anchor *ret)
 {
 	sqlite3_stmt *stmt;
 	struct ask_text a;
@@ -344,7 +356,8 @@ static enum err place_at(struct page *g, const struct branch *b, const struct re
 		bool by_id = r->order == ITEM_BY_ID;
 
 		free(ret->text);
-		ret->text = by_id || ask_is_number(r->order) ? NULL : mem_strdup(conn_text(stmt, 0));
+		ret->text =
+		    by_id || ask_is_number(r->order) ? NULL : mem_strdup(conn_text(stmt, 0));
 		ret->number = sqlite3_column_int64(stmt, 0);
 		ret->id = sqlite3_column_int64(stmt, by_id ? 0 : 1);
 		(void)sqlite3_reset(stmt);
@@ -354,8 +367,8 @@ static enum err place_at(struct page *g, const struct branch *b, const struct re
 }
 
 /* How many items of the branches but BIG come before AT. */
-static enum err places_before(
-    struct page *g, const struct branch *big, const struct reading *r, const struct anchor *at, int64_t *ret)
+static enum err places_before(struct page *g, const struct branch *big, const struct reading *r,
+			      const struct anchor *at, int64_t *ret)
 {
 	struct reading before = *r;
 	enum err e = ERR_OK;
@@ -380,7 +393,8 @@ static enum err places_before(
 }
 
 /* Where the page begins, when that is worth finding: *RET_OFFSET places behind it. */
-static enum err find_anchor(struct page *g, const struct reading *r, struct anchor *ret, int64_t *ret_offset)
+static enum err find_anchor(struct page *g, const struct reading *r, struct anchor *ret,
+			    int64_t *ret_offset)
 {
 	const struct branch *big = NULL;
 	struct reading back = *r;
@@ -441,7 +455,8 @@ static enum err page_ids(struct page *g)
 
 /* ---- what */
 
-static enum item_permission level_of(const struct item_query *q, const json_object *item, int64_t shared)
+static enum item_permission level_of(const struct item_query *q, const json_object *item,
+				     int64_t shared)
 {
 	const char *user = q->viewer.user == NULL ? "" : q->viewer.user;
 	int64_t level = json_int(item, "guest", 0);
@@ -449,7 +464,9 @@ static enum item_permission level_of(const struct item_query *q, const json_obje
 	if (q->viewer.admin || (*user != '\0' && strcmp(user, json_str(item, "userName", "")) == 0))
 		return ITEM_DELETE;
 	level = shared > level ? shared : level;
-	return level > ITEM_DELETE ? ITEM_DELETE : level < ITEM_SEARCH ? ITEM_SEARCH : (enum item_permission)level;
+	return level > ITEM_DELETE   ? ITEM_DELETE
+	       : level < ITEM_SEARCH ? ITEM_SEARCH
+				     : (enum item_permission)level;
 }
 
 static enum err read_item(struct page *g, const char *sql, int64_t id, json_object *list)
@@ -469,11 +486,15 @@ static enum err read_item(struct page *g, const char *sql, int64_t id, json_obje
 		return e;
 	item = item_of_row(stmt);
 	if (item != NULL) {
-		enum item_permission level = level_of(q, item, sqlite3_column_int64(stmt, ITEM_COLUMN_LEVEL));
+		enum item_permission level =
+		    level_of(q, item, sqlite3_column_int64(stmt, ITEM_COLUMN_LEVEL));
 
 		(void)json_set_str(item, "permission", item_permission_word(level));
-		(void)json_set_bool(item, "may_share",
-		    q->viewer.admin || (*g->plan->user != '\0' && strcmp(g->plan->user, json_str(item, "userName", "")) == 0));
+		(void)json_set_bool(
+		    item, "may_share",
+		    q->viewer.admin ||
+			(*g->plan->user != '\0' &&
+			 strcmp(g->plan->user, json_str(item, "userName", "")) == 0));
 		json_object_array_add(list, item);
 	}
 	(void)sqlite3_reset(stmt);
@@ -519,7 +540,7 @@ static enum err read_both(struct page *g, json_object *list)
 }
 
 enum err catalog_items(struct catalog *c, const struct item_query *q, json_object **ret,
-    size_t *ret_total, struct error *error)
+		       size_t *ret_total, struct error *error)
 {
 	CLEAN_JSON json_object *list = json_object_new_array();
 	struct ask_plan plan;

@@ -8,7 +8,9 @@
 
 #define CHUNK_BITS  8192
 #define CHUNK_BYTES (CHUNK_BITS / 8)
-#define ID_MAX      (INT64_C(1) << 31) /* contracts/datas.md 1: ids of data items; 256 MB would be the whole range */
+#define ID_MAX                                                                                     \
+	(INT64_C(1)                                                                                \
+	 << 31) /* contracts/datas.md 1: ids of data items; 256 MB would be the whole range */
 
 void sets_done(struct item_sets *s)
 {
@@ -65,14 +67,17 @@ enum err sets_load(struct conn *conn, struct item_sets *s, struct error *error)
 	while (e == ERR_OK && (e = conn_step(conn, stmt, &row, error)) == ERR_OK && row) {
 		int64_t chunk = sqlite3_column_int64(stmt, 0);
 
-		take_chunk(&s->seen, chunk, sqlite3_column_blob(stmt, 1), sqlite3_column_bytes(stmt, 1));
-		take_chunk(&s->open, chunk, sqlite3_column_blob(stmt, 2), sqlite3_column_bytes(stmt, 2));
+		take_chunk(&s->seen, chunk, sqlite3_column_blob(stmt, 1),
+			   sqlite3_column_bytes(stmt, 1));
+		take_chunk(&s->open, chunk, sqlite3_column_blob(stmt, 2),
+			   sqlite3_column_bytes(stmt, 2));
 	}
 	s->loaded = e == ERR_OK;
 	return e;
 }
 
-enum err sets_collect(struct conn *conn, sqlite3_stmt *stmt, struct id_set *set, struct error *error)
+enum err sets_collect(struct conn *conn, sqlite3_stmt *stmt, struct id_set *set,
+		      struct error *error)
 {
 	bool row;
 	enum err e;
@@ -87,7 +92,8 @@ enum err sets_collect(struct conn *conn, sqlite3_stmt *stmt, struct id_set *set,
 /* Change one bit: did it change? */
 static bool put_bit(unsigned char *bits, int64_t id, bool on)
 {
-	unsigned char *byte = &bits[id % CHUNK_BITS / 8], was = *byte, bit = (unsigned char)(1u << (id % 8));
+	unsigned char *byte = &bits[id % CHUNK_BITS / 8], was = *byte,
+		      bit = (unsigned char)(1u << (id % 8));
 
 	*byte = (unsigned char)(on ? was | bit : was & ~bit);
 	return *byte != was;
@@ -98,7 +104,8 @@ enum err item_seen_write(struct conn *conn, int64_t id, bool seen, bool open, st
 	unsigned char bits[2][CHUNK_BYTES] = {{0}};
 	sqlite3_stmt *stmt;
 	bool row, changed;
-	enum err e = conn_prepare(conn, "SELECT seen, open FROM item_seen WHERE chunk = ?1", &stmt, error);
+	enum err e =
+	    conn_prepare(conn, "SELECT seen, open FROM item_seen WHERE chunk = ?1", &stmt, error);
 
 	if (e != ERR_OK)
 		return e;
@@ -114,7 +121,8 @@ enum err item_seen_write(struct conn *conn, int64_t id, bool seen, bool open, st
 	changed = put_bit(bits[1], id, open) || changed;
 	if (!changed)
 		return ERR_OK;
-	e = conn_prepare(conn, "INSERT OR REPLACE INTO item_seen VALUES (?1, ?2, ?3)", &stmt, error);
+	e = conn_prepare(conn, "INSERT OR REPLACE INTO item_seen VALUES (?1, ?2, ?3)", &stmt,
+			 error);
 	if (e != ERR_OK)
 		return e;
 	(void)sqlite3_bind_int64(stmt, 1, id / CHUNK_BITS);
@@ -128,7 +136,8 @@ enum err item_seen_write(struct conn *conn, int64_t id, bool seen, bool open, st
 static void ask_set(sqlite3_context *context, int n, sqlite3_value **values, size_t offset)
 {
 	const struct conn *conn = sqlite3_user_data(context);
-	const struct id_set *set = conn->sets == NULL ? NULL : (const void *)((const char *)conn->sets + offset);
+	const struct id_set *set =
+	    conn->sets == NULL ? NULL : (const void *)((const char *)conn->sets + offset);
 
 	(void)n;
 	sqlite3_result_int(context, set != NULL && set_has(set, sqlite3_value_int64(values[0])));
@@ -154,11 +163,13 @@ enum err sets_register(struct conn *conn, struct error *error)
 	static const struct {
 		const char *name;
 		void (*fn)(sqlite3_context *, int, sqlite3_value **);
-	} functions[] = {{"item_visible", ask_visible}, {"item_open", ask_open_to_all}, {"item_in", ask_in}};
+	} functions[] = {
+	    {"item_visible", ask_visible}, {"item_open", ask_open_to_all}, {"item_in", ask_in}};
 
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		int rc = sqlite3_create_function_v2(conn->db, functions[i].name, 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, conn,
-		    functions[i].fn, NULL, NULL, NULL);
+		int rc = sqlite3_create_function_v2(conn->db, functions[i].name, 1,
+						    SQLITE_UTF8 | SQLITE_DIRECTONLY, conn,
+						    functions[i].fn, NULL, NULL, NULL);
 
 		if (rc != SQLITE_OK)
 			return conn_error(conn, rc, error);

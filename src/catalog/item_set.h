@@ -1,8 +1,10 @@
 /*
- * Sets of data items in memory, a bit each, for statements that would else look at every item's row: what a viewer may
- * see, and what passes the filters.  SQL asks them with item_visible(id), item_open(id), item_in(id).
+ * Sets of data items in memory, a bit each, for statements that would else look at every item's
+ * row: what a viewer may see, and what passes the filters.  SQL asks them with item_visible(id),
+ * item_open(id), item_in(id).
  *
- * What everybody sees, and what everybody may download, is kept in table item_seen, 8192 items a row.
+ * What everybody sees, and what everybody may download, is kept in table item_seen, 8192 items a
+ * row.
  */
 #ifndef SLIPWAY_CATALOG_ITEM_SET_H
 #define SLIPWAY_CATALOG_ITEM_SET_H
@@ -11,14 +13,14 @@
 
 struct id_set {
 	unsigned char *bits; /* owned */
-	int64_t limit;       /* ids below it have a bit */
+	int64_t limit;	     /* ids below it have a bit */
 };
 
 struct item_sets {
 	struct id_set seen;   /* item_visible: everybody's, and the viewer's own */
 	struct id_set open;   /* item_open: everybody may download */
 	struct id_set filter; /* item_in */
-	bool loaded;          /* seen and open are */
+	bool loaded;	      /* seen and open are */
 };
 
 void sets_done(struct item_sets *);

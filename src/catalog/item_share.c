@@ -52,13 +52,14 @@ enum err item_share_check(const json_object *entities, struct error *error)
 		return ERR_OK;
 	if (!json_object_is_type(entities, json_type_array))
 		return error_set(error, ERR_BAD_REQUEST, "entities are no list");
-	JSON_EACH(entity, entities) {
+	JSON_EACH(entity, entities)
+	{
 		bool guest = is_kind(entity, "GUEST");
 
 		if (level_of(entity) == ITEM_NOTHING || (guest && level_of(entity) == ITEM_DELETE))
 			return error_set(error, ERR_BAD_REQUEST, "entity: permission");
 		if (!guest && (!(is_kind(entity, "USER") || is_kind(entity, "GROUP")) ||
-		                  json_str(entity, "name", "")[0] == '\0'))
+			       json_str(entity, "name", "")[0] == '\0'))
 			return error_set(error, ERR_BAD_REQUEST, "entity: kind or name");
 	}
 	return ERR_OK;
@@ -70,21 +71,25 @@ int64_t item_share_guest(const json_object *entities)
 	json_object *entity;
 
 	JSON_EACH(entity, entities)
-		if (is_kind(entity, "GUEST") && (int64_t)level_of(entity) > guest)
-			guest = (int64_t)level_of(entity);
+	if (is_kind(entity, "GUEST") && (int64_t)level_of(entity) > guest)
+		guest = (int64_t)level_of(entity);
 	return guest;
 }
 
-static enum err add(struct conn *conn, int64_t id, const char *subject, int level, struct error *error)
+static enum err add(struct conn *conn, int64_t id, const char *subject, int level,
+		    struct error *error)
 {
 	sqlite3_stmt *stmt;
 	enum err e = conn_prepare(conn,
-	    "INSERT INTO item_share (subject, item, level, live, owner, owner_key, nick_key, file_key, type, status,"
-	    " service, size, created, changed, downloads)"
-	    " SELECT ?1, id, ?3, CASE WHEN ready = 0 THEN 0 WHEN vis = 1 THEN 2 ELSE 1 END, owner, owner_key,"
-	    "  nick_key, file_key, type, status, service, size, created, changed, downloads FROM item WHERE id = ?2"
-	    " ON CONFLICT DO UPDATE SET level = max(level, excluded.level)",
-	    &stmt, error);
+				  "INSERT INTO item_share (subject, item, level, live, owner, "
+				  "owner_key, nick_key, file_key, type, status,"
+				  " service, size, created, changed, downloads)"
+				  " SELECT ?1, id, ?3, CASE WHEN ready = 0 THEN 0 WHEN vis = 1 "
+				  "THEN 2 ELSE 1 END, owner, owner_key,"
+				  "  nick_key, file_key, type, status, service, size, created, "
+				  "changed, downloads FROM item WHERE id = ?2"
+				  " ON CONFLICT DO UPDATE SET level = max(level, excluded.level)",
+				  &stmt, error);
 
 	if (e != ERR_OK)
 		return e;
@@ -95,12 +100,13 @@ static enum err add(struct conn *conn, int64_t id, const char *subject, int leve
 }
 
 enum err item_share_write(struct conn *conn, int64_t id, const char *owner,
-    const json_object *entities, struct error *error)
+			  const json_object *entities, struct error *error)
 {
 	enum err e = conn_by_id(conn, "DELETE FROM item_share WHERE item = ?1", id, error);
 	json_object *entity;
 
-	JSON_EACH(entity, entities) {
+	JSON_EACH(entity, entities)
+	{
 		const char *name = json_str(entity, "name", "");
 		bool user = is_kind(entity, "USER");
 
@@ -122,7 +128,9 @@ static void append(json_object *to, const char *kind, const char *name, int64_t 
 	(void)json_set_str(entity, "kind", kind);
 	(void)json_set_str(entity, "name", name);
 	(void)json_set_str(entity, "permission",
-	    words[level < ITEM_SEARCH ? ITEM_SEARCH : level > ITEM_DELETE ? ITEM_DELETE : level]);
+			   words[level < ITEM_SEARCH   ? ITEM_SEARCH
+				 : level > ITEM_DELETE ? ITEM_DELETE
+						       : level]);
 	json_object_array_add(to, entity);
 }
 
@@ -130,10 +138,11 @@ enum err item_share_read(struct conn *conn, int64_t id, json_object *to, struct 
 {
 	sqlite3_stmt *stmt;
 	bool row;
-	enum err e = conn_prepare(conn,
-	    "SELECT '', guest FROM item WHERE id = ?1 AND guest > 0"
-	    " UNION ALL SELECT subject, level FROM item_share WHERE item = ?1",
-	    &stmt, error);
+	enum err e =
+	    conn_prepare(conn,
+			 "SELECT '', guest FROM item WHERE id = ?1 AND guest > 0"
+			 " UNION ALL SELECT subject, level FROM item_share WHERE item = ?1",
+			 &stmt, error);
 
 	if (e != ERR_OK)
 		return e;
@@ -141,8 +150,11 @@ enum err item_share_read(struct conn *conn, int64_t id, json_object *to, struct 
 	while ((e = conn_step(conn, stmt, &row, error)) == ERR_OK && row) {
 		const char *subject = conn_text(stmt, 0);
 
-		append(to, *subject == '\0' ? "GUEST" : *subject == 'g' ? "GROUP" : "USER",
-		    *subject == '\0' ? "" : subject + 2, sqlite3_column_int64(stmt, 1));
+		append(to,
+		       *subject == '\0'	 ? "GUEST"
+		       : *subject == 'g' ? "GROUP"
+					 : "USER",
+		       *subject == '\0' ? "" : subject + 2, sqlite3_column_int64(stmt, 1));
 	}
 	return e;
 }
@@ -162,7 +174,8 @@ static void each_subject(json_object *to, const char *kind, const json_object *s
 {
 	if (subjects == NULL)
 		return;
-	json_object_object_foreach(subjects, name, list) {
+	json_object_object_foreach(subjects, name, list)
+	{
 		int64_t level = level_of_rights(share_rights(list));
 		bool all = *kind == 'U' && strcmp(name, EVERYBODY) == 0;
 
@@ -170,7 +183,7 @@ static void each_subject(json_object *to, const char *kind, const json_object *s
 			continue;
 		/* Everybody deletes nothing here, whatever the dataset's own pages allow. */
 		append(to, all ? "GUEST" : kind, all ? "" : name,
-		    all && level > ITEM_DOWNLOAD ? ITEM_DOWNLOAD : level);
+		       all && level > ITEM_DOWNLOAD ? ITEM_DOWNLOAD : level);
 	}
 }
 
@@ -190,9 +203,11 @@ json_object *item_share_to_permissions(const json_object *entities)
 	json_object *permissions = json_object_new_object(), *users = json_object_new_object(),
 		    *groups = json_object_new_object(), *entity;
 
-	JSON_EACH(entity, entities) {
+	JSON_EACH(entity, entities)
+	{
 		json_object *to = is_kind(entity, "GROUP") ? groups : users;
-		const char *name = is_kind(entity, "GUEST") ? EVERYBODY : json_str(entity, "name", "");
+		const char *name =
+		    is_kind(entity, "GUEST") ? EVERYBODY : json_str(entity, "name", "");
 		size_t n = n_rights[level_of(entity)];
 		json_object *list = json_object_new_array();
 
@@ -231,10 +246,11 @@ char *item_subjects(const struct viewer *viewer)
 	return json_print(list, NULL);
 }
 
-enum item_permission item_level(
-    struct conn *conn, const json_object *item, const struct viewer *viewer, struct error *error)
+enum item_permission item_level(struct conn *conn, const json_object *item,
+				const struct viewer *viewer, struct error *error)
 {
-	const char *user = viewer->user == NULL ? "" : viewer->user, *status = json_str(item, "status", "");
+	const char *user = viewer->user == NULL ? "" : viewer->user,
+		   *status = json_str(item, "status", "");
 	CLEAN_FREE char *subjects = item_subjects(viewer);
 	sqlite3_stmt *stmt;
 	bool row;
@@ -245,9 +261,9 @@ enum item_permission item_level(
 	if (strcmp(status, "CREATED") == 0 || strcmp(status, "DOEST_NOT_COMPLETE") == 0)
 		return ITEM_NOTHING;
 	if (conn_prepare(conn,
-	        "SELECT ifnull(max(level), 0) FROM item_share WHERE item = ?1"
-	        " AND subject IN (SELECT value FROM json_each(?2))",
-	        &stmt, error) != ERR_OK)
+			 "SELECT ifnull(max(level), 0) FROM item_share WHERE item = ?1"
+			 " AND subject IN (SELECT value FROM json_each(?2))",
+			 &stmt, error) != ERR_OK)
 		return ITEM_NOTHING;
 	(void)sqlite3_bind_int64(stmt, 1, json_int(item, "id", 0));
 	conn_bind_text(stmt, 2, subjects);

@@ -15,7 +15,7 @@
 /* The characters of a text with their classes. */
 struct at {
 	const char *s;
-	size_t len;             /* bytes of the character, 0 at the end */
+	size_t len; /* bytes of the character, 0 at the end */
 	enum word_class class;
 	int32_t cp;
 };
@@ -44,7 +44,8 @@ static int span(enum word_class class)
 	return class == WORD_DENSE ? 2 : 3;
 }
 
-/* The end of the term that begins at A: up to SPAN characters of its class; *RET_N tells how many. */
+/* The end of the term that begins at A: up to SPAN characters of its class; *RET_N tells how many.
+ */
 static const char *term_end(struct at a, int *ret_n)
 {
 	int n = 1, most = span(a.class);
@@ -89,8 +90,9 @@ char *item_words_index(const char *folded)
 }
 
 /*
- * "river" asks for riv, ive and ver: the shorter ends of a run are beginnings of terms of the index, so "er" and "r" ask
- * for more than they prove and are left out unless the run has nothing longer.
+ * "river" asks for riv, ive and ver: the shorter ends of a run are beginnings of terms of the
+ * index, so "er" and "r" ask for more than they prove and are left out unless the run has nothing
+ * longer.
  */
 char *item_words_match(const char *folded, bool *ret_exact)
 {

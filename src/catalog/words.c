@@ -16,18 +16,18 @@
 static const struct {
 	int32_t first, last;
 } dense[] = {
-    {0x0e00, 0x0eff},   /* Thai, Lao */
-    {0x1000, 0x109f},   /* Myanmar */
-    {0x1100, 0x11ff},   /* Hangul Jamo */
-    {0x1780, 0x17ff},   /* Khmer */
-    {0x2e80, 0x2fdf},   /* CJK radicals */
-    {0x3005, 0x3007},   /* iteration mark, closing mark, zero */
-    {0x3041, 0x31ff},   /* Kana, Bopomofo, Hangul compatibility Jamo */
-    {0x3400, 0x4dbf},   /* CJK extension A */
-    {0x4e00, 0x9fff},   /* CJK */
-    {0xa960, 0xa97f},   /* Hangul Jamo extended */
-    {0xac00, 0xd7ff},   /* Hangul */
-    {0xf900, 0xfaff},   /* CJK compatibility */
+    {0x0e00, 0x0eff},	/* Thai, Lao */
+    {0x1000, 0x109f},	/* Myanmar */
+    {0x1100, 0x11ff},	/* Hangul Jamo */
+    {0x1780, 0x17ff},	/* Khmer */
+    {0x2e80, 0x2fdf},	/* CJK radicals */
+    {0x3005, 0x3007},	/* iteration mark, closing mark, zero */
+    {0x3041, 0x31ff},	/* Kana, Bopomofo, Hangul compatibility Jamo */
+    {0x3400, 0x4dbf},	/* CJK extension A */
+    {0x4e00, 0x9fff},	/* CJK */
+    {0xa960, 0xa97f},	/* Hangul Jamo extended */
+    {0xac00, 0xd7ff},	/* Hangul */
+    {0xf900, 0xfaff},	/* CJK compatibility */
     {0x1b000, 0x1b16f}, /* Kana supplement */
     {0x20000, 0x3ffff}, /* CJK extensions */
 };
@@ -46,8 +46,8 @@ enum word_class words_class(int32_t cp)
  * The next run of one class at *P: its start; *RET_LEN bytes, *RET_CHARS characters.  NULL at the
  * end.
  */
-static const char *next_run(
-    const char **p, enum word_class *ret_class, size_t *ret_len, size_t *ret_chars)
+static const char *next_run(const char **p, enum word_class *ret_class, size_t *ret_len,
+			    size_t *ret_chars)
 {
 	const char *s = *p, *start = NULL;
 	enum word_class now = WORD_OTHER;
@@ -150,7 +150,8 @@ static size_t ask_dense(FILE *f, const char *run, size_t len, size_t chars)
 		fprintf(f, "\"%.*s\" * ", (int)len, run);
 		return 1;
 	}
-	for (size_t one = words_char(run); run + one < end && n < MAX_TERMS; one = words_char(run)) {
+	for (size_t one = words_char(run); run + one < end && n < MAX_TERMS;
+	     one = words_char(run)) {
 		fprintf(f, "\"%.*s\" ", (int)(one + words_char(run + one)), run);
 		run += one;
 		n++;

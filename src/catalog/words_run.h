@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 enum word_class {
-	WORD_OTHER,      /* signs and blanks */
-	WORD_LETTERS,    /* letters and digits of scripts with spaces between words */
-	WORD_DENSE,      /* of scripts without */
+	WORD_OTHER,   /* signs and blanks */
+	WORD_LETTERS, /* letters and digits of scripts with spaces between words */
+	WORD_DENSE,   /* of scripts without */
 };
 
 enum word_class words_class(int32_t cp);

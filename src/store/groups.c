@@ -18,7 +18,8 @@ enum err groups_add(struct pass *p, const char *name, int64_t now_ms)
 		return error_set(p->error, ERR_BAD_REQUEST, "not a group's name");
 	err = record_walk(p, TABLE_GROUPS, NULL, 0, NULL, 0, GROUPS_MAX, found_count, &n);
 	if (err == ERR_OK && n >= GROUPS_MAX)
-		err = error_set(p->error, ERR_TOO_LARGE, "a site has %d groups at most", GROUPS_MAX);
+		err =
+		    error_set(p->error, ERR_TOO_LARGE, "a site has %d groups at most", GROUPS_MAX);
 	if (err == ERR_OK)
 		err = counter_next(p, "group", &id);
 	if (err != ERR_OK)
@@ -31,7 +32,8 @@ enum err groups_add(struct pass *p, const char *name, int64_t now_ms)
 
 enum err groups_get(struct pass *p, const char *name, json_object **ret)
 {
-	return name[0] != '\0' ? record_get(p, TABLE_GROUPS, name, strlen(name), ret) : ERR_NOT_FOUND;
+	return name[0] != '\0' ? record_get(p, TABLE_GROUPS, name, strlen(name), ret)
+			       : ERR_NOT_FOUND;
 }
 
 /* Parsing makes no further call of the pass, so the walk may collect records themselves. */
@@ -75,7 +77,8 @@ enum err groups_by_id(struct pass *p, int64_t id, json_object **ret)
 	json_object *group;
 	enum err err = all_groups(p, &list);
 
-	JSON_EACH (group, list) {
+	JSON_EACH(group, list)
+	{
 		if (json_int(group, "id", 0) == id) {
 			*ret = json_object_get(group);
 			return ERR_OK;
@@ -88,7 +91,8 @@ static bool has(const json_object *user, const char *group)
 {
 	json_object *name;
 
-	JSON_EACH (name, json_arr(user, "groups")) {
+	JSON_EACH(name, json_arr(user, "groups"))
+	{
 		if (strcmp(json_object_get_string(name), group) == 0)
 			return true;
 	}
@@ -106,10 +110,12 @@ enum err groups_list(struct pass *p, json_object **ret)
 		err = users_list(p, USERS_MAX, &users);
 	if (err != ERR_OK)
 		return err;
-	JSON_EACH (group, list) {
+	JSON_EACH(group, list)
+	{
 		json_object *members = json_object_new_array();
 
-		JSON_EACH (user, users) {
+		JSON_EACH(user, users)
+		{
 			const char *name = json_str(user, "name", "");
 
 			if (has(user, json_str(group, "name", "")))
@@ -130,7 +136,8 @@ static enum err take_out(struct pass *p, json_object *user, const char *group)
 		json_object_put(left);
 		return ERR_OK;
 	}
-	JSON_EACH (name, json_arr(user, "groups")) {
+	JSON_EACH(name, json_arr(user, "groups"))
+	{
 		if (strcmp(json_object_get_string(name), group) != 0)
 			json_object_array_add(left, json_object_get(name));
 	}
@@ -147,7 +154,8 @@ enum err groups_delete(struct pass *p, const char *name)
 
 	if (err == ERR_OK)
 		err = users_list(p, USERS_MAX, &users);
-	JSON_EACH (user, users) {
+	JSON_EACH(user, users)
+	{
 		if (err == ERR_OK)
 			err = take_out(p, user, name);
 	}
@@ -172,10 +180,11 @@ enum err groups_join(struct pass *p, const char *group, const char *user_name)
 		groups = json_object_new_array();
 		json_set(user, "groups", groups);
 	}
-	JSON_EACH (name, groups)
-		bytes += strlen(json_object_get_string(name)) + 1;
+	JSON_EACH(name, groups)
+	bytes += strlen(json_object_get_string(name)) + 1;
 	if (json_len(groups) >= GROUPS_PER_USER || bytes > sizeof(who.groups))
-		return error_set(p->error, ERR_TOO_LARGE, "a user is in %d groups at most", GROUPS_PER_USER);
+		return error_set(p->error, ERR_TOO_LARGE, "a user is in %d groups at most",
+				 GROUPS_PER_USER);
 	json_object_array_add(groups, json_object_new_string(group));
 	return users_put(p, user);
 }
@@ -197,7 +206,8 @@ void groups_of(const json_object *user, char *to, size_t size)
 	json_object *name;
 
 	to[0] = '\0';
-	JSON_EACH (name, json_arr(user, "groups")) {
+	JSON_EACH(name, json_arr(user, "groups"))
+	{
 		const char *text = json_object_get_string(name);
 		size_t n = strlen(text);
 

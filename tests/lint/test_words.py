@@ -41,7 +41,7 @@ FAMILIES = {
     "progress": "queued READY NO_CRS ERROR COMPLETE CANCELED",
 }
 # Words that only the C asks for, by a key it puts together.
-NOTES = ("welcome deleted canceled logged_out password_changed dataset_deleted input_missing step_not_in_list "
+NOTES = ("admin_saved dataset_changed dataset_shared welcome deleted canceled logged_out password_changed dataset_deleted input_missing step_not_in_list "
          "step_out_of_order already_imported import_running stale_page")
 # Sentences that clients of other systems compare (contracts' exact words), in English.
 EXACT = {

@@ -19,7 +19,8 @@ static inline int64_t create(struct scratch *s, const char *model_text, const ch
 	return id;
 }
 
-static inline enum err change(struct scratch *s, int64_t id, const char *text, const char *if_status)
+static inline enum err change(struct scratch *s, int64_t id, const char *text,
+			      const char *if_status)
 {
 	CLEAN_JSON json_object *changes = model_of(text);
 
@@ -40,7 +41,7 @@ static inline char *items_text(struct scratch *s, const struct item_query *q)
 		fail_msg("items: %s", error.text);
 	f = open_memstream(&text, &len);
 	JSON_EACH(item, list)
-		fprintf(f, "%lld ", (long long)json_int(item, "id", 0));
+	fprintf(f, "%lld ", (long long)json_int(item, "id", 0));
 	fprintf(f, ": %zu", total);
 	(void)fclose(f);
 	return text;

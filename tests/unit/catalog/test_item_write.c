@@ -1,13 +1,14 @@
 /*
- * Goal: data items are made, changed, shared and deleted as asked or not at all; what a dataset and its item both say stays the
- * same; counters, bits and words follow every change.
+ * Goal: data items are made, changed, shared and deleted as asked or not at all; what a dataset and
+ * its item both say stays the same; counters, bits and words follow every change.
  */
 #include "catalog/items.h"
 
 #include <sqlite3.h>
 #include "catalog/db.h"
 
-static const struct viewer nobody = {"", false, NULL}, ann = {"ann", false, NULL}, bob = {"bob", false, NULL}, eve = {"eve", false, "staff\n"},
+static const struct viewer nobody = {"", false, NULL}, ann = {"ann", false, NULL},
+			   bob = {"bob", false, NULL}, eve = {"eve", false, "staff\n"},
 			   root = {"root", true, NULL};
 
 static int64_t number(struct scratch *s, const char *sql)
@@ -28,17 +29,34 @@ static int64_t number(struct scratch *s, const char *sql)
 /* What is kept twice agrees. */
 static void assert_sound(struct scratch *s)
 {
-	assert_int_equal(number(s, "SELECT count(*) FROM (SELECT owner, vis, count(*) n FROM item GROUP BY owner, vis"
-	                           " EXCEPT SELECT owner, vis, n FROM item_count)"), 0);
-	assert_int_equal(number(s, "SELECT (SELECT count(*) FROM item) - (SELECT sum(n) FROM item_count WHERE owner = '*')"), 0);
-	/* The bit of an id: its byte as two hexadecimal digits, whose places in the alphabet are their values. */
-	assert_int_equal(number(s, "SELECT count(*) FROM item i LEFT JOIN item_seen c ON c.chunk = i.id / 8192 WHERE i.vis <>"
-	                           " ifnull((instr('123456789ABCDEF', substr(hex(substr(c.seen, i.id % 8192 / 8 + 1, 1)),"
-	                           " CASE WHEN i.id % 8 >= 4 THEN 1 ELSE 2 END, 1)) >> (i.id % 4)) & 1, 0)"), 0);
-	assert_int_equal(number(s, "SELECT count(*) FROM item_share s JOIN item i ON i.id = s.item WHERE s.size <> i.size OR s.owner <> i.owner"
-	                           " OR s.status <> i.status OR s.live <> CASE WHEN i.ready = 0 THEN 0 WHEN i.vis = 1 THEN 2 ELSE 1 END"), 0);
-	assert_int_equal(number(s, "SELECT count(*) FROM item_tag g LEFT JOIN item i ON i.id = g.item WHERE i.id IS NULL OR g.vis <> i.vis"), 0);
-	assert_int_equal(number(s, "SELECT (SELECT count(*) FROM item) - (SELECT count(*) FROM item_text)"), 0);
+	assert_int_equal(
+	    number(
+		s,
+		"SELECT count(*) FROM (SELECT owner, vis, count(*) n FROM item GROUP BY owner, vis"
+		" EXCEPT SELECT owner, vis, n FROM item_count)"),
+	    0);
+	assert_int_equal(number(s, "SELECT (SELECT count(*) FROM item) - (SELECT sum(n) FROM "
+				   "item_count WHERE owner = '*')"),
+			 0);
+	/* The bit of an id: its byte as two hexadecimal digits, whose places in the alphabet are
+	 * their values. */
+	assert_int_equal(
+	    number(s, "SELECT count(*) FROM item i LEFT JOIN item_seen c ON c.chunk = i.id / 8192 "
+		      "WHERE i.vis <>"
+		      " ifnull((instr('123456789ABCDEF', substr(hex(substr(c.seen, i.id % 8192 / 8 "
+		      "+ 1, 1)),"
+		      " CASE WHEN i.id % 8 >= 4 THEN 1 ELSE 2 END, 1)) >> (i.id % 4)) & 1, 0)"),
+	    0);
+	assert_int_equal(number(s, "SELECT count(*) FROM item_share s JOIN item i ON i.id = s.item "
+				   "WHERE s.size <> i.size OR s.owner <> i.owner"
+				   " OR s.status <> i.status OR s.live <> CASE WHEN i.ready = 0 "
+				   "THEN 0 WHEN i.vis = 1 THEN 2 ELSE 1 END"),
+			 0);
+	assert_int_equal(number(s, "SELECT count(*) FROM item_tag g LEFT JOIN item i ON i.id = "
+				   "g.item WHERE i.id IS NULL OR g.vis <> i.vis"),
+			 0);
+	assert_int_equal(
+	    number(s, "SELECT (SELECT count(*) FROM item) - (SELECT count(*) FROM item_text)"), 0);
 }
 
 static json_object *item(struct scratch *s, int64_t id, const struct viewer *viewer)
@@ -52,10 +70,15 @@ static json_object *item(struct scratch *s, int64_t id, const struct viewer *vie
 static void test_an_item_is_made_with_all_members(void **state)
 {
 	struct scratch *s = *state;
-	int64_t id = create(s,
-	    "{'userName':'ann','fileName':'We\xcc\x8f" "lls.CSV','tags':['water'],'coordType':'WGS84','dataMetaInfo':{'xField':'lon'}}", "[]");
+	int64_t id =
+	    create(s,
+		   "{'userName':'ann','fileName':'We\xcc\x8f"
+		   "lls.CSV','tags':['water'],'coordType':'WGS84','dataMetaInfo':{'xField':'lon'}}",
+		   "[]");
 	CLEAN_JSON json_object *o = item(s, id, &ann);
-	static const char *const members[] = {"MD5", "description", "dataCheckResult", "dirId", "file", "upload", "dataset", "layer", "work"};
+	static const char *const members[] = {"MD5",	 "description", "dataCheckResult",
+					      "dirId",	 "file",	"upload",
+					      "dataset", "layer",	"work"};
 
 	assert_string_equal(json_str(o, "type", ""), "CSV");
 	assert_string_equal(json_str(o, "status", ""), "CREATED");
@@ -73,8 +96,12 @@ static void test_an_item_is_made_with_all_members(void **state)
 
 static void test_bad_items_are_refused(void **state)
 {
-	static const char *const models[] = {"{}", "{'fileName':'a'}", "{'userName':'ann'}", "{'userName':'ann','fileName':'a','size':'1'}",
-	    "{'userName':'ann','fileName':'a','nosuch':1}", "{'userName':'ann','fileName':'a','tags':[1]}"};
+	static const char *const models[] = {"{}",
+					     "{'fileName':'a'}",
+					     "{'userName':'ann'}",
+					     "{'userName':'ann','fileName':'a','size':'1'}",
+					     "{'userName':'ann','fileName':'a','nosuch':1}",
+					     "{'userName':'ann','fileName':'a','tags':[1]}"};
 	struct scratch *s = *state;
 	CLEAN_JSON json_object *in_no_dir = model_of("{'userName':'ann','fileName':'a','dirId':7}");
 	int64_t id = 0;
@@ -82,9 +109,11 @@ static void test_bad_items_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
 		CLEAN_JSON json_object *model = model_of(models[i]);
 
-		assert_int_equal(catalog_item_create(s->catalog, model, NULL, &id, NULL), ERR_BAD_REQUEST);
+		assert_int_equal(catalog_item_create(s->catalog, model, NULL, &id, NULL),
+				 ERR_BAD_REQUEST);
 	}
-	assert_int_equal(catalog_item_create(s->catalog, in_no_dir, NULL, &id, NULL), ERR_NOT_FOUND);
+	assert_int_equal(catalog_item_create(s->catalog, in_no_dir, NULL, &id, NULL),
+			 ERR_NOT_FOUND);
 	assert_items(s, ": 0", .viewer = root);
 	assert_sound(s);
 }
@@ -92,11 +121,15 @@ static void test_bad_items_are_refused(void **state)
 static void test_a_change_asks_for_the_status(void **state)
 {
 	struct scratch *s = *state;
-	int64_t id = create(s, "{'userName':'ann','fileName':'a.csv'}", "[{'kind':'GUEST','permission':'DOWNLOAD'}]");
+	int64_t id = create(s, "{'userName':'ann','fileName':'a.csv'}",
+			    "[{'kind':'GUEST','permission':'DOWNLOAD'}]");
 
 	assert_items(s, ": 0", .viewer = nobody);
-	assert_int_equal(change(s, id, "{'status':'OK','size':12,'MD5':'abc'}", "OK MODIFYING"), ERR_CONFLICT);
-	assert_int_equal(change(s, id, "{'status':'OK','size':12,'MD5':'abc'}", "CREATED DOEST_NOT_COMPLETE"), ERR_OK);
+	assert_int_equal(change(s, id, "{'status':'OK','size':12,'MD5':'abc'}", "OK MODIFYING"),
+			 ERR_CONFLICT);
+	assert_int_equal(
+	    change(s, id, "{'status':'OK','size':12,'MD5':'abc'}", "CREATED DOEST_NOT_COMPLETE"),
+	    ERR_OK);
 	assert_items(s, "1 : 1", .viewer = nobody);
 	assert_int_equal(change(s, id, "{'userName':'bob'}", NULL), ERR_BAD_REQUEST);
 	assert_int_equal(change(s, id, "{'fileName':null}", NULL), ERR_BAD_REQUEST);
@@ -115,16 +148,23 @@ static void test_deleting_many_is_all_or_nothing(void **state)
 	CLEAN_JSON json_object *gone = NULL;
 	int64_t ids[3], bad = 0;
 
-	ids[0] = create(s, "{'userName':'ann','fileName':'a.csv','status':'OK','file':'files/a'}", "[]");
+	ids[0] =
+	    create(s, "{'userName':'ann','fileName':'a.csv','status':'OK','file':'files/a'}", "[]");
 	ids[1] = publish_text(s, "{'owner':'ann','name':'d','type':'table','access':'view'}");
-	ids[2] = create(s, "{'userName':'bob','fileName':'b.csv','status':'OK'}", "[{'kind':'USER','name':'ann','permission':'DOWNLOAD'}]");
-	assert_int_equal(catalog_items_delete(s->catalog, ids, 3, &ann, NULL, &bad, NULL), ERR_FORBIDDEN);
+	ids[2] = create(s, "{'userName':'bob','fileName':'b.csv','status':'OK'}",
+			"[{'kind':'USER','name':'ann','permission':'DOWNLOAD'}]");
+	assert_int_equal(catalog_items_delete(s->catalog, ids, 3, &ann, NULL, &bad, NULL),
+			 ERR_FORBIDDEN);
 	assert_int_equal(bad, ids[2]);
-	assert_int_equal(catalog_items_delete(s->catalog, (const int64_t[]){ids[0], 77}, 2, &ann, NULL, &bad, NULL), ERR_NOT_FOUND);
+	assert_int_equal(catalog_items_delete(s->catalog, (const int64_t[]){ids[0], 77}, 2, &ann,
+					      NULL, &bad, NULL),
+			 ERR_NOT_FOUND);
 	assert_int_equal(bad, 77);
 	assert_items(s, "1 2 3 : 3", .viewer = root);
 	assert_sound(s);
-	assert_int_equal(catalog_items_delete(s->catalog, (const int64_t[]){ids[0], ids[1], ids[0]}, 3, &ann, &gone, &bad, NULL), ERR_OK);
+	assert_int_equal(catalog_items_delete(s->catalog, (const int64_t[]){ids[0], ids[1], ids[0]},
+					      3, &ann, &gone, &bad, NULL),
+			 ERR_OK);
 	assert_int_equal(json_len(gone), 2);
 	assert_string_equal(json_str(json_at(gone, 0), "file", ""), "files/a");
 	assert_items(s, "3 : 1", .viewer = root);
@@ -135,7 +175,9 @@ static void test_deleting_many_is_all_or_nothing(void **state)
 static void test_sharing_many_is_all_or_nothing(void **state)
 {
 	struct scratch *s = *state;
-	CLEAN_JSON json_object *to_staff = model_of("[{'kind':'GROUP','name':'staff','permission':'DELETE'},{'kind':'USER','name':'ann','permission':'SEARCH'}]");
+	CLEAN_JSON json_object *to_staff =
+	    model_of("[{'kind':'GROUP','name':'staff','permission':'DELETE'},{'kind':'USER','name':"
+		     "'ann','permission':'SEARCH'}]");
 	CLEAN_JSON json_object *bad_guest = model_of("[{'kind':'GUEST','permission':'DELETE'}]");
 	CLEAN_JSON json_object *nothing = json_object_new_array();
 	CLEAN_JSON json_object *entities = NULL;
@@ -143,12 +185,16 @@ static void test_sharing_many_is_all_or_nothing(void **state)
 
 	ids[0] = create(s, "{'userName':'ann','fileName':'a.csv','status':'OK'}", "[]");
 	ids[1] = publish_text(s, "{'owner':'ann','name':'d','type':'table','access':'view'}");
-	ids[2] = create(s, "{'userName':'bob','fileName':'b.csv','status':'OK'}", "[{'kind':'USER','name':'ann','permission':'DELETE'}]");
-	assert_int_equal(catalog_items_share(s->catalog, ids, 3, &ann, to_staff, &bad, NULL), ERR_FORBIDDEN);
+	ids[2] = create(s, "{'userName':'bob','fileName':'b.csv','status':'OK'}",
+			"[{'kind':'USER','name':'ann','permission':'DELETE'}]");
+	assert_int_equal(catalog_items_share(s->catalog, ids, 3, &ann, to_staff, &bad, NULL),
+			 ERR_FORBIDDEN);
 	assert_int_equal(bad, ids[2]);
 	assert_items(s, "2 : 1", .viewer = eve);
-	assert_int_equal(catalog_items_share(s->catalog, ids, 2, &ann, bad_guest, &bad, NULL), ERR_BAD_REQUEST);
-	assert_int_equal(catalog_items_share(s->catalog, ids, 2, &ann, to_staff, &bad, NULL), ERR_OK);
+	assert_int_equal(catalog_items_share(s->catalog, ids, 2, &ann, bad_guest, &bad, NULL),
+			 ERR_BAD_REQUEST);
+	assert_int_equal(catalog_items_share(s->catalog, ids, 2, &ann, to_staff, &bad, NULL),
+			 ERR_OK);
 	assert_items(s, "1 2 : 2", .viewer = eve, .permission = ITEM_DELETE);
 	assert_items(s, ": 0", .viewer = nobody);
 	/* The dataset's own pages say the same; the owner's entry is never another's to give. */
@@ -156,7 +202,8 @@ static void test_sharing_many_is_all_or_nothing(void **state)
 	assert_int_equal(catalog_item_entities(s->catalog, ids[0], &entities, NULL), ERR_OK);
 	assert_int_equal(json_len(entities), 2);
 	assert_string_equal(json_str(json_at(entities, 0), "permission", ""), "DELETE");
-	assert_int_equal(catalog_items_share(s->catalog, ids, 2, &root, nothing, &bad, NULL), ERR_OK);
+	assert_int_equal(catalog_items_share(s->catalog, ids, 2, &root, nothing, &bad, NULL),
+			 ERR_OK);
 	assert_items(s, ": 0", .viewer = eve);
 	assert_sound(s);
 }
@@ -164,9 +211,11 @@ static void test_sharing_many_is_all_or_nothing(void **state)
 static void test_a_dataset_and_its_item_agree(void **state)
 {
 	struct scratch *s = *state;
-	int64_t id = publish_text(s,
-	    "{'owner':'ann','name':'d','type':'vector','access':'private','source':[{'name':'d.geojson','size':9,'md5':'m'}],'keywords':['a']}");
-	CLEAN_JSON json_object *changes = model_of("{'abstract':'Wasser','keywords':['b','c'],'access':'download'}");
+	int64_t id =
+	    publish_text(s, "{'owner':'ann','name':'d','type':'vector','access':'private','source':"
+			    "[{'name':'d.geojson','size':9,'md5':'m'}],'keywords':['a']}");
+	CLEAN_JSON json_object *changes =
+	    model_of("{'abstract':'Wasser','keywords':['b','c'],'access':'download'}");
 	CLEAN_JSON json_object *o = NULL;
 	CLEAN_JSON json_object *model = NULL;
 
@@ -175,7 +224,9 @@ static void test_a_dataset_and_its_item_agree(void **state)
 	assert_string_equal(json_str(o, "description", ""), "Wasser");
 	assert_string_equal(json_str(o, "permission", ""), "DOWNLOAD");
 	assert_int_equal(json_len(json_arr(o, "tags")), 2);
-	assert_int_equal(change(s, id, "{'fileName':'renamed.geojson','description':'Erde','tags':[]}", NULL), ERR_OK);
+	assert_int_equal(
+	    change(s, id, "{'fileName':'renamed.geojson','description':'Erde','tags':[]}", NULL),
+	    ERR_OK);
 	assert_int_equal(catalog_get(s->catalog, id, &ann, &model, NULL), ERR_OK);
 	assert_string_equal(json_str(model, "abstract", ""), "Erde");
 	assert_int_equal(json_len(json_arr(model, "keywords")), 0);
@@ -186,12 +237,17 @@ static void test_a_dataset_and_its_item_agree(void **state)
 static void test_an_item_is_imported_under_its_id(void **state)
 {
 	struct scratch *s = *state;
-	int64_t id = create(s, "{'userName':'ann','fileName':'w.csv','status':'OK','tags':['t'],'serviceStatus':'PUBLISHING'}",
-	    "[{'kind':'GROUP','name':'staff','permission':'DOWNLOAD'}]");
+	int64_t id = create(s,
+			    "{'userName':'ann','fileName':'w.csv','status':'OK','tags':['t'],'"
+			    "serviceStatus':'PUBLISHING'}",
+			    "[{'kind':'GROUP','name':'staff','permission':'DOWNLOAD'}]");
 	int64_t made = 0;
-	CLEAN_FREE char *text = mem_printf("{'id':%lld,'item':true,'owner':'x','name':'w','type':'vector','access':'view','crs':{'code':'EPSG:4490'}}", (long long)id);
+	CLEAN_FREE char *text = mem_printf("{'id':%lld,'item':true,'owner':'x','name':'w','type':'"
+					   "vector','access':'view','crs':{'code':'EPSG:4490'}}",
+					   (long long)id);
 	CLEAN_JSON json_object *model = model_of(text);
-	CLEAN_JSON json_object *other = model_of("{'id':88,'item':true,'owner':'x','name':'w','type':'vector'}");
+	CLEAN_JSON json_object *other =
+	    model_of("{'id':88,'item':true,'owner':'x','name':'w','type':'vector'}");
 	CLEAN_JSON json_object *o = NULL;
 
 	assert_int_equal(catalog_publish(s->catalog, other, &made, NULL), ERR_NOT_FOUND);
@@ -212,7 +268,8 @@ static void test_an_item_is_imported_under_its_id(void **state)
 static void test_downloads_are_counted_and_folded_in(void **state)
 {
 	struct scratch *s = *state;
-	int64_t one = create(s, "{'userName':'ann','fileName':'a','status':'OK'}", "[]"), two = publish_text(s, "{'owner':'ann','name':'d','type':'table'}");
+	int64_t one = create(s, "{'userName':'ann','fileName':'a','status':'OK'}", "[]"),
+		two = publish_text(s, "{'owner':'ann','name':'d','type':'table'}");
 	CLEAN_JSON json_object *o = NULL;
 	CLEAN_JSON json_object *d = NULL;
 
@@ -227,7 +284,8 @@ static void test_downloads_are_counted_and_folded_in(void **state)
 	assert_int_equal(json_int(o, "downloadCount", 0), 2);
 	assert_int_equal(catalog_get(s->catalog, two, &ann, &d, NULL), ERR_OK);
 	assert_int_equal(json_int(d, "downloads", 0), 3);
-	assert_items(s, "2 1 : 2", .viewer = ann, .order = ITEM_BY_DOWNLOADCOUNT, .descending = true);
+	assert_items(s, "2 1 : 2", .viewer = ann, .order = ITEM_BY_DOWNLOADCOUNT,
+		     .descending = true);
 }
 
 static void test_directories(void **state)
@@ -257,7 +315,8 @@ static void test_directories(void **state)
 	assert_int_equal(change(s, 1, "{'dirId':null}", NULL), ERR_OK);
 	assert_int_equal(catalog_dir_delete(s->catalog, c, NULL), ERR_OK);
 	assert_int_equal(catalog_dir_delete(s->catalog, c, NULL), ERR_NOT_FOUND);
-	for (parent = d; catalog_dir_add(s->catalog, parent, "deep", &c, NULL) == ERR_OK; parent = c)
+	for (parent = d; catalog_dir_add(s->catalog, parent, "deep", &c, NULL) == ERR_OK;
+	     parent = c)
 		;
 	assert_int_equal(catalog_dir_add(s->catalog, parent, "deep", &c, NULL), ERR_TOO_LARGE);
 }
@@ -266,8 +325,11 @@ static void test_what_is_forgotten_is_shared_no_longer(void **state)
 {
 	struct scratch *s = *state;
 
-	(void)create(s, "{'userName':'ann','fileName':'a','status':'OK'}", "[{'kind':'GROUP','name':'staff','permission':'DELETE'},{'kind':'USER','name':'bob','permission':'SEARCH'}]");
-	publish_text(s, "{'owner':'ann','name':'d','type':'table','permissions':{'users':{'bob':['see']},'groups':{'staff':['see','download']}}}");
+	(void)create(s, "{'userName':'ann','fileName':'a','status':'OK'}",
+		     "[{'kind':'GROUP','name':'staff','permission':'DELETE'},{'kind':'USER','name':"
+		     "'bob','permission':'SEARCH'}]");
+	publish_text(s, "{'owner':'ann','name':'d','type':'table','permissions':{'users':{'bob':['"
+			"see']},'groups':{'staff':['see','download']}}}");
 	assert_items(s, "1 2 : 2", .viewer = eve);
 	assert_int_equal(catalog_forget(s->catalog, "g:staff", NULL), ERR_OK);
 	assert_items(s, ": 0", .viewer = eve);
@@ -300,10 +362,17 @@ static void test_unfilled_items_are_found_by_age(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(test_an_item_is_made_with_all_members), TEST(test_bad_items_are_refused),
-	    TEST(test_a_change_asks_for_the_status), TEST(test_deleting_many_is_all_or_nothing), TEST(test_sharing_many_is_all_or_nothing),
-	    TEST(test_a_dataset_and_its_item_agree), TEST(test_an_item_is_imported_under_its_id), TEST(test_downloads_are_counted_and_folded_in),
-	    TEST(test_directories), TEST(test_what_is_forgotten_is_shared_no_longer), TEST(test_unfilled_items_are_found_by_age)};
+	const struct CMUnitTest tests[] = {TEST(test_an_item_is_made_with_all_members),
+					   TEST(test_bad_items_are_refused),
+					   TEST(test_a_change_asks_for_the_status),
+					   TEST(test_deleting_many_is_all_or_nothing),
+					   TEST(test_sharing_many_is_all_or_nothing),
+					   TEST(test_a_dataset_and_its_item_agree),
+					   TEST(test_an_item_is_imported_under_its_id),
+					   TEST(test_downloads_are_counted_and_folded_in),
+					   TEST(test_directories),
+					   TEST(test_what_is_forgotten_is_shared_no_longer),
+					   TEST(test_unfilled_items_are_found_by_age)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
- * Goal: a list of data items holds exactly what its viewer may see and what was asked for, in the asked order, with the
- * right total on every page: checked against a plain walk over all items, for random catalogues and questions.
+ * Goal: a list of data items holds exactly what its viewer may see and what was asked for, in the
+ * asked order, with the right total on every page: checked against a plain walk over all items, for
+ * random catalogues and questions.
  */
 #include "catalog/items.h"
 
@@ -14,7 +15,8 @@ static const char *const owners[] = {"ann", "bob", "Zoe", "eve"};
 static const char *const types[] = {"CSV", "SHP", "GEOJSON", "IMAGE"};
 static const char *const statuses[] = {"OK", "CREATED", "DOEST_NOT_COMPLETE", "MODIFYING"};
 static const char *const tag_words[] = {"water", "水", "a,b", "Water"};
-static const char *const names[] = {"wells.csv", "Straße.csv", "北京市公园.shp", "a_b-c.tif", "RIVER 2024.json"};
+static const char *const names[] = {"wells.csv", "Straße.csv", "北京市公园.shp", "a_b-c.tif",
+				    "RIVER 2024.json"};
 static const char *const group_names[] = {"staff", "survey", "guests"};
 
 /* What the test knows of an item. */
@@ -102,8 +104,8 @@ static void set_times(struct scratch *s)
 
 		k->created = 1000 + pick(50);
 		k->changed = 5000 + pick(50);
-		sql = mem_printf("UPDATE item SET created = %lld, changed = %lld WHERE id = %lld", (long long)k->created,
-		    (long long)k->changed, (long long)k->id);
+		sql = mem_printf("UPDATE item SET created = %lld, changed = %lld WHERE id = %lld",
+				 (long long)k->created, (long long)k->changed, (long long)k->id);
 		assert_int_equal(sqlite3_exec(conn->db, sql, NULL, NULL, NULL), SQLITE_OK);
 	}
 	conn_give(s->catalog, conn);
@@ -114,7 +116,9 @@ static void make_catalogue(struct scratch *s, unsigned from)
 	seed = from;
 	memset(known, 0, sizeof(known));
 	for (int i = 1; i < 4; i++)
-		assert_int_equal(catalog_dir_add(s->catalog, i == 1 ? 0 : dirs[i - 1], "d", &dirs[i], NULL), ERR_OK);
+		assert_int_equal(
+		    catalog_dir_add(s->catalog, i == 1 ? 0 : dirs[i - 1], "d", &dirs[i], NULL),
+		    ERR_OK);
 	for (size_t i = 0; i < N_ITEMS; i++)
 		make_one(s, &known[i]);
 	set_times(s);
@@ -124,9 +128,9 @@ static void make_catalogue(struct scratch *s, unsigned from)
 
 struct asked {
 	struct item_query q;
-	int user;           /* index, -1 = nobody */
-	unsigned groups;    /* bits */
-	const char *word;   /* keyword, folded by hand */
+	int user;	  /* index, -1 = nobody */
+	unsigned groups;  /* bits */
+	const char *word; /* keyword, folded by hand */
 };
 
 static int shared_level(const struct asked *a, const struct known *k)
@@ -157,7 +161,8 @@ static int level_on(const struct asked *a, const struct known *k)
 
 static bool in_scope(const struct asked *a, const struct known *k)
 {
-	bool group = false, unready = strcmp(k->status, "CREATED") == 0 || strcmp(k->status, "DOEST_NOT_COMPLETE") == 0;
+	bool group = false, unready = strcmp(k->status, "CREATED") == 0 ||
+				      strcmp(k->status, "DOEST_NOT_COMPLETE") == 0;
 
 	for (int i = 0; i < 3; i++)
 		group = group || ((a->groups & (1u << i)) && k->group[i] > 0);
@@ -236,11 +241,12 @@ static bool matches(const struct asked *a, const struct known *k)
 	int least = q->permission == ITEM_NOTHING ? 1 : (int)q->permission;
 
 	return level_on(a, k) >= least && in_scope(a, k) && has_text(q->types, k->type) &&
-	    has_text(q->statuses, k->status) && has_text(q->owners, k->owner) && has_tag(q->tags, k->tags) &&
-	    in_dir(q, k->dir) && has_word(a, k) && (q->file_name == NULL || strcmp(q->file_name, k->file) == 0) &&
-	    (!q->not_in_dir || (k->dir == 0 && q->dirs.n == 0)) &&
-	    (!q->with_created_from || k->created >= q->created_from) &&
-	    (!q->with_created_to || k->created <= q->created_to);
+	       has_text(q->statuses, k->status) && has_text(q->owners, k->owner) &&
+	       has_tag(q->tags, k->tags) && in_dir(q, k->dir) && has_word(a, k) &&
+	       (q->file_name == NULL || strcmp(q->file_name, k->file) == 0) &&
+	       (!q->not_in_dir || (k->dir == 0 && q->dirs.n == 0)) &&
+	       (!q->with_created_from || k->created >= q->created_from) &&
+	       (!q->with_created_to || k->created <= q->created_to);
 }
 
 static const struct item_query *sorting;
@@ -255,22 +261,38 @@ static int by_text(const char *a, const char *b)
 
 static int compare(const void *a, const void *b)
 {
-	const struct known *x = *(const struct known *const *)a, *y = *(const struct known *const *)b;
+	const struct known *x = *(const struct known *const *)a,
+			   *y = *(const struct known *const *)b;
 	int64_t d = 0;
 
 	switch (sorting->order) {
-	case ITEM_BY_CREATETIME: d = x->created - y->created; break;
-	case ITEM_BY_LASTMODIFIEDTIME: d = x->changed - y->changed; break;
-	case ITEM_BY_SIZE: d = x->size - y->size; break;
-	case ITEM_BY_FILENAME: d = by_text(x->file, y->file); break;
+	case ITEM_BY_CREATETIME:
+		d = x->created - y->created;
+		break;
+	case ITEM_BY_LASTMODIFIEDTIME:
+		d = x->changed - y->changed;
+		break;
+	case ITEM_BY_SIZE:
+		d = x->size - y->size;
+		break;
+	case ITEM_BY_FILENAME:
+		d = by_text(x->file, y->file);
+		break;
 	case ITEM_BY_NICKNAME:
-	case ITEM_BY_USERNAME: d = by_text(x->owner, y->owner); break;
-	case ITEM_BY_STATUS: d = strcmp(x->status, y->status); break;
-	case ITEM_BY_TYPE: d = strcmp(x->type, y->type); break;
+	case ITEM_BY_USERNAME:
+		d = by_text(x->owner, y->owner);
+		break;
+	case ITEM_BY_STATUS:
+		d = strcmp(x->status, y->status);
+		break;
+	case ITEM_BY_TYPE:
+		d = strcmp(x->type, y->type);
+		break;
 	case ITEM_BY_ID:
 	case ITEM_BY_DOWNLOADCOUNT:
 	case ITEM_BY_SERVICESTATUS:
-	case ITEM_ORDER__MAX: break;
+	case ITEM_ORDER__MAX:
+		break;
 	}
 	if (d == 0)
 		d = x->id - y->id;
@@ -321,13 +343,17 @@ static void random_viewer(struct asked *a, struct store *st)
 	for (int i = 0; i < 3; i++)
 		if (a->groups & (1u << i))
 			(void)strcat(strcat(st->groups, group_names[i]), "\n");
-	a->q.viewer = (struct viewer){a->user < 0 ? "" : owners[a->user], a->user >= 0 && pick(6) == 0, st->groups};
+	a->q.viewer = (struct viewer){a->user < 0 ? "" : owners[a->user],
+				      a->user >= 0 && pick(6) == 0, st->groups};
 }
 
 static void random_question(struct asked *a, struct store *st)
 {
-	static const char *const words[][2] = {{"公园", "公园"}, {"园", "园"}, {"市公园", "市公园"}, {"ell", "ell"}, {"RIVER", "river"},
-	    {"v", "v"}, {"_", "_"}, {"b-c", "b-c"}, {"r 2024", "r 2024"}, {"er", "er"}, {"strasse", "strasse"}, {",", ","}};
+	static const char *const words[][2] = {
+	    {"公园", "公园"}, {"园", "园"},	      {"市公园", "市公园"},
+	    {"ell", "ell"},   {"RIVER", "river"},     {"v", "v"},
+	    {"_", "_"},	      {"b-c", "b-c"},	      {"r 2024", "r 2024"},
+	    {"er", "er"},     {"strasse", "strasse"}, {",", ","}};
 
 	*a = (struct asked){0};
 	random_viewer(a, st);
@@ -386,20 +412,26 @@ static void test_items_are_what_a_plain_walk_finds(void **state)
 		want = expected_text(&a);
 		got = items_text(s, &a.q);
 		if (strcmp(want, got) != 0)
-			fail_msg("question %u (seed %u): user %d groups %u admin %d mine %d scope %d public %d permission %d order %d"
-			         " %s types %zu statuses %zu owners %zu tags %zu name %s word %s dirs %zu sub %d not %d from %d to %d"
-			         " skip %zu\n want %s\n got  %s",
-			    i, at, a.user, a.groups, a.q.viewer.admin, a.q.mine, a.q.scope, a.q.is_public, a.q.permission, a.q.order,
-			    a.q.descending ? "desc" : "asc", a.q.types.n, a.q.statuses.n, a.q.owners.n, a.q.tags.n,
-			    a.q.file_name == NULL ? "-" : a.q.file_name, a.word == NULL ? "-" : a.word, a.q.dirs.n, a.q.sub_dirs,
-			    a.q.not_in_dir, a.q.with_created_from, a.q.with_created_to, a.q.skip, want, got);
+			fail_msg(
+			    "question %u (seed %u): user %d groups %u admin %d mine %d scope %d "
+			    "public %d permission %d order %d"
+			    " %s types %zu statuses %zu owners %zu tags %zu name %s word %s dirs "
+			    "%zu sub %d not %d from %d to %d"
+			    " skip %zu\n want %s\n got  %s",
+			    i, at, a.user, a.groups, a.q.viewer.admin, a.q.mine, a.q.scope,
+			    a.q.is_public, a.q.permission, a.q.order,
+			    a.q.descending ? "desc" : "asc", a.q.types.n, a.q.statuses.n,
+			    a.q.owners.n, a.q.tags.n, a.q.file_name == NULL ? "-" : a.q.file_name,
+			    a.word == NULL ? "-" : a.word, a.q.dirs.n, a.q.sub_dirs, a.q.not_in_dir,
+			    a.q.with_created_from, a.q.with_created_to, a.q.skip, want, got);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_items_are_what_a_plain_walk_finds, scratch_setup, scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_items_are_what_a_plain_walk_finds, scratch_setup,
+					    scratch_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,15 @@
 /*
- * Goal: a page of data items costs as much as the page: every statement of a list reads indexes in order.  Asked of SQLite's
- * planner for each order and viewer: no table is scanned, and plain orders need no sorting; with filters no row of the
- * whole table is looked at either.
+ * Goal: a page of data items costs as much as the page: every statement of a list reads indexes in
+ * order.  Asked of SQLite's planner for each order and viewer: no table is scanned, and plain
+ * orders need no sorting; with filters no row of the whole table is looked at either.
  */
 #include "catalog/items.h"
 
 #include <sqlite3.h>
 #include "catalog/db.h"
 
-static const struct viewer nobody = {"", false, NULL}, ann = {"ann", false, "staff\nsurvey\n"}, root = {"root", true, NULL};
+static const struct viewer nobody = {"", false, NULL}, ann = {"ann", false, "staff\nsurvey\n"},
+			   root = {"root", true, NULL};
 
 /* The statements that a question ran. */
 struct heard {
@@ -28,7 +29,8 @@ static int hear(unsigned type, void *arg, void *stmt, void *unused)
 	return 0;
 }
 
-/* A word of a plan that costs more than a page: of a table as a whole, or sorting when that is not wanted. */
+/* A word of a plan that costs more than a page: of a table as a whole, or sorting when that is not
+ * wanted. */
 static const char *too_dear(const char *detail, bool sorting)
 {
 	if (strstr(detail, "TEMP B-TREE") != NULL && !sorting)
@@ -36,9 +38,11 @@ static const char *too_dear(const char *detail, bool sorting)
 	/* A row of it stands for 8192 items. */
 	if (strstr(detail, "SCAN item_seen") != NULL)
 		return NULL;
-	if (strstr(detail, "SCAN i") == NULL && strstr(detail, "SCAN s") == NULL && strstr(detail, "SCAN item") == NULL)
+	if (strstr(detail, "SCAN i") == NULL && strstr(detail, "SCAN s") == NULL &&
+	    strstr(detail, "SCAN item") == NULL)
 		return NULL;
-	return strstr(detail, "INDEX") == NULL && strstr(detail, "VIRTUAL TABLE") == NULL ? "scans" : NULL;
+	return strstr(detail, "INDEX") == NULL && strstr(detail, "VIRTUAL TABLE") == NULL ? "scans"
+											  : NULL;
 }
 
 static void check_plan(struct conn *conn, const char *sql, bool sorting)
@@ -85,11 +89,15 @@ static int setup(void **state)
 	struct scratch *s = *state;
 
 	for (int i = 0; failed == 0 && i < 200; i++) {
-		static const char *const shares[] = {"[]", "[{'kind':'GUEST','permission':'SEARCH'}]", "[{'kind':'GUEST','permission':'DOWNLOAD'}]",
-		    "[{'kind':'GROUP','name':'staff','permission':'DOWNLOAD'},{'kind':'GROUP','name':'survey','permission':'DELETE'}]",
+		static const char *const shares[] = {
+		    "[]", "[{'kind':'GUEST','permission':'SEARCH'}]",
+		    "[{'kind':'GUEST','permission':'DOWNLOAD'}]",
+		    "[{'kind':'GROUP','name':'staff','permission':'DOWNLOAD'},{'kind':'GROUP','"
+		    "name':'survey','permission':'DELETE'}]",
 		    "[{'kind':'USER','name':'ann','permission':'SEARCH'}]"};
-		CLEAN_FREE char *model = mem_printf("{'userName':'%s','fileName':'%d.csv','status':'%s','tags':['t%d']}", i % 3 ? "bob" : "ann", i % 17,
-		    i % 11 ? "OK" : "CREATED", i % 3);
+		CLEAN_FREE char *model =
+		    mem_printf("{'userName':'%s','fileName':'%d.csv','status':'%s','tags':['t%d']}",
+			       i % 3 ? "bob" : "ann", i % 17, i % 11 ? "OK" : "CREATED", i % 3);
 
 		(void)create(s, model, shares[i % 5]);
 	}
@@ -110,7 +118,11 @@ static void test_plain_orders_are_read_from_indexes(void **state)
 			bool one_name = v == 1 && (o == ITEM_BY_NICKNAME || o == ITEM_BY_USERNAME);
 
 			for (size_t skip = 0; skip < 200; skip += 45) {
-				struct item_query q = {.viewer = *viewers[v], .order = o, .descending = skip % 2, .skip = skip, .max = 9};
+				struct item_query q = {.viewer = *viewers[v],
+						       .order = o,
+						       .descending = skip % 2,
+						       .skip = skip,
+						       .max = 9};
 
 				check(*state, &q, one_name);
 				q.is_public = true;
@@ -137,7 +149,10 @@ static void test_filters_look_at_no_whole_table(void **state)
 	static const struct viewer *const viewers[] = {&nobody, &ann, &root};
 
 	for (unsigned bits = 1; bits < 1u << 11; bits += 1 + bits % 5) {
-		struct item_query q = {.viewer = *viewers[bits % 3], .max = 9, .order = (enum item_order)(bits % ITEM_ORDER__MAX), .skip = bits % 40};
+		struct item_query q = {.viewer = *viewers[bits % 3],
+				       .max = 9,
+				       .order = (enum item_order)(bits % ITEM_ORDER__MAX),
+				       .skip = bits % 40};
 
 		if (bits & 1)
 			q.types = (struct item_texts){types, 1 + bits % 2};
@@ -164,9 +179,12 @@ static void test_filters_look_at_no_whole_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_plain_orders_are_read_from_indexes, setup, scratch_teardown),
-	    cmocka_unit_test_setup_teardown(test_own_items_are_read_from_indexes, setup, scratch_teardown),
-	    cmocka_unit_test_setup_teardown(test_filters_look_at_no_whole_table, setup, scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_plain_orders_are_read_from_indexes, setup,
+					    scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_own_items_are_read_from_indexes, setup,
+					    scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_filters_look_at_no_whole_table, setup,
+					    scratch_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * Goal: groups are made, joined, left and deleted; a principal carries the groups of now; roles and disabling keep one
- * administrator who can log in.
+ * Goal: groups are made, joined, left and deleted; a principal carries the groups of now; roles and
+ * disabling keep one administrator who can log in.
  */
 #include "store/fixture.h"
 
@@ -96,7 +96,8 @@ static void test_group_membership_is_the_principals(void **state)
 	run_want(f, PASS_SYNC, add_group, &(struct step){.group = "staff"}, ERR_CONFLICT);
 	run_want(f, PASS_SYNC, add_group, &(struct step){.group = "a b"}, ERR_BAD_REQUEST);
 	run_want(f, PASS_SYNC, join, &(struct step){.group = "none", .user = "ann"}, ERR_NOT_FOUND);
-	run_want(f, PASS_SYNC, join, &(struct step){.group = "staff", .user = "none"}, ERR_NOT_FOUND);
+	run_want(f, PASS_SYNC, join, &(struct step){.group = "staff", .user = "none"},
+		 ERR_NOT_FOUND);
 	run(f, PASS_SYNC, join, &(struct step){.group = "staff", .user = "ann"});
 	run(f, PASS_SYNC, join, &(struct step){.group = "staff", .user = "ann"});
 	run(f, PASS_SYNC, join, &(struct step){.group = "测量", .user = "ann"});
@@ -136,7 +137,8 @@ static void test_group_memberships_have_a_limit(void **state)
 	for (int i = 0; i <= GROUPS_PER_USER; i++) {
 		(void)snprintf(name, sizeof(name), "group%d", i);
 		run(f, PASS_SYNC, add_group, &(struct step){.group = name});
-		run_want(f, PASS_SYNC, join, &(struct step){.group = name, .user = "ann"}, i < GROUPS_PER_USER ? ERR_OK : ERR_TOO_LARGE);
+		run_want(f, PASS_SYNC, join, &(struct step){.group = name, .user = "ann"},
+			 i < GROUPS_PER_USER ? ERR_OK : ERR_TOO_LARGE);
 	}
 }
 
@@ -146,10 +148,12 @@ static void test_user_roles_keep_one_administrator(void **state)
 	struct step ann = {.user = "ann"};
 
 	make_users(f);
-	run_want(f, PASS_SYNC, role, &(struct step){.user = "ann", .role = "king"}, ERR_BAD_REQUEST);
+	run_want(f, PASS_SYNC, role, &(struct step){.user = "ann", .role = "king"},
+		 ERR_BAD_REQUEST);
 	run_want(f, PASS_SYNC, role, &(struct step){.user = "none", .role = "user"}, ERR_NOT_FOUND);
 	run_want(f, PASS_SYNC, role, &(struct step){.user = "root", .role = "user"}, ERR_CONFLICT);
-	run_want(f, PASS_SYNC, disabled, &(struct step){.user = "root", .flag = true}, ERR_CONFLICT);
+	run_want(f, PASS_SYNC, disabled, &(struct step){.user = "root", .flag = true},
+		 ERR_CONFLICT);
 	run(f, PASS_SYNC, role, &(struct step){.user = "ann", .role = "manager"});
 	run(f, PASS_READ, principal, &ann);
 	assert_true(ann.who.manager && !ann.who.admin);
@@ -164,8 +168,10 @@ static void test_user_roles_keep_one_administrator(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {STORE_TEST(test_group_membership_is_the_principals), STORE_TEST(test_group_ids_are_never_used_again),
-	    STORE_TEST(test_group_memberships_have_a_limit), STORE_TEST(test_user_roles_keep_one_administrator)};
+	const struct CMUnitTest tests[] = {STORE_TEST(test_group_membership_is_the_principals),
+					   STORE_TEST(test_group_ids_are_never_used_again),
+					   STORE_TEST(test_group_memberships_have_a_limit),
+					   STORE_TEST(test_user_roles_keep_one_administrator)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
