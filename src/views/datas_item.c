@@ -4,6 +4,7 @@
  */
 #include <string.h>
 #include "views/datas.h"
+#include "views/target.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/represent.h"
@@ -198,6 +199,8 @@ enum err datas_item_tell(struct call *call, json_object *model, bool services)
 		return err;
 	json_set(model, "dataItemServices", services && usable ? datas_services(call, model) : json_object_new_array());
 	json_set_str(model, "thumbnail", json_bool(model, "thumbnail", false) ? thumbnail : NULL);
+	if (strcmp(json_str(model, "status", ""), "OK") == 0 && target_is_changing(call->ctx, json_int(model, "id", 0)))
+		json_set_str(model, "status", "MODIFYING");
 	json_set_str(model, "type", datas_type_told(call, json_str(model, "type", "UNKNOWN")));
 	if (check != NULL)
 		json_set_str(check, "dataType", datas_type_told(call, json_str(check, "dataType", "UNKNOWN")));

@@ -1,6 +1,8 @@
 #include "views/target.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include "base/mem.h"
 #include "base/text.h"
 #include "wizard/final.h"
 
@@ -84,6 +86,15 @@ bool target_is_current(struct turn *t)
 	    json_int(now, "revision", 0) == json_int(target, "revision", -1);
 	json_object_put(now);
 	return current;
+}
+
+bool target_is_changing(const struct ctx *ctx, int64_t id)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1 };
+	CLEAN_FREE char *path = mem_printf("%s/locks/datasets", ctx->config->data_dir);
+	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 enum err target_of_save(struct call *call, const char *which, const char *mode, json_object **ret)

@@ -31,6 +31,8 @@ enum err target_diff(struct turn *, const struct target_ask *, json_object **ret
 void target_set(struct session *, const char *mode, const json_object *dataset);
 /* Is the dataset still as it was then? */
 bool target_is_current(struct turn *);
+/* Is an import at work on dataset ID?  Its lock tells (worker/target.c), so nothing is left standing by a kill. */
+bool target_is_changing(const struct ctx *, int64_t id);
 
 /* What the save page says of "layer_id" and "mode": {"id","title","type","mode"}.  Caller frees.  Errors: as target_find. */
 enum err target_of_save(struct call *, const char *which, const char *mode, json_object **ret);

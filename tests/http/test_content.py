@@ -8,7 +8,8 @@ import sys
 
 from harness import USER, main, nothing_left
 from made import Browser, geojson, geotiff
-from steps import code, finished, get, points, post, rows, saved, table
+from steps import code, finished, get, points, post, rows, saved, table, wait_state
+from test_progress import big, kill
 
 ASKED = "application/json"
 
@@ -194,6 +195,32 @@ def test_the_pages_begin_with_the_last_answers(server):
     a = into(server, old["id"], "overwrite", table("other.csv", "lat,lng,name", "1,2,a"))
     page = get(server, a.json["id"], "csv").json["page"]
     assert page["selected_lat"] == "lat" and page["selected_lng"] == "lng", page
+
+
+def test_the_data_item_is_the_same_one(server):
+    def item():
+        a = server.get(f"/iportal/web/datas/{old['id']}.json")
+        assert a.status == 200, a
+        return a.json
+    old = points(server, "measured", ["50.5,8.5,3"], columns="lat,lng,size")["dataset"]
+    before = item()
+    assert before["status"] == "OK" and before["fileName"] == "measured.csv", before
+    session = big(server, "measured2", n=150_000)
+    fields = {"mode": "append", "dataset": str(old["id"]), "extra_columns": "ignore"}
+    for end in ("killed", "finished"):
+        server.post(f"/upload/final?id={session}", fields, accept="text/html")
+        server.post(f"/upload/final?id={session}", {**fields, "confirm": "true"}, accept="text/html")
+        wait_state(server, session, "RUNNING")
+        seen = {item()["status"] for _ in range(5)}
+        assert "MODIFYING" in seen, seen
+        if end == "killed":
+            kill(server, "slipway-geo")
+            wait_state(server, session, "INVALID")
+            # Not even a moment later does anything say that it is being changed.
+            assert item()["status"] == "OK" and count(server, old["id"]) == 1
+    assert server.wait_finished(session).json["dataset"]["count"] == 150_001
+    after = item()
+    assert after["status"] == "OK" and after["id"] == before["id"] and after["lastModfiedTime"] > before["lastModfiedTime"], after
 
 
 if __name__ == "__main__":
