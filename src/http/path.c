@@ -32,7 +32,7 @@ bool path_normalise(char *path)
 
 static enum err bad_path(struct error *error, const char *what)
 {
-	return field_fail(error, ERR_BAD_REQUEST, "bad_text", "path: %s", what);
+	return field_fail(error, ERR_BAD_REQUEST, "bad_address", "path: %s", what);
 }
 
 /* The path of REQUEST_URI as it was sent; rebuilt when the server does not tell it. */

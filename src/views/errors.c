@@ -82,8 +82,9 @@ void errors_answer(struct call *call, enum err err)
 		const char *code = *call->error.code != '\0' ? call->error.code : err_code(err);
 		json_object *p = problem_new(code);
 
-		if (call->form.fields.bad != NULL)
-			problem_str(p, "field", call->form.fields.bad);
+		const char *field = call->form.fields.bad != NULL ? call->form.fields.bad : call->req->query.bad;
+		if (field != NULL)
+			problem_str(p, "field", field);
 		problems_add(&call->problems, p);
 	}
 	details = problem_details(call, call->problems);

@@ -178,6 +178,8 @@ def test_percent_encoding(server):
         a = server.get(path, accept="application/json")
         assert a.status in (400, 404) and "root:" not in a.text, (path, a)
     assert server.get("/upload/%252e%252e/x", accept="application/json").status == 404      # literal text
+    a = server.get("/files/..%2f..%2fx", accept="application/json")
+    assert a.status == 400 and code(a) == "bad_address" and "“”" not in a.text, a
 
 
 def test_lengths(server):
