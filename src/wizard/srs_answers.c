@@ -64,17 +64,19 @@ static json_object *implausible(
 {
 	json_object *p = problem_at(s, item, "crs_implausible", shown),
 	            *place = json_arr(answer, "place");
-	char degrees[32];
+	double extent[4];
+	char degrees[400];
 
 	problem_arg(p, "fit", json_str(answer, "fit", ""));
 	problem_arg(p, "name", json_str(answer, "name", ""));
 	problem_arg(p, "area", json_str(answer, "area", ""));
-	/* Where no transformation reaches there is no place. */
-	if (json_len(place) != 2)
+	/* Where no transformation reaches there is no place: the data's own numbers show why. */
+	if (json_len(place) != 2 && !srs_layer_extent(s, session_layer(s, json_int(item, "i", -1)), extent))
 		return problem_arg(problem_arg(p, "lon", "?"), "lat", "?");
 	for (size_t i = 0; i < 2; i++) {
 		(void)snprintf(degrees, sizeof(degrees), "%.2f",
-		    json_object_get_double(json_object_array_get_idx(place, i)));
+		    json_len(place) == 2 ? json_object_get_double(json_object_array_get_idx(place, i))
+					 : (extent[i] + extent[i + 2]) / 2);
 		problem_arg(p, i == 0 ? "lon" : "lat", degrees);
 	}
 	return p;

@@ -99,6 +99,18 @@ static const char *source_of(
 	    : "";
 }
 
+/* The definition that was typed, else the one that is stored for LAYER, else "". */
+static const char *definition_of(const struct session *s, const json_object *layer, const json_object *fields)
+{
+	const char *typed = fields_text(fields, "source_wkt"), *stored;
+	char code[48];
+
+	if (typed != NULL || layer == NULL)
+		return typed != NULL ? typed : "";
+	stored = json_str(choice_srs(s, layer), "source", "");
+	return strcmp(stored, "file") == 0 || srs_spelling(stored, code) ? "" : stored;
+}
+
 static json_object *layer_model(
     const struct session *s, const json_object *layer, const json_object *fields)
 {
@@ -171,6 +183,7 @@ json_object *srs_model(const struct session *s, const json_object *fields, json_
 	json_set_str(o, "source", first != NULL ? source_of(s, first, fields, buf) : "");
 	json_set_str(o, "target",
 	    target != NULL ? target : json_str(session_input(s, STEP_SRS), "target", ""));
+	json_set_str(o, "source_wkt", definition_of(s, first, fields));
 	json_set_bool(o, "required", required);
 	json_set(o, "search", search);
 	add_charset(s, fields, o);

@@ -97,6 +97,25 @@ def test_what_a_user_chose_last_is_suggested_first(server):
     assert suggested()[1] == ["EPSG:26986"] + before
 
 
+def test_an_impossible_place_is_told_in_numbers(server):
+    a = without_crs(server, [(230_000, 900_000), (230_100, 900_100)])
+    page = server.post(f"/upload/srs?id={a.json['id']}", {"source": "EPSG:4326", "csrfmiddlewaretoken": "x"}, accept=HTML)
+    assert page.status == 400 and "230050.00" in page.text and "900050.00" in page.text and " ?," not in page.text, page
+
+
+def test_a_definition_that_was_typed_stays_on_the_page(server):
+    a = without_crs(server, [(10, 20)])
+    path = f"/upload/srs?id={a.json['id']}"
+    text = 'PROJCS["no such thing"'
+    b = server.post(path, {"source_wkt": text}, accept=JSON)
+    assert b.status == 400 and b.json["page"]["source_wkt"] == text, b
+    b = server.post(path, {"source_wkt": CUSTOM}, accept=JSON)
+    assert b.status == 200, b
+    page = server.get(path, accept=HTML)
+    assert page.status == 200 and "PROJCS[&quot;somewhere&quot;" in page.text.replace("&#34;", "&quot;"), page
+    assert server.get(f"/upload/srs?id={without_crs(server).json['id']}", accept=JSON).json["page"]["source_wkt"] == ""
+
+
 # ---- what is sent
 
 def test_every_spelling_is_taken(server):
