@@ -366,6 +366,34 @@ enum err sessions_list(struct pass *p, const char *owner, size_t skip, size_t ma
 	return ERR_OK;
 }
 
+enum err sessions_open(struct pass *p, const char *owner, json_object **ret)
+{
+	struct found found = {.max = SIZE_MAX};
+	struct key prefix = {0};
+	json_object *list = json_object_new_array();
+	enum err err;
+
+	key_byte(&prefix, SPACE_OPEN);
+	key_nul(&prefix, owner);
+	err = entry_walk(p, TABLE_SESSIONS_BY_OWNER, &prefix, SIZE_MAX, found_id, &found);
+	for (size_t i = found.n; err == ERR_OK && i > 0; i--) {
+		json_object *record = NULL;
+
+		err = sessions_get(p, (int64_t)found.ids[i - 1], &record);
+		if (err == ERR_OK)
+			json_object_array_add(list, record);
+		else if (err == ERR_NOT_FOUND)
+			err = ERR_OK;
+	}
+	found_done(&found);
+	if (err != ERR_OK) {
+		json_object_put(list);
+		return err;
+	}
+	*ret = list;
+	return ERR_OK;
+}
+
 enum err sessions_count_open(struct pass *p, const char *owner, size_t *ret)
 {
 	struct key prefix = {0};

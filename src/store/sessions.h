@@ -25,7 +25,9 @@ enum err sessions_delete(struct pass *, int64_t id, bool tombstone);
 /* Newest first: an array of records of OWNER (NULL: of everybody), skipping SKIP, at most MAX; *RET_TOTAL counts all. */
 enum err sessions_list(struct pass *, const char *owner, size_t skip, size_t max, json_object **ret,
     size_t *ret_total);
-/* How many sessions of OWNER are in READY, PENDING, WAITING or RUNNING? */
+/* The records of OWNER's sessions in READY, PENDING, WAITING or RUNNING, newest first. */
+enum err sessions_open(struct pass *, const char *owner, json_object **ret);
+/* How many they are. */
 enum err sessions_count_open(struct pass *, const char *owner, size_t *ret);
 /* Ids of at most MAX sessions whose "expires" (ms) is before NOW; into an int array. */
 enum err sessions_expired(struct pass *, int64_t now_ms, size_t max, json_object **ret);

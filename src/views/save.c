@@ -486,19 +486,45 @@ static enum err save_post(struct call *call)
 
 /* ---- the page (8.7) */
 
+#define RECENT 100      /* the newest sessions, among which those that failed in part are looked for */
+
 struct open_list {
 	struct call *call;
 	json_object *list;
 };
 
+static int newest_first(const void *a, const void *b)
+{
+	json_object *const *x = a, *const *y = b;
+	int64_t i = json_int(*x, "id", 0), k = json_int(*y, "id", 0);
+	return i < k ? 1 : i > k ? -1 : 0;
+}
+
+/* What can be tried again is finished for the store, but not for people. */
+static enum err add_incomplete(struct pass *p, const char *owner, json_object *list)
+{
+	json_object *recent = NULL, *doc = NULL;
+	size_t total = 0;
+	enum err err = sessions_list(p, owner, 0, RECENT, &recent, &total);
+	JSON_EACH(doc, recent) {
+		if (strcmp(json_str(doc, "state", ""), state_name(STATE_INCOMPLETE)) == 0)
+			json_object_array_add(list, json_object_get(doc));
+	}
+	json_object_put(recent);
+	if (err == ERR_OK)
+		json_object_array_sort(list, newest_first);
+	return err;
+}
+
 static enum err list_pass(struct pass *p, void *arg)
 {
 	struct open_list *l = arg;
-	size_t total = 0;
 	json_object_put(l->list);
 	l->list = NULL;
 	json_object *doc = NULL;
-	enum err err = sessions_list(p, l->call->who.owner, 0, 100, &l->list, &total);
+	enum err err = sessions_open(p, l->call->who.owner, &l->list);
+	if (err == ERR_OK)
+		err = add_incomplete(p, l->call->who.owner, l->list);
 	JSON_EACH(doc, l->list) {
 		if (err == ERR_OK)
 			err = session_live(p, doc);

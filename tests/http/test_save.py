@@ -1,13 +1,16 @@
 """Goal: what save is told reaches the dataset, slow inspections are waited for elsewhere, the answers have their members
 (contracts: wizard 2, 3.2, 6, 8, 13.1, 16.2)."""
 import json
+import os
 import re
+import shutil
 import sys
 import time
 import urllib.parse
 
 from harness import OTHER, USER, Server, main, nothing_left
 from made import HTML, WGS84, Browser, Page, drop, geojson, geotiff, grid, refused, shapefile, zipped
+from steps import saved, table
 
 JSON = "application/json"
 CSV = ("points.csv", b"lat,lon,name\n39.9,116.4,x\n31.2,121.5,y\n")
@@ -302,6 +305,35 @@ def test_anonymous_owners_where_the_site_allows_them(server):
         assert site.get("/api/v2/uploads/", user=None).json["total"] == 0
     finally:
         site.close()
+
+
+def test_old_unfinished_uploads_stay_on_the_pages(server):
+    """However many finished ones came after them."""
+    old = saved(server, table("old.csv", "lat,lng", "1,2"))
+    done = saved(server, table("done.csv", "name,count", "a,2"))
+    server.stop()
+    rows = [json.loads(line) for line in server.slipway("dump", "--secrets").splitlines()]
+    pattern = [r for r in rows if r["table"] == "sessions" and r["key"] == done][0]
+    for i in range(done + 1, done + 121):
+        copy = json.loads(json.dumps(pattern))
+        copy["key"] = copy["value"]["id"] = i
+        copy["value"].update(uploads=[], task=None, state="PROCESSED")
+        rows.append(copy)
+    for r in rows:
+        if r["table"] == "counters" and r["key"] == "session":
+            r["value"] += 200
+    dump = os.path.join(server.dir, "dump")
+    with open(dump, "w") as f:
+        f.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
+    os.chmod(dump, 0o644)
+    for name in ("db", "gate", "ballast"):
+        target = os.path.join(server.data, name)
+        shutil.rmtree(target) if os.path.isdir(target) else os.path.exists(target) and os.unlink(target)
+    server.slipway("load", dump)
+    server.start()
+    for path, member in (("/upload/", "incomplete"), ("/", "sessions")):
+        a = server.get(path, accept="application/json")
+        assert [s["id"] for s in a.json["page"][member]][-2:] == [done, old], (path, a)
 
 
 if __name__ == "__main__":
