@@ -81,6 +81,12 @@ static json_object *table_layer(struct turn *t)
 	return open != NULL ? open : first;      /* several tables are answered one after the other */
 }
 
+static bool is_preview(const struct turn *t)
+{
+	const char *action = field(t, "action");
+	return action != NULL && strcmp(action, "preview") == 0;
+}
+
 /* The file is read again with other settings: a new inspection, waited for. */
 static enum err inspect_again(struct turn *t, json_object *layer, json_object *dialect)
 {
@@ -95,7 +101,8 @@ static enum err inspect_again(struct turn *t, json_object *layer, json_object *d
 	}
 	json_set(dialects, key, dialect);
 	t->s->state = STATE_READY;
-	enum err err = turn_store(t, task_inspect(t->s, t->call->ctx->config), true);
+	/* Looking is no answer: a page of before may still be sent. */
+	enum err err = turn_store(t, task_inspect(t->s, t->call->ctx->config), !is_preview(t));
 	if (err == ERR_OK)
 		err = turn_wait(t, t->call->ctx->config->inspect_wait_s);
 	if (err != ERR_OK)
@@ -153,8 +160,7 @@ enum err csv_step_view(struct turn *t)
 		if (wrong != NULL)
 			return step_error(t, STEP_CSV, json_copy(wrong), columns_model(t->s, layer, t->fields));
 	}
-	const char *action = field(t, "action");
-	if (action != NULL && strcmp(action, "preview") == 0)
+	if (is_preview(t))
 		return csv_page(t, layer);
 	columns_check(layer, t->fields, &input, &errors, &t->warnings);
 	if (errors != NULL)

@@ -407,5 +407,19 @@ def test_multi_asks_each_table(server):
     assert f.json["status"] == "finished" and sorted(d["name"] for d in f.json["datasets"]) == ["a", "b", "c"], f
 
 
+def test_a_look_with_other_settings_leaves_the_revision(server):
+    a = server.save(("look.csv", b"lat;lng;name\n1;2;a\n"), strict=True)
+    path, api = f"/upload/csv?id={a.json['id']}", f"/api/v2/uploads/{a.json['id']}/?full=true"
+    rev = lambda: server.get(api, accept=JSON).json["upload"]["session"]["rev"]
+    before = rev()
+    for charset in ("GB18030", "UTF-8"):
+        b = server.post(path, {"charset": charset, "action": "preview"}, accept=JSON)
+        assert b.status == 200 and b.json["page"]["dialect"]["charset"] == charset, b
+    assert rev() == before
+    b = server.post(path, {"lat": "lat", "lng": "lng", "rev": str(before)}, accept=JSON)      # a page shown before is not stale
+    assert b.status == 200, b
+    assert rev() == before + 1
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
