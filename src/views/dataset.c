@@ -116,6 +116,8 @@ enum err dataset_page(struct call *call, json_object *d, int status, bool editin
 	keywords = json_arr(d, "keywords");
 	json_set_bool(m, "has_keywords", json_len(keywords) > 0);
 	json_set_bool(m, "may_download", download);
+	CLEAN_FREE char *report = report_url(call, json_int(d, "session", 0));
+	json_set_str(m, "report", report);
 	json_set_bool(m, "may_edit", catalog_may(d, &v, DATASET_EDIT));
 	json_set_bool(m, "may_delete", catalog_may(d, &v, DATASET_DELETE));
 	json_set(m, "downloads", list);

@@ -136,6 +136,8 @@ static enum err progress_page(struct turn *t, json_object *m)
 	json_set_int(page, "id", s->id);
 	json_set_bool(page, "running", running);
 	json_set(page, "datasets", session_datasets(t));
+	CLEAN_FREE char *report = running ? NULL : report_url(call, s->id);
+	json_set_str(page, "report", report);
 	json_set_int(page, "expires", s->expires);
 	json_object *top = json_object_new_object();
 	json_set(top, "page", page);
@@ -271,6 +273,31 @@ enum err report_view(struct call *call)
 		err = report_print(call, text, session_title(t.s));
 	turn_end(&t);
 	return err;
+}
+
+struct report_look {
+	int64_t id;
+	json_object *doc;
+};
+
+static enum err report_pass(struct pass *p, void *arg)
+{
+	struct report_look *l = arg;
+	json_object_put(l->doc);
+	l->doc = NULL;
+	return sessions_get(p, l->id, &l->doc);
+}
+
+char *report_url(struct call *call, int64_t session)
+{
+	struct report_look l = { .id = session };
+	if (session == 0 || strcmp(call->who.owner, "-") == 0 ||
+	    store_pass(call->ctx->store, PASS_READ, "report", report_pass, &l, NULL) != ERR_OK)
+		return NULL;
+	bool there = json_bool(l.doc, "report", false) &&
+		     (call->who.admin || strcmp(json_str(l.doc, "owner", ""), call->who.owner) == 0);
+	json_object_put(l.doc);
+	return there ? call_url(call, "/upload/report?id=%lld", (long long)session) : NULL;
 }
 
 enum err task_log_view(struct call *call)

@@ -58,6 +58,8 @@ enum err next_step_response(struct turn *);
 enum err step_done_response(struct turn *, enum step done);
 enum err progress_redirect(struct turn *, enum step step);
 enum err finished_response(struct turn *);
+/* Where SESSION's row report is, if it has one and the caller may read it; else NULL.  Caller frees. */
+char *report_url(struct call *, int64_t session);
 enum err pending_response(struct turn *);
 /* STATUS: for strict JSON and HTML; compat answers COMPAT_STATUS. PAGE (taken, NULL = none) is the page's model. */
 enum err error_response(struct turn *, int status, int compat_status, json_object *problems /* taken */,

@@ -52,6 +52,23 @@ def test_bad_rows_skip_and_fail(server):
     assert post(server, session, "csv", lat="lat", lng="lng").status == 200
 
 
+def test_pages_lead_to_the_report(server):
+    done = points(server, "reported", ninety_nine()[1:])
+    path = f"/datasets/{done['dataset']['id']}"
+    assert done["report"] and server.get(path, accept="application/json").json["report"] == done["report"]
+    assert f'href="{done["report"]}"' in server.get(path, accept="text/html").text
+    clean = points(server, "clean", ["1,2,a"])
+    path = f"/datasets/{clean['dataset']['id']}"
+    assert clean["report"] is None and server.get(path, accept="application/json").json["report"] is None
+    # Whoever may only see the dataset is not led to its owner's session.
+    done = points(server, "public", ninety_nine()[1:], access="view")
+    path = f"/datasets/{done['dataset']['id']}"
+    assert server.get(path, accept="application/json").json["report"] == done["report"]
+    for user in ("otto", None):
+        a = server.get(path, accept="application/json", user=user)
+        assert a.status == 200 and a.json["report"] is None, a
+
+
 # ---- 24: geometry columns, plain tables
 
 def test_wkt_with_srid_needs_no_srs_page(server):
