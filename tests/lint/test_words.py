@@ -160,7 +160,7 @@ def main():
     for path, text in c_sources():
         for m in re.finditer(r'words_(?:get|fill)\([^;]*?"([a-z_.]+[a-z_])"', text):
             wanted.add(m[1])
-        for m in re.finditer(r'"(api\.limit\.[a-z]+)"', text):
+        for m in re.finditer(r'"(api\.limit\.[a-z]+|about\.[a-z]+)"', text):
             wanted.add(m[1])
         for m in re.finditer(r'[?&]note=([a-z_]+)"', text):
             if f"note.{m[1]}" not in en:
