@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "views/identity.h"
+#include "views/files.h"
 
 #define OVERTAKEN_MS 2000
 
@@ -253,8 +253,8 @@ static void note_files(struct work *w)
 	w->call->told = files;
 }
 
-static enum err store_part(struct work *w, const struct chunk *c, struct part *p,
-			   struct upload **ret)
+static enum err store_part(struct work *w, const struct principal *owner, const struct chunk *c,
+			   struct part *p, struct upload **ret)
 {
 	struct call *call = w->call;
 	struct body body = spool_body(p->spool);
@@ -267,7 +267,7 @@ static enum err store_part(struct work *w, const struct chunk *c, struct part *p
 				 problem_str(problem_new("bad_text"), "field", p->field));
 	/* Of several files each has its part's name; one alone may be told in a field. */
 	const char *name = w->n == 1 ? c->name : *own != '\0' ? own : "upload";
-	struct upload_spec spec = {.owner = call->who,
+	struct upload_spec spec = {.owner = *owner,
 				   .adapter = "form",
 				   .mode = UPLOAD_APPEND,
 				   .name = name,
@@ -289,11 +289,11 @@ static enum err store_files(struct work *w, const struct chunk *c, struct chunks
 {
 	struct engine *engine = w->call->ctx->engine;
 	struct upload **uploads = mem_array(w->n, sizeof(*uploads));
+	struct principal owner = files_creator(w->call);
 	enum err err = ERR_OK;
 
-	identity_keep(w->call);
 	for (size_t i = 0; err == ERR_OK && i < w->n; i++)
-		err = store_part(w, c, &w->parts[i], &uploads[i]);
+		err = store_part(w, &owner, c, &w->parts[i], &uploads[i]);
 	if (err == ERR_OK)
 		err = uploads_commit(engine, uploads, w->n, NULL, NULL, &w->call->error);
 	if (err == ERR_OK)
@@ -323,8 +323,7 @@ static enum err create_empty(struct work *w, const struct chunk *c, struct chunk
 	struct call *call = w->call;
 	struct upload *u = NULL;
 
-	identity_keep(call);
-	struct upload_spec spec = {.owner = call->who,
+	struct upload_spec spec = {.owner = files_creator(call),
 				   .adapter = "filepond",
 				   .mode = UPLOAD_RANGE,
 				   .name = c->name,
@@ -440,8 +439,7 @@ static enum err receive_whole(struct work *w, struct chunks_result *ret)
 	/* Nothing, without a name: nobody means an empty file by that. */
 	if (req->content_length == 0 && req->method != METHOD_PUT)
 		return call_fail(call, ERR_BAD_REQUEST, problem_new("chunk_unknown"));
-	identity_keep(call);
-	struct upload_spec spec = {.owner = call->who,
+	struct upload_spec spec = {.owner = files_creator(call),
 				   .adapter = "put",
 				   .mode = UPLOAD_APPEND,
 				   .name = w->chunk.name,

@@ -11,6 +11,7 @@ import urllib.parse
 import uuid
 
 from harness import Server, main, nothing_left
+from steps import configured
 from test_bodies import head_of, raw
 
 MIB = 1 << 20
@@ -240,16 +241,17 @@ def test_raw_bodies(server):
 
 
 def test_every_chunk_twice(server):
-    for library in ALL:
+    def twice(library):
         data = content(35_000)
-        requests = list(library(data, 10_000, f"twice {library.__name__}"))
         ids = set()
-        for fields, piece, extra in requests:
+        for fields, piece, extra in library(data, 10_000, f"twice {library.__name__}"):
             for _ in range(2):
                 m = check(send(server, fields, piece, **extra))
                 ids.add(m["id"])
         assert len(ids) == 1, (library, ids)      # 56: the last one's repetition is answered too, and is no second upload
         complete(server, m, data, f"twice {library.__name__}")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:      # such a repetition takes a moment
+        list(pool.map(twice, ALL))
 
 
 def test_sizes_at_the_edges(server):
@@ -743,6 +745,69 @@ def test_curl(server):
         assert done.stdout.endswith(b"\n411") or done.stdout.endswith(b"\n201"), done.stdout      # a web server may add the length
         if done.stdout.endswith(b"\n411"):
             nothing_left(server, before)
+
+
+def test_anonymous_clients(server):
+    """Where the site takes them: all pieces of a file reach one upload, whoever keeps no cookie finds it by its id."""
+    data = content(25_000)
+    with configured(server, "[site]\nanonymous_uploads = yes"):
+        for library in ALL:
+            complete_of(server, put_all(server, library(data, 10_000, NAME), user=None), data)
+        ident = send(server, {"filepond": "{}"}, user=None, **{"Upload-Length": "10"}).text
+        a = server.request("PATCH", f"/chunks?patch={ident}", body=b"0123456789", headers={"Upload-Offset": "0", "Upload-Length": "10"}, user=None)
+        assert a.status == 204 and stored(server, ident) == b"0123456789", a
+        a = send(server, {}, data, filename=NAME, user=None)
+        assert a.header("Set-Cookie").startswith("slipway_anon="), a.headers
+        complete_of(server, check(a), data)
+        complete_of(server, check(server.request("PUT", "/chunks/" + quote(NAME), body=data, user=None), 201), data)
+        # a cookie's own
+        mine = {"Cookie": "slipway_anon=" + "0" * 31 + "1"}
+        requests = list(flow(data, 10_000, "mine.csv"))
+        for fields, piece, _ in requests:
+            m = check(send(server, fields, piece, user=None, **mine))
+        assert server.get(f"/files/{m['id']}", user=None).status == 404
+        assert server.get(f"/files/{m['id']}", user=None, headers=mine).status == 204
+        before = server.traces()
+        for headers in ({"Origin": "https://elsewhere.example"}, {"Origin": "null"}, {"Referer": "https://elsewhere.example/x"}):
+            for method in ("POST", "PUT", "PATCH", "DELETE"):
+                a = server.request(method, f"/chunks/{m['id']}", body=b"x", headers={**mine, **headers}, user=None)
+                assert a.status == 403 and a.json["success"] is False, (method, headers, a)
+        nothing_left(server, before)
+
+
+def complete_of(server, m, data):
+    assert m["complete"] is True and stored(server, m["id"]) == data, m
+
+
+def test_read_only_keys_and_sites(server):
+    data = content(25_000)
+    key = {"Authorization": "Bearer " + server.slipway("key", "add", "mei", "--read-only").split()[-1]}
+    requests = list(flow(data, 10_000, "ro.csv"))
+    ident = complete(server, put_all(server, requests), data, "ro.csv")
+    there = "/chunks?" + urllib.parse.urlencode(requests[0][0])
+    # Asking with such a key ends nothing.
+    assert server.get(there, headers=key).status == 200 and server.get(there, headers=key).status == 200
+    assert check(send(server, *requests[1][:2]))["id"] == ident
+    before = server.traces()
+    a = send(server, *requests[0][:2], **key)
+    assert a.status == 403 and a.json["success"] is False, a
+    with configured(server, "[site]\nread_only = yes"):
+        a = send(server, *requests[0][:2])
+        assert a.status == 503 and a.json["code"] == "ERR_UNAVAILABLE" and a.header("Retry-After"), a
+        assert server.get(there).status == 200
+    nothing_left(server, before)
+
+
+def test_methods_overridden(server):
+    """For clients that can only GET and POST."""
+    data = content(5_000)
+    a = server.request("POST", "/chunks/" + quote(NAME), body=data, headers={"X-HTTP-Method-Override": "PUT"})
+    ident = complete(server, check(a, 201), data)
+    a = server.request("POST", f"/chunks/{ident}", body=b"", headers={"X-HTTP-Method-Override": "DELETE"})
+    assert a.status == 200 and server.get(f"/files/{ident}").status == 410, a
+    assert server.request("POST", "/chunks", body=data, headers={"X-HTTP-Method-Override": "BREW"}).status == 400
+    a = server.request("OPTIONS", "/chunks")
+    assert a.status == 204 and {"GET", "POST", "PUT", "PATCH", "DELETE"} <= set(a.header("Allow").replace(",", "").split()), a.headers
 
 
 # ---- limits
