@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "wizard/final.h"
 
-#define LIST_MAX 200      /* datasets to choose from on a page; others can be named */
+#define LIST_MAX 200 /* datasets to choose from on a page; others can be named */
 
 enum err target_find(struct call *call, const char *which, json_object **ret)
 {
@@ -14,13 +14,16 @@ enum err target_find(struct call *call, const char *which, json_object **ret)
 	struct catalog *cat = call->ctx->catalog;
 	json_object *found = NULL;
 	int64_t id = 0;
-	enum err err = text_int(which, 1, INT64_MAX, &id) ? catalog_get(cat, id, &v, &found, &call->error) :
-							    catalog_get_by_name(cat, which, &v, &found, &call->error);
+	enum err err = text_int(which, 1, INT64_MAX, &id)
+			   ? catalog_get(cat, id, &v, &found, &call->error)
+			   : catalog_get_by_name(cat, which, &v, &found, &call->error);
 	if (err == ERR_NOT_FOUND)
-		return call_fail(call, err, problem_str(problem_new("dataset_unknown"), "value", which));
+		return call_fail(call, err,
+				 problem_str(problem_new("dataset_unknown"), "value", which));
 	if (err == ERR_OK && !catalog_may(found, &v, DATASET_EDIT)) {
 		json_object_put(found);
-		return call_fail(call, ERR_FORBIDDEN, problem_str(problem_new("dataset_forbidden"), "value", which));
+		return call_fail(call, ERR_FORBIDDEN,
+				 problem_str(problem_new("dataset_forbidden"), "value", which));
 	}
 	if (err == ERR_OK)
 		*ret = found;
@@ -29,12 +32,14 @@ enum err target_find(struct call *call, const char *which, json_object **ret)
 
 json_object *target_list(struct call *call)
 {
-	struct catalog_query q = { .viewer = call_viewer(call), .editable = true, .max = LIST_MAX };
+	struct catalog_query q = {.viewer = call_viewer(call), .editable = true, .max = LIST_MAX};
 	json_object *list = NULL, *d = NULL, *out = json_object_new_array();
 	size_t total = 0;
-	if (*q.viewer.user == '\0' || catalog_list(call->ctx->catalog, &q, &list, &total, NULL) != ERR_OK)
+	if (*q.viewer.user == '\0' ||
+	    catalog_list(call->ctx->catalog, &q, &list, &total, NULL) != ERR_OK)
 		return out;
-	JSON_EACH(d, list) {
+	JSON_EACH(d, list)
+	{
 		json_object *o = json_object_new_object();
 		json_set_int(o, "id", json_int(d, "id", 0));
 		json_set_str(o, "name", json_str(d, "title", json_str(d, "name", "")));
@@ -47,22 +52,26 @@ json_object *target_list(struct call *call)
 static json_object *first_selected(struct turn *t)
 {
 	json_object *layer = NULL;
-	JSON_EACH(layer, session_layers(t->s)) {
+	JSON_EACH(layer, session_layers(t->s))
+	{
 		if (json_bool(layer, "selected", true))
 			return layer;
 	}
 	return NULL;
 }
 
-enum err target_diff(struct turn *t, const struct target_ask *ask, json_object **ret, json_object **ret_dataset)
+enum err target_diff(struct turn *t, const struct target_ask *ask, json_object **ret,
+		     json_object **ret_dataset)
 {
 	json_object *layer = first_selected(t);
 	*ret = *ret_dataset = NULL;
-	if (ask->mode == NULL || strcmp(ask->mode, "create") == 0 || ask->which == NULL || *ask->which == '\0' || layer == NULL)
+	if (ask->mode == NULL || strcmp(ask->mode, "create") == 0 || ask->which == NULL ||
+	    *ask->which == '\0' || layer == NULL)
 		return ERR_OK;
 	enum err err = target_find(t->call, ask->which, ret_dataset);
 	if (err == ERR_OK)
-		*ret = final_diff(t->s, layer, *ret_dataset, ask->mode, ask->ignore_extra, ask->skip_rows);
+		*ret = final_diff(t->s, layer, *ret_dataset, ask->mode, ask->ignore_extra,
+				  ask->skip_rows);
 	return err;
 }
 
@@ -82,15 +91,17 @@ bool target_is_current(struct turn *t)
 	json_object *target = json_obj(t->s->doc, "target"), *now = NULL;
 	struct viewer v = call_viewer(t->call);
 	bool current = target != NULL &&
-	    catalog_get(t->call->ctx->catalog, json_int(target, "dataset", 0), &v, &now, NULL) == ERR_OK &&
-	    json_int(now, "revision", 0) == json_int(target, "revision", -1);
+		       catalog_get(t->call->ctx->catalog, json_int(target, "dataset", 0), &v, &now,
+				   NULL) == ERR_OK &&
+		       json_int(now, "revision", 0) == json_int(target, "revision", -1);
 	json_object_put(now);
 	return current;
 }
 
 bool target_is_changing(const struct ctx *ctx, int64_t id)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1 };
+	struct flock lock = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1};
 	CLEAN_FREE char *path = mem_printf("%s/locks/datasets", ctx->config->data_dir);
 	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
@@ -107,7 +118,8 @@ enum err target_of_save(struct call *call, const char *which, const char *mode, 
 	json_set_int(o, "id", json_int(dataset, "id", 0));
 	json_set_str(o, "title", json_str(dataset, "title", json_str(dataset, "name", "")));
 	json_set_str(o, "type", json_str(dataset, "type", ""));
-	json_set_str(o, "mode", mode != NULL && strcmp(mode, "append") == 0 ? "append" : "overwrite");
+	json_set_str(o, "mode",
+		     mode != NULL && strcmp(mode, "append") == 0 ? "append" : "overwrite");
 	json_object_put(dataset);
 	*ret = o;
 	return ERR_OK;

@@ -31,7 +31,8 @@ json_object *earlier_answers(const struct session *s, const json_object *order)
 	put_column(o, "lat", columns, json_int(geometry, "lat", -1));
 	put_column(o, "lng", columns, json_int(geometry, "lng", -1));
 	put_column(o, "geom_column", columns, json_int(geometry, "column", -1));
-	JSON_EACH(c, columns) {
+	JSON_EACH(c, columns)
+	{
 		json_object *item = json_object_new_object();
 
 		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
@@ -53,11 +54,11 @@ static const char *there(const json_object *layer, const char *key, const json_o
 	const char *name = json_str(e, key, "");
 	int i = *name != '\0' ? columns_find(layer, name) : -1;
 
-	return i < 0 ? NULL : json_str(json_at(json_arr(layer, "columns"), (size_t)i), "name", NULL);
+	return i < 0 ? NULL
+		     : json_str(json_at(json_arr(layer, "columns"), (size_t)i), "name", NULL);
 }
 
-bool earlier_choice(
-    const struct session *s, const json_object *layer, struct columns_choice *ret)
+bool earlier_choice(const struct session *s, const json_object *layer, struct columns_choice *ret)
 {
 	static const char *const modes[] = {"latlng", "column", "none"};
 	const json_object *e = earlier(s);
@@ -84,8 +85,8 @@ const json_object *earlier_column(const struct session *s, const json_object *co
 	json_object *c;
 
 	JSON_EACH(c, json_arr(earlier(s), "columns"))
-		if (strcmp(json_str(c, "original", ""), original) == 0)
-			return c;
+	if (strcmp(json_str(c, "original", ""), original) == 0)
+		return c;
 	return NULL;
 }
 
@@ -98,8 +99,9 @@ const char *earlier_source(const struct session *s)
 
 const json_object *earlier_time(const struct session *s, const json_object *layer)
 {
-	static const char *const names[] = {"time_attribute", "text_attribute", "year_attribute",
-	    "end_time_attribute", "end_text_attribute", "end_year_attribute"};
+	static const char *const names[] = {"time_attribute",	  "text_attribute",
+					    "year_attribute",	  "end_time_attribute",
+					    "end_text_attribute", "end_year_attribute"};
 	const json_object *time = json_obj(earlier(s), "time");
 
 	for (size_t i = 0; time != NULL && i < sizeof(names) / sizeof(*names); i++) {

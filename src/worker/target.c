@@ -1,5 +1,6 @@
 /*
- * Imports into one dataset, one after the other: of two that come at once both count, and neither works in vain.
+ * Imports into one dataset, one after the other: of two that come at once both count, and neither
+ * works in vain.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,16 +9,18 @@
 #include "worker/worker.h"
 #include "base/clock.h"
 
-#define TRY_MS  200      /* between two looks at the lock */
+#define TRY_MS	200 /* between two looks at the lock */
 #define BEAT_MS 1000
 
 /* The dataset's byte of locks/datasets; the kernel frees it with this process. */
 static enum err lock(struct work *work, int64_t id)
 {
-	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1 };
+	struct flock l = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1};
 	int64_t beaten = clock_mono_ms();
 
-	work->target_fd = openat(work->w->data_fd, "locks/datasets", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	work->target_fd = openat(work->w->data_fd, "locks/datasets",
+				 O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (work->target_fd < 0)
 		return error_errno(&work->error, ERR_IO, "locks/datasets");
 	while (fcntl(work->target_fd, F_OFD_SETLK, &l) != 0) {
@@ -28,20 +31,24 @@ static enum err lock(struct work *work, int64_t id)
 			continue;
 		beaten = clock_mono_ms();
 		if (!work_beat(work, NULL))
-			return error_set(&work->error, ERR_BUSY, "stopped before dataset %lld was free", (long long)id);
+			return error_set(&work->error, ERR_BUSY,
+					 "stopped before dataset %lld was free", (long long)id);
 	}
 	return ERR_OK;
 }
 
-/* Rows are appended to what is there when the job begins, not to what was there when it was queued. */
+/* Rows are appended to what is there when the job begins, not to what was there when it was queued.
+ */
 static enum err refresh(struct work *work, json_object *target)
 {
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	json_object *now = NULL;
-	enum err err = catalog_get(work->w->catalog, json_int(target, "dataset", 0), &all, &now, &work->error);
+	enum err err =
+	    catalog_get(work->w->catalog, json_int(target, "dataset", 0), &all, &now, &work->error);
 
 	if (err == ERR_NOT_FOUND)
-		problems_add(&work->problems, problem_str(problem_new("dataset_unknown"), "value", json_str(target, "table", "")));
+		problems_add(&work->problems, problem_str(problem_new("dataset_unknown"), "value",
+							  json_str(target, "table", "")));
 	/* What replaces everything was agreed to for one revision; what adds, for any. */
 	if (err == ERR_OK && strcmp(json_str(target, "mode", ""), "append") == 0) {
 		json_set_str(target, "file", json_str(now, "file", ""));
