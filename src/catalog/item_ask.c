@@ -417,10 +417,11 @@ static void from_words(struct ask_text *a, const struct ask_plan *p, bool join)
 
 static void from_tags(struct ask_text *a, const struct ask_plan *p, bool join)
 {
-	ask_add(a, join ? " FROM (SELECT DISTINCT item FROM item_tag WHERE tag IN (SELECT value "
-			  "FROM json_each("
-			: " FROM (SELECT DISTINCT item AS id FROM item_tag WHERE tag IN (SELECT "
-			  "value FROM json_each(");
+	bool one = p->q->tags.n == 1;
+
+	ask_add(a,
+		" FROM (SELECT %sitem%s FROM item_tag WHERE tag IN (SELECT value FROM json_each(",
+		one ? "" : "DISTINCT ", join ? "" : " AS id");
 	ask_bind_text(a, p->tags);
 	ask_add(a, join ? "))) g CROSS JOIN item i ON i.id = g.item WHERE 1" : "))) i WHERE 1");
 }

@@ -36,7 +36,7 @@ static char *list_of_numbers(struct item_numbers numbers)
 
 /* ---- keywords */
 
-static void put_fields(FILE *f, unsigned fields)
+static void put_fields(FILE *f, unsigned fields, const char *match)
 {
 	static const char *const names[] = {"file", "owner", "nick", "description", "tags"};
 
@@ -44,7 +44,7 @@ static void put_fields(FILE *f, unsigned fields)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (fields & (1u << i))
 			fprintf(f, " %s", names[i]);
-	fputs(" } : (", f);
+	fprintf(f, " } : (%s)", match);
 }
 
 static void keywords(struct ask_plan *p)
@@ -64,8 +64,11 @@ static void keywords(struct ask_plan *p)
 			continue;
 		if (n++ > 0)
 			fputs(" AND ", f);
-		put_fields(f, fields);
-		fprintf(f, "%s)", match);
+		if (fields ==
+		    ITEM_FIELD_ALL) /* asked of each hit, columns cost as much as the hit */
+			fprintf(f, "(%s)", match);
+		else
+			put_fields(f, fields, match);
 		if (exact)
 			continue;
 		p->words = mem_resize(p->words, n_words + 2, sizeof(*p->words));

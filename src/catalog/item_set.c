@@ -44,6 +44,15 @@ bool set_has(const struct id_set *set, int64_t id)
 	return id >= 0 && id < set->limit && (set->bits[id / 8] >> (id % 8) & 1) != 0;
 }
 
+size_t set_count(const struct id_set *set)
+{
+	size_t n = 0;
+
+	for (int64_t i = 0; i < set->limit / 8; i++)
+		n += (size_t)__builtin_popcount(set->bits[i]);
+	return n;
+}
+
 static void take_chunk(struct id_set *set, int64_t chunk, const void *bits, int bytes)
 {
 	int64_t end = (chunk + 1) * CHUNK_BITS;

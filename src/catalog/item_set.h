@@ -26,6 +26,7 @@ struct item_sets {
 void sets_done(struct item_sets *);
 void set_add(struct id_set *, int64_t id);
 bool set_has(const struct id_set *, int64_t id);
+size_t set_count(const struct id_set *);
 /* Read what everybody sees.  Once for a question. */
 enum err sets_load(struct conn *, struct item_sets *, struct error *);
 /* Add the ids that STMT yields. */

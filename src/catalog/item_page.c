@@ -1,0 +1,273 @@
+/*
+ * Which data items stand on a page.
+ */
+#include "catalog/item_page.h"
+
+#include <string.h>
+#include "base/mem.h"
+
+/* Microseconds, measured with a million items: which way to a page is shorter. */
+#define COST_SCAN 0.1 /* an entry of an index */
+#define COST_ROW  4.0 /* an item's row, looked at on the way */
+#define COST_SORT 5.0 /* a match whose row is read and sorted */
+
+#define STRIDES 4 /* towards a far page before the rest is walked */
+
+/*
+ * By which index branch SEEN is read for a page: *RET NULL is the order's own.  Few matches are
+ * sorted; many are met on the way, where a set tells them.
+ */
+static enum err choose_family(struct page *g, const char **ret)
+{
+	struct ask_plan *p = g->plan;
+	enum item_order order = p->q->order;
+	const char *only = page_only_filter(p);
+	double walked =
+	    g->total == 0 ? 0 : (double)(g->skip + g->max) * (double)g->seen / (double)g->total;
+	enum err e = ERR_OK;
+
+	*ret = NULL;
+	if (p->drive != DRIVE_NONE || p->n_filters == 0 || g->seen == 0)
+		return ERR_OK;
+	if (order == ITEM_BY_ID) {
+		/* Ids grow with time: what was made late stands at the end. */
+		bool ahead = g->descending ? !p->q->with_created_to : !p->q->with_created_from;
+
+		if (only != NULL && (strcmp(only, "created") != 0 || !ahead))
+			*ret = only;
+		return ERR_OK;
+	}
+	if (order == ITEM_BY_CREATETIME && only != NULL && strcmp(only, "created") == 0)
+		return ERR_OK;
+	if (walked * COST_ROW < (double)g->seen * COST_SCAN &&
+	    walked * COST_ROW < (double)g->total * COST_SORT)
+		return ERR_OK;
+	if ((double)g->total * COST_SORT < (walked + (double)g->seen) * COST_SCAN) {
+		*ret = only != NULL ? only : "id";
+		return ERR_OK;
+	}
+	for (size_t i = 0; i < p->n_branches && e == ERR_OK; i++)
+		if (p->branches[i].kind == BRANCH_SEEN && p->branches[i].n > 0)
+			e = page_fill_filter(g, p->branches[i].vis);
+	p->by_set = e == ERR_OK;
+	return e;
+}
+
+static enum err read_ids(struct page *g, const struct ask_text *a)
+{
+	sqlite3_stmt *stmt;
+	bool row;
+	enum err e = ask_prepare(g->conn, a, &stmt, g->error);
+	int column = g->plan->q->order == ITEM_BY_ID ? 0 : 1;
+
+	if (e != ERR_OK)
+		return e;
+	while ((e = conn_step(g->conn, stmt, &row, g->error)) == ERR_OK && row)
+		g->ids[g->n++] = sqlite3_column_int64(stmt, column);
+	return e;
+}
+
+static void ask_order(struct ask_text *a, const struct reading *r, int64_t limit, int64_t offset)
+{
+	const char *word = r->descending ? " DESC" : "";
+
+	if (r->order == ITEM_BY_ID)
+		ask_add(a, " ORDER BY id%s LIMIT ", word);
+	else
+		ask_add(a, " ORDER BY k%s, id%s LIMIT ", word, word);
+	ask_bind_number(a, limit);
+	ask_add(a, " OFFSET ");
+	ask_bind_number(a, offset);
+}
+
+static void ask_union(struct ask_text *a, const struct page *g, const struct reading *r)
+{
+	const struct ask_plan *p = g->plan;
+	bool first = true;
+
+	for (size_t i = 0; i < p->n_branches; i++) {
+		if (p->branches[i].n == 0)
+			continue;
+		if (!first)
+			ask_add(a, " UNION ALL ");
+		ask_branch(a, p, &p->branches[i], r);
+		first = false;
+	}
+}
+
+/*
+ * Skipping through a merge of ranges costs several times what skipping through one range does.  So
+ * a far page is found in two strides: an item of the largest range that should stand near, whose
+ * place in the whole is then counted; from there it is not far.
+ */
+
+/* The item OFFSET places from where R begins: of branch B, or of all (NULL). */
+static enum err place_at(struct page *g, const struct branch *b, const struct reading *r,
+			 int64_t offset, struct anchor *ret)
+{
+	sqlite3_stmt *stmt;
+	struct ask_text a;
+	bool row = false;
+	enum err e;
+
+	ask_open(&a);
+	if (b != NULL)
+		ask_branch(&a, g->plan, b, r);
+	else
+		ask_union(&a, g, r);
+	ask_order(&a, r, 1, offset);
+	ask_close(&a);
+	e = ask_prepare(g->conn, &a, &stmt, g->error);
+	if (e == ERR_OK)
+		e = conn_step(g->conn, stmt, &row, g->error);
+	if (e == ERR_OK && !row)
+		e = ERR_NOT_FOUND;
+	if (e == ERR_OK) {
+		bool by_id = r->order == ITEM_BY_ID;
+
+		free(ret->text);
+		ret->text =
+		    by_id || ask_is_number(r->order) ? NULL : mem_strdup(conn_text(stmt, 0));
+		ret->number = sqlite3_column_int64(stmt, 0);
+		ret->id = sqlite3_column_int64(stmt, by_id ? 0 : 1);
+		(void)sqlite3_reset(stmt);
+	}
+	ask_free(&a);
+	return e;
+}
+
+/* How many items of the branches but BIG lie between FROM (NULL: the beginning) and BEFORE. */
+static enum err places_between(struct page *g, const struct branch *big, const struct reading *r,
+			       const struct anchor *from, const struct anchor *before, int64_t *ret)
+{
+	struct reading between = *r;
+	enum err e = ERR_OK;
+
+	between.count = true;
+	between.from = from;
+	between.before = before;
+	*ret = 0;
+	for (size_t i = 0; i < g->plan->n_branches && e == ERR_OK; i++) {
+		const struct branch *b = &g->plan->branches[i];
+		struct ask_text a;
+		int64_t n = 0;
+
+		if (b == big || b->n == 0)
+			continue;
+		ask_open(&a);
+		ask_branch(&a, g->plan, b, &between);
+		ask_close(&a);
+		e = page_number(g->conn, &a, &n, g->error);
+		ask_free(&a);
+		*ret += n;
+	}
+	return e;
+}
+
+/*
+ * From AT, whose place is *PLACE, nearer to the page: as many steps in BIG as should be missing.
+ */
+static enum err come_nearer(struct page *g, const struct branch *big, const struct reading *r,
+			    struct anchor *at, int64_t *place)
+{
+	bool back = g->skip < *place;
+	int64_t missing = back ? *place - g->skip : g->skip - *place, others;
+	int64_t steps = (int64_t)((double)missing * (double)big->n / (double)g->total);
+	struct anchor next = {0};
+	struct reading move = *r;
+	enum err e;
+
+	move.descending = r->descending != back;
+	move.from = at;
+	e = place_at(g, big, &move, steps, &next);
+	if (e == ERR_OK)
+		e = places_between(g, big, r, back ? &next : at, back ? at : &next, &others);
+	if (e == ERR_OK) {
+		*place += back ? -(steps + others) : steps + others;
+		free(at->text);
+		*at = next;
+	} else {
+		free(next.text);
+	}
+	return e;
+}
+
+/* No place there: so far the counters do not lead. */
+static enum err wrong_counters(struct page *g, enum err e)
+{
+	return e == ERR_NOT_FOUND
+		   ? error_set(g->error, ERR_STORE, "the catalogue's counters are wrong")
+		   : e;
+}
+
+/* Where the page begins, when that is worth finding: *RET_OFFSET places behind it. */
+static enum err find_anchor(struct page *g, const struct reading *r, struct anchor *ret,
+			    int64_t *ret_offset)
+{
+	const struct branch *big = NULL;
+	struct reading back = *r;
+	int64_t place, others;
+	enum err e;
+
+	for (size_t i = 0; i < g->plan->n_branches; i++)
+		if (big == NULL || g->plan->branches[i].n > big->n)
+			big = &g->plan->branches[i];
+	place = (int64_t)((double)g->skip * (double)big->n / (double)g->total);
+	e = place_at(g, big, r, place, ret);
+	if (e == ERR_OK)
+		e = places_between(g, big, r, NULL, ret, &others);
+	if (e == ERR_OK)
+		place += others;
+	for (int i = 0; e == ERR_OK && i < STRIDES && llabs(g->skip - place) > g->catalog->far;
+	     i++) {
+		enum err nearer = come_nearer(g, big, r, ret, &place);
+
+		/* The end of BIG: what is missing is others'. */
+		if (nearer == ERR_NOT_FOUND)
+			break;
+		e = nearer;
+	}
+	*ret_offset = g->skip - place;
+	if (e != ERR_OK || *ret_offset >= 0)
+		return wrong_counters(g, e);
+	/* Too far: the way back. */
+	struct anchor from = *ret;
+
+	*ret = (struct anchor){0};
+	back.descending = !r->descending;
+	back.from = &from;
+	e = place_at(g, NULL, &back, -*ret_offset, ret);
+	*ret_offset = 0;
+	free(from.text);
+	return wrong_counters(g, e);
+}
+
+enum err page_find(struct page *g)
+{
+	struct reading r = {.order = g->plan->q->order, .descending = g->descending};
+	struct anchor anchor = {0};
+	struct ask_text a;
+	int64_t offset = g->skip;
+	size_t parts = 0;
+	enum err e = choose_family(g, &r.family);
+
+	for (size_t i = 0; i < g->plan->n_branches; i++)
+		parts += g->plan->branches[i].n > 0;
+	if (e == ERR_OK && parts > 1 && r.family == NULL && g->skip > g->catalog->far) {
+		e = find_anchor(g, &r, &anchor, &offset);
+		r.from = &anchor;
+	}
+	if (e == ERR_OK) {
+		ask_open(&a);
+		if (g->plan->drive != DRIVE_NONE)
+			ask_candidates(&a, g->plan, &r);
+		else
+			ask_union(&a, g, &r);
+		ask_order(&a, &r, g->max, offset);
+		ask_close(&a);
+		e = read_ids(g, &a);
+		ask_free(&a);
+	}
+	free(anchor.text);
+	return e;
+}
