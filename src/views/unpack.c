@@ -4,6 +4,7 @@
  * Source: contracts/uploadtasks.md 6.5.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "base/child.h"
@@ -15,7 +16,10 @@
 #include "wizard/message.h"
 
 #define READY_MS 15000 /* loading GDAL takes a tenth of a second on an idle machine */
-#define FILE_IN	 "in/1.zip"
+#define FRAME_MS 10000 /* for the rest of a frame that has begun */
+#define SLICE_MS 500   /* between two looks whether we are to stop */
+#define SLOT_MS  50    /* between two tries for a slot */
+#define FILE_IN  "in/1.zip"
 
 static enum err fail(struct call *call, enum err err, const char *code)
 {
@@ -93,6 +97,36 @@ static enum err refused(struct call *call, json_object *frame)
 	return call_fail(call, ERR_BAD_REQUEST, json_object_get(problem));
 }
 
+/* ---- slots: as many jobs at once, in all processes, as the site gives its worker */
+
+/*
+ * A lock on one of the files locks/unpack-<n>, which ends with its process; -1: UNTIL came first,
+ * or our own end.
+ */
+static int take_slot(struct call *call, int64_t until)
+{
+	const struct config *c = call->ctx->config;
+	int64_t n = c->tasks_total > 0 ? c->tasks_total : sysconf(_SC_NPROCESSORS_ONLN);
+
+	do {
+		for (int64_t i = 0; i < n || i == 0; i++) {
+			CLEAN_FREE char *path =
+			    mem_printf("%s/locks/unpack-%d", c->data_dir, (int)i);
+			int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+			struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+			if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &l) == 0)
+				return fd;
+			if (fd >= 0)
+				(void)close(fd);
+		}
+		clock_sleep_ms(SLOT_MS);
+	} while (clock_mono_ms() < until && !transport_stopping());
+	return -1;
+}
+
+/* ---- what the job says */
+
 static int left_ms(int64_t until)
 {
 	int64_t left = until - clock_mono_ms();
@@ -112,11 +146,31 @@ static enum err wait_ready(struct call *call, struct child *child)
 	return fail(call, ERR_UNAVAILABLE, "jail_unavailable");
 }
 
+/* The job has something to say.  ERR_STOPPING: it is not waited for any longer. */
+static enum err wait_frame(struct call *call, const struct child *child, int64_t until)
+{
+	struct pollfd p = {.fd = child->from, .events = POLLIN};
+
+	for (;;) {
+		int left = left_ms(until);
+
+		if (poll(&p, 1, left < SLICE_MS ? left : SLICE_MS) > 0)
+			return ERR_OK;
+		if (transport_stopping())
+			return error_set(&call->error, ERR_STOPPING, "stopping");
+		if (left == 0)
+			return ERR_TIMEOUT;
+	}
+}
+
 /* One frame; *RET_MORE: it was not the last. */
 static enum err take_frame(struct call *call, struct child *child, int64_t until, bool *ret_more)
 {
 	CLEAN_JSON json_object *frame = NULL;
-	enum err err = child_receive(child, left_ms(until), &frame, &call->error);
+	enum err err = wait_frame(call, child, until);
+
+	if (err == ERR_OK)
+		err = child_receive(child, FRAME_MS, &frame, &call->error);
 	const char *type = err == ERR_OK ? json_str(frame, "type", "") : "";
 
 	*ret_more = strcmp(type, "progress") == 0;
@@ -127,9 +181,9 @@ static enum err take_frame(struct call *call, struct child *child, int64_t until
 }
 
 /* From "ready" to the result. */
-static enum err talk(struct call *call, struct child *child, const json_object *job)
+static enum err talk(
+    struct call *call, struct child *child, const json_object *job, int64_t until)
 {
-	int64_t until = clock_mono_ms() + call->ctx->config->iserver_unzip_s * 1000;
 	enum err err = wait_ready(call, child);
 	bool more = true;
 
@@ -152,14 +206,19 @@ enum err unpack_archive(
 	CLEAN_JSON json_object *job = job_of(c, info, label);
 	char option[] = "--job";
 	char *argv[] = {program, option, folder, NULL};
+	int64_t until = clock_mono_ms() + c->iserver_unzip_s * 1000;
 	struct child child;
 	enum err err = make_folder(call, work, info);
+	CLEAN_FD int slot = err == ERR_OK ? take_slot(call, until) : -1;
 
+	if (err == ERR_OK && slot < 0)
+		err = transport_stopping() ? error_set(&call->error, ERR_STOPPING, "stopping")
+					   : fail(call, ERR_IO, "unzip_timeout");
 	if (err == ERR_OK)
 		err = child_start(program, argv, false, &child, &call->error);
 	if (err != ERR_OK)
 		return err;
-	err = talk(call, &child, job);
+	err = talk(call, &child, job, until);
 	if (err == ERR_OK)
 		child_finish(&child, 1000, NULL);
 	else

@@ -1,5 +1,7 @@
 """Goal: an upload task tells every process what its file is doing, survives cut connections, killed processes and stalled
 writers, goes on where it stopped, and shares no name with twenty others (uploadtasks.md 5, 6.3, 8; cases 15-18, 21, 25, 28, 29)."""
+import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -184,6 +186,33 @@ def test_killed_while_unpacking(server):
         assert a.status == 200 and a.json["fileName"] == "unpack", a
     assert {n: area(server)[f"live/unpack/{n}"] for n in members} == members
     assert os.listdir(f"{server.data}/files/.slipway") == [] and state(server, task) == "COMPLETED"
+
+
+def test_unpacking_waits_for_its_turn_and_ends_with_the_service(server):
+    """As many archives at once as there are slots; who waits is not stalled, and a stopping service keeps the bytes."""
+    archive = zipped({"a.csv": b"1" * 1000})
+    with contextlib.ExitStack() as held:
+        for i in range(os.cpu_count()):
+            f = held.enter_context(open(f"{server.data}/locks/unpack-{i}", "wb"))
+            os.chown(f.name, os.stat(server.data).st_uid, -1)
+            fcntl.lockf(f, fcntl.LOCK_EX)
+        with configured(server, "[iserver]\ntakeover_idle = 1\n"):
+            task = make(server, fileSize=len(archive))
+            slow = Slow(server, f"{TASKS}/{task}.json?toFile=live/turn.zip&unzip=true", len(archive))
+            slow.send(archive)
+            until(lambda: os.path.isdir(f"{server.data}/files/.slipway") and os.listdir(f"{server.data}/files/.slipway"))
+            time.sleep(1.5)
+            begun = time.monotonic()
+            message(send(server, task, archive, "toFile=live/turn.zip"), 409)
+            assert time.monotonic() - begun < 1 and state(server, task) == "UPLOADING"
+            begun = time.monotonic()
+            server.stop()
+            assert time.monotonic() - begun < 10
+            server.start()
+            j = look(server, task)
+            assert (j["state"], j["uploadedByteCount"], j["uploadedDataMD5"]) == ("UPLOADING_ERROR", len(archive), md5(archive)), j
+    a = raw(server, task, b"", f"toFile=live/turn.zip&unzip=true&offset={len(archive)}")
+    assert a.status == 200 and area(server)["live/turn/a.csv"] == b"1" * 1000, a
 
 
 def test_twenty_uploads_share_no_name(server):
