@@ -96,6 +96,7 @@ void dataset_hide(json_object *d)
 	dataset_times(json_obj(d, "time"));
 	json_object_object_del(d, "file");
 	json_object_object_del(d, "permissions");
+	json_object_object_del(d, "answers");
 }
 
 enum err dataset_page(struct call *call, json_object *d, int status, bool editing)
