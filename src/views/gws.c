@@ -7,7 +7,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
-#include "views/identity.h"
+#include "views/files.h"
 #include "views/views.h"
 
 #define ADAPTER "gws"
@@ -46,19 +46,6 @@ static json_object *uid_model(const char *uid)
 
 /* ---- chunks */
 
-/*
- * Who creates here.  An anonymous client gets a cookie with its first creation, but this upload is found by its id
- * alone: scripts keep no cookies.
- */
-static struct principal creator(struct call *call)
-{
-	struct principal who = call->who;
-
-	identity_keep(call);
-	call->who = who;
-	return who;
-}
-
 static enum err first_chunk(struct call *call, struct gws_input *in)
 {
 	int64_t total = gws_number(in, "totalSize"), count = gws_number(in, "chunkCount"),
@@ -75,7 +62,7 @@ static enum err first_chunk(struct call *call, struct gws_input *in)
 		return bad(call, ERR_LENGTH, "chunkCount");
 	if (number < 0 || number >= count)
 		return bad(call, ERR_LENGTH, "chunkNumber");
-	struct upload_spec spec = {.owner = creator(call), .adapter = ADAPTER, .mode = UPLOAD_PARTS,
+	struct upload_spec spec = {.owner = files_creator(call), .adapter = ADAPTER, .mode = UPLOAD_PARTS,
 		.name = *name != '\0' ? name : "upload", .length = total, .parts = (uint32_t)count,
 		.address = call->req->address, .late = true, .by_mark = true};
 	enum err err = upload_create(call->ctx->engine, &spec, &u, &call->error);
@@ -191,9 +178,9 @@ enum err gws_view(struct call *call)
 	if (err == ERR_OK && in.command == GWS_FINISH) {
 		err = finish(call, &in);
 	} else if (err == ERR_OK) {
+		const struct flat_member *m = flat_find(&in.fields, "uploadUid");
 		CLEAN_FREE char *uid = gws_text(&in, "uploadUid");
-		err = *uid == '\0' && (flat_find(&in.fields, "uploadUid") == NULL ||
-		       flat_find(&in.fields, "uploadUid")->len == 0) ? first_chunk(call, &in) : later_chunk(call, &in, uid);
+		err = m == NULL || m->len == 0 ? first_chunk(call, &in) : later_chunk(call, &in, uid);
 	}
 	gws_input_done(&in);
 	return err;
@@ -205,5 +192,7 @@ enum err gws_idle_view(struct call *call)
 	if (call->req->method == METHOD_GET)
 		return call_fail(call, ERR_NOT_FOUND, problem_new("not_found"));
 	reply_text(call->reply, 200, "text/plain", "");
+	if (call->req->method == METHOD_OPTIONS)
+		dispatch_allow(call->reply, METHOD_BIT(METHOD_POST));
 	return ERR_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/inflate.h"
+#include "views/files.h"
 
 /* ---- the table */
 
@@ -100,17 +101,12 @@ static ssize_t read_content(void *arg, void *buf, size_t size, int wait_ms)
 	return (ssize_t)n;
 }
 
-static ssize_t read_wire(void *arg, void *buf, size_t size, int wait_ms)
-{
-	return wire_read(arg, buf, size, wait_ms);
-}
-
 struct body gws_content(struct call *call, struct gws_input *in)
 {
 	if (in->spool != NULL)
 		return spool_body(in->spool);
 	if (in->content == NULL)
-		return (struct body){.read = read_wire, .arg = call->req->wire, .length = call->req->content_length};
+		return files_body(call->req);
 	return (struct body){.read = read_content, .arg = in, .length = (int64_t)in->content_len};
 }
 

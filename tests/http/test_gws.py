@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import time
 
 import msgpack
 
@@ -500,6 +501,56 @@ def test_cross_site_requests_are_refused(server):
         assert a.status == 200, a
     key = server.slipway("key", "add", "mei", "--read-only").split()[-1]
     refused(send(server, "uploadChunk", fields(), Authorization=f"Bearer {key}"), 403)
+
+
+def test_pages_of_other_sites(server):
+    with configured(server, "[cors]\norigins = https://maps.example"):
+        a = server.request("OPTIONS", "/_/uploadChunk", headers={"Origin": "https://maps.example", "Access-Control-Request-Method": "POST"}, user=None)
+        assert a.status == 200 and a.header("Access-Control-Allow-Origin") == "https://maps.example", a.headers
+        assert "POST" in a.header("Access-Control-Allow-Methods") and "Content-Type" in a.header("Access-Control-Allow-Headers"), a.headers
+        a = send(server, "uploadChunk", fields(), Origin="https://maps.example")
+        assert a.status == 200 and a.header("Access-Control-Allow-Origin") == "https://maps.example", a.headers
+        assert "X-Slipway-Error" in a.header("Access-Control-Expose-Headers"), a.headers
+    assert server.request("OPTIONS", "/_", headers={"Origin": "https://maps.example"}, user=None).header("Access-Control-Allow-Origin") is None
+
+
+def test_long_files_are_joined_by_the_worker(server):
+    data = random.Random(9).randbytes(300_000)
+    with configured(server, "[upload]\nassemble_inline = 100K"):
+        uid = None
+        for n in range(3):
+            uid = chunk(server, kind="application/msgpack", uploadUid=uid, totalSize=len(data), chunkCount=3, chunkNumber=n,
+                        content=data[n * 100_000:(n + 1) * 100_000])
+        for _ in range(2):      # all of it is there: told at once, and again
+            a = finish(server, uid, sha256=hashlib.sha256(data).hexdigest())
+            assert a.status == 200 and a.json == {"uploadUid": uid, "fileName": "plan.txt", "totalSize": len(data)}, a
+        end = time.monotonic() + 20
+        while server.get(f"/files/{uid}", accept="application/json").json["state"] != "complete" and time.monotonic() < end:
+            time.sleep(0.1)
+        assert stored(server, uid) == data
+        a = finish(server, uid)
+        assert a.status == 200, a
+        drop(server, uid)
+
+
+def test_memory_does_not_grow_with_bodies(server):
+    """Ten megabytes as a list of numbers, four at once: no tree is made of them."""
+    data = bytes(range(250)) * 10_000
+    body = json.dumps(fields(chunkCount=1, totalSize=len(data), content=list(data)), separators=(",", ":"))
+    assert len(body) > 8 << 20
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        uids = [a.json["uploadUid"] for a in pool.map(lambda _: send(server, "uploadChunk", body), range(8))]
+    most = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/cmdline") as c, open(f"/proc/{pid}/status") as s:
+                if "slipway.fcgi" in c.read() and server.data in open(f"/proc/{pid}/environ").read() + open(f"/proc/{pid}/cmdline").read():
+                    most = max(most, int(re.search(r"VmHWM:\s+(\d+)", s.read())[1]))
+    assert 0 < most < 80 << 10, most      # kB: four bodies and a front
+    for uid in uids:
+        assert finish(server, uid).status == 200
+    assert stored(server, uids[0]) == data
+    drop(server, *uids)
 
 
 def test_other_names_of_the_commands(server):
