@@ -117,6 +117,7 @@ static const struct route routes[] = {
 	{ "/iportal/web/mycontent/datas/{id}", DELETE, LOGIN_USER, CSRF_ORIGIN, BODYRULE_NONE, STYLE_SUPERMAP, 0, mycontent_delete_view },
 	{ "/iportal/web/mycontent/datas/{id}/upload", POST, LOGIN_USER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, -1, mycontent_upload_view },
 	{ "/iportal/web/mycontent/datas/{id}/update", POST, LOGIN_USER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, -1, mycontent_upload_view },
+	{ "/iportal/web/mycontent/datas/{id}/publishstatus", GET | PUT, LOGIN_USER, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, mycontent_publish_view },
 	{ "/iportal/web/mycontent/datas/{id}/progress", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, mycontent_progress_view },
 	{ "/iportal/web/mycontent/datas/{id}/digest", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, mycontent_digest_view },
 	{ "/iportal/web/mycontent/datas/{id}/services", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, mycontent_services_view },

@@ -18,6 +18,11 @@ enum err mycontent_refused(struct call *, enum err err, int64_t bad);
 /* {"childID":"12",…}: what a creation or an upload is answered. */
 enum err mycontent_post_result(struct call *, int status, int64_t id);
 
+/* ---- mycontent_publish.c */
+
+/* Item ID has another file now: if it was published, that one is imported in its place. */
+void mycontent_publish_again(struct call *, int64_t id);
+
 /* ---- mycontent_file.c: the upload behind an item */
 
 /*

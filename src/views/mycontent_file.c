@@ -188,11 +188,33 @@ enum err mycontent_heal(struct call *call, json_object **model)
 
 /* ---- deletion */
 
+/* Whoever imports it stops. */
+static enum err cancel_pass(struct pass *p, void *arg)
+{
+	json_object *doc = NULL, *task = NULL;
+	enum err err = sessions_get(p, *(int64_t *)arg, &doc);
+
+	if (err == ERR_OK)
+		err = tasks_get(p, json_int(json_obj(doc, "task"), "id", 0), &task);
+	const char *state = json_str(task, "state", "");
+	if (err == ERR_OK && (strcmp(state, "queued") == 0 || strcmp(state, "running") == 0)) {
+		json_set_bool(task, "cancel", true);
+		err = tasks_put(p, task);
+	}
+	json_object_put(doc);
+	json_object_put(task);
+	return err;
+}
+
 void mycontent_drop_files(struct call *call, const json_object *model)
 {
+	int64_t session = json_int(json_obj(model, "work"), "session", 0);
+
 	const char *filling = mycontent_filling(model);
 	struct upload *u = NULL;
 
+	if (session != 0 && strcmp(json_str(model, "serviceStatus", ""), "PUBLISHING") == 0)
+		(void)store_pass(call->ctx->store, PASS_SYNC, "cancel", cancel_pass, &session, NULL);
 	if (has_file(model))
 		let_go(call, json_str(model, "upload", ""));
 	if (*filling != '\0' && upload_open(call->ctx->engine, filling, NULL, UPLOAD_WANT_REMOVE, &u, NULL) == ERR_OK) {

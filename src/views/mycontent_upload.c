@@ -295,8 +295,10 @@ enum err mycontent_upload_view(struct call *call)
 		err = read_offset(&f);
 	if (err == ERR_OK)
 		err = receive(&f);
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
+		mycontent_publish_again(call, json_int(f.model, "id", 0));
 		err = mycontent_post_result(call, 200, json_int(f.model, "id", 0));
+	}
 	upload_close(f.upload);
 	file_body_done(&f.body);
 	json_object_put(f.model);

@@ -93,6 +93,7 @@ view_fn mycontent_services_view;    /* GET …/{id}/services */
 view_fn mycontent_share_view;       /* GET, PUT …/{id}/sharesetting */
 view_fn mycontent_share_many_view;  /* PUT …/sharesetting */
 view_fn mycontent_upload_view;      /* POST …/{id}/upload, …/{id}/update */
+view_fn mycontent_publish_view;     /* GET, PUT …/{id}/publishstatus */
 view_fn mycontent_progress_view;    /* GET …/{id}/progress */
 
 /* uploadtasks.c, uploadtask.c, filemanager.c */

@@ -8,12 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "worker/append.h"
+#include "worker/work_item.h"
 #include "worker/worker.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "wizard/earlier.h"
+#include "wizard/choice.h"
 #include "wizard/final.h"
 
 /* One layer on its way into the catalogue. */
@@ -292,6 +294,15 @@ static void drop_earlier(struct entry *e, int64_t replaced)
 		(void)closedir(dir);
 }
 
+/* The first layer that is imported. */
+static int64_t first_layer(const struct session *s)
+{
+	json_object *chosen = choice_layers(s);
+	int64_t i = json_int(json_at(chosen, 0), "i", 0);
+	json_object_put(chosen);
+	return i;
+}
+
 static enum err create(struct entry *e)
 {
 	struct worker *w = e->work->w;
@@ -301,8 +312,12 @@ static enum err create(struct entry *e)
 		e->id = made;      /* an earlier attempt came this far */
 		return err;
 	}
+	/* A data item has its number already; further layers of its file are datasets of their own. */
+	bool item = work_item_of(e->s) != 0 && json_int(e->item, "i", 0) == first_layer(e->s);
 	err = claim_uuid(e);
-	if (err == ERR_OK)
+	if (err == ERR_OK && item)
+		id = work_item_of(e->s);
+	else if (err == ERR_OK)
 		err = catalog_reserve(w->catalog, &id, &e->work->error);
 	if (err != ERR_OK)
 		return err;
@@ -310,6 +325,8 @@ static enum err create(struct entry *e)
 	err = place_files(e);
 	if (err == ERR_OK) {
 		json_object *m = model_of(e);
+		if (item)
+			json_set_bool(m, "item", true);
 		err = catalog_publish(w->catalog, m, &made, &e->work->error);
 		json_object_put(m);
 	}

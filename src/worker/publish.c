@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include "worker/work_item.h"
 #include "worker/worker.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -207,7 +208,10 @@ static json_object *go_on(struct work *work, struct session *s)
 	if (!wanted || s->state != STATE_WAITING)
 		return NULL;
 	json_object_object_del(s->doc, "import_when_ready");
-	(void)step_fill_certain(s);
+	if (work_item_of(s) != 0)
+		work_item_fill(s);
+	else
+		(void)step_fill_certain(s);
 	if (step_missing_before(s, STEP_RUN) != STEP_NONE)
 		return NULL;
 	/* Rights on an existing dataset are judged where the catalogue is asked: by the next request. */
@@ -232,7 +236,8 @@ static void publish_inspection(struct work *work, struct session *s)
 		log_line(LOG_LEVEL_ERROR, NULL, "session %lld: %s", (long long)s->id, work->error.text);
 	e.next = go_on(work, s);
 	e.session = spill_record(s, clock_now_ms());
-	(void)end_task(work, &e);
+	if (end_task(work, &e) == ERR_OK)
+		work_item_follow(work, s);
 	json_object_put(e.session);
 	json_object_put(e.next);
 }
@@ -342,8 +347,10 @@ static void publish_import(struct work *work, struct session *s)
 	if (s->state == STATE_PROCESSED)
 		e.release = release_uploads(s);
 	e.session = spill_record(s, clock_now_ms());
-	if (end_task(work, &e) == ERR_OK)
+	if (end_task(work, &e) == ERR_OK) {
 		release_files(work->w->engine, e.release);
+		work_item_follow(work, s);
+	}
 	json_object_put(e.session);
 	json_object_put(e.release);
 }
