@@ -21,6 +21,8 @@ void upload_info_done(struct upload_info *info)
 	free(info->name);
 	free(info->rel_path);
 	free(info->path);
+	free(info->meta);
+	free(info->media_type);
 	*info = (struct upload_info){0};
 }
 
