@@ -343,7 +343,7 @@ static enum err admit(struct upload *u, struct error *error)
 
 	if (u->length > u->engine->config->upload_max_size)
 		return error_set(error, ERR_TOO_LARGE, "over upload.max_size");
-	if (known < 0 && u->length > u->room.quota && !u->assembler)
+	if (known < 0 && u->length > u->room.quota)
 		return error_set(error, ERR_QUOTA, "over upload.quota");
 	return admit_space(u->engine, u->length, 1, 0, error);
 }

@@ -112,6 +112,7 @@ struct upload {
 	char replaces[ID_LEN + 1]; /* while pending: the upload that has its key now and loses it */
 	bool key_taken;		   /* it was not created because its key was taken */
 	enum push pushing;
+	int64_t pushed; /* bytes of this push */
 	struct ranges ranges; /* range mode: what is stored */
 	struct span span;     /* range mode: what is being written */
 	bool span_exact;      /* it is to be written to its end */

@@ -176,7 +176,10 @@ enum err uploads_of(struct engine *e, const char *owner, size_t skip, size_t max
 /* Is all of it there though nobody said so: the crash came just before the commit? */
 static bool nearly_complete(const struct upload *u)
 {
-	return fs_size(u->dir, "data") >= 0 || (u->length >= 0 && u->mode->whole(u));
+	/* Of parts the last one says nothing, so asking for the file is the word. */
+	bool said = !u->by_mark || u->mode == mode_of(UPLOAD_PARTS);
+
+	return fs_size(u->dir, "data") >= 0 || (u->length >= 0 && said && u->mode->whole(u));
 }
 
 /* For consumers "gone" and "not yours" are the same: there is no such upload. */

@@ -343,6 +343,7 @@ enum err upload_push_part(struct upload *u, uint32_t number, struct error *error
 	aside_drop(u);
 	u->refused = ERR_OK;
 	u->pushing = PUSH_NONE;
+	u->pushed = 0;
 	if (!past(u)) {
 		e = part_begin(u, number, -1, error);
 		if (e == ERR_OK)

@@ -11,6 +11,11 @@ static bool is_past(const struct upload *u)
 
 static enum err push_bytes(struct upload *u, const void *bytes, size_t n, struct error *error)
 {
+	int64_t most = u->engine->config->upload_max_request;
+
+	u->pushed += (int64_t)n;
+	if (most > 0 && u->pushed > most)
+		return error_set(error, ERR_TOO_LARGE, "over upload.max_request");
 	switch (u->pushing) {
 	case PUSH_RANGE:
 		return range_put(u, bytes, n, error);

@@ -250,6 +250,7 @@ enum err upload_push_range(struct upload *u, int64_t first, int64_t len, struct 
 
 	u->refused = ERR_OK;
 	u->pushing = PUSH_NONE;
+	u->pushed = 0;
 	u->span_exact = len >= 0;
 	if (u->mode != mode_of(UPLOAD_RANGE) || (u->state != UPLOAD_COMPLETE && !u->lockless))
 		e = span_begin(u, first, len, error);

@@ -9,6 +9,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
+#define COPY_BYTES (64 * KIB)
+
 struct spool {
 	struct engine *engine;
 	int fd;
@@ -86,6 +88,56 @@ struct body spool_body(struct spool *s)
 {
 	s->at = 0;
 	return (struct body){.read = spool_read, .arg = s, .length = s->bytes};
+}
+
+/* ---- a spool that is a whole file */
+
+/* Where its file cannot get a name, its bytes are copied. */
+static enum err copy(struct upload *u, struct spool *s, struct error *error)
+{
+	struct body body = spool_body(s);
+	CLEAN_FREE unsigned char *buf = mem_array(1, COPY_BYTES);
+	enum err e = ERR_OK;
+	ssize_t n = 1;
+
+	while (e == ERR_OK && (n = body.read(body.arg, buf, COPY_BYTES, 0)) > 0)
+		e = upload_push(u, buf, (size_t)n, error);
+	return e == ERR_OK && n < 0 ? error_set(error, ERR_IO, "read a spool") : e;
+}
+
+enum err upload_take(struct upload *u, struct spool *s, struct error *error)
+{
+	char from[40], name[40], random[17];
+	enum err full = ERR_FINAL, e;
+	int fd;
+
+	if (u->mode != mode_of(UPLOAD_APPEND) || !u->pending || u->offset != 0)
+		e = error_set(error, ERR_FINAL, "upload %.8s has begun", u->id);
+	else if (s->bytes > receive_room(u, &full))
+		e = error_set(error, full, "upload %.8s is full", u->id);
+	else
+		e = upload_mark(u, true, error);
+	if (e != ERR_OK) {
+		u->refused = e;
+		return e;
+	}
+	token_hex(random, 16);
+	(void)snprintf(from, sizeof(from), "/proc/self/fd/%d", s->fd);
+	(void)snprintf(name, sizeof(name), "in.%ld.%s", (long)getpid(), random);
+	if (linkat(AT_FDCWD, from, u->dir, name, AT_SYMLINK_FOLLOW) != 0)
+		return copy(u, s, error);
+	fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0 || renameat(u->dir, name, u->dir, "part") != 0) {
+		e = u->refused = error_errno(error, ERR_IO, "name a spool");
+		if (fd >= 0)
+			(void)close(fd);
+		(void)unlinkat(u->dir, name, 0);
+		return e;
+	}
+	(void)close(u->part);
+	u->part = fd;
+	u->offset = s->bytes;
+	return ERR_OK;
 }
 
 void spool_end(struct spool *s)

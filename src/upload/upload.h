@@ -164,6 +164,12 @@ enum err spool_begin(struct engine *, struct spool **ret, struct error *);
 enum err spool_push(struct spool *, const void *bytes, size_t n, struct error *);
 struct body spool_body(struct spool *);      /* from its start; borrowed until spool_end */
 void spool_end(struct spool *);
+/*
+ * All of it becomes the bytes of an append upload that was just created with its record waiting: by a new name where
+ * the file system can, so that nothing is written twice.  The spool can still be read; then spool_end.
+ * Errors: as upload_push.
+ */
+enum err upload_take(struct upload *, struct spool *, struct error *);
 
 /*
  * The key of a client's own identifier: SHA-256 over length-prefixed owner (and address for owner "-"), DIALECT and

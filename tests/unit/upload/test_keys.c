@@ -206,7 +206,7 @@ static void test_first_chunks_together_reach_one_upload(void **state)
 	char key[65];
 
 	for (int round = 0; round < 3; round++) {
-		char text[8];
+		char text[16];
 		int created = 0;
 
 		(void)snprintf(text, sizeof(text), "%d", round);
@@ -266,6 +266,36 @@ static void test_spool_is_limited(void **state)
 	scratch_free(s);
 }
 
+static void test_spool_becomes_a_whole_file(void **state)
+{
+	struct scratch *s = *state;
+	struct upload_spec spec = {
+	    .owner = ann, .adapter = "form", .mode = UPLOAD_APPEND, .name = "a", .length = -1};
+	struct spool *spool = NULL;
+	struct upload *u = NULL, *v = NULL;
+	char id[33], other[33];
+
+	assert_int_equal(spool_begin(s->engine, &spool, NULL), ERR_OK);
+	assert_int_equal(spool_push(spool, "hello", 5, NULL), ERR_OK);
+	assert_int_equal(upload_create(s->engine, &spec, &u, NULL), ERR_OK);
+	assert_int_equal(upload_take(u, spool, NULL), ERR_OK);
+	assert_int_equal(upload_push_end(u, false, NULL), ERR_OK);
+	assert_int_equal(upload_offset(u), 5);
+	memcpy(id, upload_id(u), sizeof(id));
+	/* Not twice, not into one that has begun. */
+	assert_int_equal(upload_create(s->engine, &spec, &v, NULL), ERR_OK);
+	assert_int_equal(upload_push(v, "x", 1, NULL), ERR_OK);
+	assert_int_equal(upload_take(v, spool, NULL), ERR_FINAL);
+	memcpy(other, upload_id(v), sizeof(other));
+	upload_close(v);
+	spool_end(spool);
+	assert_int_equal(uploads_commit(s->engine, &u, 1, NULL, NULL, NULL), ERR_OK);
+	upload_close(u);
+	assert_content(s, id, "hello");
+	assert_int_equal(upload_open(s->engine, other, &ann, UPLOAD_WANT_STATUS, &v, NULL),
+			 ERR_NOT_FOUND);
+}
+
 static void test_lists_tell_what_is_there(void **state)
 {
 	struct scratch *s = *state;
@@ -309,6 +339,7 @@ int main(void)
 	    cmocka_unit_test(test_upload_past_its_end_gives_its_key_up),
 	    T(test_first_chunks_together_reach_one_upload),
 	    T(test_spool_is_a_body),
+	    T(test_spool_becomes_a_whole_file),
 	    cmocka_unit_test(test_spool_is_limited),
 	    T(test_lists_tell_what_is_there),
 	};
