@@ -1,0 +1,180 @@
+"""Goal: @supermapgis/iclient-common as published, in a browser and on another origin: data is added, listed, loaded, changed,
+shared, published and deleted, and what it asks by its long way around arrives (datas.md, cases 7, 12, 20, 25; uploadtasks.md 31)."""
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+for folder in ("http", "browser"):
+    sys.path.insert(0, os.path.join(os.path.dirname(HERE), folder))
+import browser  # noqa: E402
+import harness  # noqa: E402
+import npm  # noqa: E402
+from datas import DATAS, ask, item  # noqa: E402
+
+ENTRY = """export { IPortal } from "@supermapgis/iclient-common/iPortal/iPortal.js";
+export { IPortalUser } from "@supermapgis/iclient-common/iPortal/iPortalUser.js";
+export { IPortalResource } from "@supermapgis/iclient-common/iPortal/iPortalResource.js";
+export { IPortalAddDataParam } from "@supermapgis/iclient-common/iPortal/iPortalAddDataParam.js";
+export { IPortalDataMetaInfoParam } from "@supermapgis/iclient-common/iPortal/iPortalDataMetaInfoParam.js";
+export { IPortalShareParam } from "@supermapgis/iclient-common/iPortal/iPortalShareParam.js";
+export { IPortalShareEntity } from "@supermapgis/iclient-common/iPortal/iPortalShareEntity.js";
+export { SecurityManager } from "@supermapgis/iclient-common/security/SecurityManager.js";
+export { TokenServiceParameter } from "@supermapgis/iclient-common/security/TokenServiceParameter.js";
+export { ServerInfo } from "@supermapgis/iclient-common/security/ServerInfo.js";
+export { FetchRequest } from "@supermapgis/iclient-common/util/FetchRequest.js";
+"""
+HELPERS = """
+const portal = arguments[0], done = arguments[arguments.length - 1];
+const { IPortal, IPortalUser, IPortalResource, IPortalAddDataParam, IPortalDataMetaInfoParam, IPortalShareParam, IPortalShareEntity,
+	SecurityManager, FetchRequest } = SM;
+const form = (name, text) => { const f = new FormData(); f.append(name, new File([text], name)); return f; };
+const list = (parameters) => FetchRequest.get(portal + "/web/datas.json?token=" + arguments[1], parameters).then((r) => r.json());
+const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+(async () => {
+%s
+})().then(done, (e) => done({ failed: String(e) + e.stack }));
+"""
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """One page with the client, on an origin of its own."""
+    script = b""
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        body, kind = (self.script, "text/javascript") if self.path == "/client.js" else \
+            (b'<!doctype html><meta charset="utf-8"><title>iclient</title><body><script src="/client.js"></script>', "text/html")
+        self.send_response(200)
+        self.send_header("Content-Type", kind + "; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def bundle(modules):
+    out = os.path.join(modules, "iclient-test.js")
+    entry = os.path.join(modules, "iclient-test.entry.js")
+    with open(entry, "w", encoding="utf-8") as f:
+        f.write(ENTRY)
+    subprocess.run([os.path.join(modules, ".bin", "esbuild"), entry, "--bundle", "--format=iife", "--global-name=SM", f"--outfile={out}",
+                    "--log-level=error", "--define:global=window"], check=True, timeout=120)
+    with open(out, "rb") as f:
+        return f.read()
+
+
+class IClient(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        Page.script = bundle(npm.modules())
+        cls.pages = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        threading.Thread(target=cls.pages.serve_forever, daemon=True).start()
+        cls.server = harness.Server()
+        cls.portal = f"http://127.0.0.1:{cls.server.port}/iportal"
+        cls.chrome = browser.Browser(cls.server)
+        cls.chrome.d.set_script_timeout(60)
+        a = ask(cls.server, "POST", "/iserver/services/security/tokens.rjson",
+                {"userName": harness.USER[0], "password": harness.USER[1], "clientType": "NONE", "expiration": 60}, user=None)
+        cls.token = a.text
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.chrome.d.quit()
+        cls.pages.shutdown()
+        cls.pages.server_close()
+        cls.server.close()
+
+    def run_script(self, script, register=True):
+        self.chrome.d.get(f"http://127.0.0.1:{self.pages.server_port}/")
+        start = "SecurityManager.registerToken(portal, arguments_token);\n" if register else ""
+        text = HELPERS.replace("%s", "const arguments_token = token;\n" + start + script)
+        text = "const token = arguments[1];\n" + text.replace("arguments[1]", "token")
+        r = self.chrome.d.execute_async_script(text, self.portal, self.token)
+        self.assertNotIn("failed", r or {}, (r, self.server.log()[-1500:]))
+        return r
+
+    def test_add_json_and_csv(self):
+        r = self.run_script("""
+const user = new IPortalUser(portal);
+const one = await user.addData(new IPortalAddDataParam({ fileName: "民航 机场.json", type: "JSON", tags: ["航空", "a,b"] }),
+	form("民航 机场.json", '{"a":"井"}'));
+const two = await user.addData(new IPortalAddDataParam({ fileName: "井.csv", type: "CSV", tags: ["水"],
+	dataMetaInfo: new IPortalDataMetaInfoParam({ xField: "x", yField: "y", fileEncoding: "GBK" }) }), form("井.csv", "x,y\\n1,2\\n"));
+return { one, two };""")
+        self.assertRegex(r["one"]["childID"], r"^\d+$")
+        a, b = item(self.server, r["one"]["childID"]), item(self.server, r["two"]["childID"])
+        self.assertEqual((a["fileName"], a["type"], a["tags"], a["status"]), ("民航 机场.json", "JSON", ["航空", "a,b"], "OK"))
+        self.assertEqual((b["fileName"], b["coordType"]), ("井.csv", "WGS84"))
+        self.assertEqual(b["dataMetaInfo"], {"xField": "x", "yField": "y", "fileEncoding": "GBK"})
+        self.assertEqual(ask(self.server, "GET", f"{DATAS}/{a['id']}/download").body, '{"a":"井"}'.encode())
+
+    def test_list_load_update_share_delete(self):
+        r = self.run_script("""
+const user = new IPortalUser(portal), made = [];
+for (const name of ["l1.json", "l2.json"])
+	made.push(Number((await user.addData(new IPortalAddDataParam({ fileName: name, type: "JSON", tags: ["list"] }), form(name, "{}"))).childID));
+const out = { made };
+out.listed = await list({ tags: ["list"], orderBy: "FILENAME", orderType: "DESC" });
+const resource = new IPortalResource(portal, { resourceType: "DATA", resourceId: made[0] });
+await resource.load();
+out.loaded = resource.sourceJSON;
+resource.sourceJSON.description = "geändert";
+resource.sourceJSON.tags = ["list", "neu"];
+out.updated = await resource.update();
+const iportal = new IPortal(portal);
+out.shared = await iportal.updateResourcesShareSetting(new IPortalShareParam({ ids: made, resourceType: "DATA",
+	entities: [new IPortalShareEntity({ permissionType: "READ", entityType: "USER", entityName: "GUEST" })] }));
+// An address of 2000 bytes becomes a POST, without what its query had: token, too.
+out.long = await list({ tags: Array(400).fill("list"), keywords: ["l1"] });
+out.foreign = await FetchRequest.get(portal + "/web/datas/" + made[1] + ".json").then((r) => r.json());
+out.deleted = await user.deleteResources({ ids: [made[0]], resourceType: "DATA" });
+const again = new IPortalResource(portal, { resourceType: "DATA", resourceId: made[0] });
+out.gone = await again.load();
+return out;""")
+        one, two = r["made"]
+        self.assertEqual([d["id"] for d in r["listed"]["content"]], [two, one])
+        self.assertEqual(([d["id"] for d in r["long"]["content"]], len(r["long"]["searchParameter"]["tags"])), ([one], 400))
+        self.assertEqual(r["loaded"]["fileName"], "l1.json")
+        self.assertEqual(r["updated"], {"succeed": True})
+        self.assertEqual(r["shared"], {"succeed": True})
+        self.assertEqual((r["foreign"]["id"], r["foreign"]["authorizeSetting"]), (two, []))
+        self.assertEqual(r["deleted"], {"succeed": True})
+        self.assertEqual(r["gone"]["error"]["code"], 404)
+        self.assertEqual([e["dataPermissionType"] for e in item(self.server, two)["authorizeSetting"]], ["DELETE", "DOWNLOAD"])
+
+    def test_publish(self):
+        r = self.run_script("""
+const user = new IPortalUser(portal);
+const text = "name,lon,lat\\nOder,14.5,52.3\\nSpree,13.4,52.5\\n";
+const id = (await user.addData(new IPortalAddDataParam({ fileName: "rivers.csv", type: "CSV", tags: [],
+	dataMetaInfo: new IPortalDataMetaInfoParam({ xField: "lon", yField: "lat" }) }), form("rivers.csv", text))).childID;
+const service = await user.publishDataService({ dataId: id, serviceType: "RESTDATA,RESTMAP" });
+let status;
+for (let i = 0; i < 200; i++) {
+	status = await user.getDataPublishedStatus(id, service);
+	if (status.serviceStatus !== "PUBLISHING")
+		break;
+	await sleep(100);
+}
+const back = await user.unPublishDataService({ dataId: id, serviceType: "RESTDATA" });
+const after = await user.getDataPublishedStatus(id, id);
+return { id, service, status, back, after };""")
+        self.assertEqual((r["service"], r["status"]["serviceStatus"]), (r["id"], "PUBLISHED"))
+        self.assertEqual(r["back"], {"succeed": True, "customResult": r["id"]})
+        self.assertEqual(r["after"]["serviceStatus"], "UNPUBLISHED")
+
+    def test_without_a_token(self):
+        r = self.run_script("""
+const user = new IPortalUser(portal);
+return { added: await user.request("POST", portal + "/web/mycontent/datas.json", '{"fileName":"x.csv"}') };""", register=False)
+        self.assertEqual(r["added"]["error"]["code"], 401)
+
+
+if __name__ == "__main__":
+    unittest.main()
