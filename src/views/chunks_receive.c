@@ -257,10 +257,7 @@ static enum err store_part(struct work *w, const struct principal *owner, const 
 			   struct part *p, struct upload **ret)
 {
 	struct call *call = w->call;
-	struct body body = spool_body(p->spool);
 	CLEAN_FREE char *own = text_display_name(p->name);
-	char buf[64 * 1024];
-	ssize_t n = 0;
 
 	if (own == NULL)
 		return call_fail(call, ERR_BAD_REQUEST,
@@ -273,13 +270,11 @@ static enum err store_part(struct work *w, const struct principal *owner, const 
 				   .name = name,
 				   .rel_path = w->n == 1 ? c->rel_path : NULL,
 				   .media_type = p->type,
-				   .length = p->size,
+				   .length = -1,
 				   .address = call->req->address};
 	enum err err = upload_create(call->ctx->engine, &spec, ret, &call->error);
-	while (err == ERR_OK && (n = body.read(body.arg, buf, sizeof(buf), 0)) > 0)
-		err = upload_push(*ret, buf, (size_t)n, &call->error);
-	if (err == ERR_OK && n < 0)
-		err = error_set(&call->error, ERR_IO, "spool");
+	if (err == ERR_OK)
+		err = upload_take(*ret, p->spool, &call->error);
 	if (err == ERR_OK)
 		err = upload_push_end(*ret, false, &call->error);
 	return err;
