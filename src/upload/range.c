@@ -99,6 +99,16 @@ static enum err note(struct upload *u, bool forget, struct error *error)
 	return adopt(u, error);
 }
 
+static enum err span_sync(struct upload *u, struct error *error)
+{
+	enum err e = sync_data(u->engine, u->part, error);
+
+	/* The kernel says this once and then forgets, also of older bytes in this place. */
+	if (e != ERR_OK)
+		(void)note(u, true, NULL);
+	return e;
+}
+
 /* Durable, then recorded. */
 static enum err span_note(struct upload *u, struct error *error)
 {
@@ -106,13 +116,9 @@ static enum err span_note(struct upload *u, struct error *error)
 
 	if (u->span.at == u->span.noted || u->state >= UPLOAD_COMPLETE)
 		return ERR_OK;
-	e = sync_data(u->engine, u->part, error);
-	if (e != ERR_OK) {
-		/* The kernel says this once and then forgets, also of older bytes in this place. */
-		(void)note(u, true, NULL);
-		return e;
-	}
-	e = note(u, false, error);
+	e = span_sync(u, error);
+	if (e == ERR_OK)
+		e = note(u, false, error);
 	if (e == ERR_OK)
 		u->span.noted = u->span.at;
 	return e;
@@ -210,7 +216,9 @@ static enum err end_at_once(struct upload *u, bool *ret_done, struct error *erro
 	if (!nearly_whole(u) || (!u->exclusive && !lock_try(u->lock, true)))
 		return ERR_OK;
 	u->exclusive = true;
-	e = u->pending ? ERR_OK : upload_load(u, NULL, false, error);
+	e = span_sync(u, error);
+	if (e == ERR_OK && !u->pending)
+		e = upload_load(u, NULL, false, error);
 	if (e == ERR_OK)
 		e = adopt(u, error);
 	if (e != ERR_OK || u->state >= UPLOAD_COMPLETE)
