@@ -259,32 +259,65 @@ static void selected(struct ask_text *a, const struct reading *r, const char *al
 			id);
 }
 
-/* The item's place compared with an anchor's. */
-static void compare_place(struct ask_text *a, const struct reading *r, const struct anchor *at,
-			  const char *sign, const char *alias, const char *id)
+static bool same_key(enum item_order order, const struct anchor *a, const struct anchor *b)
 {
-	if (r->order == ITEM_BY_ID) {
-		ask_add(a, " AND %s.%s %s ", alias, id, sign);
-		ask_bind_number(a, at->id);
-		return;
+	return ask_is_number(order) ? a->number == b->number : strcmp(a->text, b->text) == 0;
+}
+
+size_t ask_pieces(enum item_order order, const struct anchor *from, const struct anchor *before,
+		  struct piece ret[PIECES_MAX])
+{
+	size_t n = 0;
+
+	if (order == ITEM_BY_ID) {
+		ret[0] = (struct piece){.id_from = from, .id_before = before};
+		return 1;
 	}
-	ask_add(a, " AND (%s.%s, %s.%s) %s (", alias, ask_column(r->order), alias, id, sign);
+	if (from != NULL && before != NULL && same_key(order, from, before)) {
+		ret[0] = (struct piece){.equal = from, .id_from = from, .id_before = before};
+		return 1;
+	}
+	if (from != NULL)
+		ret[n++] = (struct piece){.equal = from, .id_from = from};
+	ret[n++] = (struct piece){.after = from, .until = before};
+	if (before != NULL)
+		ret[n++] = (struct piece){.equal = before, .id_before = before};
+	return n;
+}
+
+static void compare_key(struct ask_text *a, const struct reading *r, const char *alias,
+			const char *sign, const struct anchor *at)
+{
+	if (at == NULL)
+		return;
+	ask_add(a, " AND %s.%s %s ", alias, ask_column(r->order), sign);
 	if (ask_is_number(r->order))
 		ask_bind_number(a, at->number);
 	else
 		ask_bind_text(a, at->text);
-	ask_add(a, ", ");
-	ask_bind_number(a, at->id);
-	ask_add(a, ")");
 }
 
-static void between_anchors(struct ask_text *a, const struct reading *r, const char *alias,
-			    const char *id)
+static void compare_id(struct ask_text *a, const char *alias, const char *id, const char *sign,
+		       const struct anchor *at)
 {
-	if (r->from != NULL)
-		compare_place(a, r, r->from, r->descending ? "<=" : ">=", alias, id);
-	if (r->before != NULL)
-		compare_place(a, r, r->before, r->descending ? ">" : "<", alias, id);
+	if (at == NULL)
+		return;
+	ask_add(a, " AND %s.%s %s ", alias, id, sign);
+	ask_bind_number(a, at->id);
+}
+
+static void within_piece(struct ask_text *a, const struct reading *r, const char *alias,
+			 const char *id)
+{
+	const struct piece *p = r->piece;
+
+	if (p == NULL)
+		return;
+	compare_key(a, r, alias, "=", p->equal);
+	compare_key(a, r, alias, r->descending ? "<" : ">", p->after);
+	compare_key(a, r, alias, r->descending ? ">" : "<", p->until);
+	compare_id(a, alias, id, r->descending ? "<=" : ">=", p->id_from);
+	compare_id(a, alias, id, r->descending ? ">" : "<", p->id_before);
 }
 
 static void branch_seen(struct ask_text *a, bool filtered, const struct branch *b,
@@ -307,7 +340,7 @@ static void branch_seen(struct ask_text *a, bool filtered, const struct branch *
 static void branch_own(struct ask_text *a, const struct ask_plan *p, const struct branch *b,
 		       const struct reading *r)
 {
-	const char *family = ask_column(r->count ? ITEM_BY_ID : r->order);
+	const char *family = ask_column(r->count && r->piece == NULL ? ITEM_BY_ID : r->order);
 
 	/* One owner has one name: those two orders have no index for owners. */
 	if (strcmp(family, "owner_key") == 0 || strcmp(family, "nick_key") == 0)
@@ -335,7 +368,7 @@ static void branch_shared(struct ask_text *a, const struct ask_plan *p, const st
 
 	selected(a, r, "s", "item");
 	ask_add(a, " FROM item_share s INDEXED BY item_s_%s",
-		ask_column(r->count ? ITEM_BY_ID : r->order));
+		ask_column(r->count && r->piece == NULL ? ITEM_BY_ID : r->order));
 	if (p->n_filters > 0 || b->below > 0 || q->is_public || (narrow && level > ITEM_SEARCH))
 		ask_add(a, " CROSS JOIN item i ON i.id = s.item");
 	ask_add(a, " WHERE s.subject = ");
@@ -388,7 +421,7 @@ void ask_branch(struct ask_text *a, const struct ask_plan *p, const struct branc
 		branch_shared(a, p, b, r);
 		break;
 	}
-	between_anchors(a, r, shared ? "s" : "i", shared ? "item" : "id");
+	within_piece(a, r, shared ? "s" : "i", shared ? "item" : "id");
 	filters(a, p, p->by_set && b->kind == BRANCH_SEEN);
 }
 

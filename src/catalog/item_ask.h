@@ -95,10 +95,7 @@ struct reading {
 	const char *family; /* of the index of branch SEEN: "created" … "id"; NULL: of the order */
 	bool count;	    /* count(*) instead */
 	bool descending;
-	const struct anchor
-	    *from; /* only this one and what follows it (in the direction), NULL = all */
-	const struct anchor
-	    *before; /* only what comes before this one (in the direction), NULL = all */
+	const struct piece *piece; /* only this part of the order, NULL = all */
 };
 
 /* One item's place in an order. */
@@ -107,6 +104,21 @@ struct anchor {
 	int64_t number; /* else */
 	int64_t id;
 };
+/*
+ * A part of an order as one range of an index: SQLite does not compare (key, id) with an index
+ * whose second column is the row's own id.  "After" and "before" follow the direction.
+ */
+struct piece {
+	const struct anchor *equal;	/* only this key */
+	const struct anchor *after;	/* only keys after this one */
+	const struct anchor *until;	/* only keys before this one */
+	const struct anchor *id_from;	/* only this id and what follows */
+	const struct anchor *id_before; /* only ids before this one */
+};
+#define PIECES_MAX 3
+/* What lies from FROM (NULL: the beginning) to before BEFORE (NULL: the end): how many pieces. */
+size_t ask_pieces(enum item_order, const struct anchor *from, const struct anchor *before,
+		  struct piece ret[PIECES_MAX]);
 void ask_branch(struct ask_text *, const struct ask_plan *, const struct branch *,
 		const struct reading *);
 /* The candidates of plan->drive, checked. */

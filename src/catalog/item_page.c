@@ -80,18 +80,27 @@ static void ask_order(struct ask_text *a, const struct reading *r, int64_t limit
 	ask_bind_number(a, offset);
 }
 
-static void ask_union(struct ask_text *a, const struct page *g, const struct reading *r)
+/* The branches of WHICH (NULL: all that have anything) from FROM (NULL: the beginning) on. */
+static void ask_union(struct ask_text *a, const struct page *g, const struct branch *which,
+		      const struct reading *r, const struct anchor *from)
 {
 	const struct ask_plan *p = g->plan;
+	struct piece pieces[PIECES_MAX];
+	size_t n = from == NULL ? 1 : ask_pieces(r->order, from, NULL, pieces);
 	bool first = true;
 
 	for (size_t i = 0; i < p->n_branches; i++) {
-		if (p->branches[i].n == 0)
-			continue;
-		if (!first)
-			ask_add(a, " UNION ALL ");
-		ask_branch(a, p, &p->branches[i], r);
-		first = false;
+		const struct branch *b = &p->branches[i];
+
+		for (size_t k = 0; k < n && b->n != 0 && (which == NULL || which == b); k++) {
+			struct reading part = *r;
+
+			part.piece = from == NULL ? NULL : &pieces[k];
+			if (!first)
+				ask_add(a, " UNION ALL ");
+			ask_branch(a, p, b, &part);
+			first = false;
+		}
 	}
 }
 
@@ -101,9 +110,9 @@ static void ask_union(struct ask_text *a, const struct page *g, const struct rea
  * place in the whole is then counted; from there it is not far.
  */
 
-/* The item OFFSET places from where R begins: of branch B, or of all (NULL). */
+/* The item OFFSET places after FROM (NULL: the beginning): of branch B, or of all (NULL). */
 static enum err place_at(struct page *g, const struct branch *b, const struct reading *r,
-			 int64_t offset, struct anchor *ret)
+			 const struct anchor *from, int64_t offset, struct anchor *ret)
 {
 	sqlite3_stmt *stmt;
 	struct ask_text a;
@@ -111,10 +120,7 @@ static enum err place_at(struct page *g, const struct branch *b, const struct re
 	enum err e;
 
 	ask_open(&a);
-	if (b != NULL)
-		ask_branch(&a, g->plan, b, r);
-	else
-		ask_union(&a, g, r);
+	ask_union(&a, g, b, r, from);
 	ask_order(&a, r, 1, offset);
 	ask_close(&a);
 	e = ask_prepare(g->conn, &a, &stmt, g->error);
@@ -136,31 +142,41 @@ static enum err place_at(struct page *g, const struct branch *b, const struct re
 	return e;
 }
 
-/* How many items of the branches but BIG lie between FROM (NULL: the beginning) and BEFORE. */
+/* How many items of branch B lie between FROM (NULL: the beginning) and BEFORE. */
+static enum err count_between(struct page *g, const struct branch *b, const struct reading *r,
+			      const struct anchor *from, const struct anchor *before, int64_t *ret)
+{
+	struct piece pieces[PIECES_MAX];
+	size_t n = ask_pieces(r->order, from, before, pieces);
+	struct reading part = *r;
+	enum err e = ERR_OK;
+
+	part.count = true;
+	for (size_t k = 0; k < n && e == ERR_OK; k++) {
+		struct ask_text a;
+		int64_t found = 0;
+
+		part.piece = &pieces[k];
+		ask_open(&a);
+		ask_branch(&a, g->plan, b, &part);
+		ask_close(&a);
+		e = page_number(g->conn, &a, &found, g->error);
+		ask_free(&a);
+		*ret += found;
+	}
+	return e;
+}
+
+/* The same of all branches but BIG. */
 static enum err places_between(struct page *g, const struct branch *big, const struct reading *r,
 			       const struct anchor *from, const struct anchor *before, int64_t *ret)
 {
-	struct reading between = *r;
 	enum err e = ERR_OK;
 
-	between.count = true;
-	between.from = from;
-	between.before = before;
 	*ret = 0;
-	for (size_t i = 0; i < g->plan->n_branches && e == ERR_OK; i++) {
-		const struct branch *b = &g->plan->branches[i];
-		struct ask_text a;
-		int64_t n = 0;
-
-		if (b == big || b->n == 0)
-			continue;
-		ask_open(&a);
-		ask_branch(&a, g->plan, b, &between);
-		ask_close(&a);
-		e = page_number(g->conn, &a, &n, g->error);
-		ask_free(&a);
-		*ret += n;
-	}
+	for (size_t i = 0; i < g->plan->n_branches && e == ERR_OK; i++)
+		if (&g->plan->branches[i] != big && g->plan->branches[i].n != 0)
+			e = count_between(g, &g->plan->branches[i], r, from, before, ret);
 	return e;
 }
 
@@ -178,8 +194,7 @@ static enum err come_nearer(struct page *g, const struct branch *big, const stru
 	enum err e;
 
 	move.descending = r->descending != back;
-	move.from = at;
-	e = place_at(g, big, &move, steps, &next);
+	e = place_at(g, big, &move, at, steps, &next);
 	if (e == ERR_OK)
 		e = places_between(g, big, r, back ? &next : at, back ? at : &next, &others);
 	if (e == ERR_OK) {
@@ -213,7 +228,7 @@ static enum err find_anchor(struct page *g, const struct reading *r, struct anch
 		if (big == NULL || g->plan->branches[i].n > big->n)
 			big = &g->plan->branches[i];
 	place = (int64_t)((double)g->skip * (double)big->n / (double)g->total);
-	e = place_at(g, big, r, place, ret);
+	e = place_at(g, big, r, NULL, place, ret);
 	if (e == ERR_OK)
 		e = places_between(g, big, r, NULL, ret, &others);
 	if (e == ERR_OK)
@@ -235,8 +250,7 @@ static enum err find_anchor(struct page *g, const struct reading *r, struct anch
 
 	*ret = (struct anchor){0};
 	back.descending = !r->descending;
-	back.from = &from;
-	e = place_at(g, NULL, &back, -*ret_offset, ret);
+	e = place_at(g, NULL, &back, &from, -*ret_offset, ret);
 	*ret_offset = 0;
 	free(from.text);
 	return wrong_counters(g, e);
@@ -245,7 +259,7 @@ static enum err find_anchor(struct page *g, const struct reading *r, struct anch
 enum err page_find(struct page *g)
 {
 	struct reading r = {.order = g->plan->q->order, .descending = g->descending};
-	struct anchor anchor = {0};
+	struct anchor anchor = {0}, *from = NULL;
 	struct ask_text a;
 	int64_t offset = g->skip;
 	size_t parts = 0;
@@ -255,14 +269,14 @@ enum err page_find(struct page *g)
 		parts += g->plan->branches[i].n > 0;
 	if (e == ERR_OK && parts > 1 && r.family == NULL && g->skip > g->catalog->far) {
 		e = find_anchor(g, &r, &anchor, &offset);
-		r.from = &anchor;
+		from = &anchor;
 	}
 	if (e == ERR_OK) {
 		ask_open(&a);
 		if (g->plan->drive != DRIVE_NONE)
 			ask_candidates(&a, g->plan, &r);
 		else
-			ask_union(&a, g, &r);
+			ask_union(&a, g, NULL, &r, from);
 		ask_order(&a, &r, g->max, offset);
 		ask_close(&a);
 		e = read_ids(g, &a);
