@@ -38,8 +38,8 @@ static void stop(struct reading *r, enum err err)
 /* Names of list items, not of members: values by their type, objects by their class. */
 static bool is_item(const char *name)
 {
-	static const char *const types[] = {"string", "int", "long", "double", "boolean", "Integer",
-					    "Long", "String", "Double", "Boolean"};
+	static const char *const types[] = {"string",  "int",  "long",	 "double", "boolean",
+					    "Integer", "Long", "String", "Double", "Boolean"};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
 		if (strcmp(types[i], name) == 0)

@@ -35,19 +35,22 @@ static json_object *kept(const struct call *call, const char *const *skip)
 /* What was asked for, but paging and order: told above the list. */
 static json_object *filters_told(const struct datas_query *d)
 {
-	static const char *const quiet[] = { "currentPage", "pageSize", "orderBy", "orderType", "keywords", "types", "type" };
+	static const char *const quiet[] = {"currentPage", "pageSize", "orderBy", "orderType",
+					    "keywords",	   "types",    "type"};
 	json_object *list = json_object_new_array();
 
 	json_object_object_foreach(d->echo, name, value)
 	{
-		bool out = value == NULL || (json_object_is_type(value, json_type_int) && json_object_get_int64(value) < 0);
+		bool out = value == NULL || (json_object_is_type(value, json_type_int) &&
+					     json_object_get_int64(value) < 0);
 		for (size_t i = 0; i < sizeof(quiet) / sizeof(*quiet); i++)
 			out = out || strcmp(quiet[i], name) == 0;
 		if (out)
 			continue;
 		json_object *f = json_object_new_object();
-		CLEAN_FREE char *text = json_object_is_type(value, json_type_string) ?
-		    mem_strdup(json_object_get_string(value)) : json_print(value, NULL);
+		CLEAN_FREE char *text = json_object_is_type(value, json_type_string)
+					    ? mem_strdup(json_object_get_string(value))
+					    : json_print(value, NULL);
 		json_set_str(f, "name", name);
 		json_set_str(f, "value", text);
 		json_object_array_add(list, f);
@@ -61,8 +64,10 @@ static char *keywords_told(const struct datas_query *d)
 	char *text = mem_strdup("");
 	json_object *k = NULL;
 
-	JSON_EACH(k, json_arr(d->echo, "keywords")) {
-		char *longer = mem_printf("%s%s%s", text, *text != '\0' ? " " : "", json_object_get_string(k));
+	JSON_EACH(k, json_arr(d->echo, "keywords"))
+	{
+		char *longer =
+		    mem_printf("%s%s%s", text, *text != '\0' ? " " : "", json_object_get_string(k));
 		free(text);
 		text = longer;
 	}
@@ -84,12 +89,15 @@ static json_object *choices(const char *const *words, size_t n, const char *chos
 
 static enum err list_page(struct call *call, const struct datas_query *d, bool mine, json_object *m)
 {
-	static const char *const types[] = { "CSV", "EXCEL", "GEOJSON", "JSON", "SHP", "IMAGE", "MBTILES", "PDF", "UNKNOWN" };
-	static const char *const orders[] = { "ID", "FILENAME", "LASTMODIFIEDTIME", "CREATETIME", "SIZE", "TYPE", "USERNAME",
-		"DOWNLOADCOUNT" };
-	static const char *const in_form[] = { "keywords", "types", "type", "orderBy", "orderType", "currentPage", "lang", NULL };
-	static const char *const in_links[] = { "currentPage", "lang", NULL };
-	static const char *const in_formats[] = { "lang", NULL };
+	static const char *const types[] = {"CSV",   "EXCEL",	"GEOJSON", "JSON",   "SHP",
+					    "IMAGE", "MBTILES", "PDF",	   "UNKNOWN"};
+	static const char *const orders[] = {"ID",	   "FILENAME",	   "LASTMODIFIEDTIME",
+					     "CREATETIME", "SIZE",	   "TYPE",
+					     "USERNAME",   "DOWNLOADCOUNT"};
+	static const char *const in_form[] = {"keywords",  "types",	  "type", "orderBy",
+					      "orderType", "currentPage", "lang", NULL};
+	static const char *const in_links[] = {"currentPage", "lang", NULL};
+	static const char *const in_formats[] = {"lang", NULL};
 	CLEAN_FREE char *keywords = keywords_told(d);
 	json_object *type = json_at(json_arr(d->echo, "types"), 0);
 	int64_t pages = json_int(m, "totalPage", 0);
@@ -97,9 +105,13 @@ static enum err list_page(struct call *call, const struct datas_query *d, bool m
 	json_set_bool(m, "mine", mine);
 	json_set_str(m, "place", mine ? "/iportal/web/mycontent/datas" : "/iportal/web/datas");
 	json_set_str(m, "keywords", keywords);
-	json_set(m, "type_choices", choices(types, sizeof(types) / sizeof(*types),
-	    type != NULL ? json_object_get_string(type) : json_str(d->echo, "type", NULL)));
-	json_set(m, "order_choices", choices(orders, sizeof(orders) / sizeof(*orders), json_str(d->echo, "orderBy", "ID")));
+	json_set(
+	    m, "type_choices",
+	    choices(types, sizeof(types) / sizeof(*types),
+		    type != NULL ? json_object_get_string(type) : json_str(d->echo, "type", NULL)));
+	json_set(
+	    m, "order_choices",
+	    choices(orders, sizeof(orders) / sizeof(*orders), json_str(d->echo, "orderBy", "ID")));
 	json_set_bool(m, "descending", d->q.descending);
 	json_set(m, "filters", filters_told(d));
 	json_set(m, "form_keep", kept(call, in_form));
@@ -107,8 +119,8 @@ static enum err list_page(struct call *call, const struct datas_query *d, bool m
 	json_set(m, "keep", kept(call, in_formats));
 	json_set_int(m, "previous", d->page > 1 ? (d->page - 1 < pages ? d->page - 1 : pages) : 0);
 	json_set_int(m, "next", d->page < pages ? d->page + 1 : 0);
-	bool narrowed = *keywords != '\0' || json_len(json_arr(m, "filters")) > 0 || json_arr(d->echo, "types") != NULL ||
-	    json_get(d->echo, "type") != NULL;
+	bool narrowed = *keywords != '\0' || json_len(json_arr(m, "filters")) > 0 ||
+			json_arr(d->echo, "types") != NULL || json_get(d->echo, "type") != NULL;
 	json_set_bool(m, "narrowed", narrowed);
 	return supermap_page(call, 200, "datas", mine ? "title.datas_mine" : "title.datas", m);
 }
@@ -124,7 +136,8 @@ static enum err list(struct call *call, bool mine)
 
 	if (err == ERR_OK)
 		err = catalog_items(call->ctx->catalog, &d.q, &items, &total, &call->error);
-	JSON_EACH(item, items) {
+	JSON_EACH(item, items)
+	{
 		if (err == ERR_OK)
 			err = datas_item_tell(call, item, d.services);
 	}
@@ -140,7 +153,8 @@ static enum err list(struct call *call, bool mine)
 	json_set_int(m, "currentPage", d.page);
 	json_set(m, "searchParameter", json_object_get(d.echo));
 	json_set(m, "content", items);
-	err = call->supermap.format == SUPERMAP_HTML ? list_page(call, &d, mine, m) : supermap_answer(call, 200, "Page", m);
+	err = call->supermap.format == SUPERMAP_HTML ? list_page(call, &d, mine, m)
+						     : supermap_answer(call, 200, "Page", m);
 	datas_query_done(&d);
 	return err;
 }
@@ -161,7 +175,8 @@ static enum err item_page(struct call *call, json_object *model, bool download)
 {
 	json_object *m = json_object_new_object();
 
-	json_set_bool(m, "may_download", download && strcmp(json_str(model, "status", ""), "OK") == 0);
+	json_set_bool(m, "may_download",
+		      download && strcmp(json_str(model, "status", ""), "OK") == 0);
 	json_set(m, "item", model);
 	return supermap_page(call, 200, "datas_item", "title.datas_item", m);
 }
@@ -169,7 +184,10 @@ static enum err item_page(struct call *call, json_object *model, bool download)
 enum err datas_item_view(struct call *call)
 {
 	json_object *model = NULL;
-	enum err err = datas_find(call, text_starts(call->req->path, "/iportal/web/mycontent/") ? ITEM_DELETE : ITEM_SEARCH, &model);
+	enum err err = datas_find(
+	    call,
+	    text_starts(call->req->path, "/iportal/web/mycontent/") ? ITEM_DELETE : ITEM_SEARCH,
+	    &model);
 
 	if (err != ERR_OK)
 		return err;
@@ -184,7 +202,8 @@ enum err datas_item_view(struct call *call)
 	}
 	if (page)
 		json_set_bool(model, "imported", imported);
-	return page ? item_page(call, model, download) : supermap_answer(call, 200, "DataItem", model);
+	return page ? item_page(call, model, download)
+		    : supermap_answer(call, 200, "DataItem", model);
 }
 
 /* ---- {"1":true}: is it imported? */
@@ -205,8 +224,10 @@ enum err datas_imported_view(struct call *call)
 	}
 	if (err == ERR_OK) {
 		m = json_object_new_object();
-		JSON_EACH(item, items) {
-			CLEAN_FREE char *id = mem_printf("%lld", (long long)json_int(item, "id", 0));
+		JSON_EACH(item, items)
+		{
+			CLEAN_FREE char *id =
+			    mem_printf("%lld", (long long)json_int(item, "id", 0));
 			json_set_bool(m, id, json_str(item, "dataset", NULL) != NULL);
 		}
 		err = supermap_answer(call, 200, "map", m);

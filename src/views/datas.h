@@ -1,6 +1,6 @@
 /*
- * Data items of iPortal's clients: their words, their question, their look.  Shared by datas*.c and mycontent*.c.
- * Source: contracts/datas.md.
+ * Data items of iPortal's clients: their words, their question, their look.  Shared by datas*.c and
+ * mycontent*.c. Source: contracts/datas.md.
  */
 #ifndef SLIPWAY_VIEWS_DATAS_H
 #define SLIPWAY_VIEWS_DATAS_H
@@ -9,7 +9,7 @@
 #include "views/ctx.h"
 
 #define DATAS_ID_MAX   INT32_MAX
-#define DATAS_LIST_MAX 1000           /* elements of one array, ids of one batch */
+#define DATAS_LIST_MAX 1000 /* elements of one array, ids of one batch */
 
 /* ---- datas_words.c: what things are called */
 
@@ -41,10 +41,10 @@ const char *datas_type_told(const struct call *, const char *type);
 
 struct datas_query {
 	struct item_query q;
-	json_object *echo;         /* owned: "searchParameter" */
+	json_object *echo; /* owned: "searchParameter" */
 	int64_t page, size;
-	bool services;             /* hasServices */
-	void *blocks[16];          /* owned: the lists */
+	bool services;	  /* hasServices */
+	void *blocks[16]; /* owned: the lists */
 	size_t n_blocks;
 };
 /*
@@ -59,9 +59,9 @@ void datas_query_done(struct datas_query *);
 /* Who looks; ERR_AUTH when the site shows nothing to strangers.  Borrowed from CALL. */
 enum err datas_viewer(struct call *, struct viewer *ret);
 /*
- * The item that the path's "id" names, for somebody with at least WANTED on it.  A key for certain items sees those.
- * Owns:   caller frees *RET.
- * Errors: ERR_NOT_FOUND: unknown or not to be seen; ERR_AUTH: too little.
+ * The item that the path's "id" names, for somebody with at least WANTED on it.  A key for certain
+ * items sees those. Owns:   caller frees *RET. Errors: ERR_NOT_FOUND: unknown or not to be seen;
+ * ERR_AUTH: too little.
  */
 enum err datas_find(struct call *, enum item_permission wanted, json_object **ret);
 /* The body of a request, as supermap_body reads it; NULL: none. */

@@ -18,17 +18,17 @@
 #include "wizard/table.h"
 
 #define ROOT	  "DataContent"
-#define ROWS	  1000	/* of a page nobody sized */
+#define ROWS	  1000 /* of a page nobody sized */
 #define PIECE	  ((size_t)64 * 1024)
-#define JSON_DEEP 512	/* levels of nesting: geometries need five */
+#define JSON_DEEP 512 /* levels of nesting: geometries need five */
 
 /* One request for content. */
 struct content {
 	struct call *call;
-	json_object *model;        /* borrowed */
-	int fd;                    /* owned: the file */
+	json_object *model; /* borrowed */
+	int fd;		    /* owned: the file */
 	int64_t size;
-	int64_t first, last;       /* rows of the page, from 0; last excluded */
+	int64_t first, last; /* rows of the page, from 0; last excluded */
 };
 
 static enum err unreadable(struct call *call)
@@ -53,13 +53,16 @@ static enum err begin(const struct content *c, struct printing *p)
 /* The file as it stands is JSON in UTF-8; BYTES are its text without a mark in front. */
 static bool is_json(const char *bytes, size_t len)
 {
-	const struct json_limits limits = { .bytes = SIZE_MAX / 16, .depth = JSON_DEEP, .keys = SIZE_MAX };
+	const struct json_limits limits = {
+	    .bytes = SIZE_MAX / 16, .depth = JSON_DEEP, .keys = SIZE_MAX};
 	struct json_scan scan;
 
-	return len > 0 && text_is_utf8(bytes, len) && json_scan_bytes(bytes, len, &limits, &scan) == ERR_OK;
+	return len > 0 && text_is_utf8(bytes, len) &&
+	       json_scan_bytes(bytes, len, &limits, &scan) == ERR_OK;
 }
 
-static enum err print_whole(struct content *c, const char *bytes, size_t len, const char *head, const char *tail)
+static enum err print_whole(struct content *c, const char *bytes, size_t len, const char *head,
+			    const char *tail)
 {
 	struct printing p;
 	enum err err = begin(c, &p);
@@ -89,8 +92,10 @@ static enum err text_content(struct content *c, const char *head, const char *ta
 	char *map = mmap(NULL, (size_t)c->size, PROT_READ, MAP_PRIVATE, c->fd, 0);
 	if (map == MAP_FAILED)
 		return error_errno(&c->call->error, ERR_IO, "content");
-	size_t bom = c->size >= 3 && memcmp(map, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0, len = (size_t)c->size - bom;
-	enum err err = is_json(map + bom, len) ? print_whole(c, map + bom, len, head, tail) : unreadable(c->call);
+	size_t bom = c->size >= 3 && memcmp(map, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0,
+	       len = (size_t)c->size - bom;
+	enum err err = is_json(map + bom, len) ? print_whole(c, map + bom, len, head, tail)
+					       : unreadable(c->call);
 	(void)munmap(map, (size_t)c->size);
 	return err;
 }
@@ -101,10 +106,10 @@ struct rows {
 	struct content *c;
 	struct printing *p;
 	struct table_parser *parser;
-	bool head;               /* the first record is the titles */
-	bool titled;             /* "colTitles" is printed, "rows" is open */
+	bool head;   /* the first record is the titles */
+	bool titled; /* "colTitles" is printed, "rows" is open */
 	size_t n_titles;
-	int64_t n;               /* rows so far, the titles not counted */
+	int64_t n; /* rows so far, the titles not counted */
 };
 
 static void print_titles(struct rows *r, const struct cell *cells, size_t n)
@@ -200,12 +205,13 @@ static bool meta_is_false(const struct content *c, const char *name)
 }
 
 /* How the table is written: the separator that was told, else what the first bytes look like. */
-static void dialect_of(const struct content *c, const char *text, size_t len, bool whole, struct dialect *ret)
+static void dialect_of(const struct content *c, const char *text, size_t len, bool whole,
+		       struct dialect *ret)
 {
 	const char *told = json_str(json_obj(c->model, "dataMetaInfo"), "separator", "");
 
 	if (!dialect_guess(text, len, whole, ret))
-		*ret = (struct dialect){ .delimiter = ",", .quote = '"' };
+		*ret = (struct dialect){.delimiter = ",", .quote = '"'};
 	if (text_ieq(told, "tab") || strcmp(told, "\\t") == 0)
 		told = "\t";
 	if (*told != '\0' && text_cut(told, strlen(told), 4) == strlen(told))
@@ -236,7 +242,8 @@ static bool read_rows(struct rows *r, struct charset_conv *conv)
 		if (r->parser == NULL) {
 			struct dialect d;
 			dialect_of(r->c, text, len, at >= r->c->size, &d);
-			r->parser = table_parser_new(&d, (size_t)config->csv_max_columns, (size_t)config->csv_max_cell_bytes);
+			r->parser = table_parser_new(&d, (size_t)config->csv_max_columns,
+						     (size_t)config->csv_max_cell_bytes);
 		}
 		table_parser_feed(r->parser, text, len, end);
 		good = take_records(r);
@@ -247,7 +254,7 @@ static bool read_rows(struct rows *r, struct charset_conv *conv)
 static enum err table_content(struct content *c)
 {
 	struct printing p;
-	struct rows r = { .c = c, .p = &p, .head = !meta_is_false(c, "firstRowIsHead") };
+	struct rows r = {.c = c, .p = &p, .head = !meta_is_false(c, "firstRowIsHead")};
 	struct charset_conv *conv = charset_conv_new(encoding_of(c));
 	enum err err = begin(c, &p);
 
@@ -305,10 +312,11 @@ static enum err open_file(struct content *c, const char *path)
 static enum err imported_content(struct content *c, bool table)
 {
 	struct call *call = c->call;
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	CLEAN_JSON json_object *d = NULL;
 	CLEAN_FREE char *path = NULL;
-	enum err err = catalog_get(call->ctx->catalog, json_int(c->model, "id", 0), &all, &d, &call->error);
+	enum err err =
+	    catalog_get(call->ctx->catalog, json_int(c->model, "id", 0), &all, &d, &call->error);
 
 	if (err == ERR_OK)
 		err = dataset_export(call, d, table ? "csv" : "geojson", &path);
@@ -326,8 +334,10 @@ static enum err imported_content(struct content *c, bool table)
 
 static enum err content_of(struct content *c)
 {
-	const char *type = json_str(c->model, "type", "UNKNOWN"), *made = json_str(c->model, "dataset", NULL);
-	bool text = strcmp(type, "JSON") == 0 || strcmp(type, "GEOJSON") == 0, csv = strcmp(type, "CSV") == 0;
+	const char *type = json_str(c->model, "type", "UNKNOWN"),
+		   *made = json_str(c->model, "dataset", NULL);
+	bool text = strcmp(type, "JSON") == 0 || strcmp(type, "GEOJSON") == 0,
+	     csv = strcmp(type, "CSV") == 0;
 	enum err err;
 
 	if (text || csv) {
@@ -348,7 +358,7 @@ static enum err content_of(struct content *c)
 
 enum err datas_content_view(struct call *call)
 {
-	struct content c = { .call = call, .fd = -1 };
+	struct content c = {.call = call, .fd = -1};
 	enum err err = datas_find(call, ITEM_DOWNLOAD, &c.model);
 
 	if (err == ERR_OK)
@@ -367,7 +377,7 @@ static const char *layer_type(const json_object *d)
 {
 	static const struct {
 		const char *has, *type;
-	} types[] = { { "Point", "POINT" }, { "Line", "LINE" }, { "Polygon", "REGION" } };
+	} types[] = {{"Point", "POINT"}, {"Line", "LINE"}, {"Polygon", "REGION"}};
 	const char *kind = json_str(d, "type", ""), *geometry = json_str(d, "geometry", "");
 
 	if (strcmp(kind, "raster") == 0)
@@ -381,12 +391,14 @@ static const char *layer_type(const json_object *d)
 
 static json_object *layer_of(const json_object *d)
 {
-	json_object *o = json_object_new_object(), *fields = json_object_new_array(), *column = NULL;
+	json_object *o = json_object_new_object(), *fields = json_object_new_array(),
+		    *column = NULL;
 	const char *code = json_str(json_obj(d, "crs"), "code", "");
 	json_object *bbox = json_arr(d, "bbox");
 	int64_t epsg = 0;
 
-	JSON_EACH(column, json_arr(d, "columns")) {
+	JSON_EACH(column, json_arr(d, "columns"))
+	{
 		json_object *f = json_object_new_object();
 		json_set_str(f, "name", json_str(column, "name", ""));
 		json_set_str(f, "type", json_str(column, "type", ""));
@@ -396,10 +408,16 @@ static json_object *layer_of(const json_object *d)
 	json_set_str(o, "type", layer_type(d));
 	json_set(o, "recordCount", json_copy(json_get(d, "count")));
 	json_set(o, "epsgCode",
-	    text_starts(code, "EPSG:") && text_int(code + 5, 1, INT32_MAX, &epsg) ? json_object_new_int64(epsg) : NULL);
-	CLEAN_FREE char *bounds = json_len(bbox) == 4 ? mem_printf("%.17g,%.17g,%.17g,%.17g",
-	    json_object_get_double(json_at(bbox, 0)), json_object_get_double(json_at(bbox, 1)),
-	    json_object_get_double(json_at(bbox, 2)), json_object_get_double(json_at(bbox, 3))) : NULL;
+		 text_starts(code, "EPSG:") && text_int(code + 5, 1, INT32_MAX, &epsg)
+		     ? json_object_new_int64(epsg)
+		     : NULL);
+	CLEAN_FREE char *bounds =
+	    json_len(bbox) == 4
+		? mem_printf("%.17g,%.17g,%.17g,%.17g", json_object_get_double(json_at(bbox, 0)),
+			     json_object_get_double(json_at(bbox, 1)),
+			     json_object_get_double(json_at(bbox, 2)),
+			     json_object_get_double(json_at(bbox, 3)))
+		: NULL;
 	json_set_str(o, "bounds", bounds);
 	json_set(o, "fields", fields);
 	return o;
@@ -410,12 +428,13 @@ enum err datas_layers_view(struct call *call)
 	CLEAN_JSON json_object *model = NULL;
 	CLEAN_JSON json_object *d = NULL;
 	CLEAN_JSON json_object *list = json_object_new_array();
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	const char *name = pairs_get(&call->params, "name");
 	enum err err = datas_find(call, ITEM_DOWNLOAD, &model);
 
 	if (err == ERR_OK && json_str(model, "dataset", NULL) != NULL)
-		err = catalog_get(call->ctx->catalog, json_int(model, "id", 0), &all, &d, &call->error);
+		err = catalog_get(call->ctx->catalog, json_int(model, "id", 0), &all, &d,
+				  &call->error);
 	if (err != ERR_OK)
 		return err;
 	if (d != NULL)

@@ -18,11 +18,19 @@ static const char *media_type(const char *name)
 {
 	static const struct {
 		const char *ending, *type;
-	} types[] = { { ".csv", "text/csv; charset=utf-8" }, { ".txt", "text/plain; charset=utf-8" },
-		{ ".json", "application/json" }, { ".geojson", "application/geo+json" }, { ".zip", "application/zip" },
-		{ ".png", "image/png" }, { ".jpg", "image/jpeg" }, { ".jpeg", "image/jpeg" }, { ".tif", "image/tiff" },
-		{ ".tiff", "image/tiff" }, { ".gpkg", "application/geopackage+sqlite3" },
-		{ ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" } };
+	} types[] = {
+	    {".csv", "text/csv; charset=utf-8"},
+	    {".txt", "text/plain; charset=utf-8"},
+	    {".json", "application/json"},
+	    {".geojson", "application/geo+json"},
+	    {".zip", "application/zip"},
+	    {".png", "image/png"},
+	    {".jpg", "image/jpeg"},
+	    {".jpeg", "image/jpeg"},
+	    {".tif", "image/tiff"},
+	    {".tiff", "image/tiff"},
+	    {".gpkg", "application/geopackage+sqlite3"},
+	    {".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
 		if (text_ends_icase(name, types[i].ending))
@@ -37,17 +45,21 @@ static enum err no_file(struct call *call)
 	return supermap_fail(call, ERR_NOT_FOUND, "datas_no_bytes", NULL);
 }
 
-/* Unchanged since the client's copy?  With an ETag of the client's that alone decides (RFC 9110, 13.2.2). */
+/* Unchanged since the client's copy?  With an ETag of the client's that alone decides (RFC
+ * 9110, 13.2.2). */
 static bool unchanged(struct call *call, int64_t changed_ms)
 {
 	const char *since = req_header(call->req, "If-Modified-Since");
-	int64_t ms = since != NULL && req_header(call->req, "If-None-Match") == NULL ? clock_parse_http(since) : -1;
+	int64_t ms = since != NULL && req_header(call->req, "If-None-Match") == NULL
+			 ? clock_parse_http(since)
+			 : -1;
 
 	return ms >= 0 && changed_ms / 1000 <= ms / 1000;
 }
 
 /* PATH (below data_dir, made of our own names) as a download called NAME. */
-static enum err send_file(struct call *call, const char *path, const char *name, const char *etag, int64_t changed_ms)
+static enum err send_file(struct call *call, const char *path, const char *name, const char *etag,
+			  int64_t changed_ms)
 {
 	struct reply *reply = call->reply;
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
@@ -80,12 +92,13 @@ static enum err send_file(struct call *call, const char *path, const char *name,
 /* The dataset behind an imported item, for where its files are. */
 static enum err dataset_of(struct call *call, const json_object *model, json_object **ret)
 {
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	enum err err = ERR_NOT_FOUND;
 
 	/* Who may see the item was asked already. */
 	if (json_str(model, "dataset", NULL) != NULL)
-		err = catalog_get(call->ctx->catalog, json_int(model, "id", 0), &all, ret, &call->error);
+		err = catalog_get(call->ctx->catalog, json_int(model, "id", 0), &all, ret,
+				  &call->error);
 	return err == ERR_NOT_FOUND ? no_file(call) : err;
 }
 
@@ -99,10 +112,13 @@ static enum err send_result(struct call *call, const json_object *model)
 	const char *file = json_str(d, "file", ""), *name = json_str(model, "fileName", "data");
 	const char *dot = strrchr(name, '.'), *ending = strrchr(file, '.');
 	CLEAN_FREE char *path = mem_printf("datasets/%s", file);
-	CLEAN_FREE char *called = mem_printf("%.*s%s", dot != NULL && dot > name ? (int)(dot - name) : (int)strlen(name), name,
-	    ending != NULL ? ending : "");
-	CLEAN_FREE char *etag = mem_printf("\"%lld-%lld\"", (long long)json_int(d, "id", 0), (long long)json_int(d, "revision", 1));
-	return *file == '\0' ? no_file(call) : send_file(call, path, called, etag, json_int(d, "changed", 0));
+	CLEAN_FREE char *called =
+	    mem_printf("%.*s%s", dot != NULL && dot > name ? (int)(dot - name) : (int)strlen(name),
+		       name, ending != NULL ? ending : "");
+	CLEAN_FREE char *etag = mem_printf("\"%lld-%lld\"", (long long)json_int(d, "id", 0),
+					   (long long)json_int(d, "revision", 1));
+	return *file == '\0' ? no_file(call)
+			     : send_file(call, path, called, etag, json_int(d, "changed", 0));
 }
 
 enum err datas_download_view(struct call *call)
@@ -116,11 +132,14 @@ enum err datas_download_view(struct call *call)
 	if (variant != NULL && strcmp(variant, "result") == 0) {
 		err = send_result(call, model);
 	} else {
-		const char *file = json_str(model, "file", NULL), *md5 = json_str(model, "MD5", NULL);
-		CLEAN_FREE char *etag = md5 != NULL ? mem_printf("\"%s\"", md5) :
-						      mem_printf("\"%s\"", json_str(model, "storageId", ""));
-		err = file == NULL ? no_file(call) :
-				     send_file(call, file, json_str(model, "fileName", "data"), etag, json_int(model, "lastModfiedTime", 0));
+		const char *file = json_str(model, "file", NULL),
+			   *md5 = json_str(model, "MD5", NULL);
+		CLEAN_FREE char *etag =
+		    md5 != NULL ? mem_printf("\"%s\"", md5)
+				: mem_printf("\"%s\"", json_str(model, "storageId", ""));
+		err = file == NULL ? no_file(call)
+				   : send_file(call, file, json_str(model, "fileName", "data"),
+					       etag, json_int(model, "lastModfiedTime", 0));
 	}
 	if (err == ERR_OK && call->req->method == METHOD_GET)
 		call->counted_item = json_int(model, "id", 0);
@@ -134,12 +153,15 @@ enum err datas_thumbnail_view(struct call *call)
 	enum err err = datas_find(call, ITEM_SEARCH, &model);
 
 	if (err == ERR_OK)
-		err = json_bool(model, "thumbnail", false) ? dataset_of(call, model, &d) : no_file(call);
+		err = json_bool(model, "thumbnail", false) ? dataset_of(call, model, &d)
+							   : no_file(call);
 	if (err != ERR_OK)
 		return err;
 	const char *file = json_str(d, "file", ""), *slash = strrchr(file, '/');
-	CLEAN_FREE char *path = mem_printf("datasets/%.*s/thumbnail.png", slash == NULL ? 0 : (int)(slash - file), file);
-	CLEAN_FREE char *etag = mem_printf("\"%lld-%lld-t\"", (long long)json_int(d, "id", 0), (long long)json_int(d, "revision", 1));
+	CLEAN_FREE char *path = mem_printf("datasets/%.*s/thumbnail.png",
+					   slash == NULL ? 0 : (int)(slash - file), file);
+	CLEAN_FREE char *etag = mem_printf("\"%lld-%lld-t\"", (long long)json_int(d, "id", 0),
+					   (long long)json_int(d, "revision", 1));
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
 	int fd = dir < 0 ? -1 : fs_open_read(dir, path);
 	struct stat st;

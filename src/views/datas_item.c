@@ -13,7 +13,8 @@ bool datas_key_allows(const struct call *call, int64_t id)
 {
 	json_object *ids = json_arr(call->limits, "ids"), *item = NULL;
 
-	JSON_EACH(item, ids) {
+	JSON_EACH(item, ids)
+	{
 		if (json_object_get_int64(item) == id)
 			return true;
 	}
@@ -44,7 +45,8 @@ enum err datas_find(struct call *call, enum item_permission wanted, json_object 
 	if (err != ERR_OK)
 		return err;
 	err = ERR_NOT_FOUND;
-	if (text_int(pairs_get(&call->params, "id"), 1, DATAS_ID_MAX, &id) && datas_key_allows(call, id))
+	if (text_int(pairs_get(&call->params, "id"), 1, DATAS_ID_MAX, &id) &&
+	    datas_key_allows(call, id))
 		err = catalog_item_get(call->ctx->catalog, id, &v, &model, &call->error);
 	if (err == ERR_NOT_FOUND) {
 		call->error = (struct error){0};
@@ -66,7 +68,8 @@ static bool service_wanted(const json_object *model, const char *type)
 {
 	json_object *types = json_arr(json_obj(model, "work"), "serviceTypes"), *t = NULL;
 
-	JSON_EACH(t, types) {
+	JSON_EACH(t, types)
+	{
 		if (strcmp(json_object_get_string(t), type) == 0)
 			return true;
 	}
@@ -79,7 +82,8 @@ static char *service_address(const char *template, size_t len, int64_t id)
 	CLEAN_FREE char *t = mem_strndup(template, len);
 	char *mark = strstr(t, "{id}");
 
-	return mark == NULL ? mem_strdup(t) : mem_printf("%.*s%lld%s", (int)(mark - t), t, (long long)id, mark + 4);
+	return mark == NULL ? mem_strdup(t)
+			    : mem_printf("%.*s%lld%s", (int)(mark - t), t, (long long)id, mark + 4);
 }
 
 static json_object *service(const json_object *model, const char *type, const char *address)
@@ -114,7 +118,8 @@ json_object *datas_services(struct call *call, const json_object *model)
 		size_t len = strcspn(p, " "), name = strcspn(p, "=");
 		if (name < len) {
 			CLEAN_FREE char *type = mem_strndup(p, name);
-			CLEAN_FREE char *address = service_address(p + name + 1, len - name - 1, json_int(model, "id", 0));
+			CLEAN_FREE char *address =
+			    service_address(p + name + 1, len - name - 1, json_int(model, "id", 0));
 			if (service_wanted(model, type))
 				json_object_array_add(list, service(model, type, address));
 		}
@@ -131,8 +136,10 @@ json_object *datas_entities_tell(struct call *call, json_object *entities)
 	json_object *list = json_object_new_array(), *e = NULL;
 	bool classic = call->ctx->config->iportal_classic;
 
-	JSON_EACH(e, entities) {
-		const char *kind = json_str(e, "kind", "USER"), *permission = json_str(e, "permission", "SEARCH");
+	JSON_EACH(e, entities)
+	{
+		const char *kind = json_str(e, "kind", "USER"),
+			   *permission = json_str(e, "permission", "SEARCH");
 		const char *name = strcmp(kind, "GUEST") == 0 ? "GUEST" : json_str(e, "name", "");
 		json_object *o = json_object_new_object();
 		if (classic && strcmp(permission, "SEARCH") == 0) {
@@ -157,7 +164,8 @@ static enum err tell_entities(struct call *call, json_object *model)
 	enum err err = ERR_OK;
 
 	if (json_bool(model, "may_share", false))
-		err = catalog_item_entities(call->ctx->catalog, json_int(model, "id", 0), &entities, &call->error);
+		err = catalog_item_entities(call->ctx->catalog, json_int(model, "id", 0), &entities,
+					    &call->error);
 	if (err == ERR_OK)
 		json_set(model, "authorizeSetting", datas_entities_tell(call, entities));
 	return err;
@@ -166,11 +174,31 @@ static enum err tell_entities(struct call *call, json_object *model)
 /* What is the server's own goes. */
 static void keep_told(json_object *model)
 {
-	static const char *const told[] = { "id", "fileName", "type", "size", "MD5", "status", "userName", "nickname",
-		"createTime", "lastModfiedTime", "description", "tags", "thumbnail", "coordType", "dataMetaInfo",
-		"dataCheckResult", "serviceStatus", "dataItemServices", "authorizeSetting", "downloadCount", "storageId",
-		"serviceId", "publishInfo" };
-	struct json_object_iterator it = json_object_iter_begin(model), end = json_object_iter_end(model);
+	static const char *const told[] = {"id",
+					   "fileName",
+					   "type",
+					   "size",
+					   "MD5",
+					   "status",
+					   "userName",
+					   "nickname",
+					   "createTime",
+					   "lastModfiedTime",
+					   "description",
+					   "tags",
+					   "thumbnail",
+					   "coordType",
+					   "dataMetaInfo",
+					   "dataCheckResult",
+					   "serviceStatus",
+					   "dataItemServices",
+					   "authorizeSetting",
+					   "downloadCount",
+					   "storageId",
+					   "serviceId",
+					   "publishInfo"};
+	struct json_object_iterator it = json_object_iter_begin(model),
+				    end = json_object_iter_end(model);
 	const char *others[32];
 	size_t n = 0;
 
@@ -191,19 +219,23 @@ enum err datas_item_tell(struct call *call, json_object *model, bool services)
 {
 	long long id = (long long)json_int(model, "id", 0);
 	bool usable = strcmp(json_str(model, "permission", "SEARCH"), "SEARCH") != 0;
-	CLEAN_FREE char *thumbnail = supermap_url(call, "/iportal/web/datas/%lld/thumbnail.png", id);
+	CLEAN_FREE char *thumbnail =
+	    supermap_url(call, "/iportal/web/datas/%lld/thumbnail.png", id);
 	json_object *check = json_obj(json_obj(model, "dataCheckResult"), "dataCheckInfo");
 	enum err err = tell_entities(call, model);
 
 	if (err != ERR_OK)
 		return err;
-	json_set(model, "dataItemServices", services && usable ? datas_services(call, model) : json_object_new_array());
+	json_set(model, "dataItemServices",
+		 services && usable ? datas_services(call, model) : json_object_new_array());
 	json_set_str(model, "thumbnail", json_bool(model, "thumbnail", false) ? thumbnail : NULL);
-	if (strcmp(json_str(model, "status", ""), "OK") == 0 && target_is_changing(call->ctx, json_int(model, "id", 0)))
+	if (strcmp(json_str(model, "status", ""), "OK") == 0 &&
+	    target_is_changing(call->ctx, json_int(model, "id", 0)))
 		json_set_str(model, "status", "MODIFYING");
 	json_set_str(model, "type", datas_type_told(call, json_str(model, "type", "UNKNOWN")));
 	if (check != NULL)
-		json_set_str(check, "dataType", datas_type_told(call, json_str(check, "dataType", "UNKNOWN")));
+		json_set_str(check, "dataType",
+			     datas_type_told(call, json_str(check, "dataType", "UNKNOWN")));
 	keep_told(model);
 	return ERR_OK;
 }

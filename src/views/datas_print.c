@@ -69,18 +69,25 @@ static void end_member(struct printing *p, const char *name)
 
 enum err printing_begin(struct call *call, const char *xml_root, struct printing *ret)
 {
-	*ret = (struct printing){ .call = call, .xml = call->supermap.format == SUPERMAP_XML,
-		.indent = call->supermap.format == SUPERMAP_RJSON, .depth = 1 };
-	enum err err = call->supermap.format == SUPERMAP_JSONP ? supermap_callback(call, &ret->callback) : ERR_OK;
+	*ret = (struct printing){.call = call,
+				 .xml = call->supermap.format == SUPERMAP_XML,
+				 .indent = call->supermap.format == SUPERMAP_RJSON,
+				 .depth = 1};
+	enum err err = call->supermap.format == SUPERMAP_JSONP
+			   ? supermap_callback(call, &ret->callback)
+			   : ERR_OK;
 	if (err != ERR_OK)
 		return err;
 	ret->out = nameless(call->ctx->config);
 	if (ret->out == NULL)
 		return error_errno(&call->error, ERR_IO, "answer file");
 	if (ret->xml)
-		fprintf(ret->out, "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<%s>", xml_root);
+		fprintf(ret->out,
+			"<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<%s>",
+			xml_root);
 	else
-		fprintf(ret->out, "%s%s{", ret->callback != NULL ? ret->callback : "", ret->callback != NULL ? "(" : "");
+		fprintf(ret->out, "%s%s{", ret->callback != NULL ? ret->callback : "",
+			ret->callback != NULL ? "(" : "");
 	return ERR_OK;
 }
 
@@ -189,7 +196,8 @@ enum err printing_end(struct printing *p, const char *xml_root)
 	if (p->xml)
 		fprintf(p->out, "</%s>", xml_root);
 	else
-		fprintf(p->out, "%s}%s", p->indent ? "\n" : "", p->callback != NULL ? ",200);" : "");
+		fprintf(p->out, "%s}%s", p->indent ? "\n" : "",
+			p->callback != NULL ? ",200);" : "");
 	if (fflush(p->out) != 0 || ferror(p->out) || fstat(fileno(p->out), &st) != 0) {
 		err = error_errno(&call->error, ERR_IO, "answer file");
 	} else if (call->supermap.format == SUPERMAP_HTML) {
@@ -200,10 +208,10 @@ enum err printing_end(struct printing *p, const char *xml_root)
 			err = error_errno(&call->error, ERR_IO, "answer file");
 		else
 			reply_file(call->reply, fd, st.st_size,
-			    p->xml		? "application/xml;charset=UTF-8" :
-			    p->callback != NULL ? "application/javascript;charset=UTF-8" :
-						  "application/json;charset=UTF-8",
-			    NULL, NULL);
+				   p->xml		 ? "application/xml;charset=UTF-8"
+				   : p->callback != NULL ? "application/javascript;charset=UTF-8"
+							 : "application/json;charset=UTF-8",
+				   NULL, NULL);
 		reply_header(call->reply, "Cache-Control", "private, no-cache");
 		reply_header(call->reply, "Vary", "Origin");
 	}

@@ -1,5 +1,6 @@
 /*
- * An answer too long for memory, printed piece by piece into a file without a name, then sent from there.
+ * An answer too long for memory, printed piece by piece into a file without a name, then sent from
+ * there.
  */
 #ifndef SLIPWAY_VIEWS_DATAS_PRINT_H
 #define SLIPWAY_VIEWS_DATAS_PRINT_H
@@ -10,8 +11,8 @@ struct printing {
 	struct call *call;
 	FILE *out;
 	bool xml, indent;
-	const char *callback;   /* of a script, NULL = none; borrowed */
-	bool more;        /* a member or item stands before the next one on this level */
+	const char *callback; /* of a script, NULL = none; borrowed */
+	bool more;	      /* a member or item stands before the next one on this level */
 	int depth;
 };
 

@@ -1,13 +1,13 @@
 /*
- * The question of `datas` and `mycontent/datas`: every parameter in every spelling clients have for it.
- * Source: contracts/datas.md 3, 4.
+ * The question of `datas` and `mycontent/datas`: every parameter in every spelling clients have for
+ * it. Source: contracts/datas.md 3, 4.
  */
 #include <string.h>
 #include "views/datas.h"
 #include "base/mem.h"
 #include "base/text.h"
 
-#define TEXT_MAX     200      /* characters of one string */
+#define TEXT_MAX     200 /* characters of one string */
 #define KEYWORDS_MAX 20
 #define PAGE_SIZE    9
 
@@ -19,9 +19,9 @@ enum reading {
 	READ_LONG,
 	READ_TEXT,
 	READ_WORD,
-	READ_WORD_OR_WORDS,   /* one, or several: both are told back as they came */
+	READ_WORD_OR_WORDS, /* one, or several: both are told back as they came */
 	READ_BOOL,
-	READ_IGNORED,         /* the original server's own: told back as null */
+	READ_IGNORED, /* the original server's own: told back as null */
 };
 
 static const struct param {
@@ -29,37 +29,37 @@ static const struct param {
 	enum reading kind;
 	enum datas_enum words;
 } params[] = {
-	{ "createEnd", READ_LONG, 0 },
-	{ "createStart", READ_LONG, 0 },
-	{ "currentPage", READ_INT, 0 },
-	{ "currentUser", READ_IGNORED, 0 },
-	{ "departmentIds", READ_IGNORED, 0 },
-	{ "dirIds", READ_INTS, 0 },
-	{ "fileName", READ_TEXT, 0 },
-	{ "filterFields", READ_WORDS, DATAS_FIELD },
-	{ "groupIds", READ_IGNORED, 0 },
-	{ "hasServices", READ_BOOL, 0 },
-	{ "ids", READ_INTS, 0 },
-	{ "isNotInDir", READ_BOOL, 0 },
-	{ "isPublic", READ_BOOL, 0 },
-	{ "keywords", READ_TEXTS, 0 },
-	{ "md5s", READ_IGNORED, 0 },
-	{ "orderBy", READ_WORD, DATAS_ORDER_BY },
-	{ "orderType", READ_WORD, DATAS_ORDER_TYPE },
-	{ "pageSize", READ_INT, 0 },
-	{ "permissionType", READ_WORD, DATAS_PERMISSION },
-	{ "resourceIds", READ_IGNORED, 0 },
-	{ "returnSubDir", READ_BOOL, 0 },
-	{ "searchScope", READ_WORD, DATAS_SCOPE },
-	{ "serviceId", READ_TEXT, 0 },
-	{ "serviceStatuses", READ_WORDS, DATAS_SERVICE_STATUS },
-	{ "shareToMe", READ_BOOL, 0 },
-	{ "status", READ_WORD_OR_WORDS, DATAS_STATUS },
-	{ "tags", READ_TEXTS, 0 },
-	{ "type", READ_WORD, DATAS_TYPE },
-	{ "types", READ_WORDS, DATAS_TYPE },
-	{ "userName", READ_TEXT, 0 },
-	{ "userNames", READ_TEXTS, 0 },
+    {"createEnd", READ_LONG, 0},
+    {"createStart", READ_LONG, 0},
+    {"currentPage", READ_INT, 0},
+    {"currentUser", READ_IGNORED, 0},
+    {"departmentIds", READ_IGNORED, 0},
+    {"dirIds", READ_INTS, 0},
+    {"fileName", READ_TEXT, 0},
+    {"filterFields", READ_WORDS, DATAS_FIELD},
+    {"groupIds", READ_IGNORED, 0},
+    {"hasServices", READ_BOOL, 0},
+    {"ids", READ_INTS, 0},
+    {"isNotInDir", READ_BOOL, 0},
+    {"isPublic", READ_BOOL, 0},
+    {"keywords", READ_TEXTS, 0},
+    {"md5s", READ_IGNORED, 0},
+    {"orderBy", READ_WORD, DATAS_ORDER_BY},
+    {"orderType", READ_WORD, DATAS_ORDER_TYPE},
+    {"pageSize", READ_INT, 0},
+    {"permissionType", READ_WORD, DATAS_PERMISSION},
+    {"resourceIds", READ_IGNORED, 0},
+    {"returnSubDir", READ_BOOL, 0},
+    {"searchScope", READ_WORD, DATAS_SCOPE},
+    {"serviceId", READ_TEXT, 0},
+    {"serviceStatuses", READ_WORDS, DATAS_SERVICE_STATUS},
+    {"shareToMe", READ_BOOL, 0},
+    {"status", READ_WORD_OR_WORDS, DATAS_STATUS},
+    {"tags", READ_TEXTS, 0},
+    {"type", READ_WORD, DATAS_TYPE},
+    {"types", READ_WORDS, DATAS_TYPE},
+    {"userName", READ_TEXT, 0},
+    {"userNames", READ_TEXTS, 0},
 };
 #define N_PARAMS (sizeof(params) / sizeof(*params))
 
@@ -100,11 +100,14 @@ static bool add_items(json_object *list, json_object *items)
 {
 	json_object *item = NULL;
 
-	JSON_EACH(item, items) {
-		if (json_object_is_type(item, json_type_object) || json_object_is_type(item, json_type_array))
+	JSON_EACH(item, items)
+	{
+		if (json_object_is_type(item, json_type_object) ||
+		    json_object_is_type(item, json_type_array))
 			return false;
 		if (item != NULL)
-			json_object_array_add(list, json_object_new_string(json_object_get_string(item)));
+			json_object_array_add(list,
+					      json_object_new_string(json_object_get_string(item)));
 	}
 	return true;
 }
@@ -136,7 +139,8 @@ static bool add_value(json_object *list, enum reading kind, const char *value)
 }
 
 /* All that was said about P: the body's word wins over the address's. */
-static bool gather(struct call *call, const json_object *body, const struct param *p, json_object *list)
+static bool gather(struct call *call, const json_object *body, const struct param *p,
+		   json_object *list)
 {
 	const struct pairs *q = &call->req->query;
 	json_object *v = json_get(body, p->name);
@@ -148,7 +152,8 @@ static bool gather(struct call *call, const json_object *body, const struct para
 	if (v != NULL && json_object_is_type(v, json_type_array))
 		return is_list(p->kind) && add_items(list, v);
 	if (v != NULL)
-		return !json_object_is_type(v, json_type_object) && add_value(list, p->kind, json_object_get_string(v));
+		return !json_object_is_type(v, json_type_object) &&
+		       add_value(list, p->kind, json_object_get_string(v));
 	for (size_t i = 0; i < q->n; i++) {
 		bool ours = strcmp(q->v[i].name, p->name) == 0 || strcmp(q->v[i].name, alias) == 0;
 		if (ours && !add_value(list, p->kind, q->v[i].value))
@@ -182,7 +187,9 @@ static json_object *value_of(const struct param *p, const char *s)
 		return text_int(s, INT64_MIN, INT64_MAX, &n) ? json_object_new_int64(n) : NULL;
 	case READ_BOOL:
 		yes = text_ieq(s, "true") || strcmp(s, "1") == 0;
-		return yes || text_ieq(s, "false") || strcmp(s, "0") == 0 ? json_object_new_boolean(yes) : NULL;
+		return yes || text_ieq(s, "false") || strcmp(s, "0") == 0
+			   ? json_object_new_boolean(yes)
+			   : NULL;
 	case READ_WORD:
 	case READ_WORDS:
 	case READ_WORD_OR_WORDS: {
@@ -192,7 +199,8 @@ static json_object *value_of(const struct param *p, const char *s)
 	case READ_TEXT:
 	case READ_TEXTS: {
 		CLEAN_FREE char *nfc = text_nfc(s);
-		return nfc != NULL && characters(nfc) <= TEXT_MAX ? json_object_new_string(nfc) : NULL;
+		return nfc != NULL && characters(nfc) <= TEXT_MAX ? json_object_new_string(nfc)
+								  : NULL;
 	}
 	case READ_IGNORED:
 		break;
@@ -200,7 +208,8 @@ static json_object *value_of(const struct param *p, const char *s)
 	return NULL;
 }
 
-static enum err read_param(struct call *call, const json_object *body, const struct param *p, json_object *echo)
+static enum err read_param(struct call *call, const json_object *body, const struct param *p,
+			   json_object *echo)
 {
 	CLEAN_JSON json_object *texts = json_object_new_array();
 	CLEAN_JSON json_object *values = json_object_new_array();
@@ -211,7 +220,8 @@ static enum err read_param(struct call *call, const json_object *body, const str
 		return ERR_OK;
 	if (!gather(call, body, p, texts) || json_len(texts) > DATAS_LIST_MAX)
 		return refuse(call, p);
-	JSON_EACH(text, texts) {
+	JSON_EACH(text, texts)
+	{
 		const char *s = json_object_get_string(text);
 		/* An empty string in a list asks for nothing. */
 		if (*s == '\0' && p->kind == READ_TEXTS)
@@ -237,7 +247,8 @@ static enum err read_param(struct call *call, const json_object *body, const str
 /* The texts of members A and B of the echo as one list that lives as long as the query. */
 static struct item_texts texts_of(struct datas_query *d, const char *a, const char *b)
 {
-	json_object *both[2] = { json_get(d->echo, a), b != NULL ? json_get(d->echo, b) : NULL }, *item = NULL;
+	json_object *both[2] = {json_get(d->echo, a), b != NULL ? json_get(d->echo, b) : NULL},
+		    *item = NULL;
 	size_t room = json_object_is_type(both[0], json_type_array) ? json_len(both[0]) : 1;
 	const char **v = mem_array(room + 1, sizeof(*v));
 	size_t n = 0;
@@ -246,10 +257,10 @@ static struct item_texts texts_of(struct datas_query *d, const char *a, const ch
 		if (json_object_is_type(both[i], json_type_string))
 			v[n++] = json_object_get_string(both[i]);
 		JSON_EACH(item, json_object_is_type(both[i], json_type_array) ? both[i] : NULL)
-			v[n++] = json_object_get_string(item);
+		v[n++] = json_object_get_string(item);
 	}
 	d->blocks[d->n_blocks++] = v;
-	return (struct item_texts){ .v = v, .n = n };
+	return (struct item_texts){.v = v, .n = n};
 }
 
 static struct item_numbers numbers_of(struct datas_query *d, const json_object *list)
@@ -259,9 +270,9 @@ static struct item_numbers numbers_of(struct datas_query *d, const json_object *
 	size_t n = 0;
 
 	JSON_EACH(item, list)
-		v[n++] = json_object_get_int64(item);
+	v[n++] = json_object_get_int64(item);
 	d->blocks[d->n_blocks++] = v;
-	return (struct item_numbers){ .v = v, .n = n };
+	return (struct item_numbers){.v = v, .n = n};
 }
 
 static void set_scope(struct datas_query *d)
@@ -286,12 +297,14 @@ static void set_fields(struct datas_query *d)
 	static const struct {
 		const char *word;
 		unsigned bit;
-	} fields[] = { { "FILENAME", ITEM_FIELD_FILENAME }, { "RESTITLE", ITEM_FIELD_FILENAME },
-		{ "MAPTITLE", ITEM_FIELD_FILENAME }, { "USERNAME", ITEM_FIELD_USERNAME }, { "NICKNAME", ITEM_FIELD_NICKNAME },
-		{ "DESCRIPTION", ITEM_FIELD_DESCRIPTION }, { "TAGS", ITEM_FIELD_TAGS } };
+	} fields[] = {{"FILENAME", ITEM_FIELD_FILENAME}, {"RESTITLE", ITEM_FIELD_FILENAME},
+		      {"MAPTITLE", ITEM_FIELD_FILENAME}, {"USERNAME", ITEM_FIELD_USERNAME},
+		      {"NICKNAME", ITEM_FIELD_NICKNAME}, {"DESCRIPTION", ITEM_FIELD_DESCRIPTION},
+		      {"TAGS", ITEM_FIELD_TAGS}};
 	json_object *list = json_arr(d->echo, "filterFields"), *item = NULL;
 
-	JSON_EACH(item, list) {
+	JSON_EACH(item, list)
+	{
 		for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
 			if (strcmp(fields[i].word, json_object_get_string(item)) == 0)
 				d->q.fields |= fields[i].bit;
@@ -330,7 +343,8 @@ static void set_page(const struct call *call, struct datas_query *d)
 }
 
 /* The item that owns service ID ("12-WFS200"), -1: none that the viewer may see. */
-static enum err service_owner(struct call *call, const struct datas_query *d, const char *id, int64_t *ret)
+static enum err service_owner(struct call *call, const struct datas_query *d, const char *id,
+			      int64_t *ret)
 {
 	CLEAN_FREE char *number = mem_strndup(id, strcspn(id, "-"));
 	CLEAN_JSON json_object *model = NULL;
@@ -341,32 +355,37 @@ static enum err service_owner(struct call *call, const struct datas_query *d, co
 
 	*ret = -1;
 	if (text_int(number, 1, DATAS_ID_MAX, &item))
-		err = catalog_item_get(call->ctx->catalog, item, &d->q.viewer, &model, &call->error);
+		err =
+		    catalog_item_get(call->ctx->catalog, item, &d->q.viewer, &model, &call->error);
 	if (err != ERR_OK) {
 		call->error = err == ERR_NOT_FOUND ? (struct error){0} : call->error;
 		return err == ERR_NOT_FOUND ? ERR_OK : err;
 	}
 	services = datas_services(call, model);
-	JSON_EACH(s, services) {
+	JSON_EACH(s, services)
+	{
 		if (strcmp(json_str(s, "serviceID", ""), id) == 0)
 			*ret = item;
 	}
 	return ERR_OK;
 }
 
-/* Only ids that are asked for, own the service, and may be read with this key; none left is an id that never is. */
+/* Only ids that are asked for, own the service, and may be read with this key; none left is an id
+ * that never is. */
 static enum err set_ids(struct call *call, struct datas_query *d)
 {
 	CLEAN_JSON json_object *kept = json_object_new_array();
 	const char *service = json_str(d->echo, "serviceId", NULL);
 	json_object *asked = json_arr(d->echo, "ids"), *item = NULL;
-	CLEAN_JSON json_object *list = json_copy(asked != NULL ? asked : json_arr(call->limits, "ids"));
+	CLEAN_JSON json_object *list =
+	    json_copy(asked != NULL ? asked : json_arr(call->limits, "ids"));
 	int64_t owner = 0;
 	enum err err = service != NULL ? service_owner(call, d, service, &owner) : ERR_OK;
 
 	if (err == ERR_OK && list == NULL && service != NULL)
 		json_object_array_add(list = json_object_new_array(), json_object_new_int64(owner));
-	JSON_EACH(item, list) {
+	JSON_EACH(item, list)
+	{
 		int64_t n = json_object_get_int64(item);
 		if (datas_key_allows(call, n) && (service == NULL || n == owner))
 			json_object_array_add(kept, json_object_new_int64(n));
@@ -407,7 +426,8 @@ static enum err make_question(struct call *call, bool mine, struct datas_query *
 	d->q.descending = strcmp(json_str(e, "orderType", ""), "DESC") == 0;
 	d->services = json_bool(e, "hasServices", false);
 	if (d->services && d->q.permission < ITEM_DOWNLOAD)
-		return supermap_fail(call, ERR_BAD_REQUEST, "datas_services_permission", "hasServices");
+		return supermap_fail(call, ERR_BAD_REQUEST, "datas_services_permission",
+				     "hasServices");
 	return set_ids(call, d);
 }
 
@@ -416,7 +436,7 @@ enum err datas_query_read(struct call *call, bool mine, struct datas_query *d)
 	CLEAN_JSON json_object *body = NULL;
 	enum err err = datas_body(call, &body);
 
-	*d = (struct datas_query){ .echo = json_object_new_object() };
+	*d = (struct datas_query){.echo = json_object_new_object()};
 	if (err == ERR_OK && body != NULL && !json_object_is_type(body, json_type_object))
 		err = supermap_fail(call, ERR_BAD_REQUEST, "supermap_object", NULL);
 	for (size_t i = 0; err == ERR_OK && i < N_PARAMS; i++)

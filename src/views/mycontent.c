@@ -11,7 +11,7 @@
 
 #define NAME_MAX_BYTES 255
 #define TAGS_MAX       50
-#define TAG_MAX        100      /* characters */
+#define TAG_MAX	       100 /* characters */
 
 static enum err refuse(struct call *call, const char *member)
 {
@@ -44,7 +44,8 @@ static enum err set_name(struct call *call, const json_object *body, json_object
 	return ERR_OK;
 }
 
-static enum err set_word(struct call *call, const json_object *body, const char *member, enum datas_enum words, json_object *changes)
+static enum err set_word(struct call *call, const json_object *body, const char *member,
+			 enum datas_enum words, json_object *changes)
 {
 	const char *sent = NULL;
 	enum err err = supermap_member_text(call, body, member, &sent);
@@ -71,7 +72,8 @@ static bool has_text(const json_object *list, const char *s)
 {
 	json_object *item = NULL;
 
-	JSON_EACH(item, list) {
+	JSON_EACH(item, list)
+	{
 		if (strcmp(json_object_get_string(item), s) == 0)
 			return true;
 	}
@@ -88,11 +90,13 @@ static enum err set_tags(struct call *call, const json_object *body, json_object
 		return refuse(call, "tags");
 	json_object *list = json_object_new_array();
 	json_set(changes, "tags", list);
-	JSON_EACH(tag, sent) {
-		CLEAN_FREE char *nfc =
-		    json_object_is_type(tag, json_type_string) ? text_nfc(json_object_get_string(tag)) : NULL;
-		if (nfc == NULL || *nfc == '\0' || characters(nfc) > TAG_MAX || has_control(nfc) || has_text(list, nfc) ||
-		    json_len(list) >= TAGS_MAX)
+	JSON_EACH(tag, sent)
+	{
+		CLEAN_FREE char *nfc = json_object_is_type(tag, json_type_string)
+					   ? text_nfc(json_object_get_string(tag))
+					   : NULL;
+		if (nfc == NULL || *nfc == '\0' || characters(nfc) > TAG_MAX || has_control(nfc) ||
+		    has_text(list, nfc) || json_len(list) >= TAGS_MAX)
 			return refuse(call, "tags");
 		json_object_array_add(list, json_object_new_string(nfc));
 	}
@@ -183,12 +187,17 @@ static enum err promised(struct call *call, const json_object *body, json_object
 	return ERR_OK;
 }
 
-/* Would such a file be taken now?  The engine is asked by the upload that will receive it: dropped again, it leaves nothing. */
+/* Would such a file be taken now?  The engine is asked by the upload that will receive it: dropped
+ * again, it leaves nothing. */
 static enum err admissible(struct call *call, const json_object *work)
 {
 	struct upload *u = NULL;
-	struct upload_spec spec = { .owner = call->who, .adapter = "form", .mode = UPLOAD_APPEND, .name = "upload",
-		.length = json_int(work, "fileSize", -1), .address = call->req->address };
+	struct upload_spec spec = {.owner = call->who,
+				   .adapter = "form",
+				   .mode = UPLOAD_APPEND,
+				   .name = "upload",
+				   .length = json_int(work, "fileSize", -1),
+				   .address = call->req->address};
 
 	if (spec.length < 0)
 		return ERR_OK;
@@ -238,7 +247,8 @@ static enum err create(struct call *call, const json_object *body)
 	json_set_str(model, "userName", call->who.name);
 	json_set(model, "work", json_object_get(work));
 	json_set_str(model, "serviceStatus",
-	    datas_type_importable(json_str(model, "type", ""), name) ? "UNPUBLISHED" : "DOES_NOT_INVOLVE");
+		     datas_type_importable(json_str(model, "type", ""), name) ? "UNPUBLISHED"
+									      : "DOES_NOT_INVOLVE");
 	err = catalog_item_create(call->ctx->catalog, model, entities, &id, &call->error);
 	if (err == ERR_NOT_FOUND) {
 		call->error = (struct error){0};
@@ -246,7 +256,8 @@ static enum err create(struct call *call, const json_object *body)
 	}
 	if (err != ERR_OK)
 		return err;
-	CLEAN_FREE char *where = supermap_url(call, "/iportal/web/mycontent/datas/%lld", (long long)id);
+	CLEAN_FREE char *where =
+	    supermap_url(call, "/iportal/web/mycontent/datas/%lld", (long long)id);
 	reply_header(call->reply, "Location", where);
 	return mycontent_post_result(call, 201, id);
 }
@@ -273,14 +284,18 @@ static enum err change(struct call *call, json_object *model, json_object **ret_
 		err = supermap_fail(call, ERR_BAD_REQUEST, "supermap_object", NULL);
 	if (err == ERR_OK)
 		err = mycontent_members(call, body, changes);
-	/* Under another name or type it may be importable, or no longer; what is imported stays so. */
+	/* Under another name or type it may be importable, or no longer; what is imported stays so.
+	 */
 	const char *status = json_str(model, "serviceStatus", "");
 	const char *type = json_str(changes, "type", json_str(model, "type", ""));
 	const char *name = json_str(changes, "fileName", json_str(model, "fileName", ""));
 	if (strcmp(status, "UNPUBLISHED") == 0 || strcmp(status, "DOES_NOT_INVOLVE") == 0)
-		json_set_str(changes, "serviceStatus", datas_type_importable(type, name) ? "UNPUBLISHED" : "DOES_NOT_INVOLVE");
+		json_set_str(changes, "serviceStatus",
+			     datas_type_importable(type, name) ? "UNPUBLISHED"
+							       : "DOES_NOT_INVOLVE");
 	if (err == ERR_OK)
-		err = catalog_item_change(call->ctx->catalog, json_int(model, "id", 0), changes, NULL, &call->error);
+		err = catalog_item_change(call->ctx->catalog, json_int(model, "id", 0), changes,
+					  NULL, &call->error);
 	if (err == ERR_NOT_FOUND && json_get(changes, "dirId") != NULL) {
 		call->error = (struct error){0};
 		err = refuse(call, "dirId");
@@ -308,7 +323,8 @@ enum err mycontent_put_view(struct call *call)
 
 enum err datas_attributes_view(struct call *call)
 {
-	static const char *const members[] = { "fileName", "description", "tags", "type", "coordType", "dataMetaInfo" };
+	static const char *const members[] = {"fileName", "description", "tags",
+					      "type",	  "coordType",	 "dataMetaInfo"};
 	CLEAN_JSON json_object *model = NULL;
 	bool put = call->req->method == METHOD_PUT;
 	enum err err = datas_find(call, put ? ITEM_DELETE : ITEM_DOWNLOAD, &model);
@@ -345,7 +361,9 @@ enum err mycontent_services_view(struct call *call)
 	CLEAN_JSON json_object *model = NULL;
 	enum err err = datas_find(call, ITEM_DELETE, &model);
 
-	return err == ERR_OK ? supermap_answer(call, 200, "list/DataServiceInfo", datas_services(call, model)) : err;
+	return err == ERR_OK
+		   ? supermap_answer(call, 200, "list/DataServiceInfo", datas_services(call, model))
+		   : err;
 }
 
 /* ---- deleting */
@@ -355,11 +373,14 @@ enum err mycontent_ids(struct call *call, const json_object *list, int64_t **ret
 	json_object *item = NULL;
 	size_t n = 0;
 
-	if (!json_object_is_type(list, json_type_array) || json_len(list) == 0 || json_len(list) > DATAS_LIST_MAX)
+	if (!json_object_is_type(list, json_type_array) || json_len(list) == 0 ||
+	    json_len(list) > DATAS_LIST_MAX)
 		return refuse(call, "ids");
 	int64_t *ids = mem_array(json_len(list), sizeof(*ids));
-	JSON_EACH(item, list) {
-		bool plain = json_object_is_type(item, json_type_int) || json_object_is_type(item, json_type_string);
+	JSON_EACH(item, list)
+	{
+		bool plain = json_object_is_type(item, json_type_int) ||
+			     json_object_is_type(item, json_type_string);
 		bool twice = false;
 		if (!plain || !text_int(json_object_get_string(item), 1, DATAS_ID_MAX, &ids[n])) {
 			free(ids);
@@ -382,24 +403,21 @@ enum err mycontent_refused(struct call *call, enum err err, int64_t bad)
 		return err;
 	call->error = (struct error){0};
 	return call_fail(call, err == ERR_FORBIDDEN ? ERR_AUTH : err,
-	    problem_str(problem_new(err == ERR_FORBIDDEN ? "datas_permission_of" : "datas_unknown_of"), "value", id));
+			 problem_str(problem_new(err == ERR_FORBIDDEN ? "datas_permission_of"
+								      : "datas_unknown_of"),
+				     "value", id));
 }
 
-static enum err delete(struct call *call, const int64_t *ids, size_t n)
-{
-	CLEAN_JSON json_object *gone = NULL;
-	json_object *model = NULL;
-	struct viewer v;
+static enum err delete (struct call *call, const int64_t *ids, size_t n) {
+	CLEAN_JSON json_object *gone = NULL; json_object *model = NULL; struct viewer v;
 	int64_t bad = 0;
 	enum err err = datas_viewer(call, &v);
 
 	if (err == ERR_OK)
-		err = catalog_items_delete(call->ctx->catalog, ids, n, &v, &gone, &bad, &call->error);
-	if (err != ERR_OK)
-		return mycontent_refused(call, err, bad);
+	    err = catalog_items_delete(call->ctx->catalog, ids, n, &v, &gone, &bad, &call->error);
+	if (err != ERR_OK) return mycontent_refused(call, err, bad);
 	/* The rows are gone: nobody finds the files any more. */
-	JSON_EACH(model, gone)
-		mycontent_drop_files(call, model);
+	JSON_EACH(model, gone) mycontent_drop_files(call, model);
 	return supermap_done(call);
 }
 
@@ -411,7 +429,7 @@ enum err mycontent_delete_view(struct call *call)
 	if (err != ERR_OK)
 		return err;
 	int64_t id = json_int(model, "id", 0);
-	return delete(call, &id, 1);
+	return delete (call, &id, 1);
 }
 
 enum err mycontent_delete_many_view(struct call *call)
@@ -422,6 +440,9 @@ enum err mycontent_delete_many_view(struct call *call)
 	enum err err = datas_body(call, &body);
 
 	if (err == ERR_OK)
-		err = mycontent_ids(call, json_object_is_type(body, json_type_object) ? json_get(body, "ids") : body, &ids, &n);
-	return err == ERR_OK ? delete(call, ids, n) : err;
+		err = mycontent_ids(
+		    call,
+		    json_object_is_type(body, json_type_object) ? json_get(body, "ids") : body,
+		    &ids, &n);
+	return err == ERR_OK ? delete (call, ids, n) : err;
 }

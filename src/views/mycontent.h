@@ -7,9 +7,11 @@
 
 #include "views/datas.h"
 
-/* Members of a client's object, as catalog_item_create and catalog_item_change take them; only what BODY has. */
+/* Members of a client's object, as catalog_item_create and catalog_item_change take them; only what
+ * BODY has. */
 enum err mycontent_members(struct call *, const json_object *body, json_object *changes);
-/* A client's entities (an array; NULL: none) as the catalogue takes them.  ERR_BAD_REQUEST: no such user or group, ….  Caller frees. */
+/* A client's entities (an array; NULL: none) as the catalogue takes them.  ERR_BAD_REQUEST: no such
+ * user or group, ….  Caller frees. */
 enum err mycontent_entities(struct call *, const json_object *list, json_object **ret);
 /* [12,"13"] as ids: at least one, at most DATAS_LIST_MAX.  Owns: caller frees *RET. */
 enum err mycontent_ids(struct call *, const json_object *list, int64_t **ret, size_t *ret_n);
@@ -26,8 +28,8 @@ void mycontent_publish_again(struct call *, int64_t id);
 /* ---- mycontent_file.c: the upload behind an item */
 
 /*
- * Make what an item says agree with what became of its upload, after a crash or an expiry.  *MODEL (read by datas_find) is
- * read again when something changed.
+ * Make what an item says agree with what became of its upload, after a crash or an expiry.  *MODEL
+ * (read by datas_find) is read again when something changed.
  */
 enum err mycontent_heal(struct call *, json_object **model);
 /* The upload that is being filled, by an item's notes: "" = none. */

@@ -24,7 +24,8 @@ static bool has_file(const json_object *model)
 /* The item's notes without those about an upload that is no longer filled. */
 static json_object *notes_after(const json_object *model, bool filled)
 {
-	static const char *const filling[] = { "upload", "expected" }, *const promises[] = { "md5", "fileSize" };
+	static const char *const filling[] = {"upload", "expected"}, *const promises[] = {
+									 "md5", "fileSize"};
 	json_object *work = json_copy(json_obj(model, "work"));
 
 	if (work == NULL)
@@ -37,7 +38,8 @@ static json_object *notes_after(const json_object *model, bool filled)
 	return work;
 }
 
-enum err mycontent_note_filling(struct call *call, json_object *model, const char *upload, int64_t expected)
+enum err mycontent_note_filling(struct call *call, json_object *model, const char *upload,
+				int64_t expected)
 {
 	CLEAN_JSON json_object *changes = json_object_new_object();
 	json_object *work = notes_after(model, false);
@@ -48,7 +50,8 @@ enum err mycontent_note_filling(struct call *call, json_object *model, const cha
 	json_set(changes, "work", work);
 	json_set_str(changes, "status", has_file(model) ? "MODIFYING" : "DOEST_NOT_COMPLETE");
 	/* Of two who begin with the same item, one finds another status. */
-	enum err err = catalog_item_change(call->ctx->catalog, json_int(model, "id", 0), changes, status, &call->error);
+	enum err err = catalog_item_change(call->ctx->catalog, json_int(model, "id", 0), changes,
+					   status, &call->error);
 	if (err == ERR_OK) {
 		json_set(model, "work", json_copy(work));
 		json_set(model, "status", json_copy(json_get(changes, "status")));
@@ -62,7 +65,8 @@ enum err mycontent_give_up(struct call *call, const json_object *model)
 
 	json_set(changes, "work", notes_after(model, false));
 	json_set_str(changes, "status", has_file(model) ? "OK" : "CREATED");
-	return catalog_item_change(call->ctx->catalog, json_int(model, "id", 0), changes, json_str(model, "status", ""), &call->error);
+	return catalog_item_change(call->ctx->catalog, json_int(model, "id", 0), changes,
+				   json_str(model, "status", ""), &call->error);
 }
 
 /* ---- the end of an upload */
@@ -79,7 +83,8 @@ static void let_go(struct call *call, const char *id)
 {
 	CLEAN_FREE char *copy = mem_strdup(id);
 
-	if (store_pass(call->ctx->store, PASS_DELETE, "item's file", drop_pass, copy, NULL) == ERR_OK)
+	if (store_pass(call->ctx->store, PASS_DELETE, "item's file", drop_pass, copy, NULL) ==
+	    ERR_OK)
 		upload_release(call->ctx->engine, copy);
 	else
 		log_line(LOG_LEVEL_ERROR, call->req->id, "upload %s is held by nobody", copy);
@@ -118,11 +123,13 @@ enum err mycontent_settle(struct call *call, json_object *model, const json_obje
 	json_set(changes, "dataCheckResult", unchecked(model, info.md5));
 	if (meta != NULL)
 		json_set(changes, "dataMetaInfo", json_copy(meta));
-	err = catalog_item_change(call->ctx->catalog, json_int(model, "id", 0), changes, "DOEST_NOT_COMPLETE MODIFYING", &call->error);
+	err = catalog_item_change(call->ctx->catalog, json_int(model, "id", 0), changes,
+				  "DOEST_NOT_COMPLETE MODIFYING", &call->error);
 	upload_info_done(&info);
 	if (err == ERR_OK && old != NULL && strcmp(old, id) != 0)
 		let_go(call, old);
-	/* The item was deleted while its file came.  (A conflict is another process that settled the same upload.) */
+	/* The item was deleted while its file came.  (A conflict is another process that settled
+	 * the same upload.) */
 	if (err == ERR_NOT_FOUND)
 		let_go(call, id);
 	return err;
@@ -140,7 +147,8 @@ static enum err heal(struct call *call, json_object *model, bool *ret_changed)
 	if (*id == '\0' || (!modifying && strcmp(status, "DOEST_NOT_COMPLETE") != 0))
 		return ERR_OK;
 	enum err err = upload_status(call->ctx->engine, id, NULL, &info, &call->error);
-	bool gone = err == ERR_NOT_FOUND || err == ERR_GONE || (err == ERR_OK && info.state == UPLOAD_EXPIRED);
+	bool gone = err == ERR_NOT_FOUND || err == ERR_GONE ||
+		    (err == ERR_OK && info.state == UPLOAD_EXPIRED);
 	bool dead = err == ERR_OK && !info.writing;
 	bool whole = dead && info.state == UPLOAD_COMPLETE;
 	upload_info_done(&info);
@@ -155,7 +163,8 @@ static enum err heal(struct call *call, json_object *model, bool *ret_changed)
 		return ERR_OK;
 	/* A replacement that was cut short is over; a first filling waits to be continued. */
 	struct upload *u = NULL;
-	if (dead && upload_open(call->ctx->engine, id, NULL, UPLOAD_WANT_REMOVE, &u, NULL) == ERR_OK) {
+	if (dead &&
+	    upload_open(call->ctx->engine, id, NULL, UPLOAD_WANT_REMOVE, &u, NULL) == ERR_OK) {
 		(void)upload_remove(u, UPLOAD_DELETED, NULL);
 		upload_close(u);
 	}
@@ -214,10 +223,12 @@ void mycontent_drop_files(struct call *call, const json_object *model)
 	struct upload *u = NULL;
 
 	if (session != 0 && strcmp(json_str(model, "serviceStatus", ""), "PUBLISHING") == 0)
-		(void)store_pass(call->ctx->store, PASS_SYNC, "cancel", cancel_pass, &session, NULL);
+		(void)store_pass(call->ctx->store, PASS_SYNC, "cancel", cancel_pass, &session,
+				 NULL);
 	if (has_file(model))
 		let_go(call, json_str(model, "upload", ""));
-	if (*filling != '\0' && upload_open(call->ctx->engine, filling, NULL, UPLOAD_WANT_REMOVE, &u, NULL) == ERR_OK) {
+	if (*filling != '\0' &&
+	    upload_open(call->ctx->engine, filling, NULL, UPLOAD_WANT_REMOVE, &u, NULL) == ERR_OK) {
 		(void)upload_remove(u, UPLOAD_DELETED, NULL);
 		upload_close(u);
 	}

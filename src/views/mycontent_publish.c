@@ -1,6 +1,6 @@
 /*
- * Publishing a data item: its file goes through the wizard by itself and becomes the item's dataset.
- * Source: contracts/datas.md 9, 10.
+ * Publishing a data item: its file goes through the wizard by itself and becomes the item's
+ * dataset. Source: contracts/datas.md 9, 10.
  */
 #include <string.h>
 #include "store/queue.h"
@@ -36,7 +36,8 @@ static enum err service_types(struct call *call, json_object **ret)
 		const char *type = datas_word(DATAS_SERVICE_TYPE, word + skip);
 		if (type == NULL) {
 			json_object_put(list);
-			return supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "serviceType");
+			return supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter",
+					     "serviceType");
 		}
 		if (list == NULL)
 			list = json_object_new_array();
@@ -57,7 +58,8 @@ static enum err check_service_id(struct call *call, const json_object *model)
 
 	if (asked == NULL || strcmp(asked, id) == 0)
 		return ERR_OK;
-	JSON_EACH(s, services) {
+	JSON_EACH(s, services)
+	{
 		if (strcmp(json_str(s, "serviceID", ""), asked) == 0)
 			return ERR_OK;
 	}
@@ -66,7 +68,8 @@ static enum err check_service_id(struct call *call, const json_object *model)
 
 /* ---- the session that does it */
 
-static enum err note(struct call *call, const json_object *model, json_object *types, int64_t session, const char *status)
+static enum err note(struct call *call, const json_object *model, json_object *types,
+		     int64_t session, const char *status)
 {
 	CLEAN_JSON json_object *changes = json_object_new_object();
 	json_object *work = json_copy(json_obj(model, "work"));
@@ -81,7 +84,8 @@ static enum err note(struct call *call, const json_object *model, json_object *t
 	}
 	json_set(changes, "work", work);
 	json_set_str(changes, "serviceStatus", status);
-	return catalog_item_change(call->ctx->catalog, json_int(model, "id", 0), changes, NULL, &call->error);
+	return catalog_item_change(call->ctx->catalog, json_int(model, "id", 0), changes, NULL,
+				   &call->error);
 }
 
 struct start {
@@ -110,11 +114,13 @@ static enum err start_pass(struct pass *p, void *arg)
 }
 
 /* The one file, as the save step would describe it. */
-static enum err describe_file(struct call *call, struct session *session, const json_object *model, const struct upload_info *info)
+static enum err describe_file(struct call *call, struct session *session, const json_object *model,
+			      const struct upload_info *info)
 {
 	CLEAN_FREE char *head = mem_alloc(HEAD_BYTES);
 	struct bundle_set set = {0};
-	struct bundle_file file = { .name = json_str(model, "fileName", ""), .size = info->offset, .head = head };
+	struct bundle_file file = {
+	    .name = json_str(model, "fileName", ""), .size = info->offset, .head = head};
 	json_object *uploads = json_object_new_array(), *u = json_object_new_object(), *p = NULL;
 	enum err err = ERR_OK;
 
@@ -130,7 +136,7 @@ static enum err describe_file(struct call *call, struct session *session, const 
 	json_object_array_add(uploads, u);
 	json_set(session->doc, "uploads", uploads);
 	JSON_EACH(p, set.problems)
-		err = call_fail(call, ERR_BAD_REQUEST, json_object_get(p));
+	err = call_fail(call, ERR_BAD_REQUEST, json_object_get(p));
 	bundle_set_done(&set);
 	return err;
 }
@@ -153,18 +159,20 @@ static enum err set_answers(struct call *call, struct session *session, const js
 	CLEAN_JSON json_object *fields = json_object_new_object();
 	CLEAN_JSON json_object *dataset = NULL;
 	json_object *input = NULL, *errors = NULL, *warnings = NULL, *p = NULL;
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	enum err err = ERR_OK;
 
 	json_set_str(fields, "non_interactive", "true");
-	json_set_str(fields, "charset", json_str(json_obj(model, "dataMetaInfo"), "fileEncoding", ""));
+	json_set_str(fields, "charset",
+		     json_str(json_obj(model, "dataMetaInfo"), "fileEncoding", ""));
 	if (json_str(model, "dataset", NULL) != NULL)
-		err = catalog_get(call->ctx->catalog, json_int(model, "id", 0), &all, &dataset, &call->error);
+		err = catalog_get(call->ctx->catalog, json_int(model, "id", 0), &all, &dataset,
+				  &call->error);
 	if (err != ERR_OK)
 		return err;
 	save_check(fields, NULL, NULL, &input, &errors, &warnings);
 	JSON_EACH(p, errors)
-		err = call_fail(call, ERR_BAD_REQUEST, json_object_get(p));
+	err = call_fail(call, ERR_BAD_REQUEST, json_object_get(p));
 	if (input != NULL)
 		(void)session_set_input(session, STEP_SAVE, input);
 	/* Imported before: the new file takes the old one's place. */
@@ -185,11 +193,15 @@ static enum err make_session(struct call *call, const json_object *model, json_o
 {
 	const struct config *c = call->ctx->config;
 	const char *file = json_str(model, "fileName", ""), *dot = strrchr(file, '.');
-	CLEAN_FREE char *name = mem_strndup(file, text_cut(file, dot != NULL && dot > file ? (size_t)(dot - file) : strlen(file), 64));
+	CLEAN_FREE char *name = mem_strndup(
+	    file,
+	    text_cut(file, dot != NULL && dot > file ? (size_t)(dot - file) : strlen(file), 64));
 	CLEAN_FREE char *owner = mem_printf("u:%s", json_str(model, "userName", ""));
 	int64_t now = clock_now_ms();
-	struct session *session = session_new(owner, name, now, now + c->session_expiry_hours * 3600000);
-	struct start s = { .call = call, .model = model, .types = types, .upload = json_str(model, "upload", "") };
+	struct session *session =
+	    session_new(owner, name, now, now + c->session_expiry_hours * 3600000);
+	struct start s = {
+	    .call = call, .model = model, .types = types, .upload = json_str(model, "upload", "")};
 	struct upload_info info = {0};
 	enum err err = upload_get(call->ctx->engine, s.upload, NULL, &info, &call->error);
 
@@ -202,11 +214,14 @@ static enum err make_session(struct call *call, const json_object *model, json_o
 	if (err == ERR_OK) {
 		s.record = spill_record(session, now);
 		s.task = task_inspect(session, c);
-		err = store_pass(call->ctx->store, PASS_SYNC, "publish", start_pass, &s, &call->error);
+		err = store_pass(call->ctx->store, PASS_SYNC, "publish", start_pass, &s,
+				 &call->error);
 	}
 	if (err == ERR_RATE && *call->error.code == '\0') {
 		call->error = (struct error){0};
-		err = call_fail(call, err, problem_arg_int(problem_new("open_sessions_limit"), "limit", c->max_open_sessions));
+		err = call_fail(call, err,
+				problem_arg_int(problem_new("open_sessions_limit"), "limit",
+						c->max_open_sessions));
 	}
 	json_object_put(s.record);
 	json_object_put(s.task);
@@ -223,12 +238,14 @@ static enum err publish(struct call *call, const json_object *model, json_object
 	const char *upload = json_str(model, "upload", NULL);
 	bool imported = json_str(model, "dataset", NULL) != NULL;
 	/* What was imported from this very file is there still. */
-	bool current = imported && (upload == NULL || strcmp(json_str(work, "imported", ""), upload) == 0);
+	bool current =
+	    imported && (upload == NULL || strcmp(json_str(work, "imported", ""), upload) == 0);
 	enum err err = ERR_OK;
 
 	if (!imported && (upload == NULL || strcmp(json_str(model, "status", ""), "OK") != 0))
 		return supermap_fail(call, ERR_CONFLICT, "datas_no_bytes", NULL);
-	if (!imported && !datas_type_importable(json_str(model, "type", ""), json_str(model, "fileName", "")))
+	if (!imported &&
+	    !datas_type_importable(json_str(model, "type", ""), json_str(model, "fileName", "")))
 		return supermap_fail(call, ERR_BAD_REQUEST, "datas_not_importable", NULL);
 	if (strcmp(json_str(model, "serviceStatus", ""), "PUBLISHING") == 0)
 		return ERR_OK;
@@ -252,7 +269,9 @@ static enum err put_status(struct call *call, const json_object *model)
 		err = datas_body(call, &body);
 	if (err != ERR_OK)
 		return err;
-	const char *text = body != NULL && !json_object_is_type(body, json_type_object) ? json_object_get_string(body) : "";
+	const char *text = body != NULL && !json_object_is_type(body, json_type_object)
+			       ? json_object_get_string(body)
+			       : "";
 	if (!text_ieq(text, "true") && !text_ieq(text, "false"))
 		return supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "publish");
 	on = text_ieq(text, "true");
@@ -303,18 +322,21 @@ static enum err there_pass(struct pass *p, void *arg)
 /* The session that imports the item expired or was deleted: nobody else would say so. */
 static enum err check_session(struct call *call, json_object *model)
 {
-	struct session_there t = { .id = json_int(json_obj(model, "work"), "session", 0) };
+	struct session_there t = {.id = json_int(json_obj(model, "work"), "session", 0)};
 
-	if (strcmp(json_str(model, "serviceStatus", ""), "PUBLISHING") != 0 || call->ctx->config->read_only)
+	if (strcmp(json_str(model, "serviceStatus", ""), "PUBLISHING") != 0 ||
+	    call->ctx->config->read_only)
 		return ERR_OK;
-	enum err err = store_pass(call->ctx->store, PASS_READ, "publish", there_pass, &t, &call->error);
+	enum err err =
+	    store_pass(call->ctx->store, PASS_READ, "publish", there_pass, &t, &call->error);
 	bool gone = err == ERR_NOT_FOUND || (err == ERR_OK && json_get(t.doc, "gone") != NULL);
 	json_object_put(t.doc);
 	if (!gone)
 		return err;
 	call->error = (struct error){0};
 	json_set_str(model, "serviceStatus", "PUBLISH_FAILED");
-	return note(call, model, json_arr(json_obj(model, "work"), "serviceTypes"), 0, "PUBLISH_FAILED");
+	return note(call, model, json_arr(json_obj(model, "work"), "serviceTypes"), 0,
+		    "PUBLISH_FAILED");
 }
 
 static enum err tell_status(struct call *call, const json_object *model)
@@ -323,7 +345,8 @@ static enum err tell_status(struct call *call, const json_object *model)
 	CLEAN_FREE char *id = mem_printf("%lld", (long long)json_int(model, "id", 0));
 	const char *code = json_str(json_obj(model, "work"), "error", NULL);
 	CLEAN_JSON json_object *p = code != NULL ? problem_new(code) : NULL;
-	CLEAN_FREE char *message = p != NULL ? words_problem(pages_words(call->ctx->pages), call->req->lang, p) : NULL;
+	CLEAN_FREE char *message =
+	    p != NULL ? words_problem(pages_words(call->ctx->pages), call->req->lang, p) : NULL;
 
 	json_set_bool(m, "succeed", true);
 	json_set_str(m, "dataServiceId", id);

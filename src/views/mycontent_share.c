@@ -16,7 +16,7 @@ static enum err refuse(struct call *call, const char *code, const char *value)
 
 /* A user or group that a client names. */
 struct who {
-	const char *name;      /* NULL: by id */
+	const char *name; /* NULL: by id */
 	int64_t id;
 	bool group;
 	json_object *record;
@@ -28,9 +28,9 @@ static enum err who_pass(struct pass *p, void *arg)
 
 	json_object_put(w->record);
 	w->record = NULL;
-	enum err err = !w->group ? users_get(p, w->name, &w->record) :
-	    w->name != NULL	 ? groups_get(p, w->name, &w->record) :
-				   groups_by_id(p, w->id, &w->record);
+	enum err err = !w->group	 ? users_get(p, w->name, &w->record)
+		       : w->name != NULL ? groups_get(p, w->name, &w->record)
+					 : groups_by_id(p, w->id, &w->record);
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
@@ -69,7 +69,8 @@ static enum err permission_of(struct call *call, const json_object *entity, cons
 		return err;
 	/* Older clients' READ is DOWNLOAD; READWRITE has no like here. */
 	if (sent == NULL || (!text_ieq(sent, "READ") && datas_word(DATAS_PERMISSION, sent) == NULL))
-		return supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "dataPermissionType");
+		return supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter",
+				     "dataPermissionType");
 	(void)item_permission_of(sent, &p);
 	*ret = item_permission_word(p);
 	return ERR_OK;
@@ -114,9 +115,11 @@ enum err mycontent_entities(struct call *call, const json_object *list, json_obj
 
 	if (json_len(list) > DATAS_LIST_MAX)
 		return supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "entities");
-	JSON_EACH(entity, list) {
+	JSON_EACH(entity, list)
+	{
 		if (!json_object_is_type(entity, json_type_object))
-			err = supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "entities");
+			err =
+			    supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "entities");
 		if (err == ERR_OK)
 			err = add_entity(call, entity, entities);
 	}
@@ -163,7 +166,8 @@ enum err mycontent_share_view(struct call *call)
 	err = catalog_item_entities(call->ctx->catalog, id, &entities, &call->error);
 	if (err != ERR_OK)
 		return err;
-	return supermap_answer(call, 200, "list/IportalDataAuthorizeEntity", datas_entities_tell(call, entities));
+	return supermap_answer(call, 200, "list/IportalDataAuthorizeEntity",
+			       datas_entities_tell(call, entities));
 }
 
 enum err mycontent_share_many_view(struct call *call)

@@ -11,16 +11,17 @@
 #include "base/token.h"
 #include "views/views.h"
 
-#define FORM_MOST (64 * KIB) /* bytes of a form around its file, for what its length says of the file */
+#define FORM_MOST                                                                                  \
+	(64 * KIB) /* bytes of a form around its file, for what its length says of the file */
 
 struct filling {
 	struct call *call;
-	json_object *model;      /* owned */
+	json_object *model; /* owned */
 	struct file_body body;
-	struct upload *upload;   /* open and locked once the file has begun */
-	int64_t offset;          /* asked for; 0 = anew */
-	int64_t last, total;     /* of Content-Range; -1 = not told */
-	bool noted;              /* the item knows the upload */
+	struct upload *upload; /* open and locked once the file has begun */
+	int64_t offset;	       /* asked for; 0 = anew */
+	int64_t last, total;   /* of Content-Range; -1 = not told */
+	bool noted;	       /* the item knows the upload */
 };
 
 static int64_t promised_size(const struct filling *f)
@@ -48,7 +49,7 @@ static bool parse_range(const char *s, int64_t *first, int64_t *last, int64_t *t
 	*dash = *slash = '\0';
 	*total = -1;
 	return text_int(p, 0, INT64_MAX, first) && text_int(dash + 1, *first, INT64_MAX, last) &&
-	    (strcmp(slash + 1, "*") == 0 || text_int(slash + 1, *last + 1, INT64_MAX, total));
+	       (strcmp(slash + 1, "*") == 0 || text_int(slash + 1, *last + 1, INT64_MAX, total));
 }
 
 static enum err read_offset(struct filling *f)
@@ -63,9 +64,11 @@ static enum err read_offset(struct filling *f)
 		return supermap_fail(f->call, ERR_BAD_REQUEST, "supermap_parameter", "offset");
 	if (range == NULL || *range == '\0')
 		return ERR_OK;
-	if (!parse_range(range, &first, &f->last, &f->total) || (offset != NULL && first != f->offset) ||
+	if (!parse_range(range, &first, &f->last, &f->total) ||
+	    (offset != NULL && first != f->offset) ||
 	    (f->total >= 0 && size >= 0 && f->total != size))
-		return supermap_fail(f->call, ERR_BAD_REQUEST, "supermap_parameter", "Content-Range");
+		return supermap_fail(f->call, ERR_BAD_REQUEST, "supermap_parameter",
+				     "Content-Range");
 	f->offset = first;
 	return ERR_OK;
 }
@@ -85,7 +88,8 @@ static int64_t expected_size(const struct filling *f)
 /* Columns and encoding as fields beside the file. */
 static json_object *meta_of(const struct filling *f)
 {
-	static const char *const names[] = { "xIndex", "yIndex", "fieldTypes", "separator", "firstRowIsHead", "fileEncoding" };
+	static const char *const names[] = {"xIndex",	 "yIndex",	   "fieldTypes",
+					    "separator", "firstRowIsHead", "fileEncoding"};
 	json_object *old = json_obj(f->model, "dataMetaInfo"), *meta = NULL;
 	int64_t n;
 	bool yes;
@@ -116,7 +120,8 @@ static enum err busy(struct call *call)
 
 static enum err wrong_offset(struct call *call, int64_t right)
 {
-	return call_fail(call, ERR_CONFLICT, problem_arg_int(problem_new("upload_task_offset"), "offset", right));
+	return call_fail(call, ERR_CONFLICT,
+			 problem_arg_int(problem_new("upload_task_offset"), "offset", right));
 }
 
 /* A new upload for the item, in place of OLD (open and locked; NULL = none), which goes. */
@@ -126,9 +131,15 @@ static enum err start_anew(struct filling *f, struct upload *old)
 	struct upload *u = NULL;
 	bool raw = call->req->body_type != BODY_MULTIPART;
 	int64_t size = promised_size(f), length = call->req->content_length;
-	struct upload_spec spec = { .owner = call->who, .adapter = "iportal", .mode = UPLOAD_APPEND,
-		.name = json_str(f->model, "fileName", "upload"), .length = size >= 0 ? size : raw ? length : -1,
-		.hash = 1u << DIGEST_MD5, .address = call->req->address };
+	struct upload_spec spec = {.owner = call->who,
+				   .adapter = "iportal",
+				   .mode = UPLOAD_APPEND,
+				   .name = json_str(f->model, "fileName", "upload"),
+				   .length = size >= 0 ? size
+					     : raw     ? length
+						       : -1,
+				   .hash = 1u << DIGEST_MD5,
+				   .address = call->req->address};
 	enum err err = upload_create(call->ctx->engine, &spec, &u, &call->error);
 
 	if (err != ERR_OK)
@@ -155,7 +166,8 @@ static enum err take_upload(struct filling *f)
 	enum err err = ERR_NOT_FOUND;
 
 	if (*id != '\0')
-		err = upload_open(call->ctx->engine, id, NULL, UPLOAD_WANT_TAKEOVER, &u, &call->error);
+		err = upload_open(call->ctx->engine, id, NULL, UPLOAD_WANT_TAKEOVER, &u,
+				  &call->error);
 	if (err == ERR_LOCKED)
 		return busy(call);
 	if (err == ERR_NOT_FOUND || err == ERR_GONE) {
@@ -242,7 +254,8 @@ static enum err finish(struct filling *f)
 	enum err err = upload_push_end(f->upload, false, &f->call->error);
 
 	if (err == ERR_OK)
-		err = uploads_commit(f->call->ctx->engine, &f->upload, 1, hold_pass, id, &f->call->error);
+		err = uploads_commit(f->call->ctx->engine, &f->upload, 1, hold_pass, id,
+				     &f->call->error);
 	return err == ERR_OK ? mycontent_settle(f->call, f->model, meta) : err;
 }
 
@@ -250,7 +263,8 @@ static enum err finish(struct filling *f)
 static void after_failure(struct filling *f, enum err err)
 {
 	struct error why = f->call->error;
-	bool cut = err == ERR_CUT || err == ERR_NO_SPACE || err == ERR_STOPPING || (f->offset > 0 && err == ERR_BAD_REQUEST);
+	bool cut = err == ERR_CUT || err == ERR_NO_SPACE || err == ERR_STOPPING ||
+		   (f->offset > 0 && err == ERR_BAD_REQUEST);
 
 	if (!f->noted || f->upload == NULL || err == ERR_DISPLACED)
 		return;
@@ -267,8 +281,11 @@ static void after_failure(struct filling *f, enum err err)
 
 static enum err receive(struct filling *f)
 {
-	struct file_sink sink = { .begin = file_begin, .data = file_data, .idle = file_idle, .arg = f,
-		.sized = promised_size(f) >= 0 };
+	struct file_sink sink = {.begin = file_begin,
+				 .data = file_data,
+				 .idle = file_idle,
+				 .arg = f,
+				 .sized = promised_size(f) >= 0};
 	enum err err = file_body_read(f->call, &sink, &f->body, &f->call->error);
 
 	if (err == ERR_OK)
@@ -284,7 +301,7 @@ static enum err receive(struct filling *f)
 
 enum err mycontent_upload_view(struct call *call)
 {
-	struct filling f = { .call = call };
+	struct filling f = {.call = call};
 	enum err err = datas_find(call, ITEM_DELETE, &f.model);
 
 	if (err == ERR_OK && call->req->content_length == 0)
@@ -317,9 +334,15 @@ enum err mycontent_progress_view(struct call *call)
 	if (err == ERR_OK)
 		err = mycontent_heal(call, &model);
 	if (err == ERR_OK && *mycontent_filling(model) != '\0' &&
-	    upload_status(call->ctx->engine, mycontent_filling(model), NULL, &info, NULL) == ERR_OK && info.writing) {
+	    upload_status(call->ctx->engine, mycontent_filling(model), NULL, &info, NULL) ==
+		ERR_OK &&
+	    info.writing) {
 		int64_t total = json_int(json_obj(model, "work"), "expected", -1);
-		read = total > 0 ? (info.stored >= total ? 99 : (int64_t)((__uint128_t)info.stored * 100 / (__uint128_t)total)) : 0;
+		read = total > 0
+			   ? (info.stored >= total
+				  ? 99
+				  : (int64_t)((__uint128_t)info.stored * 100 / (__uint128_t)total))
+			   : 0;
 	}
 	upload_info_done(&info);
 	if (err == ERR_OK) {

@@ -9,10 +9,10 @@
 #include "base/text.h"
 #include "views/ctx.h"
 
-#define BIT(f)	  (1u << (f))
-#define DATA	  (BIT(SUPERMAP_RJSON) | BIT(SUPERMAP_JSON) | BIT(SUPERMAP_XML))
-#define PAGE	  (DATA | BIT(SUPERMAP_HTML))
-#define EVERY	  (PAGE | BIT(SUPERMAP_JSONP))
+#define BIT(f) (1u << (f))
+#define DATA   (BIT(SUPERMAP_RJSON) | BIT(SUPERMAP_JSON) | BIT(SUPERMAP_XML))
+#define PAGE   (DATA | BIT(SUPERMAP_HTML))
+#define EVERY  (PAGE | BIT(SUPERMAP_JSONP))
 
 /* What a resource can be had as: the first row whose START and END fit its canonical path. */
 static const struct {
@@ -20,34 +20,31 @@ static const struct {
 	unsigned formats;
 	bool page; /* without a suffix a GET is a page */
 } families[] = {
-	{ "/iportal/web/datas/", "/thumbnail", BIT(SUPERMAP_PNG), false },
-	{ "/iportal/web/mycontent/datas/", "/thumbnail", BIT(SUPERMAP_PNG), false },
-	/* A download is what it is, whatever it is asked as. */
-	{ "/iportal/web/datas/", "/download", EVERY | BIT(SUPERMAP_PNG), true },
-	{ "/iportal/web/mycontent/datas/", "/download", EVERY | BIT(SUPERMAP_PNG), true },
-	{ "/iportal/web/datas", "", EVERY, true },
-	{ "/iportal/web/mycontent/datas", "", EVERY, true },
-	{ "/iserver/services/security/tokens", "", PAGE, false },
-	{ "/iportal/services/security/tokens", "", PAGE, false },
-	{ "", "", DATA, false },
+    {"/iportal/web/datas/", "/thumbnail", BIT(SUPERMAP_PNG), false},
+    {"/iportal/web/mycontent/datas/", "/thumbnail", BIT(SUPERMAP_PNG), false},
+    /* A download is what it is, whatever it is asked as. */
+    {"/iportal/web/datas/", "/download", EVERY | BIT(SUPERMAP_PNG), true},
+    {"/iportal/web/mycontent/datas/", "/download", EVERY | BIT(SUPERMAP_PNG), true},
+    {"/iportal/web/datas", "", EVERY, true},
+    {"/iportal/web/mycontent/datas", "", EVERY, true},
+    {"/iserver/services/security/tokens", "", PAGE, false},
+    {"/iportal/services/security/tokens", "", PAGE, false},
+    {"", "", DATA, false},
 };
 
 /* The prefixes and what each stands for. */
 static const struct {
 	const char *first, *full;
 } prefixes[] = {
-	{ "iserver", "/iserver" },
-	{ "iportal", "/iportal" },
-	{ "manager", "/iserver/manager" },
-	{ "services", "/iserver/services" },
-	{ "web", "/iportal/web" },
+    {"iserver", "/iserver"},	       {"iportal", "/iportal"}, {"manager", "/iserver/manager"},
+    {"services", "/iserver/services"}, {"web", "/iportal/web"},
 };
 
 static bool format_by_name(const char *name, size_t len, enum supermap_format *ret)
 {
 	static const char *const names[SUPERMAP_FORMAT__MAX] = {
-		[SUPERMAP_RJSON] = "rjson", [SUPERMAP_JSON] = "json", [SUPERMAP_XML] = "xml",
-		[SUPERMAP_HTML] = "html", [SUPERMAP_JSONP] = "jsonp", [SUPERMAP_PNG] = "png",
+	    [SUPERMAP_RJSON] = "rjson", [SUPERMAP_JSON] = "json",   [SUPERMAP_XML] = "xml",
+	    [SUPERMAP_HTML] = "html",	[SUPERMAP_JSONP] = "jsonp", [SUPERMAP_PNG] = "png",
 	};
 
 	for (int f = 0; f < SUPERMAP_FORMAT__MAX; f++) {
@@ -65,13 +62,15 @@ static char *full_path(const char *path)
 	size_t len = *path == '/' ? strcspn(path + 1, "/") : 0;
 
 	for (size_t i = 0; len > 0 && i < sizeof(prefixes) / sizeof(*prefixes); i++) {
-		if (strlen(prefixes[i].first) == len && strncasecmp(prefixes[i].first, path + 1, len) == 0)
+		if (strlen(prefixes[i].first) == len &&
+		    strncasecmp(prefixes[i].first, path + 1, len) == 0)
 			return mem_printf("%s%s", prefixes[i].full, path + 1 + len);
 	}
 	return NULL;
 }
 
-/* Is the last segment a name of the client's own ("…/datasets/a.b")?  Such a name keeps its case and its dots. */
+/* Is the last segment a name of the client's own ("…/datasets/a.b")?  Such a name keeps its case
+ * and its dots. */
 static char *own_name(char *path)
 {
 	char *last = strrchr(path, '/');
@@ -112,8 +111,11 @@ static enum method method_named(const char *name)
 	static const struct {
 		const char *name;
 		enum method method;
-	} names[] = { { "GET", METHOD_GET }, { "HEAD", METHOD_GET }, { "POST", METHOD_POST },
-		{ "PUT", METHOD_PUT }, { "DELETE", METHOD_DELETE } };
+	} names[] = {{"GET", METHOD_GET},
+		     {"HEAD", METHOD_GET},
+		     {"POST", METHOD_POST},
+		     {"PUT", METHOD_PUT},
+		     {"DELETE", METHOD_DELETE}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		if (text_ieq(names[i].name, name))
@@ -138,9 +140,9 @@ static void set_formats(struct call *call)
 	}
 	s->formats = families[i].formats;
 	if (!s->named)
-		s->format = families[i].formats == BIT(SUPERMAP_PNG) ? SUPERMAP_PNG :
-			    families[i].page && get		     ? SUPERMAP_HTML :
-								       SUPERMAP_RJSON;
+		s->format = families[i].formats == BIT(SUPERMAP_PNG) ? SUPERMAP_PNG
+			    : families[i].page && get		     ? SUPERMAP_HTML
+								     : SUPERMAP_RJSON;
 }
 
 void supermap_begin(struct call *call)
@@ -151,7 +153,7 @@ void supermap_begin(struct call *call)
 
 	if (path == NULL)
 		return;
-	*s = (struct supermap){ .on = true };
+	*s = (struct supermap){.on = true};
 	size_t len = strlen(path);
 	while (len > 1 && path[len - 1] == '/')
 		path[--len] = '\0';
@@ -167,10 +169,12 @@ void supermap_begin(struct call *call)
 		req->method = method_named(method);
 	set_formats(call);
 	s->jsonp_write = s->format == SUPERMAP_JSONP &&
-	    (!get || (method != NULL && method_named(method) != METHOD_GET));
+			 (!get || (method != NULL && method_named(method) != METHOD_GET));
 	call->style = STYLE_SUPERMAP;
-	call->mode = s->format == SUPERMAP_HTML && (s->formats & BIT(SUPERMAP_HTML)) != 0 && !s->unknown ?
-	    MODE_HTML : MODE_STRICT;
+	call->mode =
+	    s->format == SUPERMAP_HTML && (s->formats & BIT(SUPERMAP_HTML)) != 0 && !s->unknown
+		? MODE_HTML
+		: MODE_STRICT;
 	call->mode_open = false;
 }
 

@@ -15,8 +15,9 @@
 #define CALLBACK_MAX 128
 
 /* Pages of this family run nothing and load nothing of others. */
-static const char page_policy[] = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-				  "base-uri 'none'; frame-ancestors 'none'";
+static const char page_policy[] =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'";
 
 static bool is_catalogue(const struct call *call)
 {
@@ -37,7 +38,8 @@ static bool callback_ok(const char *s)
 	size_t len = strlen(s);
 
 	for (size_t i = 0; i < len; i++) {
-		bool letter = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || s[i] == '_' || s[i] == '$';
+		bool letter = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
+			      s[i] == '_' || s[i] == '$';
 		bool later = (s[i] >= '0' && s[i] <= '9') || s[i] == '.';
 		if (!letter && (i == 0 || !later))
 			return false;
@@ -81,8 +83,8 @@ static enum err answer_page(struct call *call, int status, json_object *model)
 	return supermap_page(call, status, "datas_model", "title.datas_model", m);
 }
 
-enum err supermap_page(struct call *call, int status, const char *template_name, const char *title_key,
-    json_object *model)
+enum err supermap_page(struct call *call, int status, const char *template_name,
+		       const char *title_key, json_object *model)
 {
 	call_page(call, model, title_key);
 	reply_model(call->reply, status, template_name, model);
@@ -96,7 +98,9 @@ enum err supermap_answer(struct call *call, int status, const char *xml_root, js
 {
 	static const char json_type[] = "application/json;charset=UTF-8";
 	enum supermap_format f = call->supermap.format;
-	enum format format = f == SUPERMAP_RJSON ? FORMAT_RJSON : f == SUPERMAP_XML ? FORMAT_XML : FORMAT_JSON;
+	enum format format = f == SUPERMAP_RJSON ? FORMAT_RJSON
+			     : f == SUPERMAP_XML ? FORMAT_XML
+						 : FORMAT_JSON;
 	enum err err = ERR_OK;
 
 	if (f == SUPERMAP_HTML)
@@ -108,7 +112,8 @@ enum err supermap_answer(struct call *call, int status, const char *xml_root, js
 	if (f == SUPERMAP_JSONP)
 		err = answer_script(call, status, text);
 	else
-		reply_text(call->reply, status, format == FORMAT_XML ? represent_type(FORMAT_XML) : json_type, text);
+		reply_text(call->reply, status,
+			   format == FORMAT_XML ? represent_type(FORMAT_XML) : json_type, text);
 	common_headers(call);
 	return err;
 }
@@ -160,7 +165,8 @@ void supermap_error(struct call *call, enum err err, const json_object *details)
 		(void)supermap_page(call, status, "error", "title.error", m);
 		return;
 	}
-	if (call->supermap.format == SUPERMAP_PNG || call->supermap.format == SUPERMAP_HTML || call->supermap.unknown)
+	if (call->supermap.format == SUPERMAP_PNG || call->supermap.format == SUPERMAP_HTML ||
+	    call->supermap.unknown)
 		call->supermap.format = SUPERMAP_JSON;
 	json_set_bool(m, "succeed", false);
 	json_set_int(e, "code", status);
@@ -181,13 +187,15 @@ static bool host_ok(const char *s)
 	size_t n = strlen(s);
 
 	return n > 0 && n <= 255 &&
-	       strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:[]-") == n;
+	       strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:[]-") ==
+		   n;
 }
 
 /* The address of the last hop is one of trusted_proxies. */
 static bool by_proxy(const struct call *call)
 {
-	const char *list = call->ctx->config->trusted_proxies, *remote = wire_env(call->req->wire, "REMOTE_ADDR");
+	const char *list = call->ctx->config->trusted_proxies,
+		   *remote = wire_env(call->req->wire, "REMOTE_ADDR");
 	size_t n = remote != NULL ? strlen(remote) : 0;
 
 	for (const char *p = list; n > 0 && p != NULL && *p != '\0';) {
@@ -211,9 +219,11 @@ static const char *forwarded(const struct call *call, const char *name)
 static char *base_url(const struct call *call)
 {
 	const struct req *req = call->req;
-	const char *proto = forwarded(call, "X-Forwarded-Proto"), *host = forwarded(call, "X-Forwarded-Host");
+	const char *proto = forwarded(call, "X-Forwarded-Proto"),
+		   *host = forwarded(call, "X-Forwarded-Host");
 	const char *prefix = forwarded(call, "X-Forwarded-Prefix");
-	const char *name = wire_env(req->wire, "SERVER_NAME"), *port = wire_env(req->wire, "SERVER_PORT");
+	const char *name = wire_env(req->wire, "SERVER_NAME"),
+		   *port = wire_env(req->wire, "SERVER_PORT");
 	bool https = proto != NULL ? text_ieq(proto, "https") : req->https;
 
 	if (*call->ctx->config->public_url != '\0')
@@ -226,9 +236,11 @@ static char *base_url(const struct call *call)
 	while (cut > 0 && prefix[cut - 1] == '/')
 		cut--;
 	if (host != NULL && host_ok(host))
-		return mem_printf("%s://%s%.*s%s", https ? "https" : "http", host, (int)cut, prefix, req->mount);
-	return mem_printf("%s://%s:%s%.*s%s", https ? "https" : "http", name != NULL ? name : "localhost",
-	    port != NULL ? port : "80", (int)cut, prefix, req->mount);
+		return mem_printf("%s://%s%.*s%s", https ? "https" : "http", host, (int)cut, prefix,
+				  req->mount);
+	return mem_printf("%s://%s:%s%.*s%s", https ? "https" : "http",
+			  name != NULL ? name : "localhost", port != NULL ? port : "80", (int)cut,
+			  prefix, req->mount);
 }
 
 char *supermap_url(const struct call *call, const char *fmt, ...)
@@ -249,8 +261,8 @@ char *supermap_url(const struct call *call, const char *fmt, ...)
 const char *supermap_suffix(const struct call *call)
 {
 	static const char *const names[SUPERMAP_FORMAT__MAX] = {
-		[SUPERMAP_RJSON] = "rjson", [SUPERMAP_JSON] = "json", [SUPERMAP_XML] = "xml",
-		[SUPERMAP_HTML] = "html", [SUPERMAP_JSONP] = "jsonp", [SUPERMAP_PNG] = "png",
+	    [SUPERMAP_RJSON] = "rjson", [SUPERMAP_JSON] = "json",   [SUPERMAP_XML] = "xml",
+	    [SUPERMAP_HTML] = "html",	[SUPERMAP_JSONP] = "jsonp", [SUPERMAP_PNG] = "png",
 	};
 
 	return names[call->supermap.format];

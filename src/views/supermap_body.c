@@ -1,5 +1,6 @@
 /*
- * What SuperMap's clients send: bodies whose Content-Type says nothing, parameters of many spellings.
+ * What SuperMap's clients send: bodies whose Content-Type says nothing, parameters of many
+ * spellings.
  */
 #include "views/supermap.h"
 
@@ -13,9 +14,10 @@
 #define DEPTH 32
 #define KEYS  10000
 
-static enum err read_text(struct call *call, const char *text, size_t len, int64_t max, json_object **ret)
+static enum err read_text(struct call *call, const char *text, size_t len, int64_t max,
+			  json_object **ret)
 {
-	const struct json_limits limits = { .bytes = (size_t)max, .depth = DEPTH, .keys = KEYS };
+	const struct json_limits limits = {.bytes = (size_t)max, .depth = DEPTH, .keys = KEYS};
 	const char *type = req_header(call->req, "X-RequestEntity-ContentType");
 
 	if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
@@ -28,8 +30,8 @@ static enum err read_text(struct call *call, const char *text, size_t len, int64
 		return ERR_OK;
 	}
 	bool xml = text[blank] == '<' || (type != NULL && strcasestr(type, "xml") != NULL);
-	enum err err = xml ? xmlbody_read(text + blank, len - blank, &limits, ret) :
-			     json_read(text + blank, len - blank, &limits, ret);
+	enum err err = xml ? xmlbody_read(text + blank, len - blank, &limits, ret)
+			   : json_read(text + blank, len - blank, &limits, ret);
 	if (err == ERR_OK)
 		return ERR_OK;
 	return call_fail(call, err, problem_new(xml ? "supermap_xml" : "supermap_json"));
@@ -41,7 +43,8 @@ enum err supermap_body(struct call *call, int64_t max, const char *limit, json_o
 	size_t len = 0;
 	enum err err = ERR_OK;
 
-	if (call->req->content_length == 0 || (call->req->content_length < 0 && !call->req->chunked)) {
+	if (call->req->content_length == 0 ||
+	    (call->req->content_length < 0 && !call->req->chunked)) {
 		*ret = NULL;
 		return ERR_OK;
 	}
@@ -78,7 +81,8 @@ enum err supermap_object(struct call *call, int64_t max, const char *limit, json
 		return err;
 	/* Clients send JSON as urlencoded, too: its first character tells them apart. */
 	const char *first = text != NULL ? text + strspn(text, "\xEF\xBB\xBF \t\r\n") : "";
-	if (call->req->body_type == BODY_URLENCODED && *first != '\0' && strchr("{[<\"", *first) == NULL)
+	if (call->req->body_type == BODY_URLENCODED && *first != '\0' &&
+	    strchr("{[<\"", *first) == NULL)
 		err = read_fields(call, text, len, &body);
 	else if (text != NULL)
 		err = read_text(call, text, len, max, &body);
@@ -123,7 +127,8 @@ enum err supermap_query_bool(struct call *call, const char *name, bool def, bool
 	return ERR_OK;
 }
 
-enum err supermap_query_int(struct call *call, const char *name, int64_t min, int64_t max, int64_t def, int64_t *ret)
+enum err supermap_query_int(struct call *call, const char *name, int64_t min, int64_t max,
+			    int64_t def, int64_t *ret)
 {
 	const char *s = supermap_query(call, name);
 
@@ -136,10 +141,11 @@ enum err supermap_query_int(struct call *call, const char *name, int64_t min, in
 static bool is_absent(const json_object *v)
 {
 	return v == NULL || (json_object_is_type(v, json_type_string) &&
-				*json_object_get_string((json_object *)v) == '\0');
+			     *json_object_get_string((json_object *)v) == '\0');
 }
 
-enum err supermap_member_text(struct call *call, const json_object *body, const char *name, const char **ret)
+enum err supermap_member_text(struct call *call, const json_object *body, const char *name,
+			      const char **ret)
 {
 	json_object *v = json_get(body, name);
 
@@ -152,8 +158,8 @@ enum err supermap_member_text(struct call *call, const json_object *body, const 
 	return ERR_OK;
 }
 
-enum err supermap_member_int(struct call *call, const json_object *body, const char *name, int64_t min, int64_t max,
-    int64_t def, int64_t *ret)
+enum err supermap_member_int(struct call *call, const json_object *body, const char *name,
+			     int64_t min, int64_t max, int64_t def, int64_t *ret)
 {
 	json_object *v = json_get(body, name);
 	bool number = json_object_is_type(v, json_type_int);
@@ -168,7 +174,8 @@ enum err supermap_member_int(struct call *call, const json_object *body, const c
 	return ERR_OK;
 }
 
-enum err supermap_member_bool(struct call *call, const json_object *body, const char *name, bool def, bool *ret)
+enum err supermap_member_bool(struct call *call, const json_object *body, const char *name,
+			      bool def, bool *ret)
 {
 	json_object *v = json_get(body, name);
 

@@ -12,14 +12,14 @@
 #include "base/text.h"
 #include "base/token.h"
 
-#define IDLE_S	   3600           /* a login of this family ends after an hour of silence */
-#define REMEMBER_S (14 * 86400)   /* with rememberme */
-#define TOKEN_LEN  43             /* letters, before its ".." */
-#define TOKEN_MIN  60             /* minutes, when the client names none */
+#define IDLE_S	   3600		/* a login of this family ends after an hour of silence */
+#define REMEMBER_S (14 * 86400) /* with rememberme */
+#define TOKEN_LEN  43		/* letters, before its ".." */
+#define TOKEN_MIN  60		/* minutes, when the client names none */
 
 /* What clients send when they name themselves. */
 struct names {
-	json_object *body;      /* owned: the strings below are in it */
+	json_object *body; /* owned: the strings below are in it */
 	const char *user, *password;
 };
 
@@ -28,13 +28,15 @@ static void names_done(struct names *n)
 	json_object *password = json_get(n->body, "password");
 
 	if (json_object_is_type(password, json_type_string))
-		OPENSSL_cleanse((char *)(uintptr_t)json_object_get_string(password), strlen(json_object_get_string(password)));
+		OPENSSL_cleanse((char *)(uintptr_t)json_object_get_string(password),
+				strlen(json_object_get_string(password)));
 	json_object_put(n->body);
 }
 
 static enum err names_read(struct call *call, struct names *ret)
 {
-	enum err err = supermap_object(call, call->ctx->config->urlencoded_bytes, "limits.urlencoded", &ret->body);
+	enum err err = supermap_object(call, call->ctx->config->urlencoded_bytes,
+				       "limits.urlencoded", &ret->body);
 
 	if (err == ERR_OK)
 		err = supermap_member_text(call, ret->body, "username", &ret->user);
@@ -43,12 +45,14 @@ static enum err names_read(struct call *call, struct names *ret)
 	if (err == ERR_OK)
 		err = supermap_member_text(call, ret->body, "password", &ret->password);
 	if (err == ERR_OK && (ret->user == NULL || ret->password == NULL))
-		err = supermap_fail(call, ERR_BAD_REQUEST, "login_fields", ret->user == NULL ? "userName" : "password");
+		err = supermap_fail(call, ERR_BAD_REQUEST, "login_fields",
+				    ret->user == NULL ? "userName" : "password");
 	return err;
 }
 
 /* Name and password are checked; any refusal is WRONG: this family tells nobody which it was. */
-static enum err check_password(struct call *call, const struct names *n, enum err wrong, struct principal *ret)
+static enum err check_password(struct call *call, const struct names *n, enum err wrong,
+			       struct principal *ret)
 {
 	enum err err = identity_password(call, n->user, n->password, ret);
 
@@ -63,7 +67,7 @@ static enum err check_password(struct call *call, const struct names *n, enum er
 struct start {
 	const char *user, *address;
 	int64_t max, idle_s;
-	const char *old;      /* a login of before, ended with this one; NULL = none */
+	const char *old; /* a login of before, ended with this one; NULL = none */
 	char token[33];
 };
 
@@ -85,8 +89,12 @@ static void set_cookie(struct call *call, const char *token, int64_t max_age)
 	for (size_t i = 0; i < sizeof(value); i++)
 		value[i] = token[i] >= 'a' && token[i] <= 'f' ? (char)(token[i] - 32) : token[i];
 	reply_cookie(call->reply, call->req,
-	    &(struct cookie){ .name = "JSESSIONID", .value = value, .max_age = max_age, .http_only = true,
-		.same_site_none = identity_origin_listed(call, req_header(call->req, "Origin")) });
+		     &(struct cookie){.name = "JSESSIONID",
+				      .value = value,
+				      .max_age = max_age,
+				      .http_only = true,
+				      .same_site_none = identity_origin_listed(
+					  call, req_header(call->req, "Origin"))});
 	OPENSSL_cleanse(value, sizeof(value));
 }
 
@@ -102,11 +110,15 @@ enum err supermap_login_view(struct call *call)
 		err = supermap_member_bool(call, n.body, "rememberme", false, &remember);
 	if (err == ERR_OK)
 		err = check_password(call, &n, ERR_AUTH, &who);
-	struct start s = { .user = who.name, .address = call->req->address, .max = call->ctx->config->logins_per_user,
-		.idle_s = remember ? REMEMBER_S : IDLE_S, .old = identity_login_token(call->req, old) ? old : NULL };
+	struct start s = {.user = who.name,
+			  .address = call->req->address,
+			  .max = call->ctx->config->logins_per_user,
+			  .idle_s = remember ? REMEMBER_S : IDLE_S,
+			  .old = identity_login_token(call->req, old) ? old : NULL};
 	token_hex(s.token, 32);
 	if (err == ERR_OK)
-		err = store_pass(call->ctx->store, PASS_SYNC, "login", start_pass, &s, &call->error);
+		err =
+		    store_pass(call->ctx->store, PASS_SYNC, "login", start_pass, &s, &call->error);
 	names_done(&n);
 	if (err != ERR_OK)
 		return err;
@@ -115,7 +127,8 @@ enum err supermap_login_view(struct call *call)
 	json_object *m = json_object_new_object();
 	json_set_bool(m, "succeed", true);
 	json_set(m, "reason", NULL);
-	json_set_str(m, "referer", text_starts(call->req->path, "/iportal/") ? "/iportal/" : "/iserver/");
+	json_set_str(m, "referer",
+		     text_starts(call->req->path, "/iportal/") ? "/iportal/" : "/iserver/");
 	return supermap_answer(call, 200, NULL, m);
 }
 
@@ -132,20 +145,24 @@ enum err supermap_logout_view(struct call *call)
 	enum err err = csrf_origin(call);
 
 	if (err == ERR_OK && identity_login_token(call->req, token))
-		err = store_pass(call->ctx->store, PASS_DELETE, "logout", end_pass, token, &call->error);
+		err = store_pass(call->ctx->store, PASS_DELETE, "logout", end_pass, token,
+				 &call->error);
 	if (err != ERR_OK)
 		return err;
-	reply_cookie(call->reply, call->req,
-	    &(struct cookie){ .name = "JSESSIONID", .value = "", .max_age = 0, .http_only = true });
+	reply_cookie(
+	    call->reply, call->req,
+	    &(struct cookie){.name = "JSESSIONID", .value = "", .max_age = 0, .http_only = true});
 	if (req_cookie(call->req, "slipway_login") != NULL)
-		reply_cookie(call->reply, call->req,
-		    &(struct cookie){ .name = "slipway_login", .value = "", .max_age = 0, .http_only = true });
+		reply_cookie(
+		    call->reply, call->req,
+		    &(struct cookie){
+			.name = "slipway_login", .value = "", .max_age = 0, .http_only = true});
 	return supermap_done(call);
 }
 
 /* ---- tokens */
 
-static const char *const client_types[] = { "RequestIP", "IP", "Referer", "NONE" };
+static const char *const client_types[] = {"RequestIP", "IP", "Referer", "NONE"};
 
 /* What the token may be used from, by clientType. */
 static enum err token_limits(struct call *call, const json_object *body, json_object *limits)
@@ -161,16 +178,21 @@ static enum err token_limits(struct call *call, const json_object *body, json_ob
 	if (err == ERR_OK && (type == NULL || text_ieq(type, client_types[0])))
 		bound = call->req->address;
 	else if (err == ERR_OK && text_ieq(type, client_types[1]))
-		err = (bound = ip) != NULL ? ERR_OK : supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "ip");
+		err = (bound = ip) != NULL
+			  ? ERR_OK
+			  : supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "ip");
 	else if (err == ERR_OK && text_ieq(type, client_types[2]))
-		err = (bound = referer) != NULL ? ERR_OK :
-						  supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "referer");
+		err = (bound = referer) != NULL
+			  ? ERR_OK
+			  : supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "referer");
 	else if (err == ERR_OK && !text_ieq(type, client_types[3]))
 		err = supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", "clientType");
 	json_set_bool(limits, "session", true);
 	if (err == ERR_OK && bound != NULL) {
 		json_object_array_add(list, json_object_new_string(bound));
-		json_set(limits, type != NULL && text_ieq(type, client_types[2]) ? "referers" : "addresses", json_object_get(list));
+		json_set(limits,
+			 type != NULL && text_ieq(type, client_types[2]) ? "referers" : "addresses",
+			 json_object_get(list));
 	}
 	json_object_put(list);
 	return err;
@@ -187,7 +209,8 @@ static enum err token_pass(struct pass *p, void *arg)
 {
 	struct make_token *t = arg;
 
-	return keys_add_limited(p, t->user, "token", false, t->expires, clock_now_ms(), t->token, t->limits);
+	return keys_add_limited(p, t->user, "token", false, t->expires, clock_now_ms(), t->token,
+				t->limits);
 }
 
 static enum err tokens_help(struct call *call)
@@ -217,14 +240,15 @@ enum err supermap_tokens_view(struct call *call)
 	struct names n = {0};
 	struct principal who = {0};
 	CLEAN_JSON json_object *limits = json_object_new_object();
-	struct make_token t = { .limits = limits };
+	struct make_token t = {.limits = limits};
 	int64_t minutes = TOKEN_MIN;
 
 	if (call->req->method != METHOD_POST)
 		return tokens_help(call);
 	enum err err = names_read(call, &n);
 	if (err == ERR_OK)
-		err = supermap_member_int(call, n.body, "expiration", 1, call->ctx->config->login_token_min, TOKEN_MIN, &minutes);
+		err = supermap_member_int(call, n.body, "expiration", 1,
+					  call->ctx->config->login_token_min, TOKEN_MIN, &minutes);
 	if (err == ERR_OK)
 		err = token_limits(call, n.body, limits);
 	if (err == ERR_OK)

@@ -18,14 +18,16 @@ int64_t work_item_of(const struct session *s)
 /* ---- answers */
 
 /* The column that the item's words name, by name or by index; NULL = none. */
-static const char *column_named(const json_object *layer, const json_object *hints, const char *field, const char *index)
+static const char *column_named(const json_object *layer, const json_object *hints,
+				const char *field, const char *index)
 {
 	const char *name = json_str(hints, field, "");
 	int64_t i = -1;
 
 	if (*name != '\0')
 		return name;
-	if (json_get(hints, index) == NULL || !text_int(json_object_get_string(json_get(hints, index)), 0, INT32_MAX, &i))
+	if (json_get(hints, index) == NULL ||
+	    !text_int(json_object_get_string(json_get(hints, index)), 0, INT32_MAX, &i))
 		return NULL;
 	return json_str(json_at(json_arr(layer, "columns"), (size_t)i), "name", NULL);
 }
@@ -55,10 +57,13 @@ static void fill_tables(struct session *s, bool told)
 	const json_object *hints = json_obj(s->doc, "hints");
 	json_object *layer = NULL;
 
-	JSON_EACH(layer, session_layers(s)) {
-		bool open = step_is_table(layer) && srs_layer_chosen(s, layer) && s->kind != KIND_MULTI &&
-		    session_table_input(s, json_int(layer, "i", -1)) == NULL;
-		const char *x = column_named(layer, hints, "xField", "xIndex"), *y = column_named(layer, hints, "yField", "yIndex");
+	JSON_EACH(layer, session_layers(s))
+	{
+		bool open = step_is_table(layer) && srs_layer_chosen(s, layer) &&
+			    s->kind != KIND_MULTI &&
+			    session_table_input(s, json_int(layer, "i", -1)) == NULL;
+		const char *x = column_named(layer, hints, "xField", "xIndex"),
+			   *y = column_named(layer, hints, "yField", "yIndex");
 		bool pair = x != NULL && y != NULL;
 		if (open && pair == told)
 			fill_table(s, layer, pair ? x : NULL, pair ? y : NULL);
@@ -69,7 +74,7 @@ static const char *code_of(const struct session *s)
 {
 	static const struct {
 		const char *coord, *code;
-	} codes[] = { { "WGS84", "EPSG:4326" }, { "CGCS2000", "EPSG:4490" }, { "MACTOR", "EPSG:3857" } };
+	} codes[] = {{"WGS84", "EPSG:4326"}, {"CGCS2000", "EPSG:4490"}, {"MACTOR", "EPSG:3857"}};
 	const char *coord = json_str(json_obj(s->doc, "hints"), "coordType", "");
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
@@ -79,18 +84,21 @@ static const char *code_of(const struct session *s)
 	return NULL;
 }
 
-/* Layers without a system of their own have the one that was told; degrees in a table are WGS 84. */
+/* Layers without a system of their own have the one that was told; degrees in a table are WGS 84.
+ */
 static void fill_srs(struct session *s)
 {
 	const char *told = code_of(s);
-	json_object *input = json_object_new_object(), *layers = json_object_new_array(), *selected = json_object_new_array();
+	json_object *input = json_object_new_object(), *layers = json_object_new_array(),
+		    *selected = json_object_new_array();
 	json_object *layer = NULL;
 	bool good = true;
 
 	json_set(input, "layers", layers);
 	json_set(input, "selected", selected);
 	json_set_str(input, "target", "");
-	JSON_EACH(layer, session_layers(s)) {
+	JSON_EACH(layer, session_layers(s))
+	{
 		char buf[48];
 		const char *own = choice_file_srs(s, layer, buf);
 		bool pair = strcmp(choice_geometry(s, layer), "latlng") == 0;
@@ -104,8 +112,12 @@ static void fill_srs(struct session *s)
 		good = good && (*own != '\0' || code != NULL);
 		json_set_int(item, "i", json_int(layer, "i", 0));
 		json_set_str(item, "source", *own != '\0' ? "file" : code);
-		json_set(item, "code", *own != '\0' ? json_copy(json_get(crs, "code")) : json_object_new_string(code != NULL ? code : ""));
-		json_set(item, "name", *own != '\0' ? json_copy(json_get(crs, "name")) : json_object_new_string(code != NULL ? code : ""));
+		json_set(item, "code",
+			 *own != '\0' ? json_copy(json_get(crs, "code"))
+				      : json_object_new_string(code != NULL ? code : ""));
+		json_set(item, "name",
+			 *own != '\0' ? json_copy(json_get(crs, "name"))
+				      : json_object_new_string(code != NULL ? code : ""));
 		json_set(item, "wkt", *own != '\0' ? json_copy(json_get(crs, "wkt")) : NULL);
 		json_object_array_add(layers, item);
 	}
@@ -126,9 +138,11 @@ void work_item_fill(struct session *s)
 
 /* ---- what the item says of it */
 
-static void set_check(json_object *changes, const json_object *model, const char *status, const char *message)
+static void set_check(json_object *changes, const json_object *model, const char *status,
+		      const char *message)
 {
-	json_object *check = json_copy(json_obj(model, "dataCheckResult")), *info = json_obj(check, "dataCheckInfo");
+	json_object *check = json_copy(json_obj(model, "dataCheckResult")),
+		    *info = json_obj(check, "dataCheckInfo");
 
 	if (info != NULL) {
 		json_set_str(info, "checkStatus", status);
@@ -143,16 +157,19 @@ static const char *reason_of(const struct session *s)
 {
 	const char *code = json_str(s->doc, "code", "");
 
-	return *code != '\0' ? code : s->state == STATE_WAITING ? "item_needs_answers" : "import_failed";
+	return *code != '\0'		   ? code
+	       : s->state == STATE_WAITING ? "item_needs_answers"
+					   : "import_failed";
 }
 
 void work_item_follow(struct work *work, const struct session *s)
 {
 	struct catalog *catalog = work->w->catalog;
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	CLEAN_JSON json_object *model = NULL;
 	CLEAN_JSON json_object *changes = json_object_new_object();
-	bool going_on = s->state == STATE_PENDING || s->state == STATE_RUNNING || s->state == STATE_COMPLETE;
+	bool going_on =
+	    s->state == STATE_PENDING || s->state == STATE_RUNNING || s->state == STATE_COMPLETE;
 	struct error error = {0};
 	int64_t id = work_item_of(s);
 
@@ -160,7 +177,7 @@ void work_item_follow(struct work *work, const struct session *s)
 		return;
 	enum err err = catalog_item_get(catalog, id, &all, &model, &error);
 	if (err == ERR_NOT_FOUND)
-		return;      /* deleted meanwhile */
+		return; /* deleted meanwhile */
 	/* Another try, or another file, is what the item waits for by now. */
 	if (err == ERR_OK && json_int(json_obj(model, "work"), "session", 0) != s->id)
 		return;

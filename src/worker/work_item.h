@@ -13,5 +13,7 @@ int64_t work_item_of(const struct session *);
 void work_item_fill(struct session *);
 /* After the session's state was stored: the item says what became of it. */
 void work_item_follow(struct work *, const struct session *);
+/* Items nobody fills go; those whose bytes expired begin anew. */
+void work_item_sweep(struct worker *);
 
 #endif

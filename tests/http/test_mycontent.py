@@ -365,5 +365,19 @@ def test_downloads_are_counted_once(server):
     good(ask(server, "DELETE", f"{MINE}/{id}.json"))
 
 
+def test_what_nobody_fills_goes(server):
+    with configured(server, "[upload]\nidle_ttl = 1\n[iportal]\ncreated_keep = 4"):
+        filled, cut = make(server, "filled.csv", b"x"), make(server, "cut.bin", None)
+        s = cut_upload(server, cut, b"c" * 100000, 50000)
+        wait_for(lambda: good(ask(server, "GET", f"{MINE}/{cut}/progress.json"))["read"] >= 0)
+        s.close()
+        wait_for(lambda: item(server, cut)["status"] == "DOEST_NOT_COMPLETE")
+        wait_for(lambda: (server.slipway("gc"), item(server, cut)["status"] == "CREATED")[1])
+        refused(upload(server, cut, b"x", path_query="?offset=5"), 409)
+        wait_for(lambda: (server.slipway("gc"), ask(server, "GET", f"{DATAS}/{cut}.json").status == 404)[1])
+        assert item(server, filled)["status"] == "OK"
+        good(ask(server, "DELETE", f"{MINE}/{filled}.json"))
+
+
 if __name__ == "__main__":
     main(__import__(__name__))
