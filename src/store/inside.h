@@ -24,6 +24,7 @@ struct store {
 	struct gate gate;
 	struct env env;
 	unsigned n_drops;       /* of stale or failed handles */
+	unsigned n_unlooked;    /* commits since a checkpoint was looked for; inside the gate only */
 	atomic_bool worn;       /* the process should end */
 	bool told_differ;       /* the log has the line about differing regions */
 	atomic_ullong n_passes; /* since the start of this process, for store_stat */

@@ -13,6 +13,7 @@
 
 #define CHECKPOINT_KIB 1024
 #define CHECKPOINT_MIN 5
+#define COMMITS_MOST   16 /* between two looks whether one is due: each reads the log's end */
 #define CLOSE_WAIT_MS  2000 /* what the last pass may wait: a server kills soon after SIGTERM */
 
 /* ---- open and close */
@@ -243,6 +244,15 @@ static void take_consequences(struct store *s, int number)
 		atomic_store(&s->worn, true);
 }
 
+/* A process of one request looks each time; of the others, everybody counts for himself. */
+static bool checkpoint_looked_for(struct store *s)
+{
+	if (s->keep && ++s->n_unlooked < COMMITS_MOST)
+		return false;
+	s->n_unlooked = 0;
+	return !store_backup_runs(s);
+}
+
 static u_int32_t txn_flags(const struct store *s, enum pass_kind kind)
 {
 	switch (kind) {
@@ -287,7 +297,7 @@ static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean,
 		return err == ERR_NO_SPACE ? err : ERR_BUSY;
 	}
 	/* From here on the caller's work is done, whatever the checkpoint says. */
-	if (p->kind != PASS_READ && !store_backup_runs(s))
+	if (p->kind != PASS_READ && checkpoint_looked_for(s))
 		rc = e->txn_checkpoint(e, CHECKPOINT_KIB, CHECKPOINT_MIN, 0);
 	if (rc != 0)
 		take_consequences(s, rc);
