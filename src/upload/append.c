@@ -130,7 +130,9 @@ static enum err check(struct upload *u, int64_t offset, const struct body *body,
 static enum err append_body(struct upload *u, struct body *body, const struct checksum *sum,
 			    struct error *error)
 {
-	CLEAN_FREE unsigned char *buf = mem_array(1, POUR_BYTES);
+	/* One that fits needs no more than itself. */
+	bool fits = body->length >= 0 && body->length < POUR_BYTES;
+	CLEAN_FREE unsigned char *buf = mem_array(1, fits ? (size_t)body->length : POUR_BYTES);
 	int64_t request = u->engine->config->upload_max_request, room;
 	struct pour p = {.u = u, .body = body, .sink = receive, .buf = buf, .error = error};
 	enum err e;
