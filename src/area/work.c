@@ -148,7 +148,10 @@ static enum err bring(struct place *p)
 
 	/* A copy that was made before a crash is whole, and these bytes never change. */
 	if (fstatat(p->work->dir, COPY, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-		err = fs_link_or_copy(p->from_at, p->from, p->work->dir, COPY, p->error);
+		/* A link here need not last: the one in its place will. */
+		err = linkat(p->from_at, p->from, p->work->dir, COPY, 0) == 0
+		    ? ERR_OK
+		    : fs_link_or_copy(p->from_at, p->from, p->work->dir, COPY, p->error);
 		if (err != ERR_OK)
 			return err;
 		if (fstatat(p->work->dir, COPY, &st, AT_SYMLINK_NOFOLLOW) != 0)

@@ -258,6 +258,16 @@ def test_finished_tasks_are_kept_for_a_while(server):
         assert area(server)["live/kept.csv"] == b"x"
 
 
+def test_fronts_stay_small(server):
+    data = os.urandom(40 << 20)
+    assert raw(server, make(server, fileSize=len(data)), data, "toFile=live/small.bin").status == 200
+    assert placed(server, zipped({"z.bin": data[:20 << 20]}), "live/small.zip", "unzip=true")[1]["isDirectory"]
+    for pid in fronts(server):
+        with open(f"/proc/{pid}/status") as f:
+            peak = [int(line.split()[1]) for line in f if line.startswith("VmHWM:")]
+        assert peak[0] < 16 << 10, peak
+
+
 def test_plain_cgi(server):
     """The whole way with nothing but environment and standard input."""
     def ask(method, path, body=b"", kind=None):
