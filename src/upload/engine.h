@@ -97,6 +97,7 @@ struct upload {
 	int64_t received;    /* bytes anywhere; append: not kept */
 	int64_t durable;     /* append: bytes on disk */
 	bool pending;	     /* the record was never committed: closing drops it */
+	bool kept;           /* a record is about to be: what its openers look for is written */
 	bool doubtful;	     /* perhaps it was: closing leaves it to the sweep */
 	bool marked;	     /* the lock file says that bytes may not be on disk */
 	bool staged;	     /* named `data`: only the commit is missing */

@@ -121,6 +121,10 @@ enum err upload_mark(struct upload *u, bool dirty, struct error *error)
 {
 	char text[MARK_LEN + 1];
 
+	u->marked = dirty;
+	/* Without a record nobody looks at it. */
+	if (u->pending && !u->kept)
+		return ERR_OK;
 	(void)snprintf(text, sizeof(text), "%c%020lld",
 		       u->mode->shared ? 's'
 		       : dirty	       ? 'd'
@@ -128,7 +132,6 @@ enum err upload_mark(struct upload *u, bool dirty, struct error *error)
 		       (long long)u->durable);
 	if (pwrite(u->lock, text, MARK_LEN, 0) != MARK_LEN)
 		return error_errno(error, ERR_IO, "write upload's lock file");
-	u->marked = dirty;
 	return ERR_OK;
 }
 

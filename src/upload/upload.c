@@ -11,6 +11,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
+#define TINY_BYTES (64 * KIB)
+
 /*
  * Whole files in one request: nobody is told of them before they are complete, so one commit does
  * for both.
@@ -181,15 +183,20 @@ static enum err make_files(struct upload *u, struct error *error)
 	if (u->lock < 0 || file < 0 || !lock_try(u->lock, true))
 		return error_errno(error, ERR_IO, "make upload's files");
 	u->exclusive = true;
-	return upload_mark(u, false, error);
+	return ERR_OK;
 }
 
-/* The names of a new upload's files are durable. */
+/* The names of a new upload's files are durable, and whoever opens it finds a note. */
 static enum err sync_names(struct upload *u, struct error *error)
 {
 	char prefix[3] = {u->id[0], u->id[1], '\0'};
 	CLEAN_FD int above = u->engine->sync ? fs_open_dir(u->engine->dir, prefix) : -1;
-	enum err e = sync_fd(u->engine, u->dir, "upload's directory", error);
+	enum err e;
+
+	u->kept = true;
+	e = upload_mark(u, u->marked, error);
+	if (e == ERR_OK)
+		e = sync_fd(u->engine, u->dir, "upload's directory", error);
 
 	if (e != ERR_OK || !u->engine->sync)
 		return e;
@@ -255,7 +262,9 @@ enum err upload_make(struct engine *e, const struct upload_spec *spec, const cha
 		return err;
 	a.length = concat.length;
 	sweep_sometimes(e);
-	err = store_pass(e->store, PASS_READ, "upload admit", admit_pass, &a, error);
+	/* What is over in a moment is admitted by the transaction that makes it. */
+	if (!(spec->late && a.length >= 0 && a.length <= TINY_BYTES))
+		err = store_pass(e->store, PASS_READ, "upload admit", admit_pass, &a, error);
 	if (err == ERR_OK)
 		err = admit_space(e, a.length, mode_of(spec->mode)->copies, a.room.promised, error);
 	if (err != ERR_OK)
