@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/json_scan.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 const struct json_limits json_limits_form = {1 << 20, 32, 10000};
 const struct json_limits json_limits_job = {16 << 20, 32, 10000};
@@ -28,12 +29,49 @@ static size_t members(const json_object *o)
 	return n;
 }
 
+static int32_t hex4(const char *p)
+{
+	char digits[5] = {p[0], p[1], p[2], p[3], '\0'};
+
+	return (int32_t)strtol(digits, NULL, 16);
+}
+
+/*
+ * TEXT with each pair of surrogates that is written as two escapes written as its character: json-c 0.16 takes
+ * U+xD800 to U+xDFFF, told so, for halves and loses them.  Caller frees; NULL: there is none.  The grammar was checked.
+ */
+static char *without_pairs(const char *text, size_t len, size_t *ret_len)
+{
+	char *copy = NULL, *out = NULL;
+
+	if (memmem(text, len, "\\ud", 3) == NULL && memmem(text, len, "\\uD", 3) == NULL)
+		return NULL;
+	copy = out = mem_alloc(len + 1);
+	for (const char *p = text, *end = text + len; p < end;) {
+		int32_t high = *p == '\\' && p[1] == 'u' ? hex4(p + 2) : 0;
+
+		if (high >= 0xD800 && high <= 0xDBFF) {
+			out += text_encode(0x10000 + ((high - 0xD800) << 10) + (hex4(p + 8) - 0xDC00), out);
+			p += 12;
+			continue;
+		}
+		/* A backslash takes the next character with it. */
+		if (*p == '\\')
+			*out++ = *p++;
+		*out++ = *p++;
+	}
+	*ret_len = (size_t)(out - copy);
+	return copy;
+}
+
 enum err json_read(const char *text, size_t len, const struct json_limits *limits,
     json_object **ret)
 {
+	CLEAN_FREE char *plain = NULL;
 	json_tokener *tok;
 	json_object *o;
 	struct json_scan scan;
+	size_t n;
 	enum json_tokener_error got;
 	enum err e = json_scan(text, len, limits, &scan);
 
@@ -44,7 +82,9 @@ enum err json_read(const char *text, size_t len, const struct json_limits *limit
 	if (tok == NULL)
 		mem_die();
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	o = json_tokener_parse_ex(tok, text + scan.start, (int)(scan.end - scan.start));
+	n = scan.end - scan.start;
+	plain = without_pairs(text + scan.start, n, &n);
+	o = json_tokener_parse_ex(tok, plain != NULL ? plain : text + scan.start, (int)n);
 	got = json_tokener_get_error(tok);
 	/* A bare number or word could go on; the NUL ends it. */
 	if (got == json_tokener_continue) {

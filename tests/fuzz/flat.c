@@ -88,8 +88,7 @@ static bool check_json(char *body, size_t size, const char *before, struct flat 
 		fuzz_check(json_object_object_get_ex(theirs, name, &o));
 		if (m->type == FLAT_INT)
 			fuzz_check(json_object_get_int64(o) == m->number);
-		/* json-c 0.16 takes U+xD800 to U+xDFFF, written as two escapes, for surrogates. */
-		if (m->type == FLAT_TEXT && strstr(json_object_get_string(o), "\xEF\xBF\xBD") == NULL)
+		if (m->type == FLAT_TEXT)
 			fuzz_check((size_t)json_object_get_string_len(o) == m->len &&
 				   memcmp(json_object_get_string(o), m->p, m->len) == 0);
 		free(name);

@@ -249,9 +249,23 @@ static void test_json_readers_give_the_default(void **state)
 		fail();
 }
 
+static void test_json_reads_pairs_of_surrogates(void **state)
+{
+	/* U+1F600; U+2D800 and U+1DFFF, which json-c takes for halves; an escaped backslash before a "ud83d" of its own */
+	static const char text[] = "{\"\\ud83d\\ude00\":\"a\\uD876\\uDC00\\ud837\\udfffb\\\\ud83d\\\\\\uD83D\\uDE00\"}";
+	json_object *o = NULL;
+
+	(void)state;
+	assert_int_equal(json_read(text, strlen(text), &json_limits_form, &o), ERR_OK);
+	assert_string_equal(json_str(o, "\xF0\x9F\x98\x80", "?"),
+	    "a\xF0\xAD\xA0\x80\xF0\x9D\xBF\xBF" "b\\ud83d\\\xF0\x9F\x98\x80");
+	json_object_put(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_json_reads_pairs_of_surrogates),
 		cmocka_unit_test(test_json_takes_what_is_right),
 		cmocka_unit_test(test_json_refuses_what_json_c_lets_through),
 		cmocka_unit_test(test_json_does_not_need_a_nul_behind),
