@@ -128,13 +128,16 @@ static enum err put_beside(struct pass *p, const struct upload *u, json_object *
 	static const char *const theirs[] = {"finals", "ranges", "offset", "received"};
 	CLEAN_JSON json_object *old = NULL;
 	enum err e = uploads_get(p, u->id, &old);
+	size_t n = 1;
 
 	if (e != ERR_OK)
 		return e;
 	if (state_of(old) == UPLOAD_EXPIRED)
 		return ERR_GONE;
-	/* Who is alone with it shares only the first with others. */
-	for (size_t i = 0; i < (u->exclusive ? 1 : sizeof(theirs) / sizeof(theirs[0])); i++) {
+	/* Only writers of ranges share more than the first. */
+	if (!u->exclusive && u->mode == mode_of(UPLOAD_RANGE))
+		n = sizeof(theirs) / sizeof(theirs[0]);
+	for (size_t i = 0; i < n; i++) {
 		if (json_get(old, theirs[i]) != NULL)
 			(void)json_set(record, theirs[i],
 				       json_object_get(json_get(old, theirs[i])));
@@ -319,21 +322,39 @@ enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pas
 	return err;
 }
 
+/* What is missing is known before anybody is displaced for it. */
+static enum err missing(struct upload *u, struct error *error)
+{
+	if (u->staged || (u->length < 0 && u->mode == mode_of(UPLOAD_APPEND)))
+		return ERR_OK;
+	if (u->mode == mode_of(UPLOAD_RANGE) && u->length < 0)
+		return ranges_cover(&u->ranges, 0, ranges_end(&u->ranges))
+			   ? ERR_OK
+			   : error_set(error, ERR_INCOMPLETE, "upload %.8s has gaps", u->id);
+	return u->mode->whole(u)
+		   ? ERR_OK
+		   : error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id,
+			       (long long)(u->mode->shared ? u->received : u->offset),
+			       (long long)u->length);
+}
+
 enum err upload_finish(struct upload *u, struct error *error)
 {
 	enum err e;
 
 	if (u->state == UPLOAD_COMPLETE || u->lockless)
 		return ERR_OK;
-	e = upload_alone(u, error);
+	e = missing(u, error);
+	if (e == ERR_OK)
+		e = upload_alone(u, error);
 	if (e != ERR_OK || u->state == UPLOAD_COMPLETE)
+		return e;
+	/* Somebody may have begun anew meanwhile. */
+	e = missing(u, error);
+	if (e != ERR_OK)
 		return e;
 	if (u->mode == mode_of(UPLOAD_RANGE) && u->length < 0)
 		u->length = ranges_end(&u->ranges);
-	if (!u->staged && (u->length >= 0 || u->mode->join != NULL) && !u->mode->whole(u))
-		return error_set(error, ERR_INCOMPLETE, "upload %.8s: %lld of %lld bytes", u->id,
-				 (long long)(u->mode->shared ? u->received : u->offset),
-				 (long long)u->length);
 	return uploads_commit(u->engine, &u, 1, NULL, NULL, error);
 }
 

@@ -25,11 +25,11 @@
 #include "upload/ranges.h"
 #include "upload/upload.h"
 
-#define ID_LEN 32
-#define MARK_LEN 21 /* "c", "d" or "s" and 20 digits: see upload_mark */
-#define ASSEMBLE_LOOK_MS 60000 /* after this the sweep looks who assembles */
-#define POLL_MS 250 /* longest wait for bytes before `stop` is looked for */
-#define NOTE_BYTES (256 * MIB) /* received bytes between two notes of the offset in the record */
+#define ID_LEN		 32
+#define MARK_LEN	 21	     /* "c", "d" or "s" and 20 digits: see upload_mark */
+#define ASSEMBLE_LOOK_MS 60000	     /* after this the sweep looks who assembles */
+#define POLL_MS		 250	     /* longest wait for bytes before `stop` is looked for */
+#define NOTE_BYTES	 (256 * MIB) /* received bytes between two notes of the offset in the record */
 
 struct engine {
 	const struct config *config;
@@ -97,7 +97,7 @@ struct upload {
 	int64_t received;    /* bytes anywhere; append: not kept */
 	int64_t durable;     /* append: bytes on disk */
 	bool pending;	     /* the record was never committed: closing drops it */
-	bool kept;           /* a record is about to be: what its openers look for is written */
+	bool kept;	     /* a record is about to be: what its openers look for is written */
 	bool doubtful;	     /* perhaps it was: closing leaves it to the sweep */
 	bool marked;	     /* the lock file says that bytes may not be on disk */
 	bool staged;	     /* named `data`: only the commit is missing */
@@ -113,7 +113,7 @@ struct upload {
 	char replaces[ID_LEN + 1]; /* while pending: the upload that has its key now and loses it */
 	bool key_taken;		   /* it was not created because its key was taken */
 	enum push pushing;
-	int64_t pushed; /* bytes of this push */
+	int64_t pushed;	      /* bytes of this push */
 	struct ranges ranges; /* range mode: what is stored */
 	struct span span;     /* range mode: what is being written */
 	bool span_exact;      /* it is to be written to its end */

@@ -256,19 +256,29 @@ enum err part_put(struct upload *u, const void *bytes, size_t n, struct error *e
 	return aside_put(u, bytes, n, error);
 }
 
+static enum err note_pass(struct pass *p, void *arg)
+{
+	const struct upload *u = arg;
+	CLEAN_JSON json_object *r = NULL;
+	enum err e = uploads_get(p, u->id, &r);
+
+	if (e != ERR_OK || state_of(r) >= UPLOAD_COMPLETE)
+		return e;
+	(void)json_set_int(r, "received", u->received);
+	return uploads_put(p, r);
+}
+
 /*
- * Quota is reckoned from the record: an upload of unknown length is noted there now and then,
- * without a flush.
+ * Quota and promised space are reckoned from the record: it follows now and then, without a flush.
+ * Losing that costs nothing, so a failure is nobody's trouble.
  */
 static void note_received(struct upload *u)
 {
-	int64_t before = json_int(u->record, "received", 0);
-
-	if (u->pending || u->length >= 0 || u->received - before < NOTE_BYTES)
+	if (u->pending || u->received - json_int(u->record, "received", 0) < NOTE_BYTES)
 		return;
-	(void)json_set_int(u->record, "received", u->received);
-	if (upload_store(u, PASS_WRITE_NOSYNC, "upload note", NULL) != ERR_OK)
-		(void)json_set_int(u->record, "received", before);
+	if (store_pass(u->engine->store, PASS_WRITE_NOSYNC, "upload note", note_pass, u, NULL) ==
+	    ERR_OK)
+		(void)json_set_int(u->record, "received", u->received);
 }
 
 enum err part_end(struct upload *u, struct error *error)

@@ -113,10 +113,10 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 	(void)json_set_str(r, "meta", spec->meta);
 	(void)json_set_int(r, "length", u->length);
 	(void)json_set_int(r, "offset", 0);
-	if (spec->mode == UPLOAD_PARTS)
+	if (spec->mode == UPLOAD_PARTS) {
 		(void)json_set_int(r, "part_count", spec->parts);
-	if (u->mode->copies > 1)
 		(void)json_set_int(r, "copies", u->mode->copies);
+	}
 	if (spec->digest != NULL)
 		(void)json_set(r, "digest", digests_json(spec->digest, spec->n_digests));
 	if (spec->hash != 0)
