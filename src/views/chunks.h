@@ -25,7 +25,6 @@ enum err chunks_refuse(struct call *, enum err err, const struct chunk *);
 struct chunks_result {
 	enum chunk_dialect dialect;
 	enum chunk_kind kind;
-	bool raw;	 /* the body itself was the bytes */
 	char (*ids)[33]; /* the uploads, N of them; owned */
 	size_t n;
 };

@@ -599,6 +599,20 @@ def test_filepond_refusals(server):
     nothing_left(server, before)
 
 
+def test_filepond_pieces_count_when_whole(server):
+    """FilePond takes every piece as sent that begins before the offset it is told."""
+    data = content(400_000)
+    ident = send(server, {"filepond": "{}"}, **{"Upload-Length": str(len(data))}).text
+    assert pond(server, "PATCH", ident, data[:200_000], Upload_Offset=0, Upload_Length=len(data)).status == 204
+    for keep in (0, 1, 150_000):
+        head = head_of(server, "PATCH", f"/chunks?patch={ident}", "Content-Type: application/offset+octet-stream", "Content-Length: 200000",
+                       "Upload-Offset: 200000", f"Upload-Length: {len(data)}")
+        raw(server, head, data[200_000:200_000 + keep], cut=True, wait=3)
+        assert pond(server, "HEAD", ident).header("Upload-Offset") == "200000"
+    assert pond(server, "PATCH", ident, data[200_000:], Upload_Offset=200_000, Upload_Length=len(data)).status == 204
+    assert stored(server, ident) == data
+
+
 def test_filepond_whole_files(server):
     data = content(5_000)
     body, kind = form([("filepond", '{"a":1}'), ("filepond", NAME, data)])
