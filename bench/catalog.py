@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import unicodedata
+import urllib.request
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(TOP, "build"))
@@ -245,9 +246,117 @@ def items(data):
     return all(ms <= goal for ms, goal, _ in worst.values())
 
 
+# ---- the peer
+
+DJANGO = '''
+import json, sys
+import django
+from django.conf import settings
+settings.configure(DEBUG=False, SECRET_KEY="x", ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, USE_TZ=False,
+                   DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": PATH, "CONN_MAX_AGE": None}}, MIDDLEWARE=[])
+django.setup()
+from django.core.wsgi import get_wsgi_application
+from django.db import models
+from django.http import JsonResponse
+from django.urls import path
+
+
+class Item(models.Model):
+    id = models.IntegerField(primary_key=True)
+    vis = models.BooleanField()
+    owner = models.TextField()
+    nick = models.TextField()
+    file_name = models.TextField()
+    type = models.TextField()
+    status = models.TextField()
+    service = models.TextField()
+    size = models.BigIntegerField()
+    created = models.BigIntegerField()
+    changed = models.BigIntegerField()
+    downloads = models.BigIntegerField()
+    dir = models.IntegerField()
+    md5 = models.TextField()
+    coord = models.TextField()
+    description = models.TextField()
+    storage = models.TextField()
+    more = models.TextField()
+
+    class Meta:
+        app_label, managed, db_table = "bench", False, "item"
+
+
+def listed(request):
+    found = Item.objects.filter(vis=True).order_by("id")
+    page, size = int(request.GET.get("currentPage", 1)), int(request.GET.get("pageSize", 9))
+    total = found.count()
+    content = [{"id": i.id, "fileName": i.file_name, "type": i.type, "status": i.status, "serviceStatus": i.service, "size": i.size,
+                "createTime": i.created, "lastModfiedTime": i.changed, "downloadCount": i.downloads, "userName": i.owner, "nickname": i.nick,
+                "MD5": i.md5, "coordType": i.coord, "description": i.description, "storageId": i.storage, "tags": json.loads(i.more)["tags"],
+                "dataItemServices": [], "authorizeSetting": [], "serviceId": None, "publishInfo": None, "thumbnail": None,
+                "dataMetaInfo": None, "dataCheckResult": None} for i in found[(page - 1) * size:page * size]]
+    return JsonResponse({"total": total, "totalPage": -(-total // size), "currentPage": page, "pageSize": size, "content": content})
+
+
+urlpatterns = [path("datas.json", listed)]
+application = get_wsgi_application()
+'''
+
+
+def rate(url, seconds=5):
+    """Requests a second over 8 kept connections."""
+    out = subprocess.run(["wrk", "-t1", "-c8", f"-d{seconds}s", url], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert "Non-2xx" not in out, out
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+
+
+def peer(base):
+    """Alternating runs against the same SQLite file; medians."""
+    sys.path.insert(0, os.path.join(TOP, "tests", "http"))
+    os.environ["SLIPWAY_BUILD"] = BUILD
+    import harness
+    server = harness.Server()
+    gunicorn = None
+    try:
+        server.slipway("dir", "list")
+        path = os.path.join(server.data, "catalog.sqlite")
+        db = sqlite3.connect(path, isolation_level=None)
+        db.executescript("PRAGMA synchronous=OFF; BEGIN")
+        fill(db, 10_000)
+        db.execute("COMMIT")
+        db.close()
+        app = os.path.join(base, "peer_app.py")
+        with open(app, "w") as f:
+            f.write(f"PATH = {path!r}\n{DJANGO}")
+        port = harness.free_port()
+        gunicorn = subprocess.Popen(["gunicorn", "-w", "2", "-k", "gthread", "--threads", "4", "--keep-alive", "30", "-b", f"127.0.0.1:{port}",
+                                     "--chdir", base, "--log-level", "error", "peer_app:application"])
+        ours, theirs = f"http://127.0.0.1:{server.port}/iportal/web/datas.json", f"http://127.0.0.1:{port}/datas.json"
+        time.sleep(2)
+        got = {}
+        for url in (ours, theirs):
+            with urllib.request.urlopen(url) as answer:
+                j = json.load(answer)
+                got[url] = (j["total"], [i["id"] for i in j["content"]], sorted(len(i) for i in j["content"])[0])
+        assert got[ours][:2] == got[theirs][:2], got
+        a, b = [], []
+        for _ in range(3):
+            a.append(rate(ours))
+            b.append(rate(theirs))
+        a, b = statistics.median(a), statistics.median(b)
+        print(f"list of 9 of 10,000: {a:.0f}/s through lighttpd, {b:.0f}/s Django's ORM behind gunicorn: {a / b:.1f} times, goal 8", flush=True)
+        return a >= 8 * b
+    finally:
+        if gunicorn is not None:
+            gunicorn.terminate()
+            gunicorn.wait()
+        server.close()
+
+
 def main():
-    what = sys.argv[2:] or ["items"]
+    what = sys.argv[2:] or ["items", "peer"]
     kept = os.environ.get("BENCH_CATALOG")
+    if kept:
+        os.makedirs(kept, exist_ok=True)
     base = kept or tempfile.mkdtemp(prefix="slipway-bench-")
     good = True
     try:
@@ -256,6 +365,8 @@ def main():
             if not os.path.exists(os.path.join(data, "catalog.sqlite")):
                 make_catalogue(data, N)
             good = items(data)
+        if "peer" in what:
+            good = peer(base) and good
     finally:
         if not kept:
             shutil.rmtree(base, ignore_errors=True)

@@ -23,8 +23,8 @@ enum err conn_error(struct conn *conn, int rc, struct error *error)
 	case SQLITE_IOERR:
 		conn->broken = true;
 		if (os == ENOSPC || os == EDQUOT)
-			return error_set(
-			    error, ERR_NO_SPACE, "catalogue: %s (%s)", text, strerror(os));
+			return error_set(error, ERR_NO_SPACE, "catalogue: %s (%s)", text,
+					 strerror(os));
 		return error_set(error, ERR_IO, "catalogue: %s (%d, %s)", text, rc, strerror(os));
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY:
@@ -32,8 +32,8 @@ enum err conn_error(struct conn *conn, int rc, struct error *error)
 	case SQLITE_AUTH:
 		conn->broken = true;
 		if (os == ENOSPC || os == EDQUOT)
-			return error_set(
-			    error, ERR_NO_SPACE, "catalogue: %s (%s)", text, strerror(os));
+			return error_set(error, ERR_NO_SPACE, "catalogue: %s (%s)", text,
+					 strerror(os));
 		return error_set(error, ERR_STORE, "catalogue: %s (%d)", text, rc);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
@@ -51,12 +51,13 @@ enum err conn_error(struct conn *conn, int rc, struct error *error)
 
 enum err conn_prepare(struct conn *conn, const char *sql, sqlite3_stmt **ret, struct error *error)
 {
-	size_t slot = conn->next;
+	size_t slot = conn->next, len = strlen(sql);
 	sqlite3_stmt *stmt;
 	int rc;
 
 	for (size_t i = 0; i < CATALOG_STATEMENTS; i++) {
-		if (conn->kept[i].sql != NULL && strcmp(conn->kept[i].sql, sql) == 0) {
+		if (conn->kept[i].len == len && conn->kept[i].sql != NULL &&
+		    memcmp(conn->kept[i].sql, sql, len) == 0) {
 			stmt = conn->kept[i].stmt;
 			(void)sqlite3_reset(stmt);
 			(void)sqlite3_clear_bindings(stmt);
@@ -71,6 +72,7 @@ enum err conn_prepare(struct conn *conn, const char *sql, sqlite3_stmt **ret, st
 	free(conn->kept[slot].sql);
 	conn->kept[slot].stmt = stmt;
 	conn->kept[slot].sql = mem_strdup(sql);
+	conn->kept[slot].len = len;
 	conn->next = (slot + 1) % CATALOG_STATEMENTS;
 	*ret = stmt;
 	return ERR_OK;
@@ -150,6 +152,6 @@ void conn_bind_text(sqlite3_stmt *stmt, int n, const char *text)
 	if (text == NULL)
 		(void)sqlite3_bind_null(stmt, n);
 	else if (sqlite3_bind_text64(stmt, n, text, strlen(text), SQLITE_TRANSIENT, SQLITE_UTF8) ==
-	    SQLITE_NOMEM)
+		 SQLITE_NOMEM)
 		mem_die();
 }

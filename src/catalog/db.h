@@ -20,6 +20,7 @@ struct conn {
 	sqlite3 *db;
 	struct {
 		char *sql;
+		size_t len;
 		sqlite3_stmt *stmt;
 	} kept[CATALOG_STATEMENTS];
 	const struct item_sets *sets; /* what the functions of item_set.h ask, NULL outside a list */

@@ -61,7 +61,8 @@ json_object *item_of_row(sqlite3_stmt *stmt)
 	CLEAN_JSON json_object *more = NULL;
 	json_object *o;
 
-	if (json_read(text, strlen(text), &json_limits_job, &more) != ERR_OK)
+	if (strcmp(text, "{}") != 0 &&
+	    json_read(text, strlen(text), &json_limits_job, &more) != ERR_OK)
 		return NULL;
 	o = json_object_new_object();
 	for (size_t i = 0; i < N_COLUMNS; i++) {

@@ -20,32 +20,28 @@ static enum item_permission level_of(const struct item_query *q, const json_obje
 				     : (enum item_permission)level;
 }
 
-static enum err read_item(struct page *g, const char *sql, int64_t id, json_object *list)
+/* The item whose row STMT yields for ID; gone meanwhile is fine. */
+static enum err read_item(struct page *g, sqlite3_stmt *stmt, int64_t id, json_object *list)
 {
 	const struct item_query *q = g->plan->q;
 	json_object *item;
-	sqlite3_stmt *stmt;
 	bool row;
-	enum err e = conn_prepare(g->conn, sql, &stmt, g->error);
+	enum err e;
 
-	if (e != ERR_OK)
-		return e;
 	(void)sqlite3_bind_int64(stmt, 1, id);
-	conn_bind_text(stmt, 2, g->plan->subjects_text);
 	e = conn_step(g->conn, stmt, &row, g->error);
 	if (e != ERR_OK || !row)
 		return e;
 	item = item_of_row(stmt);
 	if (item != NULL) {
+		const char *owner = json_str(item, "userName", "");
 		enum item_permission level =
 		    level_of(q, item, sqlite3_column_int64(stmt, ITEM_COLUMN_LEVEL));
 
 		(void)json_set_str(item, "permission", item_permission_word(level));
-		(void)json_set_bool(
-		    item, "may_share",
-		    q->viewer.admin ||
-			(*g->plan->user != '\0' &&
-			 strcmp(g->plan->user, json_str(item, "userName", "")) == 0));
+		(void)json_set_bool(item, "may_share",
+				    q->viewer.admin || (*g->plan->user != '\0' &&
+							strcmp(g->plan->user, owner) == 0));
 		json_object_array_add(list, item);
 	}
 	(void)sqlite3_reset(stmt);
@@ -54,14 +50,20 @@ static enum err read_item(struct page *g, const char *sql, int64_t id, json_obje
 
 static enum err read_items(struct page *g, bool backwards, json_object *list)
 {
-	CLEAN_FREE char *sql = mem_printf(
-	    "SELECT %s, (SELECT max(level) FROM item_share x WHERE x.item = i.id"
-	    " AND x.subject IN (SELECT value FROM json_each(?2))) FROM item i WHERE i.id = ?1",
-	    item_columns);
-	enum err e = ERR_OK;
+	/* Nobody has no shares of his own, and an administrator needs none. */
+	bool shares = !g->plan->q->viewer.admin && json_len(g->plan->subjects) > 0;
+	CLEAN_FREE char *sql =
+	    mem_printf("SELECT %s, %s FROM item i WHERE i.id = ?1", item_columns,
+		       shares ? "(SELECT max(level) FROM item_share x WHERE x.item = i.id"
+				" AND x.subject IN (SELECT value FROM json_each(?2)))"
+			      : "0");
+	sqlite3_stmt *stmt;
+	enum err e = conn_prepare(g->conn, sql, &stmt, g->error);
 
+	if (e == ERR_OK && shares)
+		conn_bind_text(stmt, 2, g->plan->subjects_text);
 	for (size_t i = 0; i < g->n && e == ERR_OK; i++)
-		e = read_item(g, sql, g->ids[backwards ? g->n - 1 - i : i], list);
+		e = read_item(g, stmt, g->ids[backwards ? g->n - 1 - i : i], list);
 	return e;
 }
 
