@@ -104,7 +104,8 @@
 			kept.forget(item.tus.id);
 		items.splice(i, 1);
 		item.tus.changed = () => {};
-		item.tus.discard();
+		if (!item.elsewhere)
+			item.tus.discard();
 		item.li.remove();
 		(list.querySelectorAll("button")[Math.min(i, items.length - 1)] || input).focus();
 		if (items.length === 0 && phase !== "choosing")
@@ -158,7 +159,8 @@
 	function moved(item) {
 		const { tus } = item;
 		write(item.text, states[tus.state](item));
-		item.bar.hidden = tus.state === "idle" || tus.state === "refused" || tus.state === "done";
+		item.bar.hidden = ["idle", "refused", "done", "failed"].includes(tus.state);
+		item.li.classList.toggle("bad", tus.state === "failed");
 		item.bar.value = item.size > 0 ? 100 * sent(item) / item.size : 100;
 		if (tus.id && item.file && (tus.id !== item.known || tus.offset !== item.stored || tus.state !== item.state)) {
 			if (item.known && item.known !== tus.id)
@@ -241,7 +243,8 @@
 				data.append(name, value);
 		}
 		items.filter((i) => i.tus.state === "done").forEach((i) => data.append("upload", i.tus.id));
-		data.append("upload_own", "true");
+		/* What other programs sent may have other uses. */
+		data.append("upload_own", String(!items.some((i) => i.elsewhere)));
 		plain.forEach((i) => data.append("files", i.file, i.name));
 		request = new XMLHttpRequest();
 		request.open("POST", form.action);
@@ -349,12 +352,12 @@
 			return;
 		}
 		phase = "choosing";
-		for (const i of items) {
+		for (const i of items.filter((o) => !o.elsewhere)) {
 			if (i.tus.id)
 				kept.forget(i.tus.id);
 			i.tus.discard();
 		}
-		items.filter((i) => i.file === null).forEach(remove);
+		items.filter((i) => i.file === null && !i.elsewhere).forEach(remove);
 		fail([word.wordCanceled]);
 		show();
 	});
@@ -439,6 +442,14 @@
 
 	form.classList.add("scripted");
 	form.querySelectorAll(".script").forEach((e) => { e.hidden = false; });
+	/* What the address named is chosen like any other file; taking it from the list leaves it where it is. */
+	form.querySelectorAll("#there input").forEach((box) => {
+		const item = add_item(null, "", { name: box.dataset.name, size: Number(box.dataset.size) }, box.value);
+		item.elsewhere = true;
+		item.tus.become("done");
+	});
+	if (at("there"))
+		at("there").remove();
 	slipway.drop(at("drop"), add);
 	look();
 })();

@@ -95,6 +95,25 @@ json_object *open_sessions(struct call *call)
 	return out;
 }
 
+/* Of the uploads an address or a form names, those that can be imported: {"id","name","size"}. */
+static void add_named(struct call *call, const struct pairs *from, json_object *list)
+{
+	for (size_t i = 0; i < from->n && (int64_t)json_len(list) < call->ctx->config->max_files; i++) {
+		struct upload_info info = {0};
+		if (strcmp(from->v[i].name, "upload") != 0 ||
+		    upload_status(call->ctx->engine, from->v[i].value, &call->who, &info, NULL) != ERR_OK)
+			continue;
+		if (info.state == UPLOAD_COMPLETE && !info.partial) {
+			json_object *o = json_object_new_object();
+			json_set_str(o, "id", info.id);
+			json_set_str(o, "name", info.rel_path != NULL ? info.rel_path : info.name);
+			json_set_int(o, "size", info.offset);
+			json_object_array_add(list, o);
+		}
+		upload_info_done(&info);
+	}
+}
+
 static json_object *save_model(struct call *call)
 {
 	const struct config *c = call->ctx->config;
@@ -113,6 +132,10 @@ static json_object *save_model(struct call *call)
 		json_object_array_add(charsets, json_object_new_string(*p));
 	json_set(page, "charsets", charsets);
 	json_set(page, "incomplete", open_sessions(call));
+	json_object *uploads = json_object_new_array();
+	add_named(call, &call->req->query, uploads);
+	add_named(call, &call->form.fields, uploads);
+	json_set(page, "uploads", uploads);
 	json_set_bool(page, "async_upload", c->async_import);
 	json_set_bool(page, "time_enabled", c->time_enabled);
 	token_hex(nonce, 32);

@@ -94,6 +94,31 @@ def test_too_much_is_told_before_it_is_sent(server):
         assert requests(server, since) == []
 
 
+def test_what_another_program_sent_is_imported(server):
+    def sent():
+        body, kind = harness.multipart([], [("file", "甲.csv", b"id,lat,lon\n1,2,3\n2,3,4\n")])
+        cookies = "; ".join(f"{c['name']}={c['value']}" for c in b.d.get_cookies())
+        token = b.d.get_cookie("csrftoken")["value"]
+        a = server.request("POST", "/upload/new/", body, {"Cookie": cookies, "Content-Type": kind, "X-CSRFToken": token}, user=None)
+        assert a.status == 200, a
+        return a.json[0]["url"]
+    for script in (True, False):
+        with start(server, script=script) as b:
+            b.go(sent())
+            assert "甲.csv" in b.text("#chosen" if script else "#there")
+            b.check("send-there" + ("" if script else "-plain"))
+            b.click("#send")
+            finish(b)
+            assert [n for n, _ in session_files(server, b)] == ["甲.csv"]
+    with start(server) as b:
+        url = sent()
+        b.go(url)
+        b.click("#chosen li button")      # off the list, not off the server
+        b.wait(lambda: not b.all("#chosen li"))
+        b.go(url)
+        assert "甲.csv" in b.text("#chosen")
+
+
 class Mount(http.server.BaseHTTPRequestHandler):
     """The front as a plain CGI program below /some/where/slipway.fcgi."""
     name, server_under_test = "/some/where/slipway.fcgi", None
