@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import socket
 import time
 
 import msgpack
@@ -405,6 +406,56 @@ def test_multipart_and_raw(server):      # 48
                        headers={"Content-Type": "application/octet-stream", "Content-Encoding": "gzip"})
     uid = a.json["uploadUid"]
     assert finish(server, uid).status == 200 and stored(server, uid) == b"hello"
+
+
+def pieces(body):
+    """Sent without a length, so slowly that the web server cannot find it out."""
+    for part in (body[:4], body[4:]):
+        yield part
+        time.sleep(0.5)
+
+
+def test_bodies_without_a_length(server):
+    for kind, body in (("application/json", json.dumps(fields()).encode()), ("application/msgpack", VECTOR),
+                       multipart([(k, str(v)) for k, v in fields(content=...).items()], [("content", "b", b"hello ")])[::-1]):
+        a = send(server, "uploadChunk", pieces(body), kind, Accept="application/json")
+        assert a.status == 200, (kind, a)
+        drop(server, a.json["uploadUid"])
+    before = server.traces()
+    query = "fileName=x&totalSize=6&chunkNumber=0&chunkCount=1"      # where does it end?
+    refused(server.request("POST", f"/_/uploadChunk?{query}", body=pieces(b"hello "), headers={"Content-Type": "application/octet-stream"}), 411)
+    nothing_left(server, before)
+
+
+def test_bodies_that_are_cut(server):
+    form, form_kind = multipart([(k, str(v)) for k, v in fields(content=...).items()], [("content", "b", b"hello " * 50)])
+    query = "fileName=x&totalSize=600&chunkNumber=0&chunkCount=1"
+    kinds = (("application/json", json.dumps(fields()).encode(), ""), ("application/msgpack", VECTOR, ""), (form_kind, form, ""),
+             ("application/octet-stream", b"hello " * 50, "?" + query))
+    before = server.traces()
+    for kind, body, more in kinds:
+        for sent in (0, 1, len(body) // 2, len(body) - 1):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
+                s.sendall((f"POST /_/uploadChunk{more} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.tokens['mei']}\r\n"
+                           f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n").encode() + body[:sent])
+                s.shutdown(socket.SHUT_WR)
+                answer = b""
+                with contextlib.suppress(OSError):
+                    while part := s.recv(65536):
+                        answer += part
+            assert b" 200 " not in answer.split(b"\r\n")[0], (kind, sent, answer)
+    nothing_left(server, before, seconds=10)
+    # A part that was there stays when its replacement is cut.
+    uid = chunk(server, chunkCount=1, totalSize=6)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
+        s.sendall((f"POST /_/uploadChunk?uploadUid={uid}&{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.tokens['mei']}\r\n"
+                   "Content-Type: application/octet-stream\r\nContent-Length: 600\r\nConnection: close\r\n\r\n").encode() + b"HELL")
+        s.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            while s.recv(65536):
+                pass
+    assert finish(server, uid).status == 200 and stored(server, uid) == b"hello "
+    drop(server, uid)
 
 
 def test_multipart_and_raw_refusals(server):
