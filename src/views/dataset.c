@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "views/dataset.h"
+#include "views/mycontent.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -491,10 +492,15 @@ enum err dataset_delete_view(struct call *call)
 		return answer(call, "dataset_delete", m);
 	}
 	json_object_put(d);
+	/* As a data item it may have a file of its own, beside what was imported from it. */
+	CLEAN_JSON json_object *item = NULL;
+	(void)catalog_item_get(call->ctx->catalog, id, &v, &item, NULL);
 	err = catalog_delete(call->ctx->catalog, id, &call->error);
 	if (err != ERR_OK)
 		return err;
 	/* The row is gone: nobody finds the files any more; the sweep takes what cannot be removed now. */
+	if (item != NULL)
+		mycontent_drop_files(call, item);
 	dataset_remove_files(call, id);
 	if (call->mode == MODE_HTML) {
 		CLEAN_FREE char *to = call_url(call, "/?note=dataset_deleted");

@@ -58,6 +58,16 @@ def test_25_publish(server):
     assert gone["files"]["datasets"] == before["files"]["datasets"] and gone["files"]["uploads"][1] == before["files"]["uploads"][1], gone
 
 
+def test_27_deleted_from_the_datasets_page(server):
+    before = server.traces()
+    id = make(server, "d.geojson", GEO)
+    publish(server, id)
+    assert server.request("DELETE", f"/datasets/{id}/delete", headers={"Accept": "application/json"}).status == 200
+    refused(ask(server, "GET", f"{DATAS}/{id}.json"), 404)
+    gone = server.traces()
+    assert gone["files"]["datasets"] == before["files"]["datasets"] and gone["files"]["uploads"][1] == before["files"]["uploads"][1], gone
+
+
 def test_25_vectors_and_their_content(server):
     id = make(server, "p.geojson", GEO)
     publish(server, id)
