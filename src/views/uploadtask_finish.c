@@ -59,8 +59,8 @@ static enum err settle(
 	struct finish f = {t->record, upload};
 	enum err err;
 
+	/* "upload" stays: a slow starter that still believes in "none" must not find it again. */
 	json_set_str(t->record, "state", "completed");
-	json_set_str(t->record, "upload", NULL);
 	json_set_str(t->record, "path", path);
 	json_set_bool(t->record, "folder", folder);
 	json_set_int(t->record, "bytes", bytes);

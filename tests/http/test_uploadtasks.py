@@ -153,6 +153,8 @@ def test_unknown_and_foreign_tasks(server):
     for id in (task, "0" * 65, "x", own + "_" + "0" * 32, "0" * 32 + "_" + task.split("_")[1], task[:-1], task + "0"):
         message(server.get(f"{TASKS}/{id}.json"), 404)
         message(send(server, id, b"x"), 404)
+    a = server.get(f"{TASKS}/{task}.json", headers={"Accept-Language": "zh-CN,zh;q=0.9"})
+    assert message(a, 404) == "没有这个上传任务。" and a.header("X-Slipway-Error") == "ERR_NOT_FOUND", a
     assert task not in listed(server) and task in listed(server, "otto") and task in listed(server, "admin")
     assert look(server, task.upper(), user="otto") == look(server, task, user="admin")
     message(send(server, task, b"x", user="admin"), 404)      # may look, not write

@@ -140,6 +140,26 @@ def test_second_writer_waits_for_a_stalled_one(server):
         assert slow.answer()[0] == 200 and area(server)["live/first.bin"] == data
 
 
+def test_of_many_starts_one_wins(server):
+    data = os.urandom(200_000)
+    for fresh in (True, False, False, False, False):
+        task = make(server)
+        if not fresh:
+            message(send(server, task, b"x", "toFile=x.php"), 400)
+        answers = []
+
+        def one():
+            answers.append(raw(server, task, data, "toFile=live/one.bin&overwrite=true"))
+        threads = [threading.Thread(target=one) for _ in range(6)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert sorted(a.status for a in answers) == [200] + [409] * 5, answers
+        assert state(server, task) == "COMPLETED" and area(server)["live/one.bin"] == data
+    assert all(os.path.getsize(p) != len(data) for p in spool(server)), spool(server)
+
+
 def fronts(server):
     return [int(p) for p in subprocess.run(["pgrep", "-P", str(server.process.pid), "-f", "slipway.fcgi"], stdout=subprocess.PIPE).stdout.split()]
 
