@@ -2,13 +2,15 @@
  * The catalogue as iPortal's clients read it: lists and single items.
  * Source: contracts/datas.md 4, 5, 8.
  */
-#include "views/datas.h"
+#include "views/datas_print.h"
 
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/represent.h"
 #include "views/views.h"
+
+#define STRETCH 200 /* items in memory at once */
 
 /* ---- the list as a page */
 
@@ -127,34 +129,95 @@ static enum err list_page(struct call *call, const struct datas_query *d, bool m
 
 /* ---- lists */
 
-static enum err list(struct call *call, bool mine)
+/* One stretch of the page, as clients read it.  Caller frees *RET. */
+static enum err stretch(struct call *call, struct datas_query *d, json_object **ret,
+			size_t *ret_total)
 {
-	struct datas_query d;
 	json_object *items = NULL, *item = NULL;
-	size_t total = 0;
-	enum err err = datas_query_read(call, mine, &d);
+	enum err err = catalog_items(call->ctx->catalog, &d->q, &items, ret_total, &call->error);
 
-	if (err == ERR_OK)
-		err = catalog_items(call->ctx->catalog, &d.q, &items, &total, &call->error);
 	JSON_EACH(item, items)
 	{
 		if (err == ERR_OK)
-			err = datas_item_tell(call, item, d.services);
+			err = datas_item_tell(call, item, d->services);
 	}
-	if (err != ERR_OK) {
+	if (err == ERR_OK)
+		*ret = items;
+	else
 		json_object_put(items);
-		datas_query_done(&d);
-		return err;
-	}
+	return err;
+}
+
+/* The members beside "content". */
+static json_object *frame(const struct datas_query *d, size_t total)
+{
 	json_object *m = json_object_new_object();
+	size_t size = (size_t)d->size;
+
 	json_set_int(m, "total", (int64_t)total);
-	json_set_int(m, "totalPage", (int64_t)((total + (size_t)d.size - 1) / (size_t)d.size));
-	json_set_int(m, "pageSize", d.size);
-	json_set_int(m, "currentPage", d.page);
-	json_set(m, "searchParameter", json_object_get(d.echo));
-	json_set(m, "content", items);
-	err = call->supermap.format == SUPERMAP_HTML ? list_page(call, &d, mine, m)
-						     : supermap_answer(call, 200, "Page", m);
+	json_set_int(m, "totalPage", (int64_t)((total + size - 1) / size));
+	json_set_int(m, "pageSize", d->size);
+	json_set_int(m, "currentPage", d->page);
+	json_set(m, "searchParameter", json_object_get(d->echo));
+	return m;
+}
+
+/* A page too long for memory goes through a file, stretch by stretch. */
+static enum err long_list(struct call *call, struct datas_query *d, json_object *first,
+			  size_t total)
+{
+	CLEAN_JSON json_object *m = frame(d, total);
+	struct printing p;
+	size_t end = d->q.skip + (size_t)d->size;
+	json_object *items = first, *item = NULL;
+	enum err err = printing_begin(call, "Page", &p);
+
+	if (err != ERR_OK)
+		return err;
+	json_object_object_foreach(m, name, value) printing_model(&p, name, false, value);
+	printing_open(&p, "content", '[');
+	while (err == ERR_OK && json_len(items) > 0) {
+		JSON_EACH(item, items)
+		printing_model(&p, "DataItem", true, item);
+		if (items != first)
+			json_object_put(items);
+		items = NULL;
+		d->q.skip += d->q.max;
+		if (d->q.skip >= end)
+			break;
+		if (d->q.max > end - d->q.skip)
+			d->q.max = end - d->q.skip;
+		err = stretch(call, d, &items, &total);
+	}
+	if (items != first)
+		json_object_put(items);
+	printing_close(&p, "content", ']');
+	if (err == ERR_OK)
+		return printing_end(&p, "Page");
+	printing_drop(&p);
+	return err;
+}
+
+static enum err list(struct call *call, bool mine)
+{
+	bool page = call->supermap.format == SUPERMAP_HTML;
+	json_object *items = NULL;
+	struct datas_query d;
+	size_t total = 0;
+	enum err err = datas_query_read(call, mine, &d);
+
+	if (d.q.max > STRETCH)
+		d.q.max = STRETCH;
+	if (err == ERR_OK)
+		err = stretch(call, &d, &items, &total);
+	if (err == ERR_OK && (size_t)d.size > d.q.max && json_len(items) == d.q.max) {
+		err = long_list(call, &d, items, total);
+		json_object_put(items);
+	} else if (err == ERR_OK) {
+		json_object *m = frame(&d, total);
+		json_set(m, "content", items);
+		err = page ? list_page(call, &d, mine, m) : supermap_answer(call, 200, "Page", m);
+	}
 	datas_query_done(&d);
 	return err;
 }

@@ -166,6 +166,19 @@ void printing_item(struct printing *p, const char *s, size_t len)
 	end_member(p, "string");
 }
 
+void printing_model(struct printing *p, const char *name, bool item, const json_object *model)
+{
+	CLEAN_FREE char *text = represent(model, p->xml ? FORMAT_XML : FORMAT_JSON, name, NULL);
+
+	if (p->xml) {
+		/* Behind the prolog, which the whole has already. */
+		fputs(strchr(text, '\n') + 1, p->out);
+		return;
+	}
+	begin_member(p, name, !item);
+	fputs(text, p->out);
+}
+
 void printing_drop(struct printing *p)
 {
 	if (p->out != NULL)

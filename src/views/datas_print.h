@@ -30,6 +30,9 @@ void printing_open(struct printing *, const char *name, char bracket);
 void printing_close(struct printing *, const char *name, char bracket);
 /* An item of a list of texts. */
 void printing_item(struct printing *, const char *s, size_t len);
+/* A member NAME, or with ITEM an item of a list (then NAME is its class), that is small enough to
+ * stand in memory. */
+void printing_model(struct printing *, const char *name, bool item, const json_object *model);
 /* End the object and make it CALL's answer. */
 enum err printing_end(struct printing *, const char *xml_root);
 /* Not to be answered: what was printed goes. */

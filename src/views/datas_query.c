@@ -10,6 +10,7 @@
 #define TEXT_MAX     200 /* characters of one string */
 #define KEYWORDS_MAX 20
 #define PAGE_SIZE    9
+#define PAGE_ROWS    200 /* on a page for people */
 
 enum reading {
 	READ_INTS,
@@ -327,6 +328,10 @@ static void set_times(struct datas_query *d)
 static void set_page(const struct call *call, struct datas_query *d)
 {
 	int64_t most = call->ctx->config->iportal_page_max;
+
+	/* People turn pages; their lists are put together in memory. */
+	if (call->supermap.format == SUPERMAP_HTML && most > PAGE_ROWS)
+		most = PAGE_ROWS;
 
 	d->page = json_int(d->echo, "currentPage", 1);
 	d->size = json_int(d->echo, "pageSize", PAGE_SIZE);

@@ -38,6 +38,25 @@ def test_02_pages(server):
     good(ask(server, "POST", MINE + "/delete.json", made))
 
 
+def test_02_long_pages(server):
+    made = [make(server, f"long{n}.csv", None, tags=["long"]) for n in range(430)]
+    q = "?tags=long&pageSize=1000&orderType=DESC"
+    whole = good(ask(server, "GET", MINE + ".json" + q))
+    assert ids(whole) == made[::-1] and whole["total"] == 430 and whole["totalPage"] == 1 and len(whole["searchParameter"]) == 31
+    assert whole["content"][7] == item(server, made[-8])
+    assert good(ask(server, "GET", MINE + ".rjson" + q)) == whole
+    head = ask(server, "HEAD", MINE + ".json" + q)
+    assert int(head.header("Content-Length")) == len(ask(server, "GET", MINE + ".json" + q).body)
+    x = xml.etree.ElementTree.fromstring(ask(server, "GET", MINE + ".xml" + q).body)
+    assert [int(d.find("id").text) for d in x.findall("content/DataItem")] == made[::-1] and x.find("total").text == "430"
+    script = ask(server, "GET", f"{MINE}.jsonp{q}&callback=f&token={server.tokens['mei']}", user=None).text
+    assert json.loads(re.fullmatch(r"f\((.*),200\);", script, re.S).group(1)) == whole
+    part = good(ask(server, "GET", MINE + ".json?tags=long&pageSize=205&currentPage=2"))
+    assert ids(part) == made[205:410] and part["totalPage"] == 3
+    assert ask(server, "GET", MINE + ".html?tags=long&pageSize=1000").text.count("long") > 200
+    good(ask(server, "POST", MINE + "/delete.json", made))
+
+
 def fill(server):
     """Items of two users, each different in all that is asked for."""
     if hasattr(server, "made"):
