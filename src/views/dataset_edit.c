@@ -160,6 +160,21 @@ static json_object *sent_rows(struct call *call)
 	return rows;
 }
 
+/* Rows that were left empty at the end are offered anew; those with a problem are marked. */
+static void tidy_rows(const struct call *call, json_object *rows)
+{
+	json_object *row = NULL, *p = NULL;
+	while (json_len(rows) > 0 && json_str(json_at(rows, json_len(rows) - 1), "name", "")[0] == '\0')
+		(void)json_object_array_del_idx(rows, json_len(rows) - 1, 1);
+	JSON_EACH(row, rows) {
+		CLEAN_FREE char *field = mem_printf("name_%lld", (long long)json_int(row, "i", 0));
+		JSON_EACH(p, call->problems) {
+			if (strcmp(json_str(p, "field", ""), field) == 0)
+				json_set_bool(row, "wrong", true);
+		}
+	}
+}
+
 void dataset_edit_model(struct call *call, const json_object *d, json_object *m)
 {
 	json_object *edit = json_object_new_object(), *dirs = directories(call), *item = NULL, *rows;
@@ -185,6 +200,7 @@ void dataset_edit_model(struct call *call, const json_object *d, json_object *m)
 			add_rows(rows, "user", json_obj(permissions, "users"));
 			add_rows(rows, "group", json_obj(permissions, "groups"));
 		}
+		tidy_rows(call, rows);
 		set_sent(call, edit, "access", json_str(d, "access", "private"));
 		json_set(edit, "blank", blank_rows(json_len(rows)));
 		json_set_bool(edit, "shared", json_len(rows) > 0);
