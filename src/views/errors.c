@@ -7,8 +7,7 @@
 #include "views/chunks.h"
 #include "views/wizard.h"
 
-/* wizard.md 6.3, or a page. */
-static void print_wizard(struct call *call, enum err err, const json_object *details)
+void errors_print_model(struct call *call, enum err err, const json_object *details)
 {
 	json_object *m = json_object_new_object();
 
@@ -30,7 +29,7 @@ static void print_plain(struct call *call, enum err err, const json_object *deta
 	    "%s: %s\n", err_name(err), json_str(json_at(details, 0), "message", ""));
 
 	if (call->mode == MODE_STRICT)
-		print_wizard(call, err, details);
+		errors_print_model(call, err, details);
 	else
 		reply_text(call->reply, err_status(err), "text/plain; charset=utf-8", text);
 }
@@ -40,7 +39,7 @@ static const struct {
 	bool quiet; /* never Basic: a password box in the middle of a script's or page's request */
 } styles[STYLE__MAX] = {
 	[STYLE_CHUNKS] = {chunks_print_error, true},
-	[STYLE_WIZARD] = {print_wizard, false},
+	[STYLE_WIZARD] = {errors_print_model, false},
 	[STYLE_PLAIN] = {print_plain, true},
 	[STYLE_SUPERMAP] = {supermap_error, true},
 	[STYLE_GWS] = {gws_print_error, true},

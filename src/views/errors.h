@@ -12,6 +12,9 @@
  */
 typedef void error_printer(struct call *, enum err err, const json_object *details);
 
+/* The product's own form: wizard.md 6.3 as JSON, or a page. */
+error_printer errors_print_model;
+
 /*
  * Make CALL's answer an error's: by the style of its route's row (the wizard's without one), with X-Slipway-Error,
  * Retry-After and WWW-Authenticate.

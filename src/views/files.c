@@ -6,6 +6,7 @@
 #include "views/files.h"
 
 #include <string.h>
+#include "views/errors.h"
 #include "views/identity.h"
 #include "views/views.h"
 #include "base/clock.h"
@@ -428,6 +429,10 @@ void files_print_error(struct call *call, enum err err, const json_object *detai
 
 	if (protocol == FILES_IETF) {
 		resumable_print_error(call, err, details);
+		return;
+	}
+	if (!tus && call->mode == MODE_STRICT) {
+		errors_print_model(call, err, details);
 		return;
 	}
 	CLEAN_FREE char *text = mem_printf("%s: %s\n", err_name(err), json_str(json_at(details, 0), "message", ""));
