@@ -7,7 +7,7 @@ items    server time of first, middle and last pages in every order, of filters,
          BENCH_ITEMS (1,000,000) items: the library's own call, each question the median of ROUNDS; and peak memory
 peer     a list of 9 of 10,000 through lighttpd / the same list from the same SQLite by Django's ORM behind gunicorn
 
-The catalogue is kept in BENCH_CATALOG when that is set.  Goals stand beside the figures.
+BENCH_CPU=1 counts the processor's time, for a machine that has other work.  The catalogue is kept in BENCH_CATALOG when that is set.  Goals stand beside the figures.
 """
 import json
 import os
@@ -229,12 +229,14 @@ class Timer:
 def items(data):
     timer = Timer(data)
     worst = {}
+    clock = "cpu" if os.environ.get("BENCH_CPU") else "ms"
     for goal, group, name, question in questions():
         part = question.pop("part", 0)
         if part:
             total = timer.ask({**question, "max": 0})["total"]
             question["skip"] = max(0, int(total * part) - 9)
         answer = timer.ask(question)
+        answer["ms"] = answer[clock]
         if answer["ms"] > worst.get(group, (0, 0, ""))[0] or group not in worst:
             worst[group] = (answer["ms"], goal, name)
         if os.environ.get("BENCH_ALL") or answer["ms"] > goal:
