@@ -370,7 +370,8 @@ def test_pieces_sent_twice_at_once(server):
 
         def one(i):
             rng, calm, urls = random.Random(i), Mishap(server, 0), set()
-            for fields, piece, more in rng.sample(requests, len(requests)):
+            # The first piece first: behind the end it would begin the next upload (transports.md 1.15).
+            for fields, piece, more in requests[:1] + rng.sample(requests[1:], len(requests) - 1):
                 body, kind = chunks.form(list(fields.items()) + [(more.get("field", "file"), more.get("filename", "blob"), piece)])
                 a = persist_displaced(calm, kind, body)
                 urls.add(json.loads(a.body)["url"])
