@@ -47,7 +47,7 @@ class Killer(threading.Thread):
                     self.count[kind] = self.count.get(kind, 0) + 1
                 except ProcessLookupError:
                     pass
-            time.sleep(random.uniform(0.05, 0.5))
+            time.sleep(random.uniform(0.1, 0.9))      # time for a replacement now and then
         self.done.set()
 
 
