@@ -423,7 +423,11 @@ def test_bodies_without_a_length(server):
         drop(server, a.json["uploadUid"])
     before = server.traces()
     query = "fileName=x&totalSize=6&chunkNumber=0&chunkCount=1"      # where does it end?
-    refused(server.request("POST", f"/_/uploadChunk?{query}", body=pieces(b"hello "), headers={"Content-Type": "application/octet-stream"}), 411)
+    a = server.request("POST", f"/_/uploadChunk?{query}", body=pieces(b"hello "), headers={"Content-Type": "application/octet-stream"})
+    if a.status == 200:      # a busy web server had all of it before it asked us, and told its length
+        drop(server, a.json["uploadUid"])
+    else:
+        refused(a, 411)
     nothing_left(server, before)
 
 
