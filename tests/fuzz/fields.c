@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "http/field.h"
 #include "http/represent.h"
+#include "http/sfield.h"
 
 static void check_range(const char *text)
 {
@@ -31,6 +32,25 @@ static void check_disposition(const char *text)
 	free(name);
 }
 
+/* What is read stays inside the input, and an item is the dictionary's member of that text. */
+static void check_structured(const char *text)
+{
+	struct sfield f;
+	char *bytes = NULL, *member = mem_printf("k=%s", text);
+	size_t n;
+
+	if (sfield_item(text, &f)) {
+		fuzz_check(f.text == NULL || (f.text >= text && f.text + f.len <= text + strlen(text)));
+		fuzz_check(f.kind != SFIELD_BOOLEAN || f.integer == 0 || f.integer == 1);
+		fuzz_check(*text == ' ' || sfield_member(member, "k", &f));
+	}
+	(void)sfield_member(text, "sha-256", &f);
+	if (sfield_member_bytes(text, "sha-256", &bytes, &n))
+		fuzz_check(bytes[n] == '\0');
+	free(bytes);
+	free(member);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
 	char *text = mem_strndup((const char *)input, size);
@@ -53,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 
 	check_range(text);
 	check_disposition(text);
+	check_structured(text);
 	(void)negotiate_q(text, "text/html");
 	struct wire *w = wire_of_memory(env, "", 0, NULL);
 	req_init(&req, w, &fuzz_config);
