@@ -240,8 +240,7 @@ def test_layer_preselected_by_address(server):
     assert c.json["bbox"] == "3,4,3,4", c
     # Everybody may see it (permissions of the save), its owner alone may change it.
     d = server.post(f"/upload/?force_ajax=true&layer_id={done['id']}", {}, files, user="otto")
-    refused(server.get(f"/upload/final?id={d.json['id']}", user="otto"), 403, "dataset_forbidden")
-    drop(server, d, user="otto")
+    refused(d, 403, "dataset_forbidden")
 
 
 if __name__ == "__main__":
