@@ -236,6 +236,11 @@ enum err datas_item_tell(struct call *call, json_object *model, bool services)
 	if (check != NULL)
 		json_set_str(check, "dataType",
 			     datas_type_told(call, json_str(check, "dataType", "UNKNOWN")));
+	/* What an imported item looks like is on the page of its dataset. */
+	json_object *meta = json_obj(model, "dataMetaInfo");
+	CLEAN_FREE char *preview = supermap_url(call, "/datasets/%lld", id);
+	if (meta != NULL && json_str(model, "dataset", NULL) != NULL)
+		json_set_str(meta, "previewURL", preview);
 	keep_told(model);
 	return ERR_OK;
 }

@@ -67,7 +67,8 @@ static void error_headers(struct call *call, enum err err, bool quiet)
 			? "Slipway realm=\"Slipway\""
 			: "Basic realm=\"Slipway\", charset=\"UTF-8\"");
 	for (size_t i = 0; i < sizeof(retries) / sizeof(*retries); i++)
-		if (retries[i].err == err)
+		if (retries[i].err == err &&
+		    pairs_get(&call->reply->headers, "Retry-After") == NULL)
 			reply_header(call->reply, "Retry-After", retries[i].retry_after);
 	reply_header(call->reply, "X-Slipway-Error", err_name(err));
 }

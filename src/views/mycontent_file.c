@@ -97,7 +97,8 @@ static json_object *unchecked(const json_object *model, const char *md5)
 	json_set_str(info, "checkStatus", "UNCHECKED");
 	json_set(info, "checkMsg", NULL);
 	json_set_str(info, "dataType", json_str(model, "type", "UNKNOWN"));
-	json_set_str(info, "id", json_str(model, "storageId", ""));
+	CLEAN_FREE char *id = mem_printf("%lld", (long long)json_int(model, "id", 0));
+	json_set_str(info, "id", id);
 	json_set_str(info, "MD5", md5);
 	json_set(result, "dataCheckInfo", info);
 	json_set(result, "serviceCheckInfos", json_object_new_array());

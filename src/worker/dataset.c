@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "worker/append.h"
+#include "worker/stored.h"
 #include "worker/work_item.h"
 #include "worker/worker.h"
 #include "base/clock.h"
@@ -327,6 +328,8 @@ static enum err create(struct entry *e)
 		json_object *m = model_of(e);
 		if (item)
 			json_set_bool(m, "item", true);
+		else
+			json_set(m, "stored", stored_of(w, e->folder, data_name(e->item), m));
 		err = catalog_publish(w->catalog, m, &made, &e->work->error);
 		json_object_put(m);
 	}
@@ -362,6 +365,8 @@ static enum err replace(struct entry *e, const json_object *target)
 		json_object *m = model_of(e);
 		if (e->base != NULL)
 			append_model(m, e->base, e->item);
+		if (work_item_of(e->s) == 0)
+			json_set(m, "stored", stored_of(w, e->folder, data_name(e->item), m));
 		static const char *const kept[] = { "name", "title", "owner", "permissions", "access", "abstract", "keywords", "created",
 			"downloads" };
 		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)

@@ -1,7 +1,10 @@
 """Goal: a data item is imported by itself and becomes a dataset under its own number; what the wizard imports is a data item
 (datas.md 9, 10, cases 20, 22, 25-27)."""
+import hashlib
+import io
 import json
 import time
+import zipfile
 
 from datas import DATAS, MINE, ask, entity, good, ids, item, make, query, refused
 from harness import main, nothing_left
@@ -152,7 +155,21 @@ def test_26_wizard_datasets_are_items(server):
     done = finished(server, saved(server, *shapefile("wells", [(13.4, 52.5), (14, 53)], prj=WGS84)), access="view")
     d = item(server, done["dataset"]["id"])
     assert (d["fileName"], d["type"], d["serviceStatus"], d["status"], d["coordType"]) == ("wells.zip", "SHP", "PUBLISHED", "OK", "WGS84"), d
+    assert d["dataMetaInfo"]["previewURL"].endswith(f"/datasets/{d['id']}"), d
     assert d["dataMetaInfo"]["epsgCode"] == 4326 and d["dataMetaInfo"]["bounds"] == "13.4,52.5,14,53", d
+    a = ask(server, "GET", f"{DATAS}/{d['id']}/download")
+    files = shapefile("wells", [(13.4, 52.5), (14, 53)], prj=WGS84)
+    assert a.status == 200 and hashlib.md5(a.body).hexdigest() == d["MD5"] and d["size"] == len(a.body), d
+    with zipfile.ZipFile(io.BytesIO(a.body)) as z:
+        assert z.testzip() is None and z.namelist() == sorted(n for n, _ in files)
+        assert {n: z.read(n) for n in z.namelist()} == dict(files)
+    again = finished(server, saved(server, *files[::-1]))
+    assert item(server, again["dataset"]["id"])["MD5"] == d["MD5"]      # the same bundle, the same bytes
+    bare = finished(server, saved(server, *files, store_spatial_files="false"))
+    f = item(server, bare["dataset"]["id"])
+    assert (f["fileName"], f["type"]) == ("wells.gpkg", "SHP"), f
+    assert hashlib.md5(ask(server, "GET", f"{DATAS}/{f['id']}/download").body).hexdigest() == f["MD5"], f
+    good(ask(server, "POST", MINE + "/delete.json", [again["dataset"]["id"], f["id"]]))
     assert d["thumbnail"] and ids(query(server, user=None, ids=[d["id"]])) == [d["id"]], d
     assert server.get(f"/datasets/{d['id']}", accept="text/html").status == 200
     one = finished(server, saved(server, ("points.geojson", GEO)))
