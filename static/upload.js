@@ -182,8 +182,10 @@
 			return;
 		pumping = true;
 		let busy = items.filter((i) => ["sending", "waiting"].includes(i.tus.state)).length;
+		/* The first answer may say who an anonymous visitor is from now on: the others wait for it. */
+		const most = items.some((i) => i.tus.id) ? AT_ONCE : 1;
 		for (const i of items) {
-			if (busy < AT_ONCE && (i.tus.state === "idle" || i.tus.state === "paused")) {
+			if (busy < most && (i.tus.state === "idle" || i.tus.state === "paused")) {
 				i.tus.start();
 				busy++;
 			}

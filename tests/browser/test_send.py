@@ -119,6 +119,15 @@ def test_what_another_program_sent_is_imported(server):
         assert "甲.csv" in b.text("#chosen")
 
 
+def test_an_anonymous_visitor_sends_several(server):
+    with configured(server, "[site]\nanonymous_uploads = on"), Browser(server) as b:
+        b.go("/upload/")
+        b.choose(*TABLES)
+        b.click("#send")
+        finish(b)
+        assert all(f"table {i}.csv" in b.text("h2.about") for i in range(4)), b.text("h2.about")
+
+
 class Mount(http.server.BaseHTTPRequestHandler):
     """The front as a plain CGI program below /some/where/slipway.fcgi."""
     name, server_under_test = "/some/where/slipway.fcgi", None
