@@ -11,9 +11,17 @@
  *   receive.c   how bytes reach the disk          hash.c      digests of the whole file
  *   complete.c  the order of completion, the one commit
  *   assemble.c  joining and hashing, here or by the worker
+ *   name.c      names told late
  *   key.c       clients' own identifiers          spool.c     bytes whose upload comes later
  *   info.c      status and consumers              remove.c    deletion, references
  *   expiry.c    when uploads end                  sweep.c     the sweep
+ *
+ * Members of a record beyond transports.md 1.1:
+ *   received    range, parts: bytes anywhere, for quota and space   copies      of the length
+ *   by_mark     complete only by the client's word                  hash        wanted digests, bits
+ *   md5 …       digests of the complete file                        task        id of its assemble task
+ *   finals      partial: ids of the lists that wait for it          partial     of no use by itself
+ *   key, key_stays, asked    the client's key and the length it was created with
  */
 #ifndef SLIPWAY_UPLOAD_ENGINE_H
 #define SLIPWAY_UPLOAD_ENGINE_H

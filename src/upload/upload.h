@@ -94,7 +94,10 @@ void engine_stop(void);
  * with LATE, for the first bytes of an upload whose client learns its id only with the answer to them.
  * A PRINCIPAL of NULL is one of our own consumers (worker, command line), which may do everything.
  * Owns: caller ends *RET with upload_close, which stores nothing and releases the lock.
+ * Writers of ranges and parts work side by side.  What is being assembled is opened, too: it takes nothing more,
+ * every call says ERR_OK.
  * Errors: those of transports.md 1.11 (ERR_TOO_LARGE, ERR_QUOTA, ERR_RATE, ERR_NO_SPACE);
+ * ERR_CONCAT: not all of the list are partial uploads of this owner;
  * ERR_NOT_FOUND for wrong owners too; ERR_GONE; ERR_LOCKED after upload.lock_wait.
  */
 enum err upload_create(struct engine *, const struct upload_spec *, struct upload **ret, struct error *);
