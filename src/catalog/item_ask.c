@@ -342,9 +342,6 @@ static void branch_own(struct ask_text *a, const struct ask_plan *p, const struc
 {
 	const char *family = ask_column(r->count && r->piece == NULL ? ITEM_BY_ID : r->order);
 
-	/* One owner has one name: those two orders have no index for owners. */
-	if (strcmp(family, "owner_key") == 0 || strcmp(family, "nick_key") == 0)
-		family = "id";
 	selected(a, r, "i", "id");
 	ask_add(a, " FROM item i INDEXED BY item_o_%s WHERE i.owner = ", family);
 	ask_bind_text(a, p->owner != NULL ? p->owner : p->user);

@@ -97,7 +97,7 @@ char *item_words_index(const char *folded)
 char *item_words_match(const char *folded, bool *ret_exact)
 {
 	char *text = NULL;
-	size_t len = 0, terms = 0, chars = 0;
+	size_t len = 0, terms = 0, chars = 0, proven = 1;
 	bool inside = false; /* the run has a full term already */
 	enum word_class class = WORD_OTHER;
 	FILE *f = open_memstream(&text, &len);
@@ -125,11 +125,12 @@ char *item_words_match(const char *folded, bool *ret_exact)
 			continue;
 		fprintf(f, "\"%.*s\" %s", (int)(end - a.s), a.s, n < span(a.class) ? "* " : "");
 		terms++;
+		proven = (size_t)n;
 		inside = true;
 	}
 	if (fclose(f) != 0)
 		mem_die();
 	/* One term, as long as the keyword, is the keyword. */
-	*ret_exact = terms == 1 && (class == WORD_OTHER ? chars == 1 : chars == (size_t)n);
+	*ret_exact = terms == 1 && chars == proven;
 	return text;
 }

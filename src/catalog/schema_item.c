@@ -23,10 +23,6 @@
 	"CREATE INDEX item_v_" #family " ON item (vis, " column ");"                                                   \
 	"CREATE INDEX item_o_" #family " ON item (owner, vis, " column ");"                                            \
 	"CREATE INDEX item_s_" #family " ON item_share (subject, live, " key ");"
-#define ORDERED_NAMES(family, column)                                                                                  \
-	"CREATE INDEX item_v_" #family " ON item (vis, " column ", id);"                                               \
-	"CREATE INDEX item_s_" #family " ON item_share (subject, live, " column ", item);"
-
 const char catalog_items_tables[] =
     "CREATE TABLE directory ("
     " id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name TEXT NOT NULL, depth INTEGER NOT NULL,"
@@ -76,8 +72,8 @@ const char catalog_items_orders[] =
     ORDERED(size, "size, id", "size, item")
     ORDERED(status, "status, id", "status, item")
     ORDERED(type, "type, id", "type, item")
-    ORDERED_NAMES(owner_key, "owner_key")
-    ORDERED_NAMES(nick_key, "nick_key")
+    ORDERED(owner_key, "owner_key, id", "owner_key, item")
+    ORDERED(nick_key, "nick_key, id", "nick_key, item")
     "CREATE TRIGGER item_more AFTER INSERT ON item BEGIN"
     " INSERT INTO item_count VALUES (new.owner, new.vis, 1), ('*', new.vis, 1)"
     "  ON CONFLICT (owner, vis) DO UPDATE SET n = n + 1;"
