@@ -168,6 +168,10 @@ static void scanned_filters(struct ask_text *a, const struct ask_plan *p)
  * known. */
 static void filters(struct ask_text *a, const struct ask_plan *p, bool set)
 {
+	if (p->known) {
+		ask_add(a, " AND item_in(i.id)");
+		return;
+	}
 	if (p->drive != DRIVE_IDS)
 		in_list(a, " AND i.id IN", p->ids, "");
 	if (p->drive != DRIVE_TAGS)

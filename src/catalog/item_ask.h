@@ -78,6 +78,7 @@ struct ask_plan {
 	bool nothing;		     /* nothing can match */
 	unsigned n_filters;	     /* conditions but what the branches say */
 	enum ask_drive drive;
+	bool known;	    /* item_in holds the very matches: nothing else is asked */
 	bool by_set;	    /* filters that item_scan holds are asked of item_in */
 	bool visible;	    /* rights are asked of item_visible */
 	unsigned n_scanned; /* filters that item_scan holds */
@@ -88,6 +89,8 @@ void plan_open(struct ask_plan *, const struct item_query *);
 void plan_close(struct ask_plan *);
 /* The branches that make up what is asked for. */
 void plan_branches(struct ask_plan *);
+/* All items, for when the matches are known. */
+void plan_known(struct ask_plan *);
 
 /* How a branch is read. */
 struct reading {

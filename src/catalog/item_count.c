@@ -201,6 +201,31 @@ static enum err count_branch(struct page *g, struct branch *b)
 	return e;
 }
 
+/*
+ * Candidates in another order than theirs: many of them are met on the way through that order, few
+ * are sorted.
+ */
+static enum err collect_matches(struct page *g)
+{
+	struct reading r = {.order = ITEM_BY_ID};
+	struct id_set found = {0};
+	struct ask_text a;
+	enum err e;
+
+	ask_open(&a);
+	ask_candidates(&a, g->plan, &r);
+	e = collect(g, &a, &found);
+	g->total = (int64_t)set_count(&found);
+	if (e == ERR_OK && g->total * 4 > g->catalog->many) {
+		free(g->sets.filter.bits);
+		g->sets.filter = found;
+		plan_known(g->plan);
+		return e;
+	}
+	free(found.bits);
+	return e;
+}
+
 enum err page_count(struct page *g)
 {
 	struct ask_plan *p = g->plan;
@@ -211,6 +236,8 @@ enum err page_count(struct page *g)
 	e = load_sets(g);
 	if (e != ERR_OK)
 		return e;
+	if (p->drive > DRIVE_NAME && p->q->order != ITEM_BY_ID)
+		return collect_matches(g);
 	if (p->drive != DRIVE_NONE) {
 		ask_open(&a);
 		ask_candidates(&a, p, &r);

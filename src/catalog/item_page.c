@@ -267,7 +267,8 @@ enum err page_find(struct page *g)
 
 	for (size_t i = 0; i < g->plan->n_branches; i++)
 		parts += g->plan->branches[i].n > 0;
-	if (e == ERR_OK && parts > 1 && r.family == NULL && g->skip > g->catalog->far) {
+	if (e == ERR_OK && parts > 1 && r.family == NULL && !g->plan->known &&
+	    g->skip > g->catalog->far) {
 		e = find_anchor(g, &r, &anchor, &offset);
 		from = &anchor;
 	}

@@ -230,6 +230,15 @@ static void everything(struct ask_plan *p, bool hidden, int level)
 		add_shared(p, 2, level, 0, json_len(p->subjects));
 }
 
+void plan_known(struct ask_plan *p)
+{
+	p->drive = DRIVE_NONE;
+	p->known = p->by_set = true;
+	p->n_branches = 0;
+	add(p, (struct branch){.kind = BRANCH_SEEN, .vis = 1});
+	add(p, (struct branch){.kind = BRANCH_SEEN, .vis = 0});
+}
+
 void plan_branches(struct ask_plan *p)
 {
 	const struct item_query *q = p->q;
