@@ -357,13 +357,44 @@ int env_close(struct env *env)
 
 /* ---- tables */
 
+/* In a transaction of its own. */
+static int open_table(struct env *env, enum table table, u_int32_t flags, DB **ret)
+{
+	DB_ENV *e = env->dbenv;
+	char name[64];
+	DB_TXN *txn;
+	DB *db;
+	int rc;
+
+	(void)snprintf(name, sizeof(name), "%s.db", table_name(table));
+	rc = e->txn_begin(e, NULL, &txn, DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC);
+	if (rc != 0)
+		return rc;
+	rc = db_create(&db, e, 0);
+	if (rc != 0) {
+		(void)txn->abort(txn);
+		return rc;
+	}
+	if ((rc = db->set_pagesize(db, PAGE_BYTES)) == 0 &&
+	    (rc = db->set_flags(db, DB_CHKSUM)) == 0)
+		rc = db->open(db, txn, name, NULL, DB_BTREE, flags, 0600);
+	if (rc != 0) {
+		(void)db->close(db, DB_NOSYNC);
+		(void)txn->abort(txn);
+		return rc;
+	}
+	rc = txn->commit(txn, 0);
+	if (rc != 0)
+		(void)db->close(db, DB_NOSYNC);
+	else
+		*ret = db;
+	return rc;
+}
+
 int env_table(struct env *env, enum table table, enum env_access access, DB **ret)
 {
 	static const u_int32_t flags[] = {
 	    [ENV_READ] = DB_RDONLY, [ENV_WRITE] = 0, [ENV_CREATE] = DB_CREATE};
-	DB_ENV *e = env->dbenv;
-	char name[64];
-	DB_TXN *txn;
 	DB *db;
 	int rc;
 
@@ -382,28 +413,12 @@ int env_table(struct env *env, enum table table, enum env_access access, DB **re
 		    table_name(table));
 		return EINVAL;
 	}
-	(void)snprintf(name, sizeof(name), "%s.db", table_name(table));
-	rc = e->txn_begin(e, NULL, &txn, DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC);
+	rc = open_table(env, table, flags[access], &db);
+	/* A store made by an older program has none yet. */
+	if (rc == ENOENT && access != ENV_CREATE)
+		rc = open_table(env, table, DB_CREATE, &db);
 	if (rc != 0)
 		return rc;
-	rc = db_create(&db, e, 0);
-	if (rc != 0) {
-		(void)txn->abort(txn);
-		return rc;
-	}
-	if ((rc = db->set_pagesize(db, PAGE_BYTES)) == 0 &&
-	    (rc = db->set_flags(db, DB_CHKSUM)) == 0)
-		rc = db->open(db, txn, name, NULL, DB_BTREE, flags[access], 0600);
-	if (rc != 0) {
-		(void)db->close(db, DB_NOSYNC);
-		(void)txn->abort(txn);
-		return rc;
-	}
-	rc = txn->commit(txn, 0);
-	if (rc != 0) {
-		(void)db->close(db, DB_NOSYNC);
-		return rc;
-	}
 	env->tables[table] = db;
 	env->read_only[table] = access == ENV_READ;
 	*ret = db;

@@ -166,9 +166,31 @@ static void test_user_roles_keep_one_administrator(void **state)
 	run(f, PASS_READ, principal, &(struct step){.user = "root"});
 }
 
+static enum err list_all(struct pass *p, void *arg)
+{
+	return groups_list(p, arg);
+}
+
+/* A store of a program that knew no groups: reading finds none, at the first try and without a recovery. */
+static void test_group_table_of_an_older_store_is_made(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *table = mem_printf("%s/db/data/groups.db", f->dir);
+	CLEAN_JSON json_object *list = NULL;
+
+	make_users(f);
+	fixture_close(f);
+	assert_int_equal(unlink(table), 0);
+	fixture_open(f);
+	run(f, PASS_READ, list_all, (struct step *)(void *)&list);
+	assert_int_equal(json_len(list), 0);
+	run(f, PASS_SYNC, add_group, &(struct step){.group = "new"});
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {STORE_TEST(test_group_membership_is_the_principals),
+	const struct CMUnitTest tests[] = {STORE_TEST(test_group_table_of_an_older_store_is_made),
+					   STORE_TEST(test_group_membership_is_the_principals),
 					   STORE_TEST(test_group_ids_are_never_used_again),
 					   STORE_TEST(test_group_memberships_have_a_limit),
 					   STORE_TEST(test_user_roles_keep_one_administrator)};
