@@ -26,7 +26,8 @@ static const char *read_number(const char *s, struct sfield *ret)
 	if (digits[n] == '.') {
 		part = strspn(digits + n + 1, DIGITS);
 		ret->kind = SFIELD_DECIMAL;
-		return n > WHOLE_DIGITS || part == 0 || part > PART_DIGITS ? NULL : digits + n + 1 + part;
+		return n > WHOLE_DIGITS || part == 0 || part > PART_DIGITS ? NULL
+									   : digits + n + 1 + part;
 	}
 	n += (size_t)(digits - s);
 	memcpy(text, s, n);
@@ -52,7 +53,8 @@ static const char *read_boolean(const char *s, struct sfield *ret)
 	return s + 2;
 }
 
-/* In a string a backslash quotes; in a display string a percent sign starts two lower-case digits. */
+/* In a string a backslash quotes; in a display string a percent sign starts two lower-case digits.
+ */
 static const char *read_quoted(const char *s, enum sfield_kind kind, struct sfield *ret)
 {
 	const char *p = s;
@@ -236,5 +238,5 @@ bool sfield_member_bytes(const char *s, const char *key, char **ret, size_t *ret
 	struct sfield member;
 
 	return sfield_member(s, key, &member) && member.kind == SFIELD_BYTES &&
-	    base64_decode(member.text, member.len, ret, ret_len);
+	       base64_decode(member.text, member.len, ret, ret_len);
 }

@@ -8,9 +8,9 @@
 #include "views/ctx.h"
 
 /*
- * What the answer says of that: an origin of cors.origins is echoed, with credentials; for SuperMap's clients any other one
- * is "*" without (compat.cors_any); else nothing.  A preflight's answer, whose Allow stands already, says what may be sent.
- * After the view, errors included.
+ * What the answer says of that: an origin of cors.origins is echoed, with credentials; for
+ * SuperMap's clients any other one is "*" without (compat.cors_any); else nothing.  A preflight's
+ * answer, whose Allow stands already, says what may be sent. After the view, errors included.
  */
 void cors_answer(struct call *);
 

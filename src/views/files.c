@@ -1,7 +1,6 @@
 /*
- * The URLs of uploads, /files/ and /files/<id>: which protocol a request speaks, and what all of them share; status, list
- * and removal.
- * Source: contracts/transports.md 2.
+ * The URLs of uploads, /files/ and /files/<id>: which protocol a request speaks, and what all of
+ * them share; status, list and removal. Source: contracts/transports.md 2.
  */
 #include "views/files.h"
 
@@ -14,7 +13,7 @@
 #include "base/text.h"
 #include "http/sfield.h"
 
-#define PAGE_SIZE 100      /* uploads on a page of the list */
+#define PAGE_SIZE 100 /* uploads on a page of the list */
 #define PAGE_MOST 1000000
 
 /* ---- which protocol */
@@ -27,13 +26,16 @@ static bool has_body(const struct req *req)
 /* Fields that only a tus client sends. */
 static bool tus_without_version(const struct req *req)
 {
-	bool marked = req_header(req, "Upload-Complete") != NULL || req_header(req, "Upload-Incomplete") != NULL;
+	bool marked = req_header(req, "Upload-Complete") != NULL ||
+		      req_header(req, "Upload-Incomplete") != NULL;
 
 	if (req->method == METHOD_PATCH)
 		return true;
-	return req->method == METHOD_POST && (req_header(req, "Upload-Metadata") != NULL ||
-	    req_header(req, "Upload-Defer-Length") != NULL || req_header(req, "Upload-Concat") != NULL ||
-	    (req_header(req, "Upload-Length") != NULL && !marked));
+	return req->method == METHOD_POST &&
+	       (req_header(req, "Upload-Metadata") != NULL ||
+		req_header(req, "Upload-Defer-Length") != NULL ||
+		req_header(req, "Upload-Concat") != NULL ||
+		(req_header(req, "Upload-Length") != NULL && !marked));
 }
 
 enum files_protocol files_protocol(const struct req *req)
@@ -47,7 +49,8 @@ enum files_protocol files_protocol(const struct req *req)
 	    sfield_boolean(req_header(req, "Upload-Complete"), &mark) ||
 	    sfield_boolean(req_header(req, "Upload-Incomplete"), &mark))
 		return FILES_IETF;
-	if (req->method == METHOD_PATCH && strcmp(req->content_type, "application/offset+octet-stream") != 0)
+	if (req->method == METHOD_PATCH &&
+	    strcmp(req->content_type, "application/offset+octet-stream") != 0)
 		return FILES_IETF;
 	if (tus_without_version(req))
 		return FILES_UNVERSIONED;
@@ -61,9 +64,17 @@ static ssize_t read_wire(void *arg, void *buf, size_t size, int wait_ms)
 	return wire_read(arg, buf, size, wait_ms);
 }
 
+bool files_has_body(const struct req *req)
+{
+	return req->content_length > 0 || (req->content_length < 0 && req->chunked);
+}
+
 struct body files_body(const struct req *req)
 {
-	return (struct body){ .read = read_wire, .arg = req->wire, .length = req->content_length, .chunked = req->chunked };
+	return (struct body){.read = read_wire,
+			     .arg = req->wire,
+			     .length = req->content_length,
+			     .chunked = req->chunked};
 }
 
 int files_number(const struct req *req, const char *header, int64_t *ret)
@@ -99,7 +110,8 @@ static bool is_key(const char *s)
 	return n > 0 && n <= 128;
 }
 
-enum err files_create(struct call *call, struct upload_spec *spec, struct upload **ret, bool *ret_created)
+enum err files_create(struct call *call, struct upload_spec *spec, struct upload **ret,
+		      bool *ret_created)
 {
 	const char *sent = req_header(call->req, "Idempotency-Key");
 	char key[65];
@@ -111,7 +123,8 @@ enum err files_create(struct call *call, struct upload_spec *spec, struct upload
 		return upload_create(call->ctx->engine, spec, ret, &call->error);
 	if (!is_key(sent))
 		return files_bad_header(call, ERR_BAD_REQUEST, "Idempotency-Key");
-	upload_key(&spec->owner, call->req->address, "idempotency", (const char *const[]){ sent, NULL }, key);
+	upload_key(&spec->owner, call->req->address, "idempotency",
+		   (const char *const[]){sent, NULL}, key);
 	spec->key = key;
 	spec->late = false;
 	enum err err = upload_claim(call->ctx->engine, spec, false, ret, ret_created, &call->error);
@@ -153,7 +166,8 @@ void files_limit(struct call *call, int64_t expires_ms, const char *lifetime)
 		free(life);
 		life = mem_printf(", %s=%lld", lifetime, (long long)(left > 0 ? left : 0));
 	}
-	CLEAN_FREE char *text = mem_printf("max-size=%lld%s%s", (long long)c->upload_max_size, append, life);
+	CLEAN_FREE char *text =
+	    mem_printf("max-size=%lld%s%s", (long long)c->upload_max_size, append, life);
 	reply_header(call->reply, "Upload-Limit", text);
 }
 
@@ -164,7 +178,8 @@ enum err files_nothing(struct call *call, int status)
 	return ERR_OK;
 }
 
-json_object *files_final_model(const struct call *call, const char *id, const char *name, int64_t size)
+json_object *files_final_model(const struct call *call, const char *id, const char *name,
+			       int64_t size)
 {
 	CLEAN_FREE char *url = call_public_url(call, "/files/%s", id);
 	json_object *m = json_object_new_object();
@@ -179,7 +194,8 @@ json_object *files_final_model(const struct call *call, const char *id, const ch
 
 static const char *state_word(const struct upload_info *info)
 {
-	static const char *const words[UPLOAD_STATE__MAX] = { "created", "receiving", "complete", "expired" };
+	static const char *const words[UPLOAD_STATE__MAX] = {"created", "receiving", "complete",
+							     "expired"};
 
 	return words[info->state];
 }
@@ -209,7 +225,8 @@ static json_object *status_model(const struct call *call, const struct upload_in
 static enum err item_delete(struct call *call)
 {
 	struct upload *u = NULL;
-	enum err err = upload_open(call->ctx->engine, pairs_get(&call->params, "id"), &call->who, UPLOAD_WANT_REMOVE, &u, &call->error);
+	enum err err = upload_open(call->ctx->engine, pairs_get(&call->params, "id"), &call->who,
+				   UPLOAD_WANT_REMOVE, &u, &call->error);
 
 	if (err == ERR_OK)
 		err = upload_remove(u, UPLOAD_DELETED, &call->error);
@@ -218,17 +235,19 @@ static enum err item_delete(struct call *call)
 }
 
 /*
- * What a client that asks wants to go on from: whoever writes is stopped first, so that the offset told is accepted next.
+ * What a client that asks wants to go on from: whoever writes is stopped first, so that the offset
+ * told is accepted next.
  */
 static enum err settle(struct call *call, struct upload_info *info)
 {
 	struct upload *u = NULL;
 
 	if (info->mode == UPLOAD_PARTS && info->state < UPLOAD_COMPLETE)
-		info->offset = 0;      /* what has come is no prefix */
+		info->offset = 0; /* what has come is no prefix */
 	if (info->mode != UPLOAD_APPEND || info->state >= UPLOAD_COMPLETE || call->who.read_only)
 		return ERR_OK;
-	enum err err = upload_open(call->ctx->engine, info->id, &call->who, UPLOAD_WANT_WRITE, &u, &call->error);
+	enum err err = upload_open(call->ctx->engine, info->id, &call->who, UPLOAD_WANT_WRITE, &u,
+				   &call->error);
 	if (err != ERR_OK)
 		return err;
 	info->offset = upload_offset(u);
@@ -258,9 +277,11 @@ static enum err item_head(struct call *call, struct upload_info *info)
 static enum err item_get(struct call *call)
 {
 	const char *accept = req_header(call->req, "Accept");
-	bool json = call->req->method == METHOD_GET && accept != NULL && negotiate_q(accept, "application/json") > 0;
+	bool json = call->req->method == METHOD_GET && accept != NULL &&
+		    negotiate_q(accept, "application/json") > 0;
 	struct upload_info info = {0};
-	enum err err = upload_status(call->ctx->engine, pairs_get(&call->params, "id"), &call->who, &info, &call->error);
+	enum err err = upload_status(call->ctx->engine, pairs_get(&call->params, "id"), &call->who,
+				     &info, &call->error);
 
 	if (err != ERR_OK)
 		return err;
@@ -286,8 +307,10 @@ static enum err list(struct call *call)
 	if (strcmp(call->who.owner, "-") == 0)
 		return call_fail(call, ERR_AUTH, problem_new("login_required"));
 	if (page_text != NULL && !text_int(page_text, 1, PAGE_MOST, &page))
-		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("bad_body"), "field", "page"));
-	enum err err = uploads_of(call->ctx->engine, call->who.owner, (size_t)(page - 1) * PAGE_SIZE, PAGE_SIZE, &v, &n, &call->error);
+		return call_fail(call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("bad_body"), "field", "page"));
+	enum err err = uploads_of(call->ctx->engine, call->who.owner,
+				  (size_t)(page - 1) * PAGE_SIZE, PAGE_SIZE, &v, &n, &call->error);
 	if (err != ERR_OK)
 		return err;
 	json_object *all = json_object_new_array();
@@ -308,7 +331,8 @@ enum err files_options_view(struct call *call)
 	bool item = pairs_get(&call->params, "id") != NULL;
 
 	dispatch_allow(call->reply, METHOD_BIT(METHOD_GET) | METHOD_BIT(METHOD_PUT) |
-	    (item ? METHOD_BIT(METHOD_PATCH) | METHOD_BIT(METHOD_DELETE) : METHOD_BIT(METHOD_POST)));
+					(item ? METHOD_BIT(METHOD_PATCH) | METHOD_BIT(METHOD_DELETE)
+					      : METHOD_BIT(METHOD_POST)));
 	tus_options(call);
 	files_limit(call, 0, NULL);
 	return files_nothing(call, 204);
@@ -334,7 +358,8 @@ static enum err create(struct call *call)
 
 enum err files_view(struct call *call)
 {
-	return call->req->method == METHOD_POST || call->req->method == METHOD_PUT ? create(call) : list(call);
+	return call->req->method == METHOD_POST || call->req->method == METHOD_PUT ? create(call)
+										   : list(call);
 }
 
 static enum err item_tus(struct call *call)
@@ -392,8 +417,10 @@ static bool is_below(const char *path, const char *prefix)
 
 static void override_method(struct req *req)
 {
-	static const char *const names[METHOD__MAX] = { [METHOD_GET] = "GET", [METHOD_HEAD] = "HEAD", [METHOD_POST] = "POST",
-		[METHOD_PUT] = "PUT", [METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE", [METHOD_OPTIONS] = "OPTIONS" };
+	static const char *const names[METHOD__MAX] = {
+	    [METHOD_GET] = "GET",	 [METHOD_HEAD] = "HEAD",   [METHOD_POST] = "POST",
+	    [METHOD_PUT] = "PUT",	 [METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE",
+	    [METHOD_OPTIONS] = "OPTIONS"};
 	const char *asked = req_header(req, "X-HTTP-Method-Override");
 
 	if (asked == NULL)
@@ -435,8 +462,10 @@ void files_print_error(struct call *call, enum err err, const json_object *detai
 		errors_print_model(call, err, details);
 		return;
 	}
-	CLEAN_FREE char *text = mem_printf("%s: %s\n", err_name(err), json_str(json_at(details, 0), "message", ""));
-	reply_text(r, tus && (err == ERR_CHECKSUM || err == ERR_DIGEST) ? 460 : err_status(err), "text/plain; charset=utf-8", text);
+	CLEAN_FREE char *text =
+	    mem_printf("%s: %s\n", err_name(err), json_str(json_at(details, 0), "message", ""));
+	reply_text(r, tus && (err == ERR_CHECKSUM || err == ERR_DIGEST) ? 460 : err_status(err),
+		   "text/plain; charset=utf-8", text);
 	if (tus)
 		reply_header(r, "Tus-Resumable", TUS_VERSION);
 	if (err == ERR_VERSION)

@@ -1,7 +1,7 @@
 /*
- * Whole files in one request: the body of a PUT or POST is one file, or a form brings several; GeoNode's /upload/new/ and
- * /upload/remove/.
- * Source: contracts/transports.md 2, 6 (form, raw); wizard.md 2.
+ * Whole files in one request: the body of a PUT or POST is one file, or a form brings several;
+ * GeoNode's /upload/new/ and /upload/remove/. Source: contracts/transports.md 2, 6 (form, raw);
+ * wizard.md 2.
  */
 #include "views/files.h"
 
@@ -15,7 +15,8 @@
 #include "wizard/bundle.h"
 
 /* What the clients of section 6 read, and the final answer of a resumable upload besides. */
-static json_object *whole_model(const struct call *call, const char *id, const char *name, int64_t size)
+static json_object *whole_model(const struct call *call, const char *id, const char *name,
+				int64_t size)
 {
 	json_object *m = files_final_model(call, id, name, size);
 
@@ -36,18 +37,21 @@ static char *encoded_name(const char *sent)
 	return field_unescape(sent, strlen(sent), false, &name) == ERR_OK ? name : NULL;
 }
 
-/* The name: last path segment, ?name=, X-File-Name, Content-Disposition.  NULL: it is no text.  Caller frees. */
+/* The name: last path segment, ?name=, X-File-Name, Content-Disposition.  NULL: it is no text.
+ * Caller frees. */
 static char *name_of(const struct call *call)
 {
 	const char *rest = pairs_get(&call->params, "id"), *query = req_query(call->req, "name");
-	const char *header = req_header(call->req, "X-File-Name"), *cd = req_header(call->req, "Content-Disposition");
+	const char *header = req_header(call->req, "X-File-Name"),
+		   *cd = req_header(call->req, "Content-Disposition");
 
 	if (rest != NULL && *rest != '\0')
 		return text_display_name(rest);
 	if (query != NULL && *query != '\0')
 		return text_display_name(query);
 	CLEAN_FREE char *sent = header != NULL && *header != '\0' ? encoded_name(header)
-	    : cd != NULL ? disposition_name(cd) : mem_strdup("upload");
+				: cd != NULL			  ? disposition_name(cd)
+								  : mem_strdup("upload");
 	if (sent == NULL)
 		return header != NULL ? NULL : mem_strdup("upload");
 	return text_display_name(sent);
@@ -73,18 +77,24 @@ enum err plain_raw(struct call *call)
 	bool created = false;
 
 	if (name == NULL)
-		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("bad_text"), "field", "name"));
+		return call_fail(call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("bad_text"), "field", "name"));
 	/* Without a length a cut cannot be told from the end. */
 	if (req->content_length < 0)
 		return error_set(&call->error, ERR_NEED_LENGTH, "no length");
-	struct upload_spec spec = { .adapter = "put", .mode = UPLOAD_APPEND, .name = *name != '\0' ? name : "upload",
-		.media_type = *req->content_type != '\0' ? req->content_type : NULL, .length = req->content_length };
+	struct upload_spec spec = {.adapter = "put",
+				   .mode = UPLOAD_APPEND,
+				   .name = *name != '\0' ? name : "upload",
+				   .media_type =
+				       *req->content_type != '\0' ? req->content_type : NULL,
+				   .length = req->content_length};
 	enum err err = files_create(call, &spec, &u, &created);
 	if (err == ERR_OK && !upload_is_complete(u))
 		err = receive_whole(call, u);
 	if (err == ERR_OK) {
 		files_location(call, upload_id(u));
-		reply_model(call->reply, 201, "json", whole_model(call, upload_id(u), spec.name, upload_length(u)));
+		reply_model(call->reply, 201, "json",
+			    whole_model(call, upload_id(u), spec.name, upload_length(u)));
 		call->reply->format = FORMAT_JSON;
 	}
 	upload_close(u);
@@ -101,20 +111,27 @@ struct files {
 	size_t n, room;
 };
 
-static enum err file_begin(void *arg, const char *field, const char *filename, const char *type, struct error *error)
+static enum err file_begin(void *arg, const char *field, const char *filename, const char *type,
+			   struct error *error)
 {
 	struct files *f = arg;
 	CLEAN_FREE char *name = text_display_name(filename);
 
 	if (name == NULL)
-		return call_fail(f->call, ERR_BAD_REQUEST, problem_str(problem_new("bad_text"), "field", field));
+		return call_fail(f->call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("bad_text"), "field", field));
 	if (f->n == f->room) {
 		f->room = f->room == 0 ? 8 : 2 * f->room;
 		f->v = mem_resize(f->v, f->room, sizeof(*f->v));
 		f->names = mem_resize(f->names, f->room, sizeof(*f->names));
 	}
-	struct upload_spec spec = { .owner = f->who, .adapter = "form", .mode = UPLOAD_APPEND,
-		.name = *name != '\0' ? name : "upload", .media_type = type, .length = -1, .address = f->call->req->address };
+	struct upload_spec spec = {.owner = f->who,
+				   .adapter = "form",
+				   .mode = UPLOAD_APPEND,
+				   .name = *name != '\0' ? name : "upload",
+				   .media_type = type,
+				   .length = -1,
+				   .address = f->call->req->address};
 	struct upload *u = NULL;
 	enum err err = upload_create(f->call->ctx->engine, &spec, &u, error);
 	if (err != ERR_OK)
@@ -151,7 +168,8 @@ static void files_done(struct files *f)
 /* The first file's answer, and what browsers' libraries read of all of them. */
 static json_object *files_model(const struct files *f)
 {
-	json_object *m = whole_model(f->call, upload_id(f->v[0]), f->names[0], upload_length(f->v[0]));
+	json_object *m =
+	    whole_model(f->call, upload_id(f->v[0]), f->names[0], upload_length(f->v[0]));
 	json_object *list = json_object_new_array();
 
 	for (size_t i = 0; i < f->n; i++) {
@@ -171,8 +189,9 @@ static json_object *files_model(const struct files *f)
 
 enum err plain_form(struct call *call)
 {
-	struct files f = { .call = call, .who = files_creator(call) };
-	struct form_sink sink = { .begin = file_begin, .data = file_data, .end = file_end, .arg = &f };
+	struct files f = {.call = call, .who = files_creator(call)};
+	struct form_sink sink = {
+	    .begin = file_begin, .data = file_data, .end = file_end, .arg = &f};
 	enum err err = form_read(call->req, &call->form, &sink, &call->error);
 
 	if (err == ERR_OK && f.n == 0)
@@ -195,20 +214,28 @@ struct one {
 	struct call *call;
 	struct upload *upload;
 	char *name;
-	char head[4096];      /* first bytes: what the file is */
+	char head[4096]; /* first bytes: what the file is */
 	size_t head_len;
 };
 
-static enum err one_begin(void *arg, const char *field, const char *filename, const char *type, struct error *error)
+static enum err one_begin(void *arg, const char *field, const char *filename, const char *type,
+			  struct error *error)
 {
 	struct one *o = arg;
 	if (strcmp(field, "file") != 0 || o->upload != NULL)
-		return call_fail(o->call, ERR_BAD_REQUEST, problem_str(problem_new("bad_body"), "field", field));
+		return call_fail(o->call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("bad_body"), "field", field));
 	o->name = text_display_name(filename);
 	if (o->name == NULL)
-		return call_fail(o->call, ERR_BAD_REQUEST, problem_str(problem_new("bad_text"), "field", field));
-	struct upload_spec spec = { .owner = o->call->who, .adapter = "form", .mode = UPLOAD_APPEND,
-		.name = *o->name != '\0' ? o->name : "upload", .media_type = type, .length = -1, .address = o->call->req->address };
+		return call_fail(o->call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("bad_text"), "field", field));
+	struct upload_spec spec = {.owner = o->call->who,
+				   .adapter = "form",
+				   .mode = UPLOAD_APPEND,
+				   .name = *o->name != '\0' ? o->name : "upload",
+				   .media_type = type,
+				   .length = -1,
+				   .address = o->call->req->address};
 	return upload_create(o->call->ctx->engine, &spec, &o->upload, error);
 }
 
@@ -232,7 +259,8 @@ static bool is_usable(const struct one *o)
 {
 	if (o->upload == NULL || upload_offset(o->upload) == 0)
 		return false;
-	json_object *wrong = bundle_check_content(o->name, upload_offset(o->upload), o->head, o->head_len);
+	json_object *wrong =
+	    bundle_check_content(o->name, upload_offset(o->upload), o->head, o->head_len);
 	bool known = bundle_is_accepted(o->name, o->call->ctx->config->extra_drivers);
 	json_object_put(wrong);
 	return known && wrong == NULL;
@@ -240,8 +268,8 @@ static bool is_usable(const struct one *o)
 
 enum err upload_new_view(struct call *call)
 {
-	struct one o = { .call = call };
-	struct form_sink sink = { .begin = one_begin, .data = one_data, .end = one_end, .arg = &o };
+	struct one o = {.call = call};
+	struct form_sink sink = {.begin = one_begin, .data = one_data, .end = one_end, .arg = &o};
 	identity_keep(call);
 	enum err err = form_read(call->req, &call->form, &sink, &call->error);
 
@@ -278,7 +306,8 @@ enum err upload_new_view(struct call *call)
 static enum err remove_upload(struct call *call, const char *id)
 {
 	struct upload *u = NULL;
-	enum err err = upload_open(call->ctx->engine, id, &call->who, UPLOAD_WANT_REMOVE, &u, &call->error);
+	enum err err =
+	    upload_open(call->ctx->engine, id, &call->who, UPLOAD_WANT_REMOVE, &u, &call->error);
 	if (err == ERR_OK)
 		err = upload_remove(u, UPLOAD_DELETED, &call->error);
 	upload_close(u);

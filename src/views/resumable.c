@@ -1,7 +1,7 @@
 /*
  * Resumable uploads of the IETF on /files/, in four of the forms its drafts had.
- * Source: draft-ietf-httpbis-resumable-upload -01 (interop version 3), -03 (5), -04/-05 (6), -09 and later (8);
- * contracts/transports.md 4.
+ * Source: draft-ietf-httpbis-resumable-upload -01 (interop version 3), -03 (5), -04/-05 (6), -09
+ * and later (8); contracts/transports.md 4.
  */
 #include <string.h>
 #include "views/files.h"
@@ -11,10 +11,8 @@
 #include "http/represent.h"
 #include "http/sfield.h"
 
-#define BODY_TYPE  "application/partial-upload"
-#define TYPES      "https://iana.org/assignments/http-problem-types#"
-/* A first body up to this is one commit with its upload; a longer one is not worth the wait for a record. */
-#define LATE_BYTES (8 * MIB)
+#define BODY_TYPE "application/partial-upload"
+#define TYPES	  "https://iana.org/assignments/http-problem-types#"
 
 #define LENGTH_NONE -2 /* a number that is no length */
 
@@ -25,8 +23,8 @@ enum more { MORE_UNSAID, MORE_FOLLOWS, MORE_NONE };
 struct part {
 	int version;
 	enum more more;
-	int64_t offset;               /* Upload-Offset, -1 = absent */
-	int64_t length;               /* Upload-Length where it counts, -1 = absent */
+	int64_t offset; /* Upload-Offset, -1 = absent */
+	int64_t length; /* Upload-Length where it counts, -1 = absent */
 	struct checksum sums[2];
 	const struct checksum *given; /* Content-Digest; NULL = none */
 };
@@ -45,7 +43,9 @@ int resumable_version(const struct req *req)
 
 	if (!asked_version(req, &version))
 		return sfield_boolean(req_header(req, "Upload-Incomplete"), &mark) &&
-			!sfield_boolean(req_header(req, "Upload-Complete"), &mark) ? 3 : 8;
+			       !sfield_boolean(req_header(req, "Upload-Complete"), &mark)
+			   ? 3
+			   : 8;
 	switch (version) {
 	case 3:
 		return 3;
@@ -63,14 +63,10 @@ static enum more more_of(const struct req *req, int version)
 {
 	bool mark;
 
-	if (!sfield_boolean(req_header(req, version == 3 ? "Upload-Incomplete" : "Upload-Complete"), &mark))
+	if (!sfield_boolean(req_header(req, version == 3 ? "Upload-Incomplete" : "Upload-Complete"),
+			    &mark))
 		return MORE_UNSAID;
 	return mark == (version == 3) ? MORE_FOLLOWS : MORE_NONE;
-}
-
-static bool has_body(const struct req *req)
-{
-	return req->content_length > 0 || (req->content_length < 0 && req->chunked);
 }
 
 /* The members sha-512 and sha-256 of a digest field into LIST: their number. */
@@ -79,13 +75,14 @@ static size_t read_digests(const char *text, struct checksum list[2])
 	static const struct {
 		const char *key;
 		enum digest algorithm;
-	} known[] = { { "sha-512", DIGEST_SHA512 }, { "sha-256", DIGEST_SHA256 } };
+	} known[] = {{"sha-512", DIGEST_SHA512}, {"sha-256", DIGEST_SHA256}};
 	size_t found = 0;
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
 		CLEAN_FREE char *bytes = NULL;
 		size_t n = 0;
-		if (!sfield_member_bytes(text, known[i].key, &bytes, &n) || n != digest_size(known[i].algorithm))
+		if (!sfield_member_bytes(text, known[i].key, &bytes, &n) ||
+		    n != digest_size(known[i].algorithm))
 			continue;
 		list[found].algorithm = known[i].algorithm;
 		memcpy(list[found++].value, bytes, n);
@@ -113,7 +110,8 @@ bool resumable_creates(const struct req *req)
 
 enum err resumable_fields(struct call *call)
 {
-	static const char *const fields[] = { "Upload-Offset", "Upload-Complete", "Upload-Incomplete", "Upload-Length" };
+	static const char *const fields[] = {"Upload-Offset", "Upload-Complete",
+					     "Upload-Incomplete", "Upload-Length"};
 	int version = resumable_version(call->req);
 	size_t n = version == 6 ? 4 : 3;
 
@@ -171,9 +169,11 @@ static void repr_digest(struct call *call, const char *id)
 	struct upload_info info = {0};
 	unsigned char bytes[32];
 
-	if (!sfield_member(req_header(call->req, "Want-Repr-Digest"), "sha-256", &wanted) || wanted.integer == 0)
+	if (!sfield_member(req_header(call->req, "Want-Repr-Digest"), "sha-256", &wanted) ||
+	    wanted.integer == 0)
 		return;
-	if (upload_status(call->ctx->engine, id, &call->who, &info, NULL) == ERR_OK && strlen(info.sha256) == 64) {
+	if (upload_status(call->ctx->engine, id, &call->who, &info, NULL) == ERR_OK &&
+	    strlen(info.sha256) == 64) {
 		for (size_t i = 0; i < sizeof(bytes); i++) {
 			unsigned byte = 0;
 			(void)sscanf(info.sha256 + 2 * i, "%2x", &byte);
@@ -187,14 +187,16 @@ static void repr_digest(struct call *call, const char *id)
 }
 
 /* What a plain upload would have got. */
-static enum err final_answer(struct call *call, const struct upload *u, const char *name, int version)
+static enum err final_answer(struct call *call, const struct upload *u, const char *name,
+			     int version)
 {
 	files_location(call, upload_id(u));
 	reply_header_int(call->reply, "Upload-Offset", upload_length(u));
 	if (version != 3)
 		mark(call, version, true);
 	repr_digest(call, upload_id(u));
-	reply_model(call->reply, 201, "json", files_final_model(call, upload_id(u), name, upload_length(u)));
+	reply_model(call->reply, 201, "json",
+		    files_final_model(call, upload_id(u), name, upload_length(u)));
 	call->reply->format = FORMAT_JSON;
 	return ERR_OK;
 }
@@ -208,8 +210,8 @@ static enum err inconsistent(struct call *call)
 /* ---- lengths */
 
 /*
- * Do the lengths agree: the one KNOWN (-1: none), the one told and the one this last part makes?  *RET_LENGTH: what is known
- * then.
+ * Do the lengths agree: the one KNOWN (-1: none), the one told and the one this last part makes?
+ * *RET_LENGTH: what is known then.
  */
 static enum err agree(struct call *call, const struct part *p, int64_t known, int64_t *ret_length)
 {
@@ -226,7 +228,8 @@ static enum err agree(struct call *call, const struct part *p, int64_t known, in
 	if (known >= 0 && (end > known || (p->more == MORE_NONE && size >= 0 && end != known)))
 		return inconsistent(call);
 	if (p->more == MORE_NONE && size < 0 && known < 0)
-		return error_set(&call->error, ERR_NEED_LENGTH, "the end of the body cannot be known");
+		return error_set(&call->error, ERR_NEED_LENGTH,
+				 "the end of the body cannot be known");
 	if (known < 0 && p->more == MORE_NONE)
 		known = end;
 	if (known > call->ctx->config->upload_max_size)
@@ -235,7 +238,8 @@ static enum err agree(struct call *call, const struct part *p, int64_t known, in
 	return ERR_OK;
 }
 
-/* The body, and the client's mark.  What came is kept whatever the mark says, unless it was too much. */
+/* The body, and the client's mark.  What came is kept whatever the mark says, unless it was too
+ * much. */
 static enum err take_body(struct call *call, struct upload *u, const struct part *p)
 {
 	struct body body = files_body(call->req);
@@ -255,8 +259,11 @@ static enum err take_body(struct call *call, struct upload *u, const struct part
 /* The name: path of a PUT, Content-Disposition.  Caller frees. */
 static char *name_of(const struct call *call)
 {
-	const char *rest = pairs_get(&call->params, "id"), *cd = req_header(call->req, "Content-Disposition");
-	CLEAN_FREE char *sent = rest != NULL ? mem_strdup(rest) : cd != NULL ? disposition_name(cd) : NULL;
+	const char *rest = pairs_get(&call->params, "id"),
+		   *cd = req_header(call->req, "Content-Disposition");
+	CLEAN_FREE char *sent = rest != NULL ? mem_strdup(rest)
+				: cd != NULL ? disposition_name(cd)
+					     : NULL;
 	char *name = text_display_name(sent != NULL ? sent : "upload");
 
 	if (name != NULL && *name == '\0') {
@@ -266,12 +273,14 @@ static char *name_of(const struct call *call)
 	return name;
 }
 
-/* An interim answer tells the client where to go on if the rest is lost; only where the front end lets one through. */
+/* An interim answer tells the client where to go on if the rest is lost; only where the front end
+ * lets one through. */
 static bool wants_interim(const struct call *call)
 {
 	int64_t version;
 
-	return call->ctx->config->interim && asked_version(call->req, &version) && version >= 3 && version <= 8;
+	return call->ctx->config->interim && asked_version(call->req, &version) && version >= 3 &&
+	       version <= 8;
 }
 
 static void send_interim(struct call *call, const struct upload *u, int version)
@@ -281,16 +290,19 @@ static void send_interim(struct call *call, const struct upload *u, int version)
 	/* What stands in the reply so far is what the interim answer says too. */
 	files_location(call, upload_id(u));
 	pairs_add(&headers, "Location", pairs_get(&call->reply->headers, "Location"));
-	pairs_add(&headers, "Upload-Draft-Interop-Version", req_header(call->req, "Upload-Draft-Interop-Version"));
+	pairs_add(&headers, "Upload-Draft-Interop-Version",
+		  req_header(call->req, "Upload-Draft-Interop-Version"));
 	if (version >= 6) {
 		files_limit(call, upload_expires(u), lifetime(version));
-		pairs_add(&headers, "Upload-Limit", pairs_get(&call->reply->headers, "Upload-Limit"));
+		pairs_add(&headers, "Upload-Limit",
+			  pairs_get(&call->reply->headers, "Upload-Limit"));
 	}
 	reply_interim(call->req, 104, &headers);
 	pairs_done(&headers);
 }
 
-static enum err creation_answer(struct call *call, const struct upload *u, const char *name, int version)
+static enum err creation_answer(struct call *call, const struct upload *u, const char *name,
+				int version)
 {
 	if (upload_is_complete(u))
 		return final_answer(call, u, name, version);
@@ -316,10 +328,11 @@ static enum err create_named(struct call *call, const struct part *p, struct upl
 {
 	struct upload *u = NULL;
 	bool created = false, interim = wants_interim(call);
-	bool bytes = has_body(call->req);
+	bool bytes = files_has_body(call->req);
 
-	spec->late = !interim && (bytes || p->more == MORE_NONE) && call->req->content_length >= 0 &&
-	    call->req->content_length <= LATE_BYTES;
+	spec->late = !interim && (bytes || p->more == MORE_NONE) &&
+		     call->req->content_length >= 0 &&
+		     call->req->content_length <= FILES_LATE_BYTES;
 	enum err err = files_create(call, spec, &u, &created);
 	if (err == ERR_OK && created && interim)
 		send_interim(call, u, p->version);
@@ -354,15 +367,23 @@ enum err resumable_create(struct call *call)
 		return err;
 	CLEAN_FREE char *name = name_of(call);
 	if (name == NULL)
-		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("bad_text"), "field", "name"));
+		return call_fail(call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("bad_text"), "field", "name"));
 	/* Metadata has one form, whoever made it: the one tus clients read. */
-	CLEAN_FREE char *coded = coding != NULL && *coding != '\0' ? base64_encode(coding, strlen(coding)) : NULL;
+	CLEAN_FREE char *coded =
+	    coding != NULL && *coding != '\0' ? base64_encode(coding, strlen(coding)) : NULL;
 	CLEAN_FREE char *meta = coded != NULL ? mem_printf("contentEncoding %s", coded) : NULL;
-	struct upload_spec spec = { .adapter = "ietf", .mode = UPLOAD_APPEND, .name = name, .media_type = typed ? req->content_type : NULL,
-		.meta = meta, .length = length, .by_mark = true };
+	struct upload_spec spec = {.adapter = "ietf",
+				   .mode = UPLOAD_APPEND,
+				   .name = name,
+				   .media_type = typed ? req->content_type : NULL,
+				   .meta = meta,
+				   .length = length,
+				   .by_mark = true};
 	spec.n_digests = read_digests(req_header(req, "Repr-Digest"), digests);
 	spec.digest = spec.n_digests > 0 ? digests : NULL;
-	if (sfield_member(req_header(req, "Want-Repr-Digest"), "sha-256", &wanted) && wanted.integer != 0)
+	if (sfield_member(req_header(req, "Want-Repr-Digest"), "sha-256", &wanted) &&
+	    wanted.integer != 0)
 		spec.hash = 1u << DIGEST_SHA256;
 	return create_named(call, &p, &spec);
 }
@@ -379,23 +400,27 @@ static enum err mismatch(struct call *call, int64_t is, const struct part *p)
 	return call_fail(call, ERR_OFFSET, problem_arg_int(problem, "provided-offset", p->offset));
 }
 
-/* An upload that is complete takes nothing; the last versions repeat their answer for a lost one. */
-static enum err append_complete(struct call *call, const struct upload *u, const char *name, const struct part *p)
+/* An upload that is complete takes nothing; the last versions repeat their answer for a lost one.
+ */
+static enum err append_complete(struct call *call, const struct upload *u, const char *name,
+				const struct part *p)
 {
 	if (p->version == 8 && p->offset != upload_length(u))
 		return mismatch(call, upload_length(u), p);
-	if (p->version == 8 && p->more == MORE_NONE && !has_body(call->req))
+	if (p->version == 8 && p->more == MORE_NONE && !files_has_body(call->req))
 		return final_answer(call, u, name, p->version);
 	if (p->version == 8)
 		mark(call, p->version, false);
-	return call_fail(call, ERR_BAD_REQUEST, problem_new(p->version == 6 ? "completed_upload" : "final"));
+	return call_fail(call, ERR_BAD_REQUEST,
+			 problem_new(p->version == 6 ? "completed_upload" : "final"));
 }
 
 /* The checks of a PATCH that need no lock, so that a wrong request stops no other. */
 static enum err read_patch(struct call *call, const struct upload_info *info, struct part *p)
 {
 	if (p->version >= 6 && strcmp(call->req->content_type, BODY_TYPE) != 0)
-		return call_fail(call, ERR_TYPE, problem_str(problem_new("body_type"), "value", BODY_TYPE));
+		return call_fail(call, ERR_TYPE,
+				 problem_str(problem_new("body_type"), "value", BODY_TYPE));
 	if (info->mode != UPLOAD_APPEND)
 		return error_set(&call->error, ERR_FINAL, "upload is not appended to");
 	if (p->more == MORE_UNSAID && p->version == 8)
@@ -419,7 +444,8 @@ static enum err append(struct call *call, struct upload *u, const char *name, co
 	/* What a last part makes of the length needs no record of its own. */
 	if (err == ERR_OK && p->length >= 0 && upload_length(u) < 0)
 		err = upload_set_length(u, p->length, &call->error);
-	/* Begun by tus it would be complete with its last byte, but this client says that it is not. */
+	/* Begun by tus it would be complete with its last byte, but this client says that it is
+	 * not. */
 	if (err == ERR_OK && p->more == MORE_FOLLOWS && length >= 0)
 		err = upload_set_by_mark(u, &call->error);
 	if (err == ERR_OK)
@@ -463,10 +489,12 @@ enum err resumable_patch(struct call *call)
 void resumable_print_error(struct call *call, enum err err, const json_object *details)
 {
 	static const struct {
-		const char *code, *type, *title;      /* TITLE NULL: the sentence */
-	} named[] = { { "offset", "mismatching-upload-offset", "upload offset does not match" },
-		{ "inconsistent_length", "inconsistent-upload-length", NULL }, { "completed_upload", "completed-upload", NULL } };
-	const json_object *first = json_at(details, 0), *args = json_obj(json_at(call->problems, 0), "args");
+		const char *code, *type, *title; /* TITLE NULL: the sentence */
+	} named[] = {{"offset", "mismatching-upload-offset", "upload offset does not match"},
+		     {"inconsistent_length", "inconsistent-upload-length", NULL},
+		     {"completed_upload", "completed-upload", NULL}};
+	const json_object *first = json_at(details, 0),
+			  *args = json_obj(json_at(call->problems, 0), "args");
 	CLEAN_JSON json_object *m = json_object_new_object();
 	const char *title = json_str(first, "message", ""), *type = NULL;
 
@@ -476,7 +504,8 @@ void resumable_print_error(struct call *call, enum err err, const json_object *d
 		type = named[i].type;
 		title = named[i].title != NULL ? named[i].title : title;
 	}
-	CLEAN_FREE char *url = type != NULL ? mem_printf(TYPES "%s", type) : mem_strdup("about:blank");
+	CLEAN_FREE char *url =
+	    type != NULL ? mem_printf(TYPES "%s", type) : mem_strdup("about:blank");
 	json_set_str(m, "type", url);
 	json_set_str(m, "title", title);
 	json_set_int(m, "status", err_status(err));
@@ -486,7 +515,8 @@ void resumable_print_error(struct call *call, enum err err, const json_object *d
 	}
 	if (type == NULL)
 		json_set_str(m, "code", err_name(err));
-	reply_text(call->reply, err_status(err), "application/problem+json", json_object_to_json_string_ext(m, JSON_C_TO_STRING_NOSLASHESCAPE));
+	reply_text(call->reply, err_status(err), "application/problem+json",
+		   json_object_to_json_string_ext(m, JSON_C_TO_STRING_NOSLASHESCAPE));
 	if (err_status(err) == 413)
 		files_limit(call, 0, NULL);
 }

@@ -7,11 +7,11 @@
 #include "views/tus_fields.h"
 #include "base/mem.h"
 
-#define EXTENSIONS "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation,concatenation-unfinished"
+#define EXTENSIONS                                                                                 \
+	"creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,"     \
+	"concatenation,concatenation-unfinished"
 #define ALGORITHMS "sha1,sha256,sha512,md5,crc32"
 #define BODY_TYPE  "application/offset+octet-stream"
-/* A first body up to this is one commit with its upload; a longer one is not worth the wait for a record. */
-#define LATE_BYTES (8 * MIB)
 
 void tus_options(struct call *call)
 {
@@ -62,13 +62,9 @@ void tus_describe(struct call *call, const struct upload_info *info)
 
 /* ---- what a request says */
 
-static bool has_body(const struct req *req)
-{
-	return req->content_length > 0 || (req->content_length < 0 && req->chunked);
-}
-
 /* *RET_SUM is NULL or SUM. */
-static enum err read_checksum(struct call *call, struct checksum *sum, const struct checksum **ret_sum)
+static enum err read_checksum(struct call *call, struct checksum *sum,
+			      const struct checksum **ret_sum)
 {
 	const char *text = req_header(call->req, "Upload-Checksum");
 
@@ -114,7 +110,7 @@ static enum err check_type(struct call *call)
 struct creation {
 	struct tus_metadata meta;
 	struct tus_concat concat;
-	char *text;                       /* kept with the upload: see tus_describe */
+	char *text; /* kept with the upload: see tus_describe */
 	struct checksum sum;
 	const struct checksum *sum_given; /* NULL = none */
 	struct upload_spec spec;
@@ -131,8 +127,9 @@ static enum err read_concat(struct call *call, struct creation *c)
 {
 	enum err err = tus_concat_read(req_header(call->req, "Upload-Concat"), &c->concat);
 
-	if (err == ERR_OK && c->concat.final && (has_body(call->req) ||
-	    req_header(call->req, "Upload-Length") != NULL || req_header(call->req, "Upload-Defer-Length") != NULL))
+	if (err == ERR_OK && c->concat.final &&
+	    (files_has_body(call->req) || req_header(call->req, "Upload-Length") != NULL ||
+	     req_header(call->req, "Upload-Defer-Length") != NULL))
 		err = ERR_CONCAT;
 	if (err != ERR_OK)
 		return error_set(&call->error, err, "Upload-Concat");
@@ -170,23 +167,24 @@ static enum err read_creation(struct call *call, struct creation *c)
 {
 	const struct req *req = call->req;
 
-	c->spec = (struct upload_spec){ .adapter = "tus", .length = -1 };
+	c->spec = (struct upload_spec){.adapter = "tus", .length = -1};
 	enum err err = read_concat(call, c);
 	if (err == ERR_OK && !c->concat.final)
 		err = read_length(call, &c->spec.length);
 	if (err == ERR_OK)
 		err = read_metadata(call, c);
-	if (err == ERR_OK && has_body(req))
+	if (err == ERR_OK && files_has_body(req))
 		err = check_type(call);
 	if (err == ERR_OK && c->spec.length >= 0 && req->content_length > c->spec.length)
 		err = error_set(&call->error, ERR_EXCEEDED, "body longer than Upload-Length");
 	if (err == ERR_OK)
 		err = read_checksum(call, &c->sum, &c->sum_given);
-	c->spec.late = req->content_length > 0 && req->content_length <= LATE_BYTES;
+	c->spec.late = req->content_length > 0 && req->content_length <= FILES_LATE_BYTES;
 	return err;
 }
 
-/* The bytes that came with it.  However they end, the upload is there afterwards, unless the whole file is wrong. */
+/* The bytes that came with it.  However they end, the upload is there afterwards, unless the whole
+ * file is wrong. */
 static enum err first_bytes(struct call *call, struct upload *u, const struct checksum *sum)
 {
 	struct body body = files_body(call->req);
@@ -218,7 +216,7 @@ enum err tus_create(struct call *call)
 		err = read_creation(call, &c);
 	if (err == ERR_OK)
 		err = files_create(call, &c.spec, &u, &created);
-	if (err == ERR_OK && created && has_body(call->req)) {
+	if (err == ERR_OK && created && files_has_body(call->req)) {
 		err = first_bytes(call, u, c.sum_given);
 	} else if (err == ERR_OK) {
 		files_location(call, upload_id(u));
@@ -236,7 +234,7 @@ enum err tus_create(struct call *call)
 
 struct patch {
 	int64_t offset;
-	int64_t length;         /* Upload-Length, -1 = not given */
+	int64_t length; /* Upload-Length, -1 = not given */
 };
 
 /* The checks of a PATCH that need no lock, so that a wrong request stops no other. */
@@ -267,7 +265,8 @@ static enum err check_patch(struct call *call, const struct upload *u, const str
 	if (p->length >= 0 && p->length < upload_offset(u))
 		return files_bad_header(call, ERR_LENGTH, "Upload-Length");
 	if (p->offset != upload_offset(u))
-		return error_set(&call->error, ERR_OFFSET, "offset %lld, not %lld", (long long)upload_offset(u), (long long)p->offset);
+		return error_set(&call->error, ERR_OFFSET, "offset %lld, not %lld",
+				 (long long)upload_offset(u), (long long)p->offset);
 	if (length >= 0 && call->req->content_length > length - p->offset)
 		return error_set(&call->error, ERR_EXCEEDED, "body longer than the rest");
 	return ERR_OK;

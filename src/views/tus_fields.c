@@ -44,8 +44,10 @@ static bool read_pairs(const char *s, struct pairs *pairs)
 	}
 }
 
-/* The decoded value of KEY or, failing that, OTHER; NULL = not there, or not chosen.  Caller frees. */
-static char *value_of(const struct pairs *pairs, const char *key, const char *other, size_t *ret_len)
+/* The decoded value of KEY or, failing that, OTHER; NULL = not there, or not chosen.  Caller frees.
+ */
+static char *value_of(const struct pairs *pairs, const char *key, const char *other,
+		      size_t *ret_len)
 {
 	const char *encoded = pairs_get(pairs, key);
 	char *text = NULL;
@@ -132,9 +134,9 @@ enum err tus_metadata_read(const char *text, struct tus_metadata *ret)
 	*ret = (struct tus_metadata){0};
 	if (text == NULL || text[strspn(text, " \t")] == '\0')
 		return ERR_OK;
-	if (strlen(text) > TUS_METADATA_BYTES || !read_pairs(text, &ret->pairs) || !read_name(ret) ||
-	    !read_path(ret) || !read_digest(ret, DIGEST_SHA256) || !read_digest(ret, DIGEST_SHA1) ||
-	    !read_digest(ret, DIGEST_MD5))
+	if (strlen(text) > TUS_METADATA_BYTES || !read_pairs(text, &ret->pairs) ||
+	    !read_name(ret) || !read_path(ret) || !read_digest(ret, DIGEST_SHA256) ||
+	    !read_digest(ret, DIGEST_SHA1) || !read_digest(ret, DIGEST_MD5))
 		return ERR_METADATA;
 	read_type(ret);
 	return ERR_OK;
@@ -169,7 +171,8 @@ enum err tus_checksum_read(const char *text, struct checksum *ret)
 
 /* ---- concatenation */
 
-/* The id at the end of a URL of ours: host, scheme and mount differ behind proxies and are not compared. */
+/* The id at the end of a URL of ours: host, scheme and mount differ behind proxies and are not
+ * compared. */
 static bool id_of_url(const char *url, size_t len, char id[33])
 {
 	static const char above[] = "files/";
@@ -186,7 +189,7 @@ static bool id_of_url(const char *url, size_t len, char id[33])
 		return false;
 	const char *folder = url + len - 32 - (sizeof(above) - 1);
 	return memcmp(folder, above, sizeof(above) - 1) == 0 &&
-	    (folder == url || folder[-1] == '/');
+	       (folder == url || folder[-1] == '/');
 }
 
 enum err tus_concat_read(const char *text, struct tus_concat *ret)
