@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 B=${B:-build}
 out=$B/fuzz
-targets=${TARGETS:-multipart urlencoded fields json flat zip csv area}
+targets=${TARGETS:-multipart urlencoded fields json flat xml zip csv area}
 flags="-std=c17 -Werror=implicit-function-declaration -D_GNU_SOURCE -Isrc -Itests/fuzz -g -O1 -fno-omit-frame-pointer -pthread"
 sources="src/base/*.c src/http/*.c src/wizard/*.c src/area/path.c src/geo/zipdir.c src/geo/ziptail.c"
 libs="-lfcgi -ljson-c -lcrypto -linih -lutf8proc -luchardet -lexpat -lz -lmsgpackc -lm"

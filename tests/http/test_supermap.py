@@ -93,6 +93,36 @@ def xml_of(a):
     return xml.etree.ElementTree.fromstring(a.body)
 
 
+def test_cookies_for_other_sites(server):
+    with configured(server, "[server]\ntrusted_proxies = 127.0.0.1\n[cors]\norigins = https://maps.example"):
+        body = {"username": USER[0], "password": USER[1]}
+        a = ask(server, "POST", LOGIN, body, X_Forwarded_Proto="https", Origin="https://maps.example")
+        cookie = a.header("Set-Cookie")
+        assert "; SameSite=None" in cookie and "; Secure" in cookie and "; HttpOnly" in cookie, cookie
+        assert a.header("Access-Control-Allow-Origin") == "https://maps.example"
+        assert a.header("Access-Control-Allow-Credentials") == "true"
+        cookie = ask(server, "POST", LOGIN, body, X_Forwarded_Proto="https").header("Set-Cookie")
+        assert "; SameSite=Lax" in cookie and "; Secure" in cookie, cookie
+        a = ask(server, "GET", ACCOUNT, Origin="https://other.example")
+        assert a.header("Access-Control-Allow-Origin") == "*" and a.header("Access-Control-Allow-Credentials") is None, a.headers
+
+
+def test_own_addresses_behind_proxies(server):
+    made = "/iportal/web/mycontent/datas.json"
+    forwarded = {"X_Forwarded_Proto": "https", "X_Forwarded_Host": "data.example:444", "X_Forwarded_Prefix": "/geo/"}
+
+    def where(**headers):
+        a = server.request("POST", made, body=b'{"fileName":"a.csv"}', headers={k.replace("_", "-"): v for k, v in headers.items()})
+        assert a.status == 201, a
+        server.request("DELETE", made[:-5] + "/" + a.json["childID"])
+        return a.header("Location").rpartition("/")[0]
+    assert where(Host="maps.example", **forwarded) == "http://maps.example/iportal/web/mycontent/datas"
+    with configured(server, "[server]\ntrusted_proxies = 127.0.0.1"):
+        assert where(Host="maps.example", **forwarded) == "https://data.example:444/geo/iportal/web/mycontent/datas"
+        odd = where(Host="maps.example", X_Forwarded_Host="evil/<x>", X_Forwarded_Prefix="//evil")
+        assert odd == "http://maps.example/iportal/web/mycontent/datas", odd
+
+
 def test_login_refusals(server):
     wrong = ask(server, "POST", LOGIN, {"username": "otto", "password": "not this one"})
     nobody = ask(server, "POST", LOGIN, {"username": "nobody", "password": "not this one"})
