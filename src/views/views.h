@@ -102,11 +102,11 @@ view_fn uploadtask_view;       /* GET, POST …/uploadtasks/{task} */
 view_fn filemanager_view;      /* GET …/filemanager */
 view_fn filemanager_list_view; /* GET, DELETE …/filemanager/list */
 
-/* status.c */
-view_fn metrics_view;          /* GET /metrics */
 /* admin.c, admin_user.c */
 view_fn admin_view;            /* GET, POST /admin/ */
 view_fn admin_user_view;       /* GET, POST /admin/user?name= */
 
+/* status.c */
+view_fn metrics_view;          /* GET /metrics */
 
 #endif
