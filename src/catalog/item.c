@@ -48,12 +48,34 @@ static const struct {
     {"layer", TEXT},
     {"thumbnail", FLAG},
 };
-#define N_COLUMNS   (sizeof(columns) / sizeof(columns[0]))
-#define MORE_COLUMN 23
+#define N_COLUMNS    (sizeof(columns) / sizeof(columns[0]))
+#define GUEST_COLUMN 1
+#define DIR_COLUMN   12
+#define MORE_COLUMN  23
 
 /* What lives in `more`. */
 static const char *const more_members[] = {"tags", "dataMetaInfo", "dataCheckResult", "work"};
 #define N_MORE (sizeof(more_members) / sizeof(more_members[0]))
+
+/* A member of an object that has none of this name yet; KEY lasts: neither is looked for nor
+ * copied. */
+static void put(json_object *o, const char *key, json_object *value)
+{
+	if (json_object_object_add_ex(
+		o, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT) != 0)
+		mem_die();
+}
+
+static json_object *value_of(sqlite3_stmt *stmt, int at, enum column_kind kind)
+{
+	if (sqlite3_column_type(stmt, at) == SQLITE_NULL)
+		return NULL;
+	if (kind == TEXT)
+		return json_object_new_string_len(conn_text(stmt, at),
+						  sqlite3_column_bytes(stmt, at));
+	return kind == FLAG ? json_object_new_boolean(sqlite3_column_int(stmt, at) != 0)
+			    : json_object_new_int64(sqlite3_column_int64(stmt, at));
+}
 
 json_object *item_of_row(sqlite3_stmt *stmt)
 {
@@ -66,26 +88,19 @@ json_object *item_of_row(sqlite3_stmt *stmt)
 		return NULL;
 	o = json_object_new_object();
 	for (size_t i = 0; i < N_COLUMNS; i++) {
-		int at = (int)i;
+		bool none = (int)i == DIR_COLUMN && sqlite3_column_int64(stmt, DIR_COLUMN) == 0;
 
-		if (sqlite3_column_type(stmt, at) == SQLITE_NULL)
-			(void)json_set(o, columns[i].member, NULL);
-		else if (columns[i].kind == TEXT)
-			(void)json_set_str(o, columns[i].member, conn_text(stmt, at));
-		else if (columns[i].kind == FLAG)
-			(void)json_set_bool(o, columns[i].member,
-					    sqlite3_column_int(stmt, at) != 0);
-		else
-			(void)json_set_int(o, columns[i].member, sqlite3_column_int64(stmt, at));
+		put(o, columns[i].member, none ? NULL : value_of(stmt, (int)i, columns[i].kind));
 	}
-	if (json_int(o, "dirId", 0) == 0)
-		(void)json_set(o, "dirId", NULL);
-	for (size_t i = 0; i < N_MORE; i++)
-		(void)json_set(o, more_members[i],
-			       json_object_get(json_get(more, more_members[i])));
-	if (json_arr(o, "tags") == NULL)
-		(void)json_set(o, "tags", json_object_new_array());
-	(void)json_set_bool(o, "public", json_int(o, "guest", 0) > 0);
+	for (size_t i = 0; i < N_MORE; i++) {
+		json_object *member = json_get(more, more_members[i]);
+
+		if (i == 0 && !json_object_is_type(member, json_type_array))
+			put(o, more_members[i], json_object_new_array());
+		else
+			put(o, more_members[i], json_object_get(member));
+	}
+	put(o, "public", json_object_new_boolean(sqlite3_column_int64(stmt, GUEST_COLUMN) > 0));
 	return o;
 }
 
