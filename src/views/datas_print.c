@@ -1,5 +1,6 @@
 #include "views/datas_print.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +21,12 @@ static FILE *nameless(const struct config *c)
 	token_hex(name, 32);
 	CLEAN_FREE char *path = mem_printf("%s/run/%s", c->data_dir, name);
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno == ENOENT) {
+		/* Plain CGI, before any worker was there. */
+		CLEAN_FREE char *folder = mem_printf("%s/run", c->data_dir);
+		(void)mkdir(folder, 0700);
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	}
 	if (fd < 0)
 		return NULL;
 	(void)unlink(path);
