@@ -171,46 +171,14 @@ static enum err tell_entities(struct call *call, json_object *model)
 	return err;
 }
 
-/* What is the server's own goes. */
+/* What is the server's own goes (catalog/item.h). */
 static void keep_told(json_object *model)
 {
-	static const char *const told[] = {"id",
-					   "fileName",
-					   "type",
-					   "size",
-					   "MD5",
-					   "status",
-					   "userName",
-					   "nickname",
-					   "createTime",
-					   "lastModfiedTime",
-					   "description",
-					   "tags",
-					   "thumbnail",
-					   "coordType",
-					   "dataMetaInfo",
-					   "dataCheckResult",
-					   "serviceStatus",
-					   "dataItemServices",
-					   "authorizeSetting",
-					   "downloadCount",
-					   "storageId",
-					   "serviceId",
-					   "publishInfo"};
-	struct json_object_iterator it = json_object_iter_begin(model),
-				    end = json_object_iter_end(model);
-	const char *others[32];
-	size_t n = 0;
+	static const char *const own[] = {"file", "upload", "work", "dataset", "layer", "public",
+	    "permission", "may_share", "dirId", "guest", "api"};
 
-	for (; !json_object_iter_equal(&it, &end) && n < 32; json_object_iter_next(&it)) {
-		bool keep = false;
-		for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++)
-			keep = keep || strcmp(told[i], json_object_iter_peek_name(&it)) == 0;
-		if (!keep)
-			others[n++] = json_object_iter_peek_name(&it);
-	}
-	while (n > 0)
-		json_object_object_del(model, others[--n]);
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		json_object_object_del(model, own[i]);
 	json_set(model, "serviceId", NULL);
 	json_set(model, "publishInfo", NULL);
 }
@@ -219,8 +187,11 @@ enum err datas_item_tell(struct call *call, json_object *model, bool services)
 {
 	long long id = (long long)json_int(model, "id", 0);
 	bool usable = strcmp(json_str(model, "permission", "SEARCH"), "SEARCH") != 0;
-	CLEAN_FREE char *thumbnail =
-	    supermap_url(call, "/iportal/web/datas/%lld/thumbnail.png", id);
+	bool pictured = json_bool(model, "thumbnail", false);
+	bool imported = json_str(model, "dataset", NULL) != NULL;
+	CLEAN_FREE char *thumbnail = pictured
+	    ? supermap_url(call, "/iportal/web/datas/%lld/thumbnail.png", id)
+	    : NULL;
 	json_object *check = json_obj(json_obj(model, "dataCheckResult"), "dataCheckInfo");
 	enum err err = tell_entities(call, model);
 
@@ -228,8 +199,8 @@ enum err datas_item_tell(struct call *call, json_object *model, bool services)
 		return err;
 	json_set(model, "dataItemServices",
 		 services && usable ? datas_services(call, model) : json_object_new_array());
-	json_set_str(model, "thumbnail", json_bool(model, "thumbnail", false) ? thumbnail : NULL);
-	if (strcmp(json_str(model, "status", ""), "OK") == 0 &&
+	json_set_str(model, "thumbnail", thumbnail);
+	if (imported && strcmp(json_str(model, "status", ""), "OK") == 0 &&
 	    target_is_changing(call->ctx, json_int(model, "id", 0)))
 		json_set_str(model, "status", "MODIFYING");
 	json_set_str(model, "type", datas_type_told(call, json_str(model, "type", "UNKNOWN")));
@@ -238,9 +209,10 @@ enum err datas_item_tell(struct call *call, json_object *model, bool services)
 			     datas_type_told(call, json_str(check, "dataType", "UNKNOWN")));
 	/* What an imported item looks like is on the page of its dataset. */
 	json_object *meta = json_obj(model, "dataMetaInfo");
-	CLEAN_FREE char *preview = supermap_url(call, "/datasets/%lld", id);
-	if (meta != NULL && json_str(model, "dataset", NULL) != NULL)
+	if (meta != NULL && imported) {
+		CLEAN_FREE char *preview = supermap_url(call, "/datasets/%lld", id);
 		json_set_str(meta, "previewURL", preview);
+	}
 	keep_told(model);
 	return ERR_OK;
 }
