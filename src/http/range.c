@@ -1,6 +1,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "http/request.h"
 
@@ -50,4 +51,19 @@ bool range_parse(const char *header, int64_t size, int64_t *ret_first, int64_t *
 	*ret_first = first;
 	*ret_last = last;
 	return true;
+}
+
+bool content_range_parse(const char *s, int64_t *first, int64_t *last, int64_t *total)
+{
+	CLEAN_FREE char *copy = mem_strdup(s);
+	char *dash = strchr(copy, '-'), *slash = strchr(copy, '/'), *p = copy + strspn(copy, " \t");
+
+	if (strncasecmp(p, "bytes", 5) != 0 || dash == NULL || slash == NULL || slash < dash)
+		return false;
+	p += 5;
+	p += strspn(p, " \t=");
+	*dash = *slash = '\0';
+	*total = -1;
+	return text_int(p, 0, INT64_MAX, first) && text_int(dash + 1, *first, INT64_MAX, last) &&
+	       (strcmp(slash + 1, "*") == 0 || text_int(slash + 1, *last + 1, INT64_MAX, total));
 }

@@ -77,5 +77,7 @@ enum lang negotiate_lang(const struct req *);
 
 /* Byte ranges of RFC 9110: one range only; false = ignore the header; *RET_FIRST > *RET_LAST means 416. */
 bool range_parse(const char *header, int64_t size, int64_t *ret_first, int64_t *ret_last);
+/* Content-Range of a request: "bytes 100-199/200", or a star for the total (*TOTAL -1).  False: no such thing. */
+bool content_range_parse(const char *s, int64_t *first, int64_t *last, int64_t *total);
 
 #endif

@@ -236,6 +236,11 @@ enum err admit_space(const struct engine *, int64_t length, int copies, int64_t 
 enum err rates_sweep(struct pass *, int64_t now_ms, size_t max);
 
 /* ---- recover.c */
+/*
+ * Open `part`, or `data` of an upload completed but for the commit (u->staged); *RET_SIZE bytes are
+ * in it.  Fewer than BOUND, or neither name: lost.
+ */
+enum err recover_part(struct upload *, int64_t bound, int64_t *ret_size, struct error *);
 enum err recover_append(struct upload *, struct error *);
 /* The record says there is a file and there is none, or a shorter one. */
 enum err upload_lost(struct upload *, struct error *);

@@ -337,28 +337,19 @@ void look_range(struct upload *u)
 
 enum err recover_range(struct upload *u, struct error *error)
 {
-	struct stat st;
+	int64_t size = 0;
+	enum err e;
 
 	if (u->exclusive) {
 		(void)unlinkat(u->dir, "stop", 0);
 		remove_bodies(u);
 	}
-	if (u->part < 0)
-		u->part = openat(u->dir, "part", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (u->part < 0 && errno == ENOENT) {
-		/* Completed but for the commit; with neither name the bytes are gone. */
-		u->part = openat(u->dir, "data", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-		u->staged = u->part >= 0;
-		if (u->part < 0 && errno == ENOENT)
-			return upload_lost(u, error);
-	}
-	if (u->part < 0 || fstat(u->part, &st) != 0)
-		return error_errno(error, ERR_IO, "open upload's file");
-	if (st.st_size < ranges_end(&u->ranges))
-		return upload_lost(u, error);
+	e = recover_part(u, ranges_end(&u->ranges), &size, error);
+	if (e != ERR_OK)
+		return e;
 	look_range(u);
 	if (u->staged)
-		u->offset = st.st_size;
+		u->offset = size;
 	return ERR_OK;
 }
 

@@ -38,6 +38,25 @@ enum err upload_lost(struct upload *u, struct error *error)
 	return e != ERR_OK ? e : error_set(error, ERR_GONE, "upload %.8s has lost bytes", u->id);
 }
 
+enum err recover_part(struct upload *u, int64_t bound, int64_t *ret_size, struct error *error)
+{
+	struct stat st;
+
+	if (u->part < 0)
+		u->part = openat(u->dir, "part", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (u->part < 0 && errno == ENOENT) {
+		/* Completed but for the commit; with neither name the bytes are gone. */
+		u->part = openat(u->dir, "data", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		u->staged = u->part >= 0;
+		if (u->part < 0 && errno == ENOENT)
+			return upload_lost(u, error);
+	}
+	if (u->part < 0 || fstat(u->part, &st) != 0)
+		return error_errno(error, ERR_IO, "open upload's file");
+	*ret_size = st.st_size;
+	return st.st_size < bound ? upload_lost(u, error) : ERR_OK;
+}
+
 /* A tentative body never became certain: its bytes go, and then the record's word about them. */
 static enum err undo_tentative(struct upload *u, int64_t tentative, struct error *error)
 {
@@ -53,25 +72,14 @@ enum err recover_append(struct upload *u, struct error *error)
 {
 	int64_t bound = json_int(u->record, "offset", 0),
 		tentative = json_int(u->record, "tentative", -1);
-	int64_t noted = 0, size;
-	struct stat st;
+	int64_t noted = 0, size = 0;
 	bool dirty = true;
 	enum err e = ERR_OK;
 
 	(void)unlinkat(u->dir, "stop", 0);
-	u->part = openat(u->dir, "part", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (u->part < 0 && errno == ENOENT) {
-		/* Completed but for the commit; with neither name the bytes are gone. */
-		u->part = openat(u->dir, "data", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-		u->staged = u->part >= 0;
-		if (u->part < 0 && errno == ENOENT)
-			return upload_lost(u, error);
-	}
-	if (u->part < 0 || fstat(u->part, &st) != 0)
-		return error_errno(error, ERR_IO, "open upload's file");
-	size = st.st_size;
-	if (size < bound)
-		return upload_lost(u, error);
+	e = recover_part(u, bound, &size, error);
+	if (e != ERR_OK)
+		return e;
 	u->offset = u->durable = size;
 	if (u->staged)
 		return ERR_OK;

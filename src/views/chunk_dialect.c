@@ -253,25 +253,6 @@ static enum err read_place(const struct chunk_request *r, const struct chunk_row
 	return ERR_OK;
 }
 
-bool chunk_content_range(const char *s, int64_t *ret_first, int64_t *ret_last, int64_t *ret_total)
-{
-	CLEAN_FREE char *copy = mem_strdup(s);
-	char *dash, *slash;
-
-	if (strncasecmp(copy, "bytes ", 6) != 0)
-		return false;
-	char *p = copy + 6 + strspn(copy + 6, " ");
-	dash = strchr(p, '-');
-	slash = dash == NULL ? NULL : strchr(dash, '/');
-	if (slash == NULL || *p == '-' || dash[1] == '-' || slash[1] == '-')
-		return false;
-	*dash = '\0';
-	*slash = '\0';
-	return text_int(slash + 1, 1, INT64_MAX, ret_total) &&
-	       text_int(dash + 1, 0, *ret_total - 1, ret_last) &&
-	       text_int(p, 0, *ret_last, ret_first);
-}
-
 /* ---- names */
 
 /* Names in header fields are percent-encoded; what does not decode is taken as it stands. */
@@ -396,7 +377,7 @@ static enum err read_content_range(const struct chunk_request *r, struct chunk *
 	c->kind = CHUNK_KIND_BYTES;
 	c->mode = UPLOAD_RANGE;
 	c->settled = true;
-	if (!chunk_content_range(r->content_range, &c->first, &last, &c->total))
+	if (!content_range_parse(r->content_range, &c->first, &last, &c->total) || c->total < 0)
 		return refuse(c, ERR_LENGTH, "Content-Range", r->content_range);
 	c->len = last - c->first + 1;
 	c->begins = c->first == 0;

@@ -86,11 +86,6 @@ void chunk_done(struct chunk *);
 /* Do A and B say the same about a file's bytes? */
 bool chunk_equal(const struct chunk *a, const struct chunk *b);
 
-/*
- * "bytes a-b/total": false unless 0 <= a <= b < total.
- */
-bool chunk_content_range(const char *s, int64_t *ret_first, int64_t *ret_last, int64_t *ret_total);
-
 /* The status ERR is told with: Resumable.js repeats for ever on most, so that final refusals reach
  * it as 400. */
 int chunk_error_status(enum chunk_dialect, enum err);

@@ -36,22 +36,6 @@ static bool replaces(const struct filling *f)
 
 /* ---- what the request says */
 
-/* "bytes 100-199/200", or with a star behind the slash. */
-static bool parse_range(const char *s, int64_t *first, int64_t *last, int64_t *total)
-{
-	CLEAN_FREE char *copy = mem_strdup(s);
-	char *dash = strchr(copy, '-'), *slash = strchr(copy, '/'), *p = copy + strspn(copy, " \t");
-
-	if (strncasecmp(p, "bytes", 5) != 0 || dash == NULL || slash == NULL || slash < dash)
-		return false;
-	p += 5;
-	p += strspn(p, " \t=");
-	*dash = *slash = '\0';
-	*total = -1;
-	return text_int(p, 0, INT64_MAX, first) && text_int(dash + 1, *first, INT64_MAX, last) &&
-	       (strcmp(slash + 1, "*") == 0 || text_int(slash + 1, *last + 1, INT64_MAX, total));
-}
-
 static enum err read_offset(struct filling *f)
 {
 	const char *range = req_header(f->call->req, "Content-Range");
@@ -64,7 +48,7 @@ static enum err read_offset(struct filling *f)
 		return supermap_fail(f->call, ERR_BAD_REQUEST, "supermap_parameter", "offset");
 	if (range == NULL || *range == '\0')
 		return ERR_OK;
-	if (!parse_range(range, &first, &f->last, &f->total) ||
+	if (!content_range_parse(range, &first, &f->last, &f->total) ||
 	    (offset != NULL && first != f->offset) ||
 	    (f->total >= 0 && size >= 0 && f->total != size))
 		return supermap_fail(f->call, ERR_BAD_REQUEST, "supermap_parameter",

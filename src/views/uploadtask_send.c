@@ -36,22 +36,6 @@ static enum err bad_parameter(struct call *call, const char *name)
 	return supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", name);
 }
 
-/* "bytes 100-199/200", or with a star behind the slash. */
-static bool parse_range(const char *s, int64_t *first, int64_t *last, int64_t *total)
-{
-	CLEAN_FREE char *copy = mem_strdup(s);
-	char *dash = strchr(copy, '-'), *slash = strchr(copy, '/'), *p = copy + strspn(copy, " \t");
-
-	if (strncasecmp(p, "bytes", 5) != 0 || dash == NULL || slash == NULL || slash < dash)
-		return false;
-	p += 5;
-	p += strspn(p, " \t=");
-	*dash = *slash = '\0';
-	*total = -1;
-	return text_int(p, 0, INT64_MAX, first) && text_int(dash + 1, *first, INT64_MAX, last) &&
-	       (strcmp(slash + 1, "*") == 0 || text_int(slash + 1, *last + 1, INT64_MAX, total));
-}
-
 static enum err read_offset(struct sending *s)
 {
 	const char *range = req_header(s->call->req, "Content-Range");
@@ -65,7 +49,7 @@ static enum err read_offset(struct sending *s)
 	if (range != NULL && *range != '\0') {
 		int64_t size = json_int(s->task.record, "size", -1);
 
-		if (!parse_range(range, &first, &s->last, &s->total) ||
+		if (!content_range_parse(range, &first, &s->last, &s->total) ||
 		    (offset != NULL && first != s->offset) ||
 		    (s->total >= 0 && size >= 0 && s->total != size))
 			return bad_parameter(s->call, "Content-Range");

@@ -7,6 +7,7 @@ import sys
 import time
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
@@ -82,6 +83,11 @@ class Browser:
         return self.d.find_elements(By.CSS_SELECTOR, css)
 
     def text(self, css="main"):
+        for _ in range(20):      # the page may be replaced between finding and reading
+            try:
+                return self.one(css).text
+            except StaleElementReferenceException:
+                time.sleep(0.1)
         return self.one(css).text
 
     def path(self):

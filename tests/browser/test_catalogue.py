@@ -12,7 +12,7 @@ from datas import DATAS, make  # noqa: E402
 
 
 def rows(b):
-    return [e.text for e in b.all("tbody tr td:nth-child(3)")]
+    return b.d.execute_script("return [...document.querySelectorAll('tbody tr td:nth-child(3)')].map(e => e.innerText.trim())")
 
 
 def use_list(b):
@@ -20,16 +20,19 @@ def use_list(b):
     b.check("datas")
     assert len(rows(b)) == 9 and len(b.all("a[rel=next]")) == 1, rows(b)
     b.click("a[rel=next]")
+    b.wait(lambda: len(rows(b)) == 3)
     assert len(rows(b)) == 3 and len(b.all("a[rel=prev]")) == 1, rows(b)
     b.fill("#f-keywords", "wells")
     b.select("#f-types", "CSV")
     b.select("#f-order", "FILENAME")
     b.select("#f-direction", "DESC")
     b.click("form[role=search] button")
+    b.wait(lambda: len(rows(b)) == 4)
     assert rows(b) == ["wells 3.csv", "wells 2.csv", "wells 1.csv", "wells 0.csv"], rows(b)
     assert b.one("#f-keywords").get_attribute("value") == "wells"
     b.check("datas-filtered")
     b.click("tbody a")
+    b.wait(lambda: b.text("h1") == "wells 3.csv")
     assert b.text("h1") == "wells 3.csv", b.text()
     b.check("datas-item")
 

@@ -32,7 +32,7 @@ def test_the_owner_describes_and_shares(server):
             b.fill("#f-keywords", "green, 绿地")
             b.select("#f-dir", "2")
             b.click("#describe button.primary")
-            b.wait_path(f"/datasets/{n}")
+            b.wait(lambda: b.path().startswith(f"/datasets/{n}?") and "公园 and parks" in b.text("h1"))
             assert "公园 and parks" in b.text("h1") and "水文 / wells" in b.text("dl.facts")
             b.go(f"/datasets/{n}/edit")
             b.click("#a-view")
@@ -45,7 +45,7 @@ def test_the_owner_describes_and_shares(server):
             b.check(f"sharing-wrong-{lang}")
             b.fill("#f-name_1", "测量队")
             b.click("#sharing button.primary")
-            b.wait_path(f"/datasets/{n}")
+            b.wait_path(f"/datasets/{n}?")
             b.check(f"sharing-shared-{lang}")
         assert server.get(f"/datasets/{n}", accept="application/json", user=None).status == 200
         permissions = server.get(f"/iportal/web/mycontent/datas/{n}/sharesetting.json").json

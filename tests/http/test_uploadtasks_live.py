@@ -119,6 +119,7 @@ def test_second_writer_waits_for_a_stalled_one(server):
         slow = Slow(server, f"{TASKS}/{task}.json?toFile=live/take.bin", len(data))
         for at in range(0, 300_000, 50_000):
             slow.send(data[at:at + 50_000])
+            until(lambda: state(server, task) == "UPLOADING")
             begun = time.monotonic()
             message(raw(server, task, data, "toFile=live/take.bin"), 409)      # while bytes come
             message(raw(server, task, data[at:], f"toFile=live/take.bin&offset={at}"), 409)
