@@ -36,46 +36,11 @@ enum err groups_get(struct pass *p, const char *name, json_object **ret)
 			       : ERR_NOT_FOUND;
 }
 
-/* Parsing makes no further call of the pass, so the walk may collect records themselves. */
-struct listing {
-	struct pass *pass;
-	json_object *list;
-	enum err err;
-};
-
-static bool add_group(const void *key, size_t key_len, const void *value, size_t len, void *arg)
-{
-	struct listing *l = arg;
-	json_object *record = NULL;
-
-	(void)key;
-	(void)key_len;
-	l->err = record_parse(l->pass, TABLE_GROUPS, value, len, &record);
-	if (l->err == ERR_OK)
-		json_object_array_add(l->list, record);
-	return l->err == ERR_OK;
-}
-
-static enum err all_groups(struct pass *p, json_object **ret)
-{
-	struct listing l = {.pass = p, .list = json_object_new_array()};
-	enum err err = record_walk(p, TABLE_GROUPS, NULL, 0, NULL, 0, GROUPS_MAX, add_group, &l);
-
-	if (err == ERR_OK)
-		err = l.err;
-	if (err != ERR_OK) {
-		json_object_put(l.list);
-		return err;
-	}
-	*ret = l.list;
-	return ERR_OK;
-}
-
 enum err groups_by_id(struct pass *p, int64_t id, json_object **ret)
 {
 	CLEAN_JSON json_object *list = NULL;
 	json_object *group;
-	enum err err = all_groups(p, &list);
+	enum err err = record_list(p, TABLE_GROUPS, GROUPS_MAX, &list);
 
 	JSON_EACH(group, list)
 	{
@@ -104,7 +69,7 @@ enum err groups_list(struct pass *p, json_object **ret)
 	CLEAN_JSON json_object *list = NULL;
 	CLEAN_JSON json_object *users = NULL;
 	json_object *group, *user;
-	enum err err = all_groups(p, &list);
+	enum err err = record_list(p, TABLE_GROUPS, GROUPS_MAX, &list);
 
 	if (err == ERR_OK)
 		err = users_list(p, USERS_MAX, &users);

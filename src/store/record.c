@@ -275,6 +275,42 @@ enum err record_walk(struct pass *p, enum table table, const void *from, size_t 
 	return err != ERR_OK ? err : pass_took(p, rc, table_name(table));
 }
 
+/* Parsing makes no further call of the pass, so the walk may collect records themselves. */
+struct listing {
+	struct pass *pass;
+	enum table table;
+	json_object *list;
+	enum err err;
+};
+
+static bool add_record(const void *key, size_t key_len, const void *value, size_t len, void *arg)
+{
+	struct listing *l = arg;
+	json_object *record = NULL;
+
+	(void)key;
+	(void)key_len;
+	l->err = record_parse(l->pass, l->table, value, len, &record);
+	if (l->err == ERR_OK)
+		json_object_array_add(l->list, record);
+	return l->err == ERR_OK;
+}
+
+enum err record_list(struct pass *p, enum table table, size_t max, json_object **ret)
+{
+	struct listing l = {.pass = p, .table = table, .list = json_object_new_array()};
+	enum err err = record_walk(p, table, NULL, 0, NULL, 0, max, add_record, &l);
+
+	if (err == ERR_OK)
+		err = l.err;
+	if (err != ERR_OK) {
+		json_object_put(l.list);
+		return err;
+	}
+	*ret = l.list;
+	return ERR_OK;
+}
+
 /* ---- counters */
 
 static enum err counter_read(struct pass *p, const char *name, int64_t *ret)

@@ -60,6 +60,8 @@ enum err index_delete(struct pass *, enum table, const void *key, size_t key_len
 typedef bool walk_fn(const void *key, size_t key_len, const void *value, size_t len, void *arg);
 enum err record_walk(struct pass *, enum table, const void *from, size_t from_len, const void *prefix,
     size_t prefix_len, size_t max, walk_fn *fn, void *arg);
+/* The first MAX records of TABLE in key order.  Owns: caller frees *RET, an array. */
+enum err record_list(struct pass *, enum table, size_t max, json_object **ret);
 
 /* Next value of a named counter, from 1, strictly growing, never reused. */
 enum err counter_next(struct pass *, const char *name, int64_t *ret);

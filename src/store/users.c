@@ -21,39 +21,9 @@ enum err users_get(struct pass *p, const char *name, json_object **ret)
 	                       : ERR_NOT_FOUND;
 }
 
-/* Parsing makes no further call of the pass, so the walk may collect records themselves. */
-struct listing {
-	struct pass *pass;
-	json_object *list;
-	enum err err;
-};
-
-static bool add_user(const void *key, size_t key_len, const void *value, size_t len, void *arg)
-{
-	struct listing *l = arg;
-	json_object *record = NULL;
-
-	(void)key;
-	(void)key_len;
-	l->err = record_parse(l->pass, TABLE_USERS, value, len, &record);
-	if (l->err == ERR_OK)
-		json_object_array_add(l->list, record);
-	return l->err == ERR_OK;
-}
-
 enum err users_list(struct pass *p, size_t max, json_object **ret)
 {
-	struct listing l = {.pass = p, .list = json_object_new_array()};
-	enum err err = record_walk(p, TABLE_USERS, NULL, 0, NULL, 0, max, add_user, &l);
-
-	if (err == ERR_OK)
-		err = l.err;
-	if (err != ERR_OK) {
-		json_object_put(l.list);
-		return err;
-	}
-	*ret = l.list;
-	return ERR_OK;
+	return record_list(p, TABLE_USERS, max, ret);
 }
 
 /* ---- roles */
