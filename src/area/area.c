@@ -144,6 +144,25 @@ enum err area_refuse(struct error *error, enum err err, const char *code)
 	return error_code(error, err, code);
 }
 
+enum err area_claim_free(area_claim_fn *claim, void *place, const char *name, bool folder,
+			 char **ret_name, struct error *error)
+{
+	enum err err = claim(place, name);
+
+	if (err == ERR_OK)
+		*ret_name = mem_strdup(name);
+	for (int n = 0; err == ERR_CONFLICT && n < AREA_NUMBERS; n++) {
+		CLEAN_FREE char *numbered = area_number(name, folder, n);
+
+		err = claim(place, numbered);
+		if (err == ERR_OK) {
+			*ret_name = numbered;
+			numbered = NULL;
+		}
+	}
+	return err == ERR_CONFLICT ? area_refuse(error, err, "area_full") : err;
+}
+
 /* ---- step by step, without following links */
 
 /* NAME in AT is there and no folder: what is it? */

@@ -123,8 +123,9 @@ static bool marked(int to, const char *name, char ret_id[33])
 /*
  * Claim NAME: ERR_OK when the tree is there (or was already), ERR_CONFLICT when something else is.
  */
-static enum err claim(struct place *p, const char *name)
+static enum err claim(void *arg, const char *name)
 {
+	struct place *p = arg;
 	char id[33] = "";
 
 	if (renameat2(p->work->dir, p->from, p->to, name, RENAME_NOREPLACE) == 0)
@@ -142,25 +143,6 @@ static enum err claim(struct place *p, const char *name)
 	if (marked(p->to, name, id) && strcmp(id, p->work->id) == 0)
 		return ERR_OK;
 	return ERR_CONFLICT;
-}
-
-/* Owns: caller frees *RET_NAME. */
-static enum err claim_free(struct place *p, char **ret_name)
-{
-	enum err err = claim(p, p->name);
-
-	if (err == ERR_OK)
-		*ret_name = mem_strdup(p->name);
-	for (int n = 0; err == ERR_CONFLICT && n < AREA_NUMBERS; n++) {
-		CLEAN_FREE char *name = area_number(p->name, true, n);
-
-		err = claim(p, name);
-		if (err == ERR_OK) {
-			*ret_name = name;
-			name = NULL;
-		}
-	}
-	return err == ERR_CONFLICT ? area_refuse(p->error, err, "area_full") : err;
 }
 
 /* A marked folder steps aside for the tree in one step; it goes with the work folder. */
@@ -246,7 +228,7 @@ enum err area_place_tree(struct area_work *w, const char *from, const char *path
 		err = replace(&p);
 		name = mem_strdup(p.name);
 	} else {
-		err = claim_free(&p, &name);
+		err = area_claim_free(claim, &p, p.name, true, &name, p.error);
 	}
 	if (err == ERR_OK)
 		err = area_sync(w->area, to, error);

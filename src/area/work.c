@@ -165,8 +165,9 @@ static enum err bring(struct place *p)
 }
 
 /* Claim NAME: ERR_OK when it is ours now (or was already), ERR_CONFLICT when it is somebody's. */
-static enum err claim(struct place *p, const char *name)
+static enum err claim(void *arg, const char *name)
 {
+	struct place *p = arg;
 	struct stat st;
 
 	if (linkat(p->work->dir, COPY, p->to, name, 0) == 0)
@@ -182,25 +183,6 @@ static enum err claim(struct place *p, const char *name)
 	if (fstatat(p->to, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_ours(p, &st))
 		return ERR_OK;
 	return ERR_CONFLICT;
-}
-
-/* Owns: caller frees *RET_NAME. */
-static enum err claim_free(struct place *p, char **ret_name)
-{
-	enum err err = claim(p, p->name);
-
-	if (err == ERR_OK)
-		*ret_name = mem_strdup(p->name);
-	for (int n = 0; err == ERR_CONFLICT && n < AREA_NUMBERS; n++) {
-		CLEAN_FREE char *name = area_number(p->name, false, n);
-
-		err = claim(p, name);
-		if (err == ERR_OK) {
-			*ret_name = name;
-			name = NULL;
-		}
-	}
-	return err == ERR_CONFLICT ? area_refuse(p->error, err, "area_full") : err;
 }
 
 static enum err replace(struct place *p)
@@ -242,7 +224,7 @@ enum err area_place_file(struct area_work *w, int from_at, const char *from, con
 		err = replace(&p);
 		name = mem_strdup(p.name);
 	} else if (err == ERR_OK) {
-		err = claim_free(&p, &name);
+		err = area_claim_free(claim, &p, p.name, false, &name, p.error);
 	}
 	if (err == ERR_OK)
 		err = area_sync(w->area, to, error);
