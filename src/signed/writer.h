@@ -1,0 +1,74 @@
+/*
+ * Rows into a table: preSql, rows, postSql in one transaction, all or nothing.  One header, two
+ * targets: embedded SQLite and PostgreSQL. Source: contracts/signed-api.md 3.2-3.5, 5.
+ */
+#ifndef SLIPWAY_SIGNED_WRITER_H
+#define SLIPWAY_SIGNED_WRITER_H
+
+#include "base/config.h"
+#include "signed/receiver.h"
+#include "signed/rows.h"
+
+struct targets; /* the connections of one process; many threads */
+
+struct targets *targets_open(const struct config *);
+void targets_close(struct targets *);
+
+struct write_order {
+	const struct receiver *receiver;
+	enum operation op;
+	bool replace; /* delete all rows first (file mode "replace") */
+	bool upsert;  /* on top of the receiver's own */
+	bool dry_run; /* roll back at the end */
+	const char *visitor;
+	int64_t stamp_ms; /* of the request */
+	const unsigned char
+	    *mark; /* 32 bytes that name this write for write_outcome; NULL = none */
+	struct row_source rows;
+	int64_t lock_wait_ms;
+	/* Reserve N numbers of DAY for an autoCode column: called before the transaction begins. */
+	bool (*codes)(void *arg, const char *column, const char *day, int64_t n,
+		      int64_t *ret_first);
+	size_t max_bad;	  /* collect this many bad rows before giving up; 1 = the first */
+	json_object *bad; /* array: {"row","column","reason"} of bad rows are added; NULL = none */
+	/* Called about every second; false stops and rolls back.  NULL = never. */
+	bool (*progress)(void *arg, int64_t rows);
+	void *arg;
+};
+struct write_counts {
+	int64_t inserted, updated, deleted;
+};
+
+/*
+ * Carry out an order.  First everything that can be known without changing anything is checked:
+ * columns, names, keys, cells (the rows are read twice). Errors: false: R; nothing was written.
+ */
+bool write_rows(struct targets *, const struct write_order *, struct write_counts *ret,
+		struct refusal *r);
+/* Only that check (contracts/signed-api.md 2.1, step 9). */
+bool write_check(struct targets *, const struct write_order *, struct refusal *r);
+
+/*
+ * Did the write that MARK names commit?  For a request that is repeated after its first server
+ * died. MARK_UNKNOWN: the target cannot tell.
+ */
+enum mark_state { MARK_COMMITTED, MARK_ROLLED_BACK, MARK_UNKNOWN };
+enum mark_state write_outcome(struct targets *, const struct receiver *,
+			      const unsigned char mark[32]);
+
+/* Connect, read the table's columns, prepare every statement; nothing is changed. */
+bool write_prepare(struct targets *, const struct receiver *, struct refusal *r);
+
+/*
+ * Read the whole table in key order: BEGIN with its columns, then each row.  For the catalogue.
+ * Errors: false: R; or a callback returned false.
+ */
+struct table_reader {
+	bool (*begin)(void *arg, const struct receiver_column *columns, size_t n);
+	bool (*row)(void *arg, const struct value *cells, size_t n);
+	void *arg;
+};
+bool write_read_table(struct targets *, const struct receiver *, const struct table_reader *,
+		      struct refusal *r);
+
+#endif
