@@ -142,18 +142,26 @@ static void on_term(int sig)
 	transport_stop();
 }
 
+/* The keeper of this process has others: finish all requests, however long their bodies, then end. */
+static void on_finish(int sig)
+{
+	(void)sig;
+	transport_finish();
+}
+
 /* What every process of ours does first: no core dumps, no group files, no deadly SIGPIPE. */
 static void set_up_process(void)
 {
 	struct rlimit none = { 0, 0 };
 	struct sigaction term = { .sa_handler = on_term, .sa_flags = SA_RESTART }, ignore = { .sa_handler = SIG_IGN },
-			 reap = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
+			 finish = { .sa_handler = on_finish, .sa_flags = SA_RESTART }, reap = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
 	(void)umask(077);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	sigaction(SIGTERM, &term, NULL);
 	sigaction(SIGINT, &term, NULL);
-	sigaction(SIGUSR1, &term, NULL);      /* mod_fcgid's and libfcgi's word for "finish" */
+	sigaction(SIGUSR1, &finish, NULL);    /* libfcgi's word for "finish" */
+	sigaction(SIGHUP, &finish, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGCHLD, &reap, NULL);      /* workers outlive us and leave no zombies */
 }

@@ -1,6 +1,6 @@
 /*
  * slipway serve: front processes, worker and web server as one foreground program.  Whatever dies is started
- * again; SIGTERM or Ctrl-C ends them all.
+ * again; SIGTERM or Ctrl-C ends them all; SIGHUP exchanges fronts and worker without losing a request.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,8 @@
 #define STOP_MS   12000      /* a front finishes its requests within 10 s */
 #define READY_MS  20000
 #define FIRST_MS  (24LL * 3600 * 1000)      /* the one-time link lives a day */
-#define PROCS_MAX 64
+#define PROCS_MAX 1024     /* with those that are still busy with an upload after a reload */
+#define PROVE_MS  300      /* a new front that lives so long does not fail at its beginning */
 
 enum role { ROLE_FRONT, ROLE_WORKER, ROLE_WEB };
 
@@ -37,6 +38,8 @@ struct proc {
 	enum role role;
 	pid_t pid;               /* 0 = not running */
 	int64_t started;         /* clock_mono_ms */
+	bool leaving;            /* finishes its requests; nothing takes its place */
+	bool proving;            /* came with a reload; those before it wait to see whether it lives */
 };
 
 struct serve {
@@ -47,13 +50,19 @@ struct serve {
 	int socket;              /* listening; the fronts' descriptor 0 */
 	struct proc procs[PROCS_MAX];
 	size_t n;
+	int64_t reloaded;        /* clock_mono_ms of a reload under way, 0 = none */
 };
 
-static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t stop_signal, reload_signal;
 
 static void on_stop(int sig)
 {
 	stop_signal = sig;
+}
+
+static void on_reload(int sig)
+{
+	reload_signal = sig;
 }
 
 /* ---- what is started */
@@ -222,26 +231,98 @@ static bool answers(const struct serve *s)
 	return good;
 }
 
-/* Reap what ended and start it again.  False: the web server is gone, and with it the point. */
-static bool look_after(struct serve *s)
+/* Note which ended; those that were leaving are struck off.  False: the web server is gone. */
+static bool reap(struct serve *s)
 {
 	int status;
 	pid_t pid;
+	bool web = true;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (size_t i = 0; i < s->n; i++) {
 			if (s->procs[i].pid != pid)
 				continue;
 			s->procs[i].pid = 0;
-			if (s->procs[i].role == ROLE_WEB && stop_signal == 0)
-				return false;
+			web = web && s->procs[i].role != ROLE_WEB;
+			if (s->procs[i].leaving)
+				s->procs[i] = s->procs[--s->n];
+			break;
 		}
 	}
+	return web;
+}
+
+/* Reap what ended and start it again.  False: the web server is gone, and with it the point. */
+static bool look_after(struct serve *s)
+{
+	if (!reap(s) && stop_signal == 0)
+		return false;
 	for (size_t i = 0; i < s->n; i++) {
+		struct proc *p = &s->procs[i];
 		/* Not faster than twice a second, however it dies. */
-		if (s->procs[i].pid == 0 && s->procs[i].role != ROLE_WEB && clock_mono_ms() - s->procs[i].started > 500)
-			(void)spawn(s, &s->procs[i]);
+		if (p->pid == 0 && p->role != ROLE_WEB && !p->proving && clock_mono_ms() - p->started > 500)
+			(void)spawn(s, p);
 	}
 	return true;
+}
+
+/* ---- reload: new fronts beside the old ones, which then accept nothing more, finish and end */
+
+static void reload_begin(struct serve *s)
+{
+	struct config *fresh = NULL;
+	struct error error = {0};
+	size_t old = s->n;
+	if (config_load(s->config->path, s->config->data_dir, NULL, &fresh, &error) != ERR_OK) {
+		(void)command_error("reload: nothing changed", ERR_BAD_REQUEST, &error);
+		return;
+	}
+	config_free(fresh);
+	s->reloaded = clock_mono_ms();
+	for (size_t i = 0; i < old; i++) {
+		if (s->procs[i].role != ROLE_FRONT || s->procs[i].leaving || s->n == PROCS_MAX)
+			continue;
+		struct proc *p = &s->procs[s->n++];
+		*p = (struct proc){ .role = ROLE_FRONT, .proving = true };
+		(void)spawn(s, p);
+	}
+}
+
+/* Those who came live: those before them go.  One of them does not: they go again, and all stays as it was. */
+static void reload_end(struct serve *s)
+{
+	size_t came = 0, alive = 0, keep = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		came += s->procs[i].proving;
+		alive += s->procs[i].proving && s->procs[i].pid > 0;
+	}
+	bool good = came > 0 && alive == came;
+	s->reloaded = 0;
+	if (!good)
+		(void)command_fail("reload: the new processes end at once, the old ones stay");
+	for (size_t i = 0; i < s->n; i++) {
+		struct proc p = s->procs[i];
+		if (p.role == ROLE_FRONT && !p.leaving && p.proving != good) {
+			p.leaving = true;
+			if (p.pid > 0)
+				(void)kill(p.pid, SIGUSR1);
+		} else if (p.role == ROLE_WORKER && good && p.pid > 0) {
+			(void)kill(p.pid, SIGUSR1);      /* look_after starts the next one when its tasks are done */
+		}
+		p.proving = false;
+		if (p.pid > 0 || !p.leaving)
+			s->procs[keep++] = p;
+	}
+	s->n = keep;
+}
+
+static void reload(struct serve *s)
+{
+	if (s->reloaded != 0 && clock_mono_ms() - s->reloaded > PROVE_MS)
+		reload_end(s);
+	if (s->reloaded != 0 || reload_signal == 0)
+		return;
+	reload_signal = 0;
+	reload_begin(s);
 }
 
 static void stop_role(struct serve *s, bool web, int sig)
@@ -254,15 +335,8 @@ static void stop_role(struct serve *s, bool web, int sig)
 
 static bool any_alive(struct serve *s)
 {
-	int status;
-	pid_t pid;
 	bool alive = false;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		for (size_t i = 0; i < s->n; i++) {
-			if (s->procs[i].pid == pid)
-				s->procs[i].pid = 0;
-		}
-	}
+	(void)reap(s);
 	for (size_t i = 0; i < s->n; i++)
 		alive = alive || s->procs[i].pid > 0;
 	return alive;
@@ -301,6 +375,8 @@ static int run(struct serve *s, const struct first *f)
 		good = good && spawn(s, &s->procs[i]);
 	while (good && stop_signal == 0) {
 		good = look_after(s);
+		if (ready)
+			reload(s);
 		if (good && !ready && answers(s)) {
 			ready = true;
 			say_ready(s, f);
@@ -386,7 +462,7 @@ int serve_command(struct command_run *r)
 		return 2;
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGHUP, &stop, NULL);
+	sigaction(SIGHUP, &(struct sigaction){ .sa_handler = on_reload }, NULL);
 	enum err err = prepare(&s, &f, &error);
 	if (err != ERR_OK) {
 		if (*s.dir != '\0')

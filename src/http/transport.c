@@ -37,19 +37,26 @@ struct server {
 };
 
 /* Set by the signal handler; the eventfd wakes the thread that waits. */
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t finishing; /* no more connections */
+static volatile sig_atomic_t stopping;	/* and those that are there hurry */
 static int stop_fd = -1;
 
-void transport_stop(void)
+void transport_finish(void)
 {
 	int saved = errno;
 	uint64_t one = 1;
 
-	stopping = 1;
+	finishing = 1;
 	if (stop_fd >= 0 && write(stop_fd, &one, sizeof(one)) < 0) {
 		/* The counter is full: it is readable anyway. */
 	}
 	errno = saved;
+}
+
+void transport_stop(void)
+{
+	stopping = 1;
+	transport_finish();
 }
 
 bool transport_stopping(void)
@@ -57,17 +64,19 @@ bool transport_stopping(void)
 	return stopping != 0;
 }
 
-static void on_stop(int signal)
+static void on_signal(int signal)
 {
-	(void)signal;
-	transport_stop();
+	if (signal == SIGTERM || signal == SIGINT)
+		transport_stop();
+	else
+		transport_finish();
 }
 
 /* A program that stops more than us has its own handlers, which call transport_stop. */
 static void set_signals(void)
 {
-	static const int stops[] = {SIGTERM, SIGINT, SIGUSR1 /* a graceful restart of the web server */};
-	struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+	static const int stops[] = {SIGTERM, SIGINT, SIGUSR1 /* libfcgi's word for "finish" */, SIGHUP};
+	struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, now;
 
 	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
@@ -225,19 +234,19 @@ static void serve_connection(struct server *s, struct fastcgi *f, int fd)
 	FCGX_Finish_r(&f->request);
 }
 
-/* The next connection, -1 when stopping.  The listening socket is shared with other processes:
+/* The next connection, -1 when finishing.  The listening socket is shared with other processes:
  * never shut down. */
 static int next_connection(struct server *s)
 {
 	int fd = -1;
 
 	pthread_mutex_lock(&s->turn);
-	while (!transport_stopping()) {
+	while (!finishing) {
 		struct pollfd p[2] = {{.fd = LISTEN_FD, .events = POLLIN},
 				      {.fd = stop_fd, .events = POLLIN}};
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			break;
-		if (transport_stopping())
+		if (finishing)
 			break;
 		fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)

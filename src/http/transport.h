@@ -16,7 +16,9 @@ typedef void wire_fn(struct wire *, void *arg);
 enum err transport_serve(const struct config *, wire_fn *handle, void *arg, struct error *);
 /* Was this process started for one plain CGI request? */
 bool transport_is_cgi(void);
-/* Async-signal-safe: accept nothing more; requests in progress finish. */
+/* Async-signal-safe: accept nothing more; requests in progress run to their end, however long that is. */
+void transport_finish(void);
+/* Async-signal-safe: the same, and requests in progress hurry: those that wait stop waiting. */
 void transport_stop(void);
 bool transport_stopping(void);
 

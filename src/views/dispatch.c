@@ -240,7 +240,7 @@ void dispatch(struct wire *wire, void *arg)
 
 	/* Handles of a store that was recovered too often leak: a fresh process takes over. */
 	if (store_worn_out(ctx->store))
-		transport_stop();
+		transport_finish();
 	pairs_done(&match.params);
 	json_object_put(call.limits);
 	json_object_put(call.problems);

@@ -30,15 +30,24 @@ static void on_term(int sig)
 	store_stop();
 }
 
+/* The tasks at hand are finished and stored, no new one is begun. */
+static void on_finish(int sig)
+{
+	(void)sig;
+	stopping = 1;
+}
+
 static void set_up_process(void)
 {
 	struct rlimit none = { 0, 0 };
-	struct sigaction term = { .sa_handler = on_term }, ignore = { .sa_handler = SIG_IGN };
+	struct sigaction term = { .sa_handler = on_term }, finish = { .sa_handler = on_finish }, ignore = { .sa_handler = SIG_IGN };
 	(void)umask(077);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	sigaction(SIGTERM, &term, NULL);
 	sigaction(SIGINT, &term, NULL);
+	sigaction(SIGUSR1, &finish, NULL);
+	sigaction(SIGHUP, &finish, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
