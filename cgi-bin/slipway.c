@@ -252,7 +252,8 @@ int main(int argc, char **argv)
 	}
 	if (config->log_file != NULL)
 		log_open("slipway.fcgi", config->log_file);
-	if (getenv("SLIPWAY_SUPERVISED") != NULL)
+	const char *supervised = getenv("SLIPWAY_SUPERVISED");
+	if (supervised != NULL)
 		config->worker_spawn = false;      /* `slipway serve` keeps the worker running */
 	if (heard_from_outside()) {
 		log_line(LOG_LEVEL_ERROR, NULL, "the FastCGI socket is open to the network: use a Unix socket, or 127.0.0.1");
@@ -264,6 +265,9 @@ int main(int argc, char **argv)
 	err = open_all(&ctx, !ctx.cgi, &error);
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "cannot start: %s", error.text);
+	/* Of a reload: the fronts before us go on when we end, and have no use for an apology. */
+	if (err != ERR_OK && supervised != NULL && strcmp(supervised, "proving") == 0)
+		return 1;
 	err = transport_serve(config, err == ERR_OK ? dispatch : sorry, &ctx, &error);
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "%s", error.text);

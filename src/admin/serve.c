@@ -79,9 +79,9 @@ static bool spawn(struct serve *s, struct proc *p)
 	CLEAN_FREE char *env_dir = mem_printf("SLIPWAY_DATA_DIR=%s", c->data_dir);
 	CLEAN_FREE char *env_conf = c->path != NULL ? mem_printf("SLIPWAY_CONF=%s", c->path) : NULL;
 	/* The worker is ours to start again: fronts that started one themselves would leave it behind when we stop. */
-	char path[] = "PATH=/usr/sbin:/usr/bin:/bin", lang[] = "LANG=C.UTF-8", supervised[] = "SLIPWAY_SUPERVISED=1", web[] = "lighttpd", minus_d[] = "-D", minus_f[] = "-f",
+	char path[] = "PATH=/usr/sbin:/usr/bin:/bin", lang[] = "LANG=C.UTF-8", supervised[] = "SLIPWAY_SUPERVISED=1", proving[] = "SLIPWAY_SUPERVISED=proving", web[] = "lighttpd", minus_d[] = "-D", minus_f[] = "-f",
 	     data_dir[] = "--data-dir", config_word[] = "--config";
-	char *env[] = { path, lang, supervised, env_dir, env_conf, NULL };
+	char *env[] = { path, lang, p->proving ? proving : supervised, env_dir, env_conf, NULL };
 	char *argv_front[] = { front, NULL };
 	char *argv_worker[] = { worker, data_dir, c->data_dir, c->path == NULL ? NULL : config_word, c->path, NULL };
 	char *argv_web[] = { web, minus_d, minus_f, conf, NULL };
