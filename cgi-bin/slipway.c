@@ -253,8 +253,10 @@ int main(int argc, char **argv)
 	if (config->log_file != NULL)
 		log_open("slipway.fcgi", config->log_file);
 	const char *supervised = getenv("SLIPWAY_SUPERVISED");
-	if (supervised != NULL)
+	if (supervised != NULL) {
 		config->worker_spawn = false;      /* `slipway serve` keeps the worker running */
+		config->slice_s = 0;
+	}
 	if (heard_from_outside()) {
 		log_line(LOG_LEVEL_ERROR, NULL, "the FastCGI socket is open to the network: use a Unix socket, or 127.0.0.1");
 		config_free(config);

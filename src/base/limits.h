@@ -68,6 +68,7 @@
 	X(import_s, "worker", "import_s", 3600)                                                    \
 	X(worker_idle_s, "worker", "worker_idle_s", 30)                                            \
 	X(heartbeat_lost_s, "worker", "heartbeat_lost_s", 60)                                      \
+	X(slice_s, "worker", "slice_s", 20)                                                        \
 	X(max_attempts, "worker", "max_attempts", 3)                                               \
 	X(zip_max_entries, "jail", "zip_max_entries", 10000)                                       \
 	X(zip_max_bytes, "jail", "zip_max_bytes", 8 * GIB)                                         \

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define SLICE_GRACE_MS 4000      /* beyond the worker's own limit, for publishing and the end of the program */
+
 enum err call_fail(struct call *call, enum err err, json_object *p)
 {
 	(void)error_set(&call->error, err, "%s", problem_code(p));
@@ -138,14 +140,55 @@ void call_wake_worker(struct call *call)
 			log_line(LOG_LEVEL_WARN, call->req->id, "worker.wake: %s", strerror(errno));
 		return;
 	}
-	if (!c->worker_spawn)
+	if (!c->worker_spawn) {
+		call->slice = c->slice_s > 0;
 		return;
+	}
 	CLEAN_FREE char *program = mem_printf("%s/slipway-worker", c->program_dir);
 	char *argv[] = { program, (char *)(uintptr_t) "--data-dir", c->data_dir, (char *)(uintptr_t) "--once",
 		c->path == NULL ? NULL : (char *)(uintptr_t) "--config", c->path, NULL };
 	struct error error = {0};
-	if (child_detach(program, argv, c->log_file, &error) != ERR_OK)
+	if (child_detach(program, argv, c->log_file, &error) != ERR_OK) {
+		call->no_worker = true;
 		log_line(LOG_LEVEL_ERROR, call->req->id, "worker does not start: %s", error.text);
+	}
+}
+
+/*
+ * The child ends by itself: it begins no task in the last three quarters of its time, and gives each slice_s at most.
+ * Should it hang all the same, it goes with this request, and its task back to the queue.
+ */
+bool call_slice(struct call *call)
+{
+	const struct config *c = call->ctx->config;
+	CLEAN_FREE char *program = mem_printf("%s/slipway-worker", c->program_dir);
+	char *argv[] = { program, (char *)(uintptr_t) "--data-dir", c->data_dir, (char *)(uintptr_t) "--slice",
+		c->path == NULL ? NULL : (char *)(uintptr_t) "--config", c->path, NULL };
+	struct child child;
+	struct error error = {0};
+	json_object *said = NULL;
+
+	if (!call->slice)
+		return false;
+	call->slice = false;
+	if (child_start(program, argv, false, &child, &error) != ERR_OK) {
+		call->no_worker = true;
+		log_line(LOG_LEVEL_ERROR, call->req->id, "worker does not start: %s", error.text);
+		return false;
+	}
+	int64_t start = clock_mono_ms(), most = c->slice_s * 1250 + SLICE_GRACE_MS;
+	enum err err = child_receive(&child, (int)most, &said, &error);
+	json_object_put(said);      /* it has nothing to say: the end of its output is its end */
+	child_finish(&child, err == ERR_CUT ? 1000 : 0, NULL);
+	log_line(err == ERR_TIMEOUT ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, call->req->id, "slice: %lld ms%s",
+	    (long long)(clock_mono_ms() - start), err == ERR_TIMEOUT ? ", stopped" : "");
+	return true;
+}
+
+void call_wake_worker_now(struct call *call)
+{
+	call_wake_worker(call);
+	(void)call_slice(call);
 }
 
 /* ---- users named in permissions */

@@ -105,7 +105,7 @@ static enum err answer_one(struct call *call, const struct chunks_result *r,
 	int status = r->dialect == CHUNK_RAW || (put && complete) ? 201 : 200;
 
 	if (info->assembling)
-		call_wake_worker(call);
+		call_wake_worker_now(call);
 	if (r->dialect == CHUNK_FILEPOND) {
 		json_object_put(files);
 		return answer_filepond(call, r, info);

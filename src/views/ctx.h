@@ -50,6 +50,8 @@ struct call {
 	struct error error;           /* for the log */
 	char csrf[97];                /* this client's token: for forms */
 	bool csrf_new;                /* the cookie must be set */
+	bool slice;                   /* work is queued, and only requests like this one do it: call_slice */
+	bool no_worker;               /* work is queued, and no program of ours can be started */
 };
 
 /* Handle one request from first byte to last: parse, find the row, check its preconditions, call, reply, log. */
@@ -74,6 +76,14 @@ struct viewer call_viewer(const struct call *);
 void call_page(struct call *, json_object *model, const char *title_key);
 /* Start slipway-worker if none lives and spawning is allowed. */
 void call_wake_worker(struct call *);
+/*
+ * Where no process may outlive a request (worker.spawn = no) and no worker lives, requests that wait do the work
+ * themselves: run slipway-worker as a child of this request until the queue is empty or worker.slice_s is over.
+ * Does nothing elsewhere.  True: the state of the work may be another one now.
+ */
+bool call_slice(struct call *);
+/* call_wake_worker, then call_slice: for answers that nobody asks again for. */
+void call_wake_worker_now(struct call *);
 /* One of the site's wait slots, so that waiting requests never take all threads.  False: none free. */
 bool wait_slot_take(struct ctx *, int *ret_fd);
 void wait_slot_give(int fd);

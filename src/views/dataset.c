@@ -345,7 +345,7 @@ static enum err export_wait(struct call *call, struct export_state *s)
 	int slot = -1;
 	int64_t deadline = clock_mono_ms() + call->ctx->config->final_wait_s * 1000;
 	enum err err = ERR_OK;
-	call_wake_worker(call);
+	call_wake_worker_now(call);
 	if (!wait_slot_take(call->ctx, &slot))
 		return ERR_OK;
 	while (err == ERR_OK && !s->ended && clock_mono_ms() < deadline && !transport_stopping()) {

@@ -229,7 +229,7 @@ void dispatch(struct wire *wire, void *arg)
 	reply_send(&reply, &req, ctx->pages);
 	/* An upload too long to be put together here. */
 	if (engine_wants_worker(ctx->engine))
-		call_wake_worker(&call);
+		call_wake_worker_now(&call);
 	if (reply.delivered && call.counted_item > 0)
 		(void)catalog_item_downloaded(ctx->catalog, call.counted_item, NULL);
 

@@ -159,7 +159,7 @@ static enum err finish(struct call *call, struct gws_input *in)
 	if (err != ERR_OK)
 		return err;
 	if (info.assembling)
-		call_wake_worker(call);
+		call_wake_worker_now(call);
 	json_object *m = uid_model(uid);
 	json_set_str(m, "fileName", info.name);
 	json_set_int(m, "totalSize", info.length);

@@ -253,7 +253,7 @@ static enum err publish(struct call *call, const json_object *model, json_object
 		return note(call, model, types, 0, "PUBLISHED");
 	err = make_session(call, model, types);
 	if (err == ERR_OK)
-		call_wake_worker(call);
+		call_wake_worker_now(call);
 	return err;
 }
 

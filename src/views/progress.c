@@ -61,7 +61,8 @@ static json_object *progress_model(struct turn *t, const json_object *task)
 	const char *phase = json_str(task, "kind", "inspect");
 	int64_t age = clock_now_ms() - json_int(task, "queued", clock_now_ms());
 	bool running = strcmp(word, "RUNNING") == 0;
-	CLEAN_FREE char *key = mem_printf("progress.%s", running ? json_str(p, "message", "queued") : word);
+	const char *doing = call->no_worker ? "no_worker" : json_str(p, "message", "queued");
+	CLEAN_FREE char *key = mem_printf("progress.%s", running ? doing : word);
 	CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld", (long long)t->s->id);
 
 	json_set_str(m, "state", word);
@@ -112,7 +113,20 @@ static void long_poll(struct turn *t, json_object **task)
 	wait_slot_give(slot);
 }
 
-/* Without JavaScript the page asks again by itself and ends at the next step. */
+/*
+ * A page without a script asks again by itself.  Where requests do the work, the first page comes at once and those it asks
+ * for wait.
+ */
+static void ask_again(struct turn *t)
+{
+	struct call *call = t->call;
+	bool slices = !call->ctx->config->worker_spawn && call->ctx->config->slice_s > 0;
+	CLEAN_FREE char *again = call_url(call, "/upload/progress?id=%lld&wait=1", (long long)t->s->id);
+	CLEAN_FREE char *refresh = slices ? mem_printf("3; url=%s", again) : mem_strdup("3");
+	reply_header(call->reply, "Refresh", refresh);
+}
+
+/* Without JavaScript the page ends at the next step. */
 static enum err progress_page(struct turn *t, json_object *m)
 {
 	struct call *call = t->call;
@@ -145,7 +159,7 @@ static enum err progress_page(struct turn *t, json_object *m)
 	call_page(call, top, "title.progress");
 	reply_model(call->reply, 200, "progress", top);
 	if (running)
-		reply_header(call->reply, "Refresh", "3");
+		ask_again(t);
 	return ERR_OK;
 }
 
@@ -170,7 +184,17 @@ enum err data_upload_progress(struct call *call)
 	const char *state = json_str(task, "state", "");
 	if (strcmp(state, "queued") == 0 || strcmp(state, "running") == 0)
 		call_wake_worker(call);
-	long_poll(&t, &task);
+	if ((call->mode != MODE_HTML || req_query(call->req, "wait") != NULL) && call_slice(call)) {
+		err = turn_reload(&t);
+		json_object_put(task);
+		task = err == ERR_OK ? turn_task(&t) : NULL;
+	} else {
+		long_poll(&t, &task);
+	}
+	if (err != ERR_OK) {
+		turn_end(&t);
+		return err;
+	}
 	json_object *m = progress_model(&t, task);
 	reply_header_int(call->reply, "Retry-After", (json_int(m, "poll_after_ms", 1000) + 999) / 1000);
 	if (call->mode == MODE_HTML) {

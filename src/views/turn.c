@@ -274,6 +274,7 @@ enum err turn_wait(struct turn *t, int64_t wait_s)
 	turn_unlock(t);
 	if (id == 0)
 		return ERR_OK;
+	(void)call_slice(t->call);
 	if (!task_ended(t->call, id) && wait_slot_take(t->call->ctx, &slot)) {
 		while (clock_mono_ms() < deadline && !transport_stopping() && !task_ended(t->call, id)) {
 			clock_sleep_ms(nap);

@@ -180,6 +180,7 @@ enum err api_post_view(struct call *call)
 			turn_unlock(&t);
 		}
 	} else if (t.s->state == STATE_PENDING || t.s->state == STATE_RUNNING) {
+		call_wake_worker(call);
 		err = turn_wait(&t, call->ctx->config->final_wait_s);
 	}
 	if (err == ERR_OK)

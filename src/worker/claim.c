@@ -108,6 +108,15 @@ void *worker_loop(void *arg)
 	return NULL;
 }
 
+void worker_slice(struct worker *w)
+{
+	struct work *work;
+	while (clock_mono_ms() - w->start < w->slice_ms / 4 && (work = claim(w)) != NULL) {
+		one(work);
+		work_free(work);
+	}
+}
+
 static enum err requeue_pass(struct pass *p, void *arg)
 {
 	(void)arg;

@@ -195,11 +195,22 @@ static bool take_message(struct work *work, json_object *message, json_object **
 	return true;
 }
 
+/* It took too long: whose limit was it? */
+static void fail_late(struct work *work, bool inspect, bool sliced)
+{
+	if (sliced)
+		problems_add(&work->problems, problem_arg_int(problem_new("slice_exceeded"), "seconds", work->w->slice_ms / 1000));
+	else
+		fail(work, inspect ? "inspect_timeout" : "import_timeout");
+}
+
 static void follow(struct work *work, struct child *child)
 {
 	const struct config *c = work->w->config;
 	bool inspect = strcmp(json_str(work->task, "kind", ""), "inspect") == 0;
-	int64_t deadline = clock_mono_ms() + 1000 * (inspect ? c->inspect_s : c->import_s), beaten = clock_mono_ms();
+	int64_t most = 1000 * (inspect ? c->inspect_s : c->import_s), beaten = clock_mono_ms();
+	bool sliced = work->w->slice_ms > 0 && work->w->slice_ms < most;
+	int64_t deadline = beaten + (sliced ? work->w->slice_ms : most);
 	json_object *progress = NULL;
 	bool over = false;
 
@@ -218,7 +229,7 @@ static void follow(struct work *work, struct child *child)
 		}
 		int64_t now = clock_mono_ms();
 		if (!over && now > deadline) {
-			fail(work, inspect ? "inspect_timeout" : "import_timeout");
+			fail_late(work, inspect, sliced);
 			over = true;
 		}
 		if (!over && now - beaten >= BEAT_MS) {

@@ -27,6 +27,8 @@ struct worker {
 	pthread_cond_t wake;
 	int busy;                /* threads with a task */
 	bool stop;               /* SIGTERM, or idle for long enough */
+	int64_t slice_ms;        /* > 0: part of a request; a task gets this much, and none begins after a quarter of it */
+	int64_t start;           /* clock_mono_ms() of the slice */
 };
 
 /* One task being worked on. */
@@ -47,6 +49,11 @@ struct work {
 
 /* claim.c: take tasks until told to stop; the body of each thread. */
 void *worker_loop(void *worker);
+/*
+ * What a request may do where nothing outlives it: one task after the other, until none is left or the slice is too far on
+ * to begin one.  A task that does not fit into a whole slice never will: it ends as slice_exceeded.
+ */
+void worker_slice(struct worker *);
 /* Give tasks of a worker that died back to the queue, remove its job folders; with the worker lock held. */
 enum err worker_take_over(struct worker *);
 /* Anything queued or running? */

@@ -1,6 +1,7 @@
 /*
- * slipway-worker [--data-dir DIR] [--config FILE] [--once]
- * Drains the queue; with --once it ends after worker.worker_idle_s without work.
+ * slipway-worker [--data-dir DIR] [--config FILE] [--once | --slice]
+ * Drains the queue; with --once it ends after worker.worker_idle_s without work, with --slice as soon as there is none or
+ * worker.slice_s is over: how a request does the work where nothing may outlive it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "worker/worker.h"
 #include "base/clock.h"
@@ -20,6 +22,7 @@
 #include "base/token.h"
 
 #define SWEEP_MS 60000
+#define SLICE_SWEEP_S 600
 
 static volatile sig_atomic_t stopping;
 
@@ -118,6 +121,33 @@ static void serve(struct worker *w, int pipe_fd, bool once)
 	}
 }
 
+/* Sweeps, too, are up to requests where nobody else lives: now and then, when this one has time left. */
+static void slice_sweep(struct worker *w)
+{
+	struct stat st;
+	if (clock_mono_ms() - w->start > w->slice_ms / 4 ||
+	    (fstatat(w->data_fd, "run/swept", &st, AT_SYMLINK_NOFOLLOW) == 0 && time(NULL) - st.st_mtime < SLICE_SWEEP_S))
+		return;
+	(void)fs_replace(w->data_fd, "run/swept", "", 0, NULL);
+	worker_sweep(w);
+}
+
+static enum err slice(struct worker *w, struct error *error)
+{
+	CLEAN_FD int lock = worker_lock(w);
+	if (lock < 0)
+		return ERR_OK;
+	w->slice_ms = w->config->slice_s * 1000;
+	w->start = clock_mono_ms();
+	(void)fs_mkdirs(w->data_fd, "run", NULL);
+	enum err err = worker_take_over(w);
+	if (err != ERR_OK)
+		return error_set(error, err, "cannot take over");
+	worker_slice(w);
+	slice_sweep(w);
+	return ERR_OK;
+}
+
 static enum err run(struct worker *w, bool once, struct error *error)
 {
 	CLEAN_FD int lock = worker_lock(w);
@@ -162,12 +192,12 @@ static enum err open_all(struct worker *w, struct error *error)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "data-dir", required_argument, NULL, 'd' }, { "config", required_argument, NULL, 'c' },
-		{ "once", no_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+		{ "once", no_argument, NULL, 'o' }, { "slice", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	struct worker w = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .data_fd = -1 };
 	struct config *config = NULL;
 	struct error error = {0};
 	const char *dir = NULL, *file = NULL;
-	bool once = false;
+	bool once = false, sliced = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -181,8 +211,11 @@ int main(int argc, char **argv)
 		case 'o':
 			once = true;
 			break;
+		case 's':
+			sliced = true;
+			break;
 		default:
-			fprintf(c == 'h' ? stdout : stderr, "usage: slipway-worker [--data-dir DIR] [--config FILE] [--once]\n");
+			fprintf(c == 'h' ? stdout : stderr, "usage: slipway-worker [--data-dir DIR] [--config FILE] [--once | --slice]\n");
 			return c == 'h' ? 0 : 2;
 		}
 	}
@@ -196,7 +229,7 @@ int main(int argc, char **argv)
 		err = open_all(&w, &error);
 	}
 	if (err == ERR_OK)
-		err = run(&w, once, &error);
+		err = sliced ? slice(&w, &error) : run(&w, once, &error);
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "%s: %s", err_name(err), error.text);
 	catalog_close(w.catalog);
