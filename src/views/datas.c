@@ -12,121 +12,6 @@
 
 #define STRETCH 200 /* items in memory at once */
 
-/* ---- the list as a page */
-
-/* Query parameters but SKIP, as the pairs a template puts into links and forms. */
-static json_object *kept(const struct call *call, const char *const *skip)
-{
-	const struct pairs *q = &call->req->query;
-	json_object *list = json_object_new_array();
-
-	for (size_t i = 0; i < q->n; i++) {
-		bool out = *q->v[i].value == '\0';
-		for (const char *const *s = skip; *s != NULL; s++)
-			out = out || strcmp(*s, q->v[i].name) == 0;
-		if (out)
-			continue;
-		json_object *p = json_object_new_object();
-		json_set_str(p, "name", q->v[i].name);
-		json_set_str(p, "value", q->v[i].value);
-		json_object_array_add(list, p);
-	}
-	return list;
-}
-
-/* What was asked for, but paging and order: told above the list. */
-static json_object *filters_told(const struct datas_query *d)
-{
-	static const char *const quiet[] = {"currentPage", "pageSize", "orderBy", "orderType",
-					    "keywords",	   "types",    "type"};
-	json_object *list = json_object_new_array();
-
-	json_object_object_foreach(d->echo, name, value)
-	{
-		bool out = value == NULL || (json_object_is_type(value, json_type_int) &&
-					     json_object_get_int64(value) < 0);
-		for (size_t i = 0; i < sizeof(quiet) / sizeof(*quiet); i++)
-			out = out || strcmp(quiet[i], name) == 0;
-		if (out)
-			continue;
-		json_object *f = json_object_new_object();
-		CLEAN_FREE char *text = json_object_is_type(value, json_type_string)
-					    ? mem_strdup(json_object_get_string(value))
-					    : json_print(value, NULL);
-		json_set_str(f, "name", name);
-		json_set_str(f, "value", text);
-		json_object_array_add(list, f);
-	}
-	return list;
-}
-
-/* The words of the search field: the keywords as they were given, with blanks between them. */
-static char *keywords_told(const struct datas_query *d)
-{
-	char *text = mem_strdup("");
-	json_object *k = NULL;
-
-	JSON_EACH(k, json_arr(d->echo, "keywords"))
-	{
-		char *longer =
-		    mem_printf("%s%s%s", text, *text != '\0' ? " " : "", json_object_get_string(k));
-		free(text);
-		text = longer;
-	}
-	return text;
-}
-
-static json_object *choices(const char *const *words, size_t n, const char *chosen)
-{
-	json_object *list = json_object_new_array();
-
-	for (size_t i = 0; i < n; i++) {
-		json_object *o = json_object_new_object();
-		json_set_str(o, "word", words[i]);
-		json_set_bool(o, "chosen", chosen != NULL && strcmp(words[i], chosen) == 0);
-		json_object_array_add(list, o);
-	}
-	return list;
-}
-
-static enum err list_page(struct call *call, const struct datas_query *d, bool mine, json_object *m)
-{
-	static const char *const types[] = {"CSV",   "EXCEL",	"GEOJSON", "JSON",   "SHP",
-					    "IMAGE", "MBTILES", "PDF",	   "UNKNOWN"};
-	static const char *const orders[] = {"ID",	   "FILENAME",	   "LASTMODIFIEDTIME",
-					     "CREATETIME", "SIZE",	   "TYPE",
-					     "USERNAME",   "DOWNLOADCOUNT"};
-	static const char *const in_form[] = {"keywords",  "types",	  "type", "orderBy",
-					      "orderType", "currentPage", "lang", NULL};
-	static const char *const in_links[] = {"currentPage", "lang", NULL};
-	static const char *const in_formats[] = {"lang", NULL};
-	CLEAN_FREE char *keywords = keywords_told(d);
-	json_object *type = json_at(json_arr(d->echo, "types"), 0);
-	int64_t pages = json_int(m, "totalPage", 0);
-
-	json_set_bool(m, "mine", mine);
-	json_set_str(m, "place", mine ? "/iportal/web/mycontent/datas" : "/iportal/web/datas");
-	json_set_str(m, "keywords", keywords);
-	json_set(
-	    m, "type_choices",
-	    choices(types, sizeof(types) / sizeof(*types),
-		    type != NULL ? json_object_get_string(type) : json_str(d->echo, "type", NULL)));
-	json_set(
-	    m, "order_choices",
-	    choices(orders, sizeof(orders) / sizeof(*orders), json_str(d->echo, "orderBy", "ID")));
-	json_set_bool(m, "descending", d->q.descending);
-	json_set(m, "filters", filters_told(d));
-	json_set(m, "form_keep", kept(call, in_form));
-	json_set(m, "link_keep", kept(call, in_links));
-	json_set(m, "keep", kept(call, in_formats));
-	json_set_int(m, "previous", d->page > 1 ? (d->page - 1 < pages ? d->page - 1 : pages) : 0);
-	json_set_int(m, "next", d->page < pages ? d->page + 1 : 0);
-	bool narrowed = *keywords != '\0' || json_len(json_arr(m, "filters")) > 0 ||
-			json_arr(d->echo, "types") != NULL || json_get(d->echo, "type") != NULL;
-	json_set_bool(m, "narrowed", narrowed);
-	return supermap_page(call, 200, "datas", mine ? "title.datas_mine" : "title.datas", m);
-}
-
 /* ---- lists */
 
 /* One stretch of the page, as clients read it.  Caller frees *RET. */
@@ -216,7 +101,7 @@ static enum err list(struct call *call, bool mine)
 	} else if (err == ERR_OK) {
 		json_object *m = frame(&d, total);
 		json_set(m, "content", items);
-		err = page ? list_page(call, &d, mine, m) : supermap_answer(call, 200, "Page", m);
+		err = page ? datas_page(call, &d, mine, m) : supermap_answer(call, 200, "Page", m);
 	}
 	datas_query_done(&d);
 	return err;

@@ -44,6 +44,8 @@ struct datas_query {
 	json_object *echo; /* owned: "searchParameter" */
 	int64_t page, size;
 	bool services;	  /* hasServices */
+	char from[11];	  /* the page's own days of creation: "2026-01-31", "" = none */
+	char to[11];
 	void *blocks[16]; /* owned: the lists */
 	size_t n_blocks;
 };
@@ -53,6 +55,11 @@ struct datas_query {
  */
 enum err datas_query_read(struct call *, bool mine, struct datas_query *);
 void datas_query_done(struct datas_query *);
+
+/* ---- datas_page.c */
+
+/* The list M (frame and content) as a page; takes M. */
+enum err datas_page(struct call *, const struct datas_query *, bool mine, json_object *m);
 
 /* ---- datas_item.c: one item */
 

@@ -3,7 +3,9 @@
  * it. Source: contracts/datas.md 3, 4.
  */
 #include <string.h>
+#include <time.h>
 #include "views/datas.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -11,6 +13,7 @@
 #define KEYWORDS_MAX 20
 #define PAGE_SIZE    9
 #define PAGE_ROWS    200 /* on a page for people */
+#define DAY_MS	     86400000LL
 
 enum reading {
 	READ_INTS,
@@ -325,6 +328,42 @@ static void set_times(struct datas_query *d)
 	json_set_int(d->echo, "createEnd", d->q.created_to);
 }
 
+/* A day of the page's form in ms since 1970, its first moment in UTC.  False: there is no such day. */
+static bool day_of(const char *text, int64_t *ret)
+{
+	struct tm tm = {0};
+	char back[32] = "";
+	const char *end = strptime(text, "%Y-%m-%d", &tm);
+
+	if (end == NULL || *end != '\0' || strlen(text) != 10)
+		return false;
+	*ret = (int64_t)timegm(&tm) * 1000;
+	clock_iso(*ret, back);
+	return strncmp(back, text, 10) == 0; /* 30 February is 2 March */
+}
+
+/* People choose days, from the first moment of one to the last of another; programs give createStart and createEnd. */
+static enum err set_days(struct call *call, struct datas_query *d)
+{
+	static const char *const names[2] = {"from", "to"};
+	char *fields[2] = {d->from, d->to};
+	int64_t days[2] = {-1, -1};
+
+	for (int i = 0; i < 2; i++) {
+		const char *text = pairs_get(&call->req->query, names[i]);
+		if (text == NULL || *text == '\0')
+			continue;
+		if (!day_of(text, &days[i]) || days[i] < 0)
+			return supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", names[i]);
+		memcpy(fields[i], text, sizeof(d->from));
+	}
+	if (days[0] >= 0)
+		json_set_int(d->echo, "createStart", days[0]);
+	if (days[1] >= 0)
+		json_set_int(d->echo, "createEnd", days[1] + DAY_MS - 1);
+	return ERR_OK;
+}
+
 static void set_page(const struct call *call, struct datas_query *d)
 {
 	int64_t most = call->ctx->config->iportal_page_max;
@@ -405,6 +444,7 @@ static enum err make_question(struct call *call, bool mine, struct datas_query *
 {
 	json_object *e = d->echo;
 	const char *permission = json_str(e, "permissionType", NULL);
+	enum err err;
 
 	d->q.mine = mine;
 	d->q.tags = texts_of(d, "tags", NULL);
@@ -420,6 +460,8 @@ static enum err make_question(struct call *call, bool mine, struct datas_query *
 	d->q.is_public = json_bool(e, "isPublic", false);
 	set_scope(d);
 	set_fields(d);
+	if (call->supermap.format == SUPERMAP_HTML && (err = set_days(call, d)) != ERR_OK)
+		return err;
 	set_times(d);
 	set_page(call, d);
 	if (permission != NULL)

@@ -31,6 +31,13 @@ def use_list(b):
     assert rows(b) == ["wells 3.csv", "wells 2.csv", "wells 1.csv", "wells 0.csv"], rows(b)
     assert b.one("#f-keywords").get_attribute("value") == "wells"
     b.check("datas-filtered")
+    b.fill("#f-tags", "nothing has this tag")
+    b.click("form[role=search] button")
+    b.wait(lambda: len(rows(b)) == 0)
+    assert b.one("#f-tags").get_attribute("value") == "nothing has this tag"
+    b.fill("#f-tags", "water")
+    b.click("form[role=search] button")
+    b.wait(lambda: len(rows(b)) == 4)
     b.click("tbody a")
     b.wait(lambda: b.text("h1") == "wells 3.csv")
     assert b.text("h1") == "wells 3.csv", b.text()

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import re
+import time
 import unicodedata
 import urllib.parse
 import xml.etree.ElementTree
@@ -448,6 +449,32 @@ def test_page_for_people(server):
     assert "filename" in ask(server, "GET", f"{DATAS}.html?fileName=x&tags=y").text.lower()
     a = ask(server, "GET", f"{MINE}.html", user=None)
     assert a.status == 401 and "<html" in a.text, a
+
+
+def test_page_filters(server):
+    top = int(server.slipway("dir", "add", "page top").split()[-1])
+    low = int(server.slipway("dir", "add", "page low", "--parent", str(top)).split()[-1])
+    a = make(server, "filter-a.csv", None, dirId=top, tags=["rain, snow"])
+    b = make(server, "filter-b.csv", None, dirId=low)
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    def names(**parameters):
+        page = ask(server, "GET", MINE + ".html?" + urllib.parse.urlencode({"keywords": "filter", **parameters}))
+        assert page.status == 200, page
+        return page, re.findall(r">(filter-[ab]\.csv)</a>", page.text)
+    for parameters, expected in (({}, ["filter-a.csv", "filter-b.csv"]), ({"dirIds": top, "returnSubDir": "true"}, ["filter-a.csv", "filter-b.csv"]),
+                                 ({"dirIds": low}, ["filter-b.csv"]), ({"tags": "rain, snow"}, ["filter-a.csv"]),
+                                 ({"from": day, "to": day}, ["filter-a.csv", "filter-b.csv"]), ({"to": "2020-02-29"}, []), ({"from": "2999-01-01"}, []),
+                                 ({"userName": "nobody-there"}, []), ({"from": "", "to": "", "userName": "", "tags": "", "dirIds": ""}, ["filter-a.csv", "filter-b.csv"])):
+        page, found = names(**parameters)
+        assert found == expected, (parameters, found)
+        for name, value in parameters.items():
+            if value != "" and name not in ("dirIds", "returnSubDir"):
+                assert f'name="{name}"' in page.text and f'value="{value}"' in page.text, (name, page.text)
+    page, _ = names(dirIds=low)
+    assert f'<option value="{low}" selected>page top / page low</option>' in page.text, page.text
+    for bad in ("2026-02-30", "yesterday", "1969-12-31", "2026-1-1"):
+        assert ask(server, "GET", MINE + ".html?from=" + bad).status == 400, bad
+    good(ask(server, "POST", MINE + "/delete.json", [a, b]))
 
 
 def test_33_classic_types(server):
