@@ -22,7 +22,8 @@ enum statement_value {
 
 struct statement {
 	char *text; /* for the database: markers ?1, ?2 … or $1, $2 …, no ';' at the end */
-	enum statement_value *values; /* n_values: what is bound to marker 1, 2 …; one an occurrence */
+	enum statement_value
+	    *values; /* n_values: what is bound to marker 1, 2 …; one an occurrence */
 	size_t n_values;
 };
 
