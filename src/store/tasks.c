@@ -2,6 +2,11 @@
  * The queue.  Its index holds, beside the key record.h names, one space more:
  *   tasks_by_state   state NUL id      value: owner
  *                    0x01 ended id     ended tasks, oldest first
+ * and for tasks of the signed APIs
+ *                    0x02 ended id     ended ones, instead of 0x01
+ *                    0x03 ~id          all, newest first
+ *                    0x04 owner NUL ~id
+ *                    0x05 account NUL ~id
  */
 #include "store/tasks.h"
 
@@ -12,8 +17,25 @@
 #include "base/text.h"
 #include "store/entry.h"
 
-#define SPACE_ENDED 1
-#define LOG_MAX     (64 * 1024)
+#define SPACE_ENDED        1
+#define SPACE_SIGNED_ENDED 2
+#define SPACE_SIGNED       3
+#define SPACE_OWNER        4
+#define SPACE_ACCOUNT      5
+#define LOG_MAX            (64 * 1024)
+
+static bool is_signed(const json_object *task)
+{
+	const char *kind = json_str(task, "kind", "");
+
+	return strcmp(kind, "receive") == 0 || strcmp(kind, "import-table") == 0;
+}
+
+/* Not a job of the worker while its front is at it. */
+static bool is_receive(const json_object *task)
+{
+	return strcmp(json_str(task, "kind", ""), "receive") == 0;
+}
 
 static bool is_ended(const char *state)
 {
@@ -36,15 +58,46 @@ static struct key ended_key(const json_object *task)
 
 	if (!is_ended(json_str(task, "state", "")))
 		return k;
-	key_byte(&k, SPACE_ENDED);
+	key_byte(&k, is_signed(task) ? SPACE_SIGNED_ENDED : SPACE_ENDED);
 	key_number(&k, (uint64_t)json_int(task, "ended", 0));
 	key_number(&k, (uint64_t)json_int(task, "id", 0));
 	return k;
 }
 
+/* NAME: whose; NULL = anybody's. */
+static struct key newest_key(unsigned char space, const char *name, int64_t id)
+{
+	struct key k = {0};
+
+	key_byte(&k, space);
+	if (name != NULL)
+		key_nul(&k, name);
+	key_number(&k, ~(uint64_t)id);
+	return k;
+}
+
+/* Whose it is never changes: these entries come and go with the record. */
+static enum err index_signed(struct pass *p, const json_object *now, const json_object *was)
+{
+	const json_object *task = now != NULL ? now : was;
+	int64_t id = json_int(task, "id", 0);
+	struct key keys[] = {newest_key(SPACE_SIGNED, NULL, id),
+	    newest_key(SPACE_OWNER, json_str(task, "owner", "-"), id),
+	    newest_key(SPACE_ACCOUNT, json_str(task, "account", ""), id)};
+	enum err err = ERR_OK;
+
+	if (!is_signed(task) || (now != NULL && was != NULL))
+		return ERR_OK;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && err == ERR_OK; i++)
+		err = now != NULL ? entry_put(p, TABLE_TASKS_BY_STATE, &keys[i])
+				  : entry_delete(p, TABLE_TASKS_BY_STATE, &keys[i]);
+	return err;
+}
+
 static enum err index_task(struct pass *p, const json_object *now, const json_object *was)
 {
 	const struct key none = {0};
+	enum err err = index_signed(p, now, was);
 	const struct index_pair pairs[] = {
 	    {TABLE_TASKS_BY_STATE, now ? state_key(now) : none, was ? state_key(was) : none,
 	        now ? json_str(now, "owner", "-") : NULL, was ? json_str(was, "owner", "-") : NULL},
@@ -52,7 +105,7 @@ static enum err index_task(struct pass *p, const json_object *now, const json_ob
 	        NULL},
 	};
 
-	return entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0]));
+	return err == ERR_OK ? entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0])) : err;
 }
 
 enum err tasks_index(struct pass *p, json_object *record, bool add)
@@ -74,7 +127,7 @@ static void complete(json_object *task)
 	}
 }
 
-enum err tasks_add(struct pass *p, json_object *record, int64_t *ret_id)
+static enum err add(struct pass *p, json_object *record, const char *state, int64_t *ret_id)
 {
 	unsigned char key[8];
 	int64_t id;
@@ -83,7 +136,7 @@ enum err tasks_add(struct pass *p, json_object *record, int64_t *ret_id)
 	if (err != ERR_OK)
 		return err;
 	json_set_int(record, "id", id);
-	json_set_str(record, "state", "queued");
+	json_set_str(record, "state", state);
 	json_set_int(record, "queued", clock_now_ms());
 	json_set_int(record, "attempt", 0);
 	key_u64((uint64_t)id, key);
@@ -93,6 +146,17 @@ enum err tasks_add(struct pass *p, json_object *record, int64_t *ret_id)
 	if (err == ERR_OK)
 		*ret_id = id;
 	return err;
+}
+
+enum err tasks_add(struct pass *p, json_object *record, int64_t *ret_id)
+{
+	return add(p, record, "queued", ret_id);
+}
+
+enum err tasks_begin(struct pass *p, json_object *record, int64_t *ret_id)
+{
+	json_set_int(record, "started", clock_now_ms());
+	return add(p, record, "running", ret_id);
 }
 
 enum err tasks_get(struct pass *p, int64_t id, json_object **ret)
@@ -164,7 +228,8 @@ static enum err look_at_running(struct pass *p, int64_t lost_before_ms, struct r
 			json_object_array_add(r->lost, task);
 			continue;
 		}
-		json_set_int(r->owners, owner, json_int(r->owners, owner, 0) + 1);
+		if (!is_receive(task))
+			json_set_int(r->owners, owner, json_int(r->owners, owner, 0) + 1);
 		json_object_put(task);
 	}
 	found_done(&found);
@@ -226,7 +291,7 @@ static json_object *given_up(const struct running *r, int max_attempts)
 	json_object *task;
 
 	JSON_EACH (task, r->lost) {
-		if (json_int(task, "attempt", 0) >= max_attempts)
+		if (json_int(task, "attempt", 0) >= json_int(task, "most", max_attempts))
 			return task;
 	}
 	return NULL;
@@ -274,7 +339,7 @@ enum err tasks_requeue(struct pass *p)
 		json_object *task = NULL;
 
 		err = tasks_get(p, (int64_t)found.ids[i], &task);
-		if (err == ERR_OK) {
+		if (err == ERR_OK && !is_receive(task)) {
 			json_set_int(task, "heartbeat", 0);
 			err = tasks_put(p, task);
 		}
@@ -328,4 +393,39 @@ enum err tasks_count(struct pass *p, size_t *ret_queued, size_t *ret_running)
 enum err tasks_old(struct pass *p, int64_t before_ms, size_t max, json_object **ret)
 {
 	return entry_due(p, TABLE_TASKS_BY_STATE, SPACE_ENDED, before_ms, false, max, ret);
+}
+
+/* ---- of the signed APIs */
+
+enum err tasks_signed_old(struct pass *p, int64_t before_ms, size_t max, json_object **ret)
+{
+	return entry_due(p, TABLE_TASKS_BY_STATE, SPACE_SIGNED_ENDED, before_ms, false, max, ret);
+}
+
+enum err tasks_signed(struct pass *p, const char *owner, const char *account, int64_t before,
+    size_t max, json_object **ret)
+{
+	const char *name = owner != NULL ? owner : account;
+	struct key from = newest_key(owner != NULL ? SPACE_OWNER
+			: account != NULL	   ? SPACE_ACCOUNT
+						   : SPACE_SIGNED,
+	    name, before > 0 ? before - 1 : INT64_MAX);
+	struct found found = {.max = max};
+	json_object *list = json_object_new_array();
+	enum err err = record_walk(p, TABLE_TASKS_BY_STATE, from.at, from.len, from.at,
+	    from.len - 8, max, found_id, &found);
+
+	for (size_t i = 0; i < found.n && err == ERR_OK; i++) {
+		json_object *task = NULL;
+
+		err = tasks_get(p, (int64_t)~found.ids[i], &task);
+		if (err == ERR_OK)
+			json_object_array_add(list, task);
+	}
+	found_done(&found);
+	if (err == ERR_OK)
+		*ret = list;
+	else
+		json_object_put(list);
+	return err;
 }

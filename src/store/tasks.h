@@ -1,10 +1,23 @@
 /*
  * The queue of background work.  A task's record:
- *   {"v","id","kind":"inspect|import|export","session":N|null,"dataset":N|null,"owner","state":"queued|running|
+ *   {"v","id","kind":"inspect|import|export|import-table|receive","session":N|null,"dataset":N|null,"owner","state":"queued|running|
  *    done|failed|canceled","attempt":0,"queued":ms,"started":ms,"ended":ms,"heartbeat":ms,"worker":"pid.random",
  *    "cancel":false,"progress":{"done","total","message","phase","layer","rows_bad"},"spec":{…},"result":{…}|null,
  *    "problems":[…],"log":"…"}
  * "spec" is what the job needs (wizard/message.h); "log" at most 64 KiB.
+ * Writes of the signed APIs ("account" set) have besides: "account","receiver","receiver_id","file":display name|absent,
+ *   "address","stamp":ms,"rows":{"inserted","updated","deleted","bad"},"message":wire text,"answer":{…wire body}.
+ * Kind "receive" is carried out by the front itself: no worker ever claims it.
+ *
+ * Writes of the signed APIs (contracts/signed-api.md 8) are tasks, too, kept signed.task_keep:
+ *   {"kind":"receive|import-table", "account":visitor, "receiver":name, "receiver_id":N, "filename":label, "uploads":[id]|absent,
+ *    "contents_form":bool (the upload is a ds text), "mail":[address…], "replay":hex of the replay key|absent,
+ *    "mark":64 hex digits (signed/writer.h)|absent, "address":client, "stamp":ms, "most":attempts|absent,
+ *    and when it ended: "rows":{"inserted","updated","deleted","bad"}, "message":text of the answer, "bad":[{"row","column","reason"}…20],
+ *    "warnings":[problem…]}
+ * A "receive" is worked on by the front that took it: it is added in state running with "heartbeat" set to the latest
+ * moment its request can end; after that the worker asks the table (mark) what became of it, and ends it.
+ * {"kind":"refresh-table","receiver","receiver_id"} brings a receiver's dataset up to date (tasks_refresh).
  */
 #ifndef SLIPWAY_STORE_TASKS_H
 #define SLIPWAY_STORE_TASKS_H
@@ -30,9 +43,32 @@ enum err tasks_requeue(struct pass *);
 /* Heartbeat with progress; ERR_CONFLICT when the task is no longer WORKER's; *RET_CANCEL tells a wish to cancel. */
 enum err tasks_beat(struct pass *, int64_t id, const char *worker, json_object *progress, int64_t now_ms,
     bool *ret_cancel);
+/* As tasks_add, in state running: work of the front's own, "heartbeat" as above. */
+enum err tasks_begin(struct pass *, json_object *record, int64_t *ret_id);
+/*
+ * Tasks of the signed APIs, newest first: of OWNER, of ACCOUNT, or of all (both NULL); BEFORE > 0: only those with smaller
+ * ids.  Owns: caller frees *RET, an array of records.
+ */
+enum err tasks_signed(struct pass *, const char *owner, const char *account, int64_t before, size_t max, json_object **ret);
+/* The same of the signed APIs as tasks_old of all others. */
+enum err tasks_signed_old(struct pass *, int64_t before_ms, size_t max, json_object **ret);
+/*
+ * The table of RECEIVER (its record, store/accounts.h) was written: if it is in the catalogue, its dataset is brought up
+ * to date.  One waiting task a receiver is enough.  Inside the pass that ends the write.
+ */
+enum err tasks_refresh(struct pass *, const json_object *receiver);
+/* A task of the front's own, at work from the start. */
+enum err tasks_begin(struct pass *, json_object *record, int64_t *ret_id);
+/* Those begun before BEFORE_MS whose front died: failed, with MESSAGE.  At most MAX; *RET counts. */
+enum err tasks_abandoned(struct pass *, int64_t before_ms, const char *message, size_t max, size_t *ret);
+/* Ended writes of one kind by ACCOUNT since SINCE_MS, newest first, at most MAX.  Caller frees *RET, an array. */
+enum err tasks_of_account(struct pass *, const char *account, const char *kind, int64_t since_ms, size_t max,
+    json_object **ret);
 /* How many are queued, and how many running? */
 enum err tasks_count(struct pass *, size_t *ret_queued, size_t *ret_running);
 /* Ended tasks older than BEFORE_MS: at most MAX ids into an int array. */
 enum err tasks_old(struct pass *, int64_t before_ms, size_t max, json_object **ret);
+/* The same for writes of the signed APIs, which are kept longer. */
+enum err tasks_old_writes(struct pass *, int64_t before_ms, size_t max, json_object **ret);
 
 #endif

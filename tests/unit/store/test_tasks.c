@@ -221,6 +221,109 @@ static void test_tasks_old_lists_ended_only(void **state)
 	json_object_put(o.ids);
 }
 
+struct signed_task {
+	const char *kind, *owner, *account;
+	bool begin;
+	int64_t heartbeat;
+	int64_t most;
+	int64_t id;
+};
+
+static enum err add_signed(struct pass *p, void *arg)
+{
+	struct signed_task *t = arg;
+	CLEAN_JSON json_object *o = json_object_new_object();
+
+	json_set_str(json_set_str(o, "kind", t->kind), "owner", t->owner);
+	json_set_str(o, "account", t->account);
+	json_set_int(o, "heartbeat", t->heartbeat);
+	if (t->most > 0)
+		json_set_int(o, "most", t->most);
+	return t->begin ? tasks_begin(p, o, &t->id) : tasks_add(p, o, &t->id);
+}
+
+struct list {
+	const char *owner, *account;
+	int64_t before;
+	json_object *tasks;
+};
+
+static enum err list(struct pass *p, void *arg)
+{
+	struct list *l = arg;
+
+	return tasks_signed(p, l->owner, l->account, l->before, 10, &l->tasks);
+}
+
+static void assert_lists(struct fixture *f, struct list l, const char *ids)
+{
+	char text[64] = "";
+	json_object *t;
+
+	run(f, PASS_READ, list, &l);
+	JSON_EACH (t, l.tasks) {
+		size_t n = strlen(text);
+
+		(void)snprintf(text + n, sizeof(text) - n, "%lld ", (long long)json_int(t, "id", 0));
+	}
+	json_object_put(l.tasks);
+	assert_string_equal(text, ids);
+}
+
+static void test_tasks_signed_are_listed_newest_first(void **state)
+{
+	struct fixture *f = *state;
+	int64_t second = 2;
+	struct old o = {.before = 9000};
+
+	run(f, PASS_SYNC, add_signed, &(struct signed_task){"import-table", "u:ann", "x", false, 0, 0, 0});
+	run(f, PASS_SYNC, add_signed, &(struct signed_task){"receive", "u:ann", "y", true, 0, 0, 0});
+	(void)add(f, "u:ann");
+	run(f, PASS_SYNC, add_signed, &(struct signed_task){"import-table", "u:bob", "x", false, 0, 0, 0});
+	assert_lists(f, (struct list){NULL, NULL, 0, NULL}, "4 2 1 ");
+	assert_lists(f, (struct list){"u:ann", NULL, 0, NULL}, "2 1 ");
+	assert_lists(f, (struct list){NULL, "x", 0, NULL}, "4 1 ");
+	assert_lists(f, (struct list){NULL, NULL, 4, NULL}, "2 1 ");
+	run(f, PASS_SYNC, finish, &(struct finish){2, "done", 2500});
+	run(f, PASS_SYNC, finish, &(struct finish){3, "done", 2500});
+	/* They are kept for another time than other tasks. */
+	run(f, PASS_READ, old, &o);
+	assert_string_equal(json_object_to_json_string_ext(o.ids, JSON_C_TO_STRING_PLAIN), "[3]");
+	json_object_put(o.ids);
+	run(f, PASS_SYNC, erase, &second);
+	assert_lists(f, (struct list){NULL, NULL, 0, NULL}, "4 1 ");
+}
+
+static enum err requeue(struct pass *p, void *arg)
+{
+	(void)arg;
+	return tasks_requeue(p);
+}
+
+static void test_tasks_receive_belongs_to_its_front(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, PASS_SYNC, add_signed,
+	    &(struct signed_task){"receive", "u:ann", "x", true, 200000, 0, 0});
+	run(f, PASS_SYNC, requeue, NULL);
+	(void)add(f, "u:ann");
+	/* Neither taken nor counted while its request may run; then somebody has to end it. */
+	assert_int_equal(claim(f, "w1", 1000, 1), 2);
+	assert_int_equal(claim(f, "w1", 200000 + LOST_MS + 1, 0), 1);
+}
+
+static void test_tasks_tell_their_own_attempts(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, PASS_SYNC, add_signed,
+	    &(struct signed_task){"import-table", "u:ann", "x", false, 0, 2, 0});
+	assert_int_equal(claim(f, "w1", 1000, 1), 1);
+	assert_int_equal(claim(f, "w2", 1000 + 2 * LOST_MS, 1), 1);
+	assert_int_equal(claim(f, "w3", 1000 + 4 * LOST_MS, 1), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +331,9 @@ int main(void)
 	    STORE_TEST(test_tasks_lost_goes_back_then_fails),
 	    STORE_TEST(test_tasks_beat_keeps_and_tells_cancel),
 	    STORE_TEST(test_tasks_old_lists_ended_only),
+	    STORE_TEST(test_tasks_signed_are_listed_newest_first),
+	    STORE_TEST(test_tasks_receive_belongs_to_its_front),
+	    STORE_TEST(test_tasks_tell_their_own_attempts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
