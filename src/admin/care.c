@@ -154,6 +154,19 @@ int config_command(struct command_run *r)
 	return 0;
 }
 
+/* `config check FILE`: 0 nothing wrong, 1 slips, 2 cannot read. */
+int config_check_command(struct command_run *r)
+{
+	struct error error = {0};
+	int slips = 0;
+	if (r->argc != 2)
+		return 2;
+	if (config_check(r->argv[1], stdout, &slips, &error) != ERR_OK)
+		return command_error("config check", ERR_BAD_REQUEST, &error) + 1;
+	printf("%d errors\n", slips);
+	return slips > 0 ? 1 : 0;
+}
+
 /* ---- the CRS index: written by the one program that knows PROJ */
 
 enum err crs_index_make(const struct config *c, bool always, struct error *error)

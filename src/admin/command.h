@@ -63,6 +63,7 @@ int backup_command(struct command_run *);
 int restore_command(struct command_run *);
 int stat_command(struct command_run *);
 int config_command(struct command_run *);
+int config_check_command(struct command_run *);
 int crs_index_command(struct command_run *);
 
 /* Take SUBJECT ("u:<user>", "g:<group>") out of everything that is shared. */

@@ -15,7 +15,7 @@
 /* Can UID reach what it needs?  Asked in a child, as that user. */
 static bool can_reach(const struct config *c, uid_t uid, gid_t gid)
 {
-	CLEAN_FREE char *front = mem_printf("%s/slipway.fcgi", c->program_dir);
+	CLEAN_FREE char *front = config_front(c);
 	pid_t pid = fork();
 	if (pid == 0) {
 		bool good = setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0 &&

@@ -4,6 +4,7 @@
 #include <ini.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #define CONF_BYTES  (1 << 20)   /* of a configuration file */
 #define SYSTEM_CONF "/etc/slipway/slipway.conf"
+#define SYSTEM_DATA "/var/lib/slipway"
 
 /* ---- paths */
 
@@ -80,8 +82,8 @@ static bool is_dir(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* templates/ or static/: beside the source's folders, else where `make install` puts them. */
-static char *find_shared(const char *program_dir, const char *name)
+/* Beside the source's folders, else where `make install` puts it; *RET_INSTALLED says which. */
+static char *find_shared(const char *program_dir, const char *name, bool *ret_installed)
 {
 	static const char *const places[] = {
 	    "../%s", "../share/slipway/%s", "../../share/slipway/%s"};
@@ -93,11 +95,45 @@ static char *find_shared(const char *program_dir, const char *name)
 		(void)snprintf(relative, sizeof(relative), "%.*s%s", (int)strlen(places[i]) - 2,
 		    places[i], name);
 		path = absolute(program_dir, relative);
+		*ret_installed = i > 0;
 		if (is_dir(path))
 			return path;
 		free(path);
 	}
+	*ret_installed = false;
 	return mem_printf("/usr/share/slipway/%s", name);
+}
+
+/* Where slipway-geo and slipway-worker stand: beside us, or where `make install` puts them. */
+static char *find_programs(const char *program_dir)
+{
+	static const char *const places[] = {
+	    ".", "../libexec/slipway", "../../libexec/slipway", "../lib/slipway", "../slipway"};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char *path = absolute(program_dir, places[i]);
+		CLEAN_FREE char *geo = mem_printf("%s/slipway-geo", path);
+
+		if (access(geo, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return mem_strdup(program_dir);
+}
+
+char *config_front(const struct config *c)
+{
+	static const char *const places[] = {"slipway.fcgi", "../../lib/cgi-bin/slipway.fcgi", "../cgi-bin/slipway.fcgi"};
+
+	for (size_t i = 1; i < sizeof(places) / sizeof(places[0]); i++) {
+		CLEAN_FREE char *beside = absolute(c->program_dir, places[0]);
+		char *path = absolute(c->program_dir, places[i]);
+
+		if (access(beside, X_OK) != 0 && access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return absolute(c->program_dir, places[0]);
 }
 
 /* ---- reading */
@@ -105,21 +141,39 @@ static char *find_shared(const char *program_dir, const char *name)
 struct reading {
 	struct config *config;
 	char *base;            /* relative paths start here: the file's folder */
-	bool *seen;            /* rows that were given */
 	const char *rest;      /* of the file's text */
 	int line;              /* number of the last line taken from it */
+	bool cut;              /* it was too long */
+	FILE *out;             /* slips are printed here and reading goes on; NULL: the first one ends it */
+	int n_slips;           /* printed ones */
 	struct error *error;
 	enum err err;
 };
 
-static void bad(struct reading *r, const char *section, const char *key, const char *why)
+__attribute__((format(printf, 3, 4))) static void slip(struct reading *r, int line, const char *fmt, ...)
 {
-	r->err = error_set(r->error, ERR_BAD_REQUEST, "%s:%d: [%s] %s: %s", r->config->path,
-	    r->line, section, key, why);
+	CLEAN_FREE char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		mem_die();
+	va_end(ap);
+	r->n_slips++;
+	if (r->out != NULL)
+		(void)fprintf(r->out, "%s:%d: %s\n", r->config->path, line, text);
+	else
+		r->err = error_set(r->error, ERR_BAD_REQUEST, "%s:%d: %s", r->config->path, line, text);
+}
+
+static int bad(struct reading *r, const char *section, const char *key, const char *why)
+{
+	slip(r, r->line, "[%s] %s: %s", section, key, why);
+	return r->out != NULL;
 }
 
 /* inih tells its handler no line number, so lines are counted where it takes them. */
-static char *next_line(char *out, int size, void *user)
+static char *take_line(char *out, int size, void *user)
 {
 	struct reading *r = user;
 	const char *end = strchrnul(r->rest, '\n');
@@ -128,17 +182,24 @@ static char *next_line(char *out, int size, void *user)
 	if (*r->rest == '\0' || r->err != ERR_OK)
 		return NULL;
 	r->line++;
-	if (n + 2 > (size_t)size) {
-		r->err = error_set(r->error, ERR_BAD_REQUEST,
-		    "%s:%d: line longer than %d bytes (a list may go on in indented lines)",
-		    r->config->path, r->line, size - 2);
-		return NULL;
-	}
+	r->cut = n + 2 > (size_t)size;
+	if (r->cut)
+		n = 0;
 	memcpy(out, r->rest, n);
 	out[n++] = '\n';
 	out[n] = '\0';
 	r->rest = *end == '\n' ? end + 1 : end;
 	return out;
+}
+
+static char *next_line(char *out, int size, void *user)
+{
+	struct reading *r = user;
+	char *line = take_line(out, size, user);
+
+	if (line != NULL && r->cut)
+		slip(r, r->line, "line longer than %d bytes (a list may go on in indented lines)", size - 2);
+	return r->err == ERR_OK ? line : NULL;
 }
 
 static int on_value(void *user, const char *section, const char *key, const char *value)
@@ -147,47 +208,72 @@ static int on_value(void *user, const char *section, const char *key, const char
 	size_t row = config_table_find(section, key);
 	CLEAN_FREE char *path = NULL;
 	const char *why;
+	int *origin;
 
 	if (r->err != ERR_OK)
 		return 0;
-	if (row == SIZE_MAX) {
-		bad(r, section, key, "unknown setting");
-		return 0;
-	}
+	if (row == SIZE_MAX)
+		return bad(r, section, key, "unknown setting");
+	origin = &r->config->origins[row];
 	/* An indented line goes on with a list; anything else given twice is a slip. */
-	if (r->seen[row] && !config_table_is_list(row)) {
-		bad(r, section, key, "given twice");
-		return 0;
-	}
+	if (*origin != CONFIG_DEFAULT && !config_table_is_list(row))
+		return bad(r, section, key, "given twice");
 	if (config_table_is_path(row) && *value != '\0')
 		value = path = absolute(r->base, value);
-	why = config_table_set(r->config, row, value, r->seen[row]);
-	r->seen[row] = true;
-	if (why != NULL)
-		bad(r, section, key, why);
-	return why == NULL;
+	why = config_table_set(r->config, row, value, *origin != CONFIG_DEFAULT);
+	if (*origin == CONFIG_DEFAULT)
+		*origin = r->line;
+	return why == NULL ? 1 : bad(r, section, key, why);
 }
 
-static enum err read_conf(struct config *c, struct error *error)
+/* For a pass that looks for lines that are no settings at all. */
+static int on_nothing(void *user, const char *section, const char *key, const char *value)
+{
+	(void)user;
+	(void)section;
+	(void)key;
+	(void)value;
+	return 1;
+}
+
+/* Each line that is no setting is told and blanked, so that the others are read. */
+static void tell_lines(struct reading *r, char *text)
+{
+	int line;
+
+	do {
+		struct reading again = {.rest = text};
+		char *at = text;
+
+		line = ini_parse_stream(take_line, &again, on_nothing, &again);
+		if (line <= 0)
+			return;
+		slip(r, line, "not \"key = value\" or \"[section]\"");
+		for (int i = 1; i < line; i++)
+			at = strchrnul(at, '\n') + 1;
+		memset(at, ' ', strcspn(at, "\n"));
+	} while (r->err == ERR_OK);
+}
+
+/* OUT: see struct reading. */
+static enum err read_conf(struct config *c, FILE *out, int *ret_slips, struct error *error)
 {
 	/* The file may be a link, as in /etc it often is; the reader of files takes none. */
 	CLEAN_FREE char *real = realpath(c->path, NULL);
 	CLEAN_FREE char *text = NULL;
 	CLEAN_FREE char *base = parent_of(c->path);
-	CLEAN_FREE bool *seen = mem_array(config_table_size(), sizeof(bool));
-	struct reading r = {.config = c, .base = base, .seen = seen, .error = error};
+	struct reading r = {.config = c, .base = base, .out = out, .error = error};
 	size_t len;
-	int line;
 
 	if (real == NULL || fs_read_file(AT_FDCWD, real, CONF_BYTES, &text, &len, NULL) != ERR_OK)
 		return error_set(error, ERR_BAD_REQUEST, "%s: cannot be read", c->path);
 	if (strlen(text) != len)
 		return error_set(error, ERR_BAD_REQUEST, "%s: not a text file", c->path);
+	tell_lines(&r, text);
 	r.rest = text;
-	line = ini_parse_stream(next_line, &r, on_value, &r);
-	if (r.err == ERR_OK && line != 0)
-		r.err = error_set(error, ERR_BAD_REQUEST,
-		    "%s:%d: not \"key = value\" or \"[section]\"", c->path, line);
+	if (r.err == ERR_OK)
+		(void)ini_parse_stream(next_line, &r, on_value, &r);
+	*ret_slips = r.n_slips;
 	return r.err;
 }
 
@@ -223,24 +309,45 @@ static char *find_conf(const char *file, const char *program_dir)
 	if (path != NULL && access(path, F_OK) == 0)
 		return path;
 	free(path);
-	return access(SYSTEM_CONF, F_OK) == 0 ? mem_strdup(SYSTEM_CONF) : NULL;
+	if (access(SYSTEM_CONF, F_OK) == 0)
+		return mem_strdup(SYSTEM_CONF);
+	/* Installed below /usr/local or a home: PREFIX/bin, PREFIX/lib/cgi-bin, PREFIX/libexec/slipway. */
+	for (int up = 0; up < 2; up++) {
+		path = absolute(program_dir, up == 0 ? "../etc/slipway/slipway.conf" : "../../etc/slipway/slipway.conf");
+		if (access(path, F_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+/* Set *AT, which row [section] key holds, unless it was given.  Takes PATH. */
+static void put_found(struct config *c, const char *section, const char *key, char **at, char *path)
+{
+	if (*at != NULL) {
+		free(path);
+		return;
+	}
+	*at = path;
+	c->origins[config_table_find(section, key)] = CONFIG_FOUND;
 }
 
 /* Fill in what was not given and depends on where the program stands. */
 static void find_paths(struct config *c, const char *program_dir, const char *data_dir)
 {
-	if (c->program_dir == NULL)
-		c->program_dir = mem_strdup(program_dir);
+	bool installed = false;
+	char *templates = find_shared(program_dir, "templates", &installed);
+
+	put_found(c, "server", "program_dir", &c->program_dir, find_programs(program_dir));
+	put_found(c, "server", "template_dir", &c->template_dir, templates);
 	if (data_dir != NULL) {
 		free(c->data_dir);
 		c->data_dir = absolute(NULL, data_dir);
-	} else if (c->data_dir == NULL) {
-		c->data_dir = absolute(program_dir, "../var");
+		c->origins[config_table_find("site", "data_dir")] = CONFIG_OPTION;
 	}
-	if (c->template_dir == NULL)
-		c->template_dir = find_shared(program_dir, "templates");
-	if (c->static_dir == NULL)
-		c->static_dir = find_shared(program_dir, "static");
+	put_found(c, "site", "data_dir", &c->data_dir,
+	    installed ? mem_strdup(SYSTEM_DATA) : absolute(program_dir, "../var"));
+	put_found(c, "server", "static_dir", &c->static_dir, find_shared(program_dir, "static", &installed));
 }
 
 enum err config_load(const char *file, const char *data_dir, const char *argv0, struct config **ret,
@@ -248,11 +355,12 @@ enum err config_load(const char *file, const char *data_dir, const char *argv0, 
 {
 	CLEAN_FREE char *program_dir = find_program_dir(argv0);
 	struct config *c = mem_alloc(sizeof(*c));
+	int slips = 0;
 
 	config_table_defaults(c);
 	c->path = find_conf(file, program_dir);
 	if (c->path != NULL) {
-		enum err e = read_conf(c, error);
+		enum err e = read_conf(c, NULL, &slips, error);
 
 		if (e != ERR_OK) {
 			config_free(c);
@@ -264,6 +372,18 @@ enum err config_load(const char *file, const char *data_dir, const char *argv0, 
 	return ERR_OK;
 }
 
+enum err config_check(const char *file, FILE *out, int *ret_slips, struct error *error)
+{
+	struct config *c = mem_alloc(sizeof(*c));
+	enum err e;
+
+	config_table_defaults(c);
+	c->path = mem_strdup(file);
+	e = read_conf(c, out, ret_slips, error);
+	config_free(c);
+	return e;
+}
+
 void config_free(struct config *c)
 {
 	if (c == NULL)
@@ -273,10 +393,8 @@ void config_free(struct config *c)
 	free(c);
 }
 
-void config_print(const struct config *c, void *file)
+void config_print(const struct config *c, FILE *out)
 {
-	FILE *out = file;
-
 	(void)fprintf(out, "; %s\n", c->path != NULL ? c->path : "no configuration file: defaults");
 	config_table_print(c, out);
 }

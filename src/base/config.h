@@ -7,17 +7,22 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "base/err.h"
 #include "base/limits.h"
 
 enum upload_sync { UPLOAD_SYNC_FULL, UPLOAD_SYNC_NONE };
 enum sendfile { SENDFILE_NONE, SENDFILE_X_SENDFILE, SENDFILE_X_ACCEL };
 
+/* Where a setting comes from; anything above 0 is a line of the file. */
+enum { CONFIG_DEFAULT = 0, CONFIG_OPTION = -1 /* command line, environment */, CONFIG_FOUND = -2 /* looked for */ };
+
 struct config {
 #define X(field, section, key, def) int64_t field;      /* [section] key; see limits.h */
 	LIMITS(X)
 #undef X
 	char *path;                /* the file that was read, NULL = none */
+	int *origins;              /* of each row of config_table.c */
 	char *data_dir;            /* absolute */
 	char *template_dir;        /* absolute: templates/ */
 	char *static_dir;          /* absolute: static/ */
@@ -28,6 +33,7 @@ struct config {
 	char *trusted_proxies;     /* space-separated addresses, "" = none */
 	char *cors_origins;        /* space-separated, "" = none */
 	char *log_file;            /* NULL = standard error */
+	bool log_json;             /* log.format = json */
 	char *store_regions;       /* "auto" or a path */
 	char *tile_url;            /* page.tile_url, "" = no background map */
 	char *compat_workspace;    /* "geonode" */
@@ -65,8 +71,8 @@ struct config {
 
 /*
  * Read FILE (NULL: $SLIPWAY_CONF, then slipway.conf beside the program, then .slipway.conf in the home folder (for
- * suexec), then /etc/slipway/slipway.conf, then
- * none) and let DATA_DIR (may be NULL) win over its data_dir.  ARGV0 finds the program's own folder.
+ * suexec), then /etc/slipway/slipway.conf, then etc/slipway/slipway.conf of the prefix the program is installed
+ * under, then none) and let DATA_DIR (may be NULL) win over its data_dir.  ARGV0 finds the program's own folder.
  * Owns:   caller frees *RET with config_free.
  * Errors: ERR_BAD_REQUEST with file and line in ERROR: unknown section or key, bad value.
  */
@@ -74,7 +80,16 @@ enum err config_load(const char *file, const char *data_dir, const char *argv0, 
     struct error *error);
 void config_free(struct config *);
 
-/* Print every setting as INI with its value, for `slipway config`. */
-void config_print(const struct config *, void *file);
+/*
+ * Every slip of FILE, one line each ("FILE:LINE: what") to OUT; *RET_SLIPS counts them.
+ * Errors: ERR_BAD_REQUEST when it cannot be read.
+ */
+enum err config_check(const char *file, FILE *out, int *ret_slips, struct error *error);
+
+/* Print every setting as INI with its value and, as a comment, where it comes from: for `slipway config`. */
+void config_print(const struct config *, FILE *out);
+
+/* The path of slipway.fcgi, beside the other programs or in the cgi-bin of the same prefix.  Caller frees. */
+char *config_front(const struct config *);
 
 #endif

@@ -12,6 +12,7 @@ enum kind {
 	KIND_SENDFILE,  /* enum sendfile */
 	KIND_PATHS,     /* bool: placeholder or absolute */
 	KIND_TYPES,     /* bool: full or classic */
+	KIND_FORMAT,    /* bool: text or json */
 	KIND_TEXT,
 	KIND_LIST,      /* text: words with one space between them */
 	KIND_PATH,      /* text */
@@ -84,6 +85,7 @@ static const struct row {
 	TEXT("jail", "extra_drivers", extra_drivers, KIND_LIST, ""),
 	CHOICE("worker", "spawn", worker_spawn, KIND_BOOL, true),
 	TEXT("log", "file", log_file, KIND_PATH, NONE),
+	CHOICE("log", "format", log_json, KIND_FORMAT, false),
 #define X(field, section, key, def) NUMBER(section, key, field, def, 0, 0),
 	LIMITS(X)
 #undef X
@@ -102,6 +104,8 @@ static const struct {
 	{KIND_PATHS, "absolute", true},
 	{KIND_TYPES, "full", false},
 	{KIND_TYPES, "classic", true},
+	{KIND_FORMAT, "text", false},
+	{KIND_FORMAT, "json", true},
 	{KIND_SENDFILE, "none", SENDFILE_NONE},
 	{KIND_SENDFILE, "x-sendfile", SENDFILE_X_SENDFILE},
 	{KIND_SENDFILE, "x-accel", SENDFILE_X_ACCEL},
@@ -162,6 +166,7 @@ static void put_number(struct config *c, const struct row *row, int64_t v)
 	case KIND_BOOL:
 	case KIND_PATHS:
 	case KIND_TYPES:
+	case KIND_FORMAT:
 		*(bool *)at = v != 0;
 		break;
 	case KIND_SYNC:
@@ -182,6 +187,7 @@ static void put_number(struct config *c, const struct row *row, int64_t v)
 
 void config_table_defaults(struct config *c)
 {
+	c->origins = mem_array(N_ROWS, sizeof(*c->origins));
 	for (const struct row *row = rows; row < rows + N_ROWS; row++) {
 		if (row->kind >= KIND_TEXT)
 			put_text(c, row, mem_strdup(row->text));
@@ -229,6 +235,8 @@ static const char *wrong_word(enum kind kind)
 		return "neither placeholder nor absolute";
 	case KIND_TYPES:
 		return "neither full nor classic";
+	case KIND_FORMAT:
+		return "neither text nor json";
 	default:
 		return "none of none, x-sendfile, x-accel";
 	}
@@ -346,6 +354,7 @@ static void print_value(const struct config *c, const struct row *row, FILE *out
 	case KIND_SENDFILE:
 	case KIND_PATHS:
 	case KIND_TYPES:
+	case KIND_FORMAT:
 		v = row->kind == KIND_SYNC ? (int64_t)c->upload_sync
 		    : row->kind == KIND_SENDFILE ? (int64_t)c->sendfile
 						 : *(const bool *)at;
@@ -365,6 +374,17 @@ static void print_value(const struct config *c, const struct row *row, FILE *out
 	}
 }
 
+static void print_origin(const struct config *c, int origin, FILE *out)
+{
+	const char *slash = c->path != NULL ? strrchr(c->path, '/') : NULL;
+
+	if (origin > 0)
+		(void)fprintf(out, " ; %s:%d\n", slash != NULL ? slash + 1 : "slipway.conf", origin);
+	else
+		(void)fprintf(out, " ; %s\n", origin == CONFIG_OPTION ? "option" :
+		    origin == CONFIG_FOUND ? "found" : "default");
+}
+
 void config_table_print(const struct config *c, FILE *out)
 {
 	bool done[N_ROWS] = {false};
@@ -379,7 +399,7 @@ void config_table_print(const struct config *c, FILE *out)
 			done[k] = true;
 			(void)fprintf(out, "%s = ", rows[k].key);
 			print_value(c, &rows[k], out);
-			(void)fputc('\n', out);
+			print_origin(c, c->origins[k], out);
 		}
 	}
 }
@@ -389,4 +409,5 @@ void config_table_free(struct config *c)
 	for (const struct row *row = rows; row < rows + N_ROWS; row++)
 		if (row->kind >= KIND_TEXT)
 			put_text(c, row, NULL);
+	free(c->origins);
 }

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 
 static const struct command commands[] = {
-	{ "serve", "[--web lighttpd] [--listen ADDR:PORT]", "run the wizard behind a web server, in the foreground", NEEDS_CONFIG,
+	{ "serve", "[--web lighttpd|nginx|apache|apache-fcgid|cgi] [--listen ADDR:PORT] [--mount /PATH]", "run the wizard behind a web server, in the foreground", NEEDS_CONFIG,
 	    serve_command },
 	{ "user add", "NAME --password-stdin [--admin] [--manager]", "add a user; the password is the first line of standard input", NEEDS_STORE,
 	    user_add_command },
@@ -47,7 +47,8 @@ static const struct command commands[] = {
 	{ "backup", "DIR", "copy store and catalogue while everything runs", NEEDS_STORE, backup_command },
 	{ "restore", "DIR [--replace]", "put a backup's store in place", NEEDS_CONFIG, restore_command },
 	{ "store stat", "", "show the gate, the logs and the tables", NEEDS_STORE, stat_command },
-	{ "config", "", "print every setting with its value", NEEDS_CONFIG, config_command },
+	{ "config check", "FILE", "tell every error of a configuration file with its line", NEEDS_NOTHING, config_check_command },
+	{ "config", "", "print every setting with its value and where it comes from", NEEDS_CONFIG, config_command },
 	{ "crs-index", "", "write the index the CRS search reads", NEEDS_CONFIG, crs_index_command },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))

@@ -126,6 +126,20 @@ static void test_config_long_lines_and_missing_files_are_told(void **state)
 	assert_non_null(strstr(f.text, "cannot be read"));
 }
 
+/* Cut the comments that tell where each value comes from. */
+static void drop_origins(char *text)
+{
+	char *to = text;
+
+	for (const char *at = text; *at != '\0';) {
+		if (at[0] == ' ' && at[1] == ';')
+			at += strcspn(at, "\n");
+		else
+			*to++ = *at++;
+	}
+	*to = '\0';
+}
+
 static void test_config_prints_what_reads_back(void **state)
 {
 	CLEAN_FREE char *first = NULL;
@@ -143,15 +157,40 @@ static void test_config_prints_what_reads_back(void **state)
 	config_print(c, out);
 	(void)fclose(out);
 	config_free(c);
-	assert_non_null(strstr(first, "max_size = 1500M\n"));
-	assert_non_null(strstr(first, "min_free = 0\n"));
-	assert_non_null(strstr(first, "checkpoint = 64M\n"));
+	assert_non_null(strstr(first, "max_size = 1500M ; slipway.conf:4\n"));
+	assert_non_null(strstr(first, "min_free = 0 ; slipway.conf:5\n"));
+	assert_non_null(strstr(first, "checkpoint = 64M ; default\n"));
+	assert_non_null(strstr(first, "/var ; found\n"));
 	assert_int_equal(load(state, first, &c, &e), ERR_OK);
 	out = open_memstream(&second, &len);
 	config_print(c, out);
 	(void)fclose(out);
 	config_free(c);
+	drop_origins(first);
+	drop_origins(second);
 	assert_string_equal(first, second);
+}
+
+static void test_config_check_tells_every_slip(void **state)
+{
+	static const char text[] = "[upload]\nmax_sise = 1\nnonsense\n[server]\nthreads = x\n[log]\nformat = json\nformat = text\n[log\n";
+	CLEAN_FREE char *path = mem_printf("%s/slipway.conf", (char *)*state);
+	CLEAN_FREE char *told = NULL;
+	struct error e = {0};
+	int slips = 0;
+	size_t len;
+	FILE *out = open_memstream(&told, &len);
+
+	assert_int_equal(fs_replace(AT_FDCWD, path, text, strlen(text), NULL), ERR_OK);
+	assert_int_equal(config_check(path, out, &slips, &e), ERR_OK);
+	(void)fclose(out);
+	assert_int_equal(slips, 5);
+	assert_non_null(strstr(told, "slipway.conf:2: [upload] max_sise: unknown setting\n"));
+	assert_non_null(strstr(told, "slipway.conf:3: not \"key = value\" or \"[section]\"\n"));
+	assert_non_null(strstr(told, "slipway.conf:5: [server] threads: not a whole number"));
+	assert_non_null(strstr(told, "slipway.conf:8: [log] format: given twice\n"));
+	assert_non_null(strstr(told, "slipway.conf:9: not \"key"));
+	assert_int_equal(config_check("/nonexistent/slipway.conf", stdout, &slips, &e), ERR_BAD_REQUEST);
 }
 
 static void test_config_is_found_in_order(void **state)
@@ -202,6 +241,7 @@ int main(void)
 		IN_FOLDER(test_config_names_the_slip),
 		IN_FOLDER(test_config_long_lines_and_missing_files_are_told),
 		IN_FOLDER(test_config_prints_what_reads_back),
+		IN_FOLDER(test_config_check_tells_every_slip),
 		IN_FOLDER(test_config_is_found_in_order),
 		IN_FOLDER(test_config_may_be_a_link),
 	};
