@@ -17,13 +17,15 @@ BUILD = pathlib.Path(os.environ.get("SLIPWAY_BUILD", ROOT / "build"))
 # What each folder may include from src/.
 MAY = {
     "base": "base", "http": "base http", "wizard": "base wizard", "catalog": "base catalog", "store": "base store",
-    "upload": "base store upload", "area": "base area", "views": "base http store upload wizard catalog area views",
-    "worker": "base store upload wizard catalog area worker", "geo": "base wizard area geo",
-    "admin": "base store upload wizard catalog area worker admin", "cgi-bin": "base http store upload wizard catalog views",
+    "upload": "base store upload", "area": "base area", "signed": "base signed",
+    "views": "base http store upload wizard catalog signed area views",
+    "worker": "base store upload wizard catalog signed area worker", "geo": "base wizard area geo",
+    "admin": "base store upload wizard catalog signed area worker admin", "cgi-bin": "base http store upload wizard catalog views",
 }
 # A foreign header's homes: folder, or one file.
 HOMES = {
-    r"db\.h": ["src/store"], r"fcgi\w*\.h": ["src/http/transport.c", "src/http/records"], r"sqlite3\.h": ["src/catalog", "src/geo"],
+    r"db\.h": ["src/store"], r"fcgi\w*\.h": ["src/http/transport.c", "src/http/records"],
+    r"sqlite3\.h": ["src/catalog", "src/geo", "src/signed/"], r"libpq-fe\.h": ["src/signed/"],
     r"(gdal|ogr|cpl_)\w*\.h": ["src/geo"], r"proj\.h": ["src/geo"], r"seccomp\.h": ["src/geo"], r"zip\.h": ["src/geo"],
     r"expat\.h": ["src/geo", "src/http/xmlbody.c"], r"ini\.h": ["src/base"], r"utf8proc\.h": ["src/base"], r"uchardet\S*\.h": ["src/base"],
     r"crypt\.h": ["src/store"], r"(pack|sbuffer)\.h": ["src/http/msgpack.c"], r"zlib\.h": ["src/http/inflate.c"],
