@@ -30,6 +30,8 @@ enum err receivers_list(struct pass *, size_t max, json_object **ret);
  * One more result mail of the day: the same with mails_take.
  */
 enum err accounts_call(struct pass *, const char *name, int64_t limit, int64_t now_ms);
+/* Would it be granted?  Counts nothing. */
+enum err accounts_may_call(struct pass *, const char *name, int64_t limit, int64_t now_ms);
 enum err mails_take(struct pass *, const char *name, int64_t max, int64_t now_ms);
 /* Failed signatures of an address: are there fewer than MAX in this minute?  And one more. */
 enum err signed_failures_check(struct pass *, const char *address, int64_t max, int64_t now_ms, bool *ret_allowed);

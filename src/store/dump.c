@@ -63,7 +63,8 @@ static json_object *key_json(const struct table_info *info, const unsigned char 
 static void hide_secrets(json_object *o)
 {
 	static const char *const names[] = {
-	    "password", "secret", "token", "csrf", "sha256", "digest", "hash", "key", "signature"};
+	    "password", "secret", "token", "csrf", "sha256", "digest", "hash", "key", "signature",
+	    "oldToken"};
 
 	if (json_object_is_type(o, json_type_array)) {
 		json_object *item;

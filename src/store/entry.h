@@ -72,6 +72,8 @@ enum err sessions_index(struct pass *, json_object *record, bool add);
 enum err tasks_index(struct pass *, json_object *record, bool add);
 enum err uploads_index(struct pass *, json_object *record, bool add);
 enum err upload_tasks_index(struct pass *, json_object *record, bool add);
+enum err receivers_index(struct pass *, json_object *record, bool add);
+enum err mails_index(struct pass *, json_object *record, bool add);
 enum err logins_index(struct pass *, json_object *record, const char *digest, bool add);
 enum err keys_index(struct pass *, json_object *record, const char *digest, bool add);
 
@@ -80,5 +82,14 @@ struct principal;
 enum err principal_of(struct pass *, const char *name, struct principal *ret);
 /* Is this value of a "fail:" counter of no use any more? */
 bool failures_stale(const void *value, size_t len, int64_t now_ms);
+
+/* ---- rates.c: how often NAME did WHAT in the window of WINDOW_MS that NOW_MS lies in */
+
+enum err rate_count(struct pass *, const char *what, const char *name, int64_t window_ms,
+    int64_t now_ms, int64_t *ret);
+enum err rate_add(
+    struct pass *, const char *what, const char *name, int64_t window_ms, int64_t now_ms);
+/* Is this value of a "rate:" counter of no use any more? */
+bool rate_stale(const void *value, size_t len, int64_t now_ms);
 
 #endif

@@ -29,6 +29,8 @@ static const char *const names[TABLE__MAX] = {
     [TABLE_UPLOAD_TASKS] = "upload_tasks",
     [TABLE_UPLOAD_TASKS_BY_OWNER] = "upload_tasks_by_owner",
     [TABLE_GROUPS] = "groups",
+    [TABLE_RECEIVERS_BY_ID] = "receivers_by_id",
+    [TABLE_MAIL_BY_DUE] = "mail_by_due",
 };
 
 const char *table_name(enum table table)

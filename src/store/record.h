@@ -22,15 +22,17 @@ enum table {
 	TABLE_LOGINS,              /* key: SHA-256 of the login id */
 	TABLE_USERS,               /* key: name */
 	TABLE_KEYS,                /* key: SHA-256 of the token */
-	TABLE_ACCOUNTS,            /* signed API */
-	TABLE_RECEIVERS,           /* signed API */
-	TABLE_REPLAY,              /* signed API nonces and recorded answers */
-	TABLE_MAIL,
+	TABLE_ACCOUNTS,            /* signed API; key: name */
+	TABLE_RECEIVERS,           /* signed API; key: name */
+	TABLE_REPLAY,              /* signed API nonces and recorded answers; key: SHA-256 */
+	TABLE_MAIL,                /* key: id, 8 bytes big-endian */
 	TABLE_LOGINS_BY_USER,      /* key: user NUL created login */
 	TABLE_KEYS_BY_USER,        /* key: user NUL key id; value: the key's digest */
 	TABLE_UPLOAD_TASKS,        /* key: second half of the task's id (32 hex) */
 	TABLE_UPLOAD_TASKS_BY_OWNER, /* key: owner NUL ~created id */
 	TABLE_GROUPS,              /* key: name */
+	TABLE_RECEIVERS_BY_ID,     /* key: id, 8 bytes big-endian; value: the name */
+	TABLE_MAIL_BY_DUE,         /* key: due, id; task, address */
 	TABLE__MAX                 /* new ones go before this line: the numbers are on disk */
 };
 

@@ -141,6 +141,13 @@ static bool login_stale(
 	    pr->now_ms - json_int(record, "created", 0) > pr->config->login_max_s * 1000;
 }
 
+static bool window_stale(
+    struct pruning *pr, const void *value, size_t len, const json_object *record)
+{
+	(void)record;
+	return rate_stale(value, len, pr->now_ms);
+}
+
 static bool failure_stale(
     struct pruning *pr, const void *value, size_t len, const json_object *record)
 {
@@ -263,6 +270,7 @@ enum err store_sweep(struct store *s, struct error *error)
 	    {.table = TABLE_REPLAY, .prefix = "", .stale = replay_stale},
 	    {.table = TABLE_LOGINS, .prefix = "", .stale = login_stale},
 	    {.table = TABLE_COUNTERS, .prefix = "fail", .stale = failure_stale},
+	    {.table = TABLE_COUNTERS, .prefix = "rate:", .stale = window_stale},
 	};
 	size_t n = STORE_BATCH;
 	enum err err = ERR_OK;

@@ -18,14 +18,16 @@ static const struct table_info infos[TABLE__MAX] = {
     [TABLE_USERS] = {.value = VALUE_RECORD, .secrets = true},
     [TABLE_KEYS] = {.value = VALUE_RECORD, .secret_key = true, .secrets = true},
     [TABLE_ACCOUNTS] = {.value = VALUE_RECORD, .secrets = true},
-    [TABLE_RECEIVERS] = {.value = VALUE_RECORD, .secrets = true},
+    [TABLE_RECEIVERS] = {.value = VALUE_RECORD},
     [TABLE_REPLAY] = {.value = VALUE_RECORD, .secrets = true},
-    [TABLE_MAIL] = {.value = VALUE_RECORD, .secrets = true},
+    [TABLE_MAIL] = {.value = VALUE_RECORD, .number_key = true},
     [TABLE_LOGINS_BY_USER] = {.value = VALUE_ENTRY, .derived = true},
     [TABLE_KEYS_BY_USER] = {.value = VALUE_ENTRY, .derived = true},
     [TABLE_UPLOAD_TASKS] = {.value = VALUE_RECORD},
     [TABLE_UPLOAD_TASKS_BY_OWNER] = {.value = VALUE_ENTRY, .derived = true},
     [TABLE_GROUPS] = {.value = VALUE_RECORD},
+    [TABLE_RECEIVERS_BY_ID] = {.value = VALUE_ENTRY, .derived = true},
+    [TABLE_MAIL_BY_DUE] = {.value = VALUE_ENTRY, .derived = true},
 };
 
 const struct table_info *table_info(enum table table)
@@ -47,7 +49,7 @@ bool table_by_name(const char *name, enum table *ret)
 bool counter_is_derived(const void *key, size_t len)
 {
 	static const char *const prefixes[] = {
-	    "open:", "bytes:", "parts:", "promised", "sessions:", "sessions*", "fail:", "fail*"};
+	    "open:", "bytes:", "parts:", "promised", "sessions:", "sessions*", "fail:", "fail*", "rate:"};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		size_t n = strlen(prefixes[i]);
@@ -71,6 +73,10 @@ enum err table_index(struct pass *p, enum table table, const void *key, size_t k
 		return tasks_index(p, record, add);
 	if (table == TABLE_UPLOAD_TASKS)
 		return upload_tasks_index(p, record, add);
+	if (table == TABLE_RECEIVERS)
+		return receivers_index(p, record, add);
+	if (table == TABLE_MAIL)
+		return mails_index(p, record, add);
 	if ((table != TABLE_LOGINS && table != TABLE_KEYS) || key_len != 64)
 		return ERR_OK;
 	memcpy(digest, key, 64);

@@ -23,7 +23,7 @@ struct table_info {
 const struct table_info *table_info(enum table);
 bool table_by_name(const char *name, enum table *ret);
 
-/* Is this counter a sum over records (or a note of failures), not a number of its own? */
+/* Is this counter a sum over records, or a note of how often: not a number of its own? */
 bool counter_is_derived(const void *key, size_t len);
 
 /* A record and what is derived from it, told by its table; other tables: nothing. */

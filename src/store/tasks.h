@@ -5,9 +5,6 @@
  *    "cancel":false,"progress":{"done","total","message","phase","layer","rows_bad"},"spec":{…},"result":{…}|null,
  *    "problems":[…],"log":"…"}
  * "spec" is what the job needs (wizard/message.h); "log" at most 64 KiB.
- * Writes of the signed APIs ("account" set) have besides: "account","receiver","receiver_id","file":display name|absent,
- *   "address","stamp":ms,"rows":{"inserted","updated","deleted","bad"},"message":wire text,"answer":{…wire body}.
- * Kind "receive" is carried out by the front itself: no worker ever claims it.
  *
  * Writes of the signed APIs (contracts/signed-api.md 8) are tasks, too, kept signed.task_keep:
  *   {"kind":"receive|import-table", "account":visitor, "receiver":name, "receiver_id":N, "filename":label, "uploads":[id]|absent,
@@ -57,18 +54,9 @@ enum err tasks_signed_old(struct pass *, int64_t before_ms, size_t max, json_obj
  * to date.  One waiting task a receiver is enough.  Inside the pass that ends the write.
  */
 enum err tasks_refresh(struct pass *, const json_object *receiver);
-/* A task of the front's own, at work from the start. */
-enum err tasks_begin(struct pass *, json_object *record, int64_t *ret_id);
-/* Those begun before BEFORE_MS whose front died: failed, with MESSAGE.  At most MAX; *RET counts. */
-enum err tasks_abandoned(struct pass *, int64_t before_ms, const char *message, size_t max, size_t *ret);
-/* Ended writes of one kind by ACCOUNT since SINCE_MS, newest first, at most MAX.  Caller frees *RET, an array. */
-enum err tasks_of_account(struct pass *, const char *account, const char *kind, int64_t since_ms, size_t max,
-    json_object **ret);
 /* How many are queued, and how many running? */
 enum err tasks_count(struct pass *, size_t *ret_queued, size_t *ret_running);
 /* Ended tasks older than BEFORE_MS: at most MAX ids into an int array. */
 enum err tasks_old(struct pass *, int64_t before_ms, size_t max, json_object **ret);
-/* The same for writes of the signed APIs, which are kept longer. */
-enum err tasks_old_writes(struct pass *, int64_t before_ms, size_t max, json_object **ret);
 
 #endif
