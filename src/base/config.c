@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/config_table.h"
+#include "base/config_target.h"
 #include "base/fs.h"
 #include "base/mem.h"
 
@@ -202,6 +203,18 @@ static char *next_line(char *out, int size, void *user)
 	return r->err == ERR_OK ? line : NULL;
 }
 
+/* The one section whose keys are names of the administrator's. */
+static int on_target(struct reading *r, const char *key, const char *value)
+{
+	CLEAN_FREE char *path = NULL;
+	const char *why;
+
+	if (config_target_is_path(key) && *value != '\0')
+		value = path = absolute(r->base, value);
+	why = config_target_set(r->config, key, value, r->line);
+	return why == NULL ? 1 : bad(r, "target", key, why);
+}
+
 static int on_value(void *user, const char *section, const char *key, const char *value)
 {
 	struct reading *r = user;
@@ -212,6 +225,8 @@ static int on_value(void *user, const char *section, const char *key, const char
 
 	if (r->err != ERR_OK)
 		return 0;
+	if (strcmp(section, "target") == 0)
+		return on_target(r, key, value);
 	if (row == SIZE_MAX)
 		return bad(r, section, key, "unknown setting");
 	origin = &r->config->origins[row];
@@ -389,6 +404,7 @@ void config_free(struct config *c)
 	if (c == NULL)
 		return;
 	config_table_free(c);
+	config_target_free(c);
 	free(c->path);
 	free(c);
 }
@@ -397,4 +413,5 @@ void config_print(const struct config *c, FILE *out)
 {
 	(void)fprintf(out, "; %s\n", c->path != NULL ? c->path : "no configuration file: defaults");
 	config_table_print(c, out);
+	config_target_print(c, out);
 }

@@ -17,12 +17,16 @@ enum sendfile { SENDFILE_NONE, SENDFILE_X_SENDFILE, SENDFILE_X_ACCEL };
 /* Where a setting comes from; anything above 0 is a line of the file. */
 enum { CONFIG_DEFAULT = 0, CONFIG_OPTION = -1 /* command line, environment */, CONFIG_FOUND = -2 /* looked for */ };
 
+struct config_target;
+
 struct config {
 #define X(field, section, key, def) int64_t field;      /* [section] key; see limits.h */
 	LIMITS(X)
 #undef X
 	char *path;                /* the file that was read, NULL = none */
 	int *origins;              /* of each row of config_table.c */
+	struct config_target *targets;   /* n_targets: section [target], see config_target.h */
+	size_t n_targets;
 	char *data_dir;            /* absolute */
 	char *template_dir;        /* absolute: templates/ */
 	char *static_dir;          /* absolute: static/ */
@@ -50,6 +54,9 @@ struct config {
 	bool iportal_anonymous;    /* iportal.anonymous */
 	bool iportal_classic;      /* iportal.types = classic */
 	char *iportal_services;    /* iportal.service: "WFS200=https://maps.example.org/ows?map={id} …", "" = none */
+	bool signed_enabled;       /* signed.enabled */
+	bool signed_status;        /* signed.http_status = body: HTTP's status is that of the body */
+	char *signed_path_prefix;  /* signed.path_prefix: in front of the paths we see, "" = nothing */
 	enum upload_sync upload_sync;
 	enum sendfile sendfile;
 	bool interim;              /* server.interim */
@@ -63,6 +70,8 @@ struct config {
 	bool compat_get_delete;    /* default off */
 	bool compat_cors_any;
 	bool worker_spawn;         /* start slipway-worker on demand, default on */
+	bool below_root;           /* store.below_document_root: data_dir may lie there, behind a deny rule */
+	char *first_token;         /* login.first_token_sha256, "" = none */
 	bool allow_root;           /* serve drops capabilities instead of the uid: see admin/serve */
 	int64_t jail_min_level;    /* 1..3, default 2 */
 	int64_t threads;           /* server.threads, default 16 */

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include "base/config.h"
+#include "base/config_target.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "unit.h"
@@ -72,12 +73,42 @@ static void test_config_reads_values(void **state)
 	config_free(c);
 }
 
+static void test_config_targets(void **state)
+{
+	struct config *c;
+	struct error e = {0};
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	CLEAN_FREE char *want = mem_printf("%s/pw", (char *)*state);
+
+	assert_int_equal(load(state,
+	    "[target]\nshop = host=db.example dbname='my shop' sslmode=verify-full\n"
+	    "shop_password_file = pw\nother_password_file = /x\n", &c, &e), ERR_OK);
+	assert_string_equal(config_target_find(c, "shop")->text,
+	    "host=db.example dbname='my shop' sslmode=verify-full");
+	assert_string_equal(config_target_find(c, "shop")->password_file, want);
+	assert_null(config_target_find(c, "other"));
+	assert_null(config_target_find(c, "sho"));
+	config_print(c, out);
+	(void)fclose(out);
+	assert_non_null(strstr(text, "[target]\nshop = host=db.example dbname='my shop' "
+	    "sslmode=verify-full ; slipway.conf:2\nshop_password_file = "));
+	free(text);
+	config_free(c);
+}
+
 static void test_config_names_the_slip(void **state)
 {
 	static const struct {
 		const char *text, *line, *why;
 	} rows[] = {
 		{"[upload]\n\nmax_sise = 1\n", ":3:", "[upload] max_sise: unknown setting"},
+		{"[target]\na = host=x password = y\n", ":2:", "[target] a: write host="},
+		{"[target]\na = postgresql://u:p@h/d\n", ":2:", "[target] a: write host="},
+		{"[target]\na = host=x\na = host=y\n", ":3:", "[target] a: given twice"},
+		{"[target]\ndefault = host=x\n", ":2:", "[target] default: \"default\""},
+		{"[target]\nA b = host=x\n", ":2:", "[target] A b: a name"},
 		{"[uplaod]\nmax_size = 1\n", ":2:", "[uplaod] max_size: unknown setting"},
 		{"max_size = 1\n", ":1:", "unknown setting"},
 		{"[upload]\nmax_size = 1X\n", ":2:", "not a whole number"},
@@ -238,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_config_defaults),
 		IN_FOLDER(test_config_reads_values),
+		IN_FOLDER(test_config_targets),
 		IN_FOLDER(test_config_names_the_slip),
 		IN_FOLDER(test_config_long_lines_and_missing_files_are_told),
 		IN_FOLDER(test_config_prints_what_reads_back),
