@@ -29,6 +29,11 @@ struct write_order {
 	/* Reserve N numbers of DAY for an autoCode column: called before the transaction begins. */
 	bool (*codes)(void *arg, const char *column, const char *day, int64_t n,
 		      int64_t *ret_first);
+	/*
+	 * Called before COMMIT on a target that keeps no marks itself: TEXT is to be stored durably
+	 * for write_outcome.  False stops and rolls back.  NULL = such a write cannot be told later.
+	 */
+	bool (*keep)(void *arg, const char *text);
 	size_t max_bad;	  /* collect this many bad rows before giving up; 1 = the first */
 	json_object *bad; /* array: {"row","column","reason"} of bad rows are added; NULL = none */
 	/* Called about every second; false stops and rolls back.  NULL = never. */
@@ -47,14 +52,26 @@ bool write_rows(struct targets *, const struct write_order *, struct write_count
 		struct refusal *r);
 /* Only that check (contracts/signed-api.md 2.1, step 9). */
 bool write_check(struct targets *, const struct write_order *, struct refusal *r);
+/*
+ * The same in two steps, for who has to do something between check and execution: a checked order
+ * is not checked again.
+ * Owns:   ORDER is borrowed until write_close; caller ends *RET with write_close in any case of
+ *         success, after at most one write_run.
+ */
+struct write;
+bool write_open(struct targets *, const struct write_order *, struct write **ret,
+		struct refusal *r);
+bool write_run(struct write *, struct write_counts *ret, struct refusal *r);
+void write_close(struct write *);
 
 /*
  * Did the write that MARK names commit?  For a request that is repeated after its first server
- * died. MARK_UNKNOWN: the target cannot tell.
+ * died.  KEPT: what `keep` was told, NULL = it was not called.  MARK_UNKNOWN: the target cannot
+ * tell, or cannot be asked now, or the first one is still at work.
  */
 enum mark_state { MARK_COMMITTED, MARK_ROLLED_BACK, MARK_UNKNOWN };
 enum mark_state write_outcome(struct targets *, const struct receiver *,
-			      const unsigned char mark[32]);
+			      const unsigned char mark[32], const char *kept);
 
 /* Connect, read the table's columns, prepare every statement; nothing is changed. */
 bool write_prepare(struct targets *, const struct receiver *, struct refusal *r);
