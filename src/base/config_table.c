@@ -13,6 +13,7 @@ enum kind {
 	KIND_PATHS,     /* bool: placeholder or absolute */
 	KIND_TYPES,     /* bool: full or classic */
 	KIND_FORMAT,    /* bool: text or json */
+	KIND_STATUS,    /* bool: ok or body */
 	KIND_TEXT,
 	KIND_LIST,      /* text: words with one space between them */
 	KIND_PATH,      /* text */
@@ -72,6 +73,9 @@ static const struct row {
 	CHOICE("iportal", "anonymous", iportal_anonymous, KIND_BOOL, true),
 	CHOICE("iportal", "types", iportal_classic, KIND_TYPES, false),
 	TEXT("iportal", "service", iportal_services, KIND_LIST, ""),
+	CHOICE("signed", "enabled", signed_enabled, KIND_BOOL, true),
+	CHOICE("signed", "http_status", signed_status, KIND_STATUS, false),
+	TEXT("signed", "path_prefix", signed_path_prefix, KIND_MOUNT, ""),
 	TEXT("page", "tile_url", tile_url, KIND_TEXT, ""),
 	CHOICE("wizard", "time_enabled", time_enabled, KIND_BOOL, true),
 	CHOICE("wizard", "async", async_import, KIND_BOOL, true),
@@ -106,6 +110,8 @@ static const struct {
 	{KIND_TYPES, "classic", true},
 	{KIND_FORMAT, "text", false},
 	{KIND_FORMAT, "json", true},
+	{KIND_STATUS, "ok", false},
+	{KIND_STATUS, "body", true},
 	{KIND_SENDFILE, "none", SENDFILE_NONE},
 	{KIND_SENDFILE, "x-sendfile", SENDFILE_X_SENDFILE},
 	{KIND_SENDFILE, "x-accel", SENDFILE_X_ACCEL},
@@ -167,6 +173,7 @@ static void put_number(struct config *c, const struct row *row, int64_t v)
 	case KIND_PATHS:
 	case KIND_TYPES:
 	case KIND_FORMAT:
+	case KIND_STATUS:
 		*(bool *)at = v != 0;
 		break;
 	case KIND_SYNC:
@@ -237,6 +244,8 @@ static const char *wrong_word(enum kind kind)
 		return "neither full nor classic";
 	case KIND_FORMAT:
 		return "neither text nor json";
+	case KIND_STATUS:
+		return "neither ok nor body";
 	default:
 		return "none of none, x-sendfile, x-accel";
 	}
@@ -355,6 +364,7 @@ static void print_value(const struct config *c, const struct row *row, FILE *out
 	case KIND_PATHS:
 	case KIND_TYPES:
 	case KIND_FORMAT:
+	case KIND_STATUS:
 		v = row->kind == KIND_SYNC ? (int64_t)c->upload_sync
 		    : row->kind == KIND_SENDFILE ? (int64_t)c->sendfile
 						 : *(const bool *)at;

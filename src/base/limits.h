@@ -55,6 +55,11 @@
 	X(iportal_page_max, "iportal", "page_max", 10000)                                          \
 	X(iportal_body_bytes, "iportal", "max_body", 4 * MIB)                                      \
 	X(iportal_created_keep_s, "iportal", "created_keep", 7 * 86400)                            \
+	X(signed_max_body, "signed", "max_body", 16 * MIB)                                         \
+	X(signed_max_file, "signed", "max_file", 1 * GIB)                                          \
+	X(signed_wait_s, "signed", "wait", 30)                                                     \
+	X(signed_lock_wait_s, "signed", "lock_wait", 30)                                           \
+	X(signed_task_keep_s, "signed", "task_keep", 30 * 86400)                                   \
 	X(max_session_bytes, "wizard", "max_session_bytes", 2 * GIB)                               \
 	X(max_files, "wizard", "max_files", 200)                                                   \
 	X(max_open_sessions, "wizard", "max_open_sessions", 50)                                    \
