@@ -121,6 +121,8 @@ deps:
 	@sh tests/deps.sh build
 	@sh tests/deps.sh check
 
+include bundle/bundle.mk
+
 # ---- tests: tests/unit/<folder>/test_*.c links against that folder and what it needs
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
@@ -169,6 +171,8 @@ soak: all
 	@/usr/bin/python3 tests/crash/soak.py
 bench: all
 	@/usr/bin/python3 bench/run.py $(B)
+
+include install.mk
 
 clean:
 	rm -rf $(B) $(B)-asan

@@ -17,11 +17,26 @@ static char *const environment[] = {
 	(char[]){"PATH=/usr/bin:/bin"},
 	(char[]){"http_proxy=http://127.0.0.1:9"},
 	(char[]){"https_proxy=http://127.0.0.1:9"},
-	(char[]){"GDAL_DATA=/usr/share/gdal"},
-	(char[]){"PROJ_DATA=/usr/share/proj"},
-	(char[]){"PROJ_LIB=/usr/share/proj"},
-	NULL,
 };
+#define N_FIXED (sizeof(environment) / sizeof(environment[0]))
+
+/* What GDAL and PROJ read besides: came with PROGRAM (share/ beside it), else Debian's. */
+static const struct {
+	const char *name;
+	const char *folder;
+} data_dirs[] = {{"GDAL_DATA", "gdal"}, {"PROJ_DATA", "proj"}, {"PROJ_LIB", "proj"}};
+#define N_DATA (sizeof(data_dirs) / sizeof(data_dirs[0]))
+
+static char *data_dir_of(const char *program, size_t i)
+{
+	const char *slash = strrchr(program, '/');
+	CLEAN_FREE char *beside = mem_printf("%.*s/share/%s",
+	    slash != NULL ? (int)(slash - program) : 0, program, data_dirs[i].folder);
+
+	if (access(beside, X_OK) == 0)
+		return mem_printf("%s=%s", data_dirs[i].name, beside);
+	return mem_printf("%s=/usr/share/%s", data_dirs[i].name, data_dirs[i].folder);
+}
 
 struct spawn {
 	posix_spawn_file_actions_t actions;
@@ -56,11 +71,17 @@ static void spawn_init(struct spawn *s, short flag)
 static enum err spawn_run(struct spawn *s, const char *program, char *const argv[], pid_t *ret_pid,
     struct error *error)
 {
+	char *env[N_FIXED + N_DATA + 1] = {NULL};
 	pid_t pid = 0;
 
+	memcpy(env, environment, sizeof(environment));
+	for (size_t i = 0; i < N_DATA; i++)
+		env[N_FIXED + i] = data_dir_of(program, i);
 	check(s, posix_spawn_file_actions_addclosefrom_np(&s->actions, 3));
 	if (s->err == 0)
-		s->err = posix_spawn(&pid, program, &s->actions, &s->attr, argv, environment);
+		s->err = posix_spawn(&pid, program, &s->actions, &s->attr, argv, env);
+	for (size_t i = 0; i < N_DATA; i++)
+		free(env[N_FIXED + i]);
 	(void)posix_spawn_file_actions_destroy(&s->actions);
 	(void)posix_spawnattr_destroy(&s->attr);
 	if (s->err != 0) {

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -77,10 +78,12 @@ static enum err allow_path(
 static enum err allow_paths(int set, const struct ruleset *r, const char *dir, struct error *error)
 {
 	/* On a single file only file rights count: with READ_DIR it stays unreadable. */
-	static const struct {
+	const struct {
 		const char *path;
 		uint64_t rights;
 	} system[] = {
+		{getenv("PROJ_DATA"), FS_READ},      /* as the worker says */
+		{getenv("GDAL_DATA"), FS_READ},
 		{"/usr/share/proj", FS_READ},
 		{"/usr/share/gdal", FS_READ},
 		{"/usr/lib", FS_READ},
@@ -91,8 +94,10 @@ static enum err allow_paths(int set, const struct ruleset *r, const char *dir, s
 	char path[600];
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; e == ERR_OK && i < COUNT(system); i++)
-		e = allow_path(set, r, system[i].path, system[i].rights, error);
+	for (size_t i = 0; e == ERR_OK && i < COUNT(system); i++) {
+		if (system[i].path != NULL)
+			e = allow_path(set, r, system[i].path, system[i].rights, error);
+	}
 	if (e != ERR_OK || dir == NULL)
 		return e;
 	(void)snprintf(path, sizeof(path), "%s/in", dir);

@@ -93,7 +93,24 @@ static bool is_inside(const char *path, const char *under)
 	return n > 1 && strncmp(path, under, n) == 0 && (path[n] == '\0' || path[n] == '/');
 }
 
-static enum err check_directory(const struct place *place, int dir, struct error *error)
+/*
+ * A data directory that a web server could hand out: only where the site says so, and with a rule against it that Apache
+ * reads.  Others need one in their own configuration; the self-test asks from outside.
+ */
+static enum err check_below_root(
+    const struct config *config, const char *root, const char *data_dir, int dir, struct error *error)
+{
+	static const char deny[] = "# Nothing in here is for browsers.\nRequire all denied\n";
+
+	if (!config->below_root)
+		return error_set(error, ERR_STORE, "data_dir %s lies under the document root %s", data_dir, root);
+	if (faccessat(dir, ".htaccess", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return ERR_OK;
+	return fs_replace(dir, ".htaccess", deny, sizeof(deny) - 1, error);
+}
+
+static enum err check_directory(
+    const struct config *config, const struct place *place, int dir, struct error *error)
 {
 	const char *root = getenv("DOCUMENT_ROOT");
 	CLEAN_FREE char *real_root = root != NULL && root[0] == '/' ? realpath(root, NULL) : NULL;
@@ -107,9 +124,12 @@ static enum err check_directory(const struct place *place, int dir, struct error
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return error_set(error, ERR_STORE, "data_dir %s is writable for others: chmod 0700",
 		    place->data_dir);
-	if (real_root != NULL && is_inside(place->data_dir, real_root))
-		return error_set(error, ERR_STORE, "data_dir %s lies under the document root %s",
-		    place->data_dir, real_root);
+	if (real_root != NULL && is_inside(place->data_dir, real_root)) {
+		enum err err = check_below_root(config, real_root, place->data_dir, dir, error);
+
+		if (err != ERR_OK)
+			return err;
+	}
 	return check_filesystem(place->data_dir, "data_dir", error);
 }
 
@@ -137,7 +157,7 @@ enum err place_open(
 	if (dir < 0)
 		err = error_errno(error, ERR_STORE, "data_dir %s", config->data_dir);
 	else
-		err = check_directory(&place, dir, error);
+		err = check_directory(config, &place, dir, error);
 	if (err == ERR_OK)
 		err = place_regions(&place, config, &changed, error);
 	if (err == ERR_OK)

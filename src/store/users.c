@@ -152,6 +152,19 @@ enum err first_login_check(struct pass *p, const char *token, int64_t now_ms)
 	return ERR_OK;
 }
 
+enum err first_login_configured(struct pass *p, const char *sha256, const char *token)
+{
+	CLEAN_JSON json_object *users = NULL;
+	char digest[65];
+	enum err err;
+
+	token_sha256_hex(token, strlen(token), digest);
+	if (!token_equal(sha256, digest))
+		return ERR_NOT_FOUND;
+	err = users_list(p, 1, &users);
+	return err == ERR_OK && json_len(users) > 0 ? ERR_NOT_FOUND : err;
+}
+
 enum err first_login_clear(struct pass *p)
 {
 	enum err err = record_delete(p, TABLE_META, first_key, strlen(first_key));

@@ -78,6 +78,11 @@ enum err keys_delete(struct pass *, const char *user, const char *id);
 enum err first_login_set(struct pass *, const char *token, int64_t expires_ms);
 enum err first_login_check(struct pass *, const char *token, int64_t now_ms);   /* ERR_NOT_FOUND: wrong, used, expired */
 enum err first_login_clear(struct pass *);
+/*
+ * The same with a digest from the configuration, for hosts without a command line: good for as long as there is no user.
+ * ERR_NOT_FOUND: none is set, or it is another one, or there are users.
+ */
+enum err first_login_configured(struct pass *, const char *sha256, const char *token);
 
 /* Failed attempts per name and address (security.md 3.3): may this be tried now? */
 enum err failures_check(struct pass *, const char *name, const char *address, int64_t now_ms, bool *ret_allowed);

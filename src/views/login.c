@@ -180,6 +180,7 @@ enum err logout_view(struct call *call)
 
 struct first {
 	const char *token;
+	const char *sha256;      /* of the token the configuration knows; "" = none */
 	const char *name;
 	const char *hash;
 };
@@ -187,14 +188,15 @@ struct first {
 static enum err first_check_pass(struct pass *p, void *arg)
 {
 	struct first *f = arg;
-	return first_login_check(p, f->token, clock_now_ms());
+	enum err err = first_login_check(p, f->token, clock_now_ms());
+	return err == ERR_NOT_FOUND ? first_login_configured(p, f->sha256, f->token) : err;
 }
 
 static enum err first_make_pass(struct pass *p, void *arg)
 {
 	struct first *f = arg;
 	json_object *old = NULL;
-	enum err err = first_login_check(p, f->token, clock_now_ms());
+	enum err err = first_check_pass(p, arg);
 	if (err != ERR_OK)
 		return err;
 	err = users_get(p, f->name, &old);
@@ -227,7 +229,7 @@ enum err first_login_view(struct call *call)
 {
 	bool post = call->req->method == METHOD_POST;
 	const char *token = post ? form_get(&call->form, "first") : req_query(call->req, "token");
-	struct first f = { .token = token != NULL ? token : "", .name = form_get(&call->form, "username") };
+	struct first f = { .token = token != NULL ? token : "", .sha256 = call->ctx->config->first_token, .name = form_get(&call->form, "username") };
 	CLEAN_FREE char *hash = NULL;
 	enum err err = store_pass(call->ctx->store, PASS_READ, "first", first_check_pass, &f, &call->error);
 	if (err == ERR_NOT_FOUND) {
