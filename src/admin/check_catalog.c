@@ -9,6 +9,7 @@
 #include "admin/command.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "catalog/item.h"
 #include "store/sessions.h"
 #include "worker/worker.h"
 
@@ -106,6 +107,43 @@ static enum err look_at_files(struct look *l)
 	return err;
 }
 
+/* ---- data items */
+
+static void say_disagreement(void *arg, const char *what, int64_t n, bool mended)
+{
+	say(arg, "catalogue: %lld %s%s", (long long)n, what, mended ? ", mended" : "");
+}
+
+/* An item's file is an upload of the store: whole items have whole files. */
+static void look_at_item(struct look *l, const json_object *item)
+{
+	const char *upload = json_str(item, "upload", NULL);
+	struct upload_info info = {0};
+	struct error error = {0};
+	if (upload == NULL || strcmp(json_str(item, "status", ""), "OK") != 0)
+		return;
+	enum err err = upload_get(l->w.engine, upload, NULL, &info, &error);
+	if (err == ERR_NOT_FOUND || err == ERR_GONE || (err == ERR_OK && fs_size(l->w.data_fd, info.path) < 0))
+		say(l, "item %lld: its upload %.8s is missing, restore needed", (long long)json_int(item, "id", 0), upload);
+	upload_info_done(&info);
+}
+
+static enum err look_at_items(struct look *l)
+{
+	struct item_query q = { .viewer = everybody, .max = PAGE };
+	enum err err = catalog_check(l->w.catalog, l->repair, say_disagreement, l, &l->error);
+	for (size_t n = PAGE; n == PAGE && err == ERR_OK; q.skip += PAGE) {
+		json_object *list = NULL, *item = NULL;
+		size_t total = 0;
+		err = catalog_items(l->w.catalog, &q, &list, &total, &l->error);
+		n = err == ERR_OK ? json_len(list) : 0;
+		JSON_EACH(item, list)
+			look_at_item(l, item);
+		json_object_put(list);
+	}
+	return err;
+}
+
 static void look_at_stray(void *arg, const char *path)
 {
 	struct look *l = arg;
@@ -121,13 +159,18 @@ int check_catalog(struct command_run *r, bool repair, int *ret_findings)
 	if (err == ERR_OK && l.w.data_fd < 0)
 		err = error_errno(&l.error, ERR_IO, "%s", r->config->data_dir);
 	if (err == ERR_OK)
+		err = engine_open(r->config, r->store, &l.w.engine, &l.error);
+	if (err == ERR_OK)
 		err = look_at_sessions(&l);
 	if (err == ERR_OK)
 		err = look_at_files(&l);
 	if (err == ERR_OK)
+		err = look_at_items(&l);
+	if (err == ERR_OK)
 		worker_strays(&l.w, look_at_stray, &l);
 	if (l.w.data_fd >= 0)
 		(void)close(l.w.data_fd);
+	engine_close(l.w.engine);
 	catalog_close(l.w.catalog);
 	*ret_findings += l.findings;
 	return err == ERR_OK ? 0 : command_error("check", err, &l.error);

@@ -80,6 +80,12 @@ struct catalog_query {
 };
 /* Newest first: array of short models (without columns, rows, wkt).  Caller frees. */
 enum err catalog_list(struct catalog *, const struct catalog_query *, json_object **ret, size_t *ret_total, struct error *);
+/*
+ * Do counts, tags, shares and the sets of what everybody sees agree with the items?  SAY is told of each kind of
+ * disagreement, how many there are, and whether they were mended.
+ */
+typedef void catalog_finding(void *arg, const char *what, int64_t n, bool mended);
+enum err catalog_check(struct catalog *, bool repair, catalog_finding *say, void *arg, struct error *);
 enum err catalog_backup(struct catalog *, const char *path, struct error *);
 
 #endif
