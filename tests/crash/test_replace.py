@@ -29,16 +29,15 @@ ASKED = {"Accept": "application/json"}
 
 
 class Killer(threading.Thread):
-    def __init__(self, server):
+    def __init__(self, server, kinds=("slipway-worker", "slipway-geo", "slipway.fcgi"), kills=KILLS):
         super().__init__(daemon=True)
-        self.server, self.done, self.count = server, threading.Event(), {}
+        self.server, self.kinds, self.kills, self.done, self.count = server, kinds, kills, threading.Event(), {}
 
     def run(self):
-        kinds = ["slipway-worker", "slipway-geo", "slipway.fcgi"]
-        for n in range(100 * KILLS):
-            if sum(self.count.values()) >= KILLS:
+        for n in range(100 * self.kills):
+            if sum(self.count.values()) >= self.kills:
                 break
-            kind = kinds[n % 3]
+            kind = self.kinds[n % len(self.kinds)]
             victims, until = [], time.monotonic() + 1
             while not victims and time.monotonic() < until:
                 victims = [p for p, name in processes(self.server.process.pid).items() if name == kind[:15]]
