@@ -3,7 +3,7 @@
 
 Programs of a group in SIDE_BY_SIDE run two at a time: each has a server, folders and ports of its own.
 
-Groups: unit, lint, fuzz, jail, http, clients, browser, crash.  Each program prints TAP lines ("ok 1 - …", "not ok 2 - …");
+Groups: unit, lint, fuzz, jail, http, clients, browser, install, crash.  Each program prints TAP lines ("ok 1 - …", "not ok 2 - …");
 one that ends badly without a "not ok" counts as a failure.  The last line is "N passed, N failed".
 """
 import concurrent.futures
@@ -29,7 +29,7 @@ def programs(build, group):
     elif group == "fuzz":
         yield "tests/fuzz corpora", ["sh", os.path.join(TOP, "tests/fuzz/run.sh"), "replay"], 600
     else:
-        limit = {"lint": 120, "jail": 600, "http": 900, "clients": 900, "browser": 900, "crash": 900}[group]
+        limit = {"lint": 120, "jail": 600, "http": 900, "clients": 900, "browser": 900, "crash": 900, "install": 600}[group]
         if group == "crash":
             yield "tests/crash/gate_kill", [f"{build}/crash/gate_kill", "--seconds", "15", "--kills", "60"], 120
         for path in py(f"tests/{group}/test_*.py"):
@@ -65,7 +65,7 @@ def run(name, command, limit, env):
 
 def main():
     build = os.path.abspath(sys.argv[1])
-    groups = sys.argv[2:] or ["lint", "unit", "fuzz", "jail", "http", "clients", "browser", "crash"]
+    groups = sys.argv[2:] or ["lint", "unit", "fuzz", "jail", "http", "clients", "browser", "install", "crash"]
     env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", SLIPWAY_BUILD=build, SLIPWAY_GEO=f"{build}/slipway-geo", B=build, PYTHONDONTWRITEBYTECODE="1")
     good = bad = 0
     leave_out = os.environ.get("EXCEPT", "").split()

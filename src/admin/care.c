@@ -190,8 +190,9 @@ enum err crs_index_make(const struct config *c, bool always, struct error *error
 int crs_index_command(struct command_run *r)
 {
 	struct error error = {0};
-	if (r->argc != 1)
+	bool older = r->argc == 2 && strcmp(r->argv[1], "--if-older") == 0;
+	if (r->argc != 1 && !older)
 		return 2;
-	enum err err = crs_index_make(r->config, true, &error);
+	enum err err = crs_index_make(r->config, !older, &error);
 	return err == ERR_OK ? 0 : command_error("crs-index", err, &error);
 }

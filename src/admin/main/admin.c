@@ -49,7 +49,8 @@ static const struct command commands[] = {
 	{ "store stat", "", "show the gate, the logs and the tables", NEEDS_STORE, stat_command },
 	{ "config check", "FILE", "tell every error of a configuration file with its line", NEEDS_NOTHING, config_check_command },
 	{ "config", "", "print every setting with its value and where it comes from", NEEDS_CONFIG, config_command },
-	{ "crs-index", "", "write the index the CRS search reads", NEEDS_CONFIG, crs_index_command },
+	{ "crs-index", "[--if-older]", "write the index the CRS search reads; --if-older: only when PROJ's database is newer", NEEDS_CONFIG,
+	    crs_index_command },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 
