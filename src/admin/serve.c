@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "admin/command.h"
 #include "admin/privilege.h"
+#include "admin/web.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -44,8 +45,9 @@ struct proc {
 
 struct serve {
 	const struct config *config;
-	const char *address;     /* "127.0.0.1" */
-	const char *port;
+	const struct web *web;
+	struct web_site site;    /* what the web server must know; its dir is ours */
+	char *mount;             /* owned: "" or "/slipway" */
 	char dir[64];            /* private folder for socket and generated configuration */
 	int socket;              /* listening; the fronts' descriptor 0 */
 	struct proc procs[PROCS_MAX];
@@ -73,20 +75,20 @@ static bool spawn(struct serve *s, struct proc *p)
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
-	CLEAN_FREE char *front = mem_printf("%s/slipway.fcgi", c->program_dir);
+	CLEAN_FREE char *front = config_front(c);
 	CLEAN_FREE char *worker = mem_printf("%s/slipway-worker", c->program_dir);
-	CLEAN_FREE char *conf = mem_printf("%s/lighttpd.conf", s->dir);
 	CLEAN_FREE char *env_dir = mem_printf("SLIPWAY_DATA_DIR=%s", c->data_dir);
 	CLEAN_FREE char *env_conf = c->path != NULL ? mem_printf("SLIPWAY_CONF=%s", c->path) : NULL;
 	/* The worker is ours to start again: fronts that started one themselves would leave it behind when we stop. */
-	char path[] = "PATH=/usr/sbin:/usr/bin:/bin", lang[] = "LANG=C.UTF-8", supervised[] = "SLIPWAY_SUPERVISED=1", proving[] = "SLIPWAY_SUPERVISED=proving", web[] = "lighttpd", minus_d[] = "-D", minus_f[] = "-f",
+	char path[] = "PATH=/usr/sbin:/usr/bin:/bin", lang[] = "LANG=C.UTF-8", supervised[] = "SLIPWAY_SUPERVISED=1", proving[] = "SLIPWAY_SUPERVISED=proving",
 	     data_dir[] = "--data-dir", config_word[] = "--config";
 	char *env[] = { path, lang, p->proving ? proving : supervised, env_dir, env_conf, NULL };
 	char *argv_front[] = { front, NULL };
 	char *argv_worker[] = { worker, data_dir, c->data_dir, c->path == NULL ? NULL : config_word, c->path, NULL };
-	char *argv_web[] = { web, minus_d, minus_f, conf, NULL };
+	char *argv_web[WEB_ARGS];
 	char **argv = p->role == ROLE_FRONT ? argv_front : p->role == ROLE_WORKER ? argv_worker : argv_web;
 
+	web_command(s->web, &s->site, argv_web);
 	sigemptyset(&none);
 	sigfillset(&all);
 	posix_spawn_file_actions_init(&fa);
@@ -107,6 +109,7 @@ static bool spawn(struct serve *s, struct proc *p)
 		p->pid = 0;
 		(void)command_fail("%s does not start: %s", argv[0], strerror(bad));
 	}
+	web_command_done(argv_web);
 	return bad == 0;
 }
 
@@ -130,47 +133,6 @@ static enum err make_socket(struct serve *s, struct error *error)
 	if (s->socket < 0 || bind(s->socket, (struct sockaddr *)&sun, sizeof(sun)) != 0 || listen(s->socket, 1024) != 0)
 		return error_errno(error, ERR_IO, "%s", sun.sun_path);
 	return ERR_OK;
-}
-
-/* lighttpd strings: no quotes or backslashes can come in by a path. */
-static bool plain_path(const char *path)
-{
-	return strpbrk(path, "\"\\\n") == NULL;
-}
-
-static char *find_lighttpd_conf(const struct config *c)
-{
-	const char *const places[] = { "%s/../lighttpd/slipway.conf", "%s/../share/slipway/lighttpd/slipway.conf" };
-	for (size_t i = 0; i < 2; i++) {
-		CLEAN_FREE char *rest = mem_strdup(places[i] + 2);
-		char *path = mem_printf("%s%s", c->program_dir, rest);
-		if (access(path, R_OK) == 0)
-			return path;
-		free(path);
-	}
-	return mem_strdup("/etc/lighttpd/slipway.conf");
-}
-
-static enum err write_conf(struct serve *s, struct error *error)
-{
-	const struct config *c = s->config;
-	CLEAN_FREE char *include = find_lighttpd_conf(c);
-	CLEAN_FREE char *path = mem_printf("%s/lighttpd.conf", s->dir);
-	bool v6 = strchr(s->address, ':') != NULL;
-	if (!plain_path(include) || !plain_path(c->data_dir))
-		return error_set(error, ERR_BAD_REQUEST, "a path holds quotes");
-	CLEAN_FREE char *text = mem_printf(
-	    "server.document-root = \"%s\"\n"
-	    "server.bind = \"%s%s%s\"\n"
-	    "server.port = %s\n"
-	    "server.tag = \"\"\n"
-	    "server.max-fds = 4096\n"
-	    "server.max-keep-alive-requests = 10000\n"
-	    "server.upload-dirs = ( \"%s/tmp\" )\n"
-	    "var.slipway_socket = \"%s/front.sock\"\n"
-	    "include \"%s\"\n",
-	    s->dir, v6 ? "[" : "", s->address, v6 ? "]" : "", s->port, c->data_dir, s->dir, include);
-	return fs_replace(AT_FDCWD, path, text, strlen(text), error);
 }
 
 /* ---- the first administrator */
@@ -216,16 +178,18 @@ static enum err first_login(struct serve *s, struct first *f, struct error *erro
 
 static bool answers(const struct serve *s)
 {
-	static const char get[] = "GET /healthz HTTP/1.0\r\n\r\n";
+	const char *address = s->site.address;
+	CLEAN_FREE char *get = mem_printf("GET %s/healthz HTTP/1.0\r\n\r\n", s->mount);
+	ssize_t len = (ssize_t)strlen(get);
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV }, *ai = NULL;
-	const char *to = strcmp(s->address, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(s->address, "::") == 0 ? "::1" : s->address;
+	const char *to = strcmp(address, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(address, "::") == 0 ? "::1" : address;
 	char buf[64] = "";
-	if (getaddrinfo(to, s->port, &hints, &ai) != 0)
+	if (getaddrinfo(to, s->site.port, &hints, &ai) != 0)
 		return false;
 	CLEAN_FD int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct timeval limit = { .tv_sec = 5 };
 	bool good = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
-		    connect(fd, ai->ai_addr, ai->ai_addrlen) == 0 && write(fd, get, sizeof(get) - 1) == (ssize_t)sizeof(get) - 1 &&
+		    connect(fd, ai->ai_addr, ai->ai_addrlen) == 0 && write(fd, get, (size_t)len) == len &&
 		    read(fd, buf, sizeof(buf) - 1) > 12 && strncmp(buf + 8, " 200", 4) == 0;
 	freeaddrinfo(ai);
 	return good;
@@ -277,6 +241,13 @@ static void reload_begin(struct serve *s)
 		return;
 	}
 	config_free(fresh);
+	if (web_starts_fronts(s->web)) {
+		for (size_t i = 0; i < old; i++) {
+			if (s->procs[i].pid > 0)
+				(void)kill(s->procs[i].pid, SIGUSR1);      /* a graceful restart, to Apache too */
+		}
+		return;
+	}
 	s->reloaded = clock_mono_ms();
 	for (size_t i = 0; i < old; i++) {
 		if (s->procs[i].role != ROLE_FRONT || s->procs[i].leaving || s->n == PROCS_MAX)
@@ -325,11 +296,12 @@ static void reload(struct serve *s)
 	reload_begin(s);
 }
 
+/* Each leads a group of its own; who has to be killed takes its children along. */
 static void stop_role(struct serve *s, bool web, int sig)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->procs[i].pid > 0 && (s->procs[i].role == ROLE_WEB) == web)
-			(void)kill(s->procs[i].pid, sig);
+			(void)kill(sig == SIGKILL ? -s->procs[i].pid : s->procs[i].pid, sig);
 	}
 }
 
@@ -358,9 +330,9 @@ static void stop_all(struct serve *s)
 
 static void say_ready(const struct serve *s, const struct first *f)
 {
-	bool v6 = strchr(s->address, ':') != NULL;
+	CLEAN_FREE char *listen = web_listen(&s->site);
 	CLEAN_FREE char *url = *s->config->public_url != '\0' ? mem_strdup(s->config->public_url) :
-	    mem_printf("http://%s%s%s:%s", v6 ? "[" : "", s->address, v6 ? "]" : "", s->port);
+	    mem_printf("http://%s%s", listen, s->mount);
 	if (f->needed)
 		printf("First login (once, makes the administrator): %s/first?token=%s\n", url, f->token);
 	printf("Slipway is ready: %s/\n", url);
@@ -388,38 +360,40 @@ static int run(struct serve *s, const struct first *f)
 	stop_all(s);
 	if (good)
 		return 0;
-	return command_fail(ready ? "the web server ended" : "the service did not come up: is %s:%s in use?", s->address, s->port);
+	return command_fail(ready ? "the web server ended" : "the service did not come up: is %s:%s in use?", s->site.address, s->site.port);
 }
 
 /* ---- the command */
 
 /* ADDR:PORT, [v6]:PORT or PORT; splits LISTEN in place. */
-static bool parse_listen(struct serve *s, char *listen)
+static bool parse_listen(struct web_site *site, char *listen)
 {
 	int64_t port = 0;
 	char *colon = strrchr(listen, ':');
 	if (colon == NULL) {
-		s->port = listen;
+		site->port = listen;
 	} else {
 		*colon = '\0';
-		s->port = colon + 1;
-		s->address = listen;
+		site->port = colon + 1;
+		site->address = listen;
 		if (listen[0] == '[' && listen[strlen(listen) - 1] == ']') {
 			listen[strlen(listen) - 1] = '\0';
-			s->address = listen + 1;
+			site->address = listen + 1;
 		}
 	}
 	struct in6_addr v6;
 	struct in_addr v4;
-	return text_int(s->port, 1, 65535, &port) &&
-	       (inet_pton(AF_INET, s->address, &v4) == 1 || inet_pton(AF_INET6, s->address, &v6) == 1);
+	return text_int(site->port, 1, 65535, &port) &&
+	       (inet_pton(AF_INET, site->address, &v4) == 1 || inet_pton(AF_INET6, site->address, &v6) == 1);
 }
 
 static enum err prepare(struct serve *s, struct first *f, struct error *error)
 {
 	const struct config *c = s->config;
 	static const char *const folders[] = { "tmp", "run", "locks", "jobs", "exports", "datasets", "sessions", "uploads" };
-	enum err err = fs_mkdirs(AT_FDCWD, c->data_dir, error);
+	enum err err = web_check(s->web, c, error);
+	if (err == ERR_OK)
+		err = fs_mkdirs(AT_FDCWD, c->data_dir, error);
 	if (err == ERR_OK)
 		err = privilege_drop(c, true, error);
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, c->data_dir);
@@ -435,17 +409,15 @@ static enum err prepare(struct serve *s, struct first *f, struct error *error)
 		err = first_login(s, f, error);
 	if (err == ERR_OK)
 		err = make_socket(s, error);
-	return err == ERR_OK ? write_conf(s, error) : err;
+	return err == ERR_OK ? web_prepare(s->web, &s->site, error) : err;
 }
 
-int serve_command(struct command_run *r)
+/* The command's own options.  0, or the exit status. */
+static int read_options(struct serve *s, struct command_run *r)
 {
 	static const struct option options[] = { { "web", required_argument, NULL, 'w' }, { "listen", required_argument, NULL, 'l' },
-		{ NULL, 0, NULL, 0 } };
-	struct serve s = { .config = r->config, .address = "127.0.0.1", .port = "8080", .socket = -1 };
-	struct first f = {0};
-	struct error error = {0};
-	struct sigaction stop = { .sa_handler = on_stop };
+		{ "mount", required_argument, NULL, 'm' }, { NULL, 0, NULL, 0 } };
+	const char *web = "lighttpd", *mount = r->config->mount;
 	char *listen = NULL;
 	int o;
 
@@ -453,25 +425,58 @@ int serve_command(struct command_run *r)
 	while ((o = getopt_long(r->argc, r->argv, "", options, NULL)) != -1) {
 		if (o == 'l')
 			listen = optarg;
-		else if (o != 'w')
+		else if (o == 'w')
+			web = optarg;
+		else if (o == 'm')
+			mount = optarg;
+		else
 			return 2;
-		else if (strcmp(optarg, "lighttpd") != 0)
-			return command_fail("--web %s: this version serves behind lighttpd", optarg);
 	}
-	if (optind != r->argc || (listen != NULL && !parse_listen(&s, listen)))
+	if (optind != r->argc || (listen != NULL && !parse_listen(&s->site, listen)))
 		return 2;
-	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGINT, &stop, NULL);
-	sigaction(SIGHUP, &(struct sigaction){ .sa_handler = on_reload }, NULL);
-	enum err err = prepare(&s, &f, &error);
-	if (err != ERR_OK) {
-		if (*s.dir != '\0')
-			(void)fs_remove_tree(AT_FDCWD, s.dir, NULL);
-		return command_error("serve", err, &error);
+	s->web = web_find(web);
+	s->mount = web_mount(mount != NULL && *mount != '\0' ? mount : "/");
+	s->site.mount = s->mount;
+	s->site.dir = s->dir;
+	if (s->web == NULL) {
+		CLEAN_FREE char *names = web_names();
+		return command_fail("--web %s: it is one of %s", web, names);
 	}
-	for (int64_t i = 0; i < r->config->processes; i++)
-		add(&s, ROLE_FRONT);
-	add(&s, ROLE_WORKER);
-	add(&s, ROLE_WEB);
-	return run(&s, &f);
+	if (s->mount == NULL)
+		return command_fail("--mount %s: a path of letters, digits, and - _ . ~ /", mount);
+	/* What the settings say is what the front believes. */
+	CLEAN_FREE char *said = r->config->mount != NULL ? web_mount(*r->config->mount != '\0' ? r->config->mount : "/") : NULL;
+	if (said != NULL && strcmp(said, s->mount) != 0)
+		return command_fail("--mount %s: server.mount in %s says %s", mount, r->config->path, r->config->mount);
+	return 0;
+}
+
+int serve_command(struct command_run *r)
+{
+	struct serve s = { .config = r->config, .site = { .config = r->config, .address = "127.0.0.1", .port = "8080" }, .socket = -1 };
+	struct first f = {0};
+	struct error error = {0};
+	struct sigaction stop = { .sa_handler = on_stop };
+	int status = read_options(&s, r);
+
+	if (status == 0) {
+		sigaction(SIGTERM, &stop, NULL);
+		sigaction(SIGINT, &stop, NULL);
+		sigaction(SIGHUP, &(struct sigaction){ .sa_handler = on_reload }, NULL);
+		enum err err = prepare(&s, &f, &error);
+		if (err != ERR_OK) {
+			if (*s.dir != '\0')
+				(void)fs_remove_tree(AT_FDCWD, s.dir, NULL);
+			status = command_error("serve", err, &error);
+		}
+	}
+	if (status == 0) {
+		for (int64_t i = 0; i < r->config->processes && !web_starts_fronts(s.web); i++)
+			add(&s, ROLE_FRONT);
+		add(&s, ROLE_WORKER);
+		add(&s, ROLE_WEB);
+		status = run(&s, &f);
+	}
+	free(s.mount);
+	return status;
 }

@@ -99,7 +99,7 @@ static enum err below_setting(const char *setting, const char *whole, char **ret
 		len--;
 	CLEAN_FREE char *mount = mem_strndup(setting, len);
 	if (strncmp(whole, mount, len) != 0 || (whole[len] != '\0' && whole[len] != '/'))
-		return error_set(error, ERR_NOT_FOUND, "outside server.mount");
+		return error_set(error, ERR_NOT_FOUND, "outside the mount");
 	*ret_mount = escape_url_path_dup(mount);
 	*ret_path = mem_strdup(whole[len] == '\0' ? "/" : whole + len);
 	return ERR_OK;
@@ -134,13 +134,18 @@ enum err path_find(struct wire *w, const struct config *config, char **ret_mount
 	CLEAN_FREE char *mount = NULL;
 	CLEAN_FREE char *path = NULL;
 	const char *info = wire_env(w, "PATH_INFO"), *script = wire_env(w, "SCRIPT_NAME");
+	/* The web server's own configuration may say it; no client can set this variable. */
+	const char *told = wire_env(w, "SLIPWAY_MOUNT");
+	const char *setting = config->mount != NULL		  ? config->mount
+			      : told != NULL && *told != '\0' ? told
+								  : NULL;
 	char *raw = raw_path(w);
 	enum err err = decoded_path(raw, &whole, error);
 
 	if (script == NULL || strcmp(script, "/") == 0)
 		script = "";
-	if (err == ERR_OK && config->mount != NULL) {
-		err = below_setting(config->mount, whole, &mount, &path, error);
+	if (err == ERR_OK && setting != NULL) {
+		err = below_setting(setting, whole, &mount, &path, error);
 	} else if (err == ERR_OK && info != NULL && *info != '\0') {
 		err = by_path_info(info, script, whole, &mount, &path, error);
 	} else if (err == ERR_OK && strcmp(whole, script) == 0 && holds_our_segment(script)) {

@@ -1,6 +1,6 @@
 /*
  * Where a request points: the mount, and the path below it.
- * Source: front-ends.md 3.
+ * Source: front-ends.md 3; the variable SLIPWAY_MOUNT says the same as server.mount.
  */
 #ifndef SLIPWAY_HTTP_PATH_H
 #define SLIPWAY_HTTP_PATH_H
