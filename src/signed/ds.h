@@ -28,8 +28,10 @@ struct row_source ds_rows(struct ds *);
 
 /*
  * The same for a file of one JSON array of cells a line, written by a job: columns in the
- * receiver's order.  FD is borrowed.  Lines over LINE_MAX bytes are wrong.
+ * receiver's order.  FD is borrowed; rows come from where it stands, after rewind from the file's
+ * beginning.  A line over LINES_ROW_MAX bytes, or one without its end, is wrong.
  */
+#define LINES_ROW_MAX (64 << 20) /* bytes */
 struct lines;
 struct lines *lines_open(int fd);
 void lines_free(struct lines *);
