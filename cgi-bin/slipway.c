@@ -34,6 +34,8 @@ static const struct route routes[] = {
 	{ "/metrics",                   GET,           LOGIN_ADMIN, CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  metrics_view },
 	{ "/admin/",                    GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_view },
 	{ "/admin/user",                GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_user_view },
+	{ "/admin/self-test",           GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  selftest_view },
+	{ "/admin/self-test/echo",      CHUNKED,       LOGIN_ADMIN, CSRF_NONE,   BODYRULE_RAW,   STYLE_WIZARD, -1, selftest_echo_view },
 	{ "/about",                     GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  about_view },
 	{ "/static/{path:rest}",        GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  static_view },
 	{ "/login",                     GET | POST,    LOGIN_NONE,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  login_view },
@@ -41,6 +43,7 @@ static const struct route routes[] = {
 	{ "/logout",                    GET | POST,    LOGIN_NONE,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  logout_view },
 	{ "/first",                     GET | POST,    LOGIN_NONE,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  first_login_view },
 	{ "/account/password",          GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  password_view },
+	{ "/account/keys",              GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  account_keys_view },
 	/* the wizard */
 	{ "/upload",                    GET | POST,    LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  upload_redirect_view },
 	{ "/upload/",                   GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FILES, STYLE_WIZARD, -1, upload_root_view },
@@ -250,6 +253,7 @@ int main(int argc, char **argv)
 		log_line(LOG_LEVEL_ERROR, NULL, "%s", error.text);
 		return 2;
 	}
+	log_json(config->log_json);
 	if (config->log_file != NULL)
 		log_open("slipway.fcgi", config->log_file);
 	const char *supervised = getenv("SLIPWAY_SUPERVISED");

@@ -1,24 +1,11 @@
 /*
- * Administration of one user: role, groups, password, keys.
+ * Administration of one user: role, groups, password; keys: keys.c.
  */
-#include <openssl/crypto.h>
 #include <string.h>
 #include "views/admin.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/text.h"
-#include "base/token.h"
 #include "http/represent.h"
-
-#define DAY_MS       (86400 * 1000LL)
-#define KEY_NAME_MAX 100 /* characters */
-#define DAYS_MAX     36500
-
-static const char *name_of(struct call *call)
-{
-	const char *name = req_query(call->req, "name");
-	return name != NULL ? name : "";
-}
 
 /* ---- the page */
 
@@ -33,27 +20,6 @@ static enum err user_pass(struct pass *p, void *arg)
 	if (err == ERR_OK)
 		err = keys_list(p, a->name, &a->list);
 	return err == ERR_OK ? groups_list(p, &a->groups) : err;
-}
-
-static json_object *shown_keys(const json_object *keys)
-{
-	json_object *list = json_object_new_array(), *key = NULL;
-	JSON_EACH(key, keys) {
-		static const char *const times[] = { "created", "expires", "seen" };
-		json_object *o = json_object_new_object();
-		json_set_str(o, "id", json_str(key, "id", ""));
-		json_set_str(o, "name", json_str(key, "name", ""));
-		json_set_bool(o, "read_only", json_bool(key, "read_only", false));
-		for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
-			char iso[32];
-			int64_t ms = json_int(key, times[i], 0);
-			clock_iso(ms, iso);
-			json_set_str(o, times[i], ms > 0 ? iso : NULL);
-		}
-		json_set_bool(o, "over", json_int(key, "expires", 0) > 0 && json_int(key, "expires", 0) <= clock_now_ms());
-		json_object_array_add(list, o);
-	}
-	return list;
 }
 
 /* All groups, those of the user marked. */
@@ -72,7 +38,7 @@ static json_object *shown_groups(const json_object *groups, const json_object *u
 
 static enum err page(struct call *call, int status, const char *token)
 {
-	struct admin a = { .call = call, .name = name_of(call) };
+	struct admin a = { .call = call, .name = admin_subject(call) };
 	json_object *m = json_object_new_object(), *user = json_object_new_object();
 	enum err err = store_pass(call->ctx->store, PASS_READ, "user", user_pass, &a, &call->error);
 	if (err == ERR_OK) {
@@ -83,11 +49,12 @@ static enum err page(struct call *call, int status, const char *token)
 		json_set_bool(user, "disabled", json_bool(a.user, "disabled", false));
 		json_set_str(user, "created", created);
 		json_set_bool(user, "self", strcmp(a.name, call->who.name) == 0);
-		json_set(m, "keys", shown_keys(a.list));
+		json_set(m, "keys", keys_shown(a.list));
 		json_set(m, "groups", shown_groups(a.groups, a.user));
 		json_set_str(m, "token", token);
 	}
 	json_set(m, "person", user);
+	json_set_str(m, "place", "/admin/user");
 	json_object_put(a.user);
 	json_object_put(a.list);
 	json_object_put(a.groups);
@@ -107,15 +74,15 @@ static enum err page(struct call *call, int status, const char *token)
 /* Nobody takes away his own rights by accident. */
 static enum err not_oneself(struct call *call)
 {
-	if (strcmp(name_of(call), call->who.name) != 0)
+	if (strcmp(admin_subject(call), call->who.name) != 0)
 		return ERR_OK;
 	return admin_fail(call, ERR_CONFLICT, "admin_self", "do", NULL);
 }
 
-static enum err run(struct call *call, pass_fn *fn, struct admin *a)
+enum err admin_user_run(struct call *call, pass_fn *fn, struct admin *a)
 {
 	a->call = call;
-	a->name = name_of(call);
+	a->name = admin_subject(call);
 	enum err err = store_pass(call->ctx->store, PASS_SYNC, "admin", fn, a, &call->error);
 	if (err == ERR_NOT_FOUND)
 		return admin_fail(call, err, "not_found", "name", NULL);
@@ -135,7 +102,7 @@ static enum err set_role(struct call *call)
 	if (err == ERR_OK && a.role == NULL)
 		a.role = "";
 	if (err == ERR_OK)
-		err = run(call, role_pass, &a);
+		err = admin_user_run(call, role_pass, &a);
 	return err == ERR_BAD_REQUEST ? admin_fail(call, err, "bad_choice", "role", a.role) : err;
 }
 
@@ -149,13 +116,13 @@ static enum err disable(struct call *call)
 {
 	struct admin a = { .flag = true };
 	enum err err = not_oneself(call);
-	return err == ERR_OK ? run(call, disabled_pass, &a) : err;
+	return err == ERR_OK ? admin_user_run(call, disabled_pass, &a) : err;
 }
 
 static enum err enable(struct call *call)
 {
 	struct admin a = { .flag = false };
-	return run(call, disabled_pass, &a);
+	return admin_user_run(call, disabled_pass, &a);
 }
 
 static enum err password_pass(struct pass *p, void *arg)
@@ -175,12 +142,12 @@ static enum err set_password(struct call *call)
 {
 	struct admin a = {0};
 	const char *password = form_get(&call->form, "password");
-	const char *bad = password == NULL ? "password_short" : user_password_problem(name_of(call), password);
+	const char *bad = password == NULL ? "password_short" : user_password_problem(admin_subject(call), password);
 	if (bad != NULL)
 		return admin_fail(call, ERR_BAD_REQUEST, bad, "password", NULL);
 	enum err err = user_password_hash(call->ctx->store, password, &a.hash, &call->error);
 	if (err == ERR_OK)
-		err = run(call, password_pass, &a);
+		err = admin_user_run(call, password_pass, &a);
 	free(a.hash);
 	return err;
 }
@@ -209,54 +176,16 @@ static enum err set_groups(struct call *call)
 		struct admin a = { .group = f->value, .flag = strcmp(f->name, "in") == 0 };
 		bool had = strcmp(f->name, "had") == 0;
 		if ((a.flag && !sent(call, "had", f->value)) || (had && !sent(call, "in", f->value)))
-			err = run(call, member_pass, &a);
+			err = admin_user_run(call, member_pass, &a);
 		if (err == ERR_TOO_LARGE)
 			err = admin_fail(call, err, "groups_too_many", "groups", f->value);
 	}
 	return err;
 }
 
-static enum err key_add_pass(struct pass *p, void *arg)
-{
-	struct admin *a = arg;
-	json_object *user = NULL;
-	enum err err = users_get(p, a->name, &user);
-	json_object_put(user);
-	return err == ERR_OK ? keys_add(p, a->name, a->key, a->flag, a->expires, clock_now_ms(), a->token) : err;
-}
-
 static enum err add_key(struct call *call)
 {
-	struct admin a = { .key = form_get(&call->form, "key_name") };
-	const char *days = form_get(&call->form, "days"), *scope = form_get(&call->form, "scope");
-	int64_t n = 0;
-	if (a.key == NULL || strlen(a.key) > 4 * KEY_NAME_MAX)
-		return admin_fail(call, ERR_BAD_REQUEST, "key_name_bad", "key_name", NULL);
-	if (days != NULL && *days != '\0' && !text_int(days, 1, DAYS_MAX, &n))
-		return admin_fail(call, ERR_BAD_REQUEST, "key_days_bad", "days", days);
-	/* The weaker one unless the other is asked for. */
-	a.flag = scope == NULL || strcmp(scope, "all") != 0;
-	a.expires = n > 0 ? clock_now_ms() + n * DAY_MS : 0;
-	token_letters(a.token, 40);
-	enum err err = run(call, key_add_pass, &a);
-	if (err == ERR_TOO_LARGE)
-		err = admin_fail(call, err, "keys_too_many", "key_name", NULL);
-	if (err == ERR_OK)
-		err = page(call, 200, a.token);
-	OPENSSL_cleanse(a.token, sizeof(a.token));
-	return err;
-}
-
-static enum err key_delete_pass(struct pass *p, void *arg)
-{
-	struct admin *a = arg;
-	return keys_delete(p, a->name, a->key);
-}
-
-static enum err delete_key(struct call *call)
-{
-	struct admin a = { .key = form_get(&call->form, "key") };
-	return a.key == NULL ? admin_fail(call, ERR_BAD_REQUEST, "not_found", "key", NULL) : run(call, key_delete_pass, &a);
+	return key_add(call, page);
 }
 
 static enum err delete_pass(struct pass *p, void *arg)
@@ -268,14 +197,14 @@ static enum err delete_pass(struct pass *p, void *arg)
 static enum err delete_user(struct call *call)
 {
 	struct admin a = {0};
-	CLEAN_FREE char *subject = mem_printf("u:%s", name_of(call));
+	CLEAN_FREE char *subject = mem_printf("u:%s", admin_subject(call));
 	enum err err = not_oneself(call);
-	if (err == ERR_OK && !subject_exists(name_of(call), false, call))
+	if (err == ERR_OK && !subject_exists(admin_subject(call), false, call))
 		err = admin_fail(call, ERR_NOT_FOUND, "not_found", "name", NULL);
 	if (err == ERR_OK)
 		err = catalog_forget(call->ctx->catalog, subject, &call->error);
 	if (err == ERR_OK)
-		err = run(call, delete_pass, &a);
+		err = admin_user_run(call, delete_pass, &a);
 	if (err != ERR_OK || call->mode != MODE_HTML)
 		return err;
 	CLEAN_FREE char *to = call_url(call, "/admin/?note=admin_saved");
@@ -292,7 +221,7 @@ enum err admin_user_view(struct call *call)
 		{ "password", false, set_password },
 		{ "groups", false, set_groups },
 		{ "key_add", true, add_key },
-		{ "key_delete", false, delete_key },
+		{ "key_delete", false, key_delete },
 		{ "delete", true, delete_user },
 	};
 	bool answers = false;
@@ -309,7 +238,7 @@ enum err admin_user_view(struct call *call)
 		json_object *m = json_object_new_object();
 		return admin_answer(call, "json", m, 200);
 	}
-	CLEAN_FREE char *name = escape_url_dup(name_of(call));
+	CLEAN_FREE char *name = escape_url_dup(admin_subject(call));
 	CLEAN_FREE char *to = call_url(call, "/admin/user?name=%s&note=admin_saved", name);
 	reply_redirect(call->reply, 303, to);
 	return ERR_OK;

@@ -19,6 +19,7 @@ view_fn login_view;            /* GET, POST /login, /account/login/ */
 view_fn logout_view;           /* GET, POST /logout */
 view_fn first_login_view;      /* GET, POST /first: the one-time link */
 view_fn password_view;         /* GET, POST /account/password */
+view_fn account_keys_view;     /* GET, POST /account/keys */
 
 /* wizard.c */
 view_fn upload_root_view;      /* GET, POST /upload/ */
@@ -105,6 +106,10 @@ view_fn filemanager_list_view; /* GET, DELETE …/filemanager/list */
 /* admin.c, admin_user.c */
 view_fn admin_view;            /* GET, POST /admin/ */
 view_fn admin_user_view;       /* GET, POST /admin/user?name= */
+
+/* selftest.c */
+view_fn selftest_view;         /* GET, POST /admin/self-test */
+view_fn selftest_echo_view;    /* any, /admin/self-test/echo */
 
 /* status.c */
 view_fn metrics_view;          /* GET /metrics */

@@ -131,6 +131,30 @@ def test_keys_are_made_shown_once_and_revoked(server):
     assert token not in server.log() and full not in server.log()
 
 
+def test_own_keys(server):
+    own = "/account/keys"
+    assert server.get(own, accept=JSON, user=None).status == 401
+    made = admin(server, {"do": "key_add", "key_name": "<i>own", "scope": "all", "days": "3"}, own, user="mei")
+    token = made.json["token"]
+    assert made.status == 200 and made.header("Cache-Control") == "no-store" and len(token) == 40, made
+    with_token = {"Authorization": "Bearer " + token, "Accept": JSON}
+    listed = server.request("GET", own, headers=with_token, user=None).json["keys"]
+    ours = [k for k in listed if k["name"] == "<i>own"]
+    assert len(ours) == 1 and "token" not in ours[0] and not ours[0]["read_only"], listed
+    page = server.get(own, accept="text/html", user="mei")
+    assert page.status == 200 and "&lt;i&gt;own" in page.text and token not in page.text, page.text
+    # Somebody else's key cannot be named, and no parameter makes another user's page of it.
+    assert all(k["name"] != "<i>own" for k in server.get(own + "?name=mei", accept=JSON, user="otto").json["keys"])
+    assert admin(server, {"do": "key_delete", "key": ours[0]["id"]}, own + "?name=mei", user="otto").status == 404
+    assert admin(server, {"do": "role", "role": "administrator"}, own, user="mei").status == 400
+    read = admin(server, {"do": "key_add", "key_name": "reader"}, own, user="mei").json["token"]
+    refused = server.request("POST", own, body=b"do=key_add&key_name=x&scope=all", user=None,
+                             headers={"Authorization": "Bearer " + read, "Accept": JSON, "Content-Type": "application/x-www-form-urlencoded"})
+    assert refused.status == 403, refused
+    assert admin(server, {"do": "key_delete", "key": ours[0]["id"]}, own, user="mei").status == 200
+    assert server.request("GET", own, headers=with_token, user=None).status == 401
+
+
 def test_forms_need_their_token(server):
     """Under a cookie no change without the form's token, none from another site."""
     b = Browser(server, *ADMIN)
