@@ -58,6 +58,7 @@ json_object *inspect_run(struct job *);        /* inspect.c */
 json_object *import_run(struct job *);         /* import.c: the loop over layers */
 json_object *export_run(struct job *);         /* export.c */
 json_object *unpack_run(struct job *);         /* unpack.c */
+json_object *rows_run(struct job *);           /* rowjob.c */
 json_object *srs_question(const json_object *question);      /* srs.c: never NULL */
 json_object *preview_question(const json_object *question);  /* srs.c: never NULL */
 

@@ -146,11 +146,16 @@ static void put_value(struct sheet_rows *s, struct cells *c, const char **atts)
 		{ "date", "date-value" }, { "boolean", "boolean-value" },
 		{ "string", "string-value" } };
 	const char *type = zipxml_att(atts, "office", "value-type"), *v = NULL;
+	const char *shown = zipxml_att(atts, "calcext", "value-type");
 	char text[40];
 	double d;
 	size_t n;
 
 	c->from_text = true;
+	if (shown != NULL && strcmp(shown, "error") == 0 && sheet_error(s)) {
+		c->from_text = false;
+		return;
+	}
 	if (type == NULL)
 		return;
 	if (strcmp(type, "time") == 0 && (v = zipxml_att(atts, "office", "time-value")) != NULL) {

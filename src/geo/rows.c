@@ -135,6 +135,15 @@ const char *rows_charset(struct job *job, const struct source *src, const char *
 	return charset;
 }
 
+bool rows_is_utf8(const struct source *src)
+{
+	CLEAN_FD int fd = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	CLEAN_FREE char *buf = mem_alloc(RAW_BYTES + 8);
+	bool bom;
+
+	return fd >= 0 && whole_is_utf8(fd, buf, &bom);
+}
+
 const char *rows_bom(const struct source *src)
 {
 	CLEAN_FD int fd = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -40,6 +40,8 @@ char *rows_head(
     struct job *, const struct source *, const char *charset, size_t *ret_len, bool *ret_whole);
 /* The charset a byte order mark tells, NULL = there is none.  Static. */
 const char *rows_bom(const struct source *);
+/* Is every byte of the file part of valid UTF-8? */
+bool rows_is_utf8(const struct source *);
 /*
  * Look at every byte: the file's charset by contracts/wizard.md 17.1, below the ones people chose.
  * *RET_SOURCE as charset_guess_end.  NULL: job->problems has the reason.

@@ -95,6 +95,27 @@ const char *book_sheet_name(const struct book *b, size_t i)
 	return b->v[i].name;
 }
 
+void book_null_errors(struct book *b)
+{
+	b->null_errors = true;
+}
+
+struct book_errors book_errors(const struct book *b)
+{
+	return b->errors;
+}
+
+bool sheet_error(struct sheet_rows *s)
+{
+	struct book *b = s->book;
+
+	if (!b->null_errors)
+		return false;
+	if (b->errors.count++ == 0)
+		b->errors.first_row = s->row;
+	return true;
+}
+
 enum err book_choose(struct job *job, const struct source *src, const struct book *b,
     const char *wanted, size_t *ret)
 {

@@ -26,6 +26,15 @@ json_object *book_sheets(const struct book *);
 enum err book_choose(
     struct job *, const struct source *, const struct book *, const char *wanted, size_t *ret);
 const char *book_sheet_name(const struct book *, size_t index); /* borrowed */
+/*
+ * From now on cells whose formula gave an error are empty, and counted while they are read; else
+ * they are the error's text, #N/A excepted.
+ */
+void book_null_errors(struct book *);
+struct book_errors {
+	int64_t count, first_row;
+};
+struct book_errors book_errors(const struct book *);
 /* Rows of a sheet; BOOK is borrowed until rows_free. */
 enum err rows_open_sheet(
     struct job *, const struct source *, struct book *, size_t index, struct rows **ret);

@@ -29,6 +29,8 @@ struct book {
 	struct sheet *v; /* n of them, hidden ones last */
 	size_t n;
 	json_object *list;
+	bool null_errors; /* cells with an error are empty, and counted here */
+	struct book_errors errors;
 	/* xlsx */
 	bool from_1904;	       /* days count from 1904-01-01 */
 	unsigned char *styles; /* enum shown of each cell style; n_styles */
@@ -69,6 +71,8 @@ struct sheet *sheet_add(struct book *, const char *name);
 /* Text for cell COL (0-based) of the row at hand, in pieces; a cell beyond the limits sets failed
  * and stops. */
 void sheet_text(struct sheet_rows *, size_t col, const char *s, size_t len);
+/* The cell at hand is an error: true, it is to be left empty. */
+bool sheet_error(struct sheet_rows *);
 void sheet_clear(struct sheet_rows *);
 bool sheet_is_blank(const struct sheet_rows *);
 

@@ -79,6 +79,19 @@
  *    "denied":".php .jsp …" extensions, "limits":{"zip_max_bytes","zip_max_entries","upload_min_free","output_max_bytes",…}}
  *   result {"type":"result","entries":n,"bytes":n,"warnings":[]}  and the files under their own names in out/tree/
  *
+ * JOB rows   (the file of a signed import as lines for a receiver's columns: contracts/signed-api.md 7.2)
+ *   {"type":"job","task":"rows","files":[one],"columns":[{"name","type":"text|integer|real|boolean|date|timestamp|json"}…]
+ *    in the receiver's order,"file":{the file keys of 7.2},"max_rows":n|0,"limits":{…}}
+ *   out/rows.jsonl: one JSON array of cells a line, in the order of "columns": null, true, false, numbers as they stood, texts
+ *   (src/signed/ds.h, lines_open).  out/gaps.jsonl: [line,row] with the number that the file's own program shows for the
+ *   line's row, for the first line and each one whose row does not follow the row before.
+ *   result {"type":"result","kind":"xlsx|ods|csv|tsv","rows":lines,"columns":[header as it stands…] (empty: no header),
+ *    "bad":[{"row","column":header,"reason":"date|number|encoding|cells"}…20],"bad_rows":n (not among the lines),
+ *    "gaps":n lines of gaps.jsonl,"warnings":[problem…]}
+ *   Refusals are problems: file_empty, content_mismatch, format_unreadable, xml_forbidden, zip_…, csv_…, sheet_unknown, and
+ *   rows_encrypted, rows_xls, rows_macro, rows_not_table, rows_type, rows_no_table, rows_tables, rows_no_header, rows_missing,
+ *   rows_duplicate, rows_extra, rows_limit.
+ *
  * QUESTION srs (no files)
  *   {"type":"job","task":"srs","codes":["EPSG:2249"…],"wkt":text|null,"extent":[…]|null,"extent_crs":null,"target":code|""}
  *   result {"type":"result","answers":[{"code","name","kind":"geographic|projected|compound|vertical|geocentric|temporal|other",
@@ -110,6 +123,7 @@ json_object *message_import(const struct session *, const struct config *);
  */
 enum err message_check_inspect(json_object *result, size_t n_files, struct error *);
 enum err message_check_import(json_object *result, const json_object *job, struct error *);
+enum err message_check_rows(json_object *result, struct error *);
 enum err message_check_progress(json_object *progress, struct error *);
 enum err message_check_failed(json_object *failed, struct error *);
 

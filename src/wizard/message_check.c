@@ -169,6 +169,15 @@ static const struct shape import[] = {
 	LIST("warnings", PROBLEMS_MAX, problem), END,
 };
 
+static const struct shape bad_row[] = {
+	INT_REQ("row", 0, INT64_C(1) << 53), TEXT_REQ("column", NAME), WORD_REQ("reason", "date|number|encoding|cells"), END,
+};
+
+static const struct shape table_rows[] = {
+	WORD_REQ("type", "result"), WORD_REQ("kind", "xlsx|ods|csv|tsv"), INT_REQ("rows", 0, INT64_C(1) << 53), TEXTS("columns", COLUMNS_MAX),
+	LIST_REQ("bad", 20, bad_row), INT_REQ("bad_rows", 0, INT64_C(1) << 53), INT_REQ("gaps", 0, INT64_C(1) << 53), LIST("warnings", PROBLEMS_MAX, problem), END,
+};
+
 static const struct shape progress[] = {
 	WORD_REQ("type", "progress"), WORD_REQ("phase", "inspect|import|export"), {"message", SHAPE_KEY, false, 0, 64, NULL, NULL},
 	TEXT("layer", NAME), COUNT_OF("done"), INT("total", -1, INT64_C(1) << 53), COUNT_OF("rows_bad"), END,
@@ -284,6 +293,15 @@ enum err message_check_import(json_object *result, const json_object *job, struc
 			return e;
 	}
 	return ERR_OK;
+}
+
+enum err message_check_rows(json_object *result, struct error *error)
+{
+	enum err e = shape_check(result, table_rows, error);
+
+	if (e == ERR_OK && json_int(result, "bad_rows", 0) < (int64_t)json_len(json_arr(result, "bad")))
+		return error_set(error, ERR_BAD_REQUEST, "more bad rows told than there are");
+	return e;
 }
 
 enum err message_check_progress(json_object *o, struct error *error)

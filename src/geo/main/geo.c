@@ -112,6 +112,7 @@ static int run_job(struct job *job)
 	} tasks[] = {
 		{"inspect", inspect_run, "inspect_cpu_s"}, {"import", import_run, "import_cpu_s"},
 		{"export", export_run, "import_cpu_s"}, {"unpack", unpack_run, "iserver_unzip_s"},
+		{"rows", rows_run, "import_cpu_s"},
 	};
 	const char *name = json_str(job->spec, "task", "");
 	struct error error = {0};

@@ -401,6 +401,27 @@ static void test_progress_and_failure(void **state)
 	}
 }
 
+static enum err check_rows(const char *text)
+{
+	CLEAN_JSON json_object *o = help_json(text);
+
+	return message_check_rows(o, NULL);
+}
+
+static void test_rows_say_what_they_may(void **state)
+{
+	(void)state;
+	assert_int_equal(check_rows("{'type':'result','kind':'csv','rows':2,'columns':['a'],'bad':[],'bad_rows':0,'gaps':1}"), ERR_OK);
+	assert_int_equal(check_rows("{'type':'result','kind':'tsv','rows':0,'bad':[{'row':3,'column':'a','reason':'date'}],"
+				    "'bad_rows':4,'gaps':0}"), ERR_OK);
+	assert_int_equal(check_rows("{'type':'result','kind':'xls','rows':2,'bad':[],'bad_rows':0,'gaps':1}"), ERR_BAD_REQUEST);
+	assert_int_equal(check_rows("{'type':'result','kind':'csv','rows':-1,'bad':[],'bad_rows':0,'gaps':1}"), ERR_BAD_REQUEST);
+	assert_int_equal(check_rows("{'type':'result','kind':'csv','rows':0,'bad':[{'row':3,'column':'a','reason':'<b>'}],"
+				    "'bad_rows':1,'gaps':0}"), ERR_BAD_REQUEST);
+	assert_int_equal(check_rows("{'type':'result','kind':'csv','rows':0,'bad':[{'row':3,'column':'a','reason':'date'}],"
+				    "'bad_rows':0,'gaps':0}"), ERR_BAD_REQUEST);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_inspect_result_has_bounds),
 		cmocka_unit_test(test_import_result_names_its_own_files),
 		cmocka_unit_test(test_progress_and_failure),
+		cmocka_unit_test(test_rows_say_what_they_may),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
