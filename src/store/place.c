@@ -94,16 +94,23 @@ static bool is_inside(const char *path, const char *under)
 }
 
 /*
- * A data directory that a web server could hand out: only where the site says so, and with a rule against it that Apache
- * reads.  Others need one in their own configuration; the self-test asks from outside.
+ * A data directory that a web server could hand out: only where the site says so, and with a rule
+ * against it that Apache reads.  Others need one in their own configuration; the self-test asks
+ * from outside.
  */
 static enum err check_below_root(
-    const struct config *config, const char *root, const char *data_dir, int dir, struct error *error)
+    const struct config *config, const char *data_dir, int dir, struct error *error)
 {
 	static const char deny[] = "# Nothing in here is for browsers.\nRequire all denied\n";
 
+	const char *root = getenv("DOCUMENT_ROOT");
+	CLEAN_FREE char *real_root = root != NULL && root[0] == '/' ? realpath(root, NULL) : NULL;
+
+	if (real_root == NULL || !is_inside(data_dir, real_root))
+		return ERR_OK;
 	if (!config->below_root)
-		return error_set(error, ERR_STORE, "data_dir %s lies under the document root %s", data_dir, root);
+		return error_set(error, ERR_STORE, "data_dir %s lies under the document root %s",
+		    data_dir, real_root);
 	if (faccessat(dir, ".htaccess", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return ERR_OK;
 	return fs_replace(dir, ".htaccess", deny, sizeof(deny) - 1, error);
@@ -112,9 +119,8 @@ static enum err check_below_root(
 static enum err check_directory(
     const struct config *config, const struct place *place, int dir, struct error *error)
 {
-	const char *root = getenv("DOCUMENT_ROOT");
-	CLEAN_FREE char *real_root = root != NULL && root[0] == '/' ? realpath(root, NULL) : NULL;
 	struct stat st;
+	enum err err;
 
 	if (fstat(dir, &st) != 0)
 		return error_errno(error, ERR_STORE, "data_dir %s", place->data_dir);
@@ -124,13 +130,8 @@ static enum err check_directory(
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return error_set(error, ERR_STORE, "data_dir %s is writable for others: chmod 0700",
 		    place->data_dir);
-	if (real_root != NULL && is_inside(place->data_dir, real_root)) {
-		enum err err = check_below_root(config, real_root, place->data_dir, dir, error);
-
-		if (err != ERR_OK)
-			return err;
-	}
-	return check_filesystem(place->data_dir, "data_dir", error);
+	err = check_below_root(config, place->data_dir, dir, error);
+	return err != ERR_OK ? err : check_filesystem(place->data_dir, "data_dir", error);
 }
 
 enum err place_open(

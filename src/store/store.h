@@ -43,6 +43,14 @@ bool store_worn_out(const struct store *);
 /* Set by SIGTERM: passes in progress finish, waiting ones give up with ERR_STOPPING. */
 void store_stop(void);
 
+/*
+ * For the self-test: tries locks and shared memory between processes anew.  *RET (also with an error): {"filesystem" of the
+ * data directory ("other": none that is known to be safe), "regions_in_memory"}.
+ * Owns:   caller frees.
+ * Errors: ERR_STORE with a sentence.
+ */
+enum err store_selftest(const struct store *, json_object **ret, struct error *);
+
 /* For `slipway store stat` and /metrics: asks the kernel, enters nothing.  Caller frees. */
 json_object *store_stat(const struct store *);
 

@@ -14,8 +14,21 @@ TEMPLATES = ROOT / "templates"
 
 # Families whose second half is a value: {{T "state." o.state}}; the values they can have.
 FAMILIES = {
-    "title": "start login first password save csv srs time final failed progress delete error dataset datasets "
+    "title": "selftest start login first password save csv srs time final failed progress delete error dataset datasets "
              "dataset_delete export about datas datas_mine datas_item datas_model supermap_tokens admin admin_user",
+    "verdict": "ok warn fail",
+    "selftest": "transport transport.ok transport.warn https https.ok https.warn locks locks.ok locks.fail disk disk.ok "
+                "disk.warn regions regions.ok regions.warn root root.ok root.warn space space.ok space.warn space.fail spawn "
+                "spawn.ok spawn.fail work work.ok work.warn geo geo.ok geo.fail jail jail.ok jail.warn jail.fail crs crs.ok "
+                "crs.warn cpu cpu.ok cpu.warn memory memory.ok memory.warn processes processes.ok processes.warn filesize "
+                "filesize.ok filesize.warn mount mount.ok mount.fail streaming streaming.ok streaming.warn cut cut.ok cut.warn "
+                "cut.fail body_128k body_128k.ok body_128k.fail body_1m body_1m.ok body_1m.fail body_8m body_8m.ok body_8m.fail "
+                "body_64m body_64m.ok body_64m.warn chunked chunked.ok chunked.warn put put.ok put.fail patch patch.ok "
+                "patch.fail delete delete.ok delete.fail head head.ok head.fail authorization authorization.ok "
+                "authorization.warn header_4k header_4k.ok header_4k.fail header_8k header_8k.ok header_8k.warn header_16k "
+                "header_16k.ok header_16k.warn early early.ok early.warn interim interim.ok interim.fail sendfile sendfile.ok "
+                "sendfile.fail data data.ok data.fail outlives outlives.ok outlives.warn outlives.fail clock clock.ok "
+                "clock.warn",
     "role": "user manager administrator",
     "step": "save csv srs check time run final",
     "trail": "done current todo skipped",

@@ -1,5 +1,5 @@
 /*
- * slipway-worker [--data-dir DIR] [--config FILE] [--once | --slice]
+ * slipway-worker [--data-dir DIR] [--config FILE] [--once | --slice | --self-test]
  * Drains the queue; with --once it ends after worker.worker_idle_s without work, with --slice as soon as there is none or
  * worker.slice_s is over: how a request does the work where nothing may outlive it.
  */
@@ -23,6 +23,7 @@
 
 #define SWEEP_MS 60000
 #define SLICE_SWEEP_S 600
+#define HOLD_MS 20000
 
 static volatile sig_atomic_t stopping;
 
@@ -148,6 +149,28 @@ static enum err slice(struct worker *w, struct error *error)
 	return ERR_OK;
 }
 
+/*
+ * For the self-test: does a process outlive the request that started it?  This one holds a lock until its file is removed.
+ */
+static enum err hold(const struct config *c, struct error *error)
+{
+	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, c->data_dir);
+	CLEAN_FD int fd = openat(dir, "locks/self-test", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat st;
+
+	if (fd < 0)
+		return error_errno(error, ERR_IO, "locks/self-test");
+	if (fcntl(fd, F_OFD_SETLK, &l) != 0)
+		return ERR_OK;      /* another test is under way */
+	for (int64_t until = clock_mono_ms() + HOLD_MS; clock_mono_ms() < until && stopping == 0; clock_sleep_ms(100)) {
+		if (fstat(fd, &st) != 0 || st.st_nlink == 0)
+			return ERR_OK;
+	}
+	(void)unlinkat(dir, "locks/self-test", 0);
+	return ERR_OK;
+}
+
 static enum err run(struct worker *w, bool once, struct error *error)
 {
 	CLEAN_FD int lock = worker_lock(w);
@@ -192,12 +215,13 @@ static enum err open_all(struct worker *w, struct error *error)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "data-dir", required_argument, NULL, 'd' }, { "config", required_argument, NULL, 'c' },
-		{ "once", no_argument, NULL, 'o' }, { "slice", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+		{ "once", no_argument, NULL, 'o' }, { "slice", no_argument, NULL, 's' },
+		{ "self-test", no_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	struct worker w = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .data_fd = -1 };
 	struct config *config = NULL;
 	struct error error = {0};
 	const char *dir = NULL, *file = NULL;
-	bool once = false, sliced = false;
+	bool once = false, sliced = false, test = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -214,6 +238,9 @@ int main(int argc, char **argv)
 		case 's':
 			sliced = true;
 			break;
+		case 't':
+			test = true;
+			break;
 		default:
 			fprintf(c == 'h' ? stdout : stderr, "usage: slipway-worker [--data-dir DIR] [--config FILE] [--once | --slice]\n");
 			return c == 'h' ? 0 : 2;
@@ -223,12 +250,13 @@ int main(int argc, char **argv)
 	log_open("slipway-worker", NULL);
 	enum err err = config_load(file, dir, argv[0], &config, &error);
 	if (err == ERR_OK) {
+		log_json(config->log_json);
 		if (config->log_file != NULL)
 			log_open("slipway-worker", config->log_file);
 		w.config = config;
-		err = open_all(&w, &error);
+		err = test ? hold(config, &error) : open_all(&w, &error);
 	}
-	if (err == ERR_OK)
+	if (err == ERR_OK && !test)
 		err = sliced ? slice(&w, &error) : run(&w, once, &error);
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "%s: %s", err_name(err), error.text);
