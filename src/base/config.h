@@ -57,9 +57,6 @@ struct config {
 	bool signed_enabled;       /* signed.enabled */
 	bool signed_status;        /* signed.http_status = body: HTTP's status is that of the body */
 	char *signed_path_prefix;  /* signed.path_prefix: in front of the paths we see, "" = nothing */
-	bool signed_enabled;       /* signed.enabled */
-	bool signed_status;        /* signed.http_status = body: HTTP's status is that of the body */
-	char *signed_path_prefix;  /* signed.path_prefix: in front of the paths we see, "" = nothing */
 	enum upload_sync upload_sync;
 	enum sendfile sendfile;
 	bool interim;              /* server.interim */
