@@ -109,3 +109,32 @@ void address_find(struct wire *w, const struct config *config, char out[64], boo
 	if (text_starts(config->public_url, "https:"))
 		*ret_https = true;
 }
+
+bool address_in(const char *address, const char *range)
+{
+	const char *slash = strchr(range, '/');
+	size_t len = slash != NULL ? (size_t)(slash - range) : strlen(range);
+	const char *colon = memchr(range, ':', len);
+	struct in6_addr who, net;
+	int64_t bits = 128;
+
+	/* A port has no place in a range. */
+	if (memchr(range, '[', len) != NULL ||
+	    (colon != NULL && memchr(colon + 1, ':', len - (size_t)(colon + 1 - range)) == NULL) ||
+	    !address_read(address, strlen(address), &who) || !address_read(range, len, &net))
+		return false;
+	if (slash != NULL) {
+		int64_t most = colon != NULL ? 128 : 32;
+
+		if (!text_int(slash + 1, 0, most, &bits))
+			return false;
+		bits += 128 - most;
+	}
+	for (int i = 0; i < 16 && bits > 0; i++, bits -= 8) {
+		unsigned mask = bits >= 8 ? 0xFF : 0xFF << (8 - bits) & 0xFF;
+
+		if (((who.s6_addr[i] ^ net.s6_addr[i]) & mask) != 0)
+			return false;
+	}
+	return true;
+}

@@ -148,7 +148,7 @@ static struct flat_member *add(struct flat *flat, const char *name, size_t len)
 	return &flat->v[flat->n++];
 }
 
-enum err flat_json(char *body, size_t len, struct flat *ret)
+static enum err read_json(char *body, size_t len, bool inside, struct flat *ret)
 {
 	/* Nothing is built of the text, so it is not charged for what a tree would cost. */
 	const struct json_limits limits = {SIZE_MAX / 8, FLAT_DEPTH, SIZE_MAX};
@@ -167,12 +167,22 @@ enum err flat_json(char *body, size_t len, struct flat *ret)
 		if (m == NULL)
 			return ERR_BAD_REQUEST;
 		p = skip_space(read_json_value(skip_space(p + 1), m));
-		if (!is_sound(m))
+		if (inside && !is_sound(m))
 			return ERR_BAD_REQUEST;
 		/* A comma, or the end. */
 		p = *p == ',' ? skip_space(p + 1) : p;
 	}
 	return ERR_OK;
+}
+
+enum err flat_json(char *body, size_t len, struct flat *ret)
+{
+	return read_json(body, len, true, ret);
+}
+
+enum err flat_json_top(char *body, size_t len, struct flat *ret)
+{
+	return read_json(body, len, false, ret);
 }
 
 /* ---- MessagePack */

@@ -46,6 +46,8 @@ struct flat {
  */
 enum err flat_json(char *body, size_t len, struct flat *ret);
 enum err flat_msgpack(char *body, size_t len, struct flat *ret);
+/* As flat_json for who reads what is inside lists and objects himself, keys that stand twice there included. */
+enum err flat_json_top(char *body, size_t len, struct flat *ret);
 
 /* NULL = not there. */
 struct flat_member *flat_find(struct flat *flat, const char *name);

@@ -8,10 +8,11 @@
 #include "http/field.h"
 #include "http/multipart.h"
 
-#define SLICE_MS  500 /* how often a waiting reader looks whether we are to stop */
-#define PIECE	  ((size_t)64 * 1024)
-#define STOP_MOST (1 << 20) /* a body with less than this to come is finished even when stopping   \
-			     */
+#define SLICE_MS 500 /* how often a waiting reader looks whether we are to stop */
+#define PIECE	 ((size_t)64 * 1024)
+#define STOP_MOST                                                                                  \
+	(1 << 20) /* a body with less than this to come is finished even when stopping             \
+		   */
 
 static enum err too_large(struct error *error, const char *limit)
 {
@@ -82,9 +83,10 @@ enum err form_body(struct req *req, int64_t max, const char *limit, char **ret, 
 
 /* ---- urlencoded and JSON */
 
-static enum err read_urlencoded(struct req *req, struct form *form, int64_t max,
-				struct error *error)
+static enum err read_urlencoded(struct req *req, struct form *form, const struct form_sink *sink,
+				int64_t max, struct error *error)
 {
+	bool any = sink != NULL && sink->any_text;
 	CLEAN_FREE char *body = NULL;
 	size_t len;
 
@@ -95,7 +97,10 @@ static enum err read_urlencoded(struct req *req, struct form *form, int64_t max,
 	enum err err = form_body(req, max, "limits.urlencoded", &body, &len, error);
 	if (err != ERR_OK)
 		return err;
-	return pairs_decode(&form->fields, body, len, (size_t)req->config->form_fields, error);
+	if (sink != NULL && sink->tap != NULL)
+		sink->tap(sink->arg, body, len);
+	return (any ? pairs_decode_any : pairs_decode)(&form->fields, body, len,
+						       (size_t)req->config->form_fields, error);
 }
 
 static enum err add_json_value(struct form *form, const char *name, json_object *value, size_t max,
@@ -212,8 +217,10 @@ static enum err part_end(struct gather *g, struct error *error)
 		g->form->n_files++;
 		err = g->sink->end(g->sink->arg, error);
 	} else if (g->place == IN_FIELD) {
-		if (memchr(g->text != NULL ? g->text : "", '\0', g->len) != NULL ||
-		    (g->len > 0 && !text_is_utf8(g->text, g->len))) {
+		bool text = memchr(g->text != NULL ? g->text : "", '\0', g->len) == NULL &&
+			    (g->len == 0 || text_is_utf8(g->text, g->len));
+
+		if (!text && (g->sink == NULL || !g->sink->any_text)) {
 			free(g->form->fields.bad);
 			g->form->fields.bad = mem_strdup(multipart_part(g->parser)->name);
 			return field_fail(error, ERR_BAD_REQUEST, "bad_text", "field is not UTF-8");
@@ -221,7 +228,9 @@ static enum err part_end(struct gather *g, struct error *error)
 		if (g->text != NULL)
 			g->text[g->len] = '\0';
 		pairs_add(&g->form->fields, multipart_part(g->parser)->name,
-			  g->text != NULL ? g->text : "");
+			  !text		    ? PAIRS_NO_TEXT
+			  : g->text != NULL ? g->text
+					    : "");
 	}
 	g->place = NOWHERE;
 	return err;
@@ -286,6 +295,8 @@ static enum err read_multipart(struct req *req, struct form *form, const struct 
 			return err;
 		if (n == 0)
 			break;
+		if (sink != NULL && sink->tap != NULL)
+			sink->tap(sink->arg, buf, n);
 		err = gather_bytes(g, buf, n, error);
 		if (err != ERR_OK)
 			return err;
@@ -311,8 +322,8 @@ enum err form_read(struct req *req, struct form *form, const struct form_sink *s
 	case BODY_NONE:
 		break;
 	case BODY_URLENCODED:
-		err = read_urlencoded(req, form, max > 0 ? max : req->config->urlencoded_bytes,
-				      error);
+		err = read_urlencoded(req, form, sink,
+				      max > 0 ? max : req->config->urlencoded_bytes, error);
 		break;
 	case BODY_JSON:
 		err = read_json(req, form, max > 0 ? max : req->config->json_body_bytes, error);

@@ -14,6 +14,9 @@ struct form_sink {
 	enum err (*data)(void *arg, const void *bytes, size_t n, struct error *);
 	enum err (*end)(void *arg, struct error *);     /* the part is whole */
 	void *arg;
+	/* Every byte of the body as it is sent; NULL = nobody listens.  Not of JSON. */
+	void (*tap)(void *arg, const void *bytes, size_t n);
+	bool any_text;             /* a field that is no text is PAIRS_NO_TEXT instead of an error */
 	int64_t text_max;          /* bytes of one text field; 0 = limits.text_field */
 	int64_t body_max;          /* bytes of an urlencoded or JSON body, or of all text fields; 0 = by type */
 };

@@ -39,8 +39,21 @@ void pairs_done(struct pairs *pairs)
 	*pairs = (struct pairs){0};
 }
 
-enum err pairs_decode(struct pairs *pairs, const char *s, size_t len, size_t max,
-		      struct error *error)
+/* One name or value; with ANY, bytes that are no text become PAIRS_NO_TEXT. */
+static enum err unescape(const char *s, size_t len, bool any, char **ret)
+{
+	CLEAN_FREE char *bytes = NULL;
+	size_t n;
+	enum err err = field_unescape(s, len, true, ret);
+
+	if (err == ERR_OK || !any || !field_unescape_bytes(s, len, true, &bytes, &n))
+		return err;
+	*ret = mem_strdup(PAIRS_NO_TEXT);
+	return ERR_OK;
+}
+
+static enum err decode(struct pairs *pairs, const char *s, size_t len, size_t max, bool any,
+		       struct error *error)
 {
 	const char *end = s + len;
 
@@ -55,10 +68,9 @@ enum err pairs_decode(struct pairs *pairs, const char *s, size_t len, size_t max
 			if (pairs->n >= max)
 				return field_fail(error, ERR_TOO_LARGE, "limits.form_fields",
 						  "more than %zu fields", max);
-			if (field_unescape(s, name_len, true, &p.name) != ERR_OK ||
-			    field_unescape(eq != NULL ? eq + 1 : s,
-					   eq != NULL ? n - name_len - 1 : 0, true,
-					   &p.value) != ERR_OK) {
+			if (unescape(s, name_len, any, &p.name) != ERR_OK ||
+			    unescape(eq != NULL ? eq + 1 : s, eq != NULL ? n - name_len - 1 : 0,
+				     any, &p.value) != ERR_OK) {
 				free(pairs->bad);
 				pairs->bad = p.name;
 				return field_fail(error, ERR_BAD_REQUEST, "bad_text",
@@ -69,4 +81,16 @@ enum err pairs_decode(struct pairs *pairs, const char *s, size_t len, size_t max
 		s += n + 1;
 	}
 	return ERR_OK;
+}
+
+enum err pairs_decode(struct pairs *pairs, const char *s, size_t len, size_t max,
+		      struct error *error)
+{
+	return decode(pairs, s, len, max, false, error);
+}
+
+enum err pairs_decode_any(struct pairs *pairs, const char *s, size_t len, size_t max,
+			  struct error *error)
+{
+	return decode(pairs, s, len, max, true, error);
 }

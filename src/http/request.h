@@ -70,6 +70,12 @@ void pairs_add(struct pairs *, const char *name, const char *value);
 void pairs_done(struct pairs *);
 /* Decode application/x-www-form-urlencoded.  ERR_BAD_REQUEST (bad escape, not UTF-8, NUL), ERR_TOO_LARGE (MAX pairs). */
 enum err pairs_decode(struct pairs *, const char *s, size_t len, size_t max, struct error *);
+/*
+ * The same for who judges texts himself: a name or value that is no text becomes PAIRS_NO_TEXT, which no name and no
+ * value of ours is.
+ */
+#define PAIRS_NO_TEXT "\x7f"
+enum err pairs_decode_any(struct pairs *, const char *s, size_t len, size_t max, struct error *);
 
 /* Accept header: q of a media type in thousandths, -1 = not named (wildcards do not count). */
 int negotiate_q(const char *accept, const char *type);

@@ -71,6 +71,13 @@ void index_head(unsigned char out[4], enum table);
 /* Is a backup copying, so that a checkpoint must not remove logs now? */
 bool store_backup_runs(const struct store *);
 
+/* ---- lock.c: byte N of FILE (below data_dir), until *RET_FD is closed */
+
+/* Errors: ERR_BUSY after WAIT_MS. */
+enum err byte_lock(struct store *, const char *file, int64_t n, int wait_ms, int *ret_fd);
+/* Does anybody hold it? */
+bool byte_lock_held(struct store *, const char *file, int64_t n);
+
 /* ---- room.c: space on the disk (store.md 10) */
 
 /* May a pass of this kind write?  ERR_NO_SPACE. */

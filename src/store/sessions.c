@@ -10,8 +10,6 @@
  */
 #include "store/sessions.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +18,6 @@
 #include "store/entry.h"
 
 #define NONCE_MS     (24 * 3600 * 1000LL)
-#define LOCK_STEP_MS 20
 
 #define SPACE_OPEN    1
 #define SPACE_ALL     2
@@ -417,28 +414,8 @@ enum err sessions_expired(struct pass *p, int64_t now_ms, size_t max, json_objec
 
 enum err session_lock(struct store *s, int64_t id, int wait_ms, struct session_lock *ret)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = id, .l_len = 1};
-	int64_t until = clock_mono_ms() + wait_ms;
-	/*
-	 * A descriptor of its own, because an open-file-description lock belongs to that and
-	 * threads share the rest.
-	 */
-	int fd = openat(s->dir, "locks/sessions", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
 	ret->fd = -1;
-	if (fd < 0)
-		return errno == ENOSPC || errno == EDQUOT ? ERR_NO_SPACE : ERR_IO;
-	while (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
-		bool busy = errno == EAGAIN || errno == EACCES || errno == EINTR;
-
-		if (!busy || clock_mono_ms() >= until) {
-			(void)close(fd);
-			return busy ? ERR_BUSY : ERR_IO;
-		}
-		clock_sleep_ms(LOCK_STEP_MS);
-	}
-	ret->fd = fd;
-	return ERR_OK;
+	return byte_lock(s, "locks/sessions", id, wait_ms, &ret->fd);
 }
 
 void session_unlock(struct session_lock *lock)
