@@ -86,13 +86,13 @@ static const struct route routes[] = {
 	{ "/_/{command:rest}",          POST,          LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_GWS,    -1, gws_view },
 	{ "/_/{command:rest}",          GET | OPTIONS, LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_GWS,    0,  gws_idle_view },
 	/* datasets */
-	{ "/datasets/",                 GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  datasets_view },
-	{ "/datasets/{id:int}",         GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_view },
-	{ "/datasets/{id:int}/download", GET,          LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_download_view },
+	{ "/datasets/",                 GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  datasets_view },
+	{ "/datasets/{id:int}",         GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_view },
+	{ "/datasets/{id:int}/download", GET,          LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_download_view },
 	{ "/datasets/{id:int}/edit",    GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  dataset_edit_view },
 	{ "/datasets/{id:int}/delete",  GET | POST | DELETE, LOGIN_USER, CSRF_FORM, BODYRULE_FORM, STYLE_WIZARD, 0, dataset_delete_view },
-	{ "/datasets/{id:int}/original/{n:int}", GET,  LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
-	{ "/datasets/{id:int}/{what}",  GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
+	{ "/datasets/{id:int}/original/{n:int}", GET,  LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
+	{ "/datasets/{id:int}/{what}",  GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
 	/* SuperMap's clients: canonical paths, see views/supermap.h */
 	{ "/iserver/services/security/login",  POST,       LOGIN_NONE, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_login_view },
 	{ "/iportal/web/login",                POST,       LOGIN_NONE, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_login_view },
@@ -134,7 +134,7 @@ static const struct route routes[] = {
 	{ "/iportal/web/mycontent/datas/{id}/content", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_content_view },
 	{ "/iportal/web/mycontent/datas/{id}/datasets", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_layers_view },
 	{ "/iportal/web/mycontent/datas/{id}/datasets/{name}", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_layers_view },
-	{ "/layers/{name}",             GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  layer_view },
+	{ "/layers/{name}",             GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  layer_view },
 };
 
 static void on_term(int sig)

@@ -62,6 +62,7 @@ struct config {
 	bool interim;              /* server.interim */
 	bool hsts;                 /* server.hsts */
 	bool anonymous_uploads;
+	bool anonymous_read;       /* strangers see public datasets */
 	bool remote_user;          /* login.remote_user: the web server's own logins count */
 	bool read_only;            /* site.read_only */
 	bool time_enabled;

@@ -12,6 +12,7 @@ struct ctx;       /* the running front: views/ctx.h */
 
 enum need_login {
 	LOGIN_NONE,        /* anybody */
+	LOGIN_READER,      /* anybody, where the site shows strangers what is public (site.anonymous_read) */
 	LOGIN_USER,        /* a user (or an anonymous owner where the site allows it) */
 	LOGIN_MANAGER,     /* role manager, or an administrator */
 	LOGIN_ADMIN,

@@ -110,8 +110,10 @@ static enum err preconditions(struct call *call, bool *ret_done)
 	bool nobody = *call->who.name == '\0' && strncmp(call->who.owner, "a:", 2) != 0;
 	enum err err = ERR_OK;
 
-	bool guests = r->login == LOGIN_USER && call->ctx->config->anonymous_uploads && !call->supermap.on;
-	if (r->login != LOGIN_NONE && nobody && !guests) {
+	const struct config *c = call->ctx->config;
+	bool open = r->login == LOGIN_NONE || (r->login == LOGIN_READER && c->anonymous_read);
+	bool guests = r->login == LOGIN_USER && c->anonymous_uploads && !call->supermap.on;
+	if (!open && nobody && !guests) {
 		*ret_done = true;
 		return need_login(call);
 	}
@@ -121,11 +123,11 @@ static enum err preconditions(struct call *call, bool *ret_done)
 		return call_fail(call, ERR_FORBIDDEN, problem_new("admin_only"));
 	if (!changes_something(call->req))
 		return ERR_OK;
-	if (call->ctx->config->read_only && r->csrf != CSRF_NONE) {
+	if (c->read_only && r->csrf != CSRF_NONE) {
 		(void)call_fail(call, ERR_UNAVAILABLE, problem_new("read_only"));
 		return ERR_UNAVAILABLE;
 	}
-	if (call->who.read_only && r->login != LOGIN_NONE)
+	if (call->who.read_only && r->login > LOGIN_READER)
 		return call_fail(call, ERR_FORBIDDEN, problem_new("key_read_only"));
 	if (r->max_body > 0 && call->req->content_length > r->max_body)
 		return ERR_TOO_LARGE;
@@ -179,7 +181,7 @@ static enum err route_call(struct call *call, struct route_match *match)
 		return err;
 	err = identity_find(call);
 	/* A stale login of somebody who only wants to log in again is no obstacle. */
-	if (err == ERR_AUTH && match->route->login == LOGIN_NONE && !call->supermap.on)
+	if (err == ERR_AUTH && match->route->login <= LOGIN_READER && !call->supermap.on)
 		err = ERR_OK;
 	if (err == ERR_OK)
 		err = preconditions(call, &done);

@@ -106,7 +106,7 @@ def test_check_finds_nothing_afterwards(server):
 
 
 if __name__ == "__main__":
-    shot_at = harness.Server(processes=3, config="[wizard]\nmax_open_sessions = 1000\n")
+    shot_at = harness.Server(processes=3, config="[upload]\ncreate_rate = 1000000\n")
     try:
         harness.main(sys.modules[__name__], shot_at)
     finally:

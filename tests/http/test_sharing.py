@@ -4,7 +4,7 @@ may not see is not there (datas.md 7, cases 16-19; wizard.md 13)."""
 import json
 
 from harness import main
-from steps import code, points
+from steps import code, configured, points
 
 GINA = ("gina", "a phrase of her own")
 LEVELS = {"nothing": 0, "see": 1, "download": 2, "delete": 4}
@@ -163,6 +163,20 @@ def test_the_page_shares(server):
     assert server.get(f"/datasets/{n}", accept="application/json", user="otto").status == 200
     entities = server.get(f"/iportal/web/mycontent/datas/{n}/sharesetting.json").json
     assert [(e["entityName"], e["dataPermissionType"]) for e in entities] == [("mei", "DELETE"), ("otto", "DOWNLOAD")], entities
+
+
+def test_a_site_that_shows_strangers_nothing(server):
+    group_and_members(server)
+    made = points(server, "closed", ["1,2,a"])["dataset"]
+    n, name = made["id"], made["name"]
+    share(server, n, "everybody downloads")
+    pages = [(method, url) for method, url, _, _ in resources(n, name) if not url.startswith("/iportal/")] + [("GET", "/datasets/")]
+    with configured(server, "[site]\nanonymous_read = no"):
+        for method, url in pages:
+            assert call(server, method, url, None).status == 401, (method, url)
+            assert call(server, method, url, "otto").status in (200, 202, 303, 404), (method, url)
+        page = server.get(f"/datasets/{n}", accept="text/html", user=None)
+        assert page.status == 303 and page.header("Location").startswith("/login"), page
 
 
 def test_the_page_tells_what_is_wrong(server):
