@@ -4,13 +4,11 @@
 #ifndef SLIPWAY_HTTP_REQUEST_H
 #define SLIPWAY_HTTP_REQUEST_H
 
-#include "base/json.h"
+#include "base/words.h"
 #include "http/transport.h"
 
 enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_OPTIONS, METHOD_OTHER, METHOD__MAX };
 #define METHOD_BIT(m) (1u << (m))
-
-enum lang { LANG_EN, LANG_ZH, LANG__MAX };
 
 /* How the answer is printed. */
 enum format { FORMAT_HTML, FORMAT_JSON, FORMAT_RJSON, FORMAT_XML, FORMAT__MAX };

@@ -25,30 +25,8 @@
 #define SLIPWAY_HTTP_TEMPLATE_H
 
 #include <stdio.h>
-#include "base/json.h"
+#include "base/words.h"
 #include "http/request.h"
-
-/* The words: text.en and text.zh, lines "key = words", '#' comments, continuation by leading blanks. */
-struct words;
-enum err words_load(const char *dir, struct words **ret, struct error *);
-void words_free(struct words *);
-/* No words at all: every key stands for itself.  Caller frees with words_free. */
-struct words *words_none(void);
-/* The words for KEY, falling back to English, then to KEY itself.  Borrowed. */
-const char *words_get(const struct words *, enum lang, const char *key);
-/*
- * Fill {placeholders} from ARGS (object) then from its member "args"; {size:bytes} and {count:num} spell numbers.
- * Missing ones are left out.  Raw text.  Caller frees.
- */
-char *words_fill(const struct words *, enum lang, const char *key, const json_object *args);
-/*
- * The sentence of a problem for JSON: user values with < > as ‹ ›, control characters as ·, cut at 80 characters
- * (wizard.md 6.3).  Caller frees.
- */
-char *words_problem(const struct words *, enum lang, const json_object *problem);
-/* A number with thousands apart ("1,234,567"), anything else as its text.  Caller frees. */
-char *words_number(json_object *value);
-char *words_hint(const struct words *, enum lang, const json_object *problem);      /* NULL: no hint */
 
 /* All templates of a folder, compiled at first use; reloaded when a file changed (development: SLIPWAY_RELOAD=1). */
 struct pages;

@@ -127,24 +127,6 @@ static char *value_text(const struct value *v)
 	return v->text != NULL ? mem_strdup(v->text) : plain_text(v->json);
 }
 
-char *words_number(json_object *value)
-{
-	CLEAN_FREE char *digits = plain_text(value);
-	size_t len = strlen(digits), sign = *digits == '-', at = 0;
-	char *out = mem_alloc(2 * len + 1);
-
-	if (!json_object_is_type(value, json_type_int)) {
-		memcpy(out, digits, len + 1);
-		return out;
-	}
-	for (size_t i = 0; i < len; i++) {
-		if (i > sign && (len - i) % 3 == 0)
-			out[at++] = ',';
-		out[at++] = digits[i];
-	}
-	return out;
-}
-
 /* "2026-11-22 10:00 UTC", of milliseconds or of ISO 8601 text. */
 static char *date_text(const struct value *v)
 {

@@ -141,7 +141,7 @@ def c_codes():
             for m in re.finditer(pattern, text):
                 for c in m.groups():
                     # "field" and "wkt" are members that stand where a code could.
-                    if c and c not in ("field", "wkt") and not (folder == "http" and path.name.startswith(("template", "words", "json"))):
+                    if c and c not in ("field", "wkt") and not (folder in ("http", "base") and path.name.startswith(("template", "words", "json"))):
                         yield c, f"{path}:{text.count(chr(10), 0, m.start()) + 1}"
         if path.name == "err.c":
             for m in re.finditer(r'\{"ERR_\w+", "([a-z_]+)"', text):

@@ -1,11 +1,11 @@
+#include "base/words.h"
+
 #include <fcntl.h>
 #include <string.h>
-
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/text.h"
-#include "http/template.h"
 
 #define FILE_BYTES  ((size_t)4 << 20)
 #define VALUE_CHARS 80  /* of a user's value in a sentence (wizard.md 6.3) */
@@ -165,6 +165,26 @@ const char *words_get(const struct words *w, enum lang lang, const char *key)
 }
 
 /* ---- filling */
+
+char *words_number(json_object *value)
+{
+	const char *digits = json_object_get_string(value);
+	if (digits == NULL)
+		return mem_strdup("");
+	size_t len = strlen(digits), sign = *digits == '-', at = 0;
+	char *out = mem_alloc(2 * len + 1);
+
+	if (!json_object_is_type(value, json_type_int)) {
+		memcpy(out, digits, len + 1);
+		return out;
+	}
+	for (size_t i = 0; i < len; i++) {
+		if (i > sign && (len - i) % 3 == 0)
+			out[at++] = ',';
+		out[at++] = digits[i];
+	}
+	return out;
+}
 
 /* A value as text; a placeholder may ask for a spelling: {size:bytes}, {count:num}.  Caller frees.
  */
