@@ -14,7 +14,7 @@ for folder in ("http", "browser"):
 import browser  # noqa: E402
 import harness  # noqa: E402
 import npm  # noqa: E402
-from datas import DATAS, ask, item  # noqa: E402
+from datas import DATAS, ask, entity, item, make  # noqa: E402
 
 ENTRY = """export { IPortal } from "@supermapgis/iclient-common/iPortal/iPortal.js";
 export { IPortalUser } from "@supermapgis/iclient-common/iPortal/iPortalUser.js";
@@ -26,12 +26,13 @@ export { IPortalShareEntity } from "@supermapgis/iclient-common/iPortal/iPortalS
 export { SecurityManager } from "@supermapgis/iclient-common/security/SecurityManager.js";
 export { TokenServiceParameter } from "@supermapgis/iclient-common/security/TokenServiceParameter.js";
 export { ServerInfo } from "@supermapgis/iclient-common/security/ServerInfo.js";
+export { ChartModel } from "@supermapgis/iclient-common/components/chart/ChartModel.js";
 export { FetchRequest } from "@supermapgis/iclient-common/util/FetchRequest.js";
 """
 HELPERS = """
 const portal = arguments[0], done = arguments[arguments.length - 1];
 const { IPortal, IPortalUser, IPortalResource, IPortalAddDataParam, IPortalDataMetaInfoParam, IPortalShareParam, IPortalShareEntity,
-	SecurityManager, FetchRequest } = SM;
+	SecurityManager, FetchRequest, ChartModel } = SM;
 const form = (name, text) => { const f = new FormData(); f.append(name, new File([text], name)); return f; };
 const list = (parameters) => FetchRequest.get(portal + "/web/datas.json?token=" + arguments[1], parameters).then((r) => r.json());
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
@@ -168,6 +169,25 @@ return { id, service, status, back, after };""")
         self.assertEqual((r["service"], r["status"]["serviceStatus"]), (r["id"], "PUBLISHED"))
         self.assertEqual(r["back"], {"succeed": True, "customResult": r["id"]})
         self.assertEqual(r["after"]["serviceStatus"], "UNPUBLISHED")
+
+    def test_chart_model_reads_content(self):
+        """A chart of a data item that offers no services is drawn from its content."""
+        share = [entity("GUEST", "DOWNLOAD")]
+        place = [{"type": "Feature", "properties": {"name": "井"}, "geometry": {"type": "Point", "coordinates": [116.4, 39.9]}}]
+        geojson = make(self.server, "chart.geojson", json.dumps({"type": "FeatureCollection", "features": place}).encode(), type="GEOJSON")
+        csv = make(self.server, "chart.csv", "name,n\n井,7\n河,8\n".encode(), type="CSV")
+        for made in (geojson, csv):
+            ask(self.server, "PUT", f"/iportal/web/mycontent/datas/{made}/sharesetting.json", share)
+        r = self.run_script("""
+const read = (id) => new Promise((done, fail) => {
+	const model = new ChartModel({ url: portal + "/web/datas/" + id, withCredentials: false, queryInfo: {} });
+	model.events.on({ getdatafailed: (e) => fail(new Error(JSON.stringify(e))) });
+	model.getDataInfoByIptl((results, how) => done({ how, features: results.result.features.features.map((f) => f.properties || f.attributes) }));
+});
+return { points: await read(%d), rows: await read(%d) };""" % (geojson, csv), register=False)
+        self.assertEqual((r["points"]["how"], r["rows"]["how"]), ("content", "content"))
+        self.assertEqual(r["points"]["features"][0]["name"], "井")
+        self.assertEqual([(f["name"], str(f["n"])) for f in r["rows"]["features"]], [("井", "7"), ("河", "8")])
 
     def test_without_a_token(self):
         r = self.run_script("""
