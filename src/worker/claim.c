@@ -78,7 +78,7 @@ static void one(struct work *work)
 	json_object *first = json_at(work->problems, 0);
 	log_line(LOG_LEVEL_INFO, NULL, "task %lld %s: %s in %lld ms%s%s", (long long)work->id, kind,
 	    work->canceled ? "canceled" : first != NULL ? problem_code(first) : "done", (long long)(clock_mono_ms() - start),
-	    *work->error.text != '\0' ? ": " : "", work->error.text);
+	    first != NULL && *work->error.text != '\0' ? ": " : "", first != NULL ? work->error.text : "");
 }
 
 void *worker_loop(void *arg)
