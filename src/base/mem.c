@@ -31,6 +31,15 @@ void *mem_array(size_t n, size_t size)
 	return p;
 }
 
+void *mem_pages(size_t n)
+{
+	void *p;
+
+	if (posix_memalign(&p, MEM_PAGE, n == 0 ? 1 : n) != 0)
+		mem_die();
+	return p;
+}
+
 void *mem_resize(void *p, size_t n, size_t size)
 {
 	if (n == 0 || size == 0)

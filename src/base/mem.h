@@ -14,6 +14,9 @@
 /* Owns: caller frees with free(). */
 void *mem_alloc(size_t n) __attribute__((malloc, warn_unused_result));          /* zeroed */
 void *mem_array(size_t n, size_t size) __attribute__((warn_unused_result));     /* zeroed, overflow-checked */
+#define MEM_PAGE 4096
+/* N bytes that begin on a page, not zeroed: for reads and writes past the page cache. */
+void *mem_pages(size_t n) __attribute__((malloc, warn_unused_result));
 void *mem_resize(void *p, size_t n, size_t size) __attribute__((warn_unused_result));
 char *mem_strdup(const char *s) __attribute__((malloc, warn_unused_result));    /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t n) __attribute__((malloc, warn_unused_result));

@@ -7,6 +7,7 @@
 
 /* A checksummed body up to this is verified before it is appended. */
 #define CHECKED_BYTES (8 * MIB)
+#define COPY_BYTES    (64 * KIB)
 
 /* Compare without telling by the time taken where the difference is.  Ends the run. */
 static bool digest_is(struct digest_run **run, const struct checksum *want)
@@ -32,7 +33,6 @@ static enum err append_plain(struct pour *p)
 {
 	enum err e = pour_judge(p, pour(p));
 	enum err kept = receive_end(p->u, e == ERR_OK ? p->error : NULL);
-
 	/* What was not made durable counts for more than why the body ended. */
 	return kept != ERR_OK ? kept : e;
 }
@@ -44,6 +44,7 @@ static enum err append_plain(struct pour *p)
 static enum err append_aside(struct pour *p, const struct checksum *want)
 {
 	struct upload *u = p->u;
+	CLEAN_FREE unsigned char *buf = mem_array(1, COPY_BYTES);
 	enum err e;
 	ssize_t n;
 
@@ -54,10 +55,9 @@ static enum err append_aside(struct pour *p, const struct checksum *want)
 		return e;
 	p->sink = aside_put;
 	e = checked(p, pour_judge(p, pour(p)), want);
-	for (off_t at = 0; e == ERR_OK && (n = pread(u->aside, p->buf, POUR_BYTES, at)) != 0;
-	     at += n)
+	for (off_t at = 0; e == ERR_OK && (n = pread(u->aside, buf, COPY_BYTES, at)) != 0; at += n)
 		e = n < 0 ? error_errno(p->error, ERR_IO, "read a body back")
-			  : receive(u, p->buf, (size_t)n, p->error);
+			  : receive(u, buf, (size_t)n, p->error);
 	aside_drop(u);
 	if (e != ERR_OK && receive_cut(u, u->durable, NULL) != ERR_OK)
 		return e;
@@ -130,11 +130,8 @@ static enum err check(struct upload *u, int64_t offset, const struct body *body,
 static enum err append_body(struct upload *u, struct body *body, const struct checksum *sum,
 			    struct error *error)
 {
-	/* One that fits needs no more than itself. */
-	bool fits = body->length >= 0 && body->length < POUR_BYTES;
-	CLEAN_FREE unsigned char *buf = mem_array(1, fits ? (size_t)body->length : POUR_BYTES);
 	int64_t request = u->engine->config->upload_max_request, room;
-	struct pour p = {.u = u, .body = body, .sink = receive, .buf = buf, .error = error};
+	struct pour p = {.u = u, .body = body, .sink = receive, .first = u->offset, .error = error};
 	enum err e;
 
 	room = receive_room(u, &p.full);
@@ -143,6 +140,7 @@ static enum err append_body(struct upload *u, struct body *body, const struct ch
 		p.limit = request;
 		p.full = ERR_TOO_LARGE;
 	}
+	receive_begin(u, p.limit);
 	if (sum == NULL) {
 		p.ends_whole = !u->by_mark;
 		return append_plain(&p);

@@ -96,6 +96,7 @@ struct upload {
 	enum upload_state state;
 	json_object *record; /* as stored, or as it will be */
 	int dir, lock, part; /* -1 = not open; `lock` holds the lock */
+	int direct;	     /* `part` once more, for writing past the page cache; -1 = not open */
 	bool exclusive;	     /* the lock is ours alone */
 	bool lockless;	     /* being assembled by somebody: whatever comes is dropped */
 	bool by_mark;	     /* having all bytes does not complete it */
@@ -256,6 +257,8 @@ enum err receive_sync(struct upload *, struct error *);
 enum err receive_cut(struct upload *, int64_t offset, struct error *);
 /* The end of a request's bytes: durable, and committed where the file system needs it. */
 enum err receive_end(struct upload *, struct error *);
+/* Up to BYTES come now; receive_end ends it. */
+void receive_begin(struct upload *, int64_t bytes);
 /* How much may `part` grow by now, and what is the word when it is full? */
 int64_t receive_room(const struct upload *, enum err *ret_full);
 /* A body in a file of its own, in.<pid>.<random>: begun, filled, removed (also when there is none).

@@ -319,7 +319,6 @@ static bool past(const struct upload *u)
 
 enum err upload_put_part(struct upload *u, uint32_t number, struct body *body, struct error *error)
 {
-	CLEAN_FREE unsigned char *buf = NULL;
 	struct pour p = {
 	    .u = u, .body = body, .sink = part_put, .full = ERR_TOO_LARGE, .error = error};
 	int64_t most = u->engine->config->upload_max_request;
@@ -337,7 +336,6 @@ enum err upload_put_part(struct upload *u, uint32_t number, struct body *body, s
 	if (e != ERR_OK)
 		return e;
 	p.limit = body->length < 0 ? 0 : body->length;
-	p.buf = buf = mem_array(1, POUR_BYTES);
 	if (p.limit > 0)
 		e = pour_judge(&p, pour(&p));
 	if (e == ERR_OK)

@@ -291,9 +291,12 @@ static enum err check_body(const struct upload *u, int64_t len, const struct bod
 enum err upload_put_range(struct upload *u, int64_t first, int64_t len, struct body *body,
 			  struct error *error)
 {
-	CLEAN_FREE unsigned char *buf = NULL;
-	struct pour p = {
-	    .u = u, .body = body, .sink = range_put, .full = ERR_LENGTH, .error = error};
+	struct pour p = {.u = u,
+			 .body = body,
+			 .sink = range_put,
+			 .first = first,
+			 .full = ERR_LENGTH,
+			 .error = error};
 	int64_t bytes = len >= 0 ? len : body->length;
 	enum err e, kept;
 
@@ -311,7 +314,6 @@ enum err upload_put_range(struct upload *u, int64_t first, int64_t len, struct b
 		return e;
 	u->span_exact = true;
 	p.limit = bytes;
-	p.buf = buf = mem_array(1, POUR_BYTES);
 	if (bytes > 0)
 		e = pour_judge(&p, pour(&p));
 	kept = range_end(u, e == ERR_OK, e == ERR_OK ? error : NULL);

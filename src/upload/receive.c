@@ -10,8 +10,10 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/mem.h"
 
-#define BEGIN_BYTES (8 * MIB) /* between two hints to the disk */
+#define DIRECT_BYTES (1 * MIB) /* a body from this size on */
+#define BEGIN_BYTES  (8 * MIB) /* between two hints to the disk */
 
 int64_t receive_room(const struct upload *u, enum err *ret_full)
 {
@@ -28,10 +30,42 @@ int64_t receive_room(const struct upload *u, enum err *ret_full)
 	return size > 0 ? size : 0;
 }
 
+/*
+ * Whole pages of a long body go to the disk from where they are.  By way of the page cache they
+ * would push other files out of it, and cost several times the processor's time.  A file system
+ * that cannot do it refuses the open or the first write.
+ */
+void receive_begin(struct upload *u, int64_t bytes)
+{
+	if (bytes >= DIRECT_BYTES && u->direct < 0)
+		u->direct = openat(u->dir, "part", O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static void direct_end(struct upload *u)
+{
+	if (u->direct >= 0)
+		(void)close(u->direct);
+	u->direct = -1;
+}
+
+static ssize_t put(struct upload *u, const unsigned char *p, size_t n)
+{
+	bool pages = (uintptr_t)p % MEM_PAGE == 0 && n % MEM_PAGE == 0 && u->offset % MEM_PAGE == 0;
+	ssize_t w = -1;
+
+	if (u->direct >= 0 && pages) {
+		w = pwrite(u->direct, p, n, u->offset);
+		if (w >= 0 || errno != EINVAL)
+			return w;
+		direct_end(u);
+	}
+	return pwrite(u->part, p, n, u->offset);
+}
+
 static enum err write_part(struct upload *u, const unsigned char *p, size_t n, struct error *error)
 {
 	while (n > 0) {
-		ssize_t w = pwrite(u->part, p, n, u->offset);
+		ssize_t w = put(u, p, n);
 
 		if (w < 0 && errno == EINTR)
 			continue;
@@ -65,12 +99,12 @@ static void note_offset(struct upload *u)
 }
 
 /*
- * The disk starts while the bytes still come: the flush at the checkpoint then finds little left to
- * wait for.  Only a hint; its failure shows in that flush.
+ * The disk starts while bytes in the page cache still grow: the flush at the checkpoint then finds
+ * little left to wait for.  Only a hint; its failure shows in that flush.
  */
 static void begin_writing(struct upload *u)
 {
-	if (!u->engine->sync || u->offset - u->begun < BEGIN_BYTES)
+	if (!u->engine->sync || u->direct >= 0 || u->offset - u->begun < BEGIN_BYTES)
 		return;
 	(void)sync_file_range(u->part, u->begun, u->offset - u->begun, SYNC_FILE_RANGE_WRITE);
 	u->begun = u->offset;
@@ -156,6 +190,7 @@ enum err receive_end(struct upload *u, struct error *error)
 {
 	enum err e = receive_sync(u, error);
 
+	direct_end(u);
 	if (u->offset > 0 && u->state == UPLOAD_CREATED)
 		u->state = UPLOAD_RECEIVING;
 	if (e != ERR_OK || !u->engine->ack_commit || u->pending ||

@@ -29,7 +29,7 @@ struct upload *upload_new(struct engine *e, const char *id, enum upload_want wan
 
 	u->engine = e;
 	u->want = want;
-	u->dir = u->lock = u->part = u->aside = u->sizes = -1;
+	u->dir = u->lock = u->part = u->direct = u->aside = u->sizes = -1;
 	u->length = -1;
 	if (id != NULL)
 		memcpy(u->id, id, ID_LEN);
@@ -53,6 +53,8 @@ void upload_close(struct upload *u)
 		(void)close(u->sizes);
 	if (u->part >= 0)
 		(void)close(u->part);
+	if (u->direct >= 0)
+		(void)close(u->direct);
 	if (u->lock >= 0)
 		(void)close(u->lock); /* and with it the lock */
 	if (u->dir >= 0)

@@ -197,7 +197,7 @@ static inline char *content(struct scratch *s, const char *id)
 
 	if (upload_get(s->engine, id, &ann, &info, &error) != ERR_OK)
 		return NULL;
-	(void)fs_read_file(dir, info.path, 1 << 20, &text, &len, NULL);
+	(void)fs_read_file(dir, info.path, 8 << 20, &text, &len, NULL);
 	upload_info_done(&info);
 	return text;
 }

@@ -4,6 +4,9 @@
  * complete.
  */
 #include "upload/help.h"
+#include <signal.h>
+#include <sys/resource.h>
+#include "base/limits.h"
 
 static void test_append_goes_on_over_requests_until_complete(void **state)
 {
@@ -298,6 +301,75 @@ static void test_push_writes_what_a_parser_hands_over(void **state)
 	assert_content(s, id, "hello world");
 }
 
+/* A text of N letters that tells where a piece of it belongs.  Caller frees. */
+static char *long_text(size_t n)
+{
+	char *text = mem_alloc(n + 8);
+
+	for (size_t i = 0; i < n; i += 8)
+		(void)snprintf(text + i, 9, "%08zx", i);
+	text[n] = '\0';
+	return text;
+}
+
+/* Longer than what is written at once, over requests that end anywhere. */
+static void test_long_bodies_meet_where_they_were_cut(void **state)
+{
+	struct scratch *s = *state;
+	size_t n = 5 * MIB + 321, first = 2 * MIB + 12345, second = 2 * MIB + 4096;
+	CLEAN_FREE char *text = long_text(n), *got = NULL;
+	struct upload *u = create(s, (int64_t)n);
+	struct memory m;
+	struct body *body = memory_body(&m, text, first, (int64_t)n, TAIL_LOST);
+	int64_t at = 0;
+
+	m.piece = 33333;
+	assert_int_equal(upload_append(u, 0, body, NULL, false, &at, NULL), ERR_CUT);
+	assert_int_equal(at, (int64_t)first);
+	body = memory_body(&m, text + first, second, (int64_t)second, TAIL_END);
+	assert_int_equal(upload_append(u, at, body, NULL, false, &at, NULL), ERR_OK);
+	assert_int_equal(at, (int64_t)(first + second));
+	body = memory_body(&m, text + at, n - (size_t)at, -1, TAIL_END);
+	assert_int_equal(upload_append(u, at, body, NULL, false, &at, NULL), ERR_OK);
+	assert_int_equal(at, (int64_t)n);
+	got = content(s, upload_id(u));
+	assert_non_null(got);
+	assert_memory_equal(got, text, n);
+	upload_close(u);
+}
+
+/*
+ * The disk refuses what lies behind 1 MiB and a bit: what it took before is kept, the rest is read
+ * by nobody.
+ */
+static void test_long_body_ends_where_the_disk_does(void **state)
+{
+	struct scratch *s = *state;
+	size_t n = 5 * MIB;
+	CLEAN_FREE char *text = long_text(n);
+	struct upload *u = create(s, (int64_t)n);
+	struct rlimit before, less;
+	struct memory m;
+	struct body *body = memory_body(&m, text, n, (int64_t)n, TAIL_END);
+	int64_t at = 0;
+
+	m.piece = 65536;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	less = (struct rlimit){.rlim_cur = MIB + 777, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
+	assert_int_not_equal(upload_append(u, 0, body, NULL, false, &at, NULL), ERR_OK);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(at, MIB + 777);
+	assert_true(m.n > 0);
+	body = memory_body(&m, text + at, n - (size_t)at, (int64_t)n - at, TAIL_END);
+	assert_int_equal(upload_append(u, at, body, NULL, false, &at, NULL), ERR_OK);
+	CLEAN_FREE char *got = content(s, upload_id(u));
+	assert_non_null(got);
+	assert_memory_equal(got, text, n);
+	upload_close(u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +378,8 @@ int main(void)
 	    T(test_append_keeps_the_prefix_of_a_cut_body),
 	    T(test_append_without_length_ends_only_where_the_end_is_known),
 	    T(test_append_of_too_much),
+	    T(test_long_bodies_meet_where_they_were_cut),
+	    T(test_long_body_ends_where_the_disk_does),
 	    T(test_checksummed_body_comes_whole_or_not_at_all),
 	    T(test_long_checksummed_body_is_cut_back),
 	    T(test_declared_digest_decides_about_the_whole_file),
