@@ -59,7 +59,7 @@ SYS_area     := $(LIBS_BASE)
 SYS_views    := $(LIBS_HTTP) $(LIBS_STORE) $(LIBS_CATALOG) $(LIBS_BASE) -lm
 SYS_worker   := $(LIBS_STORE) $(LIBS_CATALOG) $(LIBS_WORKER) $(LIBS_BASE) -lm
 SYS_geo      := $(LIBS_GEO) $(LIBS_BASE)
-SYS_admin    := $(SYS_worker)
+SYS_admin    := $(SYS_worker) -lcurl
 
 PROGRAMS := $(B)/slipway.fcgi $(B)/slipway-worker $(B)/slipway-geo $(B)/slipway
 

@@ -55,6 +55,7 @@ int upload_delete_command(struct command_run *);
 int upload_gc_command(struct command_run *);
 int gc_command(struct command_run *);
 int check_command(struct command_run *);
+int check_url_command(struct command_run *);
 int dump_command(struct command_run *);
 /* The catalogue's part of `check`: adds to *RET_FINDINGS; exit status, 0 unless it cannot look. */
 int check_catalog(struct command_run *, bool repair, int *ret_findings);

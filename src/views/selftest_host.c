@@ -182,9 +182,9 @@ json_object *selftest_host(struct call *call)
 {
 	struct lines l = { call, json_object_new_array() };
 	const char *software = wire_env(call->req->wire, "SERVER_SOFTWARE");
-	json_object *args = arg("server", software != NULL ? software : "?");
+	const char *nameless = words_get(pages_words(call->ctx->pages), call->req->lang, "selftest.nameless");
 
-	say(&l, "transport", call->ctx->cgi ? "warn" : "ok", args);
+	say(&l, "transport", call->ctx->cgi ? "warn" : "ok", arg("server", software != NULL && *software != '\0' ? software : nameless));
 	say(&l, "https", call->req->https || strncmp(call->ctx->config->public_url, "https:", 6) == 0 ? "ok" : "warn", NULL);
 	look_at_store(&l);
 	look_at_space(&l);

@@ -41,6 +41,8 @@ static const struct command commands[] = {
 	{ "upload delete", "ID…", "delete uploads", NEEDS_STORE, upload_delete_command },
 	{ "upload gc", "", "remove uploads that have expired and stray files", NEEDS_STORE, upload_gc_command },
 	{ "gc", "", "remove what has expired", NEEDS_STORE, gc_command },
+	{ "check --url", "https://HOST/MOUNT [--token-stdin]", "ask a running site what its web server and host can do; 0: nothing failed",
+	    NEEDS_CONFIG, check_url_command },
 	{ "check", "store [--repair] [--migrate]", "check the store against itself, the catalogue and the files", NEEDS_STORE, check_command },
 	{ "dump", "[TABLE…] [--secrets]", "print the store as JSON Lines", NEEDS_STORE, dump_command },
 	{ "load", "FILE", "fill an empty store from a dump", NEEDS_STORE, load_command },
