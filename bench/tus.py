@@ -9,7 +9,7 @@ small     5,000 files of 1 KiB, each created and filled by one request, over 1 a
 many      1,000 uploads of 1 MiB in chunks of 64 KiB, all at once, through one server with 4 front processes: all complete, every
           SHA-256 right, no answer but 2xx or 503 with Retry-After, no descriptor left, memory flat
 
-Slipway is measured with its web server in front, the peer without one.  A and B alternate; medians are quoted.
+Slipway is measured behind each of BENCH_WEB (nginx and lighttpd), the peer without a web server.  A and B alternate; medians are quoted.
 """
 import hashlib
 import os
@@ -32,6 +32,7 @@ import npm
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
 SIZE = int(os.environ.get("BENCH_BYTES", 1 << 30))
 FILES = int(os.environ.get("BENCH_FILES", 5000))
+WEB = os.environ.get("BENCH_WEB", "nginx lighttpd").split()
 CLIENT = os.path.join(BUILD, "tus_client")
 FREE = "create_rate = 1000000000\nmax_open = 1000000\nquota = 1T\n"
 
@@ -67,15 +68,15 @@ def peak_mib(pid):
 
 
 class Slipway:
-    def __init__(self, sync, processes=2):
-        self.server = harness.Server(f"sync = {'full' if sync else 'none'}\n{FREE}", processes=processes)
+    def __init__(self, sync, processes=2, web="lighttpd"):
+        self.server = harness.Server(f"sync = {'full' if sync else 'none'}\n{FREE}", processes=processes, web=web)
         self.port, self.token = self.server.port, [self.server.tokens["mei"]]
 
     def fronts(self):
         return [p for p, name in family(self.server.process.pid).items() if name == "slipway.fcgi"]
 
     def peaks(self):
-        return {name: peak_mib(p) for p, name in family(self.server.process.pid).items() if name in ("slipway.fcgi", "lighttpd")}
+        return {name: peak_mib(p) for p, name in family(self.server.process.pid).items() if name in ("slipway.fcgi", *WEB)}
 
     def close(self):
         self.server.close()
@@ -100,7 +101,8 @@ class Peer:
 
 def compare(title, args, check, unit):
     """Median seconds of both in turns; fresh servers every round, so that none works through what another left."""
-    kinds = {"durable": lambda: Slipway(True), "not durable": lambda: Slipway(False), "peer": Peer}
+    kinds = {f"{web}, {'durable' if sync else 'not durable'}": lambda web=web, sync=sync: Slipway(sync, web=web) for web in WEB for sync in (True, False)}
+    kinds["peer"] = Peer
     times, peaks = {k: [] for k in kinds}, {k: {} for k in kinds}
     for _ in range(ROUNDS):
         for kind, make in kinds.items():
