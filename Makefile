@@ -28,7 +28,7 @@ LIBS_BASE    := -ljson-c -lcrypto -linih -lutf8proc -luchardet
 LIBS_HTTP    := -lfcgi -lexpat -lz
 LIBS_STORE   := -ldb -lcrypt
 LIBS_CATALOG := -lsqlite3
-LIBS_WORKER  :=
+LIBS_WORKER  := -lcurl
 LIBS_GEO     := -lgdal -lproj -lseccomp -lsqlite3 -lzip -lexpat -lm
 
 FOLDERS := base http store upload wizard catalog signed area views worker geo admin

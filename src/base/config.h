@@ -12,6 +12,7 @@
 #include "base/limits.h"
 
 enum upload_sync { UPLOAD_SYNC_FULL, UPLOAD_SYNC_NONE };
+enum mail_method { MAIL_NONE, MAIL_SENDMAIL, MAIL_SMTP };
 enum sendfile { SENDFILE_NONE, SENDFILE_X_SENDFILE, SENDFILE_X_ACCEL };
 
 /* Where a setting comes from; anything above 0 is a line of the file. */
@@ -57,6 +58,14 @@ struct config {
 	bool signed_enabled;       /* signed.enabled */
 	bool signed_status;        /* signed.http_status = body: HTTP's status is that of the body */
 	char *signed_path_prefix;  /* signed.path_prefix: in front of the paths we see, "" = nothing */
+	char *mail_sendmail;       /* mail.sendmail: program of the MTA */
+	char *mail_smtp_url;       /* mail.smtp_url: smtp:// (STARTTLS is required) or smtps:// host[:port], "" = none */
+	char *mail_smtp_user;      /* mail.smtp_user, "" = no login */
+	char *mail_smtp_password;  /* mail.smtp_password_file, NULL = none */
+	char *mail_smtp_ca;        /* mail.smtp_ca_file: certificates to trust, NULL = the system's */
+	char *mail_from;           /* mail.from: an address, "" = slipway@<host> */
+	char *mail_domains;        /* mail.allow_domains: of receivers of mail, "" = any */
+	enum mail_method mail_method;
 	enum upload_sync upload_sync;
 	enum sendfile sendfile;
 	bool interim;              /* server.interim */

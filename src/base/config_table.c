@@ -10,6 +10,7 @@ enum kind {
 	KIND_BOOL,
 	KIND_SYNC,      /* enum upload_sync */
 	KIND_SENDFILE,  /* enum sendfile */
+	KIND_MAIL,      /* enum mail_method */
 	KIND_PATHS,     /* bool: placeholder or absolute */
 	KIND_TYPES,     /* bool: full or classic */
 	KIND_FORMAT,    /* bool: text or json */
@@ -76,6 +77,14 @@ static const struct row {
 	CHOICE("iportal", "anonymous", iportal_anonymous, KIND_BOOL, true),
 	CHOICE("iportal", "types", iportal_classic, KIND_TYPES, false),
 	TEXT("iportal", "service", iportal_services, KIND_LIST, ""),
+	CHOICE("mail", "method", mail_method, KIND_MAIL, MAIL_SENDMAIL),
+	TEXT("mail", "sendmail", mail_sendmail, KIND_PATH, "/usr/sbin/sendmail"),
+	TEXT("mail", "smtp_url", mail_smtp_url, KIND_URL, ""),
+	TEXT("mail", "smtp_user", mail_smtp_user, KIND_TEXT, ""),
+	TEXT("mail", "smtp_password_file", mail_smtp_password, KIND_PATH, NONE),
+	TEXT("mail", "smtp_ca_file", mail_smtp_ca, KIND_PATH, NONE),
+	TEXT("mail", "from", mail_from, KIND_TEXT, ""),
+	TEXT("mail", "allow_domains", mail_domains, KIND_LIST, ""),
 	CHOICE("signed", "enabled", signed_enabled, KIND_BOOL, true),
 	CHOICE("signed", "http_status", signed_status, KIND_STATUS, false),
 	TEXT("signed", "path_prefix", signed_path_prefix, KIND_MOUNT, ""),
@@ -115,6 +124,9 @@ static const struct {
 	{KIND_FORMAT, "json", true},
 	{KIND_STATUS, "ok", false},
 	{KIND_STATUS, "body", true},
+	{KIND_MAIL, "none", MAIL_NONE},
+	{KIND_MAIL, "sendmail", MAIL_SENDMAIL},
+	{KIND_MAIL, "smtp", MAIL_SMTP},
 	{KIND_SENDFILE, "none", SENDFILE_NONE},
 	{KIND_SENDFILE, "x-sendfile", SENDFILE_X_SENDFILE},
 	{KIND_SENDFILE, "x-accel", SENDFILE_X_ACCEL},
@@ -181,6 +193,9 @@ static void put_number(struct config *c, const struct row *row, int64_t v)
 		break;
 	case KIND_SYNC:
 		*(enum upload_sync *)at = (enum upload_sync)v;
+		break;
+	case KIND_MAIL:
+		*(enum mail_method *)at = (enum mail_method)v;
 		break;
 	case KIND_SENDFILE:
 		*(enum sendfile *)at = (enum sendfile)v;
@@ -249,6 +264,8 @@ static const char *wrong_word(enum kind kind)
 		return "neither text nor json";
 	case KIND_STATUS:
 		return "neither ok nor body";
+	case KIND_MAIL:
+		return "none of none, sendmail, smtp";
 	default:
 		return "none of none, x-sendfile, x-accel";
 	}
@@ -364,12 +381,14 @@ static void print_value(const struct config *c, const struct row *row, FILE *out
 		break;
 	case KIND_SYNC:
 	case KIND_SENDFILE:
+	case KIND_MAIL:
 	case KIND_PATHS:
 	case KIND_TYPES:
 	case KIND_FORMAT:
 	case KIND_STATUS:
 		v = row->kind == KIND_SYNC ? (int64_t)c->upload_sync
 		    : row->kind == KIND_SENDFILE ? (int64_t)c->sendfile
+		    : row->kind == KIND_MAIL	 ? (int64_t)c->mail_method
 						 : *(const bool *)at;
 		while (words[u].kind != row->kind || words[u].value != v)
 			u++;

@@ -28,7 +28,7 @@ HOMES = {
     r"sqlite3\.h": ["src/catalog", "src/geo", "src/signed/"], r"libpq-fe\.h": ["src/signed/"],
     r"(gdal|ogr|cpl_)\w*\.h": ["src/geo"], r"proj\.h": ["src/geo"], r"seccomp\.h": ["src/geo"], r"zip\.h": ["src/geo"],
     r"expat\.h": ["src/geo", "src/http/xmlbody.c"], r"ini\.h": ["src/base"], r"utf8proc\.h": ["src/base"], r"uchardet\S*\.h": ["src/base"],
-    r"crypt\.h": ["src/store"], r"(pack|sbuffer)\.h": ["src/http/msgpack.c"], r"zlib\.h": ["src/http/inflate.c"],
+    r"curl\.h": ["src/worker/mail_send.c"], r"crypt\.h": ["src/store"], r"(pack|sbuffer)\.h": ["src/http/msgpack.c"], r"zlib\.h": ["src/http/inflate.c"],
     r"curl\.h": ["src/admin", "src/worker"],
 }
 FORBIDDEN = r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atof|alloca|strtok|tmpnam|mktemp)\s*\("
