@@ -176,7 +176,7 @@ static enum rows_state next(void *arg, struct row *ret, struct refusal *r)
 	kind = cells_peek(c);
 	if (d->kind == '\0' && (kind == '[' || kind == '{'))
 		d->kind = kind;
-	if (kind != d->kind)
+	if (kind == '\0' || kind != d->kind)
 		return wrong(d, r, "another kind of row than the ones before");
 	if (!(kind == '{' ? cells_object(c) : cells_array(c)))
 		return wrong(d, r, c->why);

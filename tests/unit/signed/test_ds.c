@@ -205,6 +205,7 @@ static void test_ds_hostile_text(void **state)
 	refused("[[\"A\"],[\"a\\u0000b\"]]", "row 1: a NUL character");
 	refused_n("[\"a\0b\"]", 7, "row 1: not JSON");
 	refused_n("[1]\0", 4, "not JSON");
+	refused_n("[[],\0[1]]", 9, "row 1: another kind");
 	refused_n("[1,\0 2]", 7, "not JSON");
 	refused("[[\"A\"],[\"ok\"],[\"\\ud800\"]]", "row 2: half a character");
 	refused("[\"\\udc00\"]", "half a character");
