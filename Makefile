@@ -24,6 +24,7 @@ ALLC    = -std=c17 $(WARN) $(CFLAGS) $(SAN) -fPIE -pthread -MMD -MP
 LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(SAN)
 
 GDAL_INC := -isystem /usr/include/gdal
+PQ_INC   := -isystem /usr/include/postgresql
 LIBS_BASE    := -ljson-c -lcrypto -linih -lutf8proc -luchardet
 LIBS_HTTP    := -lfcgi -lexpat -lz
 LIBS_STORE   := -ldb -lcrypt
@@ -105,7 +106,7 @@ $(foreach m,cgi worker geo admin,$(eval $(call MAIN_RULE,$m)))
 $(B)/o/%.o: src/%.c | $(B)/deps-ok
 	@mkdir -p $(@D)
 	$(call say,$(if $(filter %.o,$@),CC,LD)  $(patsubst $(B)/%,%,$@))
-	$(Q)$(CC) $(CPPFLAGS) $(if $(findstring /geo/,$@),$(GDAL_INC)) $(ALLC) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(if $(findstring /geo/,$@),$(GDAL_INC)) $(if $(findstring /signed/,$@),$(PQ_INC)) $(ALLC) -c -o $@ $<
 
 define LIB_RULE
 $(call lib,$(1)): $(call objs,$(1))

@@ -1,0 +1,47 @@
+/*
+ * Inside the PostgreSQL target: its connection, shared by pg_link.c, pg_fault.c and pg_copy.c.
+ */
+#ifndef SLIPWAY_SIGNED_PG_INSIDE_H
+#define SLIPWAY_SIGNED_PG_INSIDE_H
+
+#include "signed/link.h"
+#include "signed/pg_lib.h"
+
+#define PG_TABLES 8 /* tables a connection remembers */
+
+struct pg_link {
+	struct link link;
+	const struct pg_lib *pq;
+	PGconn *conn;
+	const struct config *config;
+	struct table known[PG_TABLES]; /* as they were last described; n = 0: empty place */
+	size_t next_known;
+	int next_name;	   /* of a prepared statement */
+	bool prepared_any; /* statements to be forgotten */
+	char xact[24];	   /* number of the running transaction */
+	char *text;	   /* parameters of the statement at hand, each with its NUL */
+	size_t text_size;
+	const char **values;
+	size_t n_values;
+};
+
+static inline struct pg_link *pg_mine(struct link *link)
+{
+	return (struct pg_link *)link;
+}
+
+/*
+ * What RESULT says (NULL: the connection is gone), cleared.  True when it is what WANTED says.
+ */
+bool pg_good(struct pg_link *, PGresult *result, ExecStatusType wanted, int64_t *changed,
+	     struct fault *);
+/* The only place that knows SQLSTATEs. */
+bool pg_fault(struct pg_link *, const PGresult *result, struct fault *);
+/* A statement of our own without parameters. */
+bool pg_run(struct pg_link *, const char *sql, int64_t *changed, struct fault *);
+/* V as PostgreSQL reads it, in BUF when it has no text of its own; NULL for NULL. */
+const char *pg_text(const struct value *v, char buf[32], size_t *ret_len);
+
+bool pg_bulk(struct write *, struct write_counts *, struct fault *);
+
+#endif

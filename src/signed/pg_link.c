@@ -1,0 +1,598 @@
+/*
+ * A PostgreSQL target.  Source: contracts/signed-api.md 5.
+ */
+#include "signed/pg_inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/clock.h"
+#include "base/config_target.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/token.h"
+#include "signed/plan.h"
+
+#define PASSWORD_BYTES 4096
+#define FETCH_ROWS     2000 /* of a table that is read */
+#define OUTCOME_MS     5000 /* for a transaction that is about to end */
+#define XACT_TEXT      "select txid_current()"
+
+/* ---- connecting */
+
+static void no_notice(void *arg, const char *message)
+{
+	(void)arg;
+	(void)message;
+}
+
+/* The only line of the password file.  Caller frees; NULL: *FAULT says why. */
+static char *read_password(const struct config_target *target, struct fault *fault)
+{
+	char *text;
+	size_t len;
+	struct stat st;
+
+	if (stat(target->password_file, &st) == 0 && (st.st_mode & S_IRWXO) != 0) {
+		(void)fault_set(fault, FAULT_GONE, NULL, "the password file is open to everybody");
+		return NULL;
+	}
+	if (fs_read_file(AT_FDCWD, target->password_file, PASSWORD_BYTES, &text, &len, NULL) !=
+	    ERR_OK) {
+		(void)fault_set(fault, FAULT_GONE, NULL, "the password file cannot be read");
+		return NULL;
+	}
+	text[strcspn(text, "\r\n")] = '\0';
+	return text;
+}
+
+static bool connect_now(struct pg_link *p, const struct config_target *target, struct fault *fault)
+{
+	bool secret = target->password_file != NULL;
+	char *password = secret ? read_password(target, fault) : NULL;
+	/* Before "dbname": the string may say otherwise; behind it: it may not. */
+	const char *const names[] = {
+	    "connect_timeout", "tcp_user_timeout",	   "dbname", "application_name",
+	    "client_encoding", secret ? "password" : NULL, NULL};
+	const char *const values[] = {"10",   "60000",	target->text, "slipway",
+				      "UTF8", password, NULL};
+
+	if (secret && password == NULL)
+		return false;
+	p->conn = p->pq->PQconnectdbParams(names, values, 1);
+	if (password != NULL)
+		explicit_bzero(password, strlen(password));
+	free(password);
+	if (p->pq->PQstatus(p->conn) != CONNECTION_OK)
+		return fault_set(fault, FAULT_GONE, NULL, "%s", p->pq->PQerrorMessage(p->conn));
+	(void)p->pq->PQsetNoticeProcessor(p->conn, no_notice, NULL);
+	return pg_run(p, "SET search_path = public, pg_temp", NULL, fault);
+}
+
+static void forget_tables(struct pg_link *p)
+{
+	for (size_t i = 0; i < PG_TABLES; i++)
+		table_done(&p->known[i]);
+}
+
+static void pg_close(struct link *link)
+{
+	struct pg_link *p = pg_mine(link);
+
+	forget_tables(p);
+	if (p->conn != NULL)
+		p->pq->PQfinish(p->conn);
+	free(p->text);
+	free(p->values);
+	free(p);
+}
+
+static bool pg_open(const struct config *config, const struct receiver *receiver, const char *key,
+		    struct link **ret, struct fault *fault)
+{
+	const struct config_target *target = config_target_find(config, receiver->target);
+	const struct pg_lib *pq = pg_lib();
+	struct pg_link *p;
+
+	(void)key;
+	if (target == NULL)
+		return fault_set(fault, FAULT_GONE, NULL, "[target] has no \"%.64s\"",
+				 receiver->target);
+	if (pq == NULL)
+		return fault_set(fault, FAULT_GONE, NULL,
+				 "libpq is not installed (package libpq5)");
+	p = mem_alloc(sizeof(*p));
+	p->link = (struct link){.kind = &pg_link_kind, .deadline_ms = INT64_MAX};
+	p->pq = pq;
+	p->config = config;
+	if (!connect_now(p, target, fault)) {
+		pg_close(&p->link);
+		return false;
+	}
+	*ret = &p->link;
+	return true;
+}
+
+/* A server that ended the connection has closed its side: there is something to read. */
+static bool pg_alive(struct link *link)
+{
+	struct pg_link *p = pg_mine(link);
+	struct pollfd fd = {.fd = p->pq->PQsocket(p->conn), .events = POLLIN};
+
+	return p->pq->PQstatus(p->conn) == CONNECTION_OK && poll(&fd, 1, 0) == 0;
+}
+
+static bool pg_clean(struct link *link)
+{
+	struct pg_link *p = pg_mine(link);
+	struct fault ignored = {0};
+
+	if (p->pq->PQtransactionStatus(p->conn) != PQTRANS_IDLE)
+		return false;
+	if (link->used_sql) {
+		link->used_sql = p->prepared_any = false;
+		return pg_run(p, "DISCARD ALL", NULL, &ignored) &&
+		       pg_run(p, "SET search_path = public, pg_temp", NULL, &ignored);
+	}
+	if (!p->prepared_any)
+		return true;
+	p->prepared_any = false;
+	return pg_run(p, "DEALLOCATE ALL", NULL, &ignored);
+}
+
+/* ---- the table */
+
+static void copy_table(struct table *to, const struct table *from)
+{
+	*to = (struct table){.name = mem_strdup(from->name),
+			     .columns = mem_array(from->n, sizeof(to->columns[0])),
+			     .n = from->n,
+			     .bulk = from->bulk};
+	for (size_t i = 0; i < from->n; i++) {
+		to->columns[i] = from->columns[i];
+		to->columns[i].name = mem_strdup(from->columns[i].name);
+		to->columns[i].sql_type = mem_strdup(from->columns[i].sql_type);
+	}
+}
+
+static void type_of(struct column *column, const char *type, const char *category)
+{
+	static const struct {
+		const char *name;
+		enum column_type type;
+	} names[] = {
+	    {"int2", TYPE_INTEGER},	   {"int4", TYPE_INTEGER},	    {"int8", TYPE_INTEGER},
+	    {"oid", TYPE_INTEGER},	   {"float4", TYPE_REAL},	    {"float8", TYPE_REAL},
+	    {"numeric", TYPE_REAL},	   {"bool", TYPE_BOOLEAN},	    {"date", TYPE_DATE},
+	    {"timestamp", TYPE_TIMESTAMP}, {"timestamptz", TYPE_TIMESTAMP}, {"json", TYPE_JSON},
+	    {"jsonb", TYPE_JSON},
+	};
+
+	column->type = TYPE_TEXT;
+	column->plain = strcmp(category, "S") == 0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i].name, type) == 0)
+			column->type = names[i].type;
+}
+
+static void read_columns(struct pg_link *p, const PGresult *result, struct table *ret)
+{
+	int n = p->pq->PQntuples(result);
+
+	ret->n = (size_t)n;
+	ret->columns = mem_array(ret->n, sizeof(ret->columns[0]));
+	for (int i = 0; i < n; i++) {
+		struct column *column = &ret->columns[i];
+
+		column->name = mem_strdup(p->pq->PQgetvalue(result, i, 0));
+		column->sql_type = mem_strdup(p->pq->PQgetvalue(result, i, 1));
+		column->given = p->pq->PQgetvalue(result, i, 4)[0] == 't';
+		(void)text_int(p->pq->PQgetvalue(result, i, 5), 0, INT64_MAX, &column->max_chars);
+		ret->bulk = p->pq->PQgetvalue(result, i, 6)[0] == 't';
+		type_of(column, p->pq->PQgetvalue(result, i, 2), p->pq->PQgetvalue(result, i, 3));
+	}
+}
+
+/* Names, types as a cast names them, their base types, what cannot be written, lengths. */
+static const char describe_sql[] =
+    "SELECT a.attname, format_type(a.atttypid, a.atttypmod), b.typname, b.typcategory,"
+    " a.attgenerated <> '' OR a.attidentity = 'a',"
+    " CASE WHEN b.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4"
+    " THEN a.atttypmod - 4 ELSE 0 END,"
+    " c.relkind IN ('r', 'p') AND NOT c.relrowsecurity"
+    " FROM pg_catalog.pg_attribute a"
+    " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
+    " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+    " JOIN pg_catalog.pg_type b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype"
+    " ELSE t.oid END"
+    " WHERE c.oid = pg_catalog.to_regclass($1) AND c.relkind IN ('r', 'p', 'v', 'f')"
+    " AND c.relnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace"
+    " WHERE nspname IN ('pg_catalog', 'information_schema', 'pg_toast'))"
+    " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+
+static bool pg_describe(struct link *link, const struct receiver *receiver, struct table *ret,
+			struct fault *fault)
+{
+	struct pg_link *p = pg_mine(link);
+	CLEAN_FREE char *name = plan_table_name(receiver);
+	const char *const values[] = {name};
+	struct table *place;
+	PGresult *result;
+
+	if (link->stale)
+		forget_tables(p);
+	link->stale = false;
+	link->fresh = true;
+	for (size_t i = 0; i < PG_TABLES; i++) {
+		if (p->known[i].n > 0 && strcmp(p->known[i].name, name) == 0) {
+			copy_table(ret, &p->known[i]);
+			link->fresh = false;
+			return true;
+		}
+	}
+	*ret = (struct table){.name = mem_strdup(name)};
+	result = p->pq->PQexecParams(p->conn, describe_sql, 1, NULL, values, NULL, NULL, 0);
+	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK)
+		return pg_good(p, result, PGRES_TUPLES_OK, NULL, fault);
+	read_columns(p, result, ret);
+	p->pq->PQclear(result);
+	if (ret->n > 0) {
+		place = &p->known[p->next_known++ % PG_TABLES];
+		table_done(place);
+		copy_table(place, ret);
+	}
+	return true;
+}
+
+/* ---- statements */
+
+/* Parameters as texts that end in NUL. */
+static void set_values(struct pg_link *p, struct params params)
+{
+	size_t size = 0, at = 0;
+
+	for (size_t i = 0; i < params.n; i++)
+		size += params.values[i].len + 32;
+	if (size > p->text_size) {
+		p->text = mem_resize(p->text, size, 1);
+		p->text_size = size;
+	}
+	if (params.n > p->n_values) {
+		p->values = mem_resize(p->values, params.n, sizeof(p->values[0]));
+		p->n_values = params.n;
+	}
+	for (size_t i = 0; i < params.n; i++) {
+		char digits[32];
+		size_t len;
+		const char *text = pg_text(&params.values[i], digits, &len);
+
+		p->values[i] = NULL;
+		if (text == NULL)
+			continue;
+		p->values[i] = memcpy(p->text + at, text, len);
+		p->text[at + len] = '\0';
+		at += len + 1;
+	}
+}
+
+struct prepared {
+	char name[16];
+};
+
+static bool pg_prepare(struct link *link, const char *sql, size_t n_params, bool theirs,
+		       struct prepared **ret, struct fault *fault)
+{
+	struct pg_link *p = pg_mine(link);
+	char name[sizeof((*ret)->name)];
+
+	(void)n_params;
+	(void)theirs;
+	(void)snprintf(name, sizeof(name), "s%d", ++p->next_name % 1000000000);
+	p->prepared_any = true;
+	if (!pg_good(p, p->pq->PQprepare(p->conn, name, sql, 0, NULL), PGRES_COMMAND_OK, NULL,
+		     fault))
+		return false;
+	*ret = mem_alloc(sizeof(**ret));
+	memcpy((*ret)->name, name, sizeof(name));
+	return true;
+}
+
+static bool pg_step(struct link *link, struct prepared *prepared, struct params params,
+		    int64_t *changed, struct fault *fault)
+{
+	struct pg_link *p = pg_mine(link);
+
+	set_values(p, params);
+	return pg_good(
+	    p,
+	    p->pq->PQexecPrepared(p->conn, prepared->name, (int)params.n, p->values, NULL, NULL, 0),
+	    PGRES_COMMAND_OK, changed, fault);
+}
+
+static void pg_finish(struct link *link, struct prepared *prepared)
+{
+	(void)link;
+	free(prepared); /* forgotten by the server with the others, in pg_clean */
+}
+
+/* What a statement of a configuration must not have been, whatever it was written like. */
+static bool ends_transaction(const char *tag)
+{
+	static const char *const tags[] = {"BEGIN",	"COMMIT",  "ROLLBACK", "START",
+					   "SAVEPOINT", "RELEASE", "PREPARE",  "LOAD"};
+
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
+		if (text_starts(tag, tags[i]))
+			return true;
+	return false;
+}
+
+static bool pg_exec(struct link *link, const char *sql, struct params params, bool theirs,
+		    int64_t *changed, struct fault *fault)
+{
+	struct pg_link *p = pg_mine(link);
+	PGresult *result;
+	bool ended;
+
+	set_values(p, params);
+	/* The extended protocol takes one statement only. */
+	result = p->pq->PQexecParams(p->conn, sql, (int)params.n, NULL, p->values, NULL, NULL, 0);
+	ended = theirs && ends_transaction(p->pq->PQcmdStatus(result));
+	link->used_sql |= theirs;
+	if (!pg_good(p, result, PGRES_COMMAND_OK, changed, fault))
+		return false;
+	if (!theirs || (!ended && p->pq->PQtransactionStatus(p->conn) == PQTRANS_INTRANS))
+		return true;
+	link->broken = true;
+	return fault_set(fault, FAULT_OTHER, NULL, "the statement ended the transaction");
+}
+
+/* ---- transactions */
+
+static int64_t lock_of(const struct receiver *receiver)
+{
+	CLEAN_FREE char *name = mem_printf("slipway receiver %s", receiver->name);
+	char hex[65];
+
+	token_sha256_hex(name, strlen(name), hex);
+	hex[16] = '\0';
+	return (int64_t)strtoull(hex, NULL, 16);
+}
+
+static bool begin_now(struct pg_link *p, const struct write_order *order, struct fault *fault)
+{
+	const struct receiver *receiver = order->receiver;
+	int64_t wait = order->lock_wait_ms > 0 ? order->lock_wait_ms : 1;
+	char sql[512];
+	PGresult *result;
+
+	(void)snprintf(sql, sizeof(sql),
+		       "BEGIN; SET LOCAL search_path = public, pg_temp;"
+		       "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = %lld;"
+		       "SELECT pg_advisory_xact_lock(%lld); SET LOCAL lock_timeout = 0;"
+		       "SET LOCAL statement_timeout = %lld; " XACT_TEXT,
+		       (long long)wait, (long long)lock_of(receiver),
+		       (long long)receiver->timeout_s * 1000);
+	result = p->pq->PQexec(p->conn, sql);
+	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK)
+		return pg_good(p, result, PGRES_TUPLES_OK, NULL, fault);
+	(void)snprintf(p->xact, sizeof(p->xact), "%.20s", p->pq->PQgetvalue(result, 0, 0));
+	p->pq->PQclear(result);
+	return true;
+}
+
+static bool pg_begin(struct link *link, const struct write_order *order, struct fault *fault)
+{
+	struct pg_link *p = pg_mine(link);
+	const struct config_target *target = config_target_find(p->config, order->receiver->target);
+	struct fault first = {0};
+
+	if (begin_now(p, order, &first))
+		return true;
+	if (first.kind != FAULT_GONE || target == NULL) {
+		*fault = first;
+		return false;
+	}
+	/* The server was started again since: nothing has been sent that counts. */
+	p->pq->PQfinish(p->conn);
+	p->conn = NULL;
+	link->broken = false;
+	p->prepared_any = false;
+	if (connect_now(p, target, fault) && begin_now(p, order, fault))
+		return true;
+	link->broken = true;
+	return false;
+}
+
+static void pg_rollback(struct link *link)
+{
+	struct pg_link *p = pg_mine(link);
+	struct fault ignored = {0};
+
+	if (link->broken || p->pq->PQtransactionStatus(p->conn) == PQTRANS_IDLE)
+		return;
+	if (!pg_run(p, "ROLLBACK", NULL, &ignored))
+		link->broken = true;
+}
+
+static enum mark_state ask_outcome(struct pg_link *p, const char *xact)
+{
+	const char *const values[] = {xact};
+	enum mark_state state = MARK_UNKNOWN;
+	int64_t until = clock_mono_ms() + OUTCOME_MS;
+	bool running = true;
+
+	while (running) {
+		PGresult *result = p->pq->PQexecParams(p->conn, "SELECT txid_status($1::bigint)", 1,
+						       NULL, values, NULL, NULL, 0);
+		const char *text = p->pq->PQresultStatus(result) == PGRES_TUPLES_OK
+				       ? p->pq->PQgetvalue(result, 0, 0)
+				       : "";
+
+		running = strcmp(text, "in progress") == 0 && clock_mono_ms() < until;
+		if (strcmp(text, "committed") == 0)
+			state = MARK_COMMITTED;
+		else if (strcmp(text, "aborted") == 0)
+			state = MARK_ROLLED_BACK;
+		p->pq->PQclear(result);
+		if (running)
+			clock_sleep_ms(50);
+	}
+	return state;
+}
+
+static enum mark_state pg_outcome(struct link *link, const unsigned char mark[32], const char *kept)
+{
+	int64_t number;
+
+	(void)mark;
+	/* It is told before COMMIT is sent: without it there was none. */
+	if (kept == NULL)
+		return MARK_ROLLED_BACK;
+	return text_int(kept, 1, INT64_MAX, &number) ? ask_outcome(pg_mine(link), kept)
+						     : MARK_UNKNOWN;
+}
+
+/* COMMIT was sent and no answer came: another connection knows. */
+static bool committed_after_all(struct pg_link *p, const struct write_order *order)
+{
+	const struct config_target *target = config_target_find(p->config, order->receiver->target);
+	struct fault ignored = {0};
+
+	if (target == NULL)
+		return false;
+	p->pq->PQfinish(p->conn);
+	p->conn = NULL;
+	return connect_now(p, target, &ignored) && ask_outcome(p, p->xact) == MARK_COMMITTED;
+}
+
+static bool pg_commit(struct link *link, const struct write_order *order, struct fault *fault)
+{
+	struct pg_link *p = pg_mine(link);
+	PGresult *result;
+	bool done;
+
+	if (order->dry_run) {
+		bool good = pg_run(p, "SET CONSTRAINTS ALL IMMEDIATE", NULL, fault);
+
+		pg_rollback(link);
+		return good;
+	}
+	if (order->keep != NULL && order->mark != NULL && !order->keep(order->arg, p->xact))
+		return fault_set(fault, FAULT_OTHER, NULL, "the mark could not be kept");
+	result = p->pq->PQexec(p->conn, "COMMIT");
+	/* A transaction that had failed answers COMMIT with ROLLBACK. */
+	done = text_starts(p->pq->PQcmdStatus(result), "COMMIT");
+	if (!pg_good(p, result, PGRES_COMMAND_OK, NULL, fault))
+		return fault->kind == FAULT_GONE && committed_after_all(p, order);
+	return done || fault_set(fault, FAULT_OTHER, NULL, "COMMIT was refused");
+}
+
+/* ---- blame, reading */
+
+static void pg_blame(struct link *link, const struct column *const *columns, struct params params,
+		     struct fault *fault)
+{
+	struct pg_link *p = pg_mine(link);
+	struct fault ignored = {0};
+
+	/* A transaction that has failed and is not collecting bad rows is of no more use. */
+	if (p->pq->PQtransactionStatus(p->conn) == PQTRANS_INERROR &&
+	    !pg_run(p, "ROLLBACK; BEGIN", NULL, &ignored))
+		return;
+	if (!pg_run(p, "SAVEPOINT slipway_blame", NULL, &ignored))
+		return;
+	for (size_t i = 0; i < params.n && fault->param == 0; i++) {
+		struct fault one = {0};
+		CLEAN_FREE char *sql = NULL;
+
+		if (columns[i] == NULL || columns[i]->sql_type == NULL)
+			continue;
+		sql = mem_printf("SELECT CAST(CAST($1 AS text) AS %s)", columns[i]->sql_type);
+		if (pg_exec(link, sql, (struct params){&params.values[i], 1}, false, NULL, &one))
+			continue;
+		if (one.kind == FAULT_VALUE)
+			fault->param = i + 1;
+		(void)pg_run(p, "ROLLBACK TO SAVEPOINT slipway_blame", NULL, &ignored);
+	}
+}
+
+static struct value cell(struct pg_link *p, const PGresult *result, int row, const struct column *c,
+			 int n)
+{
+	struct value v = {.kind = VALUE_TEXT,
+			  .text = p->pq->PQgetvalue(result, row, n),
+			  .len = (size_t)p->pq->PQgetlength(result, row, n)};
+
+	if (p->pq->PQgetisnull(result, row, n) != 0)
+		return (struct value){.kind = VALUE_NULL};
+	if (c->type == TYPE_BOOLEAN)
+		v.kind = v.text[0] == 't' ? VALUE_TRUE : VALUE_FALSE;
+	else if (c->type == TYPE_REAL)
+		v.kind = VALUE_NUMBER;
+	else if (c->type == TYPE_JSON)
+		v.kind = VALUE_JSON;
+	else if (c->type == TYPE_INTEGER && text_int(v.text, INT64_MIN, INT64_MAX, &v.number))
+		v.kind = VALUE_INTEGER;
+	return v;
+}
+
+/* One piece of the table; *RET_N = 0: it is over. */
+static bool read_piece(struct pg_link *p, const struct table *table,
+		       const struct table_reader *reader, int *ret_n, struct fault *fault)
+{
+	CLEAN_FREE struct value *cells = mem_array(table->n, sizeof(cells[0]));
+	CLEAN_FREE char *sql = mem_printf("FETCH %d FROM slipway_read", FETCH_ROWS);
+	PGresult *result = p->pq->PQexec(p->conn, sql);
+	bool good = true;
+
+	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK)
+		return pg_good(p, result, PGRES_TUPLES_OK, NULL, fault);
+	*ret_n = p->pq->PQntuples(result);
+	for (int i = 0; i < *ret_n && good; i++) {
+		for (size_t k = 0; k < table->n; k++)
+			cells[k] = cell(p, result, i, &table->columns[k], (int)k);
+		good = reader->row(reader->arg, cells, table->n);
+	}
+	p->pq->PQclear(result);
+	return good;
+}
+
+static bool pg_read(struct link *link, const char *sql, const struct table *table,
+		    const struct table_reader *reader, struct fault *fault)
+{
+	struct pg_link *p = pg_mine(link);
+	CLEAN_FREE char *declare = mem_printf("DECLARE slipway_read NO SCROLL CURSOR FOR %s", sql);
+	bool good = pg_run(p, "BEGIN READ ONLY", NULL, fault) && pg_run(p, declare, NULL, fault);
+	int n = 1;
+
+	while (good && n > 0)
+		good = read_piece(p, table, reader, &n, fault);
+	pg_rollback(link);
+	return good;
+}
+
+const struct link_kind pg_link_kind = {
+    .dialect = STATEMENT_POSTGRES,
+    .marker = '$',
+    .fails_rows = true,
+    .open = pg_open,
+    .alive = pg_alive,
+    .close = pg_close,
+    .clean = pg_clean,
+    .describe = pg_describe,
+    .begin = pg_begin,
+    .exec = pg_exec,
+    .prepare = pg_prepare,
+    .step = pg_step,
+    .finish = pg_finish,
+    .commit = pg_commit,
+    .rollback = pg_rollback,
+    .bulk = pg_bulk,
+    .blame = pg_blame,
+    .outcome = pg_outcome,
+    .read = pg_read,
+};

@@ -1,0 +1,13 @@
+/*
+ * Inside the plan: the text of a layout's statements.
+ */
+#ifndef SLIPWAY_SIGNED_PLAN_SQL_H
+#define SLIPWAY_SIGNED_PLAN_SQL_H
+
+#include "signed/plan.h"
+
+/* Caller frees. */
+char *plan_sql_text(enum plan_sql, const char *table, const struct receiver *,
+		    const struct sources *, char marker);
+
+#endif
