@@ -7,6 +7,8 @@
  *                    0x03 ~id          all, newest first
  *                    0x04 owner NUL ~id
  *                    0x05 account NUL ~id
+ *                    0x06 account NUL receiver name NUL ~id    whose file is kept
+ *                    0x07 until id                             the same
  */
 #include "store/tasks.h"
 
@@ -22,6 +24,8 @@
 #define SPACE_SIGNED       3
 #define SPACE_OWNER        4
 #define SPACE_ACCOUNT      5
+#define SPACE_FILE         6
+#define SPACE_UNTIL        7
 #define LOG_MAX            (64 * 1024)
 
 static bool is_signed(const json_object *task)
@@ -94,6 +98,42 @@ static enum err index_signed(struct pass *p, const json_object *now, const json_
 	return err;
 }
 
+static struct key file_prefix(const char *account, int64_t receiver, const char *name)
+{
+	struct key k = {0};
+
+	key_byte(&k, SPACE_FILE);
+	key_nul(&k, account);
+	key_number(&k, (uint64_t)receiver);
+	key_nul(&k, name);
+	return k;
+}
+
+/* NULL or without a kept file: no key. */
+static struct key file_key(const json_object *task)
+{
+	struct key k = {0};
+
+	if (json_int(task, "until", 0) <= 0)
+		return k;
+	k = file_prefix(json_str(task, "account", ""), json_int(task, "receiver_id", 0),
+	    json_str(task, "filename", ""));
+	key_number(&k, ~(uint64_t)json_int(task, "id", 0));
+	return k;
+}
+
+static struct key until_key(const json_object *task)
+{
+	struct key k = {0};
+
+	if (json_int(task, "until", 0) <= 0)
+		return k;
+	key_byte(&k, SPACE_UNTIL);
+	key_number(&k, (uint64_t)json_int(task, "until", 0));
+	key_number(&k, (uint64_t)json_int(task, "id", 0));
+	return k;
+}
+
 static enum err index_task(struct pass *p, const json_object *now, const json_object *was)
 {
 	const struct key none = {0};
@@ -103,6 +143,8 @@ static enum err index_task(struct pass *p, const json_object *now, const json_ob
 	        now ? json_str(now, "owner", "-") : NULL, was ? json_str(was, "owner", "-") : NULL},
 	    {TABLE_TASKS_BY_STATE, now ? ended_key(now) : none, was ? ended_key(was) : none, NULL,
 	        NULL},
+	    {TABLE_TASKS_BY_STATE, file_key(now), file_key(was), NULL, NULL},
+	    {TABLE_TASKS_BY_STATE, until_key(now), until_key(was), NULL, NULL},
 	};
 
 	return err == ERR_OK ? entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0])) : err;
@@ -428,4 +470,22 @@ enum err tasks_signed(struct pass *p, const char *owner, const char *account, in
 	else
 		json_object_put(list);
 	return err;
+}
+
+enum err tasks_of_file(struct pass *p, const char *account, int64_t receiver, const char *name,
+    json_object **ret)
+{
+	struct key prefix = file_prefix(account, receiver, name);
+	struct found found = {.max = 1};
+	enum err err = entry_walk(p, TABLE_TASKS_BY_STATE, &prefix, 1, found_id, &found);
+
+	if (err == ERR_OK)
+		err = found.n == 0 ? ERR_NOT_FOUND : tasks_get(p, (int64_t)~found.ids[0], ret);
+	found_done(&found);
+	return err;
+}
+
+enum err tasks_kept_until(struct pass *p, int64_t now_ms, size_t max, json_object **ret)
+{
+	return entry_due(p, TABLE_TASKS_BY_STATE, SPACE_UNTIL, now_ms, false, max, ret);
 }

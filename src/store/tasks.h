@@ -9,9 +9,11 @@
  * Writes of the signed APIs (contracts/signed-api.md 8) are tasks, too, kept signed.task_keep:
  *   {"kind":"receive|import-table", "account":visitor, "receiver":name, "receiver_id":N, "filename":label, "uploads":[id]|absent,
  *    "contents_form":bool (the upload is a ds text), "mail":[address…], "replay":hex of the replay key|absent,
+ *    "until":ms the file is kept and found again by its name (tasks_of_file); its upload is held for the task|absent,
  *    "mark":64 hex digits (signed/writer.h)|absent, "address":client, "stamp":ms, "most":attempts|absent,
  *    and when it ended: "rows":{"inserted","updated","deleted","bad"}, "message":text of the answer, "bad":[{"row","column","reason"}…20],
  *    "warnings":[problem…]}
+ * An import's replay entry ends with {"result":"success|error","data":text,"task":id} (contracts/signed-api.md 7.3).
  * A "receive" is worked on by the front that took it: it is added in state running with "heartbeat" set to the latest
  * moment its request can end; after that the worker asks the table (mark) what became of it, and ends it.
  * {"kind":"refresh-table","receiver","receiver_id"} brings a receiver's dataset up to date (tasks_refresh).
@@ -47,6 +49,13 @@ enum err tasks_begin(struct pass *, json_object *record, int64_t *ret_id);
  * ids.  Owns: caller frees *RET, an array of records.
  */
 enum err tasks_signed(struct pass *, const char *owner, const char *account, int64_t before, size_t max, json_object **ret);
+/*
+ * The newest task of ACCOUNT and RECEIVER that keeps a file of this NAME; its "uploads" are the file.  ERR_NOT_FOUND.
+ * Owns: caller frees *RET.
+ */
+enum err tasks_of_file(struct pass *, const char *account, int64_t receiver, const char *name, json_object **ret);
+/* Tasks whose file was to be kept until before NOW_MS: at most MAX ids into an int array.  Caller frees. */
+enum err tasks_kept_until(struct pass *, int64_t now_ms, size_t max, json_object **ret);
 /* The same of the signed APIs as tasks_old of all others. */
 enum err tasks_signed_old(struct pass *, int64_t before_ms, size_t max, json_object **ret);
 /*

@@ -242,6 +242,72 @@ static enum err add_signed(struct pass *p, void *arg)
 	return t->begin ? tasks_begin(p, o, &t->id) : tasks_add(p, o, &t->id);
 }
 
+struct kept {
+	int64_t until, id;
+	const char *name;
+	json_object *found;
+};
+
+static enum err add_kept(struct pass *p, void *arg)
+{
+	struct kept *k = arg;
+	CLEAN_JSON json_object *o = json_object_new_object();
+
+	json_set_str(json_set_str(o, "kind", "import-table"), "owner", "u:ann");
+	json_set_str(json_set_str(o, "account", "x"), "filename", k->name);
+	json_set_int(json_set_int(o, "receiver_id", 7), "until", k->until);
+	return tasks_add(p, o, &k->id);
+}
+
+static enum err find_kept(struct pass *p, void *arg)
+{
+	struct kept *k = arg;
+
+	return tasks_of_file(p, "x", 7, k->name, &k->found);
+}
+
+static enum err due_kept(struct pass *p, void *arg)
+{
+	struct kept *k = arg;
+
+	return tasks_kept_until(p, k->until, 10, &k->found);
+}
+
+static enum err let_go(struct pass *p, void *arg)
+{
+	CLEAN_JSON json_object *o = NULL;
+	enum err err = tasks_get(p, *(int64_t *)arg, &o);
+
+	if (err != ERR_OK)
+		return err;
+	json_object_object_del(o, "until");
+	return tasks_put(p, o);
+}
+
+static void test_tasks_find_the_newest_kept_file(void **state)
+{
+	struct fixture *f = *state;
+	struct kept k = {.name = "march.xlsx"};
+	int64_t third = 3;
+
+	run(f, PASS_SYNC, add_kept, &(struct kept){.until = 5000, .name = "march.xlsx"});
+	run(f, PASS_SYNC, add_kept, &(struct kept){.until = 5000, .name = "march"});
+	run(f, PASS_SYNC, add_kept, &(struct kept){.until = 6000, .name = "march.xlsx"});
+	run(f, PASS_READ, find_kept, &k);
+	assert_int_equal(json_int(k.found, "id", 0), 3);
+	json_object_put(k.found);
+	k.until = 5500;
+	run(f, PASS_READ, due_kept, &k);
+	assert_string_equal(json_object_to_json_string_ext(k.found, JSON_C_TO_STRING_PLAIN), "[1,2]");
+	json_object_put(k.found);
+	run(f, PASS_SYNC, let_go, &third);
+	run(f, PASS_READ, find_kept, &k);
+	assert_int_equal(json_int(k.found, "id", 0), 1);
+	json_object_put(k.found);
+	k.name = "../march.xlsx";
+	run_want(f, PASS_READ, find_kept, &k, ERR_NOT_FOUND);
+}
+
 struct list {
 	const char *owner, *account;
 	int64_t before;
@@ -334,6 +400,7 @@ int main(void)
 	    STORE_TEST(test_tasks_signed_are_listed_newest_first),
 	    STORE_TEST(test_tasks_receive_belongs_to_its_front),
 	    STORE_TEST(test_tasks_tell_their_own_attempts),
+	    STORE_TEST(test_tasks_find_the_newest_kept_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
