@@ -31,7 +31,7 @@ static const struct route routes[] = {
 	{ "/",                          GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  start_view },
 	{ "/healthz",                   GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  health_view },
 	{ "/readyz",                    GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  ready_view },
-	{ "/metrics",                   GET,           LOGIN_ADMIN, CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  metrics_view },
+	{ "/metrics",                   GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  metrics_view },
 	{ "/admin/",                    GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_view },
 	{ "/admin/user",                GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_user_view },
 	{ "/admin/self-test",           GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  selftest_view },
@@ -268,6 +268,7 @@ int main(int argc, char **argv)
 	}
 	ctx.config = config;
 	ctx.cgi = transport_is_cgi();
+	ctx.tally = tally_open(config->data_dir);
 	err = open_all(&ctx, !ctx.cgi, &error);
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "cannot start: %s", error.text);
@@ -278,6 +279,7 @@ int main(int argc, char **argv)
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "%s", error.text);
 	crs_index_close(ctx.crs);
+	tally_close(ctx.tally);
 	pages_free(ctx.pages);
 	catalog_close(ctx.catalog);
 	engine_close(ctx.engine);

@@ -38,6 +38,7 @@ struct config {
 	char *trusted_proxies;     /* space-separated addresses, "" = none */
 	char *cors_origins;        /* space-separated, "" = none */
 	char *log_file;            /* NULL = standard error */
+	char *metrics_address;     /* metrics.address: who may read /metrics without a login, "" = nobody */
 	bool log_json;             /* log.format = json */
 	char *store_regions;       /* "auto" or a path */
 	char *tile_url;            /* page.tile_url, "" = no background map */

@@ -100,6 +100,7 @@ static const struct row {
 	NUMBER("jail", "min_level", jail_min_level, 2, 1, 3),
 	TEXT("jail", "extra_drivers", extra_drivers, KIND_LIST, ""),
 	CHOICE("worker", "spawn", worker_spawn, KIND_BOOL, true),
+	TEXT("metrics", "address", metrics_address, KIND_LIST, ""),
 	TEXT("log", "file", log_file, KIND_PATH, NONE),
 	CHOICE("log", "format", log_json, KIND_FORMAT, false),
 #define X(field, section, key, def) NUMBER(section, key, field, def, 0, 0),

@@ -121,7 +121,7 @@ void wait_slot_give(int fd)
 /* ---- the worker */
 
 /* Does a worker live?  It holds locks/worker for as long as it does (worker/claim). */
-static bool worker_lives(const struct config *c)
+bool call_worker_lives(const struct config *c)
 {
 	CLEAN_FREE char *path = mem_printf("%s/locks/worker", c->data_dir);
 	CLEAN_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -133,7 +133,7 @@ void call_wake_worker(struct call *call)
 {
 	const struct config *c = call->ctx->config;
 	CLEAN_FREE char *fifo = mem_printf("%s/run/worker.wake", c->data_dir);
-	if (worker_lives(c)) {
+	if (call_worker_lives(c)) {
 		/* A sleeping worker waits on this pipe; one that is busy looks at the queue by itself. */
 		CLEAN_FD int fd = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 		if (fd >= 0 && write(fd, "w", 1) < 0 && errno != EAGAIN)

@@ -5,6 +5,7 @@
 #define SLIPWAY_VIEWS_CTX_H
 
 #include "base/problem.h"
+#include "base/tally.h"
 #include "catalog/item.h"
 #include "http/route.h"
 #include "http/template.h"
@@ -24,6 +25,7 @@ struct ctx {
 	struct catalog *catalog;
 	struct pages *pages;
 	struct crs_index *crs;        /* NULL: not built yet */
+	struct tally *tally;          /* sums of all processes */
 	const struct route *routes;
 	size_t n_routes;
 	unsigned char secret[32];     /* <data_dir>/secret */
@@ -74,6 +76,8 @@ char *call_public_url(const struct call *, const char *fmt, ...) __attribute__((
 struct viewer call_viewer(const struct call *);
 /* What every HTML page's model has: lang, user, admin, csrf, mount, title key.  Sets members in MODEL. */
 void call_page(struct call *, json_object *model, const char *title_key);
+/* Does a worker live? */
+bool call_worker_lives(const struct config *);
 /* Start slipway-worker if none lives and spawning is allowed. */
 void call_wake_worker(struct call *);
 /*

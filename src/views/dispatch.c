@@ -237,8 +237,10 @@ void dispatch(struct wire *wire, void *arg)
 
 	if (err != ERR_OK && err_is_ours(err))
 		log_line(LOG_LEVEL_ERROR, req.id, "%s %s: %s: %s", req.method_name, req.path, err_name(err), call.error.text);
+	int64_t took = clock_mono_ms() - start;
 	log_request(&(struct log_request){ .id = req.id, .method = req.method_name, .path = req.path, .status = reply.status,
-	    .ms = clock_mono_ms() - start, .bytes_in = wire_received(wire) });
+	    .ms = took, .bytes_in = wire_received(wire) });
+	tally_request(ctx->tally, status_class(req.path), reply.status, took, wire_received(wire));
 
 	/* Handles of a store that was recovered too often leak: a fresh process takes over. */
 	if (store_worn_out(ctx->store))

@@ -114,4 +114,7 @@ view_fn selftest_echo_view;    /* any, /admin/self-test/echo */
 /* status.c */
 view_fn metrics_view;          /* GET /metrics */
 
+/* status.c: the family of addresses PATH belongs to */
+enum tally_class status_class(const char *path);
+
 #endif

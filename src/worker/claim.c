@@ -67,6 +67,15 @@ static void work_free(struct work *work)
 	free(work);
 }
 
+static void note_end(struct work *work, int64_t ms)
+{
+	struct tally_cells *c = tally_cells(work->w->tally);
+	json_object *first = json_at(work->problems, 0);
+	bool lost = work->lost || (first != NULL && strcmp(problem_code(first), "worker_lost") == 0);
+	tally_add(&c->tasks[lost ? TALLY_LOST : work->canceled ? TALLY_CANCELED : first != NULL ? TALLY_FAILED : TALLY_DONE], 1);
+	tally_add(&c->task_ms, ms);
+}
+
 static void one(struct work *work)
 {
 	const char *kind = json_str(work->task, "kind", "");
@@ -76,6 +85,7 @@ static void one(struct work *work)
 	work_publish(work);
 	(void)fs_remove_tree(work->w->data_fd, work->folder, NULL);
 	json_object *first = json_at(work->problems, 0);
+	note_end(work, clock_mono_ms() - start);
 	log_line(LOG_LEVEL_INFO, NULL, "task %lld %s: %s in %lld ms%s%s", (long long)work->id, kind,
 	    work->canceled ? "canceled" : first != NULL ? problem_code(first) : "done", (long long)(clock_mono_ms() - start),
 	    first != NULL && *work->error.text != '\0' ? ": " : "", first != NULL ? work->error.text : "");

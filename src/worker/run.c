@@ -265,6 +265,7 @@ static enum err begin(struct work *work, struct child *child)
 		(void)fcntl(child->log, F_SETFL, O_NONBLOCK);
 	err = child_receive(child, READY_MS, &ready, &work->error);
 	int64_t level = json_int(ready, "level", 0);
+	tally_set(&tally_cells(w->tally)->jail_level, level);
 	if (err == ERR_OK && level < w->config->jail_min_level) {
 		fail(work, "jail_unavailable");
 		err = error_set(&work->error, ERR_UNAVAILABLE, "jail level %lld is below %lld", (long long)level,

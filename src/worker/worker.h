@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include "base/child.h"
 #include "base/problem.h"
+#include "base/tally.h"
 #include "catalog/catalog.h"
 #include "store/sessions.h"
 #include "store/tasks.h"
@@ -22,6 +23,7 @@ struct worker {
 	struct engine *engine;
 	struct catalog *catalog;
 	int data_fd;             /* the data directory */
+	struct tally *tally;     /* sums of all processes; NULL where no tasks are run */
 	char name[64];           /* "pid.random": whose task is it */
 	pthread_mutex_t lock;    /* of what follows */
 	pthread_cond_t wake;

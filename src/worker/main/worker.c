@@ -209,6 +209,7 @@ static enum err open_all(struct worker *w, struct error *error)
 	if (err == ERR_OK)
 		err = catalog_open(w->config, &w->catalog, error);
 	w->data_fd = fs_open_dir(AT_FDCWD, w->config->data_dir);
+	w->tally = tally_open(w->config->data_dir);
 	return err == ERR_OK && w->data_fd < 0 ? error_errno(error, ERR_IO, "data_dir") : err;
 }
 
@@ -260,6 +261,7 @@ int main(int argc, char **argv)
 		err = sliced ? slice(&w, &error) : run(&w, once, &error);
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "%s: %s", err_name(err), error.text);
+	tally_close(w.tally);
 	catalog_close(w.catalog);
 	engine_close(w.engine);
 	store_close(w.store);

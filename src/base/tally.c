@@ -1,0 +1,162 @@
+#include "base/tally.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/fs.h"
+#include "base/mem.h"
+
+#define TALLY_NAME  "tally"
+#define TALLY_MAGIC "SLIPTALY"
+#define TALLY_VERSION 1
+
+/* The file: host byte order, read on the host that wrote it alone. */
+struct layout {
+	char magic[8];
+	uint32_t version;
+	uint32_t bytes;        /* of the whole */
+	struct tally_cells cells;
+};
+
+struct tally {
+	struct layout *file;   /* mapped; NULL = none */
+	struct tally_cells none;
+};
+
+static const int64_t bounds[TALLY_BUCKETS] = {
+    5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, INT64_MAX};
+
+static const char *const class_words[TALLY__MAX] = {
+    [TALLY_PAGES] = "pages",
+    [TALLY_WIZARD] = "wizard",
+    [TALLY_FILES] = "files",
+    [TALLY_CHUNKS] = "chunks",
+    [TALLY_GWS] = "gws",
+    [TALLY_DATASETS] = "datasets",
+    [TALLY_ISERVER] = "iserver",
+    [TALLY_IPORTAL] = "iportal",
+    [TALLY_SIGNED] = "signed",
+    [TALLY_STATUS] = "status",
+};
+
+int64_t tally_bound_ms(size_t i)
+{
+	return bounds[i];
+}
+
+const char *tally_class_word(enum tally_class c)
+{
+	return class_words[c];
+}
+
+static bool is_ours(const struct layout *file)
+{
+	return memcmp(file->magic, TALLY_MAGIC, sizeof(file->magic)) == 0 && file->version == TALLY_VERSION &&
+	    file->bytes == sizeof(*file);
+}
+
+/* All its blocks are there: a hole that a full disk cannot fill would end the writer with SIGBUS. */
+static bool whole(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == (off_t)sizeof(struct layout);
+}
+
+/* A new one, complete under its name at once; another process may have been faster. */
+static void make(int dir, bool replace)
+{
+	CLEAN_FREE char *temp = mem_printf(TALLY_NAME ".%ld", (long)getpid());
+	struct layout head = {.magic = TALLY_MAGIC, .version = TALLY_VERSION, .bytes = sizeof(head)};
+	CLEAN_FD int fd = fs_create(dir, temp);
+
+	if (fd < 0)
+		return;
+	if (posix_fallocate(fd, 0, sizeof(head)) == 0 &&
+	    pwrite(fd, &head, offsetof(struct layout, cells), 0) == (ssize_t)offsetof(struct layout, cells)) {
+		if (replace)
+			(void)renameat(dir, temp, dir, TALLY_NAME);
+		else if (linkat(dir, temp, dir, TALLY_NAME, 0) != 0) {
+			/* Another process was faster: its file serves as well. */
+		}
+	}
+	(void)unlinkat(dir, temp, 0);
+}
+
+static struct layout *map(int dir)
+{
+	CLEAN_FD int fd = openat(dir, TALLY_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct layout *file;
+
+	if (fd < 0 || !whole(fd))
+		return NULL;
+	file = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (file == MAP_FAILED)
+		return NULL;
+	if (is_ours(file))
+		return file;
+	(void)munmap(file, sizeof(*file));
+	return NULL;
+}
+
+struct tally *tally_open(const char *data_dir)
+{
+	struct tally *t = mem_alloc(sizeof(*t));
+	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, data_dir);
+
+	t->file = map(dir);
+	if (t->file == NULL && dir >= 0) {
+		/* Missing, or of another version of the program: its sums begin anew. */
+		make(dir, faccessat(dir, TALLY_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+		t->file = map(dir);
+	}
+	return t;
+}
+
+void tally_close(struct tally *t)
+{
+	if (t == NULL)
+		return;
+	if (t->file != NULL)
+		(void)munmap(t->file, sizeof(*t->file));
+	free(t);
+}
+
+struct tally_cells *tally_cells(struct tally *t)
+{
+	return t->file != NULL ? &t->file->cells : &t->none;
+}
+
+void tally_add(int64_t *cell, int64_t by)
+{
+	(void)__atomic_fetch_add(cell, by, __ATOMIC_RELAXED);
+}
+
+void tally_set(int64_t *cell, int64_t value)
+{
+	__atomic_store_n(cell, value, __ATOMIC_RELAXED);
+}
+
+int64_t tally_get(const int64_t *cell)
+{
+	return __atomic_load_n(cell, __ATOMIC_RELAXED);
+}
+
+void tally_request(struct tally *t, enum tally_class class, int status, int64_t ms, int64_t bytes_in)
+{
+	struct tally_cells *c = tally_cells(t);
+	size_t bucket = 0;
+
+	if (status < 100 || status >= 100 + TALLY_STATUSES)
+		status = 500;
+	while (ms > bounds[bucket])
+		bucket++;
+	tally_add(&c->requests[class][status - 100], 1);
+	tally_add(&c->bytes_in[class], bytes_in);
+	tally_add(&c->took[class][bucket], 1);
+	tally_add(&c->took_ms[class], ms);
+}
