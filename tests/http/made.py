@@ -232,8 +232,8 @@ class Browser:
             if a.status in (301, 302, 303, 307, 308):
                 a = self._ask("GET", a.header("Location"))
             elif a.status == 200 and a.header("Refresh") and time.monotonic() < end:
-                time.sleep(0.2)      # the page asks for itself again
-                a = self._ask("GET", self.url)
+                time.sleep(0.2)      # the page asks for itself again, or for another
+                a = self._ask("GET", a.header("Refresh").partition("url=")[2] or self.url)
             else:
                 return a
 
