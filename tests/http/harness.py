@@ -1,4 +1,4 @@
-"""A running Slipway for tests: a fresh data directory, real lighttpd, real store, and the "nothing left behind" oracle."""
+"""A running Slipway for tests: a fresh data directory, a real web server, real store, and the "nothing left behind" oracle."""
 import glob
 import hashlib
 import http.client
@@ -85,18 +85,39 @@ def crs_index_keep(data):
         os.replace(temp, CRS_INDEX)
 
 
-class Server:
-    """`slipway serve` in a temporary data directory, with three users and their tokens."""
+def edited(folder, changes):
+    """The templates in FOLDER, and beside them the web servers' files with CHANGES: {"nginx/slipway.conf": [(old, new), …]}."""
+    for name in ("templates", "lighttpd", "nginx", "apache"):
+        shutil.copytree(os.path.join(TOP, name), os.path.join(folder, name))
+    for name, pairs in changes.items():
+        with open(os.path.join(folder, name)) as f:
+            text = f.read()
+        for old, new in pairs:
+            assert old in text, (name, old)
+            text = text.replace(old, new)
+        with open(os.path.join(folder, name), "w") as f:
+            f.write(text)
+    return os.path.join(folder, "templates")
 
-    def __init__(self, config="", processes=2):
+
+class Server:
+    """
+    `slipway serve` in a temporary data directory, with three users and their tokens.  WEB: the web server; MOUNT: where it is
+    found; CHANGES: to the files for web servers, see edited().
+    """
+
+    def __init__(self, config="", processes=2, web=None, mount=None, changes=None):
+        self.web = web or os.environ.get("SLIPWAY_WEB", "lighttpd")
+        self.mount = (mount if mount is not None else os.environ.get("SLIPWAY_MOUNT", "")).rstrip("/")
         self.dir = tempfile.mkdtemp(prefix="slipway-test-")
         os.chmod(self.dir, 0o711)
+        templates = edited(self.dir, changes) if changes else f"{TOP}/templates"
         self.data = os.path.join(self.dir, "data")
         self.port = free_port()
         self.conf = os.path.join(self.dir, "slipway.conf")
         with open(self.conf, "w") as f:
             # Named, because BUILD may stand anywhere.
-            f.write(f"[server]\nprocesses = {processes}\ntemplate_dir = {TOP}/templates\nstatic_dir = {TOP}/static\n[upload]\nmin_free = 64M\n{config}\n")
+            f.write(f"[server]\nprocesses = {processes}\ntemplate_dir = {templates}\nstatic_dir = {TOP}/static\n[upload]\nmin_free = 64M\n{config}\n")
         os.chmod(self.conf, 0o644)
         self.log_path = os.path.join(self.dir, "log")
         self.process = None
@@ -121,8 +142,8 @@ class Server:
 
     def start(self):
         log = open(self.log_path, "ab")
-        self.process = subprocess.Popen([f"{BUILD}/slipway", "serve", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data,
-                                         "--config", self.conf], stdout=subprocess.PIPE, stderr=log)
+        self.process = subprocess.Popen([f"{BUILD}/slipway", "serve", "--web", self.web, "--mount", self.mount or "/", "--listen",
+                                         f"127.0.0.1:{self.port}", "--data-dir", self.data, "--config", self.conf], stdout=subprocess.PIPE, stderr=log)
         log.close()
         self.banner = ""
         while True:
@@ -157,13 +178,17 @@ class Server:
 
     # ---- requests
 
+    def at(self, path):
+        """PATH as clients name it: below the mount, unless it is already."""
+        return path if path.startswith(self.mount + "/") else self.mount + path
+
     def request(self, method, path, body=None, headers=None, user="mei", timeout=60):
         headers = dict(headers or {})
         if user is not None and "Authorization" not in headers:
             headers["Authorization"] = "Bearer " + self.tokens[user]
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            c.request(method, path, body=body, headers=headers)
+            c.request(method, self.at(path), body=body, headers=headers)
             r = c.getresponse()
             return Answer(r.status, r.headers, r.read())
         finally:
@@ -263,26 +288,31 @@ def nothing_left(server, before, seconds=5):
         time.sleep(0.2)
 
 
-def main(module, server=None):
-    """Run the test_* functions of MODULE (each takes the server when it has a parameter); TAP on standard output."""
-    tests = [(n, f) for n, f in vars(module).items() if n.startswith("test_") and callable(f)]
+def tell(tests, server):
+    """Run TESTS, (name, function of SERVER) each, that the command line wants; TAP on standard output.  How many failed."""
     wanted = sys.argv[1:]
     failed = 0
+    for i, (name, test) in enumerate(tests, 1):
+        if wanted and not any(w in name for w in wanted):
+            continue
+        try:
+            test(server)
+            print(f"ok {i} - {name}", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok {i} - {name}", flush=True)
+            print("\n".join("# " + l for l in traceback.format_exc().splitlines()), flush=True)
+    if failed and isinstance(server, Server):
+        print("\n".join("# log: " + l for l in server.log().splitlines()[-15:]))
+    return failed
+
+
+def main(module, server=None):
+    """Run the test_* functions of MODULE (each takes the server when it has a parameter); TAP on standard output."""
     own = server is None
     server = server or Server()
     try:
-        for i, (name, test) in enumerate(tests, 1):
-            if wanted and not any(w in name for w in wanted):
-                continue
-            try:
-                test(server)
-                print(f"ok {i} - {name}", flush=True)
-            except Exception:
-                failed += 1
-                print(f"not ok {i} - {name}", flush=True)
-                print("\n".join("# " + l for l in traceback.format_exc().splitlines()), flush=True)
-        if failed:
-            print("\n".join("# log: " + l for l in server.log().splitlines()[-15:]))
+        failed = tell([(n, f) for n, f in vars(module).items() if n.startswith("test_") and callable(f)], server)
     finally:
         if own:
             server.close()

@@ -101,7 +101,7 @@ class Slow:
 
     def __init__(self, server, path, length, user="mei", kind="application/octet-stream", head=""):
         self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)
-        self.socket.sendall((f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.tokens[user]}\r\n"
+        self.socket.sendall((f"POST {server.at(path)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.tokens[user]}\r\n"
                              f"Content-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n{head}\r\n").encode())
 
     def send(self, data):

@@ -34,7 +34,7 @@ def raw(server, head, body=b"", cut=False, wait=10):
 
 
 def head_of(server, method, path, *lines):
-    return "\n".join([f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", f"Authorization: Bearer {server.tokens['mei']}",
+    return "\n".join([f"{method} {server.at(path)} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", f"Authorization: Bearer {server.tokens['mei']}",
                       "Accept: application/json", "Connection: close", *lines])
 
 

@@ -72,7 +72,7 @@ def cgi(server, method, path, fields=None, files=(), **more):
 
 def addresses(answer):
     """Every address in an answer: links, forms, pictures, scripts; members of JSON that begin with a slash; Location."""
-    found = [v for k, v in answer.headers.pairs if k == "Location"]
+    found = [answer.header("Location")] if answer.header("Location") else []
     kind = answer.header("Content-Type") or ""
     if kind.startswith("text/html"):
         found += [html.unescape(v) for v in re.findall(r'\s(?:href|src|action|data-[a-z-]*url)="([^"]*)"', answer.text)]
@@ -90,7 +90,7 @@ def addresses(answer):
 def check(where, answer, mount=MOUNT):
     for url in addresses(answer):
         assert url.startswith(mount + "/"), (where, url)
-    for cookie in answer.headers.get_all("Set-Cookie"):
+    for cookie in answer.headers.get_all("Set-Cookie") or []:
         assert f"Path={mount}/" in cookie or f"Path={mount};" in cookie + ";" or not mount and "Path=/" in cookie, (where, cookie)
     return answer
 

@@ -177,7 +177,7 @@ def put_all(server, requests, **kw):
 
 
 def complete(server, m, data, name=NAME):
-    assert m["complete"] is True and m["id"] == m["uploadUid"] and m["url"] == f"/files/{m['id']}", m
+    assert m["complete"] is True and m["id"] == m["uploadUid"] and m["url"] == server.at(f"/files/{m['id']}"), m
     assert m["size"] == m["received"] == len(data) and m["name"] == name, m
     assert stored(server, m["id"]) == data, m
     return m["id"]

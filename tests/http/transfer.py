@@ -74,7 +74,7 @@ def content(server, url):
 
 def begin(server, method, url, length, headers, first=b"", user="mei"):
     """A request whose head says LENGTH (None: chunked) and whose body begins with FIRST: the open socket."""
-    lines = [f"{method} {url} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", f"Authorization: Bearer {server.tokens[user]}", "Connection: close"]
+    lines = [f"{method} {server.at(url)} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", f"Authorization: Bearer {server.tokens[user]}", "Connection: close"]
     lines += [f"{k}: {v}" for k, v in headers.items()]
     lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
     s = socket.create_connection(("127.0.0.1", server.port), timeout=20)
