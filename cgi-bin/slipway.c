@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/token.h"
+#include "signed/writer.h"
 #include "views/views.h"
 
 #define GET METHOD_BIT(METHOD_GET)
@@ -134,6 +135,11 @@ static const struct route routes[] = {
 	{ "/iportal/web/mycontent/datas/{id}/content", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_content_view },
 	{ "/iportal/web/mycontent/datas/{id}/datasets", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_layers_view },
 	{ "/iportal/web/mycontent/datas/{id}/datasets/{name}", GET, LOGIN_USER, CSRF_NONE, BODYRULE_NONE, STYLE_SUPERMAP, 0, datas_layers_view },
+	/* signed writes */
+	{ "/echart/dataset_api",        GET | POST,    LOGIN_NONE,  CSRF_NONE,   BODYRULE_RAW,   STYLE_SIGNED, -1, dataset_api_view },
+	{ "/echart/dataset_api",        OPTIONS,       LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_SIGNED, 0,  dataset_api_options_view },
+	{ "/echart/dataset_api/",       GET | POST,    LOGIN_NONE,  CSRF_NONE,   BODYRULE_RAW,   STYLE_SIGNED, -1, dataset_api_view },
+	{ "/echart/dataset_api/",       OPTIONS,       LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_SIGNED, 0,  dataset_api_options_view },
 	{ "/layers/{name}",             GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  layer_view },
 };
 
@@ -268,6 +274,7 @@ int main(int argc, char **argv)
 	}
 	ctx.config = config;
 	ctx.cgi = transport_is_cgi();
+	ctx.targets = targets_open(config);
 	ctx.tally = tally_open(config->data_dir);
 	err = open_all(&ctx, !ctx.cgi, &error);
 	if (err != ERR_OK)
@@ -278,6 +285,7 @@ int main(int argc, char **argv)
 	err = transport_serve(config, err == ERR_OK ? dispatch : sorry, &ctx, &error);
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "%s", error.text);
+	targets_close(ctx.targets);
 	crs_index_close(ctx.crs);
 	tally_close(ctx.tally);
 	pages_free(ctx.pages);

@@ -11,6 +11,7 @@
 void token_bytes(void *p, size_t n);                          /* getrandom; ends the process if the kernel cannot */
 void token_hex(char *out, size_t hex_len);                    /* HEX_LEN (even) digits and a NUL */
 void token_letters(char *out, size_t len);                    /* [A-Za-z0-9], unbiased, and a NUL */
+void token_print_hex(const unsigned char *p, size_t n, char *out);   /* 2 N digits and a NUL */
 void token_sha256_hex(const void *p, size_t n, char out[65]);
 void token_md5_hex(const void *p, size_t n, char out[33]);
 void token_hmac_hex(const void *key, size_t key_len, const void *p, size_t n, char out[65]);

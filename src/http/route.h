@@ -35,6 +35,7 @@ enum error_style {
 	STYLE_GWS,         /* {"status": N, "error": {"code": N, "info": …}}, JSON or MessagePack */
 	STYLE_FILES,       /* by the upload protocol of the request: text, or application/problem+json */
 	STYLE_CHUNKS,      /* {"success":false,"error","code"}, and what each browser library reads */
+	STYLE_SIGNED,      /* {"status":N,"msg":…} or {"result":"error","data":…}: the signed APIs */
 	STYLE__MAX,        /* a family of clients with a form of its own adds a row in views/errors.c */
 };
 

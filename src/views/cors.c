@@ -67,7 +67,8 @@ void cors_answer(struct call *call)
 	const char *allow = pairs_get(&call->reply->headers, "Allow");
 	bool any = f->any && c->compat_cors_any;
 
-	if (!any && *c->cors_origins == '\0')
+	/* Signed requests have their own word on it: the account's, never with credentials. */
+	if (call->style == STYLE_SIGNED || (!any && *c->cors_origins == '\0'))
 		return;
 	/* Said also to requests without an origin: a cache must not give their answer to others. */
 	reply_header(call->reply, "Vary", "Origin");

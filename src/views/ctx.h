@@ -17,12 +17,15 @@
 #include "wizard/srs.h"
 #include "wizard/step.h"
 
+struct targets;
+
 /* One per process, made by main, shared by its threads. */
 struct ctx {
 	const struct config *config;
 	struct store *store;
 	struct engine *engine;
 	struct catalog *catalog;
+	struct targets *targets;      /* connections of signed writes (signed/writer.h) */
 	struct pages *pages;
 	struct crs_index *crs;        /* NULL: not built yet */
 	struct tally *tally;          /* sums of all processes */

@@ -7,6 +7,7 @@
 #include "views/files.h"
 #include "views/gws.h"
 #include "views/identity.h"
+#include "views/signed.h"
 #include "views/wizard.h"
 #include "http/represent.h"
 #include "base/clock.h"
@@ -219,6 +220,8 @@ void dispatch(struct wire *wire, void *arg)
 		call.style = STYLE_GWS;
 	if (chunks_owns_path(req.path))
 		call.style = STYLE_CHUNKS;
+	if (signed_owns_path(req.path))
+		call.style = STYLE_SIGNED;
 	enum err err = req.error.err;
 	if (err != ERR_OK)
 		call.error = req.error;

@@ -5,6 +5,7 @@
 #include "views/files.h"
 #include "views/gws.h"
 #include "views/chunks.h"
+#include "views/signed.h"
 #include "views/wizard.h"
 
 void errors_print_model(struct call *call, enum err err, const json_object *details)
@@ -44,6 +45,7 @@ static const struct {
 	[STYLE_SUPERMAP] = {supermap_error, true},
 	[STYLE_GWS] = {gws_print_error, true},
 	[STYLE_FILES] = {files_print_error, true},
+	[STYLE_SIGNED] = {signed_print_error, true},
 };
 
 /* What else an error's answer says, by error. */

@@ -103,6 +103,10 @@ view_fn uploadtask_view;       /* GET, POST …/uploadtasks/{task} */
 view_fn filemanager_view;      /* GET …/filemanager */
 view_fn filemanager_list_view; /* GET, DELETE …/filemanager/list */
 
+/* dataset_api.c */
+view_fn dataset_api_view;         /* GET, POST /echart/dataset_api/ */
+view_fn dataset_api_options_view; /* OPTIONS /echart/dataset_api/ */
+
 /* admin.c, admin_user.c */
 view_fn admin_view;            /* GET, POST /admin/ */
 view_fn admin_user_view;       /* GET, POST /admin/user?name= */

@@ -20,7 +20,7 @@ MAY = {
     "upload": "base store upload", "area": "base area", "signed": "base signed",
     "views": "base http store upload wizard catalog signed area views",
     "worker": "base store upload wizard catalog signed area worker", "geo": "base wizard area geo",
-    "admin": "base store upload wizard catalog signed area worker admin", "cgi-bin": "base http store upload wizard catalog views",
+    "admin": "base store upload wizard catalog signed area worker admin", "cgi-bin": "base http store upload wizard catalog signed views",
 }
 # A foreign header's homes: folder, or one file.
 HOMES = {
