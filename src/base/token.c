@@ -29,7 +29,7 @@ void token_bytes(void *p, size_t n)
 	}
 }
 
-static void hex(const unsigned char *p, size_t n, char *out)
+void token_print_hex(const unsigned char *p, size_t n, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -48,7 +48,7 @@ void token_hex(char *out, size_t hex_len)
 		size_t n = left < sizeof(raw) ? left : sizeof(raw);
 
 		token_bytes(raw, n);
-		hex(raw, n, out);
+		token_print_hex(raw, n, out);
 		out += 2 * n;
 		left -= n;
 	}
@@ -83,7 +83,7 @@ void token_sha256_hex(const void *p, size_t n, char out[65])
 
 	if (EVP_Digest(p, n, sum, NULL, EVP_sha256(), NULL) != 1)
 		mem_die();
-	hex(sum, 32, out);
+	token_print_hex(sum, 32, out);
 }
 
 void token_md5_hex(const void *p, size_t n, char out[33])
@@ -92,7 +92,7 @@ void token_md5_hex(const void *p, size_t n, char out[33])
 
 	if (EVP_Digest(p, n, sum, NULL, EVP_md5(), NULL) != 1)
 		mem_die();
-	hex(sum, 16, out);
+	token_print_hex(sum, 16, out);
 }
 
 void token_hmac_hex(const void *key, size_t key_len, const void *p, size_t n, char out[65])
@@ -103,7 +103,7 @@ void token_hmac_hex(const void *key, size_t key_len, const void *p, size_t n, ch
 	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key_len > 0 ? key : "", key_len, p, n,
 		sum, sizeof(sum), &sum_len) == NULL)
 		mem_die();
-	hex(sum, 32, out);
+	token_print_hex(sum, 32, out);
 }
 
 bool token_equal(const char *a, const char *b)

@@ -1,0 +1,146 @@
+"""Signing and sending for the tests of the signed APIs, and accounts and receivers for them."""
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import time
+import urllib.parse
+import uuid
+
+from harness import BUILD, multipart
+
+ROWS = "/echart/dataset_api/"
+FILE = "/etl/api/upload_file_api/"
+KEY = "slipway-demo-key-0001"
+SUCCESS = b'{"status": 200, "msg": "success"}'
+AUTH = b'{"status": 401, "msg": "auth failed"}'
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def token(key, stamp, visitor, type_):
+    return hashlib.sha1(f"{key}{stamp}{visitor}{type_}".encode()).hexdigest()
+
+
+def signed(type_, key=KEY, visitor="loader", stamp=None, **fields):
+    """Fields of a SHA-1 request; a field of ... is left out."""
+    stamp = now_ms() if stamp is None else stamp
+    all_of = {"visitor": visitor, "token": token(key, stamp, visitor, type_), "stamp": str(stamp), "type": str(type_), **fields}
+    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in all_of.items() if v is not ...}
+
+
+def send(server, fields, path=ROWS, files=(), headers=None, **kw):
+    """POST a form: FIELDS is a dict or pairs."""
+    return server.post(path, fields, files, headers=dict(headers or {}), user=None, **kw)
+
+
+def rows(server, type_, ds, headers=None, **fields):
+    return send(server, signed(type_, ds=ds, **fields), headers=headers)
+
+
+def send_json(server, fields, path=ROWS):
+    return server.request("POST", path, body=json.dumps(fields, ensure_ascii=False).encode(),
+                          headers={"Content-Type": "application/json"}, user=None)
+
+
+def hmac_headers(body, key=KEY, visitor="loader", method="POST", path=ROWS, query="", stamp=None, nonce=None, digest=None):
+    stamp = str(now_ms() if stamp is None else stamp)
+    nonce = nonce or secrets.token_hex(8)
+    digest = digest or hashlib.sha256(body).hexdigest()
+    name = urllib.parse.quote(visitor, safe="")
+    text = "\n".join(("slipway-v1", stamp, nonce, name, method, path, query, digest))
+    mac = hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return {"X-Slipway-Visitor": name, "X-Slipway-Timestamp": stamp, "X-Slipway-Nonce": nonce, "X-Slipway-Content-SHA256": digest,
+            "X-Slipway-Signature": "v1=" + mac}
+
+
+def send_hmac(server, fields, method="POST", **kw):
+    body = urllib.parse.urlencode(fields).encode()
+    headers = {**hmac_headers(body, method=method, **kw), "Content-Type": "application/x-www-form-urlencoded"}
+    return server.request(method, ROWS, body=body, headers=headers, user=None)
+
+
+def refused(answer, status, msg=None, http=200):
+    """The dataset API's own form of a refusal; MSG may be the beginning of the text."""
+    assert answer.status == http, answer
+    assert answer.header("Content-Type") == "application/json; charset=utf-8", answer.headers
+    got = answer.json
+    assert list(got) == ["status", "msg"] and got["status"] == status, answer
+    if msg is not None:
+        assert got["msg"].startswith(msg), answer
+    return got["msg"]
+
+
+def accepted(answer, **counts):
+    assert answer.status == 200 and answer.body == SUCCESS, answer
+    want = " ".join(f"{k}={counts.get(k, 0)}" for k in ("inserted", "updated", "deleted"))
+    if counts:
+        assert answer.header("X-Slipway-Rows") == want, (answer.header("X-Slipway-Rows"), want)
+    return int(answer.header("X-Slipway-Task"))
+
+
+# ---- accounts, receivers, tables
+
+def dataset(server, *args, config=None, **kw):
+    """`slipway dataset …`; CONFIG is written to a file for --config."""
+    if config is None:
+        return server.slipway("dataset", *args, **kw)
+    path = os.path.join(server.dir, f"config-{uuid.uuid4().hex}.json")
+    with open(path, "w") as f:
+        json.dump(config, f, ensure_ascii=False)
+    try:
+        return server.slipway("dataset", *args, "--config", path, **kw)
+    finally:
+        os.unlink(path)
+
+
+def account(server, name, **config):
+    dataset(server, "account", "add", name, config={"token": KEY, "receivers": ["*"], **config})
+
+
+def receiver(server, name, **config):
+    """Its numeric id."""
+    dataset(server, "add", name, config=config)
+    return json.loads(dataset(server, "show", name, "--json"))["id"]
+
+
+def target(server, name):
+    """The embedded database of a receiver, as root reads it."""
+    db = sqlite3.connect(f"file:{server.data}/tables/{name}.sqlite", uri=True, timeout=30)
+    db.isolation_level = None
+    return db
+
+
+def table(server, name, sql, *values):
+    db = target(server, name)
+    try:
+        return db.execute(sql, values).fetchall()
+    finally:
+        db.close()
+
+
+def make_table(server, name, sql):
+    """Run SQL in a receiver's embedded database, which belongs to whoever Slipway runs as."""
+    folder, owner = f"{server.data}/tables", os.stat(server.data)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    db = sqlite3.connect(f"{folder}/{name}.sqlite", timeout=30)
+    db.executescript(sql)
+    db.close()
+    for file in (".", *os.listdir(folder)):
+        os.chown(os.path.join(folder, file), owner.st_uid, owner.st_gid)
+
+
+def tasks(server, **wanted):
+    """Records of writes, oldest first."""
+    out = []
+    for line in server.slipway("dump", "tasks").splitlines():
+        value = json.loads(line)["value"]
+        if value["kind"] in ("receive", "import-table") and all(value.get(k) == v for k, v in wanted.items()):
+            out.append(value)
+    return out
