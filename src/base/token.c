@@ -119,6 +119,20 @@ bool token_equal(const char *a, const char *b)
 	return CRYPTO_memcmp(same_length ? a : b, b, b_len) == 0 && same_length;
 }
 
+static unsigned nibble(char c)
+{
+	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+bool token_hex_bytes(const char *s, unsigned char *ret, size_t n)
+{
+	if (!token_is_hex(s, 2 * n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (unsigned char)(nibble(s[2 * i]) << 4 | nibble(s[2 * i + 1]));
+	return true;
+}
+
 bool token_is_hex(const char *s, size_t len)
 {
 	if (s == NULL || strlen(s) != len)

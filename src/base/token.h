@@ -16,6 +16,8 @@ void token_sha256_hex(const void *p, size_t n, char out[65]);
 void token_md5_hex(const void *p, size_t n, char out[33]);
 void token_hmac_hex(const void *key, size_t key_len, const void *p, size_t n, char out[65]);
 bool token_equal(const char *a, const char *b);               /* constant time in B's length; NULL is unequal */
+/* The N bytes that 2 N lower-case hex digits stand for; false: S is something else. */
+bool token_hex_bytes(const char *s, unsigned char *ret, size_t n);
 bool token_is_hex(const char *s, size_t len);                 /* exactly LEN lower-case hex digits */
 
 /* Digests of a stream. */
