@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <fcgiapp.h>
 #include <malloc.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -28,12 +28,13 @@
 #define THREAD_STACK   ((size_t)1 << 20)
 #define LINGER_IDLE_MS 2000 /* as libfcgi: wait for the server to take the answer and close */
 #define LINGER_MS      30000
+/* A process killed when it was woken leaves its connection to whoever looks by himself. */
+#define LOOK_MS 5000
 
 struct server {
 	const struct config *config;
 	wire_fn *handle;
 	void *arg;
-	pthread_mutex_t turn; /* one thread waits for connections, the others for it */
 };
 
 /* Set by the signal handler; the eventfd wakes the thread that waits. */
@@ -234,23 +235,41 @@ static void serve_connection(struct server *s, struct fastcgi *f, int fd)
 	FCGX_Finish_r(&f->request);
 }
 
+/*
+ * What a thread waits with: for connections, each of which wakes one thread of all processes, and
+ * for the end, which wakes every one.  -1: it cannot be had.
+ */
+static int listener_open(void)
+{
+	struct epoll_event connection = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+	struct epoll_event stop = {.events = EPOLLIN};
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd >= 0 && (epoll_ctl(fd, EPOLL_CTL_ADD, LISTEN_FD, &connection) != 0 ||
+			epoll_ctl(fd, EPOLL_CTL_ADD, stop_fd, &stop) != 0)) {
+		(void)close(fd);
+		fd = -1;
+	}
+	if (fd < 0)
+		log_line(LOG_LEVEL_ERROR, NULL, "wait for connections: %s", strerror(errno));
+	return fd;
+}
+
 /* The next connection, -1 when finishing.  The listening socket is shared with other processes:
  * never shut down. */
-static int next_connection(struct server *s)
+static int next_connection(int listener)
 {
-	int fd = -1;
-
-	pthread_mutex_lock(&s->turn);
 	while (!finishing) {
-		struct pollfd p[2] = {{.fd = LISTEN_FD, .events = POLLIN},
-				      {.fd = stop_fd, .events = POLLIN}};
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		struct epoll_event e;
+		int fd;
+
+		if (epoll_wait(listener, &e, 1, LOOK_MS) < 0 && errno != EINTR)
 			break;
 		if (finishing)
 			break;
 		fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
-			break;
+			return fd;
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			log_line(LOG_LEVEL_ERROR, NULL, "accept: %s", strerror(errno));
 			clock_sleep_ms(100);
@@ -259,18 +278,19 @@ static int next_connection(struct server *s)
 			transport_stop();
 		}
 	}
-	pthread_mutex_unlock(&s->turn);
-	return fd;
+	return -1;
 }
 
 static void *serve_thread(void *arg)
 {
 	struct server *s = arg;
 	struct fastcgi *f = mem_alloc(sizeof(*f));
-	int fd;
+	int listener = listener_open(), fd;
 
-	while ((fd = next_connection(s)) >= 0)
+	while (listener >= 0 && (fd = next_connection(listener)) >= 0)
 		serve_connection(s, f, fd);
+	if (listener >= 0)
+		(void)close(listener);
 	free(f);
 	return NULL;
 }
@@ -337,7 +357,7 @@ static const struct wire_kind cgi_kind = {cgi_read, cgi_write, NULL};
 enum err transport_serve(const struct config *config, wire_fn *handle, void *arg,
 			 struct error *error)
 {
-	struct server s = {config, handle, arg, PTHREAD_MUTEX_INITIALIZER};
+	struct server s = {config, handle, arg};
 
 	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (stop_fd < 0)
