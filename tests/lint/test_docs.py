@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+"""Goal: the man pages are true: mandoc has nothing to say about them, every command of the program and every setting of the
+configuration is in them, and nothing that is not there."""
+import glob
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("SLIPWAY_BUILD", os.path.join(TOP, "build"))
+
+
+def read(*path):
+    with open(os.path.join(TOP, *path), encoding="utf-8") as f:
+        return f.read()
+
+
+def pages_are_well_formed():
+    pages = sorted(glob.glob(os.path.join(TOP, "doc", "*.[158]")))
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", *pages], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return [] if len(pages) >= 5 and done.returncode == 0 else done.stdout.decode().splitlines() or ["too few pages"]
+
+
+def commands_are_told():
+    usage = subprocess.run([f"{BUILD}/slipway", "--help"], stdout=subprocess.PIPE, check=True).stdout.decode()
+    real = {re.sub(r"\s+", " ", line.strip()) for line in usage.splitlines() if re.match(r"  \S", line)}
+    told = set(re.findall(r"^\.It Ic (.+)$", read("doc", "slipway.1"), re.M))
+    spell = lambda s: re.sub(r"\s+", " ", s.replace("\\e", "\\").replace("...", "…")).strip()
+    told = {spell(t) for t in told}
+    return [f"not in slipway.1: {c}" for c in sorted(real - told)] + [f"no such command: {c}" for c in sorted(told - real)]
+
+
+def settings_are_told():
+    text = subprocess.run([f"{BUILD}/slipway", "config", "--data-dir", "/nonexistent"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
+    real, section = set(), ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = line
+        elif section and "=" in line and not line.startswith(";"):
+            real.add((section, line.partition("=")[0].strip()))
+    told, section = set(), ""
+    for line in read("doc", "slipway.conf.5").splitlines():
+        if line.startswith(".Ss ["):
+            section = line[4:]
+        elif line.startswith(".It Ic ") and section != "[target]":
+            told.add((section, line.split()[2]))
+    told = {t for t in told if t[0].startswith("[")}
+    return [f"not in slipway.conf.5: {s} {k}" for s, k in sorted(real - told)] + [f"no such setting: {s} {k}" for s, k in sorted(told - real)] + \
+        ([] if len(real) > 100 else ["slipway config says nothing"])
+
+
+def main():
+    failed = 0
+    for n, check in enumerate((pages_are_well_formed, commands_are_told, settings_are_told), 1):
+        wrong = check()
+        print(f"{'not ok' if wrong else 'ok'} {n} - {check.__name__}")
+        for line in wrong[:40]:
+            print("# " + line)
+        failed += bool(wrong)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
