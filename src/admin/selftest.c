@@ -354,9 +354,10 @@ int check_url_command(struct command_run *r)
 
 	if ((r->argc != 2 && !given) || (!text_starts(r->argv[1], "http://") && !text_starts(r->argv[1], "https://")))
 		return 2;
-	if (given && (fgets(line, sizeof(line), stdin) == NULL || line[strcspn(line, "\r\n")] == '\0'))
+	if (given && fgets(line, sizeof(line), stdin) != NULL)
+		line[strcspn(line, "\r\n")] = '\0';
+	if (given && *line == '\0')
 		return command_fail("check: no token on standard input");
-	line[strcspn(line, "\r\n")] = '\0';
 	if (!given)
 		token_letters(line, 40);
 	size_t len = strlen(r->argv[1]);
