@@ -132,7 +132,7 @@ define UNIT_RULE
 $(B)/unit/$(1)/%: tests/unit/$(1)/%.c $(foreach f,$(1) $(NEED_$(1)),$(call lib,$f))
 	@mkdir -p $$(@D)
 	$$(call say,$$(if $$(filter %.o,$$@),CC,LD)  $$(patsubst $$(B)/%,%,$$@))
-	$$(Q)$$(CC) $$(CPPFLAGS) $(if $(filter geo,$(1)),$(GDAL_INC)) -Itests/unit $$(ALLC) $$(LDFLAGS) -o $$@ $$< \
+	$$(Q)$$(CC) $$(CPPFLAGS) $(if $(filter geo,$(1)),$(GDAL_INC)) $(if $(filter signed,$(1)),$(PQ_INC)) -Itests/unit $$(ALLC) $$(LDFLAGS) -o $$@ $$< \
 	    $(foreach f,$(1) $(NEED_$(1)),$(call lib,$f)) $(SYS_$(1)) -lcmocka
 endef
 $(foreach f,$(FOLDERS),$(eval $(call UNIT_RULE,$f)))

@@ -18,6 +18,10 @@ bool fault_set(struct fault *fault, enum fault_kind kind, const char *why, const
 	va_start(args, fmt);
 	(void)vsnprintf(fault->text, sizeof(fault->text), fmt, args);
 	va_end(args);
+	/* One failure is one line of the log. */
+	for (char *at = fault->text; *at != '\0'; at++)
+		if ((unsigned char)*at < ' ')
+			*at = ' ';
 	return false;
 }
 

@@ -22,6 +22,7 @@
 	X(PQcmdStatus)                                                                             \
 	X(PQcmdTuples)                                                                             \
 	X(PQntuples)                                                                               \
+	X(PQnfields)                                                                               \
 	X(PQgetvalue)                                                                              \
 	X(PQgetisnull)                                                                             \
 	X(PQgetlength)                                                                             \

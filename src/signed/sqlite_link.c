@@ -146,6 +146,7 @@ static bool settings(struct sqlite_link *s, struct fault *fault)
 	    {SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0}, {SQLITE_DBCONFIG_DQS_DML, 0},
 	    {SQLITE_DBCONFIG_DQS_DDL, 0},
 	};
+	int64_t until = clock_mono_ms() + OPEN_WAIT_MS;
 	char pragmas[160];
 	int rc;
 
@@ -158,7 +159,10 @@ static bool settings(struct sqlite_link *s, struct fault *fault)
 		       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
 		       "PRAGMA journal_size_limit=%lld",
 		       (long long)LOG_BYTES);
-	rc = sqlite3_exec(s->db, pragmas, NULL, NULL, NULL);
+	/* Two that make the file at once: SQLite does not wait for a change to WAL. */
+	while (((rc = sqlite3_exec(s->db, pragmas, NULL, NULL, NULL)) & 0xff) == SQLITE_BUSY &&
+	       clock_mono_ms() < until)
+		clock_sleep_ms(20);
 	if (rc != SQLITE_OK)
 		return sqlite_fault(s, rc, fault);
 	sqlite3_progress_handler(s->db, STEPS, look_at_clock, s);
