@@ -13,11 +13,32 @@
 (function () {
 	"use strict";
 	const MIB = 1024 * 1024;
-	const CHUNK_MAX = 8 * MIB, CHUNK_MIN = MIB / 4;
+	const CHUNK_MAX = 8 * MIB, CHUNK_MIN = MIB / 16;
 	const FIRST_MAX = MIB;          /* a file up to here comes with its creation: one request */
 	const STALL_MS = 90000;         /* nothing moves any more: the connection is dead */
 	const WAIT_MAX_MS = 30000;      /* between two tries */
+	const LARGEST = "slipway largest request";      /* {size, time}: what passes a web server that takes no more */
+	const LARGEST_MS = 86400 * 1000;
 	let override = false;           /* something on the way knows no PATCH */
+	let largest = remembered();     /* bytes of a body that pass */
+
+	function remembered() {
+		try {
+			const { size, time } = JSON.parse(localStorage.getItem(LARGEST));
+			return Date.now() - time < LARGEST_MS && size >= CHUNK_MIN ? size : CHUNK_MAX;
+		} catch (e) {
+			return CHUNK_MAX;
+		}
+	}
+
+	function remember(size) {
+		largest = size;
+		try {
+			localStorage.setItem(LARGEST, JSON.stringify({ size, time: Date.now() }));
+		} catch (e) {
+			/* Then for this page alone. */
+		}
+	}
 
 	function base64(text) {
 		return btoa(Array.from(new TextEncoder().encode(text), (c) => String.fromCharCode(c)).join(""));
@@ -52,7 +73,8 @@
 			this.problem = null;
 			this.again = 0;
 			this.changed = () => {};
-			this.chunk = CHUNK_MAX;
+			this.chunk = largest;
+			this.refused = false;     /* a body was too large for the web server in front */
 			this.failures = 0;        /* in a row */
 			this.renewals = 0;        /* how often the server had forgotten it */
 			this.turn = 0;            /* start and pause end the loop that runs */
@@ -138,6 +160,7 @@
 			const metadata = [["filename", this.file.name], ["filetype", this.file.type], ["relativePath", this.path]];
 			headers["Upload-Metadata"] = metadata.filter((m) => m[1]).map((m) => m[0] + " " + base64(m[1])).join(",");
 			let body = null;
+			this.chunk = Math.min(this.chunk, largest);
 			if (this.file.size > 0 && this.file.size <= Math.min(FIRST_MAX, this.chunk)) {
 				body = this.file;
 				headers["Content-Type"] = "application/offset+octet-stream";
@@ -162,6 +185,7 @@
 		}
 
 		async patch() {
+			this.chunk = Math.min(this.chunk, largest);
 			const end = Math.min(this.offset + this.chunk, this.file.size);
 			const headers = { "Upload-Offset": this.offset, "Content-Type": "application/offset+octet-stream" };
 			const body = this.file.slice(this.offset, end);
@@ -169,7 +193,11 @@
 			if (answer.status === 204 && answer.tus) {
 				this.arrived(answer);
 				answer.ok = this.offset === null || this.offset <= this.file.size;
-				this.chunk = Math.min(2 * this.chunk, CHUNK_MAX);
+				if (this.refused && body.size === this.chunk) {
+					this.refused = false;
+					remember(this.chunk);
+				}
+				this.chunk = Math.min(2 * this.chunk, largest);
 			} else if ((answer.status === 405 || answer.status === 501) && !override) {
 				override = true;
 				answer.ok = true;
@@ -215,6 +243,7 @@
 					if (this.request === request)
 						this.request = null;
 					resolve({ status: request.status, text: request.responseText || "", ok: false, method,
+						size: body ? body.size : 0, ours: request.getResponseHeader("X-Slipway") !== null,
 						tus: request.getResponseHeader("Tus-Resumable") !== null,
 						header: (name) => request.getResponseHeader(name) });
 				});
@@ -223,12 +252,28 @@
 			});
 		}
 
+		/* The web server in front takes no body so large (or upload.max_request says so): the next one is half of it. */
+		halve(answer) {
+			const theirs = !answer.ours && [413, 500, 502].includes(answer.status);
+			const ours = answer.ours && answer.status === 413 && answer.method === "PATCH" &&
+				answer.header("X-Slipway-Error") === "ERR_TOO_LARGE";
+			if (!(theirs || ours) || answer.size <= CHUNK_MIN)
+				return false;
+			this.chunk = Math.max(CHUNK_MIN, Math.min(this.chunk, answer.size) / 2);
+			largest = Math.min(largest, this.chunk);
+			this.refused = true;
+			this.offset = null;
+			return true;
+		}
+
 		/* What an answer means.  True: go on. */
 		async judge(answer, turn) {
 			if (answer.ok) {
 				this.failures = 0;
 				return true;
 			}
+			if (this.halve(answer))
+				return true;
 			const p = problem(answer);
 			this.sent = this.offset || this.sent;
 			this.offset = null;

@@ -101,6 +101,8 @@ static bool spawn(struct serve *s, struct proc *p)
 		posix_spawn_file_actions_adddup2(&fa, s->socket, 0);
 	else
 		posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+	/* What they have to say is for the log; Apache's goes by its standard output. */
+	posix_spawn_file_actions_adddup2(&fa, 2, 1);
 	int bad = posix_spawnp(&p->pid, argv[0], &fa, &attr, argv, env);
 	posix_spawn_file_actions_destroy(&fa);
 	posix_spawnattr_destroy(&attr);

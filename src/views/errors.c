@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/mem.h"
+#include "base/text.h"
 #include "views/files.h"
 #include "views/gws.h"
 #include "views/chunks.h"
@@ -75,20 +76,36 @@ static void error_headers(struct call *call, enum err err, bool quiet)
 	reply_header(call->reply, "X-Slipway-Error", err_name(err));
 }
 
+/* Apache keeps Authorization to itself unless told otherwise: who sends no sign of himself may have sent one. */
+static bool may_be_kept_back(const struct call *call)
+{
+	const char *software = wire_env(call->req->wire, "SERVER_SOFTWARE");
+
+	return software != NULL && text_starts(software, "Apache") && call->mode != MODE_HTML &&
+	       req_header(call->req, "Authorization") == NULL && req_header(call->req, "X-Slipway-Key") == NULL &&
+	       req_header(call->req, "Cookie") == NULL;
+}
+
+/* Tell what is wrong by CODE, the view having said nothing else. */
+static void add_problem(struct call *call, const char *code)
+{
+	const char *field = call->form.fields.bad != NULL ? call->form.fields.bad : call->req->query.bad;
+	json_object *p = problem_new(code);
+
+	if (field != NULL)
+		problem_str(p, "field", field);
+	problems_add(&call->problems, p);
+}
+
 void errors_answer(struct call *call, enum err err)
 {
 	enum error_style style = call->style;
 	CLEAN_JSON json_object *details = NULL;
 
-	if (call->problems == NULL) {
-		const char *code = *call->error.code != '\0' ? call->error.code : err_code(err);
-		json_object *p = problem_new(code);
-
-		const char *field = call->form.fields.bad != NULL ? call->form.fields.bad : call->req->query.bad;
-		if (field != NULL)
-			problem_str(p, "field", field);
-		problems_add(&call->problems, p);
-	}
+	if (call->problems == NULL)
+		add_problem(call, *call->error.code != '\0' ? call->error.code : err_code(err));
+	if (err == ERR_AUTH && may_be_kept_back(call) && problems_have(call->problems, "login_required"))
+		problem_arg(json_object_array_get_idx(call->problems, 0), "reason", "kept_back");
 	details = problem_details(call, call->problems);
 	styles[style].print(call, err, details);
 	error_headers(call, err, styles[style].quiet);
