@@ -48,6 +48,7 @@ struct signed_call {
 	int64_t now_ms;
 	struct pairs fields; /* of the body, or of the query on GET */
 	bool read;	     /* they are there */
+	struct form *form;   /* while it is read, else NULL */
 	struct signed_file file;
 	struct signed_head head;
 	const char *visitor; /* borrowed from the fields, or from: */

@@ -47,6 +47,20 @@ static bool nothing_twice(struct signed_call *s)
 
 /* ---- a file part */
 
+/* Where the fields stand in front of the file, a wrong signature costs no disk. */
+static bool known_before_file(struct signed_call *s)
+{
+	bool ok = true;
+
+	s->fields = s->form->fields;
+	if (signed_field(s, "token") != NULL && signed_field(s, "stamp") != NULL &&
+	    signed_field(s, "visitor") != NULL &&
+	    (signed_field(s, "type") != NULL || signed_field(s, "title") != NULL))
+		ok = signed_check_who(s);
+	s->fields = (struct pairs){0};
+	return ok;
+}
+
 static enum err file_begin(void *arg, const char *field, const char *filename, const char *type,
 			   struct error *error)
 {
@@ -54,6 +68,8 @@ static enum err file_begin(void *arg, const char *field, const char *filename, c
 
 	(void)field;
 	(void)type;
+	if (!known_before_file(s))
+		return error_set(error, ERR_AUTH, "refused before the file");
 	if (s->file.name != NULL)
 		return error_set(error, ERR_CONFLICT, "two files");
 	s->file.name = mem_strdup(filename);
@@ -110,7 +126,9 @@ static enum err read_form(struct signed_call *s)
 		sink.data = file_data;
 		sink.end = file_end;
 	}
+	s->form = &form;
 	err = form_read(s->call->req, &form, &sink, &s->call->error);
+	s->form = NULL;
 	s->fields = form.fields;
 	form.fields = (struct pairs){0};
 	form_done(&form);
@@ -176,6 +194,8 @@ static enum err read_query(struct signed_call *s)
 /* What the client is told of a body that cannot be read. */
 static bool body_refused(struct signed_call *s, enum err err)
 {
+	if (s->refusal.code != REFUSE_NOTHING)
+		return false;
 	if (err == ERR_TOO_LARGE || err == ERR_EXCEEDED)
 		return refuse(&s->refusal, REFUSE_LARGE, "%s", "");
 	if (err == ERR_CONFLICT)

@@ -242,45 +242,14 @@ json_object *turn_task(struct turn *t)
 
 /* ---- waiting for background work, without holding any lock */
 
-struct watch {
-	int64_t id;
-	bool ended;
-};
-
-static enum err watch_pass(struct pass *p, void *arg)
-{
-	struct watch *w = arg;
-	json_object *task = NULL;
-	enum err err = tasks_get(p, w->id, &task);
-	const char *state = json_str(task, "state", "");
-	w->ended = err != ERR_OK || (strcmp(state, "queued") != 0 && strcmp(state, "running") != 0);
-	json_object_put(task);
-	return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
-static bool task_ended(struct call *call, int64_t id)
-{
-	struct watch w = { .id = id };
-	return store_pass(call->ctx->store, PASS_READ, "wait", watch_pass, &w, NULL) != ERR_OK || w.ended;
-}
-
 enum err turn_wait(struct turn *t, int64_t wait_s)
 {
 	int64_t id = json_int(json_obj(t->s->doc, "task"), "id", 0);
-	int64_t deadline = clock_mono_ms() + wait_s * 1000;
-	int64_t nap = 5;      /* ms: short jobs are answered at once, long ones asked about rarely */
-	int slot = -1;
 
 	turn_unlock(t);
 	if (id == 0)
 		return ERR_OK;
 	(void)call_slice(t->call);
-	if (!task_ended(t->call, id) && wait_slot_take(t->call->ctx, &slot)) {
-		while (clock_mono_ms() < deadline && !transport_stopping() && !task_ended(t->call, id)) {
-			clock_sleep_ms(nap);
-			nap = nap < 200 ? nap * 5 / 4 + 1 : nap;
-		}
-		wait_slot_give(slot);
-	}
+	(void)call_wait_task(t->call, id, wait_s);
 	return turn_reload(t);
 }
