@@ -118,6 +118,46 @@ void wait_slot_give(int fd)
 		(void)close(fd);
 }
 
+struct watch {
+	int64_t id;
+	bool ended;
+};
+
+static enum err watch_pass(struct pass *p, void *arg)
+{
+	struct watch *w = arg;
+	json_object *task = NULL;
+	enum err err = tasks_get(p, w->id, &task);
+	const char *state = json_str(task, "state", "");
+	w->ended = err != ERR_OK || (strcmp(state, "queued") != 0 && strcmp(state, "running") != 0);
+	json_object_put(task);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+bool call_task_ended(struct call *call, int64_t id)
+{
+	struct watch w = { .id = id };
+	return store_pass(call->ctx->store, PASS_READ, "wait", watch_pass, &w, NULL) != ERR_OK || w.ended;
+}
+
+bool call_wait_task(struct call *call, int64_t id, int64_t wait_s)
+{
+	int64_t deadline = clock_mono_ms() + wait_s * 1000;
+	int64_t nap = 5;      /* ms: short jobs are answered at once, long ones asked about rarely */
+	bool ended = call_task_ended(call, id);
+	int slot = -1;
+
+	if (ended || !wait_slot_take(call->ctx, &slot))
+		return ended;
+	while (!ended && clock_mono_ms() < deadline && !transport_stopping()) {
+		clock_sleep_ms(nap);
+		nap = nap < 200 ? nap * 5 / 4 + 1 : nap;
+		ended = call_task_ended(call, id);
+	}
+	wait_slot_give(slot);
+	return ended;
+}
+
 /* ---- the worker */
 
 /* Does a worker live?  It holds locks/worker for as long as it does (worker/claim). */
