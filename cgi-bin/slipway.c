@@ -140,6 +140,8 @@ static const struct route routes[] = {
 	{ "/echart/dataset_api",        OPTIONS,       LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_SIGNED, 0,  dataset_api_options_view },
 	{ "/echart/dataset_api/",       GET | POST,    LOGIN_NONE,  CSRF_NONE,   BODYRULE_RAW,   STYLE_SIGNED, -1, dataset_api_view },
 	{ "/echart/dataset_api/",       OPTIONS,       LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_SIGNED, 0,  dataset_api_options_view },
+	{ "/etl/api/upload_file_api",   POST,          LOGIN_NONE,  CSRF_NONE,   BODYRULE_RAW,   STYLE_SIGNED, -1, upload_file_api_view },
+	{ "/etl/api/upload_file_api/",  POST,          LOGIN_NONE,  CSRF_NONE,   BODYRULE_RAW,   STYLE_SIGNED, -1, upload_file_api_view },
 	{ "/layers/{name}",             GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  layer_view },
 };
 

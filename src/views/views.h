@@ -107,6 +107,9 @@ view_fn filemanager_list_view; /* GET, DELETE …/filemanager/list */
 view_fn dataset_api_view;         /* GET, POST /echart/dataset_api/ */
 view_fn dataset_api_options_view; /* OPTIONS /echart/dataset_api/ */
 
+/* upload_file_api.c */
+view_fn upload_file_api_view; /* POST /etl/api/upload_file_api/ */
+
 /* admin.c, admin_user.c */
 view_fn admin_view;            /* GET, POST /admin/ */
 view_fn admin_user_view;       /* GET, POST /admin/user?name= */
