@@ -225,7 +225,7 @@ static enum err all_rows(struct job *job, struct import *m, const char *file)
 	}
 	if (err != ERR_OK || r == ROWS_FAILED)
 		return ERR_BAD_REQUEST;
-	if (m->out.total == 0)
+	if (m->out.total == 0 && !json_bool(m->out.spec, "may_be_empty", false))
 		return job_fail(job, problem_str(problem_new("csv_no_rows"), "file", file));
 	return ERR_OK;
 }

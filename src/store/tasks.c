@@ -60,7 +60,8 @@ static struct key ended_key(const json_object *task)
 {
 	struct key k = {0};
 
-	if (!is_ended(json_str(task, "state", "")))
+	/* One whose file is kept stays as long as that. */
+	if (!is_ended(json_str(task, "state", "")) || json_int(task, "until", 0) > 0)
 		return k;
 	key_byte(&k, is_signed(task) ? SPACE_SIGNED_ENDED : SPACE_ENDED);
 	key_number(&k, (uint64_t)json_int(task, "ended", 0));

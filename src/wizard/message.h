@@ -59,6 +59,7 @@
  *       "columns":[{"i","name","original","type","use":bool,"decimal_comma":bool}],"bad_rows":"keep|skip|fail",
  *       "decimal":"."|","|null (null: per column),"overlay":{…}|null,
  *       "time":{"start":{"column":i,"kind":"date|text|year","format"},"end":{…}|null,"zone":"UTC|+08:00"}|null,
+ *       "may_be_empty":bool (a table without rows is one, too),
  *       "mode":"create|append|overwrite","target":{"file":"target-0.gpkg" (in in/),"table"}|null,"extra_columns":"error|ignore"}]}
  *   result {"type":"result","layers":[{"i":0,"status":"imported|failed","problems":[…],"file":"0.gpkg"|"0.tif" (in out/),
  *       "type":"vector|raster|table","table","geometry","count","rows":{"total","imported","without_geometry","skipped"},
@@ -116,6 +117,17 @@
 struct config;
 json_object *message_inspect(const struct session *, const struct config *);
 json_object *message_import(const struct session *, const struct config *);
+
+/* The job "rows" for the file NAME, put at in/1.bin.  Takes COLUMNS; FILE is copied.  Caller frees. */
+json_object *message_rows(const struct config *, const char *name, json_object *columns, const json_object *file,
+    int64_t max_rows);
+/*
+ * The job "import" of one CSV (UTF-8, commas, a header) of our own at in/1.csv into the new table TABLE.  COLUMNS:
+ * [{"name","type" (of COLUMN)}] in its order; GEOMETRY as in a layer; SRS: code or WKT, NULL = none.  Takes COLUMNS and
+ * GEOMETRY.  Caller frees.
+ */
+json_object *message_table(const struct config *, const char *table, json_object *columns, json_object *geometry,
+    const char *srs);
 
 /*
  * Check what a jail sent before anybody believes it: every length, index, enum, string and number.

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <string.h>
 #include <unistd.h>
+#include "worker/signed.h"
 #include "worker/worker.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -63,6 +64,7 @@ static void work_free(struct work *work)
 	json_object_put(work->task);
 	json_object_put(work->result);
 	json_object_put(work->problems);
+	json_object_put(work->told);
 	free(work->log);
 	free(work);
 }
@@ -80,9 +82,11 @@ static void one(struct work *work)
 {
 	const char *kind = json_str(work->task, "kind", "");
 	int64_t start = clock_mono_ms();
-	if (work->problems == NULL)
-		(strcmp(kind, "assemble") == 0 ? work_assemble : work_run)(work);
-	work_publish(work);
+	if (!signed_work(work)) {
+		if (work->problems == NULL)
+			(strcmp(kind, "assemble") == 0 ? work_assemble : work_run)(work);
+		work_publish(work);
+	}
 	(void)fs_remove_tree(work->w->data_fd, work->folder, NULL);
 	json_object *first = json_at(work->problems, 0);
 	note_end(work, clock_mono_ms() - start);

@@ -2,12 +2,11 @@
  * From a job's output to datasets: files are made durable under the dataset's folder first, the catalogue's row comes
  * last.  Run again after a crash at any point, it yields exactly one dataset per layer.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "worker/append.h"
+#include "worker/revision.h"
 #include "worker/stored.h"
 #include "worker/work_item.h"
 #include "worker/worker.h"
@@ -42,17 +41,6 @@ static json_object *order_of(const json_object *spec, int64_t i)
 }
 
 /* ---- files */
-
-static enum err move_in(struct entry *e, const char *from_name, const char *to_name)
-{
-	struct worker *w = e->work->w;
-	CLEAN_FREE char *from = mem_printf("%s/out/%s", e->work->folder, from_name);
-	CLEAN_FREE char *to = mem_printf("%s/%s", e->folder, to_name);
-	CLEAN_FD int fd = fs_open_read(w->data_fd, from);
-	if (fd < 0 || fsync(fd) != 0)
-		return error_errno(&e->work->error, ERR_IO, "%s", from_name);
-	return fs_rename_durable(w->data_fd, from, to, &e->work->error);
-}
 
 /* The folder of a dataset's files. */
 static char *folder_of(const json_object *model)
@@ -112,27 +100,13 @@ static bool wants_originals(const struct entry *e)
 	return json_bool(final, "store_spatial_files", json_bool(save, "store_spatial_files", true));
 }
 
-static const char *data_name(const json_object *item)
-{
-	return strcmp(json_str(item, "type", ""), "raster") == 0 ? "data.tif" : "data.gpkg";
-}
-
 static enum err place_files(struct entry *e)
 {
-	struct worker *w = e->work->w;
-	const char *map = json_str(e->item, "map", NULL), *thumbnail = json_str(e->item, "thumbnail", NULL);
+	enum err err = revision_begin(e->work, e->folder, e->item);
 
-	/* What a crashed attempt left there is not ours to keep. */
-	enum err err = fs_remove_tree(w->data_fd, e->folder, &e->work->error);
-	if (err == ERR_OK)
-		err = fs_mkdirs(w->data_fd, e->folder, &e->work->error);
-	if (err == ERR_OK && thumbnail != NULL)
-		err = move_in(e, thumbnail, "thumbnail.png");
-	if (err == ERR_OK && map != NULL)
-		err = move_in(e, map, strstr(map, ".png") != NULL ? "map.png" : "map.json");
 	if (err == ERR_OK && wants_originals(e))
 		err = keep_originals(e);
-	return err == ERR_OK ? move_in(e, json_str(e->item, "file", ""), data_name(e->item)) : err;
+	return err == ERR_OK ? revision_move_in(e->work, e->folder, json_str(e->item, "file", ""), revision_data_name(e->item)) : err;
 }
 
 /* ---- the model (catalog/catalog.h) */
@@ -219,7 +193,7 @@ static json_object *model_of(struct entry *e)
 	json_set(m, "answers", earlier_answers(s, e->layer));
 	json_set_int(m, "session", s->id);
 	json_set_int(m, "layer", json_int(e->item, "i", 0));
-	CLEAN_FREE char *file = mem_printf("%s/%s", e->folder + strlen("datasets/"), data_name(e->item));
+	CLEAN_FREE char *file = mem_printf("%s/%s", e->folder + strlen("datasets/"), revision_data_name(e->item));
 	json_set_str(m, "file", file);
 	json_set_int(m, "revision", e->revision);
 	json_set_int(m, "created", now);
@@ -258,41 +232,18 @@ static bool is_published(const struct entry *e)
 {
 	struct viewer all = { .user = "", .admin = true };
 	json_object *now = NULL;
-	CLEAN_FREE char *file = mem_printf("%s/%s", e->folder + strlen("datasets/"), data_name(e->item));
+	CLEAN_FREE char *file = mem_printf("%s/%s", e->folder + strlen("datasets/"), revision_data_name(e->item));
 	enum err err = catalog_get(e->work->w->catalog, e->id, &all, &now, NULL);
 	bool ours = err == ERR_OK ? strcmp(json_str(now, "file", ""), file) == 0 : err != ERR_NOT_FOUND;
 	json_object_put(now);
 	return ours;
 }
 
-/*
- * The revision just replaced stays for the sweep, an hour: whoever asked for it a moment ago still reads it.  Those
- * before it go, and what earlier attempts at this one left.
- */
 static void drop_earlier(struct entry *e, int64_t replaced)
 {
-	struct worker *w = e->work->w;
 	CLEAN_FREE char *attempts = mem_printf("%lld-%lld-", (long long)e->revision, (long long)e->s->id);
-	CLEAN_FREE char *folder = mem_printf("datasets/%lld", (long long)e->id);
-	int fd = fs_open_dir(w->data_fd, folder);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *d = NULL;
 
-	if (dir == NULL && fd >= 0)
-		(void)close(fd);
-	while (dir != NULL && (d = readdir(dir)) != NULL) {
-		CLEAN_FREE char *number = mem_strndup(d->d_name, strcspn(d->d_name, "-"));
-		int64_t revision = 0;
-		if (!text_int(number, 1, INT64_MAX, &revision))
-			continue;
-		bool attempt = text_starts(d->d_name, attempts) && strcmp(d->d_name, strrchr(e->folder, '/') + 1) != 0;
-		if (revision < replaced || attempt)
-			(void)fs_remove_tree(dirfd(dir), d->d_name, NULL);
-		else if (revision == replaced)
-			(void)utimensat(dirfd(dir), d->d_name, NULL, AT_SYMLINK_NOFOLLOW);      /* the hour begins */
-	}
-	if (dir != NULL)
-		(void)closedir(dir);
+	revision_drop_earlier(e->work->w, e->id, replaced, e->folder, attempts);
 }
 
 /* The first layer that is imported. */
@@ -329,7 +280,7 @@ static enum err create(struct entry *e)
 		if (item)
 			json_set_bool(m, "item", true);
 		else
-			json_set(m, "stored", stored_of(w, e->folder, data_name(e->item), m));
+			json_set(m, "stored", stored_of(w, e->folder, revision_data_name(e->item), m));
 		err = catalog_publish(w->catalog, m, &made, &e->work->error);
 		json_object_put(m);
 	}
@@ -366,7 +317,7 @@ static enum err replace(struct entry *e, const json_object *target)
 		if (e->base != NULL)
 			append_model(m, e->base, e->item);
 		if (work_item_of(e->s) == 0)
-			json_set(m, "stored", stored_of(w, e->folder, data_name(e->item), m));
+			json_set(m, "stored", stored_of(w, e->folder, revision_data_name(e->item), m));
 		static const char *const kept[] = { "name", "title", "owner", "permissions", "access", "abstract", "keywords", "created",
 			"downloads" };
 		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)

@@ -26,6 +26,8 @@ struct ending {
 	json_object *session;      /* record to store; NULL = none */
 	json_object *next;         /* task to queue with it; NULL = none */
 	json_object *release;      /* uploads no longer needed; NULL = none */
+	pass_fn *with;             /* done with it; NULL = nothing */
+	void *arg;
 };
 
 static enum err end_pass(struct pass *p, void *arg)
@@ -46,8 +48,14 @@ static enum err end_pass(struct pass *p, void *arg)
 	json_set_int(task, "ended", clock_now_ms());
 	json_set(task, "problems", json_copy(work->problems));
 	json_set_str(task, "log", work->log != NULL && text_is_utf8(work->log, strlen(work->log)) ? work->log : "");
+	if (work->told != NULL) {
+		json_object_object_foreach(work->told, key, value)
+			json_set(task, key, json_copy(value));
+	}
 	err = tasks_put(p, task);
 	json_object_put(task);
+	if (err == ERR_OK && e->with != NULL)
+		err = e->with(p, e->arg);
 	if (err == ERR_OK && e->session != NULL)
 		err = queue_put(p, e->session, -1, e->next);
 	return err == ERR_OK ? release_pass(p, e->release) : err;
@@ -62,6 +70,12 @@ static enum err end_task(struct work *work, struct ending *e)
 		log_line(err == ERR_CONFLICT ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, NULL, "task %lld: end: %s: %s", (long long)work->id,
 		    err_name(err), error.text);
 	return err;
+}
+
+enum err work_end(struct work *work, pass_fn *with, void *arg)
+{
+	struct ending e = { .with = with, .arg = arg };
+	return end_task(work, &e);
 }
 
 /* ---- loading the session under its lock */

@@ -61,7 +61,8 @@ static enum err place_inputs(struct work *work, const json_object *spec, bool co
 	json_object *f = NULL, *layer = NULL, *uploads = json_arr(work->task, "uploads"), *target = json_obj(work->task, "target");
 	enum err err = ERR_OK;
 
-	JSON_EACH(f, json_arr(spec, "files")) {
+	/* A task without uploads has put its own files there. */
+	JSON_EACH(f, uploads != NULL ? json_arr(spec, "files") : NULL) {
 		json_object *id = json_at(uploads, (size_t)(json_int(f, "n", 1) - 1));
 		if (err == ERR_OK)
 			err = place_upload(work, id == NULL ? "" : json_object_get_string(id), json_str(f, "path", ""), copy);
@@ -139,6 +140,10 @@ static enum err check_result(struct work *work, json_object *message)
 	if (strcmp(kind, "inspect") == 0)
 		return message_check_inspect(message, json_len(json_arr(spec, "files")), &work->error);
 	if (strcmp(kind, "import") == 0)
+		return message_check_import(message, spec, &work->error);
+	if (strcmp(kind, "import-table") == 0)
+		return message_check_rows(message, &work->error);
+	if (strcmp(kind, "refresh-table") == 0)
 		return message_check_import(message, spec, &work->error);
 	const char *file = json_str(message, "file", "");
 	bool plain = *file != '\0' && *file != '.' && strspn(file, "abcdefghijklmnopqrstuvwxyz0123456789.") == strlen(file);

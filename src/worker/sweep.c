@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "worker/signed.h"
 #include "worker/work_item.h"
 #include "worker/worker.h"
 #include "area/area.h"
@@ -223,6 +224,7 @@ void worker_sweep(struct worker *w)
 		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
 	area_sweep_all(w->config);
 	work_item_sweep(w);
+	signed_sweep(w);
 	worker_strays(w, remove_found, w);
 	struct search s = { w, remove_found, w };
 	each_old(&s, "exports", EXPORT_KEEP_S, found);

@@ -12,27 +12,27 @@
 #define TRY_MS	200 /* between two looks at the lock */
 #define BEAT_MS 1000
 
-/* The dataset's byte of locks/datasets; the kernel frees it with this process. */
-static enum err lock(struct work *work, int64_t id)
+enum err work_lock(struct work *work, const char *file, int64_t id)
 {
 	struct flock l = {
 	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1};
 	int64_t beaten = clock_mono_ms();
 
-	work->target_fd = openat(work->w->data_fd, "locks/datasets",
-				 O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	work->target_fd = openat(work->w->data_fd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+				 0600);
 	if (work->target_fd < 0)
-		return error_errno(&work->error, ERR_IO, "locks/datasets");
+		return error_errno(&work->error, ERR_IO, "%s", file);
 	while (fcntl(work->target_fd, F_OFD_SETLK, &l) != 0) {
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-			return error_errno(&work->error, ERR_IO, "locks/datasets");
+			return error_errno(&work->error, ERR_IO, "%s", file);
 		clock_sleep_ms(TRY_MS);
 		if (clock_mono_ms() - beaten < BEAT_MS)
 			continue;
 		beaten = clock_mono_ms();
 		if (!work_beat(work, NULL))
 			return error_set(&work->error, ERR_BUSY,
-					 "stopped before dataset %lld was free", (long long)id);
+					 "stopped before %s %lld was free", file,
+					 (long long)id);
 	}
 	return ERR_OK;
 }
@@ -61,7 +61,7 @@ static enum err refresh(struct work *work, json_object *target)
 enum err work_target(struct work *work)
 {
 	json_object *target = json_obj(work->task, "target");
-	enum err err = target == NULL ? ERR_OK : lock(work, json_int(target, "dataset", 0));
+	enum err err = target == NULL ? ERR_OK : work_lock(work, "locks/datasets", json_int(target, "dataset", 0));
 
 	return err != ERR_OK || target == NULL ? err : refresh(work, target);
 }

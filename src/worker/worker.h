@@ -31,6 +31,8 @@ struct worker {
 	bool stop;               /* SIGTERM, or idle for long enough */
 	int64_t slice_ms;        /* > 0: part of a request; a task gets this much, and none begins after a quarter of it */
 	int64_t start;           /* clock_mono_ms() of the slice */
+	struct words *words;     /* for mails */
+	struct targets *targets; /* the databases of receivers */
 };
 
 /* One task being worked on. */
@@ -46,6 +48,7 @@ struct work {
 	bool lost;               /* not ours any more: write nothing */
 	int target_fd;           /* holds the lock of the dataset it goes into; -1 = none */
 	char *log;               /* what the job said on its standard error; owned */
+	json_object *told;       /* members of the task's record that its end sets, NULL = none; owned */
 	struct error error;      /* for our log */
 };
 
@@ -72,6 +75,11 @@ bool work_beat(struct work *, json_object *progress);
  * problem set.
  */
 enum err work_target(struct work *);
+/*
+ * Byte NUMBER of the lock file FILE, until the work is freed; the kernel frees it with this process.  One lock a task.
+ * Errors: ERR_BUSY: told to stop while it waited.
+ */
+enum err work_lock(struct work *, const char *file, int64_t number);
 
 /* assemble.c: an upload joined from its parts, or hashed. */
 void work_assemble(struct work *);
@@ -84,6 +92,11 @@ void worker_strays(struct worker *, void (*fn)(void *arg, const char *path), voi
 
 /* publish.c: results into session, catalogue, files; then the task is ended. */
 void work_publish(struct work *);
+/*
+ * End a task without a session: what WORK has of problems and "told" goes into its record, and WITH (NULL = none) runs in
+ * the same transaction.  Errors: ERR_CONFLICT: it is another worker's by now.
+ */
+enum err work_end(struct work *, pass_fn *with, void *arg);
 
 /* dataset.c: the files and catalogue entries of an import's layers.  *RET: session's datasets[]; caller frees. */
 enum err work_datasets(struct work *, struct session *, json_object **ret);

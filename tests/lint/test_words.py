@@ -48,6 +48,7 @@ FAMILIES = {
     "datas.status": "CREATED DOEST_NOT_COMPLETE DOEST_NOT_EXIST MODIFYING OK",
     "datas.service": "DOES_NOT_INVOLVE PUBLISHED PUBLISHING PUBLISH_FAILED UNPUBLISHED UNPUBLISHED_FAILED DISENGAGED",
     "supermap_tokens.type": "RequestIP IP Referer NONE",
+    "mail": "head.done head.failed receiver file rows message bad bad.more warning link",
     "access.word": "private view download",
     "phase": "inspect import export",
     "format": "gpkg geojson csv shp fgb kml xlsx tif",

@@ -14,12 +14,15 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "worker/mail.h"
 #include "worker/worker.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/token.h"
+#include "base/words.h"
+#include "signed/writer.h"
 
 #define SWEEP_MS 60000
 #define SLICE_SWEEP_S 600
@@ -91,7 +94,7 @@ static bool is_idle(struct worker *w)
 	pthread_mutex_lock(&w->lock);
 	bool idle = w->busy == 0;
 	pthread_mutex_unlock(&w->lock);
-	return idle && !worker_has_work(w);
+	return idle && !worker_has_work(w) && !mail_waits(w);
 }
 
 static void wake_all(struct worker *w, bool stop)
@@ -145,6 +148,8 @@ static enum err slice(struct worker *w, struct error *error)
 	if (err != ERR_OK)
 		return error_set(error, err, "cannot take over");
 	worker_slice(w);
+	while (clock_mono_ms() - w->start < w->slice_ms / 2 && mail_one(w))
+		;
 	slice_sweep(w);
 	return ERR_OK;
 }
@@ -184,15 +189,16 @@ static enum err run(struct worker *w, bool once, struct error *error)
 	if (err != ERR_OK)
 		return error_set(error, err, "cannot take over");
 	n = n < 1 ? 1 : n > 64 ? 64 : n;
-	pthread_t *threads = mem_array((size_t)n, sizeof(*threads));
-	for (int64_t i = 0; i < n; i++) {
-		if (pthread_create(&threads[i], NULL, worker_loop, w) != 0)
+	/* The last one sends mails. */
+	pthread_t *threads = mem_array((size_t)n + 1, sizeof(*threads));
+	for (int64_t i = 0; i <= n; i++) {
+		if (pthread_create(&threads[i], NULL, i < n ? worker_loop : mail_loop, w) != 0)
 			abort();
 	}
 	log_line(LOG_LEVEL_INFO, NULL, "worker: %lld slots", (long long)n);
 	serve(w, wake, once);
 	wake_all(w, true);
-	for (int64_t i = 0; i < n; i++)
+	for (int64_t i = 0; i <= n; i++)
 		pthread_join(threads[i], NULL);
 	free(threads);
 	return ERR_OK;
@@ -208,6 +214,9 @@ static enum err open_all(struct worker *w, struct error *error)
 		err = engine_open(w->config, w->store, &w->engine, error);
 	if (err == ERR_OK)
 		err = catalog_open(w->config, &w->catalog, error);
+	if (err == ERR_OK && words_load(w->config->template_dir, &w->words, NULL) != ERR_OK)
+		w->words = words_none();      /* mails say less then, but work goes on */
+	w->targets = targets_open(w->config);
 	w->data_fd = fs_open_dir(AT_FDCWD, w->config->data_dir);
 	w->tally = tally_open(w->config->data_dir);
 	return err == ERR_OK && w->data_fd < 0 ? error_errno(error, ERR_IO, "data_dir") : err;
@@ -262,6 +271,8 @@ int main(int argc, char **argv)
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "%s: %s", err_name(err), error.text);
 	tally_close(w.tally);
+	targets_close(w.targets);
+	words_free(w.words);
 	catalog_close(w.catalog);
 	engine_close(w.engine);
 	store_close(w.store);
