@@ -8,11 +8,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define TEXT_MAX    (1 << 20)
-#define TIMEOUT_S   120L
-#define CONNECT_S   10L
-#define PAUSE_MS    1000
-#define SETTLE_MS   500      /* what was sent has arrived before the connection is cut */
+#define TEXT_MAX  (1 << 20)
+#define TIMEOUT_S 120L
+#define CONNECT_S 10L
+#define PAUSE_MS  1000
+#define SETTLE_MS 500 /* what was sent has arrived before the connection is cut */
 
 struct sending {
 	const struct ask *ask;
@@ -92,14 +92,16 @@ static size_t take_header(char *p, size_t size, size_t n, void *arg)
 static char *origin_of(const char *url)
 {
 	const char *host = strstr(url, "://");
-	return host == NULL ? mem_strdup(url) : mem_strndup(url, (size_t)(host + 3 - url) + strcspn(host + 3, "/"));
+	return host == NULL ? mem_strdup(url)
+			    : mem_strndup(url, (size_t)(host + 3 - url) + strcspn(host + 3, "/"));
 }
 
 static struct curl_slist *headers_of(const struct site *site, const struct ask *a)
 {
 	CLEAN_FREE char *key = mem_printf("X-Slipway-Key: %s", site->token);
 	CLEAN_FREE char *lang = mem_printf("Accept-Language: %s", site->lang);
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:");      /* the body goes at once, as browsers send it */
+	struct curl_slist *list =
+	    curl_slist_append(NULL, "Expect:"); /* the body goes at once, as browsers send it */
 
 	list = curl_slist_append(list, "Accept: application/json");
 	list = curl_slist_append(list, lang);
@@ -109,7 +111,8 @@ static struct curl_slist *headers_of(const struct site *site, const struct ask *
 		list = curl_slist_append(list, "Content-Length: 0");
 	if (a->chunked)
 		list = curl_slist_append(list, "Transfer-Encoding: chunked");
-	for (size_t i = 0; i < sizeof(a->headers) / sizeof(*a->headers) && a->headers[i] != NULL; i++)
+	for (size_t i = 0; i < sizeof(a->headers) / sizeof(*a->headers) && a->headers[i] != NULL;
+	     i++)
 		list = curl_slist_append(list, a->headers[i]);
 	if (list == NULL)
 		abort();
@@ -129,7 +132,8 @@ static void set_up(CURL *curl, struct sending *s)
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
 	if (a->size > 0) {
 		curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
-		curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)(a->chunked ? -1 : a->size));
+		curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE,
+				 (curl_off_t)(a->chunked ? -1 : a->size));
 		curl_easy_setopt(curl, CURLOPT_READFUNCTION, give);
 		curl_easy_setopt(curl, CURLOPT_READDATA, s);
 	} else if (head) {
@@ -142,9 +146,9 @@ static void set_up(CURL *curl, struct sending *s)
 
 struct got site_ask(struct site *site, const struct ask *a)
 {
-	struct got got = { .offset = -1 };
-	struct sending sending = { .ask = a };
-	struct taking taking = { .got = &got };
+	struct got got = {.offset = -1};
+	struct sending sending = {.ask = a};
+	struct taking taking = {.got = &got};
 	CLEAN_FREE char *origin = origin_of(site->url);
 	CLEAN_FREE char *url = mem_printf("%s%s", a->foreign ? origin : site->url, a->path);
 	struct curl_slist *headers = headers_of(site, a);

@@ -14,20 +14,23 @@
 #include "base/token.h"
 #include "views/admin.h"
 
-#define PROBE       "self-test-"     /* of the names of files made here */
+#define PROBE	    "self-test-" /* of the names of files made here */
 #define PROBE_HEX   16
-#define PROBE_OLD_S 600              /* left by a tester who went away */
-#define PIECE       (64 * 1024)
+#define PROBE_OLD_S 600 /* left by a tester who went away */
+#define PIECE	    (64 * 1024)
 #define HOLD_FILE   "locks/self-test"
 
-/* What requests from outside find out.  The words of each verdict are told to whoever sends them. */
-static const char *const probes[] = { "mount", "streaming", "cut", "body_128k", "body_1m", "body_8m", "body_64m", "chunked",
-	"put", "patch", "delete", "head", "authorization", "header_4k", "header_8k", "header_16k", "early", "interim", "sendfile",
-	"data", "outlives", "clock" };
+/* What requests from outside find out.  The words of each verdict are told to whoever sends them.
+ */
+static const char *const probes[] = {
+    "mount",	     "streaming", "cut",       "body_128k",  "body_1m", "body_8m",
+    "body_64m",	     "chunked",	  "put",       "patch",	     "delete",	"head",
+    "authorization", "header_4k", "header_8k", "header_16k", "early",	"interim",
+    "sendfile",	     "data",	  "outlives",  "clock"};
 
 static json_object *probe_words(const struct call *call)
 {
-	static const char *const verdicts[] = { "ok", "warn", "fail" };
+	static const char *const verdicts[] = {"ok", "warn", "fail"};
 	const struct words *words = pages_words(call->ctx->pages);
 	json_object *list = json_object_new_array();
 
@@ -58,7 +61,8 @@ static void remove_old(int dir)
 	struct stat st;
 
 	while (d != NULL && (e = readdir(d)) != NULL) {
-		if (text_starts(e->d_name, PROBE) && fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (text_starts(e->d_name, PROBE) &&
+		    fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    clock_now_ms() / 1000 - st.st_mtime > PROBE_OLD_S)
 			(void)unlinkat(dir, e->d_name, 0);
 	}
@@ -69,18 +73,21 @@ static void remove_old(int dir)
 static void add_address(json_object *list, const char *path)
 {
 	json_object *have = NULL;
-	JSON_EACH(have, list) {
+	JSON_EACH(have, list)
+	{
 		if (strcmp(json_object_get_string(have), path) == 0)
 			return;
 	}
 	json_object_array_add(list, json_object_new_string(path));
 }
 
-/* Where a browser would look for NAME: below the document root, beside the program, below the mount, at the root. */
+/* Where a browser would look for NAME: below the document root, beside the program, below the
+ * mount, at the root. */
 static json_object *addresses_of(struct call *call, const char *name)
 {
 	const char *data = call->ctx->config->data_dir;
-	const char *script = wire_env(call->req->wire, "SCRIPT_NAME"), *base = strrchr(data, '/') + 1;
+	const char *script = wire_env(call->req->wire, "SCRIPT_NAME"),
+		   *base = strrchr(data, '/') + 1;
 	CLEAN_FREE char *found = selftest_below_root(call, data);
 	CLEAN_FREE char *below = mem_printf("%s/%s/%s", call->req->mount, base, name);
 	CLEAN_FREE char *top = mem_printf("/%s/%s", base, name);
@@ -92,7 +99,8 @@ static json_object *addresses_of(struct call *call, const char *name)
 		add_address(list, path);
 	}
 	if (script != NULL && strrchr(script, '/') != NULL) {
-		CLEAN_FREE char *beside = mem_printf("%.*s/%s/%s", (int)(strrchr(script, '/') - script), script, base, name);
+		CLEAN_FREE char *beside = mem_printf(
+		    "%.*s/%s/%s", (int)(strrchr(script, '/') - script), script, base, name);
 		add_address(list, beside);
 	}
 	add_address(list, below);
@@ -117,7 +125,8 @@ static enum err probe_begin(struct call *call)
 	token_hex(word, PROBE_HEX);
 	CLEAN_FREE char *name = mem_printf(PROBE "%s.txt", word);
 	CLEAN_FREE char *sent = mem_printf("datasets/%s", name);
-	enum err err = dir < 0 ? error_errno(&call->error, ERR_IO, "data_dir") : fs_mkdirs(dir, "datasets", &call->error);
+	enum err err = dir < 0 ? error_errno(&call->error, ERR_IO, "data_dir")
+			       : fs_mkdirs(dir, "datasets", &call->error);
 
 	if (err != ERR_OK)
 		return err;
@@ -138,7 +147,9 @@ static enum err probe_begin(struct call *call)
 /* The path of a probe's file, NULL when WORD is none of ours.  Caller frees. */
 static char *probe_path(const char *folder, const char *word)
 {
-	return word != NULL && token_is_hex(word, PROBE_HEX) ? mem_printf("%s" PROBE "%s.txt", folder, word) : NULL;
+	return word != NULL && token_is_hex(word, PROBE_HEX)
+		   ? mem_printf("%s" PROBE "%s.txt", folder, word)
+		   : NULL;
 }
 
 static enum err probe_end(struct call *call)
@@ -160,8 +171,13 @@ static enum err hold_begin(struct call *call)
 {
 	const struct config *c = call->ctx->config;
 	CLEAN_FREE char *program = mem_printf("%s/slipway-worker", c->program_dir);
-	char *argv[] = { program, (char *)(uintptr_t) "--data-dir", c->data_dir, (char *)(uintptr_t) "--self-test",
-		c->path == NULL ? NULL : (char *)(uintptr_t) "--config", c->path, NULL };
+	char *argv[] = {program,
+			(char *)(uintptr_t) "--data-dir",
+			c->data_dir,
+			(char *)(uintptr_t) "--self-test",
+			c->path == NULL ? NULL : (char *)(uintptr_t) "--config",
+			c->path,
+			NULL};
 	struct error error = {0};
 	bool started = child_detach(program, argv, c->log_file, &error) == ERR_OK;
 	return answer(call, json_set_bool(json_object_new_object(), "started", started));
@@ -172,7 +188,7 @@ static enum err hold_end(struct call *call)
 {
 	CLEAN_FREE char *path = mem_printf("%s/" HOLD_FILE, call->ctx->config->data_dir);
 	CLEAN_FD int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	bool alive = fd >= 0 && fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 	(void)unlink(path);
 	return answer(call, json_set_bool(json_object_new_object(), "alive", alive));
@@ -197,20 +213,22 @@ static enum err page(struct call *call)
 enum err selftest_view(struct call *call)
 {
 	static const struct admin_action actions[] = {
-		{ "probe_begin", true, probe_begin },
-		{ "probe_end", true, probe_end },
-		{ "hold_begin", true, hold_begin },
-		{ "hold_end", true, hold_end },
+	    {"probe_begin", true, probe_begin},
+	    {"probe_end", true, probe_end},
+	    {"hold_begin", true, hold_begin},
+	    {"hold_end", true, hold_end},
 	};
 	bool answers = false;
-	return call->req->method == METHOD_POST ? admin_do(call, actions, sizeof(actions) / sizeof(*actions), &answers) : page(call);
+	return call->req->method == METHOD_POST
+		   ? admin_do(call, actions, sizeof(actions) / sizeof(*actions), &answers)
+		   : page(call);
 }
 
 /* ---- the echo: what of a request reaches us, and how */
 
 struct heard {
 	int64_t bytes;
-	int64_t spread_ms;      /* between the first piece of the body and the last */
+	int64_t spread_ms; /* between the first piece of the body and the last */
 };
 
 static enum err listen_to_body(struct call *call, struct heard *ret)
@@ -224,7 +242,8 @@ static enum err listen_to_body(struct call *call, struct heard *ret)
 		return ERR_OK;
 	while ((want < 0 || ret->bytes < want) && (n = wire_read(wire, buf, PIECE, 500)) != 0) {
 		int64_t now = clock_mono_ms();
-		if (n == -2 || transport_stopping() || (n < 0 && now - last > call->ctx->config->upload_body_idle_s * 1000))
+		if (n == -2 || transport_stopping() ||
+		    (n < 0 && now - last > call->ctx->config->upload_body_idle_s * 1000))
 			return error_set(&call->error, ERR_CUT, "the body ended early");
 		if (n < 0)
 			continue;

@@ -11,12 +11,13 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define START_MS   8000      /* a program of ours stands by then */
-#define CPU_FEW_S  300       /* of a process: below this long imports end early */
-#define PROCS_FEW  10        /* front, worker, job, and a second visitor */
+#define START_MS   8000 /* a program of ours stands by then */
+#define CPU_FEW_S  300	/* of a process: below this long imports end early */
+#define PROCS_FEW  10	/* front, worker, job, and a second visitor */
 #define OTHER_WORD "other"
 
-json_object *selftest_line(const struct call *call, const char *id, const char *verdict, json_object *args)
+json_object *selftest_line(const struct call *call, const char *id, const char *verdict,
+			   json_object *args)
 {
 	const struct words *words = pages_words(call->ctx->pages);
 	json_object *line = json_object_new_object();
@@ -44,7 +45,8 @@ char *selftest_below_root(const struct call *call, const char *path)
 	CLEAN_FREE char *real_path = realpath(path, NULL);
 	size_t n = real_root == NULL ? 0 : strlen(real_root);
 
-	if (n < 2 || real_path == NULL || strncmp(real_path, real_root, n) != 0 || real_path[n] != '/')
+	if (n < 2 || real_path == NULL || strncmp(real_path, real_root, n) != 0 ||
+	    real_path[n] != '/')
 		return NULL;
 	return mem_strdup(real_path + n);
 }
@@ -88,7 +90,11 @@ static void look_at_space(struct lines *l)
 		space.bytes = 0;
 	json_set_int(args, "free", space.bytes);
 	json_set_int(args, "min", c->upload_min_free);
-	say(l, "space", space.bytes < c->upload_min_free ? "fail" : space.bytes / 2 < c->upload_min_free ? "warn" : "ok", args);
+	say(l, "space",
+	    space.bytes < c->upload_min_free	   ? "fail"
+	    : space.bytes / 2 < c->upload_min_free ? "warn"
+						   : "ok",
+	    args);
 }
 
 /* ---- what may be started */
@@ -96,8 +102,9 @@ static void look_at_space(struct lines *l)
 /* Run slipway-worker --help; its end tells. */
 static void look_at_spawn(struct lines *l)
 {
-	CLEAN_FREE char *program = mem_printf("%s/slipway-worker", l->call->ctx->config->program_dir);
-	char *argv[] = { program, (char *)(uintptr_t) "--help", NULL };
+	CLEAN_FREE char *program =
+	    mem_printf("%s/slipway-worker", l->call->ctx->config->program_dir);
+	char *argv[] = {program, (char *)(uintptr_t) "--help", NULL};
 	struct error error = {0};
 	struct child child;
 	json_object *said = NULL;
@@ -111,7 +118,9 @@ static void look_at_spawn(struct lines *l)
 		why[n > 0 ? strcspn(why, "\n") : 0] = '\0';
 		child_finish(&child, 1000, NULL);
 		json_object_put(said);
-		err = err == ERR_TIMEOUT || n > 0 ? error_set(&error, ERR_UNAVAILABLE, "%s", n > 0 ? why : "no answer") : ERR_OK;
+		err = err == ERR_TIMEOUT || n > 0
+			  ? error_set(&error, ERR_UNAVAILABLE, "%s", n > 0 ? why : "no answer")
+			  : ERR_OK;
 	}
 	say(l, "spawn", err == ERR_OK ? "ok" : "fail", arg("text", error.text));
 }
@@ -128,7 +137,7 @@ static void look_at_geo(struct lines *l)
 {
 	const struct config *c = l->call->ctx->config;
 	CLEAN_FREE char *program = mem_printf("%s/slipway-geo", c->program_dir);
-	char *argv[] = { program, NULL };
+	char *argv[] = {program, NULL};
 	struct error error = {0};
 	struct child child;
 	json_object *ready = NULL;
@@ -137,7 +146,8 @@ static void look_at_geo(struct lines *l)
 
 	if (err == ERR_OK) {
 		err = child_receive(&child, START_MS, &ready, &error);
-		ssize_t n = err != ERR_OK && child.log >= 0 ? read(child.log, why, sizeof(why) - 1) : 0;
+		ssize_t n =
+		    err != ERR_OK && child.log >= 0 ? read(child.log, why, sizeof(why) - 1) : 0;
 		why[n > 0 ? strcspn(why, "\n") : 0] = '\0';
 		child_finish(&child, 1000, NULL);
 	}
@@ -149,7 +159,11 @@ static void look_at_geo(struct lines *l)
 	json_object *args = arg("gdal", json_str(ready, "gdal", ""));
 	say(l, "geo", "ok", json_set_str(args, "proj", json_str(ready, "proj", "")));
 	args = json_set_int(json_object_new_object(), "level", level);
-	say(l, "jail", level < c->jail_min_level ? "fail" : level < 3 ? "warn" : "ok", json_set_int(args, "min", c->jail_min_level));
+	say(l, "jail",
+	    level < c->jail_min_level ? "fail"
+	    : level < 3		      ? "warn"
+				      : "ok",
+	    json_set_int(args, "min", c->jail_min_level));
 	json_object_put(ready);
 }
 
@@ -161,31 +175,41 @@ static void look_at_limits(struct lines *l)
 		const char *id;
 		__rlimit_resource_t resource;
 		rlim_t few;
-	} limits[] = { { "cpu", RLIMIT_CPU, CPU_FEW_S }, { "memory", RLIMIT_AS, 0 }, { "processes", RLIMIT_NPROC, PROCS_FEW },
-		{ "filesize", RLIMIT_FSIZE, 0 } };
+	} limits[] = {{"cpu", RLIMIT_CPU, CPU_FEW_S},
+		      {"memory", RLIMIT_AS, 0},
+		      {"processes", RLIMIT_NPROC, PROCS_FEW},
+		      {"filesize", RLIMIT_FSIZE, 0}};
 	const struct config *c = l->call->ctx->config;
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
 		struct rlimit r = {0};
-		rlim_t few = limits[i].resource == RLIMIT_AS ? (rlim_t)c->jail_memory :
-			     limits[i].resource == RLIMIT_FSIZE ? (rlim_t)c->upload_max_size : limits[i].few;
+		rlim_t few = limits[i].resource == RLIMIT_AS	  ? (rlim_t)c->jail_memory
+			     : limits[i].resource == RLIMIT_FSIZE ? (rlim_t)c->upload_max_size
+								  : limits[i].few;
 		if (getrlimit(limits[i].resource, &r) != 0)
 			continue;
 		bool plenty = r.rlim_cur == RLIM_INFINITY || r.rlim_cur >= few;
 		json_object *args = json_object_new_object();
-		json_set_int(args, "limit", r.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)r.rlim_cur);
-		say(l, limits[i].id, plenty ? "ok" : "warn", json_set_int(args, "want", (int64_t)few));
+		json_set_int(args, "limit",
+			     r.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)r.rlim_cur);
+		say(l, limits[i].id, plenty ? "ok" : "warn",
+		    json_set_int(args, "want", (int64_t)few));
 	}
 }
 
 json_object *selftest_host(struct call *call)
 {
-	struct lines l = { call, json_object_new_array() };
+	struct lines l = {call, json_object_new_array()};
 	const char *software = wire_env(call->req->wire, "SERVER_SOFTWARE");
-	const char *nameless = words_get(pages_words(call->ctx->pages), call->req->lang, "selftest.nameless");
+	const char *nameless =
+	    words_get(pages_words(call->ctx->pages), call->req->lang, "selftest.nameless");
 
-	say(&l, "transport", call->ctx->cgi ? "warn" : "ok", arg("server", software != NULL && *software != '\0' ? software : nameless));
-	say(&l, "https", call->req->https || strncmp(call->ctx->config->public_url, "https:", 6) == 0 ? "ok" : "warn", NULL);
+	say(&l, "transport", call->ctx->cgi ? "warn" : "ok",
+	    arg("server", software != NULL && *software != '\0' ? software : nameless));
+	say(&l, "https",
+	    call->req->https || strncmp(call->ctx->config->public_url, "https:", 6) == 0 ? "ok"
+											 : "warn",
+	    NULL);
 	look_at_store(&l);
 	look_at_space(&l);
 	look_at_spawn(&l);
