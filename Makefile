@@ -146,11 +146,12 @@ endef
 $(foreach f,$(FOLDERS),$(eval $(call UNIT_RUN,$f)))
 unit: $(UNIT_BIN)
 
-# ---- crash loops in C link the store: $(B)/crash/gate_kill
-$(B)/crash/%: tests/crash/%.c $(foreach f,$(NEED_upload),$(call lib,$f))
+# ---- crash loops in C link the store and the signed writer: $(B)/crash/gate_kill
+CRASH_LIBS := signed $(NEED_upload)
+$(B)/crash/%: tests/crash/%.c $(foreach f,$(CRASH_LIBS),$(call lib,$f))
 	@mkdir -p $(@D)
 	$(call say,$(if $(filter %.o,$@),CC,LD)  $(patsubst $(B)/%,%,$@))
-	$(Q)$(CC) $(CPPFLAGS) $(ALLC) $(LDFLAGS) -o $@ $< $(foreach f,$(NEED_upload),$(call lib,$f)) $(SYS_upload)
+	$(Q)$(CC) $(CPPFLAGS) $(ALLC) $(LDFLAGS) -o $@ $< $(foreach f,$(CRASH_LIBS),$(call lib,$f)) $(SYS_signed)
 crash: $(patsubst tests/crash/%.c,$(B)/crash/%,$(wildcard tests/crash/*.c))
 
 # ---- fuzzing: the committed inputs are replayed in every check, `make fuzz` looks for new ones
