@@ -1,0 +1,53 @@
+"""A PostgreSQL server of a test's own, from Debian's package `postgresql`, on a Unix socket only."""
+import glob
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+
+def installed():
+    return bool(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+
+
+class Pg:
+    """FSYNC: as durable as a server is by default.  The superuser is "boss"; nobody needs a password."""
+
+    def __init__(self, fsync=False):
+        self.bin = os.path.dirname(sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))[-1])
+        self.dir = tempfile.mkdtemp(prefix="slipway-pg-")
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(self.dir, user.pw_uid, user.pw_gid)
+        os.chmod(self.dir, 0o755)      # clients of other users find the socket
+        self.data = f"{self.dir}/data"
+        self.run(f"{self.bin}/initdb", "-D", self.data, "-A", "trust", "-U", "boss", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        self.run(f"{self.bin}/pg_ctl", "-D", self.data, "-l", f"{self.dir}/log", "-w", "-s",
+                 "-o", f"-k {self.dir} -c listen_addresses= -c fsync={'on' if fsync else 'off'}", "start")
+        self.conninfo = f"host={self.dir} dbname=postgres user=boss"
+
+    def run(self, *command):
+        """It refuses to run as root."""
+        prefix = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"] if os.geteuid() == 0 else []
+        done = subprocess.run([*prefix, *command], cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=120)
+        if done.returncode != 0:
+            raise AssertionError(f"{command[0]}: {done.stderr.decode()}")
+
+    def sql(self, text):
+        """The rows as lines of cells separated by |."""
+        done = subprocess.run([f"{self.bin}/psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-c", text, self.conninfo], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=120)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr.decode())
+        return done.stdout.decode()
+
+    def postmaster(self):
+        with open(f"{self.data}/postmaster.pid") as f:
+            return int(f.readline())
+
+    def close(self):
+        try:
+            self.run(f"{self.bin}/pg_ctl", "-D", self.data, "-w", "-s", "-m", "immediate", "stop")
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
