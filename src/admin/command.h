@@ -19,6 +19,7 @@ enum command_needs {
 	NEEDS_NOTHING,
 	NEEDS_CONFIG,
 	NEEDS_STORE,
+	NEEDS_STORE_AND_FILE,        /* and a --config FILE of its own: JSON */
 };
 
 struct command {
@@ -66,6 +67,24 @@ int stat_command(struct command_run *);
 int config_command(struct command_run *);
 int config_check_command(struct command_run *);
 int crs_index_command(struct command_run *);
+int dataset_list_command(struct command_run *);
+int dataset_show_command(struct command_run *);
+int dataset_add_command(struct command_run *);
+int dataset_set_command(struct command_run *);
+int dataset_enable_command(struct command_run *);
+int dataset_disable_command(struct command_run *);
+int dataset_remove_command(struct command_run *);
+int dataset_check_command(struct command_run *);
+int dataset_account_list_command(struct command_run *);
+int dataset_account_show_command(struct command_run *);
+int dataset_account_add_command(struct command_run *);
+int dataset_account_set_command(struct command_run *);
+int dataset_account_rotate_command(struct command_run *);
+int dataset_account_remove_command(struct command_run *);
+int dataset_account_import_command(struct command_run *);
+int dataset_sign_command(struct command_run *);
+int dataset_log_command(struct command_run *);
+int task_list_command(struct command_run *);
 
 /* Take SUBJECT ("u:<user>", "g:<group>") out of everything that is shared. */
 enum err command_forget(struct command_run *, const char *subject, struct error *error);

@@ -1,5 +1,7 @@
 #include "signed/signature.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <openssl/crypto.h>
 #include "base/mem.h"
@@ -114,6 +116,20 @@ bool signature_plain_ok(const char *const *secrets, size_t n, const char *token)
 		found |= CRYPTO_memcmp(sum, given, sizeof(sum)) == 0;
 	}
 	return found;
+}
+
+char *signature_visitor(const char *name)
+{
+	char *out = mem_array(strlen(name) + 1, 3), *at = out;
+
+	for (; *name != '\0'; name++) {
+		unsigned char c = (unsigned char)*name;
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || strchr("-._~", c) != NULL;
+
+		at += snprintf(at, 4, plain ? "%c" : "%%%02X", c);
+	}
+	return out;
 }
 
 bool signature_hmac_shape_ok(const struct hmac_request *q)

@@ -29,6 +29,9 @@ struct hmac_request {
 	    *query;		    /* as sent: undecoded, with mount point; query "" = none */
 	const char *content_sha256; /* 64 lower-case hex digits */
 };
+/* The visitor as the header field wants it: percent-encoded where it is not plain.  Caller frees.
+ */
+char *signature_visitor(const char *name);
 /* Nonce: 8..64 of A-Za-z0-9_-; content hash: 64 lower-case hex digits. */
 bool signature_hmac_shape_ok(const struct hmac_request *);
 void signature_hmac(const char *secret, const struct hmac_request *, char ret_hex[65]);

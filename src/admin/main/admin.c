@@ -51,6 +51,29 @@ static const struct command commands[] = {
 	{ "store stat", "", "show the gate, the logs and the tables", NEEDS_STORE, stat_command },
 	{ "config check", "FILE", "tell every error of a configuration file with its line", NEEDS_NOTHING, config_check_command },
 	{ "config", "", "print every setting with its value and where it comes from", NEEDS_CONFIG, config_command },
+	{ "dataset account list", "[--json]", "list the accounts that sign requests of the data APIs", NEEDS_STORE, dataset_account_list_command },
+	{ "dataset account show", "NAME [--secret] [--json]", "show an account; --secret: with its secret", NEEDS_STORE, dataset_account_show_command },
+	{ "dataset account add", "NAME [--config FILE] [--json]", "add an account with the settings (JSON) in FILE; prints the secret it makes", NEEDS_STORE_AND_FILE,
+	    dataset_account_add_command },
+	{ "dataset account set", "NAME KEY=JSON… [--json]", "change settings; KEY=null goes back to the default", NEEDS_STORE, dataset_account_set_command },
+	{ "dataset account rotate", "NAME [--grace 7d] [--json]", "make a new secret; the old one holds for the grace time", NEEDS_STORE,
+	    dataset_account_rotate_command },
+	{ "dataset account remove", "NAME", "remove an account", NEEDS_STORE, dataset_account_remove_command },
+	{ "dataset account import", "FILE [--json]", "add the accounts of SmartChart's settings object", NEEDS_STORE, dataset_account_import_command },
+	{ "dataset list", "[--json]", "list the datasets that signed requests write to", NEEDS_STORE, dataset_list_command },
+	{ "dataset show", "NAME [--json]", "show a dataset and its configuration", NEEDS_STORE, dataset_show_command },
+	{ "dataset add", "NAME --config FILE [--json]", "add a dataset with the configuration (JSON) in FILE; - is standard input", NEEDS_STORE_AND_FILE,
+	    dataset_add_command },
+	{ "dataset set", "NAME KEY=JSON… [--json]", "change keys of the configuration; KEY=null takes one away", NEEDS_STORE, dataset_set_command },
+	{ "dataset enable", "NAME", "let requests write to a dataset again", NEEDS_STORE, dataset_enable_command },
+	{ "dataset disable", "NAME", "let no request write to a dataset", NEEDS_STORE, dataset_disable_command },
+	{ "dataset remove", "NAME", "remove a dataset's configuration; the table stays", NEEDS_STORE, dataset_remove_command },
+	{ "dataset check", "NAME [--dry-run FILE [--update 0|1|2] [--account NAME]] [--json]",
+	    "read the configuration, connect, prepare; --dry-run writes the ds in FILE and rolls back", NEEDS_STORE, dataset_check_command },
+	{ "dataset sign", "ACCOUNT TYPE [--hmac METHOD PATH FILE] [--json]", "print stamp and token of a request, or its head fields", NEEDS_STORE,
+	    dataset_sign_command },
+	{ "dataset log", "[ACCOUNT|DATASET] [--json]", "show what was written and what was refused, with the reasons", NEEDS_STORE, dataset_log_command },
+	{ "task list", "[--account NAME] [--owner USER] [--json]", "list the writes of the signed data APIs, newest first", NEEDS_STORE, task_list_command },
 	{ "crs-index", "[--if-older]", "write the index the CRS search reads; --if-older: only when PROJ's database is newer", NEEDS_CONFIG,
 	    crs_index_command },
 };
@@ -94,23 +117,78 @@ static int words_match(const char *words, int argc, char **argv)
 	return n;
 }
 
-/* Take --data-dir, --config and --help out of ARGV, wherever they stand.  -1: a value is missing. */
+/* What a common option of ARGV[I] sets; NULL: it is none. */
+static const char **common_option(const char *arg, const char **dir, const char **file)
+{
+	size_t len = strcspn(arg, "=");
+	if (strncmp(arg, "--data-dir", len) == 0 && len == 10)
+		return dir;
+	return strncmp(arg, "--config", len) == 0 && len == 8 ? file : NULL;
+}
+
+/* Do the words of ARGV name a command with a --config of its own? */
+static bool owns_config(int argc, char **argv)
+{
+	const char *dir, *file;
+	char *words[4];
+	int n = 0;
+	for (int i = 0; i < argc && n < 4; i++) {
+		if (common_option(argv[i], &dir, &file) != NULL)
+			i += strchr(argv[i], '=') == NULL;
+		else
+			words[n++] = argv[i];
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (words_match(commands[i].words, n, words) > 0)
+			return commands[i].needs == NEEDS_STORE_AND_FILE;
+	return false;
+}
+
+static bool is_json(const char *path)
+{
+	CLEAN_FILE FILE *in = strcmp(path, "-") == 0 ? NULL : fopen(path, "re");
+	char first[9] = "";
+	if (in == NULL)
+		return strcmp(path, "-") == 0;
+	/* A pasted "dataset={…}" counts, too; no line of slipway.conf begins so. */
+	return fscanf(in, " %8s", first) == 1 && (first[0] == '{' || strncmp(first, "dataset", 7) == 0);
+}
+
+/* Is FILE, behind the words of a command with a --config of its own, meant for that?  The first of two is, or one that is JSON. */
+static bool is_own_config(const char *path, const char *other, int argc, char **argv)
+{
+	const char *dir = NULL, *file = NULL;
+	for (int i = 0; i < argc; i++)
+		if (common_option(argv[i], &dir, &file) == &file)
+			return true;
+	return other != NULL || is_json(path);
+}
+
+/*
+ * Take --data-dir, --config and --help out of ARGV, wherever they stand; a command with a --config of its own keeps one.
+ * -1: a value is missing.
+ */
 static int take_common(int argc, char **argv, const char **dir, const char **file, bool *help)
 {
+	bool own = owns_config(argc, argv);
 	int n = 0;
 	for (int i = 0; i < argc; i++) {
-		const char **value = NULL;
-		size_t len = strcspn(argv[i], "=");
-		if (strncmp(argv[i], "--data-dir", len) == 0 && len == 10)
-			value = dir;
-		else if (strncmp(argv[i], "--config", len) == 0 && len == 8)
-			value = file;
+		const char **value = common_option(argv[i], dir, file);
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			*help = true;
 		} else if (value != NULL) {
-			*value = argv[i][len] == '=' ? argv[i] + len + 1 : i + 1 < argc ? argv[++i] : NULL;
-			if (*value == NULL)
+			char *option = argv[i], *equals = strchr(option, '=');
+			char *given = equals != NULL ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
+			if (given == NULL)
 				return -1;
+			if (own && value == file && n > 0 && is_own_config(given, *file, argc - i - 1, argv + i + 1)) {
+				own = false;
+				argv[n++] = option;
+				if (equals == NULL)
+					argv[n++] = given;
+			} else {
+				*value = given;
+			}
 		} else {
 			argv[n++] = argv[i];
 		}
@@ -127,7 +205,7 @@ static int run(const struct command *c, struct command_run *r, const char *dir, 
 		err = config_load(file, dir, r->program, &r->config, &error);
 	if (err != ERR_OK)
 		return command_error("configuration", err, &error);
-	if (c->needs == NEEDS_STORE) {
+	if (c->needs >= NEEDS_STORE) {
 		if (mkdir(r->config->data_dir, 0700) != 0 && fs_open_dir(-1, r->config->data_dir) < 0)
 			return command_fail("%s: no such directory", r->config->data_dir);
 		err = privilege_drop(r->config, false, &error);

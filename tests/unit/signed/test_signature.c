@@ -216,6 +216,22 @@ static void test_hmac_vectors(void **state)
 	}
 }
 
+static void test_hmac_visitor_in_the_header(void **state)
+{
+	static const char *const rows[][2] = {{"loader", "loader"},
+					      {"张三", "%E5%BC%A0%E4%B8%89"},
+					      {"a b%/+", "a%20b%25%2F%2B"},
+					      {"-._~", "-._~"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char *got = signature_visitor(rows[i][0]);
+
+		assert_string_equal(got, rows[i][1]);
+		free(got);
+	}
+}
+
 static void test_hmac_covers_every_part(void **state)
 {
 	const char *key = KEY1;
@@ -287,6 +303,7 @@ int main(void)
 	    cmocka_unit_test(test_text_characters),
 	    cmocka_unit_test(test_both_secrets_during_rotation),
 	    cmocka_unit_test(test_hmac_vectors),
+	    cmocka_unit_test(test_hmac_visitor_in_the_header),
 	    cmocka_unit_test(test_hmac_covers_every_part),
 	    cmocka_unit_test(test_hmac_header_of_several),
 	    cmocka_unit_test(test_hmac_shape),
