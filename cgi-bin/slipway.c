@@ -94,6 +94,10 @@ static const struct route routes[] = {
 	{ "/datasets/{id:int}/delete",  GET | POST | DELETE, LOGIN_USER, CSRF_FORM, BODYRULE_FORM, STYLE_WIZARD, 0, dataset_delete_view },
 	{ "/datasets/{id:int}/original/{n:int}", GET,  LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
 	{ "/datasets/{id:int}/{what}",  GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
+	/* writes of programs */
+	{ "/tasks/",                    GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  tasks_view },
+	{ "/tasks/{id:int}",            GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  task_view },
+	{ "/tasks/{id:int}/report",     GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  task_report_view },
 	/* SuperMap's clients: canonical paths, see views/supermap.h */
 	{ "/iserver/services/security/login",  POST,       LOGIN_NONE, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_login_view },
 	{ "/iportal/web/login",                POST,       LOGIN_NONE, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_login_view },

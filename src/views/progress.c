@@ -239,7 +239,7 @@ static void csv_line(struct call *call, FILE *out, json_object *p)
 	fputs("\r\n", out);
 }
 
-static enum err report_print(struct call *call, const char *text, const char *name)
+enum err report_print(struct call *call, const char *text, const char *name)
 {
 	char *buf = NULL;
 	size_t len = 0;

@@ -51,6 +51,11 @@ view_fn gws_idle_view;         /* GET, HEAD, OPTIONS there */
 /* chunks.c: browser upload libraries */
 view_fn chunks_view;           /* any method, /chunks, /chunks/{rest:rest} */
 
+/* tasks.c: writes of the signed APIs */
+view_fn tasks_view;            /* GET /tasks/ */
+view_fn task_view;             /* GET /tasks/{id} */
+view_fn task_report_view;      /* GET /tasks/{id}/report */
+
 /* uploads_api.c */
 view_fn api_uploads_view;      /* GET /api/v2/uploads/ */
 view_fn api_upload_view;       /* GET /api/v2/uploads/{id}/ */

@@ -93,6 +93,8 @@ json_object *open_sessions(struct call *);
 enum err save_page(struct call *, int status);
 
 /* Details of problems for JSON and pages: [{code,message,field,file,layer,row,line,column,value,hint}].  Caller frees. */
+/* A row report, JSON Lines of problems and {"total":n}, as CSV of this NAME or as JSON (wizard.md 14.6). */
+enum err report_print(struct call *, const char *lines, const char *name);
 json_object *problem_details(const struct call *, json_object *problems);
 /* Does a user or group exist?  subject_fn for wizard/final. */
 bool subject_exists(const char *name, bool group, void *call);

@@ -15,7 +15,7 @@ TEMPLATES = ROOT / "templates"
 # Families whose second half is a value: {{T "state." o.state}}; the values they can have.
 FAMILIES = {
     "title": "selftest start login first password save csv srs time final failed progress delete error dataset datasets "
-             "dataset_delete export about datas datas_mine datas_item datas_model supermap_tokens admin admin_user",
+             "dataset_delete export about tasks task datas datas_mine datas_item datas_model supermap_tokens admin admin_user",
     "verdict": "ok warn fail",
     "selftest": "transport transport.ok transport.warn https https.ok https.warn locks locks.ok locks.fail disk disk.ok "
                 "disk.warn regions regions.ok regions.warn root root.ok root.warn space space.ok space.warn space.fail spawn "
@@ -49,6 +49,8 @@ FAMILIES = {
     "datas.service": "DOES_NOT_INVOLVE PUBLISHED PUBLISHING PUBLISH_FAILED UNPUBLISHED UNPUBLISHED_FAILED DISENGAGED",
     "supermap_tokens.type": "RequestIP IP Referer NONE",
     "mail": "head.done head.failed receiver file rows message bad bad.more warning link",
+    "tasks.kind": "receive import-table",
+    "tasks.state": "queued running success failed",
     "access.word": "private view download",
     "phase": "inspect import export",
     "format": "gpkg geojson csv shp fgb kml xlsx tif",
