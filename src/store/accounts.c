@@ -16,6 +16,7 @@
 #define CODE_DAYS	40 /* days a column's counters are kept: a clock set back repeats nothing */
 #define RATE_CALLS	"calls"
 #define RATE_MAILS	"mails"
+#define RATE_UNSIGNED	"unsigned"
 #define RATE_SIGNATURES "signatures"
 
 /* A record under its name, with its times. */
@@ -185,6 +186,16 @@ enum err accounts_may_call(struct pass *p, const char *name, int64_t limit, int6
 	enum err err = limit > 0 ? rate_count(p, RATE_CALLS, name, MINUTE_MS, now_ms, &n) : ERR_OK;
 
 	return err == ERR_OK && limit > 0 && n >= limit ? ERR_RATE : err;
+}
+
+enum err accounts_unsigned(struct pass *p, const char *name, int64_t now_ms, bool *ret_first)
+{
+	enum err err = take(p, RATE_UNSIGNED, name, DAY_MS, 1, now_ms);
+
+	if (err != ERR_OK && err != ERR_RATE)
+		return err;
+	*ret_first = err == ERR_OK;
+	return ERR_OK;
 }
 
 enum err mails_take(struct pass *p, const char *name, int64_t max, int64_t now_ms)

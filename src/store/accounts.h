@@ -32,6 +32,8 @@ enum err receivers_list(struct pass *, size_t max, json_object **ret);
 enum err accounts_call(struct pass *, const char *name, int64_t limit, int64_t now_ms);
 /* Would it be granted?  Counts nothing. */
 enum err accounts_may_call(struct pass *, const char *name, int64_t limit, int64_t now_ms);
+/* The account's secret came in the clear: is it the first time today? */
+enum err accounts_unsigned(struct pass *, const char *name, int64_t now_ms, bool *ret_first);
 enum err mails_take(struct pass *, const char *name, int64_t max, int64_t now_ms);
 /* Failed signatures of an address: are there fewer than MAX in this minute?  And one more. */
 enum err signed_failures_check(struct pass *, const char *address, int64_t max, int64_t now_ms, bool *ret_allowed);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "signed/journal.h"
 #include "store/accounts.h"
 #include "views/errors.h"
 
@@ -98,12 +99,34 @@ void signed_answer_json(struct signed_call *s, const char *text)
 	common_headers(s, false);
 }
 
+/*
+ * For the operator's log of refusals.  A wrong signature was noted when it was found; what became a
+ * task is seen there.
+ */
+static void note_refusal(const struct signed_call *s)
+{
+	if (s->refusal.code != REFUSE_AUTH && s->task == 0 && json_int(s->account, "log", 1) >= 1)
+		signed_journal(s, NULL);
+}
+
+void signed_journal(const struct signed_call *s, const char *why)
+{
+	struct journal_entry e = {.time_ms = s->now_ms,
+				  .account = s->visitor,
+				  .receiver = s->type,
+				  .address = s->call->req->address,
+				  .request = s->call->req->id};
+
+	journal_add(s->call->ctx->config->data_dir, &e, &s->refusal, why);
+}
+
 enum err signed_refuse(struct signed_call *s)
 {
 	char text[sizeof(s->refusal.what) + 64];
 	enum refuse code = s->refusal.code;
 
 	(void)refusal_text(&s->refusal, text, sizeof(text));
+	note_refusal(s);
 	if (s->refusal.reason[0] != '\0')
 		log_line(LOG_LEVEL_INFO, s->call->req->id, "refused (%s): %s", text,
 			 s->refusal.reason);
@@ -195,6 +218,32 @@ static enum err count_pass(struct pass *p, void *arg)
 	return err == ERR_RATE ? ERR_OK : err;
 }
 
+struct unsigned_call {
+	const struct signed_call *s;
+	bool first; /* today */
+};
+
+static enum err unsigned_pass(struct pass *p, void *arg)
+{
+	struct unsigned_call *u = arg;
+
+	return accounts_unsigned(p, u->s->visitor, u->s->now_ms, &u->first);
+}
+
+/* The operator is reminded once a day that a secret travels with each request. */
+static void warn_unsigned(const struct signed_call *s)
+{
+	struct unsigned_call u = {.s = s};
+
+	if (store_pass(s->call->ctx->store, PASS_WRITE_NOSYNC, "unsigned", unsigned_pass, &u,
+		       NULL) == ERR_OK &&
+	    u.first)
+		log_line(LOG_LEVEL_WARN, s->call->req->id,
+			 "account %s sends its secret itself (mode unsigned): whoever reads one "
+			 "request can write for ever",
+			 s->visitor);
+}
+
 /* What an account with "log" 2 sent, for a week: without its secret. */
 static void keep_content(const struct signed_call *s)
 {
@@ -233,6 +282,8 @@ static void note(struct signed_call *s)
 	if (json_int(s->account, "limit", 0) > 0 && !s->counted)
 		(void)store_pass(s->call->ctx->store, PASS_WRITE_NOSYNC, "call", count_pass, s,
 				 NULL);
+	if (s->plain)
+		warn_unsigned(s);
 	if (log >= 1)
 		log_line(LOG_LEVEL_INFO, s->call->req->id,
 			 "signed request of %s from %s to %s: %d%s, task %lld", s->visitor,

@@ -4,14 +4,10 @@ import hmac
 import json
 import os
 import secrets
-import shutil
 import sqlite3
-import subprocess
 import time
 import urllib.parse
 import uuid
-
-from harness import BUILD, multipart
 
 ROWS = "/echart/dataset_api/"
 FILE = "/etl/api/upload_file_api/"
@@ -100,40 +96,30 @@ def dataset(server, *args, config=None, **kw):
         os.unlink(path)
 
 
-def account(server, name, **config):
-    dataset(server, "account", "add", name, config={"token": KEY, "receivers": ["*"], **config})
-
-
-def receiver(server, name, **config):
-    """Its numeric id."""
-    dataset(server, "add", name, config=config)
-    return json.loads(dataset(server, "show", name, "--json"))["id"]
-
-
-def target(server, name):
-    """The embedded database of a receiver, as root reads it."""
-    db = sqlite3.connect(f"file:{server.data}/tables/{name}.sqlite", uri=True, timeout=30)
-    db.isolation_level = None
-    return db
+def configure(server, accounts=None, receivers=None):
+    """Accounts and receivers, {name: configuration}; the receivers' ids by name."""
+    for name, config in (receivers or {}).items():
+        dataset(server, "add", name, config=config)
+    for name, config in (accounts or {}).items():
+        dataset(server, "account", "add", name, config={"token": KEY, "receivers": ["*"], **config})
+    return {name: json.loads(dataset(server, "show", name, "--json"))["id"] for name in receivers or {}}
 
 
 def table(server, name, sql, *values):
-    db = target(server, name)
+    """Run SQL in a receiver's embedded database, as whoever Slipway runs as: files made on the way are his."""
+    owner, me = os.stat(server.data), (os.geteuid(), os.getegid())
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
     try:
-        return db.execute(sql, values).fetchall()
+        os.makedirs(f"{server.data}/tables", mode=0o700, exist_ok=True)
+        db = sqlite3.connect(f"{server.data}/tables/{name}.sqlite", timeout=30, isolation_level=None)
+        try:
+            return db.execute(sql, values).fetchall()
+        finally:
+            db.close()
     finally:
-        db.close()
-
-
-def make_table(server, name, sql):
-    """Run SQL in a receiver's embedded database, which belongs to whoever Slipway runs as."""
-    folder, owner = f"{server.data}/tables", os.stat(server.data)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    db = sqlite3.connect(f"{folder}/{name}.sqlite", timeout=30)
-    db.executescript(sql)
-    db.close()
-    for file in (".", *os.listdir(folder)):
-        os.chown(os.path.join(folder, file), owner.st_uid, owner.st_gid)
+        os.seteuid(me[0])
+        os.setegid(me[1])
 
 
 def tasks(server, **wanted):
