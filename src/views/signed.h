@@ -113,6 +113,8 @@ enum err signed_answer_rows(struct signed_call *, int status, const char *msg,
 enum err signed_answer_file(struct signed_call *, int status, const char *result, const char *data);
 void signed_answer_json(struct signed_call *, const char *text);
 enum err signed_refuse(struct signed_call *);
+/* Note the refusal where the operator finds it, with WHY (NULL: its own reason). */
+void signed_journal(const struct signed_call *, const char *why);
 /* Is PATH one of ours, whatever row it has? */
 bool signed_owns_path(const char *path);
 /* Errors of dispatch in our form: an error_printer of views/errors.h. */

@@ -66,7 +66,9 @@ bool signed_failed(struct signed_call *s, const char *why)
 	log_line(LOG_LEVEL_INFO, s->call->req->id, "signed request of \"%.80s\" from %s: %s",
 		 s->visitor != NULL ? s->visitor : "", s->call->req->address, why);
 	(void)store_pass(s->call->ctx->store, PASS_WRITE_NOSYNC, "failure", failure_pass, s, NULL);
-	return refuse(&s->refusal, REFUSE_AUTH, "%s", "");
+	(void)refuse(&s->refusal, REFUSE_AUTH, "%s", "");
+	signed_journal(s, why);
+	return false;
 }
 
 /* ---- the signature */
