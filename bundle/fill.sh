@@ -17,19 +17,20 @@ for p in slipway.cgi slipway-worker slipway; do
 done
 install -m 755 "$from/slipway-geo-$geo_libs" "$to/slipway-geo"
 
-# Every library but the C library's own: another version of that cannot be had beside the host's.
+# Every library but the C library's own: another version of that cannot be had beside the host's.  Asked of the programs
+# where no lib/ stands beside them, so that the system's libraries are named.
 libraries() {
 	ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
 		grep -Ev '/(ld-linux[^/]*|lib(c|m|pthread|dl|rt|resolv|util|anl|nsl|mvec|thread_db))\.so[^/]*$'
 }
-libraries "$to/slipway.cgi" "$to/slipway-worker" "$to/slipway" | while read -r l; do cp -L "$l" "$to/lib/"; done
+libraries "$from/slipway.cgi" "$from/slipway-worker" "$from/slipway" | while read -r l; do cp -L "$l" "$to/lib/"; done
 if [ "$geo_libs" = 1 ]; then
-	libraries "$to/slipway-geo" | while read -r l; do cp -L "$l" "$to/lib/"; done
+	libraries "$from/slipway-geo-$geo_libs" | while read -r l; do cp -L "$l" "$to/lib/"; done
 	cp -rL /usr/share/gdal "$to/share/gdal"
 	cp -rL /usr/share/proj "$to/share/proj"
 else
 	# Small ones that a host with GDAL may lack all the same; GDAL itself and what it needs are the host's.
-	libraries "$to/slipway-geo" | grep -E '/lib(inih|utf8proc|uchardet|seccomp|json-c|zip|crypto)\.so[^/]*$' |
+	libraries "$from/slipway-geo-$geo_libs" | grep -E '/lib(inih|utf8proc|uchardet|seccomp|json-c|zip|crypto)\.so[^/]*$' |
 		while read -r l; do cp -L "$l" "$to/lib/"; done
 fi
 chmod 644 "$to"/lib/*

@@ -4,21 +4,21 @@ no process may outlive a request (front-ends.md 2 and 5, store.md 11, wizard.md 
 import contextlib
 import fcntl
 import glob
-import hashlib
-import json
 import os
 import pwd
 import re
 import shutil
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import tempfile
 import time
 
-from harness import BUILD, TOP, Server, crs_index_keep, free_port, main, nothing_left
+from harness import BUILD, TOP, Server, free_port, main, multipart, nothing_left
 from made import WGS84, Browser, shapefile
+from test_cgi import parse
 
 MODULES = "/usr/lib/apache2/modules"
 ADMIN = ("lin", "a phrase of my own")
@@ -63,6 +63,7 @@ class Host(Server):
         os.mkdir(self.dir + "/htdocs")
         self.folder = self.dir + "/htdocs/maps"
         self.data, self.conf = self.folder + "/data", self.folder + "/slipway.conf"
+        self.web, self.mount = "apache", "/maps"
         self.log_path, self.port, self.process, self.tokens = self.dir + "/error.log", free_port(), None, {}
         done = bundle(self.folder)
         assert done.returncode == 0, done.stdout.decode()
@@ -371,35 +372,75 @@ def test_programs_need_nothing_but_the_c_library(server):
         assert "not found" not in out, out
         for lib, path in re.findall(r"(\S+) => (\S+)", out):
             assert path.startswith(server.folder + "/lib/") or re.fullmatch(r"lib(c|m|resolv|pthread|dl|rt)\.so\.\d+", lib), (name, lib, path)
-    if os.geteuid() != 0:
-        return
-    # A host with nothing else at all: no other library, no /usr, no /dev/shm, next to no /proc.
-    root = tempfile.mkdtemp(prefix="slipway-root-")
-    try:
-        libs = subprocess.run(["ldd", server.folder + "/slipway.cgi"], stdout=subprocess.PIPE, check=True).stdout.decode()
-        for path in re.findall(r"(/\S*/(?:ld-linux\S*|lib(?:c|m|resolv)\.so\.6)) ", libs):
-            os.makedirs(root + os.path.dirname(path), exist_ok=True)
-            shutil.copy(path, root + path)
-        shutil.copytree(server.folder, root + "/maps", ignore=shutil.ignore_patterns("data"))
-        os.mkdir(root + "/maps/data", 0o700)
-        os.chown(root + "/maps/data", server.user.pw_uid, server.user.pw_gid)
-        os.makedirs(root + "/proc/self")
-        os.symlink("/maps/slipway.cgi", root + "/proc/self/exe")      # all the loader wants of /proc
-        os.chmod(root, 0o755)
-        env = {"GATEWAY_INTERFACE": "CGI/1.1", "SERVER_PROTOCOL": "HTTP/1.1", "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/maps/slipway.cgi",
-               "PATH_INFO": "/", "REQUEST_URI": "/maps/", "HTTP_ACCEPT": "text/html", "REMOTE_ADDR": "192.0.2.7"}
 
+
+class BareHost:
+    """A root of its own with the C library, two devices, what the loader wants of /proc, and the bundle: CGI without a server."""
+
+    def __init__(self, user):
+        self.root, self.user = tempfile.mkdtemp(prefix="slipway-root-"), user
+        os.chmod(self.root, 0o755)
+        done = bundle(self.root + "/maps", "GEO_LIBS=1")
+        assert done.returncode == 0, done.stdout.decode()
+        libs = subprocess.run(["ldd", self.root + "/maps/slipway-geo"], stdout=subprocess.PIPE, check=True).stdout.decode()
+        for path in re.findall(r"(/\S*/(?:ld-linux\S*|lib(?:c|m|resolv|pthread|dl|rt|mvec)\.so\.\d+)) ", libs):
+            if not path.startswith(self.root):
+                os.makedirs(self.root + os.path.dirname(path), exist_ok=True)
+                shutil.copy(path, self.root + path)
+        for folder in ("/proc/self", "/dev"):
+            os.makedirs(self.root + folder)
+        os.symlink("/maps/slipway.cgi", self.root + "/proc/self/exe")
+        for name, minor in (("null", 3), ("urandom", 9)):
+            os.mknod(f"{self.root}/dev/{name}", stat.S_IFCHR | 0o666, os.makedev(1, minor))
+            os.chmod(f"{self.root}/dev/{name}", 0o666)
+        os.chown(self.root + "/maps/data", user.pw_uid, user.pw_gid)
+        os.chown(self.root + "/maps/data/crs.index", user.pw_uid, user.pw_gid)
+
+    def run(self, argv, env, body=b""):
         def enter():
-            os.chroot(root)
+            os.chroot(self.root)
             os.chdir("/")
             os.setgroups([])
-            os.setgid(server.user.pw_gid)
-            os.setuid(server.user.pw_uid)
-        done = subprocess.run(["/maps/slipway.cgi"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              preexec_fn=enter, timeout=60)
-        assert done.stdout.startswith(b"Status: 200") and b"Slipway</title>" in done.stdout, done
+            os.setgid(self.user.pw_gid)
+            os.setuid(self.user.pw_uid)
+        return subprocess.run(argv, env=env, input=body, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=enter, timeout=60)
+
+    def ask(self, method, path, body=b"", kind="", accept="application/json", token=None):
+        path, _, query = path.partition("?")
+        env = {"GATEWAY_INTERFACE": "CGI/1.1", "SERVER_PROTOCOL": "HTTP/1.1", "REQUEST_METHOD": method, "SCRIPT_NAME": "/maps/slipway.cgi",
+               "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_URI": f"/maps{path}?{query}", "HTTP_ACCEPT": accept, "REMOTE_ADDR": "192.0.2.7"}
+        if token:
+            env["HTTP_AUTHORIZATION"] = "Bearer " + token
+        if body:
+            env.update(CONTENT_LENGTH=str(len(body)), CONTENT_TYPE=kind)
+        return parse(self.run(["/maps/slipway.cgi"], env, body))
+
+
+def test_a_host_with_nothing_but_the_c_library_does_it_all(server):
+    if os.geteuid() != 0:
+        return
+    bare = BareHost(server.user)
+    try:
+        with open(bare.root + "/maps/slipway.conf") as f:
+            text = f.read()
+        with open(bare.root + "/maps/slipway.conf", "w") as f:
+            f.write(text.replace("spawn = yes", "spawn = no"))
+        a = bare.ask("GET", "/", accept="text/html")
+        assert a.status == 200 and b"Slipway</title>" in a.body, a
+        done = bare.run(["/maps/slipway", "user", "add", ADMIN[0], "--password-stdin", "--admin"], {}, ADMIN[1].encode() + b"\n")
+        assert done.returncode == 0, done
+        key = bare.run(["/maps/slipway", "key", "add", ADMIN[0]], {}).stdout.decode().split()[-1]
+        checks = {c["id"]: c for c in bare.ask("GET", "/admin/self-test", token=key).json["checks"]}
+        assert [c for c in checks.values() if c["verdict"] == "fail"] == [], checks
+        assert checks["geo"]["verdict"] == "ok" and checks["regions"]["verdict"] == "warn", checks      # there is no /dev/shm
+        body, kind = multipart([], [("files", *csv(5))])
+        a = bare.ask("POST", "/upload/", body, kind, token=key)
+        assert a.status == 201, a
+        a = bare.ask("GET", f"/upload/final?id={a.json['id']}", token=key)
+        assert a.json["status"] == "finished" and a.json["rows"]["imported"] == 5, a
+        assert a.json["dataset"]["crs"] == "EPSG:4326", a      # which PROJ's database, brought along, knows
     finally:
-        shutil.rmtree(root)
+        shutil.rmtree(bare.root)
 
 
 def test_bringing_up_to_date_keeps_settings_and_data(server):
