@@ -218,6 +218,32 @@ static enum err count_pass(struct pass *p, void *arg)
 	return err == ERR_RATE ? ERR_OK : err;
 }
 
+struct unsigned_call {
+	const struct signed_call *s;
+	bool first; /* today */
+};
+
+static enum err unsigned_pass(struct pass *p, void *arg)
+{
+	struct unsigned_call *u = arg;
+
+	return accounts_unsigned(p, u->s->visitor, u->s->now_ms, &u->first);
+}
+
+/* The operator is reminded once a day that a secret travels with each request. */
+static void warn_unsigned(const struct signed_call *s)
+{
+	struct unsigned_call u = {.s = s};
+
+	if (store_pass(s->call->ctx->store, PASS_WRITE_NOSYNC, "unsigned", unsigned_pass, &u,
+		       NULL) == ERR_OK &&
+	    u.first)
+		log_line(LOG_LEVEL_WARN, s->call->req->id,
+			 "account %s sends its secret itself (mode unsigned): whoever reads one "
+			 "request can write for ever",
+			 s->visitor);
+}
+
 /* What an account with "log" 2 sent, for a week: without its secret. */
 static void keep_content(const struct signed_call *s)
 {
@@ -256,6 +282,8 @@ static void note(struct signed_call *s)
 	if (json_int(s->account, "limit", 0) > 0 && !s->counted)
 		(void)store_pass(s->call->ctx->store, PASS_WRITE_NOSYNC, "call", count_pass, s,
 				 NULL);
+	if (s->plain)
+		warn_unsigned(s);
 	if (log >= 1)
 		log_line(LOG_LEVEL_INFO, s->call->req->id,
 			 "signed request of %s from %s to %s: %d%s, task %lld", s->visitor,
