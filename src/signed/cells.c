@@ -1,5 +1,6 @@
 #include "signed/cells.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,26 +132,52 @@ static bool escape(struct cells *c)
 	return true;
 }
 
+/*
+ * How many of the N bytes at P stand for themselves: no quote, backslash or control, HIGH or below
+ * 0x80.  Eight at a time: the lowest bit that is found is right, those above it may not be.
+ */
+static size_t plain_run(const char *p, size_t n, bool high)
+{
+	const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+	size_t at = 0;
+
+	for (; n - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+		uint64_t x, quote, slash, found;
+
+		memcpy(&x, p + at, sizeof(x));
+		x = le64toh(x);
+		quote = x ^ ones * '"';
+		slash = x ^ ones * '\\';
+		found = ((quote - ones) & ~quote) | ((slash - ones) & ~slash) |
+			((x - ones * ' ') & ~x) | (high ? 0 : x);
+		if ((found & tops) != 0)
+			return at + (size_t)__builtin_ctzll(found & tops) / 8;
+	}
+	while (at < n && p[at] != '"' && p[at] != '\\' && (unsigned char)p[at] >= ' ' &&
+	       (high || (unsigned char)p[at] < 0x80))
+		at++;
+	return at;
+}
+
 /* Move over characters that stand for themselves; false: invalid ones. */
 static bool plain(struct cells *c)
 {
-	while (c->at < c->len) {
-		unsigned char b = (unsigned char)c->text[c->at];
-		size_t n = 1;
+	for (;;) {
 		int32_t cp;
+		size_t n;
 
-		if (b == '"' || b == '\\')
-			return true;
-		if (b < 0x20)
+		c->at += plain_run(c->text + c->at, c->len - c->at, c->checked);
+		if (c->at == c->len || (unsigned char)c->text[c->at] < 0x20)
 			return not_json(c);
-		if (b >= 0x80 && !c->checked) {
+		if (c->text[c->at] == '"' || c->text[c->at] == '\\')
+			return true;
+		do {
 			n = text_decode(c->text + c->at, c->len - c->at, &cp);
 			if (n == 0)
 				return fail(c, "not UTF-8 at byte %zu", c->at + 1);
-		}
-		c->at += n;
+			c->at += n;
+		} while (c->at < c->len && (unsigned char)c->text[c->at] >= 0x80);
 	}
-	return not_json(c);
 }
 
 /*
