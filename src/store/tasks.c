@@ -351,8 +351,14 @@ enum err tasks_claim(struct pass *p, const char *worker, int64_t now_ms, int per
 	if (err == ERR_OK && (task = given_up(&r, max_attempts)) != NULL) {
 		lost = true;
 		task = json_object_get(task);
-		json_set_str(task, "state", "failed");
-		json_set_int(task, "ended", now_ms);
+		if (is_signed(task)) {
+			/* Its end has an answer, which the worker finds out. */
+			json_set_str(task, "worker", worker);
+			json_set_int(task, "heartbeat", now_ms);
+		} else {
+			json_set_str(task, "state", "failed");
+			json_set_int(task, "ended", now_ms);
+		}
 	} else if (err == ERR_OK && (err = choose(p, &r, per_user, &task)) == ERR_OK) {
 		json_set_str(task, "state", "running");
 		json_set_int(task, "attempt", json_int(task, "attempt", 0) + 1);
