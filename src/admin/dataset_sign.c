@@ -144,6 +144,14 @@ static enum err tasks_pass(struct pass *p, void *arg)
 	return tasks_signed(p, NULL, NULL, 0, 10 * LOG_MAX, &g->tasks);
 }
 
+/* The state as the contract names it. */
+static const char *state_of(const json_object *task)
+{
+	const char *state = json_str(task, "state", "");
+
+	return strcmp(state, "done") == 0 ? "success" : state;
+}
+
 /* A task as a line of the log; NULL: it concerns somebody else. */
 static json_object *entry_of(const json_object *task, const char *name)
 {
@@ -159,7 +167,7 @@ static json_object *entry_of(const json_object *task, const char *name)
 	json_set_str(o, "receiver", json_str(task, "receiver", ""));
 	json_set_str(o, "address", json_str(task, "address", ""));
 	json_set_int(o, "task", json_int(task, "id", 0));
-	json_set_str(o, "state", json_str(task, "state", ""));
+	json_set_str(o, "state", state_of(task));
 	json_set_int(o, "inserted", json_int(rows, "inserted", 0));
 	json_set_int(o, "updated", json_int(rows, "updated", 0));
 	json_set_int(o, "deleted", json_int(rows, "deleted", 0));
@@ -251,21 +259,36 @@ static enum err task_list_pass(struct pass *p, void *arg)
 	return tasks_signed(p, t->owner, t->account, 0, 10 * LOG_MAX, &t->list);
 }
 
+/* A record without what is the store's own. */
+static void clean_task(json_object *task)
+{
+	static const char *const own[] = {"v", "mark", "replay", "heartbeat", "worker", "attempt"};
+
+	json_set_str(task, "state", state_of(task));
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		json_object_object_del(task, own[i]);
+}
+
 int task_list_command(struct command_run *run)
 {
 	struct error error = {0};
 	struct dataset_line l;
 	struct task_list t = {0};
+	CLEAN_FREE char *owner = NULL;
 	json_object *item;
 	enum err err;
 
 	if (!dataset_line_read(run, "json account owner", 0, 0, &l))
 		return 2;
+	if (l.owner != NULL)
+		owner = mem_printf("u:%s", l.owner);
 	t.account = l.account;
-	t.owner = l.owner;
+	t.owner = owner;
 	err = store_pass(run->store, PASS_READ, "tasks", task_list_pass, &t, &error);
 	if (err != ERR_OK)
 		return command_error("task list", err, &error);
+	JSON_EACH(item, t.list)
+	clean_task(item);
 	if (l.json)
 		dataset_print(t.list);
 	JSON_EACH(item, t.list)

@@ -1,6 +1,7 @@
 /*
  * slipway: the command line.
  */
+#include <ctype.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -144,24 +145,25 @@ static bool owns_config(int argc, char **argv)
 	return false;
 }
 
-static bool is_json(const char *path)
+/* Does PATH look like slipway.conf: a comment, a section or nothing?  JSON begins otherwise. */
+static bool is_settings(const char *path)
 {
 	CLEAN_FILE FILE *in = strcmp(path, "-") == 0 ? NULL : fopen(path, "re");
-	char first[9] = "";
+	char first[3] = "";
 	if (in == NULL)
-		return strcmp(path, "-") == 0;
-	/* A pasted "dataset={…}" counts, too; no line of slipway.conf begins so. */
-	return fscanf(in, " %8s", first) == 1 && (first[0] == '{' || strncmp(first, "dataset", 7) == 0);
+		return false;
+	return fscanf(in, " %2s", first) != 1 || first[0] == '#' || first[0] == ';' ||
+	       (first[0] == '[' && isalpha((unsigned char)first[1]));
 }
 
-/* Is FILE, behind the words of a command with a --config of its own, meant for that?  The first of two is, or one that is JSON. */
+/* Is FILE, behind the words of a command with a --config of its own, meant for that?  The first of two is, or one that is no slipway.conf. */
 static bool is_own_config(const char *path, const char *other, int argc, char **argv)
 {
 	const char *dir = NULL, *file = NULL;
 	for (int i = 0; i < argc; i++)
 		if (common_option(argv[i], &dir, &file) == &file)
 			return true;
-	return other != NULL || is_json(path);
+	return other != NULL || !is_settings(path);
 }
 
 /*
