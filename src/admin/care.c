@@ -1,5 +1,5 @@
 /*
- * Looking after an installation: gc, check, dump, load, backup, restore, store stat, config, crs-index.
+ * Looking after an installation: gc, check, dump, load, store stat, config, crs-index.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -99,41 +99,6 @@ int load_command(struct command_run *r)
 		return command_fail("%s: cannot be read", r->argv[1]);
 	enum err err = store_load(r->store, in, &error);
 	return err == ERR_OK ? 0 : command_error("load", err, &error);
-}
-
-int backup_command(struct command_run *r)
-{
-	struct error error = {0};
-	struct catalog *catalog = NULL;
-	if (r->argc != 2)
-		return 2;
-	enum err err = store_backup(r->store, r->argv[1], &error);
-	if (err == ERR_OK)
-		err = catalog_open(r->config, &catalog, &error);
-	if (err == ERR_OK) {
-		CLEAN_FREE char *path = mem_printf("%s/catalog.sqlite", r->argv[1]);
-		err = catalog_backup(catalog, path, &error);
-	}
-	catalog_close(catalog);
-	return err == ERR_OK ? 0 : command_error("backup", err, &error);
-}
-
-int restore_command(struct command_run *r)
-{
-	static const struct option options[] = { { "replace", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 } };
-	struct error error = {0};
-	bool replace = false;
-	int o;
-	optind = 1;
-	while ((o = getopt_long(r->argc, r->argv, "", options, NULL)) != -1) {
-		if (o != 'r')
-			return 2;
-		replace = true;
-	}
-	if (optind != r->argc - 1)
-		return 2;
-	enum err err = store_restore(r->config, r->argv[optind], replace, &error);
-	return err == ERR_OK ? 0 : command_error("restore", err, &error);
 }
 
 int stat_command(struct command_run *r)

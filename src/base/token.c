@@ -4,11 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
+
+#define DIGEST_READ_BYTES (1U << 20)
 
 void token_bytes(void *p, size_t n)
 {
@@ -277,4 +281,34 @@ void digest_free(struct digest_run *run)
 		return;
 	EVP_MD_CTX_free(run->ctx);
 	free(run);
+}
+
+enum err digest_of_file(
+    int at, const char *path, int64_t *ret_size, char ret_hex[65], struct error *error)
+{
+	CLEAN_FD int fd = fs_open_read(at, path);
+	CLEAN_FREE char *buffer = mem_alloc(DIGEST_READ_BYTES);
+	struct digest_run *run;
+	unsigned char sum[64];
+	int64_t size = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return error_errno(error, ERR_IO, "%s", path);
+	run = digest_new(DIGEST_SHA256);
+	while ((n = read(fd, buffer, DIGEST_READ_BYTES)) > 0 || (n < 0 && errno == EINTR)) {
+		if (n > 0) {
+			digest_feed(run, buffer, (size_t)n);
+			size += n;
+		}
+	}
+	if (n < 0) {
+		digest_free(run);
+		return error_errno(error, ERR_IO, "%s", path);
+	}
+	digest_end(run, sum);
+	for (size_t i = 0; i < 32; i++)
+		(void)snprintf(ret_hex + 2 * i, 3, "%02x", sum[i]);
+	*ret_size = size;
+	return ERR_OK;
 }

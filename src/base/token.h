@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/err.h"
 
 void token_bytes(void *p, size_t n);                          /* getrandom; ends the process if the kernel cannot */
 void token_hex(char *out, size_t hex_len);                    /* HEX_LEN (even) digits and a NUL */
@@ -31,5 +32,7 @@ void digest_feed(struct digest_run *, const void *p, size_t n);
 void digest_end(struct digest_run *, unsigned char *out);     /* digest_size bytes; frees the run */
 void digest_peek(const struct digest_run *, unsigned char *out);   /* the same so far; the run goes on */
 void digest_free(struct digest_run *);
+/* Size and SHA-256, in hex, of the file PATH below AT. */
+enum err digest_of_file(int at, const char *path, int64_t *ret_size, char ret_hex[65], struct error *error);
 
 #endif

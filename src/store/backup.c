@@ -16,39 +16,8 @@
 
 #define MANIFEST     "manifest.json"
 #define MANIFEST_MAX (1U << 20)
-#define READ_BYTES   (1U << 20)
 
 /* ---- the manifest: every file with size and SHA-256 */
-
-static enum err digest_file(
-    int at, const char *path, int64_t *ret_size, char ret_hex[65], struct error *error)
-{
-	CLEAN_FD int fd = fs_open_read(at, path);
-	CLEAN_FREE char *buffer = mem_alloc(READ_BYTES);
-	struct digest_run *run;
-	unsigned char sum[64];
-	int64_t size = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return error_errno(error, ERR_IO, "%s", path);
-	run = digest_new(DIGEST_SHA256);
-	while ((n = read(fd, buffer, READ_BYTES)) > 0 || (n < 0 && errno == EINTR)) {
-		if (n > 0) {
-			digest_feed(run, buffer, (size_t)n);
-			size += n;
-		}
-	}
-	if (n < 0) {
-		digest_free(run);
-		return error_errno(error, ERR_IO, "%s", path);
-	}
-	digest_end(run, sum);
-	for (size_t i = 0; i < 32; i++)
-		(void)snprintf(ret_hex + 2 * i, 3, "%02x", sum[i]);
-	*ret_size = size;
-	return ERR_OK;
-}
 
 /* Sync one file and note it. */
 static enum err note_file(
@@ -63,7 +32,7 @@ static enum err note_file(
 
 	if (fd < 0 || fsync(fd) != 0)
 		return error_errno(error, ERR_IO, "%s", path);
-	err = digest_file(at, path, &size, hex, error);
+	err = digest_of_file(at, path, &size, hex, error);
 	if (err != ERR_OK)
 		return err;
 	file = json_object_new_object();
@@ -97,7 +66,7 @@ static enum err note_folder(int at, const char *folder, json_object *files, stru
 	return err;
 }
 
-static enum err write_manifest(const char *dir, struct error *error)
+static enum err write_manifest(const char *dir, json_object *more, struct error *error)
 {
 	CLEAN_JSON json_object *manifest = json_object_new_object();
 	CLEAN_FD int at = fs_open_dir(AT_FDCWD, dir);
@@ -109,6 +78,8 @@ static enum err write_manifest(const char *dir, struct error *error)
 	json_set_int(manifest, "v", 1);
 	json_set_int(manifest, "created", clock_now_ms());
 	json_set(manifest, "files", files);
+	if (more != NULL)
+		json_set(manifest, "more", json_object_get(more));
 	if (at < 0)
 		return error_errno(error, ERR_IO, "%s", dir);
 	err = note_folder(at, "db/data", files, error);
@@ -137,16 +108,26 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
-enum err store_backup(struct store *store, const char *dir, struct error *error)
+enum err store_backup(
+    struct store *store, const char *dir, backup_more_fn *more, void *arg, struct error *error)
 {
+	CLEAN_JSON json_object *told = NULL;
 	enum err err;
 
 	if (!is_empty(dir))
 		return error_set(error, ERR_CONFLICT, "backup: %s is not empty", dir);
 	err = fs_mkdirs(AT_FDCWD, dir, error);
 	if (err == ERR_OK)
-		err = copy_take(store, dir, error);
-	return err == ERR_OK ? write_manifest(dir, error) : err;
+		err = copy_lock(store, F_WRLCK, BACKUP_FILES, error);
+	if (err != ERR_OK)
+		return err;
+	err = copy_take(store, dir, error);
+	if (err == ERR_OK && more != NULL)
+		err = more(dir, &told, arg, error);
+	if (err == ERR_OK)
+		err = write_manifest(dir, told, error);
+	(void)copy_lock(store, F_UNLCK, BACKUP_FILES, NULL);
+	return err;
 }
 
 /* ---- restore */
@@ -170,11 +151,45 @@ static enum err stage_file(int from, int to, const json_object *file, struct err
 		return error_set(error, ERR_BAD_REQUEST, "backup: manifest names a strange file");
 	err = fs_copy(from, name, to, name, error);
 	if (err == ERR_OK)
-		err = digest_file(to, name, &size, hex, error);
+		err = digest_of_file(to, name, &size, hex, error);
 	if (err == ERR_OK &&
 	    (size != json_int(file, "size", -1) || !token_equal(json_str(file, "sha256", ""), hex)))
 		err =
 		    error_set(error, ERR_DIGEST, "backup: %s is not what the manifest says", name);
+	return err;
+}
+
+static enum err read_manifest(int from, json_object **ret, struct error *error)
+{
+	CLEAN_FREE char *text = NULL;
+	json_object *manifest = NULL;
+	size_t len;
+	enum err err = fs_read_file(from, MANIFEST, MANIFEST_MAX, &text, &len, error);
+
+	if (err == ERR_OK && json_read(text, len, &json_limits_form, &manifest) != ERR_OK)
+		err = error_set(error, ERR_BAD_REQUEST, "backup: the manifest is damaged");
+	if (err == ERR_OK &&
+	    (json_int(manifest, "v", 0) != 1 || json_len(json_arr(manifest, "files")) == 0))
+		err =
+		    error_set(error, ERR_BAD_REQUEST, "backup: the manifest is of another program");
+	if (err == ERR_OK)
+		*ret = manifest;
+	else
+		json_object_put(manifest);
+	return err;
+}
+
+enum err store_backup_more(const char *dir, json_object **ret, struct error *error)
+{
+	CLEAN_FD int from = fs_open_dir(AT_FDCWD, dir);
+	CLEAN_JSON json_object *manifest = NULL;
+	enum err err;
+
+	if (from < 0)
+		return error_errno(error, ERR_IO, "backup %s", dir);
+	err = read_manifest(from, &manifest, error);
+	if (err == ERR_OK)
+		*ret = json_object_get(json_obj(manifest, "more"));
 	return err;
 }
 
@@ -186,20 +201,12 @@ static enum err stage_backup(const char *dir, const char *stage, struct error *e
 	CLEAN_FD int from = fs_open_dir(AT_FDCWD, dir);
 	CLEAN_FD int to = -1;
 	CLEAN_JSON json_object *manifest = NULL;
-	CLEAN_FREE char *text = NULL;
 	json_object *file;
-	size_t len;
 	enum err err;
 
 	if (from < 0)
 		return error_errno(error, ERR_IO, "backup %s", dir);
-	err = fs_read_file(from, MANIFEST, MANIFEST_MAX, &text, &len, error);
-	if (err == ERR_OK && json_read(text, len, &json_limits_form, &manifest) != ERR_OK)
-		err = error_set(error, ERR_BAD_REQUEST, "backup: the manifest is damaged");
-	if (err == ERR_OK &&
-	    (json_int(manifest, "v", 0) != 1 || json_len(json_arr(manifest, "files")) == 0))
-		err =
-		    error_set(error, ERR_BAD_REQUEST, "backup: the manifest is of another program");
+	err = read_manifest(from, &manifest, error);
 	if (err == ERR_OK)
 		err = fs_mkdirs(AT_FDCWD, data, error);
 	if (err == ERR_OK)

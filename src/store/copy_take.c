@@ -189,10 +189,9 @@ static enum err take_once(struct taking *t, struct error *error)
 	return err;
 }
 
-/* The lock that stops checkpoints; one backup at a time. */
-static enum err lock_backup(struct store *s, short type, struct error *error)
+enum err copy_lock(struct store *s, short type, off_t byte, struct error *error)
 {
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 
 	if (fcntl(s->backup_fd, F_SETLK, &lock) == 0)
 		return ERR_OK;
@@ -228,12 +227,12 @@ enum err copy_take(struct store *store, const char *dir, struct error *error)
 		return error_errno(error, ERR_IO, "backup: folders");
 	if (atomic_exchange(&store->backing_up, true))
 		return error_set(error, ERR_BUSY, "another backup is running");
-	err = lock_backup(store, F_WRLCK, error);
+	err = copy_lock(store, F_WRLCK, BACKUP_LOGS, error);
 	for (int i = 1; err == ERR_OK && t.gone && i <= ATTEMPTS; i++) {
 		t.all = i == ATTEMPTS;
 		err = take_once(&t, error);
 	}
-	(void)lock_backup(store, F_UNLCK, NULL);
+	(void)copy_lock(store, F_UNLCK, BACKUP_LOGS, NULL);
 	atomic_store(&store->backing_up, false);
 	return err;
 }

@@ -19,7 +19,7 @@ struct store {
 	bool keep; /* a process of many requests (FastCGI, worker) */
 	struct place place;
 	int dir;                /* data_dir */
-	int backup_fd;          /* `backup`: opened once, for its lock only */
+	int backup_fd;          /* `backup`: opened once, for its locks only: BACKUP_… */
 	atomic_bool backing_up; /* this process holds that lock: F_GETLK does not tell */
 	struct gate gate;
 	struct env env;
@@ -68,6 +68,8 @@ enum err counter_set(struct pass *, const char *name, int64_t n);
 void index_head(unsigned char out[4], enum table);
 #define INDEX_HEAD 4
 
+/* Bytes of `backup` that are locked. */
+enum { BACKUP_LOGS = 0 /* no checkpoint removes logs */, BACKUP_FILES = 1 /* no file of a record is unlinked */ };
 /* Is a backup copying, so that a checkpoint must not remove logs now? */
 bool store_backup_runs(const struct store *);
 

@@ -7,7 +7,15 @@
 #include <stdio.h>
 #include "store/store.h"
 
-enum err store_backup(struct store *, const char *dir, struct error *);          /* the store's part only */
+/*
+ * The store's part of a backup into DIR, which is missing or empty; then MORE (may be NULL) copies what else belongs to
+ * it, while no file of a record is unlinked, and says in *RET_TOLD what that is; the manifest comes last.
+ * Errors: ERR_CONFLICT, ERR_BUSY (another backup), those of MORE.
+ */
+typedef enum err backup_more_fn(const char *dir, json_object **ret_told, void *arg, struct error *);
+enum err store_backup(struct store *, const char *dir, backup_more_fn *more, void *arg, struct error *);
+/* What MORE told of the backup in DIR; NULL = nothing.  Caller frees *RET. */
+enum err store_backup_more(const char *dir, json_object **ret, struct error *);
 enum err store_restore(const struct config *, const char *dir, bool replace, struct error *);
 /* One line each to OUT; *RET_FINDINGS counts.  FLAGS mend. */
 enum err store_check(struct store *, bool repair, bool migrate, FILE *out, int *ret_findings, struct error *);

@@ -229,10 +229,17 @@ enum err pass_took(struct pass *p, int ret, const char *what)
 
 bool store_backup_runs(const struct store *s)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BACKUP_LOGS, .l_len = 1};
 
 	return s->backing_up ||
 	    (fcntl(s->backup_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK);
+}
+
+bool store_keeps_files(const struct store *s)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BACKUP_FILES, .l_len = 1};
+
+	return fcntl(s->backup_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 /* What a failed call of Berkeley DB means for the whole process. */

@@ -40,6 +40,11 @@ enum err store_pass(struct store *, enum pass_kind, const char *name, pass_fn *f
 
 /* Has this process dropped so many stale handles (eight) that it should end when its requests are done? */
 bool store_worn_out(const struct store *);
+/*
+ * Is a backup copying files of uploads and datasets?  Then nothing that a record named when it began is
+ * unlinked: the sweeps take it later, as they do after a crash.
+ */
+bool store_keeps_files(const struct store *);
 /* Set by SIGTERM: passes in progress finish, waiting ones give up with ERR_STOPPING. */
 void store_stop(void);
 

@@ -35,6 +35,8 @@ enum err table_index(
 /* A new folder below data_dir, made 0700.  Caller frees, and removes it with copy_remove. */
 enum err copy_scratch(const char *data_dir, const char *what, char **ret, struct error *);
 void copy_remove(const char *dir);
+/* Lock (F_WRLCK) or let go (F_UNLCK) byte BACKUP_… of `backup`.  ERR_BUSY: another process has it. */
+enum err copy_lock(struct store *, short type, off_t byte, struct error *);
 /* Copy tables and logs of a store at work to DIR/db, so that recovery makes it whole. */
 enum err copy_take(struct store *, const char *dir, struct error *);
 /* Recover what lies in DIR/db; or make an empty store there. */

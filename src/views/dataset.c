@@ -466,7 +466,8 @@ void dataset_remove_files(struct call *call, int64_t id)
 {
 	CLEAN_FREE char *folder = mem_printf("datasets/%lld", (long long)id);
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
-	if (dir >= 0) {
+	/* What stays is taken by the worker's sweep. */
+	if (dir >= 0 && !store_keeps_files(call->ctx->store)) {
 		(void)fs_remove_tree(dir, folder, NULL);
 		remove_exports(dir, id);
 	}

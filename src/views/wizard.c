@@ -339,7 +339,7 @@ enum err session_remove(struct turn *t)
 	release_files(call->ctx->engine, json_arr(t->s->doc, "uploads"));
 	CLEAN_FREE char *folder = session_folder(t->s->id);
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
-	if (dir >= 0)
+	if (dir >= 0 && !store_keeps_files(call->ctx->store))
 		(void)fs_remove_tree(dir, folder, NULL);      /* the sweep takes what stays */
 	call_wake_worker(call);
 	return ERR_OK;

@@ -48,7 +48,7 @@ void revision_drop_earlier(struct worker *w, int64_t id, int64_t replaced, const
 			   const char *attempts)
 {
 	CLEAN_FREE char *path = mem_printf("datasets/%lld", (long long)id);
-	int fd = fs_open_dir(w->data_fd, path);
+	int fd = store_keeps_files(w->store) ? -1 : fs_open_dir(w->data_fd, path);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *d = NULL;
 

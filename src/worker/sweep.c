@@ -216,6 +216,9 @@ static void remove_found(void *arg, const char *path)
 void worker_sweep(struct worker *w)
 {
 	struct error error = {0};
+	/* Nothing goes while a backup copies; a minute later is soon enough. */
+	if (store_keeps_files(w->store))
+		return;
 	expire_sessions(w);
 	(void)store_pass(w->store, PASS_DELETE, "old tasks", old_tasks_pass, NULL, NULL);
 	if (upload_sweep(w->engine, 500, &error) != ERR_OK || store_sweep(w->store, &error) != ERR_OK)

@@ -354,7 +354,7 @@ static void run_backups(struct world *world)
 
 		a->world = world;
 		note_acknowledged(a);
-		if (store_backup(store, dir, &error) != ERR_OK) {
+		if (store_backup(store, dir, NULL, NULL, &error) != ERR_OK) {
 			(void)fprintf(stderr, "backup: %s\n", error.text);
 			status = 4;
 		} else if (prove_backup(world, a, dir)) {

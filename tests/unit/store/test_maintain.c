@@ -391,8 +391,8 @@ static void test_backup_restores_everything(void **state)
 
 	fill_store(f);
 	before = dump(f, true);
-	assert_int_equal(store_backup(f->store, dir, &error), ERR_OK);
-	assert_int_equal(store_backup(f->store, dir, NULL), ERR_CONFLICT);
+	assert_int_equal(store_backup(f->store, dir, NULL, NULL, &error), ERR_OK);
+	assert_int_equal(store_backup(f->store, dir, NULL, NULL, NULL), ERR_CONFLICT);
 	run(f, PASS_SYNC, spoil_indexes, NULL);
 	run_want(f, PASS_SYNC, fill, NULL, ERR_CONFLICT);
 	/*
@@ -422,7 +422,7 @@ static void test_restore_refuses_damaged_backup(void **state)
 	CLEAN_FREE char *manifest = mem_printf("%s/manifest.json", dir);
 
 	fill_store(f);
-	assert_int_equal(store_backup(f->store, dir, NULL), ERR_OK);
+	assert_int_equal(store_backup(f->store, dir, NULL, NULL, NULL), ERR_OK);
 	fixture_close(f);
 	flip_byte(path, 5000);
 	assert_int_equal(store_restore(&f->config, dir, true, NULL), ERR_DIGEST);
@@ -443,7 +443,7 @@ static void test_copy_leaves_the_original_alone(void **state)
 	DIR *d;
 
 	fill_store(f);
-	assert_int_equal(store_backup(f->store, dir, NULL), ERR_OK);
+	assert_int_equal(store_backup(f->store, dir, NULL, NULL, NULL), ERR_OK);
 	fixture_close(f);
 	(void)fs_remove_tree(AT_FDCWD, data, NULL);
 	assert_int_equal(mkdir(data, 0700), 0);
