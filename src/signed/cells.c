@@ -37,6 +37,8 @@ static bool not_json(struct cells *c)
 
 char cells_peek(struct cells *c)
 {
+	if (c->at < c->len && (unsigned char)c->text[c->at] > ' ')
+		return c->text[c->at];
 	while (c->at < c->len && (c->text[c->at] == ' ' || c->text[c->at] == '\n' ||
 				  c->text[c->at] == '\r' || c->text[c->at] == '\t'))
 		c->at++;

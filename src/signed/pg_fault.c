@@ -119,6 +119,8 @@ const char *pg_text(const struct value *v, char buf[32], size_t *ret_len)
 		*ret_len = 1;
 		return v->kind == VALUE_TRUE ? "t" : "f";
 	case VALUE_INTEGER:
+		if (v->text != NULL)
+			break;
 		*ret_len = (size_t)snprintf(buf, 32, "%lld", (long long)v->number);
 		return buf;
 	case VALUE_NUMBER:
