@@ -33,20 +33,25 @@ def commands_are_told():
 
 def settings_are_told():
     text = subprocess.run([f"{BUILD}/slipway", "config", "--data-dir", "/nonexistent"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
-    real, section = set(), ""
+    real, section = {}, ""
     for line in text.splitlines():
         if line.startswith("["):
             section = line
         elif section and "=" in line and not line.startswith(";"):
-            real.add((section, line.partition("=")[0].strip()))
-    told, section = set(), ""
+            key, _, rest = line.partition("=")
+            value, _, source = rest.rpartition(";")
+            real[section, key.strip()] = value.strip() if source.strip() == "default" else None
+    told, section = {}, ""
     for line in read("doc", "slipway.conf.5").splitlines():
         if line.startswith(".Ss ["):
             section = line[4:]
         elif line.startswith(".It Ic ") and section != "[target]":
-            told.add((section, line.split()[2]))
-    told = {t for t in told if t[0].startswith("[")}
-    return [f"not in slipway.conf.5: {s} {k}" for s, k in sorted(real - told)] + [f"no such setting: {s} {k}" for s, k in sorted(told - real)] + \
+            key, _, default = line[len(".It Ic "):].partition(" = ")
+            told[section, key] = default
+    wrong = [f"{s} {k} = {told[s, k]} in slipway.conf.5, {v} in the program" for (s, k), v in real.items()
+             if (s, k) in told and v is not None and told[s, k] != v and not told[s, k].endswith("…")]
+    real, told = set(real), {t for t in told if t[0].startswith("[")}
+    return wrong + [f"not in slipway.conf.5: {s} {k}" for s, k in sorted(real - told)] + [f"no such setting: {s} {k}" for s, k in sorted(told - real)] + \
         ([] if len(real) > 100 else ["slipway config says nothing"])
 
 
