@@ -19,6 +19,7 @@ enum kind {
 	KIND_LIST,      /* text: words with one space between them */
 	KIND_PATH,      /* text */
 	KIND_URL,       /* text without trailing slash */
+	KIND_SMTP,      /* the same of a mail server */
 	KIND_MOUNT,     /* text: "" or /path without trailing slash */
 	KIND_CHARSET,   /* text: "" or a canonical name */
 };
@@ -79,7 +80,7 @@ static const struct row {
 	TEXT("iportal", "service", iportal_services, KIND_LIST, ""),
 	CHOICE("mail", "method", mail_method, KIND_MAIL, MAIL_SENDMAIL),
 	TEXT("mail", "sendmail", mail_sendmail, KIND_PATH, "/usr/sbin/sendmail"),
-	TEXT("mail", "smtp_url", mail_smtp_url, KIND_URL, ""),
+	TEXT("mail", "smtp_url", mail_smtp_url, KIND_SMTP, ""),
 	TEXT("mail", "smtp_user", mail_smtp_user, KIND_TEXT, ""),
 	TEXT("mail", "smtp_password_file", mail_smtp_password, KIND_PATH, NONE),
 	TEXT("mail", "smtp_ca_file", mail_smtp_ca, KIND_PATH, NONE),
@@ -205,6 +206,7 @@ static void put_number(struct config *c, const struct row *row, int64_t v)
 	case KIND_LIST:
 	case KIND_PATH:
 	case KIND_URL:
+	case KIND_SMTP:
 	case KIND_MOUNT:
 	case KIND_CHARSET:
 		break;
@@ -349,9 +351,12 @@ const char *config_table_set(struct config *c, size_t i, const char *value, bool
 	if (row->kind == KIND_URL && !text_starts(value, "https://") &&
 	    !text_starts(value, "http://"))
 		return "does not begin with https:// or http://";
+	if (row->kind == KIND_SMTP && !text_starts(value, "smtp://") &&
+	    !text_starts(value, "smtps://"))
+		return "does not begin with smtp:// or smtps://";
 	if (row->kind == KIND_MOUNT && value[0] != '/')
 		return "does not begin with /";
-	if (row->kind == KIND_URL || row->kind == KIND_MOUNT) {
+	if (row->kind == KIND_URL || row->kind == KIND_SMTP || row->kind == KIND_MOUNT) {
 		if (strpbrk(value, " \t\"'<>?#\\") != NULL)
 			return "holds a character that has no place in it";
 		while (len > 0 && value[len - 1] == '/')
@@ -399,6 +404,7 @@ static void print_value(const struct config *c, const struct row *row, FILE *out
 	case KIND_LIST:
 	case KIND_PATH:
 	case KIND_URL:
+	case KIND_SMTP:
 	case KIND_MOUNT:
 	case KIND_CHARSET:
 		if (*text_of(c, row) != NULL)
