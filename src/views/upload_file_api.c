@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "signed/ds.h"
 #include "signed/mailbox.h"
+#include "signed/writer.h"
 #include "store/users.h"
 #include "views/signed.h"
 #include "views/views.h"
@@ -82,16 +83,23 @@ static bool name_of(const char *text, char **ret)
 static bool check_contents(struct file_call *f)
 {
 	struct signed_call *s = &f->s;
+	struct write_order order = {.receiver = s->receiver,
+				    .op = OP_INSERT,
+				    .visitor = s->visitor,
+				    .stamp_ms = s->stamp_ms,
+				    .max_bad = 1};
 	struct ds *ds = NULL;
-	int64_t n;
+	bool ok;
 
 	if (!ds_open(f->contents, strlen(f->contents), s->receiver->max_rows, &ds, &s->refusal))
 		return false;
-	n = ds_count(ds);
+	order.rows = ds_rows(ds);
+	if (ds_count(ds) == 0 && !s->receiver->allow_empty)
+		ok = refuse(&s->refusal, REFUSE_BAD, "no rows");
+	else
+		ok = write_check(s->call->ctx->targets, &order, &s->refusal);
 	ds_free(ds);
-	if (n == 0 && !s->receiver->allow_empty)
-		return refuse(&s->refusal, REFUSE_BAD, "no rows");
-	return true;
+	return ok;
 }
 
 static bool check_upload(struct file_call *f)
