@@ -9,6 +9,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("SLIPWAY_BUILD", os.path.join(HERE, "..", "..", "build")))
 
 
+def installed(stamp, wanted):
+    if not os.path.exists(stamp):
+        return False
+    with open(stamp) as f:
+        return f.read() == wanted
+
+
 def modules():
     """The node_modules folder, filled.  Raises when the packages cannot be fetched: then nothing here is proved."""
     folder = os.path.join(BUILD, "clients")
@@ -19,7 +26,7 @@ def modules():
     wanted = hashlib.sha256(text).hexdigest()
     with open(os.path.join(folder, "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(stamp) or open(stamp).read() != wanted:
+        if not installed(stamp, wanted):
             with open(os.path.join(folder, "package.json"), "wb") as f:
                 f.write(text)
             shutil.rmtree(os.path.join(folder, "node_modules"), ignore_errors=True)
