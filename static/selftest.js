@@ -98,8 +98,10 @@
 
 	async function reachable() {
 		const probe = await act("probe_begin");
-		if (!probe.word)
+		if (!probe.word) {
+			line("data", "warn");
 			return;
+		}
 		let found = "";
 		for (const address of probe.addresses) {
 			const r = await fetch(address, { credentials: "omit", cache: "no-store" }).catch(() => null);

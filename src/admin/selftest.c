@@ -272,8 +272,10 @@ static void ask_data(struct test *t)
 	json_object *probe = act(t, "probe_begin", ""), *address = NULL;
 	const char *word = json_str(probe, "word", NULL), *found = NULL;
 
-	if (word == NULL)
+	if (word == NULL) {
+		say(t, "data", "warn", NULL, NULL);
 		return;
+	}
 	JSON_EACH(address, json_arr(probe, "addresses"))
 	{
 		const char *path = json_object_get_string(address);

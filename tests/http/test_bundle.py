@@ -150,9 +150,9 @@ def worker_lock(server):
 def workers(server):
     """Processes of this bundle's worker and jobs."""
     found = []
-    for path in glob.glob("/proc/[0-9]*/exe"):
-        with contextlib.suppress(OSError):
-            if os.readlink(path).startswith(server.folder + "/slipway-"):
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        with contextlib.suppress(OSError), open(path, "rb") as f:
+            if f.read().startswith((server.folder + "/slipway-").encode()):
                 found.append(int(path.split("/")[2]))
     return found
 
@@ -319,6 +319,45 @@ def test_without_lasting_processes_progress_requests_do_the_import(server):
         b.submit("/maps/upload/", files=[("files", *csv(50))])
         assert b.answer.status == 200, b.answer
     wait_idle(server)
+
+
+@contextlib.contextmanager
+def ends_all_with_the_request(server):
+    """slipway.cgi is a script that runs the program and then ends what it left running, as such hosts do."""
+    program, hidden = server.folder + "/slipway.cgi", server.folder + "/slipway-front"
+    os.rename(program, hidden)
+    with open(program, "w") as f:
+        f.write("""#!/bin/sh
+here=$(cd "$(dirname "$0")" && pwd)
+"$here/slipway-front"
+for p in /proc/[0-9]*; do
+	grep -q "^$here/slipway-worker" "$p/cmdline" 2>/dev/null && kill -9 "${p#/proc/}"
+done
+exit 0
+""")
+    os.chmod(program, 0o755)
+    try:
+        yield
+    finally:
+        os.rename(hidden, program)
+
+
+def test_a_host_that_ends_all_processes_with_the_request(server):
+    who = token(server)
+    wait_idle(server)
+    with ends_all_with_the_request(server):
+        status, lines = server.self_test()
+        verdict, text = lines["A process that outlives its request"]
+        assert status == 1 and verdict == "fail" and "worker.spawn = no" in text, lines
+        with server.configured(("spawn = yes", "spawn = no")):      # as it says
+            status, lines = server.self_test()
+            assert status == 0 and lines["A process that outlives its request"][0] == "ok", lines
+            a = server.post("/maps/upload/", {}, [("files", n, d) for n, d in shapefile("ponds", [(5, 6)])], accept="application/json", user=who)
+            n = a.json["id"]
+            a = server.post(f"/maps/upload/srs?id={n}", {"source": "EPSG:4326"}, accept="application/json", user=who)
+            a = server.post(f"/maps/upload/final?id={n}", {}, accept="application/json", user=who)
+            assert a.json["status"] == "finished" and a.json["rows"]["imported"] == 1, a
+    assert glob.glob(server.data + "/**/self-test*", recursive=True) == []
 
 
 def test_what_needs_longer_than_a_slice_is_refused_and_may_be_tried_again(server):

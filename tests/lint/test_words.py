@@ -27,7 +27,7 @@ FAMILIES = {
                 "patch.fail delete delete.ok delete.fail head head.ok head.fail authorization authorization.ok "
                 "authorization.warn header_4k header_4k.ok header_4k.fail header_8k header_8k.ok header_8k.warn header_16k "
                 "header_16k.ok header_16k.warn early early.ok early.warn interim interim.ok interim.fail sendfile sendfile.ok "
-                "sendfile.fail data data.ok data.fail outlives outlives.ok outlives.warn outlives.fail clock clock.ok "
+                "sendfile.fail data data.ok data.warn data.fail outlives outlives.ok outlives.warn outlives.fail clock clock.ok "
                 "clock.warn",
     "role": "user manager administrator",
     "step": "save csv srs check time run final",
