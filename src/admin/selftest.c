@@ -33,10 +33,27 @@ struct test {
 
 /* ---- lines, in the words of the site */
 
+/* The words are the site's, and whoever answers there may be somebody else: nothing of them reaches
+ * the terminal's controls. */
+static void print_words(const char *words, const char *after)
+{
+	for (; *words != '\0'; words++)
+		(void)putchar((unsigned char)*words < ' ' || *words == 0x7f ? '?' : *words);
+	(void)fputs(after, stdout);
+}
+
 static void print_line(struct test *t, const char *verdict, const char *title, const char *message)
 {
-	printf("%-4s  %s: %s\n", verdict, title, message);
-	t->failed += strcmp(verdict, "fail") == 0;
+	static const char *const verdicts[] = {"ok", "warn", "fail"};
+	size_t i = 0;
+
+	/* Another word is none of ours: it counts as the worst. */
+	while (i < 2 && strcmp(verdicts[i], verdict) != 0)
+		i++;
+	printf("%-4s  ", verdicts[i]);
+	print_words(title, ": ");
+	print_words(message, "\n");
+	t->failed += i == 2;
 	(void)fflush(stdout);
 }
 

@@ -186,7 +186,7 @@ def test_nginx_with_a_limit_and_buffering(server):
 
 def test_apache_that_drops_authorization_and_limits_headers(server):
     other = elsewhere("apache", "apache2", "mod_proxy_fcgi", changes={"apache/slipway.conf": [
-        ("\tCGIPassAuth On\n", ""), ("LimitRequestFieldSize 32768", "LimitRequestFieldSize 8190")]})
+        ("\tCGIPassAuth On\n", ""), ("LimitRequestFieldSize 36864", "LimitRequestFieldSize 8190")]})
     if other is None:
         return
     try:
