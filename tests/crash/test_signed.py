@@ -1,137 +1,142 @@
-#!/usr/bin/python3
-"""Goal: a signed write whose program is killed with SIGKILL anywhere between preSql and postSql is there wholly or not at
-all, on SQLite and on PostgreSQL, and what is told of it afterwards is true (signed-api.md 2.4, 3.5, cases 7 and 9).
-
-  KILLS=100 test_signed.py      on each database
-"""
+"""Goal: a signed write happens exactly once, whenever the front that takes it is killed: before it, in the middle of its
+transaction, between COMMIT and the record of its answer; the client repeats the same request until it is told
+(signed-api.md 2.4, 3.5; cases 9, 19, 20, 39)."""
+import http.client
 import json
 import os
 import random
 import signal
-import sqlite3
-import subprocess
 import sys
-import tempfile
+import threading
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(TOP, "tests", "http"))
-import pgserver
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "http"))
+from harness import Server, main  # noqa: E402
+from signed import FILE, SUCCESS, configure, now_ms, send, signed, table, tasks  # noqa: E402
+from transfer import fronts  # noqa: E402
 
-PROGRAM = os.path.join(os.environ.get("SLIPWAY_BUILD", os.path.join(TOP, "build")), "crash", "signed_write")
-KILLS = int(os.environ.get("KILLS", 100))
-ROWS = 300
-# One number says how many writes there were: before the rows, by the rows, and behind them.
-TABLES = ["create table t (id integer, batch integer)", "create table begun (n integer)", "create table ended (n integer)",
-          "insert into begun values (0)", "insert into ended values (0)"]
-RECEIVER = {"table": "t", "preSql": ["update begun set n = n + 1"], "postSql": ["update ended set n = n + 1"], "timeout": 60}
-COUNTS = "select (select n from begun), (select count(*) from t), (select n from ended)"
-
-
-class Sqlite:
-    target = "default"
-
-    def __init__(self, folder):
-        os.makedirs(f"{folder}/data/tables")
-        self.conf = ""
-        self.db = sqlite3.connect(f"{folder}/data/tables/bench.sqlite", isolation_level=None, timeout=20)
-        for sql in TABLES:
-            self.db.execute(sql)
-
-    def counts(self):
-        return self.db.execute(COUNTS).fetchone()
-
-    def check(self):
-        assert self.db.execute("pragma integrity_check").fetchall() == [("ok",)]
-
-    def close(self):
-        self.db.close()
+KILLS = int(os.environ.get("KILLS", "60"))
+RECEIVERS = {
+    "once": {"table": "t(request, n)", "columns": {"request": "text", "n": "integer"}},
+    # Seconds of work before the first row.
+    "slow": {"table": "t(request, n)", "columns": {"request": "text", "n": "integer"},
+             "preSql": ["insert into t(request, n) with recursive c(n) as (select 1 union all select n + 1 from c where n < 3000000) "
+                        "select 'filler', max(n) from c"]},
+}
 
 
-class Postgres:
-    target = "pg"
-
-    def __init__(self, folder):
-        self.server = pgserver.Pg()
-        self.conf = f"[target]\npg = {self.server.conninfo}\n"
-        for sql in TABLES:
-            self.server.sql(sql)
-
-    def counts(self):
-        return tuple(int(n) for n in self.server.sql(COUNTS).strip().split("|"))
-
-    def check(self):
-        pass
-
-    def close(self):
-        self.server.close()
-
-
-class Writes:
-    def __init__(self, folder, base):
-        self.folder, self.base = folder, base
-        for name, text in (("conf", base.conf), ("receiver", json.dumps({**RECEIVER, "target": base.target})),
-                           ("rows", json.dumps([[]] + [[i, 1] for i in range(ROWS)]))):
-            with open(f"{folder}/{name}", "w") as f:
-                f.write(text)
-
-    def command(self, number, *options):
-        return [PROGRAM, *options, "-m", f"mark {number}", "-k", f"{self.folder}/kept", f"{self.folder}/conf", f"{self.folder}/data",
-                f"{self.folder}/receiver", f"{self.folder}/rows"]
-
-    def one(self, number, after):
-        """Killed AFTER seconds from the middle of the rows; returns what the program had answered, if it had."""
-        if os.path.exists(f"{self.folder}/kept"):
-            os.unlink(f"{self.folder}/kept")
-        process = subprocess.Popen(self.command(number, "-p"), stdout=subprocess.PIPE)
-        line = process.stdout.readline()
-        assert line == b"rows\n", line
-        time.sleep(after)
-        process.send_signal(signal.SIGKILL)
-        answer = process.stdout.read()
-        process.wait()
-        return b"inserted" in answer
-
-    def outcome(self, number):
-        return subprocess.run(self.command(number, "-o"), stdout=subprocess.PIPE, check=True).stdout.decode().strip()
-
-
-def trial(kind):
-    name = kind.__name__.lower()
-    with tempfile.TemporaryDirectory(prefix="slipway-crash-") as folder:
-        base = kind(folder)
+def kill_fronts(server):
+    for pid in fronts(server):
         try:
-            writes = Writes(folder, base)
-            done, seen = 0, {"committed": 0, "rolled back": 0}
-            assert base.counts() == (0, 0, 0)
-            for number in range(KILLS):
-                answered = writes.one(number, random.uniform(0, 0.03))
-                outcome = writes.outcome(number)
-                counts = base.counts()
-                seen[outcome] += 1
-                done += outcome == "committed"
-                assert not answered or outcome == "committed", f"write {number} was answered, then {outcome}"
-                assert counts == (done, done * ROWS, done), f"write {number}, {outcome}: {counts}, {done} before"
-            base.check()
-            assert min(seen.values()) > 0, f"the kills did not meet both sides of the commit: {seen}"
-            print(f"ok - {name}: {KILLS} kills, {seen}")
-        finally:
-            base.close()
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
-def main():
-    bad = 0
-    for kind in (Sqlite, Postgres):
-        if kind is Postgres and not pgserver.installed():
-            print("ok - postgres # SKIP not installed")
-            continue
+def attempt(server, fields, out=None, **kw):
+    """The answer's body, None without one."""
+    try:
+        got = send(server, fields, timeout=60, **kw)
+        return got
+    except (http.client.HTTPException, OSError):
+        return None
+
+
+def repeat(server, fields, seconds=60, **kw):
+    """As a client does whose answer was lost: the very same request, until there is one."""
+    end = time.monotonic() + seconds
+    while True:
+        a = attempt(server, fields, **kw)
         try:
-            trial(kind)
-        except Exception as e:
-            print(f"not ok - {kind.__name__.lower()}: {type(e).__name__}: {e}")
-            bad = 1
-    return bad
+            told = a is not None and a.status == 200 and a.json
+        except json.JSONDecodeError:
+            told = None       # the web server's own page
+        if told and told.get("status") not in (409, 503):
+            return a
+        assert time.monotonic() < end, a
+        time.sleep(0.1)
+
+
+def test_killed_at_any_moment_written_once(server):
+    chance = random.Random(7)
+    stamp = now_ms() - 100_000
+    for k in range(KILLS):
+        fields = signed("once", stamp=stamp + k, ds=[["request", "n"], [f"r{k}", 1], [f"r{k}", 2]])
+        first = threading.Thread(target=attempt, args=(server, fields))
+        first.start()
+        time.sleep(chance.uniform(0, 0.012))
+        kill_fronts(server)
+        first.join()
+        a = repeat(server, fields)
+        assert a.body == SUCCESS, (k, a)
+    counts = dict(table(server, "once", "select request, count(*) from t group by request"))
+    assert counts == {f"r{k}": 2 for k in range(KILLS)}, {k: v for k, v in counts.items() if v != 2}
+    # Each accepted request is one task, and all have ended well.
+    records = tasks(server, receiver="once")
+    assert len(records) == KILLS and {t["state"] for t in records} == {"done"}, [t for t in records if t["state"] != "done"]
+
+
+def test_killed_in_mid_transaction_nothing_is_there(server):
+    fields = signed("slow", ds=[["request", "n"], ["s", 1]])
+    first = threading.Thread(target=attempt, args=(server, fields))
+    first.start()
+    time.sleep(0.4)
+    running = tasks(server, receiver="slow")
+    assert [t["state"] for t in running] == ["running"], running
+    kill_fronts(server)
+    first.join()
+    assert table(server, "slow", "select count(*) from sqlite_master where name = 't'") == [(0,)]
+    # Repeated: what died did nothing, so it is done now, under the task that is there already.
+    a = repeat(server, fields)
+    assert a.body == SUCCESS and int(a.header("X-Slipway-Task")) == running[0]["id"], (a, a.headers)
+    assert table(server, "slow", "select request, n from t order by n") == [("s", 1), ("filler", 3000000)]
+    assert [t["state"] for t in tasks(server, receiver="slow")] == ["done"]
+    again = send(server, fields)
+    assert again.body == SUCCESS and again.header("X-Slipway-Replayed") == "1"
+
+
+def test_repeat_while_the_first_is_at_work_waits(server):
+    fields = signed("slow", ds=[["request", "n"], ["w", 1]])
+    got = []
+    both = [threading.Thread(target=lambda: got.append(send(server, fields, timeout=60))) for _ in range(2)]
+    for t in both:
+        t.start()
+        time.sleep(0.2)
+    for t in both:
+        t.join()
+    assert [a.body for a in got] == [SUCCESS] * 2 and sorted(str(a.header("X-Slipway-Replayed")) for a in got) == ["1", "None"], got
+    assert table(server, "slow", "select count(*) from t where request = 'w'") == [(1,)]
+
+
+def test_file_accepted_before_the_kill_is_imported_once(server):
+    """The file API: whatever the client was told, one import for each request."""
+    chance = random.Random(11)
+    stamp = now_ms() - 50_000
+    n = max(KILLS // 6, 5)
+    for k in range(n):
+        fields = signed("once", stamp=stamp + k)
+        files = [("file", f"f{k}.csv", f"request,n\nf{k},1\n".encode())]
+        first = threading.Thread(target=attempt, args=(server, fields), kwargs={"path": FILE, "files": files})
+        first.start()
+        time.sleep(chance.uniform(0, 0.03))
+        kill_fronts(server)
+        first.join()
+        a = repeat(server, fields, path=FILE, files=files)
+        assert a.json == {"result": "success", "data": "uploaded"}, (k, a)
+    counts = dict(table(server, "once", "select request, count(*) from t where request like 'f%' group by request"))
+    assert counts == {f"f{k}": 1 for k in range(n)}, counts
+
+
+def prepared():
+    server = Server("[mail]\nmethod = none\n")
+    configure(server, {"loader": {}}, RECEIVERS)
+    return server
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    site = prepared()
+    try:
+        main(sys.modules[__name__], site)
+    finally:
+        site.close()
