@@ -26,6 +26,7 @@ struct table {
 	bool bulk; /* rows can be streamed into it */
 };
 void table_done(struct table *);
+void table_copy(struct table *to, const struct table *from);
 
 enum fault_kind {
 	FAULT_NONE,

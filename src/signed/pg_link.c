@@ -145,19 +145,6 @@ static bool pg_clean(struct link *link)
 
 /* ---- the table */
 
-static void copy_table(struct table *to, const struct table *from)
-{
-	*to = (struct table){.name = mem_strdup(from->name),
-			     .columns = mem_array(from->n, sizeof(to->columns[0])),
-			     .n = from->n,
-			     .bulk = from->bulk};
-	for (size_t i = 0; i < from->n; i++) {
-		to->columns[i] = from->columns[i];
-		to->columns[i].name = mem_strdup(from->columns[i].name);
-		to->columns[i].sql_type = mem_strdup(from->columns[i].sql_type);
-	}
-}
-
 static void type_of(struct column *column, const char *type, const char *category)
 {
 	static const struct {
@@ -228,7 +215,7 @@ static bool pg_describe(struct link *link, const struct receiver *receiver, stru
 	link->fresh = true;
 	for (size_t i = 0; i < PG_TABLES; i++) {
 		if (p->known[i].n > 0 && strcmp(p->known[i].name, name) == 0) {
-			copy_table(ret, &p->known[i]);
+			table_copy(ret, &p->known[i]);
 			link->fresh = false;
 			return true;
 		}
@@ -242,7 +229,7 @@ static bool pg_describe(struct link *link, const struct receiver *receiver, stru
 	if (ret->n > 0) {
 		place = &p->known[p->next_known++ % PG_TABLES];
 		table_done(place);
-		copy_table(place, ret);
+		table_copy(place, ret);
 	}
 	return true;
 }

@@ -27,6 +27,19 @@ void table_done(struct table *table)
 	*table = (struct table){0};
 }
 
+void table_copy(struct table *to, const struct table *from)
+{
+	*to = (struct table){.name = mem_strdup(from->name),
+			     .columns = mem_array(from->n, sizeof(to->columns[0])),
+			     .n = from->n,
+			     .bulk = from->bulk};
+	for (size_t i = 0; i < from->n; i++) {
+		to->columns[i] = from->columns[i];
+		to->columns[i].name = mem_strdup(from->columns[i].name);
+		to->columns[i].sql_type = mem_strdup(from->columns[i].sql_type);
+	}
+}
+
 struct targets *targets_open(const struct config *config)
 {
 	struct targets *t = mem_alloc(sizeof(*t));
