@@ -62,13 +62,13 @@ install: all
 	$(call put_conf,etc/slipway.conf,$(sysconfdir)/slipway/slipway.conf)
 	$(call put_conf,etc/logrotate,$(sysconfdir)/logrotate.d/slipway)
 
-# Exactly what install puts there; data and changed configuration stay.
+# Exactly what install puts there, and folders that are empty then; data and changed configuration stay.
 OWN_FILES = $(bindir)/slipway $(cgibindir)/slipway.fcgi $(libexecdir)/slipway/slipway-worker $(libexecdir)/slipway/slipway-geo \
             $(addprefix $(share)/,$(wildcard templates/* static/*) $(WEB_FILES) slipway.conf) $(addprefix $(docdir)/,$(DOCS)) \
             $(addprefix $(unitdir)/,$(notdir $(UNITS))) $(sysusersdir)/slipway.conf $(tmpfilesdir)/slipway.conf \
             $(foreach f,$(MAN),$(call man_of,$(f))/$(notdir $(f)))
 OWN_DIRS  = $(libexecdir)/slipway $(share)/templates $(share)/static $(share)/lighttpd $(share)/apache $(share)/nginx $(share) \
-            $(docdir) $(sysconfdir)/slipway
+            $(docdir) $(sysconfdir)/slipway $(sysusersdir) $(tmpfilesdir) $(unitdir)
 uninstall:
 	$(Q)rm -f $(addprefix $(DESTDIR),$(OWN_FILES))
 	$(call drop_conf,etc/slipway.conf,$(sysconfdir)/slipway/slipway.conf)

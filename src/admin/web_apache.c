@@ -65,6 +65,7 @@ enum err web_print_fcgid(const struct web *web, const struct web_site *s, const 
 			 FILE *out, struct error *error)
 {
 	const struct config *c = s->config;
+	CLEAN_FREE char *front = config_front(c);
 	enum err err = print_head(web, s, out, error);
 	fprintf(out,
 		"LoadModule fcgid_module ${SLIPWAY_MODULES}/mod_fcgid.so\n"
@@ -76,10 +77,10 @@ enum err web_print_fcgid(const struct web *web, const struct web_site *s, const 
 	if (c->path != NULL)
 		fprintf(out, "FcgidInitialEnv SLIPWAY_CONF \"%s\"\n", c->path);
 	fprintf(out,
-		"Define SLIPWAY_PROGRAM \"%s/slipway.fcgi\"\n"
+		"Define SLIPWAY_PROGRAM \"%s\"\n"
 		"Define SLIPWAY_MOUNT %s\n"
 		"Include \"%s\"\n",
-		c->program_dir, *s->mount != '\0' ? s->mount : "/", shipped);
+		front, *s->mount != '\0' ? s->mount : "/", shipped);
 	return err;
 }
 
@@ -95,7 +96,7 @@ static enum err make_site(const struct web_site *s, const char *shipped, struct 
 	CLEAN_FREE char *folder = mem_printf("%s/www%.*s", s->dir, (int)folder_len, s->mount);
 	CLEAN_FREE char *link = program ? mem_printf("%s/www%s", s->dir, s->mount)
 					: mem_printf("%s/slipway.cgi", folder);
-	CLEAN_FREE char *target = mem_printf("%s/slipway.fcgi", s->config->program_dir);
+	CLEAN_FREE char *target = config_front(s->config);
 	CLEAN_FREE char *rules = mem_printf("%s/.htaccess", folder);
 	CLEAN_FREE char *text = NULL;
 	size_t text_len = 0;

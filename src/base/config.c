@@ -109,7 +109,8 @@ static char *find_shared(const char *program_dir, const char *name, bool *ret_in
 static char *find_programs(const char *program_dir)
 {
 	static const char *const places[] = {
-	    ".", "../libexec/slipway", "../../libexec/slipway", "../lib/slipway", "../slipway"};
+	    ".", "../libexec/slipway", "../../libexec/slipway", "../lib/slipway", "../slipway",
+	    "/usr/libexec/slipway"};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		char *path = absolute(program_dir, places[i]);

@@ -186,6 +186,14 @@ def test_the_example_configuration_is_right(_):
             assert f"\n{row} ; default" in default, f"{row} is no default"
 
 
+def test_check_install_says_what_it_needs(_):
+    if os.geteuid() != 0:
+        return
+    done = subprocess.run(["/usr/bin/python3", os.path.join(TOP, "tests/install/check_install.py")], user=65534, group=65534, extra_groups=[],
+                          env={"B": BUILD, "PATH": os.environ["PATH"]}, stderr=subprocess.PIPE, cwd="/")
+    assert done.returncode == 2 and b"check-install: needs root" in done.stderr, done
+
+
 # ---- systemd
 
 def test_units_are_right(_):
