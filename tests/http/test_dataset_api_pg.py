@@ -1,0 +1,174 @@
+"""Goal: the data API writes into PostgreSQL as into its own tables: all or nothing, values exact, one writer a table, once
+whatever front or database dies (signed-api.md 2.4, 3.3-3.5, 5; cases 7, 8, 10, 14, 19, 20, 28)."""
+import concurrent.futures
+import http.client
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+import pgserver
+from harness import Server, main
+from signed import SUCCESS, accepted, configure, now_ms, refused, rows, send, signed, tasks
+from transfer import fronts
+
+KILLS = 20
+RECEIVERS = {
+    "plain": {"table": "plain(id, name, n, at, ok, doc)", "target": "pg", "id": "id", "ops": "CUD", "fDict": {"label": "name"}},
+    "full": {"table": "full_t(id)", "target": "pg", "preSql": ["truncate table full_t"], "allowEmpty": True},
+    "late": {"table": "late(id, other)", "target": "pg"},
+    "made": {"table": "made(a, b)", "target": "pg", "columns": {"a": "text", "b": "real"}, "postSql": ["update made set b = b + 1"]},
+    "once": {"table": "once(request)", "target": "pg"},
+    "slow": {"table": "slow(request)", "target": "pg", "preSql": ["select pg_sleep(1.5)"]},
+    "gone": {"table": "t(a)", "target": "nobody"},
+}
+TABLES = """
+create table plain(id integer primary key, name text, n numeric, at timestamp, ok boolean, doc jsonb);
+create table full_t(id integer not null);
+insert into full_t values (1), (2);
+create table late(id integer primary key, other integer references late(id) deferrable initially deferred);
+create table once(request text);
+create table slow(request text);
+"""
+
+
+def everything(server, sql):
+    return server.pg.sql(sql).splitlines()
+
+
+def test_values_are_exact(server):
+    long = "123456789012345678901234567890.1230"
+    ds = ('[["A"],[1,"li","%s","2026-01-31 08:00:00",true,{"k":[1,2]}],[2,null,0.10,null,false,[1]],[3,"",%s,"",null,null]]' % (long, long))
+    accepted(rows(server, "plain", ds.replace('["A"]', "[]", 1)), inserted=3)
+    assert everything(server, "select id, name, n, at, ok, doc from plain order by id") == [
+        f'1|li|{long}|2026-01-31 08:00:00|t|{{"k": [1, 2]}}', "2||0.10||f|[1]", f"3||{long}|||"]
+    # A text column keeps an empty text, others make it NULL.
+    assert everything(server, "select count(*) from plain where name = ''") == ["1"]
+    accepted(rows(server, "plain", {"id": 1, "label": "wang"}, update="1"), updated=1)
+    accepted(rows(server, "plain", {"id": 2}, update="2"), deleted=1)
+    assert everything(server, "select id, name from plain order by id") == ["1|wang", "3|"]
+
+
+def test_bad_values_change_nothing(server):
+    before = everything(server, "select * from plain order by id")
+    for ds, text in (([[], [7, "a", 1, "2026-01-01", True, None], [8, "b", "many", None, None, None]], "bad request: row 2, column n: "),
+                     ([[], [7, "a", 1, "31.31.2026", True, None]], "bad request: row 1, column at: "),
+                     ([[], [7, "a", 1, None, None, None], [3, "twice", 1, None, None, None]], "database error: constraint in row 2"),
+                     ({"id": 7, "nix": 1}, "bad request: "), ({"id": 7, "label": "'); drop table plain;--\u0000"}, "bad request: ")):
+        a = rows(server, "plain", ds)
+        assert a.json["msg"].startswith(text), (ds, a)
+    accepted(rows(server, "plain", [[], [9, "'); drop table plain;--", 1, None, None, None]]))
+    accepted(rows(server, "plain", {"id": 9}, update="2"))
+    assert everything(server, "select * from plain order by id") == before
+
+
+def test_truncate_and_a_failing_row_keep_the_old(server):
+    refused(rows(server, "full", [["id"], [5], [None]]), 500, "database error: constraint in row 2")
+    assert everything(server, "select id from full_t order by id") == ["1", "2"]
+    accepted(rows(server, "full", [["id"], [5]]), inserted=1)
+    assert everything(server, "select id from full_t") == ["5"]
+    accepted(rows(server, "full", [["id"]]))
+    assert everything(server, "select count(*) from full_t") == ["0"]
+
+
+def test_commit_that_fails(server):
+    """A deferred constraint speaks at COMMIT: nothing is there, and the request may come again."""
+    fields = signed("late", ds=[["id", "other"], [1, 2]])
+    for _ in range(2):
+        a = send(server, fields)
+        refused(a, 500, "database error: constraint")
+        assert a.header("X-Slipway-Replayed") is None
+    assert everything(server, "select count(*) from late") == ["0"]
+    accepted(rows(server, "late", [["id", "other"], [1, 2], [2, 1]]), inserted=2)
+
+
+def test_missing_table_is_made(server):
+    accepted(rows(server, "made", [["a", "b"], ["x", 1.5]]), inserted=1)
+    assert everything(server, "select a, b from made") == ["x|2.5"]
+
+
+def test_once(server):
+    fields = signed("once", ds=["twenty"])
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        done = list(pool.map(lambda _: send(server, fields), range(20)))
+    assert all(a.body == SUCCESS or a.json == {"status": 409, "msg": "busy"} for a in done), done
+    assert everything(server, "select count(*) from once where request = 'twenty'") == ["1"]
+
+
+def test_one_writer_a_table(server):
+    """signed.lock_wait is a second here: who comes second waits for it and is told busy; nothing of his is left."""
+    first = threading.Thread(target=lambda: accepted(rows(server, "slow", ["first"])))
+    first.start()
+    time.sleep(0.3)
+    begin = time.monotonic()
+    number = len(tasks(server))
+    a = rows(server, "slow", ["second"], stamp=now_ms() + 1)
+    assert refused(a, 409) == "busy" and 0.8 < time.monotonic() - begin < 3 and a.header("X-Slipway-Task") is None
+    first.join()
+    assert everything(server, "select request from slow") == ["first"] and len(tasks(server)) == number
+
+
+def attempt(server, fields):
+    try:
+        return send(server, fields, timeout=60)
+    except (http.client.HTTPException, OSError):
+        return None
+
+
+def repeat(server, fields, seconds=60):
+    end = time.monotonic() + seconds
+    while True:
+        a = attempt(server, fields)
+        try:
+            if a is not None and a.status == 200 and a.json["status"] not in (409, 503):
+                return a
+        except (json.JSONDecodeError, KeyError):
+            pass
+        assert time.monotonic() < end, a
+        time.sleep(0.1)
+
+
+def test_killed_fronts_write_once(server):
+    chance = random.Random(5)
+    stamp = now_ms() - 60_000
+    for k in range(KILLS):
+        fields = signed("once", stamp=stamp + k, ds=[["request"], [f"r{k}"]])
+        first = threading.Thread(target=attempt, args=(server, fields))
+        first.start()
+        time.sleep(chance.uniform(0, 0.02))
+        for pid in fronts(server):
+            os.kill(pid, signal.SIGKILL)
+        first.join()
+        assert repeat(server, fields).body == SUCCESS, k
+    got = everything(server, "select request, count(*) from once where request like 'r%' group by request")
+    assert sorted(got) == sorted(f"r{k}|1" for k in range(KILLS)), got
+
+
+def test_database_not_reachable(server):
+    assert refused(rows(server, "gone", [1]), 503) == "database not reachable"
+    text = rows(server, "gone", [1], stamp=now_ms() + 1).body.decode()
+    assert server.pg.dir not in text and "host" not in text, text
+
+
+def prepared():
+    pg = pgserver.Pg()
+    pg.sql(TABLES)
+    server = Server(f"[target]\npg = {pg.conninfo}\nnobody = host=/nowhere dbname=x\n[signed]\nlock_wait = 1\n")
+    server.pg = pg
+    configure(server, {"loader": {}}, RECEIVERS)
+    return server
+
+
+if __name__ == "__main__":
+    if not pgserver.installed():
+        print("ok 1 # skip PostgreSQL is not installed")
+        sys.exit(0)
+    site = prepared()
+    try:
+        main(sys.modules[__name__], site)
+    finally:
+        site.close()
+        site.pg.close()
