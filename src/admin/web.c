@@ -45,14 +45,14 @@ static enum err print_nginx(const struct web *web, const struct web_site *s, con
 			    FILE *out, struct error *error)
 {
 	CLEAN_FREE char *listen = web_listen(s);
-	CLEAN_FREE char *server =
-	    mem_printf("%.*s-server.conf", (int)(strlen(shipped) - strlen(".conf")), shipped);
+	/* Three files that belong together: slipway.conf, slipway-server.conf, slipway-data.conf.
+	 */
+	CLEAN_FREE char *stem = mem_strndup(shipped, strlen(shipped) - strlen(".conf"));
 	/* Their places are compiled in, and only root may write there. */
 	static const char *const kinds[] = {"fastcgi", "proxy", "uwsgi", "scgi", NULL};
 	const char *mount = s->mount;
 	(void)web;
-	if (access(server, R_OK) != 0)
-		return error_errno(error, ERR_UNAVAILABLE, "%s", server);
+	(void)error;
 	/* Root without powers may become no other user; others are not asked. */
 	fprintf(out,
 		"daemon off;\n"
@@ -71,16 +71,18 @@ static enum err print_nginx(const struct web *web, const struct web_site *s, con
 	fprintf(out,
 		"server {\n"
 		"listen %s;\n"
-		"include \"%s\";\n"
+		"include \"%s-server.conf\";\n"
 		"location %s {\n"
 		"set $slipway_socket unix:%s/front.sock;\n"
 		"fastcgi_split_path_info ^(",
-		listen, server, *mount != '\0' ? mount : "/", s->dir);
+		listen, stem, *mount != '\0' ? mount : "/", s->dir);
 	print_pattern(out, mount);
 	fprintf(out, ")(/.*%s)$;\ninclude \"%s\";\n}\n", *mount != '\0' ? "|" : "", shipped);
 	if (s->config->sendfile == SENDFILE_X_ACCEL)
-		fprintf(out, "location /slipway-data/ { internal; alias \"%s/\"; }\n",
-			s->config->data_dir);
+		fprintf(out,
+			"location /slipway-data/ {\nalias \"%s/\";\n"
+			"include \"%s-data.conf\";\n}\n",
+			s->config->data_dir, stem);
 	fputs("}\n}\n", out);
 	return ERR_OK;
 }

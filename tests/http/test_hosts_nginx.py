@@ -1,7 +1,48 @@
-"""Goal: Slipway works behind nginx as front-ends.md says: see hosts.py."""
+"""Goal: Slipway works behind nginx as front-ends.md says: see hosts.py; and what nginx does with settings of its own."""
 import sys
 
-from hosts import run
+from harness import main
+from hosts import BODY, MIB, begin, cut, differing, made, run, says_set_mount, sent_by_the_server, time
+from test_uploadtasks_servers import NGINX, nginx
+from transfer import BYTES, TUS, offset, part_size
+
+WEB = "nginx"
+
+
+def test_default_limits(_):
+    """1 MiB, 8 KiB of a header field, bodies stored first."""
+    with differing(WEB, slipway_conf=[("client_max_body_size 0;", ""), ("fastcgi_request_buffering off;", "")],
+                   slipway_server_conf=[("large_client_header_buffers 4 36k;", "")]) as server:
+        a = server.request("PUT", "/files/x", body=bytes(MIB))
+        assert a.status == 201, a
+        a = server.request("PUT", "/files/x", body=bytes(MIB + 1))
+        assert a.status == 413 and a.header("X-Slipway") is None, a
+        assert server.get("/healthz", headers={"X-Long": "x" * 8000}).status == 200
+        a = server.get("/healthz", headers={"X-Long": "x" * 9000})
+        assert a.status == 400 and a.header("X-Slipway") is None, a
+        url = made(server, 300_000)
+        s = begin(server, "PATCH", url, 300_000, {**TUS, **BYTES, "Upload-Offset": "0"}, BODY[:150_000])
+        time.sleep(0.5)
+        assert part_size(server, url) <= 0
+        s.close()
+        cut(server, url, 300_000, 0)
+        assert offset(server, url) == 0
+
+
+def test_stock_parameters(server):
+    """fastcgi_params as Debian ships it, and nothing else: the advice of section 3; then following it."""
+    text = NGINX.replace("fastcgi_split_path_info ^()(/.*)$;", "").replace("fastcgi_param PATH_INFO $fastcgi_path_info;", "")
+    with nginx(server, "off", text) as (port, log):
+        says_set_mount(port, log, server)
+    with differing(WEB, config="[server]\nmount = /", slipway_conf=[("fastcgi_param PATH_INFO $fastcgi_path_info;", ""),
+                                                                   ("SCRIPT_NAME $fastcgi_script_name", "SCRIPT_NAME $document_uri")]) as own:
+        assert own.get("/upload/", accept="application/json").status == 200
+
+
+def test_files_sent_by_nginx(_):
+    with differing(WEB) as server:
+        sent_by_the_server(server, "x-accel")
+
 
 if __name__ == "__main__":
-    sys.exit(1 if run("nginx") else 0)
+    sys.exit(1 if run(WEB, sys.modules["__main__"]) else 0)

@@ -61,9 +61,9 @@ def as_server(server):
 
 
 @contextlib.contextmanager
-def running(argv, port):
+def running(argv, port, **kw):
     # Apache ends its whole process group, not itself alone.
-    p = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    p = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, **kw)
     try:
         def there():
             assert p.poll() is None, p.stderr.read()
@@ -90,33 +90,40 @@ def scratch(server):
 
 
 @contextlib.contextmanager
-def nginx(server, buffering):
-    with scratch(server) as folder, socket.socket(socket.AF_UNIX) as listening:
-        port = free_port()
+def front(server, folder):
+    """A front of its own at FOLDER's front.sock; the file its log goes to."""
+    with socket.socket(socket.AF_UNIX) as listening, open(folder + "/front.log", "wb") as log:
         listening.bind(folder + "/front.sock")
         listening.listen(64)
         os.chmod(folder + "/front.sock", 0o666)
         env = {"PATH": "/usr/bin:/bin", "SLIPWAY_CONF": server.conf, "SLIPWAY_DATA_DIR": server.data}
-        front = subprocess.Popen([FRONT], stdin=listening, env=env, stderr=subprocess.DEVNULL, cwd="/", **owner(server))
-        with open(folder + "/nginx.conf", "w") as f:
-            f.write(NGINX.format(dir=folder, port=port, buffering=buffering, user="user www-data;" if os.geteuid() == 0 else ""))
+        p = subprocess.Popen([FRONT], stdin=listening, env=env, stderr=log, cwd="/", **owner(server))
         try:
-            with running(["nginx", "-p", folder, "-c", folder + "/nginx.conf", "-e", folder + "/error.log"], port):
-                yield port, ""
+            yield log.name
         finally:
-            front.terminate()
-            front.wait(15)
+            p.terminate()
+            p.wait(15)
 
 
 @contextlib.contextmanager
-def apache(server):
-    with scratch(server) as folder:
+def nginx(server, buffering, text=NGINX):
+    with scratch(server) as folder, front(server, folder) as log:
+        port = free_port()
+        with open(folder + "/nginx.conf", "w") as f:
+            f.write(text.format(dir=folder, port=port, buffering=buffering, user="user www-data;" if os.geteuid() == 0 else ""))
+        with running(["nginx", "-p", folder, "-c", folder + "/nginx.conf", "-e", folder + "/error.log"], port):
+            yield (port, "") if text == NGINX else (port, log)
+
+
+@contextlib.contextmanager
+def apache(server, text=APACHE):
+    with scratch(server) as folder, front(server, folder) as log:
         port = free_port()
         user = "User #%d\nGroup #%d" % (as_server(server), owner(server)["group"]) if as_server(server) is not None else ""
         with open(folder + "/apache.conf", "w") as f:
-            f.write(APACHE.format(dir=folder, port=port, modules=MODULES, user=user, conf=server.conf, data=server.data, front=FRONT))
+            f.write(text.format(dir=folder, port=port, modules=MODULES, user=user, conf=server.conf, data=server.data, front=FRONT))
         with running(["apache2", "-f", folder + "/apache.conf", "-DFOREGROUND"], port):
-            yield port, "/gis"
+            yield (port, "/gis") if text == APACHE else (port, log)
 
 
 def ask(server, port, method, path, body=None, **headers):
