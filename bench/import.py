@@ -3,11 +3,15 @@
 
 usage: bench/import.py [--geo PROGRAM] [--rows N] [--polygons N] [--runs N] [--dir DIR]
 
+The same CSV is then sent to the signed file API and imported into a table, all or nothing: from the request's first byte to the
+task's end, against sqlite3's own .import into a table of the same types; peaks are those of worker and job.
+
 A and B alternate within one run, after 2 GB of memory have been touched and freed; quoted is the ratio of medians.
 Ours is the whole life of slipway-geo, jail included.  The demands are those of performance.md.
 """
 import argparse
 import datetime
+import glob
 import json
 import math
 import os
@@ -18,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -157,6 +162,91 @@ def measure(jail, name, files, source, options, folder, runs, demand):
     return fine
 
 
+# ---- a file of the signed file API into a table
+
+TYPES = {"id": "integer", "name": "text", "lon": "real", "lat": "real", "when": "timestamp", "value": "real", "count": "integer",
+         "category": "text", "code": "text", "comment": "text"}
+
+
+class Peaks(threading.Thread):
+    """Peak memory of every program of ours below BUILD whose data is in DATA, while this runs."""
+    def __init__(self, data):
+        super().__init__(daemon=True)
+        self.data, self.found, self.over = data.encode(), {}, False
+
+    def run(self):
+        while not self.over:
+            for path in glob.glob("/proc/[0-9]*/cmdline"):
+                try:
+                    with open(path, "rb") as f:
+                        words = f.read().split(b"\0")
+                except OSError:
+                    continue
+                name = os.path.basename(words[0]).decode()
+                if name in ("slipway-worker", "slipway-geo") and any(self.data in w for w in words[1:]):
+                    self.found[name] = max(self.found.get(name, 0), peak(int(path.split("/")[2])))
+            time.sleep(0.05)
+
+
+def import_table(server, signed, csv):
+    """Seconds from request to end, and the peaks."""
+    peaks = Peaks(server.data)
+    peaks.start()
+    start = time.monotonic()
+    fields = signed.signed("bench")
+    done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-D", "-", *(x for k, v in fields.items() for x in ("-F", f"{k}={v}")),
+                           "-F", f"file=@{csv}", f"http://127.0.0.1:{server.port}{signed.FILE}"], stdout=subprocess.PIPE, check=True)
+    number = next(line.split(b":")[1].strip().decode() for line in done.stdout.splitlines() if line.lower().startswith(b"x-slipway-task"))
+    while True:
+        task = server.get(f"/tasks/{number}", accept="application/json", user="admin").json["task"]
+        if task["state"] in ("success", "failed"):
+            break
+        time.sleep(0.05)
+    took = time.monotonic() - start
+    peaks.over = True
+    peaks.join()
+    if task["state"] != "success":
+        sys.exit("import failed: %s" % task["message"])
+    return took, peaks.found
+
+
+def sqlite_import(csv, path):
+    if os.path.exists(path):
+        os.remove(path)
+    columns = ", ".join('"%s" %s' % (k, {"timestamp": "text"}.get(v, v)) for k, v in TYPES.items())
+    start = time.monotonic()
+    subprocess.run(["sqlite3", path, "pragma journal_mode=wal", "create table t(%s)" % columns, ".import --csv --skip 1 %s t" % csv], check=True,
+                   stdout=subprocess.DEVNULL)
+    return time.monotonic() - start
+
+
+def measure_table(build, csv, rows, folder, runs, demand):
+    os.environ["SLIPWAY_BUILD"] = build
+    sys.path.insert(0, os.path.join(HERE, "..", "tests", "http"))
+    import harness
+    import signed
+    server = harness.Server(config="[signed]\nwait = 30\n[mail]\nmethod = none")
+    try:
+        signed.configure(server, accounts={"loader": {}}, receivers={"bench": {
+            "table": "t", "columns": TYPES, "mode": "replace", "maxRows": 10000000}})
+        import_table(server, signed, csv)      # the worker and the table are there
+        mine, theirs = [], []
+        for _ in range(runs):
+            mine.append(import_table(server, signed, csv))
+            theirs.append(sqlite_import(csv, os.path.join(folder, "peer.sqlite")))
+        got = signed.table(server, "bench", "select count(*), sum(id) from t")[0]
+    finally:
+        server.close()
+    took, peer = statistics.median(t for t, _ in mine), statistics.median(theirs)
+    worker, job = (max(p.get(n, 0) for _, p in mine) for n in ("slipway-worker", "slipway-geo"))
+    right = got == (rows, rows * (rows - 1) // 2)
+    fine = right and took / peer <= demand and worker <= 100 and job <= 100
+    print("%-28s %8.2f s %10s %8.2f s %8.2f %8.2f %6d MiB %6d MiB  %s" % (
+        "%d CSV rows, signed" % rows, took, "", peer, took / peer, demand, worker, job,
+        "ok" if fine else "WRONG: %s" % (got,) if not right else "too slow or too big"))
+    return fine
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--geo", default=os.path.join(HERE, "..", "build", "slipway-geo"))
@@ -179,6 +269,7 @@ def main():
         fine = measure(jail, "%d CSV rows, points" % args.rows, {"points.csv": csv}, csv,
                        ["-oo", "X_POSSIBLE_NAMES=lon", "-oo", "Y_POSSIBLE_NAMES=lat", "-oo", "AUTODETECT_TYPE=YES",
                         "-a_srs", "EPSG:4326"], folder, args.runs, 0.4)
+        fine = measure_table(os.path.dirname(os.environ["SLIPWAY_GEO"]), csv, args.rows, folder, args.runs, 3.0) and fine
         fine = measure(jail, "%d shapefile polygons" % args.polygons, shp, shp["polygons.shp"], [], folder,
                        args.runs, 0.6) and fine
     finally:
