@@ -25,6 +25,7 @@
 #define BATCH        100                        /* records a pass */
 #define TASK_KEEP_MS (7LL * 86400 * 1000)       /* ended tasks stay a week for their logs */
 #define EXPORT_KEEP_S (7LL * 86400)             /* exports not asked for in a week are made again */
+#define CONTENT_KEEP_MS (7LL * 86400 * 1000)    /* what accounts with "log" 2 sent */
 #define STALE_S      60                         /* one that nobody can ask for any more may still be on its way to somebody */
 #define STRAY_S      3600                       /* younger files may belong to somebody at work */
 
@@ -207,6 +208,15 @@ static void find_orphan_session(struct search *s, const char *folder, const char
 		found(s, folder, name);
 }
 
+/* "<ms>-<request>.json": its own time counts, however often it was read since. */
+static void find_old_request(struct search *s, const char *folder, const char *name)
+{
+	CLEAN_FREE char *when = mem_strndup(name, strcspn(name, "-"));
+	int64_t ms = 0;
+	if (text_int(when, 0, INT64_MAX, &ms) && ms < clock_now_ms() - CONTENT_KEEP_MS)
+		found(s, folder, name);
+}
+
 static void remove_found(void *arg, const char *path)
 {
 	const struct worker *w = arg;
@@ -232,4 +242,5 @@ void worker_sweep(struct worker *w)
 	struct search s = { w, remove_found, w };
 	each_old(&s, "exports", EXPORT_KEEP_S, found);
 	each_old(&s, "sessions", STRAY_S, find_orphan_session);
+	each_old(&s, "requests", -1, find_old_request);
 }
