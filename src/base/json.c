@@ -101,12 +101,32 @@ enum err json_read(const char *text, size_t len, const struct json_limits *limit
 	return ERR_OK;
 }
 
+json_object *json_read_own(struct json_tokener **reader, const char *text, size_t len)
+{
+	if (*reader == NULL && (*reader = json_tokener_new()) == NULL)
+		mem_die();
+	json_tokener_reset(*reader);
+	return json_tokener_parse_ex(*reader, text, (int)len);
+}
+
+void json_reader_free(struct json_tokener *reader)
+{
+	if (reader != NULL)
+		json_tokener_free(reader);
+}
+
 /* Copy S with U+00A0 and, for SCRIPT, every '<' written as escapes: both stand only inside strings. */
 static char *escaped(const char *s, size_t len, bool script, size_t *ret_len)
 {
 	size_t extra = 0, at = 0;
 	char *out;
 
+	/* Few texts hold one. */
+	if (memchr(s, '\xC2', len) == NULL && (!script || memchr(s, '<', len) == NULL)) {
+		if (ret_len != NULL)
+			*ret_len = len;
+		return mem_strndup(s, len);
+	}
 	for (size_t i = 0; i < len; i++)
 		extra += s[i] == '<' || s[i] == '\xC2' ? strlen("\\u00a0") : 0;
 	out = mem_alloc(len + extra + 1);
@@ -171,6 +191,24 @@ static json_object *typed(const json_object *o, const char *key, enum json_type 
 	json_object *v = json_get(o, key);
 
 	return json_object_is_type(v, type) ? v : NULL;
+}
+
+json_object *json_new(int members)
+{
+	json_object *o = json_object_new_object();
+
+	/* A table grows when it is two thirds full. */
+	if (o == NULL || lh_table_resize(json_object_get_object(o), 2 * members) != 0)
+		mem_die();
+	return o;
+}
+
+void json_add(json_object *o, const char *key, json_object *value)
+{
+	/* The name is neither looked for nor copied. */
+	if (json_object_object_add_ex(
+		o, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT) != 0)
+		mem_die();
 }
 
 const char *json_str(const json_object *o, const char *key, const char *def)

@@ -34,6 +34,19 @@ char *json_print(const json_object *o, size_t *ret_len);
 /* The same for <script type="application/json">: no '<', no "</".  Caller frees. */
 char *json_print_script(const json_object *o);
 
+/*
+ * What json_print wrote and nobody else could change: no limits are checked.  READER is made for the
+ * first text (*READER = NULL) and serves for all that follow; caller frees with json_reader_free.
+ * NULL: damaged.
+ */
+json_object *json_read_own(struct json_tokener **reader, const char *text, size_t len);
+void json_reader_free(struct json_tokener *);
+
+/* An object whose table need not grow under so many MEMBERS. */
+json_object *json_new(int members);
+/* A member O does not have yet; takes VALUE, KEY lasts as long as O. */
+void json_add(json_object *o, const char *key, json_object *value);
+
 /* Borrowed readers: the default when the member is missing or of another type. */
 const char *json_str(const json_object *o, const char *key, const char *def);
 int64_t json_int(const json_object *o, const char *key, int64_t def);

@@ -64,8 +64,11 @@ char *mem_strndup(const char *s, size_t n)
 	n = strnlen(s, n);
 	if (n == SIZE_MAX)
 		mem_die();
-	copy = mem_alloc(n + 1);
+	copy = malloc(n + 1);
+	if (copy == NULL)
+		mem_die();
 	memcpy(copy, s, n);
+	copy[n] = '\0';
 	return copy;
 }
 

@@ -23,6 +23,7 @@ struct conn {
 		size_t len;
 		sqlite3_stmt *stmt;
 	} kept[CATALOG_STATEMENTS];
+	struct json_tokener *reader;          /* of what rows hold as JSON; NULL before the first */
 	const struct item_sets *sets; /* what the functions of item_set.h ask, NULL outside a list */
 	size_t next; /* the slot that is given up next */
 	bool broken; /* damaged or in doubt: closed when given back */

@@ -56,51 +56,50 @@ static const struct {
 /* What lives in `more`. */
 static const char *const more_members[] = {"tags", "dataMetaInfo", "dataCheckResult", "work"};
 #define N_MORE (sizeof(more_members) / sizeof(more_members[0]))
-
-/* A member of an object that has none of this name yet; KEY lasts: neither is looked for nor
- * copied. */
-static void put(json_object *o, const char *key, json_object *value)
-{
-	if (json_object_object_add_ex(
-		o, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT) != 0)
-		mem_die();
-}
+/* With "public", and what lists and views add. */
+#define ITEM_MEMBERS (N_COLUMNS + N_MORE + 8)
 
 static json_object *value_of(sqlite3_stmt *stmt, int at, enum column_kind kind)
 {
 	if (sqlite3_column_type(stmt, at) == SQLITE_NULL)
 		return NULL;
-	if (kind == TEXT)
-		return json_object_new_string_len(conn_text(stmt, at),
+	if (kind == TEXT) {
+		/* As text SQLite would copy it for a NUL at its end. */
+		const char *text = sqlite3_column_blob(stmt, at);
+
+		return json_object_new_string_len(text != NULL ? text : "",
 						  sqlite3_column_bytes(stmt, at));
+	}
 	return kind == FLAG ? json_object_new_boolean(sqlite3_column_int(stmt, at) != 0)
 			    : json_object_new_int64(sqlite3_column_int64(stmt, at));
 }
 
-json_object *item_of_row(sqlite3_stmt *stmt)
+json_object *item_of_row(struct conn *conn, sqlite3_stmt *stmt)
 {
-	const char *text = conn_text(stmt, MORE_COLUMN);
+	const char *text = sqlite3_column_blob(stmt, MORE_COLUMN);
+	int len = sqlite3_column_bytes(stmt, MORE_COLUMN);
 	CLEAN_JSON json_object *more = NULL;
 	json_object *o;
 
-	if (strcmp(text, "{}") != 0 &&
-	    json_read(text, strlen(text), &json_limits_job, &more) != ERR_OK)
+	if (len > 2 && (more = json_read_own(&conn->reader, text, (size_t)len)) == NULL)
 		return NULL;
-	o = json_object_new_object();
+	o = json_new(ITEM_MEMBERS);
 	for (size_t i = 0; i < N_COLUMNS; i++) {
 		bool none = (int)i == DIR_COLUMN && sqlite3_column_int64(stmt, DIR_COLUMN) == 0;
 
-		put(o, columns[i].member, none ? NULL : value_of(stmt, (int)i, columns[i].kind));
+		json_add(o, columns[i].member,
+			 none ? NULL : value_of(stmt, (int)i, columns[i].kind));
 	}
 	for (size_t i = 0; i < N_MORE; i++) {
 		json_object *member = json_get(more, more_members[i]);
 
 		if (i == 0 && !json_object_is_type(member, json_type_array))
-			put(o, more_members[i], json_object_new_array());
+			json_add(o, more_members[i], json_object_new_array());
 		else
-			put(o, more_members[i], json_object_get(member));
+			json_add(o, more_members[i], json_object_get(member));
 	}
-	put(o, "public", json_object_new_boolean(sqlite3_column_int64(stmt, GUEST_COLUMN) > 0));
+	json_add(o, "public",
+		 json_object_new_boolean(sqlite3_column_int64(stmt, GUEST_COLUMN) > 0));
 	return o;
 }
 
@@ -120,7 +119,7 @@ enum err item_load(struct conn *conn, int64_t id, json_object **ret, struct erro
 		return e;
 	if (!row)
 		return error_set(error, ERR_NOT_FOUND, "no such data item");
-	*ret = item_of_row(stmt);
+	*ret = item_of_row(conn, stmt);
 	(void)sqlite3_reset(stmt);
 	return *ret != NULL ? ERR_OK : error_set(error, ERR_STORE, "data item's row is damaged");
 }

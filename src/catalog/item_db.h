@@ -28,7 +28,7 @@ enum err item_save(struct conn *, int64_t id, const json_object *model, bool ins
 enum err item_remove(struct conn *, int64_t id, struct error *); /* nothing there is fine */
 /* The model in a row that `item_columns` was selected from. */
 extern const char item_columns[];
-json_object *item_of_row(sqlite3_stmt *);
+json_object *item_of_row(struct conn *, sqlite3_stmt *);
 enum { ITEM_COLUMN_LEVEL = 27 }; /* what follows item_columns */
 
 /* Let the item of dataset ID follow its MODEL. */

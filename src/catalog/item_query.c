@@ -32,16 +32,16 @@ static enum err read_item(struct page *g, sqlite3_stmt *stmt, int64_t id, json_o
 	e = conn_step(g->conn, stmt, &row, g->error);
 	if (e != ERR_OK || !row)
 		return e;
-	item = item_of_row(stmt);
+	item = item_of_row(g->conn, stmt);
 	if (item != NULL) {
 		const char *owner = json_str(item, "userName", "");
 		enum item_permission level =
 		    level_of(q, item, sqlite3_column_int64(stmt, ITEM_COLUMN_LEVEL));
 
-		(void)json_set_str(item, "permission", item_permission_word(level));
-		(void)json_set_bool(item, "may_share",
-				    q->viewer.admin || (*g->plan->user != '\0' &&
-							strcmp(g->plan->user, owner) == 0));
+		bool own = *g->plan->user != '\0' && strcmp(g->plan->user, owner) == 0;
+
+		json_add(item, "permission", json_object_new_string(item_permission_word(level)));
+		json_add(item, "may_share", json_object_new_boolean(q->viewer.admin || own));
 		json_object_array_add(list, item);
 	}
 	(void)sqlite3_reset(stmt);

@@ -45,6 +45,7 @@ static void conn_close(struct conn *conn)
 	if (conn->db != NULL && !conn->wrote)
 		(void)sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(conn->db);
+	json_reader_free(conn->reader);
 	free(conn);
 }
 

@@ -103,17 +103,22 @@ void reply_model(struct reply *r, int status, const char *template_name, json_ob
 	r->model = model;
 }
 
-void reply_text(struct reply *r, int status, const char *type, const char *text)
+void reply_text_take(struct reply *r, int status, const char *type, char *text)
 {
-	/* TEXT and TYPE may be what the reply holds already. */
-	char *text_copy = mem_strdup(text), *type_copy = mem_strdup(type);
+	/* TYPE may be what the reply holds already. */
+	char *type_copy = mem_strdup(type);
 
 	drop_body(r);
 	r->status = status;
 	r->body = REPLY_TEXT;
-	r->text = text_copy;
-	r->text_len = strlen(text_copy);
+	r->text = text;
+	r->text_len = strlen(text);
 	r->type = type_copy;
+}
+
+void reply_text(struct reply *r, int status, const char *type, const char *text)
+{
+	reply_text_take(r, status, type, mem_strdup(text));
 }
 
 void reply_file(struct reply *r, int fd, int64_t size, const char *type, const char *etag,

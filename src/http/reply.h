@@ -48,6 +48,8 @@ void reply_redirect(struct reply *, int status, const char *location);
 /* Takes MODEL. */
 void reply_model(struct reply *, int status, const char *template_name, json_object *model);
 void reply_text(struct reply *, int status, const char *type, const char *text);
+/* Takes TEXT. */
+void reply_text_take(struct reply *, int status, const char *type, char *text);
 /* Takes FD. */
 void reply_file(struct reply *, int fd, int64_t size, const char *type, const char *etag, const char *download_name);
 struct cookie {

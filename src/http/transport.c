@@ -22,9 +22,8 @@
 #define LISTEN_FD   0	   /* FCGI_LISTENSOCK_FILENO */
 #define RESPONDER   1	   /* FCGI_RESPONDER */
 #define RECORD_MOST 65528U /* longest content of a record that needs no padding */
-#define PUT_MOST                                                                                   \
-	4096U /* shorter writes go through libfcgi's buffer, in one packet with the end            \
-	       */
+/* Shorter writes go through libfcgi's buffer of 8 KiB, in one packet with the end. */
+#define PUT_MOST       7680U
 #define THREAD_STACK   ((size_t)1 << 20)
 #define LINGER_IDLE_MS 2000 /* as libfcgi: wait for the server to take the answer and close */
 #define LINGER_MS      30000

@@ -121,7 +121,8 @@ static enum err check(struct upload *u, int64_t offset, const struct body *body,
 				 (long long)(body->length - room));
 	if (finish && u->length < 0 && body->length < 0 && body->chunked)
 		return error_set(error, ERR_NEED_LENGTH, "the end of the body cannot be known");
-	if (!bytes || u->state == UPLOAD_COMPLETE)
+	/* One that this request made was admitted with its length a moment ago. */
+	if (!bytes || u->state == UPLOAD_COMPLETE || (u->pending && u->length >= 0))
 		return ERR_OK;
 	return admit_space(u->engine, u->length < 0 && body->length > 0 ? body->length : 0,
 			   u->mode->copies, u->room.promised, error);

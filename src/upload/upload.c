@@ -162,18 +162,23 @@ static enum err check_spec(const struct engine *e, const struct upload_spec *spe
 static enum err make_files(struct upload *u, struct error *error)
 {
 	char place[40], prefix[3] = {u->id[0], u->id[1], '\0'};
-	int file;
+	int file, made;
 
 	id_place(u->id, place);
-	if (mkdirat(u->engine->dir, prefix, 0700) == 0) {
-		enum err e = sync_fd(u->engine, u->engine->dir, "uploads", error);
+	made = mkdirat(u->engine->dir, place, 0700);
+	if (made != 0 && errno == ENOENT) {
+		/* The first with this prefix. */
+		enum err e = ERR_OK;
 
+		made = mkdirat(u->engine->dir, prefix, 0700);
+		if (made == 0 || errno == EEXIST) {
+			e = sync_fd(u->engine, u->engine->dir, "uploads", error);
+			made = mkdirat(u->engine->dir, place, 0700);
+		}
 		if (e != ERR_OK)
 			return e;
-	} else if (errno != EEXIST) {
-		return error_errno(error, ERR_IO, "make upload's directory");
 	}
-	if (mkdirat(u->engine->dir, place, 0700) != 0)
+	if (made != 0)
 		return error_errno(error, ERR_IO, "make upload's directory");
 	u->dir = fs_open_dir(u->engine->dir, place);
 	if (u->dir < 0)

@@ -167,7 +167,7 @@ static enum err tell_entities(struct call *call, json_object *model)
 		err = catalog_item_entities(call->ctx->catalog, json_int(model, "id", 0), &entities,
 					    &call->error);
 	if (err == ERR_OK)
-		json_set(model, "authorizeSetting", datas_entities_tell(call, entities));
+		json_add(model, "authorizeSetting", datas_entities_tell(call, entities));
 	return err;
 }
 
@@ -179,8 +179,8 @@ static void keep_told(json_object *model)
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		json_object_object_del(model, own[i]);
-	json_set(model, "serviceId", NULL);
-	json_set(model, "publishInfo", NULL);
+	json_add(model, "serviceId", NULL);
+	json_add(model, "publishInfo", NULL);
 }
 
 enum err datas_item_tell(struct call *call, json_object *model, bool services)
@@ -197,7 +197,7 @@ enum err datas_item_tell(struct call *call, json_object *model, bool services)
 
 	if (err != ERR_OK)
 		return err;
-	json_set(model, "dataItemServices",
+	json_add(model, "dataItemServices",
 		 services && usable ? datas_services(call, model) : json_object_new_array());
 	json_set_str(model, "thumbnail", thumbnail);
 	if (imported && strcmp(json_str(model, "status", ""), "OK") == 0 &&

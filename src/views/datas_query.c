@@ -142,14 +142,31 @@ static bool add_value(json_object *list, enum reading kind, const char *value)
 	return true;
 }
 
+/* An older client's name for it. */
+static const char *alias_of(const struct param *p)
+{
+	return strcmp(p->name, "serviceStatuses") == 0 ? "serviceStatus" : p->name;
+}
+
+/* Was anything said about P? */
+static bool is_said(const struct call *call, const json_object *body, const struct param *p)
+{
+	const struct pairs *q = &call->req->query;
+	bool said = body != NULL;
+
+	for (size_t i = 0; i < q->n && !said; i++)
+		said = strcmp(q->v[i].name, p->name) == 0 ||
+		       strcmp(q->v[i].name, alias_of(p)) == 0;
+	return said;
+}
+
 /* All that was said about P: the body's word wins over the address's. */
 static bool gather(struct call *call, const json_object *body, const struct param *p,
 		   json_object *list)
 {
 	const struct pairs *q = &call->req->query;
 	json_object *v = json_get(body, p->name);
-	/* An older client's name for it. */
-	const char *alias = strcmp(p->name, "serviceStatuses") == 0 ? "serviceStatus" : p->name;
+	const char *alias = alias_of(p);
 
 	if (v == NULL)
 		v = json_get(body, alias);
@@ -215,13 +232,14 @@ static json_object *value_of(const struct param *p, const char *s)
 static enum err read_param(struct call *call, const json_object *body, const struct param *p,
 			   json_object *echo)
 {
-	CLEAN_JSON json_object *texts = json_object_new_array();
-	CLEAN_JSON json_object *values = json_object_new_array();
+	CLEAN_JSON json_object *texts = NULL, *values = NULL;
 	json_object *text = NULL;
 
-	json_set(echo, p->name, NULL);
-	if (p->kind == READ_IGNORED)
+	json_add(echo, p->name, NULL);
+	if (p->kind == READ_IGNORED || !is_said(call, body, p))
 		return ERR_OK;
+	texts = json_object_new_array();
+	values = json_object_new_array();
 	if (!gather(call, body, p, texts) || json_len(texts) > DATAS_LIST_MAX)
 		return refuse(call, p);
 	JSON_EACH(text, texts)
@@ -483,7 +501,7 @@ enum err datas_query_read(struct call *call, bool mine, struct datas_query *d)
 	CLEAN_JSON json_object *body = NULL;
 	enum err err = datas_body(call, &body);
 
-	*d = (struct datas_query){.echo = json_object_new_object()};
+	*d = (struct datas_query){.echo = json_new(N_PARAMS)};
 	if (err == ERR_OK && body != NULL && !json_object_is_type(body, json_type_object))
 		err = supermap_fail(call, ERR_BAD_REQUEST, "supermap_object", NULL);
 	for (size_t i = 0; err == ERR_OK && i < N_PARAMS; i++)

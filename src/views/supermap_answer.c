@@ -107,13 +107,16 @@ enum err supermap_answer(struct call *call, int status, const char *xml_root, js
 		return answer_page(call, status, model);
 	if (xml_root == NULL)
 		xml_root = json_object_is_type(model, json_type_array) ? "list" : "MethodResult";
-	CLEAN_FREE char *text = represent(model, format, xml_root, NULL);
+	char *text = represent(model, format, xml_root, NULL);
 	json_object_put(model);
-	if (f == SUPERMAP_JSONP)
+	if (f == SUPERMAP_JSONP) {
 		err = answer_script(call, status, text);
-	else
-		reply_text(call->reply, status,
-			   format == FORMAT_XML ? represent_type(FORMAT_XML) : json_type, text);
+		free(text);
+	} else {
+		reply_text_take(call->reply, status,
+				format == FORMAT_XML ? represent_type(FORMAT_XML) : json_type,
+				text);
+	}
 	common_headers(call);
 	return err;
 }
