@@ -42,6 +42,7 @@ def test_interim_answers_where_they_are_switched_on(_):
             assert code == 104 and "location: /gis/files/" in top.lower(), out[:500]
             rest = out.split(b"\r\n\r\n", 1)[1]
             assert re.match(b"HTTP/1.1 201 ", rest), out[:500]
+        assert "server.interim = yes: " in server.log()
 
 
 def test_files_sent_by_lighttpd(_):

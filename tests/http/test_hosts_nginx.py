@@ -1,7 +1,6 @@
 """Goal: Slipway works behind nginx as front-ends.md says: see hosts.py; and what nginx does with settings of its own."""
 import sys
 
-from harness import main
 from hosts import BODY, MIB, begin, cut, differing, made, run, says_set_mount, sent_by_the_server, time
 from test_uploadtasks_servers import NGINX, nginx
 from transfer import BYTES, TUS, offset, part_size

@@ -86,6 +86,40 @@ static void test_request_finds_its_mount(void **state)
 		    "/evil.example/upload/");
 }
 
+/* Apache's files say it by a variable: SCRIPT_NAME and PATH_INFO are split at the wrong place there. */
+static void test_request_is_told_its_mount(void **state)
+{
+	static const struct {
+		const char *setting, *told, *uri, *mount, *path; /* path NULL: outside */
+	} rows[] = {
+	    {NULL, "/", "/a/b", "", "/a/b"},
+	    {NULL, "/gis", "/gis/upload/?x", "/gis", "/upload/"},
+	    {NULL, "/gis", "/gis", "/gis", "/"},
+	    {NULL, "/gis", "/gisx/upload/", "", NULL},
+	    {NULL, "", "/a/b", "/a", "/b"},
+	    {"/gis", "/other", "/gis/upload/", "/gis", "/upload/"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct config defaults = TEST_CONFIG;
+		struct test_request t = {.config = defaults};
+		t.config.mount = (char *)rows[i].setting;
+		test_env(&t, "REQUEST_METHOD", "GET");
+		test_env(&t, "SCRIPT_NAME", "/a");
+		test_env(&t, "PATH_INFO", "/b");
+		test_env(&t, "REQUEST_URI", rows[i].uri);
+		test_env(&t, "SLIPWAY_MOUNT", rows[i].told);
+		/* What a client sends has another name. */
+		test_env(&t, "HTTP_SLIPWAY_MOUNT", "/evil");
+		test_init(&t, "", 0);
+		assert_int_equal(t.req.error.err, rows[i].path != NULL ? ERR_OK : ERR_NOT_FOUND);
+		assert_string_equal(t.req.mount, rows[i].mount);
+		assert_string_equal(t.req.path, rows[i].path != NULL ? rows[i].path : "/");
+		test_end(&t);
+	}
+}
+
 static void test_request_normalises_its_path(void **state)
 {
 	static const char *const bad[] = {
@@ -564,6 +598,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_request_finds_its_mount),
+	    cmocka_unit_test(test_request_is_told_its_mount),
 	    cmocka_unit_test(test_request_normalises_its_path),
 	    cmocka_unit_test(test_request_keeps_the_raw_path),
 	    cmocka_unit_test(test_request_reads_its_length),
