@@ -118,6 +118,9 @@ view_fn upload_file_api_view; /* POST /etl/api/upload_file_api/ */
 /* admin.c, admin_user.c */
 view_fn admin_view;            /* GET, POST /admin/ */
 view_fn admin_user_view;       /* GET, POST /admin/user?name= */
+view_fn admin_datasets_view;   /* GET, POST /admin/datasets/ */
+view_fn admin_dataset_view;    /* GET, POST /admin/datasets/dataset?name= */
+view_fn admin_account_view;    /* GET, POST /admin/datasets/account?name= */
 
 /* selftest.c */
 view_fn selftest_view;         /* GET, POST /admin/self-test */

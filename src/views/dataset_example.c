@@ -1,0 +1,163 @@
+/*
+ * A ready-made program for one dataset: its address, names and a row of its columns, written as
+ * literals of Python and of the shell.
+ */
+#include <string.h>
+#include "base/mem.h"
+#include "signed/signature.h"
+#include "views/admin_datasets.h"
+
+#define API_PATH     "/echart/dataset_api/"
+#define UNKNOWN_HOST "https://slipway.example" /* replaced in the browser, which knows ours */
+#define COLUMNS_MAX  20
+
+/* A value that fits the column NAME. */
+static json_object *example_value(const struct receiver *v, const char *name)
+{
+	enum column_type type = TYPE_TEXT;
+
+	for (size_t i = 0; i < v->n_types; i++)
+		if (strcmp(v->types[i].name, name) == 0)
+			type = v->types[i].type;
+	switch (type) {
+	case TYPE_INTEGER:
+		return json_object_new_int(7);
+	case TYPE_REAL:
+		return json_object_new_double_s(1.5, "1.5");
+	case TYPE_BOOLEAN:
+		return json_object_new_boolean(1);
+	case TYPE_DATE:
+		return json_object_new_string("2026-01-31");
+	case TYPE_TIMESTAMP:
+		return json_object_new_string("2026-01-31T12:00:00Z");
+	case TYPE_JSON:
+		return json_object_new_object();
+	case TYPE_TEXT:
+	case TYPE__MAX:
+		break;
+	}
+	return json_object_new_string("a");
+}
+
+static bool is_filled(const struct receiver *v, const char *name)
+{
+	for (size_t i = 0; i < v->n_autos; i++)
+		if (strcmp(v->autos[i].column, name) == 0)
+			return true;
+	return false;
+}
+
+/* One row by name: {"a":"a","b":7}; "{}" when nothing is known of the columns. */
+static json_object *example_rows(const struct receiver *v)
+{
+	json_object *row = json_object_new_object(), *list = json_object_new_array();
+	size_t n = v->n_columns > 0 ? v->n_columns : v->n_types;
+
+	for (size_t i = 0; i < n && i < COLUMNS_MAX; i++) {
+		const char *name = v->n_columns > 0 ? v->columns[i] : v->types[i].name;
+		const char *field = name;
+
+		if (is_filled(v, name))
+			continue;
+		for (size_t f = 0; f < v->n_fields; f++)
+			if (strcmp(v->fields[f].column, name) == 0)
+				field = v->fields[f].field;
+		json_set(row, field, example_value(v, name));
+	}
+	if (json_object_object_length(row) == 0)
+		json_set_str(row, "column", "value");
+	json_object_array_add(list, row);
+	return list;
+}
+
+/* TEXT in single quotes for a POSIX shell.  Caller frees. */
+static char *shell_literal(const char *text)
+{
+	char *out = mem_array(strlen(text) + 1, 4), *at = out;
+
+	*at++ = '\'';
+	for (; *text != '\0'; text++) {
+		if (*text == '\'') {
+			memcpy(at, "'\\''", 4);
+			at += 4;
+		} else {
+			*at++ = *text;
+		}
+	}
+	*at++ = '\'';
+	*at = '\0';
+	out = mem_resize(out, (size_t)(at - out) + 1, 1);
+	return out;
+}
+
+static void set_shell(json_object *o, const char *key, const char *text)
+{
+	CLEAN_FREE char *literal = shell_literal(text);
+
+	json_set_str(o, key, literal);
+}
+
+/* JSON's strings are Python's, too, once no slash is escaped. */
+static void set_python(json_object *o, const char *key, const char *text)
+{
+	CLEAN_JSON json_object *value = json_object_new_string(text);
+
+	json_set_str(o, key, json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+/* The body of a JSON request. */
+static char *json_body(const char *type, json_object *rows)
+{
+	CLEAN_JSON json_object *o = json_object_new_object();
+
+	json_set_str(o, "type", type);
+	json_set(o, "ds", json_object_get(rows));
+	return mem_strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+static void add_literals(json_object *m, const char *url, const char *path, const char *account,
+			 const char *type, json_object *rows)
+{
+	json_object *py = json_object_new_object(), *sh = json_object_new_object();
+	const char *ds = json_object_to_json_string_ext(rows, JSON_C_TO_STRING_NOSLASHESCAPE);
+	CLEAN_FREE char *header = signature_visitor(account);
+	CLEAN_FREE char *body = json_body(type, rows);
+
+	set_python(py, "url", url);
+	set_python(py, "path", path);
+	set_python(py, "visitor", account);
+	set_python(py, "type", type);
+	set_python(py, "ds", ds);
+	set_shell(sh, "url", url);
+	set_shell(sh, "path", path);
+	set_shell(sh, "visitor", account);
+	set_shell(sh, "visitor_header", header);
+	set_shell(sh, "type", type);
+	set_shell(sh, "ds", ds);
+	set_shell(sh, "body", body);
+	json_set_str(m, "ds", ds);
+	json_set(m, "py", py);
+	json_set(m, "sh", sh);
+}
+
+json_object *dataset_example(const struct call *call, const json_object *record,
+			     const char *account)
+{
+	json_object *m = json_object_new_object();
+	bool known = *call->ctx->config->public_url != '\0';
+	CLEAN_FREE char *own = call_public_url(call, API_PATH);
+	CLEAN_FREE char *url = mem_printf("%s%s", known ? "" : UNKNOWN_HOST, own);
+	const char *slashes = strstr(url, "://");
+	const char *path = slashes != NULL ? strchr(slashes + 3, '/') : NULL;
+	struct receiver *v = NULL;
+	struct refusal r = {0};
+	CLEAN_JSON json_object *rows = NULL;
+
+	rows = receiver_read(record, &v, &r) ? example_rows(v) : json_object_new_array();
+	receiver_free(v);
+	json_set_str(m, "url", url);
+	json_set_bool(m, "url_known", known);
+	add_literals(m, url, path != NULL ? path : API_PATH, account, json_str(record, "name", ""),
+		     rows);
+	return m;
+}
