@@ -245,6 +245,15 @@ static void follow(struct work *work, struct child *child)
 	json_object_put(progress);
 }
 
+/* It never said that it is ready.  Killed, it may do better the next time; ended by itself, it lacks something here. */
+static void judge_start(struct work *work, struct child *child)
+{
+	int status = 0;
+	child_finish(child, 1000, &status);
+	if (WIFEXITED(status))
+		fail(work, "jail_unavailable");
+}
+
 /* Start the jail, wait until it stands, hand over inputs and job. */
 static enum err begin(struct work *work, struct child *child)
 {
@@ -264,11 +273,16 @@ static enum err begin(struct work *work, struct child *child)
 		err = fs_mkdirs(w->data_fd, out, &work->error);
 	if (err == ERR_OK)
 		err = child_start(program, argv, true, child, &work->error);
+	if (err == ERR_UNAVAILABLE)
+		fail(work, "jail_unavailable");
 	if (err != ERR_OK)
 		return err;
 	if (child->log >= 0)
 		(void)fcntl(child->log, F_SETFL, O_NONBLOCK);
 	err = child_receive(child, READY_MS, &ready, &work->error);
+	drain_log(work, child);
+	if (err == ERR_CUT)
+		judge_start(work, child);
 	int64_t level = json_int(ready, "level", 0);
 	tally_set(&tally_cells(w->tally)->jail_level, level);
 	if (err == ERR_OK && level < w->config->jail_min_level) {

@@ -405,6 +405,24 @@ def test_a_host_without_our_programs_says_so(server):
             os.chmod(f"{server.folder}/{name}", 0o755)
 
 
+def test_a_host_without_gdal_says_so(server):
+    who = token(server)
+    wait_idle(server)
+    program, kept = server.folder + "/slipway-geo", server.dir + "/slipway-geo"
+    os.rename(program, kept)
+    try:
+        with open(kept, "rb") as f, open(program, "wb") as out:      # a library that is nowhere
+            out.write(f.read().replace(b"libgdal.so.", b"libnone.so."))
+        os.chmod(program, 0o755)
+        status, lines = server.self_test()
+        verdict, text = lines["Reading geodata"]
+        assert status == 1 and verdict == "fail" and "libnone.so" in text and "GEO_LIBS=1" in text, lines
+        a = server.post("/maps/upload/", {}, [("files", *csv())], accept="application/json", user=who)
+        assert a.json["code"] == "jail_unavailable" and "Tell the administrator" in a.json["error_msg"], a
+    finally:
+        os.replace(kept, program)
+
+
 def test_programs_need_nothing_but_the_c_library(server):
     for name in ("slipway.cgi", "slipway", "slipway-worker"):
         out = subprocess.run(["ldd", f"{server.folder}/{name}"], stdout=subprocess.PIPE, check=True).stdout.decode()
