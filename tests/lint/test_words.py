@@ -15,7 +15,9 @@ TEMPLATES = ROOT / "templates"
 # Families whose second half is a value: {{T "state." o.state}}; the values they can have.
 FAMILIES = {
     "title": "selftest start login first password save csv srs time final failed progress delete error dataset datasets "
-             "dataset_delete export about tasks task datas datas_mine datas_item datas_model supermap_tokens admin admin_user",
+             "dataset_delete export about tasks task datas datas_mine datas_item datas_model supermap_tokens admin admin_user "
+             "admin_datasets admin_dataset admin_account",
+    "signed.warned": "unsigned no_receivers",
     "verdict": "ok warn fail",
     "selftest": "transport transport.ok transport.warn https https.ok https.warn locks locks.ok locks.fail disk disk.ok "
                 "disk.warn regions regions.ok regions.warn root root.ok root.warn space space.ok space.warn space.fail spawn "
