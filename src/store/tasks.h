@@ -11,6 +11,7 @@
  *    "contents_form":bool (the upload is a ds text), "mail":[address…], "replay":hex of the replay key|absent,
  *    "until":ms the file is kept and found again by its name (tasks_of_file); its upload is held for the task|absent,
  *    "mark":64 hex digits (signed/writer.h)|absent, "address":client, "stamp":ms, "most":attempts|absent,
+ *    "kept":text for write_outcome|absent, "in_file":rows|absent,
  *    and when it ended: "rows":{"inserted","updated","deleted","bad"}, "message":text of the answer, "bad":[{"row","column","reason"}…20],
  *    "warnings":[problem…]}
  * An import's replay entry ends with {"result":"success|error","data":text,"task":id} (contracts/signed-api.md 7.3).

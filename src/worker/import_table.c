@@ -57,9 +57,11 @@ static bool codes(void *arg, const char *column, const char *day, int64_t n, int
 	return true;
 }
 
+/* What a later attempt must know if this one is killed. */
 struct keep {
 	int64_t id;
-	const char *text;
+	const char *text; /* of the writer; NULL = none */
+	int64_t rows;	  /* of the file */
 };
 
 static enum err keep_pass(struct pass *p, void *arg)
@@ -68,8 +70,11 @@ static enum err keep_pass(struct pass *p, void *arg)
 	json_object *task = NULL;
 	enum err err = tasks_get(p, k->id, &task);
 
-	if (err == ERR_OK)
-		err = tasks_put(p, json_set_str(task, "kept", k->text));
+	if (err == ERR_OK) {
+		if (k->text != NULL)
+			json_set_str(task, "kept", k->text);
+		err = tasks_put(p, json_set_int(task, "in_file", k->rows));
+	}
 	json_object_put(task);
 	return err;
 }
@@ -77,7 +82,7 @@ static enum err keep_pass(struct pass *p, void *arg)
 static bool keep(void *arg, const char *text)
 {
 	struct import *im = arg;
-	struct keep k = {im->work->id, text};
+	struct keep k = {im->work->id, text, im->rows};
 
 	return store_pass(im->work->w->store, PASS_SYNC, "keep", keep_pass, &k, &im->work->error) ==
 	       ERR_OK;
@@ -119,6 +124,8 @@ static void write_source(struct import *im, struct row_source rows)
 
 	/* Its timeout is that of a request; nobody waits at the other end of this one. */
 	im->target.receiver->timeout_s = work->w->config->import_s;
+	(void)store_pass(work->w->store, PASS_WRITE_NOSYNC, "rows", keep_pass,
+			 &(struct keep){.id = work->id, .rows = im->rows}, NULL);
 	if (im->rows == 0 && !im->target.receiver->allow_empty)
 		(void)refuse(&im->refusal, REFUSE_BAD, "no rows");
 	else if (!write_rows(work->w->targets, &order, &im->counts, &im->refusal))
@@ -299,12 +306,17 @@ void work_import_table(struct work *work)
 	bool open = signed_target_open(work, &im.target);
 
 	signed_mark(work->task, im.mark);
+	bool again = work->problems != NULL || json_int(work->task, "attempt", 1) > 1;
+	enum mark_state before =
+	    open && again ? signed_outcome(work, &im.target) : MARK_ROLLED_BACK;
+
 	if (!open) {
 		im.refusal = im.target.refusal;
-	} else if ((work->problems != NULL || json_int(work->task, "attempt", 1) > 1) &&
-		   signed_outcome(work, &im.target) == MARK_COMMITTED) {
-		/* Written by an attempt that was killed behind its COMMIT. */
-		im.counts.inserted = json_int(json_obj(work->task, "progress"), "total", 0);
+	} else if (before == MARK_COMMITTED) {
+		/* By an attempt that was killed behind its COMMIT. */
+		im.counts.inserted = json_int(work->task, "in_file", 0);
+	} else if (before == MARK_UNKNOWN) {
+		(void)refuse(&im.refusal, REFUSE_UNREACHABLE, "%s", "");
 	} else if (work->problems != NULL) {
 		import_refusal(work->w, work->problems, &im.refusal);
 	} else if (json_bool(work->task, "contents_form", false)) {

@@ -8,7 +8,9 @@
 #include "store/replay.h"
 #include "upload/release.h"
 
-#define BATCH 100 /* records a pass */
+#define BATCH	   100	 /* records a pass */
+#define UNKNOWN_MS 10000 /* a write that nobody waits for ends by itself */
+#define ASK_MS	   500
 
 struct find {
 	char id[24];
@@ -63,11 +65,19 @@ void signed_mark(const json_object *task, unsigned char ret[32])
 
 enum mark_state signed_outcome(struct work *work, const struct signed_target *target)
 {
+	const char *kept = json_str(work->task, "kept", NULL);
+	int64_t until = clock_mono_ms() + work->w->config->signed_lock_wait_s * 1000 + UNKNOWN_MS;
+	enum mark_state state;
 	unsigned char mark[32];
 
 	signed_mark(work->task, mark);
-	return write_outcome(work->w->targets, target->receiver, mark,
-			     json_str(work->task, "kept", NULL));
+	/* A database may still be at what its dead client began: writing again now could write
+	 * twice. */
+	while ((state = write_outcome(work->w->targets, target->receiver, mark, kept)) ==
+		   MARK_UNKNOWN &&
+	       clock_mono_ms() < until && work_beat(work, NULL))
+		clock_sleep_ms(ASK_MS);
+	return state;
 }
 
 /* ---- a row request whose front died */

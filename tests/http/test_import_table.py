@@ -258,7 +258,8 @@ def test_killed_twice_it_fails(server):
             os.kill(worker_of(server, number), signal.SIGKILL)
             until(lambda: tasks(server, id=number)[0]["attempt"] == 2 if attempt == 1 else task(server, number)["state"] == "failed", 30)
     t = task(server, number)
-    assert t["state"] == "failed" and t["message"].startswith("database error"), t
+    # As long as somebody else writes nobody can tell what the dead ones did.
+    assert t["state"] == "failed" and t["message"] == "database not reachable", t
     assert content(server, "dead") == ROWS
 
 
@@ -364,7 +365,7 @@ def test_many_writes_one_refresh(server):
 
 
 if __name__ == "__main__":
-    s = Server(config="[signed]\nwait = 2\n[worker]\ntasks_per_user = 4\n[mail]\nmethod = none")
+    s = Server(config="[signed]\nwait = 2\nlock_wait = 8\n[worker]\ntasks_per_user = 4\n[mail]\nmethod = none")
     try:
         configure(s, accounts={"loader": {}, "meis": {"token": "a-secret-of-mei-alone-1", "user": "mei"}})
         main(sys.modules[__name__], s)

@@ -1,0 +1,79 @@
+"""Goal: a file goes into PostgreSQL as into the embedded tables: whole or not at all, once whatever worker dies, values exact; and
+its table is a dataset, too (signed-api.md 5, 7.1; cases 39, 43)."""
+import os
+import signal
+import sys
+import time
+
+import pgserver
+from harness import Server, main
+from signed import configure, tasks
+from test_import_table import datasets, ended, put, refused, task, until, worker_of
+
+TABLES = """
+create table sales(id integer primary key, name text not null, n numeric, at timestamp, ok boolean);
+create table many(n integer, name text);
+"""
+RECEIVERS = {
+    "sales": {"table": "sales(id, name, n, at, ok)", "target": "pg", "id": "id", "mode": "upsert", "decimal": ",", "catalogue": True},
+    "many": {"table": "many(n, name)", "target": "pg", "maxRows": 1000000},
+    "slow": {"table": "many(n, name)", "target": "pg", "postSql": ["select pg_sleep(1.5)"]},
+}
+SALES = "id;name;n;at;ok\n1;Köln;1.234,50;2026-01-31 08:00:00;yes\n2;北京;0,10;;no\n"
+
+
+def test_values_and_upsert(server):
+    put(server, "sales", SALES.encode(), visitor="meis", key="a-secret-of-mei-alone-1")
+    assert server.pg.sql("select * from sales order by id").splitlines() == ["1|Köln|1234.50|2026-01-31 08:00:00|t", "2|北京|0.10||f"]
+    _, number = put(server, "sales", b"id;name;n;at;ok\n2;new;7;;\n3;three;8;;\n", visitor="meis", key="a-secret-of-mei-alone-1")
+    assert task(server, number)["rows"] == {"inserted": 1, "updated": 1, "deleted": 0, "bad": 0}
+    assert server.pg.sql("select id, name from sales order by id").splitlines() == ["1|Köln", "2|new", "3|three"]
+    d = until(lambda: datasets(server, "sales"))[0]
+    until(lambda: server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]["count"] == 3)
+
+
+def test_bad_rows_keep_the_table(server):
+    before = server.pg.sql("select * from sales order by id")
+    refused(server, "sales", b"id;name;n;at;ok\n7;x;1;;\n8;y;many;;\n", "row 3, column n: not a number")
+    refused(server, "sales", b"id;name;n;at;ok\n7;x;1;;\n8;y;1;31.31.2026;\n", "row 3, column at: out of range")
+    a, _ = put(server, "sales", b"id;name;n;at;ok\n7;x;1;;\n8;;1;;\n", want=None)
+    assert a.json["result"] == "error" and "row 3" in a.json["data"], a
+    assert server.pg.sql("select * from sales order by id") == before
+
+
+def test_killed_in_the_middle_it_is_written_once(server):
+    raw = b"n,name\n" + b"".join(b"%d,name of %d\n" % (i, i) for i in range(100000))
+    count = lambda: int(server.pg.sql("select count(*) from many"))
+    for wait in (0.1, 0.4, 0.8):
+        before = count()
+        _, number = put(server, "many", raw, want=None)
+        pid = next((int(t["worker"].split(".")[0]) for t in tasks(server, id=number) if t["state"] == "running"), 0)
+        if pid:
+            time.sleep(wait)
+            os.kill(pid, signal.SIGKILL)
+        assert ended(server, number, 60)["state"] == "success"
+        assert count() == before + 100000
+
+
+def test_killed_behind_the_rows_it_is_written_once(server):
+    before = int(server.pg.sql("select count(*) from many"))
+    a, number = put(server, "slow", b"n,name\n1,a\n", want=None)
+    os.kill(worker_of(server, number), signal.SIGKILL) if a.status == 504 else None
+    assert ended(server, number, 60)["state"] == "success"
+    assert int(server.pg.sql("select count(*) from many")) == before + 1
+
+
+if __name__ == "__main__":
+    if not pgserver.installed():
+        print("ok 1 # skip PostgreSQL is not installed")
+        sys.exit(0)
+    pg = pgserver.Pg()
+    pg.sql(TABLES)
+    site = Server(f"[target]\npg = {pg.conninfo}\n[signed]\nwait = 1\n[mail]\nmethod = none\n")
+    site.pg = pg
+    try:
+        configure(site, {"loader": {}, "meis": {"token": "a-secret-of-mei-alone-1", "user": "mei"}}, RECEIVERS)
+        main(sys.modules[__name__], site)
+    finally:
+        site.close()
+        pg.close()
