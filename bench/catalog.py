@@ -143,6 +143,8 @@ def fill(db, n):
         db.execute("INSERT INTO item_seen VALUES (?, ?, ?)", (chunk, seen, open_))
     db.execute("INSERT INTO item_count SELECT owner, vis, count(*) FROM item GROUP BY owner, vis")
     db.execute("INSERT INTO item_count SELECT '*', vis, count(*) FROM item GROUP BY vis")
+    db.execute("DELETE FROM item_day")
+    db.execute("INSERT INTO item_day SELECT vis, created / 86400000, count(*) FROM item GROUP BY 1, 2")
     db.execute("UPDATE sequence SET value = ? WHERE name = 'dataset'", (n,))
 
 

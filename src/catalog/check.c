@@ -18,6 +18,12 @@ static const struct {
      "DELETE FROM item_count;"
      "INSERT INTO item_count SELECT owner, vis, count(*) FROM item GROUP BY owner, vis;"
      "INSERT INTO item_count SELECT '*', vis, count(*) FROM item GROUP BY vis;"},
+    {"items counted by day",
+     "WITH counted AS (SELECT vis, created / 86400000, count(*) FROM item GROUP BY 1, 2)"
+     " SELECT (SELECT count(*) FROM (SELECT * FROM item_day EXCEPT SELECT * FROM counted))"
+     " + (SELECT count(*) FROM (SELECT * FROM counted EXCEPT SELECT * FROM item_day))",
+     "DELETE FROM item_day;"
+     "INSERT INTO item_day SELECT vis, created / 86400000, count(*) FROM item GROUP BY 1, 2;"},
     {"tags of no item",
      "SELECT count(*) FROM item_tag t WHERE NOT EXISTS (SELECT 1 FROM item WHERE id = t.item)",
      "DELETE FROM item_tag WHERE item NOT IN (SELECT id FROM item);"},
@@ -41,21 +47,6 @@ static const struct {
     {"datasets without item",
      "SELECT count(*) FROM dataset d WHERE NOT EXISTS (SELECT 1 FROM item WHERE id = d.id)", NULL},
 };
-
-static enum err count_of(struct conn *conn, const char *sql, int64_t *ret, struct error *error)
-{
-	sqlite3_stmt *stmt;
-	bool row = false;
-	enum err e = conn_prepare(conn, sql, &stmt, error);
-
-	if (e == ERR_OK)
-		e = conn_step(conn, stmt, &row, error);
-	if (e == ERR_OK && row) {
-		*ret = sqlite3_column_int64(stmt, 0);
-		(void)sqlite3_reset(stmt);
-	}
-	return e;
-}
 
 /* What the rows say everybody sees and may download. */
 static enum err sets_of_rows(struct conn *conn, struct item_sets *ret, struct error *error)
@@ -118,7 +109,7 @@ static enum err look(struct conn *conn, bool repair, catalog_finding *say, void 
 	for (size_t i = 0; e == ERR_OK && i < sizeof(checks) / sizeof(*checks); i++) {
 		bool mend = repair && checks[i].repair != NULL;
 
-		e = count_of(conn, checks[i].count, &n, error);
+		e = conn_number_of(conn, checks[i].count, &n, error);
 		if (e != ERR_OK || n == 0)
 			continue;
 		say(arg, checks[i].name, n, mend);

@@ -140,6 +140,27 @@ enum err conn_by_id(struct conn *conn, const char *sql, int64_t id, struct error
 	return conn_step(conn, stmt, NULL, error);
 }
 
+enum err conn_number(struct conn *conn, sqlite3_stmt *stmt, int64_t *ret, struct error *error)
+{
+	bool row;
+	enum err e = conn_step(conn, stmt, &row, error);
+
+	if (e != ERR_OK)
+		return e;
+	*ret = row ? sqlite3_column_int64(stmt, 0) : 0;
+	if (row)
+		(void)sqlite3_reset(stmt);
+	return ERR_OK;
+}
+
+enum err conn_number_of(struct conn *conn, const char *sql, int64_t *ret, struct error *error)
+{
+	sqlite3_stmt *stmt;
+	enum err e = conn_prepare(conn, sql, &stmt, error);
+
+	return e == ERR_OK ? conn_number(conn, stmt, ret, error) : e;
+}
+
 const char *conn_text(sqlite3_stmt *stmt, int column)
 {
 	const unsigned char *text = sqlite3_column_text(stmt, column);

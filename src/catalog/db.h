@@ -61,6 +61,9 @@ void conn_give(struct catalog *, struct conn *);
 enum err conn_prepare(struct conn *, const char *sql, sqlite3_stmt **ret, struct error *);
 /* One step: *RET_ROW (may be NULL) tells a row from the end.  The statement is reset at its end. */
 enum err conn_step(struct conn *, sqlite3_stmt *, bool *ret_row, struct error *);
+/* The number in the only row of a statement, 0 without one; it is reset.  The same of SQL. */
+enum err conn_number(struct conn *, sqlite3_stmt *, int64_t *ret, struct error *);
+enum err conn_number_of(struct conn *, const char *sql, int64_t *ret, struct error *);
 /* The only place that knows SQLite's result codes: what went wrong last on this connection. */
 enum err conn_error(struct conn *, int rc, struct error *);
 

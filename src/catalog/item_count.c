@@ -9,16 +9,9 @@
 enum err page_number(struct conn *conn, const struct ask_text *a, int64_t *ret, struct error *error)
 {
 	sqlite3_stmt *stmt;
-	bool row;
 	enum err e = ask_prepare(conn, a, &stmt, error);
 
-	if (e == ERR_OK)
-		e = conn_step(conn, stmt, &row, error);
-	if (e != ERR_OK)
-		return e;
-	*ret = row ? sqlite3_column_int64(stmt, 0) : 0;
-	(void)sqlite3_reset(stmt);
-	return ERR_OK;
+	return e == ERR_OK ? conn_number(conn, stmt, ret, error) : e;
 }
 
 /* ---- sets */
@@ -170,6 +163,50 @@ static bool is_plain(const struct ask_plan *p, const struct branch *b)
 	       !(b->kind == BRANCH_OWN && b->vis == 0 && p->q->is_public);
 }
 
+static void ask_created(struct ask_text *a, const struct branch *b, int64_t from, int64_t to)
+{
+	ask_add(a,
+		"(SELECT count(*) FROM item INDEXED BY item_v_created WHERE vis = %d"
+		" AND created BETWEEN ",
+		b->vis);
+	ask_bind_number(a, from);
+	ask_add(a, " AND ");
+	ask_bind_number(a, to);
+	ask_add(a, ")");
+}
+
+/* Those created in a span of time: whole days are counted already, the days at its ends are not. */
+static enum err count_created(struct page *g, struct branch *b)
+{
+	const struct item_query *q = g->plan->q;
+	const int64_t end = INT64_MAX - ITEM_DAY_MS; /* of all times */
+	int64_t from = q->with_created_from ? q->created_from : 0;
+	int64_t to = q->with_created_to && q->created_to < end ? q->created_to : end;
+	int64_t first = from / ITEM_DAY_MS, last = to / ITEM_DAY_MS;
+	struct ask_text a;
+	enum err e;
+
+	ask_open(&a);
+	ask_add(&a, "SELECT ");
+	if (first >= last) {
+		ask_created(&a, b, from, to);
+	} else {
+		ask_created(&a, b, from, (first + 1) * ITEM_DAY_MS - 1);
+		ask_add(&a, " + ");
+		ask_created(&a, b, last * ITEM_DAY_MS, to);
+		ask_add(&a, " + (SELECT ifnull(sum(n), 0) FROM item_day WHERE vis = %d AND day > ",
+			b->vis);
+		ask_bind_number(&a, first);
+		ask_add(&a, " AND day < ");
+		ask_bind_number(&a, last);
+		ask_add(&a, ")");
+	}
+	ask_close(&a);
+	e = page_number(g->conn, &a, &b->n, g->error);
+	ask_free(&a);
+	return e;
+}
+
 static enum err count_branch(struct page *g, struct branch *b)
 {
 	const char *only = page_only_filter(g->plan);
@@ -193,6 +230,8 @@ static enum err count_branch(struct page *g, struct branch *b)
 		b->n = (int64_t)set_count(&g->sets.open);
 		return ERR_OK;
 	}
+	if (strcmp(r.family, "created") == 0)
+		return count_created(g, b);
 	ask_open(&a);
 	ask_branch(&a, g->plan, b, &r);
 	ask_close(&a);

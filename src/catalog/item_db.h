@@ -8,7 +8,10 @@
 #include "catalog/db.h"
 #include "catalog/item.h"
 
-extern const char catalog_items_tables[], catalog_items_orders[]; /* two steps of the schema */
+#define ITEM_DAY_MS 86400000LL /* a day of table item_day */
+
+extern const char catalog_items_tables[], catalog_items_orders[],
+    catalog_items_days[]; /* steps of the schema */
 
 /* What happened to a dataset, so that its item follows. */
 enum item_event {

@@ -98,21 +98,6 @@ static enum err exec(struct conn *conn, const char *sql, struct error *error)
 	return rc == SQLITE_OK ? ERR_OK : conn_error(conn, rc, error);
 }
 
-static enum err number(struct conn *conn, const char *sql, int64_t *ret, struct error *error)
-{
-	sqlite3_stmt *stmt;
-	bool row;
-	enum err e = conn_prepare(conn, sql, &stmt, error);
-
-	if (e == ERR_OK)
-		e = conn_step(conn, stmt, &row, error);
-	if (e != ERR_OK)
-		return e;
-	*ret = row ? sqlite3_column_int64(stmt, 0) : 0;
-	(void)sqlite3_reset(stmt);
-	return ERR_OK;
-}
-
 /*
  * Two processes may make a new catalogue at once: SQLite does not wait for the change to WAL by
  * itself.
@@ -135,7 +120,7 @@ static enum err wal(struct conn *conn, struct error *error)
 static enum err migrate(struct conn *conn, struct error *error)
 {
 	int64_t version;
-	enum err e = number(conn, "PRAGMA user_version", &version, error);
+	enum err e = conn_number_of(conn, "PRAGMA user_version", &version, error);
 
 	if (e != ERR_OK || version == catalog_version)
 		return e;
@@ -147,7 +132,7 @@ static enum err migrate(struct conn *conn, struct error *error)
 	if (e != ERR_OK)
 		return e;
 	/* Again under the lock: somebody else may have done it meanwhile. */
-	e = number(conn, "PRAGMA user_version", &version, error);
+	e = conn_number_of(conn, "PRAGMA user_version", &version, error);
 	for (int64_t v = version; e == ERR_OK && v < catalog_version; v++) {
 		e = exec(conn, catalog_migrations[v], error);
 		if (e == ERR_OK && v + 1 == ITEMS_SINCE)

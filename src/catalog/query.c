@@ -176,7 +176,7 @@ static enum err total(struct conn *conn, const struct ask *a, const struct catal
 {
 	CLEAN_FREE char *sql = mem_printf("SELECT count(*) FROM (%s)", a->sql);
 	sqlite3_stmt *stmt;
-	bool row;
+	int64_t n = 0;
 	enum err e;
 
 	if (a->exact) {
@@ -194,12 +194,10 @@ static enum err total(struct conn *conn, const struct ask *a, const struct catal
 		e = bind_all(conn, a, sql, &stmt, error);
 	}
 	if (e == ERR_OK)
-		e = conn_step(conn, stmt, &row, error);
-	if (e != ERR_OK)
-		return e;
-	*ret = row ? (size_t)sqlite3_column_int64(stmt, 0) : 0;
-	(void)sqlite3_reset(stmt);
-	return ERR_OK;
+		e = conn_number(conn, stmt, &n, error);
+	if (e == ERR_OK)
+		*ret = (size_t)n;
+	return e;
 }
 
 static enum err page(struct conn *conn, struct ask *a, const struct catalog_query *q,

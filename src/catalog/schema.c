@@ -80,5 +80,5 @@ static const char second[] =
     "CREATE INDEX dataset_uuid_by_dataset ON dataset_uuid (dataset);";
 
 const char *const catalog_migrations[] = {
-    first, second, catalog_items_tables, catalog_items_orders};
+    first, second, catalog_items_tables, catalog_items_orders, catalog_items_days};
 const int catalog_version = (int)(sizeof(catalog_migrations) / sizeof(catalog_migrations[0]));

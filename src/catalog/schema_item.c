@@ -12,6 +12,7 @@
  * item_tag        whole tags
  * item_seen       what everybody sees and may download, a bit an item: item_set.h
  * item_count      how many items each owner has, '*' = all, by `vis`: totals without counting
+ * item_day        how many were created each day (UTC), by `vis`: a span of time is counted without its rows
  * item_text       the searched fields folded; item_words is made from it and unmade with it
  * directory       a tree of names; item.dir 0 = none
  *
@@ -97,4 +98,25 @@ const char catalog_items_orders[] =
     "  owner = new.owner, owner_key = new.owner_key, nick_key = new.nick_key, file_key = new.file_key,"
     "  type = new.type, status = new.status, service = new.service, size = new.size, created = new.created,"
     "  changed = new.changed, downloads = new.downloads WHERE item = new.id;"
+    "END;";
+
+/* ITEM_DAY_MS of item_db.h stands here as a number. */
+const char catalog_items_days[] =
+    "CREATE TABLE item_day (vis INTEGER NOT NULL, day INTEGER NOT NULL, n INTEGER NOT NULL,"
+    " PRIMARY KEY (vis, day)) WITHOUT ROWID;"
+    "INSERT INTO item_day SELECT vis, created / 86400000, count(*) FROM item GROUP BY 1, 2;"
+    "CREATE TRIGGER item_day_more AFTER INSERT ON item BEGIN"
+    " INSERT INTO item_day VALUES (new.vis, new.created / 86400000, 1)"
+    "  ON CONFLICT (vis, day) DO UPDATE SET n = n + 1;"
+    "END;"
+    "CREATE TRIGGER item_day_less AFTER DELETE ON item BEGIN"
+    " UPDATE item_day SET n = n - 1 WHERE vis = old.vis AND day = old.created / 86400000;"
+    " DELETE FROM item_day WHERE vis = old.vis AND day = old.created / 86400000 AND n <= 0;"
+    "END;"
+    "CREATE TRIGGER item_day_moved AFTER UPDATE OF vis, created ON item"
+    " WHEN old.vis <> new.vis OR old.created <> new.created BEGIN"
+    " UPDATE item_day SET n = n - 1 WHERE vis = old.vis AND day = old.created / 86400000;"
+    " INSERT INTO item_day VALUES (new.vis, new.created / 86400000, 1)"
+    "  ON CONFLICT (vis, day) DO UPDATE SET n = n + 1;"
+    " DELETE FROM item_day WHERE vis = old.vis AND day = old.created / 86400000 AND n <= 0;"
     "END;";

@@ -78,6 +78,8 @@ static void test_check_mends_what_was_bent(void **state)
 	} rows[] = {
 	    {"UPDATE item_count SET n = n + 1 WHERE owner = '*'", "items counted"},
 	    {"DELETE FROM item_count", "items counted"},
+	    {"UPDATE item_day SET n = n + 1", "items counted by day"},
+	    {"DELETE FROM item_day", "items counted by day"},
 	    {"UPDATE item_seen SET seen = open", "items whose visibility is out of step"},
 	    {"DELETE FROM item_seen", "items whose visibility is out of step"},
 	    {"INSERT INTO item_tag VALUES ('y', 1, 99999)", "tags of no item"},

@@ -38,6 +38,12 @@ static void assert_sound(struct scratch *s)
 	assert_int_equal(number(s, "SELECT (SELECT count(*) FROM item) - (SELECT sum(n) FROM "
 				   "item_count WHERE owner = '*')"),
 			 0);
+	assert_int_equal(number(s, "SELECT count(*) FROM (SELECT vis, created / 86400000, count(*)"
+				   " FROM item GROUP BY 1, 2 EXCEPT SELECT * FROM item_day)"),
+			 0);
+	assert_int_equal(number(s, "SELECT (SELECT count(*) FROM item) - (SELECT total(n) FROM "
+				   "item_day)"),
+			 0);
 	/* The bit of an id: its byte as two hexadecimal digits, whose places in the alphabet are
 	 * their values. */
 	assert_int_equal(

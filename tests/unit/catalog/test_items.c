@@ -36,6 +36,12 @@ static unsigned pick(unsigned n)
 	return (seed >> 16) % n;
 }
 
+/* One of fifty moments on eleven days. */
+static int64_t pick_time(void)
+{
+	return (1000 + pick(50)) * 20000000LL;
+}
+
 static void add_entity(json_object *list, const char *kind, const char *name, int level)
 {
 	json_object *o = json_object_new_object();
@@ -102,7 +108,7 @@ static void set_times(struct scratch *s)
 		struct known *k = &known[i];
 		CLEAN_FREE char *sql = NULL;
 
-		k->created = 1000 + pick(50);
+		k->created = pick_time();
 		k->changed = 5000 + pick(50);
 		sql = mem_printf("UPDATE item SET created = %lld, changed = %lld WHERE id = %lld",
 				 (long long)k->created, (long long)k->changed, (long long)k->id);
@@ -388,9 +394,9 @@ static void random_question(struct asked *a, struct store *st)
 	}
 	a->q.not_in_dir = pick(9) == 0;
 	a->q.with_created_from = pick(6) == 0;
-	a->q.created_from = 1000 + pick(50);
+	a->q.created_from = pick_time();
 	a->q.with_created_to = pick(6) == 0;
-	a->q.created_to = 1000 + pick(50);
+	a->q.created_to = pick_time();
 }
 
 static void test_items_are_what_a_plain_walk_finds(void **state)
