@@ -64,7 +64,7 @@ SYS_admin    := $(SYS_worker) -lcurl
 
 PROGRAMS := $(B)/slipway.fcgi $(B)/slipway-worker $(B)/slipway-geo $(B)/slipway
 
-.PHONY: all run deps check unit clean lint asan valgrind fuzz crash soak bench
+.PHONY: all run deps check unit clean lint asan valgrind fuzz crash soak timing bench
 all: $(PROGRAMS)
 
 # Builds, then serves the wizard on http://127.0.0.1:8080/ with its data in var/ and prints a login link.
@@ -171,6 +171,9 @@ lint:
 	@/usr/bin/python3 tests/run.py $(B) lint
 soak: all
 	@/usr/bin/python3 tests/crash/soak.py
+# Does a refused signature's time tell what was wrong with it?
+timing: all
+	@SLIPWAY_BUILD=$(abspath $(B)) /usr/bin/python3 tests/http/timing_signed.py
 bench: all
 	@/usr/bin/python3 bench/run.py $(B)
 
