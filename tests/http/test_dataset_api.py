@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import sys
 import time
 import urllib.parse
@@ -612,22 +613,33 @@ def test_log_says_who_and_never_the_secret(server):
                for l in server.slipway("dump", "accounts").splitlines())
 
 
-def http_status(server):
-    """signed.http_status = body: a server of its own."""
-    a = rows(server, "nix", ["1"])
-    refused(a, 404, "dataset not found", http=404)
-    a = rows(server, "ab", ["1", "2"], key="not-the-key-at-all-0")
-    assert a.status == 401 and a.body == AUTH, a
-    accepted(rows(server, "ab", ["1", "2"]))
-
-
-def test_http_status_of_the_body(_):
-    other = Server("[signed]\nhttp_status = body\n")
+def test_site_of_its_own_settings(_):
+    """signed.http_status = body, and one second of signed.lock_wait."""
+    other = Server("[signed]\nhttp_status = body\nlock_wait = 1\n")
     try:
         configure(other, {"loader": {}}, {"ab": RECEIVERS["ab"]})
-        http_status(other)
+        refused(rows(other, "nix", ["1"]), 404, "dataset not found", http=404)
+        a = rows(other, "ab", ["1", "2"], key="not-the-key-at-all-0")
+        assert a.status == 401 and a.body == AUTH, a
+        accepted(rows(other, "ab", ["1", "2"]))
+        one_writer(other)
     finally:
         other.close()
+
+
+def one_writer(server):
+    """Somebody writes into the table: the next one waits, is told busy, and leaves nothing; his repeat goes through."""
+    fields = signed("ab", ds=["late", "comer"])
+    with sqlite3.connect(f"{server.data}/tables/ab.sqlite", isolation_level=None) as db:
+        db.execute("begin immediate")
+        begin, records = time.monotonic(), len(tasks(server))
+        a = send(server, fields)
+        assert refused(a, 409, http=409) == "busy" and 0.8 < time.monotonic() - begin < 5, a
+        assert a.header("X-Slipway-Task") is None and len(tasks(server)) == records
+        db.execute("rollback")
+    db.close()
+    accepted(send(server, fields), inserted=1)
+    assert ab(server) == [("1", "2"), ("late", "comer")]
 
 
 def test_switched_off(_):
