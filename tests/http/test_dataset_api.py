@@ -13,6 +13,7 @@ import urllib.parse
 from harness import Server, main, multipart
 from signed import (AUTH, KEY, ROWS, SUCCESS, accepted, configure, dataset, hmac_headers, now_ms, refused, rows, send,
                     send_hmac, send_json, signed, table, tasks, token)
+from test_cgi import MOUNT, cgi, parse, start, variables
 from transfer import fronts
 
 CHINESE_KEY = "一个足够长的密钥-0002"
@@ -640,6 +641,23 @@ def one_writer(server):
     db.close()
     accepted(send(server, fields), inserted=1)
     assert ab(server) == [("1", "2"), ("late", "comer")]
+
+
+def test_plain_cgi_under_a_mount(server):
+    """One process a request: written, repeated, and signed over the path as it was called."""
+    refreshed(server)
+    fields = signed("ab", ds=["c", "gi"])
+    for replayed in (None, "1"):
+        a = cgi(server, "POST", ROWS, fields, user=None)
+        assert a.status == 200 and a.body == SUCCESS and a.header("X-Slipway-Replayed") == replayed, a
+    own = {"key": HMAC_KEY, "visitor": "signer"}
+    body = urllib.parse.urlencode({"type": "ab", "ds": '["h","mac"]'}).encode()
+    for mount, ok in ((MOUNT, True), ("", False)):
+        head = hmac_headers(body, path=mount + ROWS, **own)
+        names = {"HTTP_" + k.upper().replace("-", "_"): v for k, v in head.items()}
+        a = parse(start(server, variables(server, "POST", ROWS, body, "application/x-www-form-urlencoded", user=None, **names), body))
+        assert (a.body == SUCCESS) == ok and a.body in (SUCCESS, AUTH), a
+    assert ab(server) == [("c", "gi"), ("h", "mac")]
 
 
 def test_switched_off(_):
