@@ -300,7 +300,8 @@ static enum err user_exists(struct pass *p, const json_object *account, const js
 	json_object *record = NULL;
 	enum err err;
 
-	if (given == NULL || json_get(given, "user") == NULL)
+	if (given == NULL || json_get(given, "user") == NULL ||
+	    strcmp(user, json_str(account, "name", "")) == 0)
 		return ERR_OK;
 	err = users_get(p, user, &record);
 	json_object_put(record);
