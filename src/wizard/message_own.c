@@ -5,10 +5,11 @@
 #include "base/config.h"
 #include "wizard/message.h"
 
-static json_object *job_of(const struct config *c, const char *task, const char *name, const char *path)
+static json_object *job_of(const struct config *c, const char *task, const char *name,
+			   const char *path)
 {
-	json_object *job = json_set_str(
-	    json_set_str(json_object_new_object(), "type", "job"), "task", task);
+	json_object *job =
+	    json_set_str(json_set_str(json_object_new_object(), "type", "job"), "task", task);
 	json_object *files = json_object_new_array(), *file = json_object_new_object();
 	json_object *limits = json_object_new_object();
 
@@ -23,7 +24,7 @@ static json_object *job_of(const struct config *c, const char *task, const char 
 }
 
 json_object *message_rows(const struct config *c, const char *name, json_object *columns,
-    const json_object *file, int64_t max_rows)
+			  const json_object *file, int64_t max_rows)
 {
 	json_object *job = job_of(c, "rows", name, "1.bin");
 
@@ -46,22 +47,24 @@ static json_object *numbered(json_object *columns)
 }
 
 json_object *message_table(const struct config *c, const char *table, json_object *columns,
-    json_object *geometry, const char *srs)
+			   json_object *geometry, const char *srs)
 {
 	json_object *job = job_of(c, "import", "table.csv", "1.csv");
-	json_object *layer = json_set_int(json_object_new_object(), "i", 0), *layers = json_object_new_array();
+	json_object *layer = json_set_int(json_object_new_object(), "i", 0),
+		    *layers = json_object_new_array();
 	json_object *dialect = json_object_new_object();
 
 	json_set_str(json_set_str(dialect, "charset", "UTF-8"), "delimiter", ",");
 	json_set_str(json_set_str(dialect, "header", "yes"), "decimal", ".");
 	json_set_str(json_set_str(job, "kind", "csv"), "drivers", "");
-	json_set_str(json_set_str(json_set_int(layer, "bundle", 0), "kind", "table"), "table", table);
+	json_set_str(json_set_str(json_set_int(layer, "bundle", 0), "kind", "table"), "table",
+		     table);
 	json_set_str(json_set_str(layer, "title", table), "file", "table.csv");
 	json_set(json_set(layer, "dialect", dialect), "geometry", geometry);
 	if (srs != NULL)
 		json_set(layer, "srs",
-		    json_set_str(
-			json_set_str(json_object_new_object(), "source", srs), "target", ""));
+			 json_set_str(json_set_str(json_object_new_object(), "source", srs),
+				      "target", ""));
 	json_set_str(json_set_str(layer, "charset", "UTF-8"), "decimal", ".");
 	json_set_str(json_set_str(layer, "mode", "create"), "bad_rows", "keep");
 	json_set_bool(json_set(layer, "columns", numbered(columns)), "may_be_empty", true);

@@ -30,7 +30,8 @@ void signed_target_close(struct signed_target *);
 
 /* The mark of the task's write (signed/writer.h). */
 void signed_mark(const json_object *task, unsigned char ret[32]);
-/* Did an earlier attempt, or the front that is gone, write it?  Waits until the database can tell. */
+/* Did an earlier attempt, or the front that is gone, write it?  Waits until the database can tell.
+ */
 enum mark_state signed_outcome(struct work *, const struct signed_target *);
 
 /* import_rows.c: lines of job "rows" under the row numbers of the file.  FOLDER: the job's. */
