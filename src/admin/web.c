@@ -90,7 +90,7 @@ static enum err print_nginx(const struct web *web, const struct web_site *s, con
 /* ---- the table */
 
 #define APACHE                                                                                     \
-	.program = "apache2", .package = "apache2", .not_as_root = true,                           \
+	.program = "apache2", .package = "apache2-bin", .not_as_root = true,                       \
 	.args = {"-DFOREGROUND", "-f", "%d/web.conf"}
 
 static const struct web webs[] = {
@@ -108,7 +108,7 @@ static const struct web webs[] = {
      .args = {"-e", "stderr", "-c", "%d/web.conf"}},
     {.name = "apache",
      .module = MODULES "/mod_proxy_fcgi.so",
-     .module_package = "apache2",
+     .module_package = "apache2-bin",
      .shipped = "apache/slipway.conf",
      .print = web_print_proxy,
      APACHE},
@@ -121,7 +121,7 @@ static const struct web webs[] = {
      APACHE},
     {.name = "cgi",
      .module = MODULES "/mod_cgid.so",
-     .module_package = "apache2",
+     .module_package = "apache2-bin",
      .shipped = "apache/htaccess",
      .starts_fronts = true,
      .print = web_print_cgi,
