@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <openssl/crypto.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -260,8 +259,6 @@ int main(int argc, char **argv)
 	const char *file = argc == 3 && strcmp(argv[1], "--config") == 0 ? argv[2] : NULL;
 
 	set_up_process();
-	/* The front makes no connections: reading openssl.cnf would cost every CGI request half a millisecond. */
-	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	log_open("slipway.fcgi", NULL);
 	enum err err = config_load(file, getenv("SLIPWAY_DATA_DIR"), argv[0], &config, &error);
 	if (err != ERR_OK) {

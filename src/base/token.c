@@ -1,3 +1,9 @@
+/*
+ * OpenSSL's plain digests: EVP would first set up a provider and its tables of names, which costs every
+ * plain CGI request a millisecond.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "base/token.h"
 
 #include <errno.h>
@@ -6,8 +12,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/md5.h>
+#include <openssl/sha.h>
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -81,33 +87,60 @@ void token_letters(char *out, size_t len)
 	OPENSSL_cleanse(raw, sizeof(raw));
 }
 
+static void sum_sha256(const void *p, size_t n, unsigned char out[SHA256_DIGEST_LENGTH])
+{
+	SHA256_CTX c;
+
+	if (SHA256_Init(&c) != 1 || SHA256_Update(&c, p, n) != 1 || SHA256_Final(out, &c) != 1)
+		mem_die();
+}
+
 void token_sha256_hex(const void *p, size_t n, char out[65])
 {
-	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned char sum[SHA256_DIGEST_LENGTH];
 
-	if (EVP_Digest(p, n, sum, NULL, EVP_sha256(), NULL) != 1)
-		mem_die();
-	token_print_hex(sum, 32, out);
+	sum_sha256(p, n, sum);
+	token_print_hex(sum, sizeof(sum), out);
 }
 
 void token_md5_hex(const void *p, size_t n, char out[33])
 {
-	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned char sum[MD5_DIGEST_LENGTH];
+	MD5_CTX c;
 
-	if (EVP_Digest(p, n, sum, NULL, EVP_md5(), NULL) != 1)
+	if (MD5_Init(&c) != 1 || MD5_Update(&c, p, n) != 1 || MD5_Final(sum, &c) != 1)
 		mem_die();
-	token_print_hex(sum, 16, out);
+	token_print_hex(sum, sizeof(sum), out);
+}
+
+/* One of HMAC's two passes (RFC 2104). */
+static void hmac_pass(const unsigned char key[SHA256_CBLOCK], unsigned char pad, const void *p, size_t n,
+    unsigned char out[SHA256_DIGEST_LENGTH])
+{
+	unsigned char block[SHA256_CBLOCK];
+	SHA256_CTX c;
+
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = key[i] ^ pad;
+	if (SHA256_Init(&c) != 1 || SHA256_Update(&c, block, sizeof(block)) != 1 ||
+	    SHA256_Update(&c, p, n) != 1 || SHA256_Final(out, &c) != 1)
+		mem_die();
+	OPENSSL_cleanse(block, sizeof(block));
+	OPENSSL_cleanse(&c, sizeof(c));
 }
 
 void token_hmac_hex(const void *key, size_t key_len, const void *p, size_t n, char out[65])
 {
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	size_t sum_len;
+	unsigned char block[SHA256_CBLOCK] = {0}, sum[SHA256_DIGEST_LENGTH];
 
-	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key_len > 0 ? key : "", key_len, p, n,
-		sum, sizeof(sum), &sum_len) == NULL)
-		mem_die();
-	token_print_hex(sum, 32, out);
+	if (key_len > sizeof(block))
+		sum_sha256(key, key_len, block);
+	else if (key_len > 0)
+		memcpy(block, key, key_len);
+	hmac_pass(block, 0x36, p, n, sum);
+	hmac_pass(block, 0x5c, sum, sizeof(sum), sum);
+	OPENSSL_cleanse(block, sizeof(block));
+	token_print_hex(sum, sizeof(sum), out);
 }
 
 bool token_equal(const char *a, const char *b)
@@ -149,21 +182,27 @@ bool token_is_hex(const char *s, size_t len)
 static const struct {
 	const char *name;            /* as tus spells it */
 	const char *other;           /* as RFC 9530 spells it */
-	const EVP_MD *(*md)(void);   /* NULL: computed here */
 	size_t size;                 /* bytes */
 } kinds[DIGEST__MAX] = {
-	[DIGEST_MD5] = {"md5", "md5", EVP_md5, 16},
-	[DIGEST_SHA1] = {"sha1", "sha", EVP_sha1, 20},
-	[DIGEST_SHA256] = {"sha256", "sha-256", EVP_sha256, 32},
-	[DIGEST_SHA512] = {"sha512", "sha-512", EVP_sha512, 64},
-	[DIGEST_CRC32] = {"crc32", "crc32", NULL, 4},
+	[DIGEST_MD5] = {"md5", "md5", MD5_DIGEST_LENGTH},
+	[DIGEST_SHA1] = {"sha1", "sha", SHA_DIGEST_LENGTH},
+	[DIGEST_SHA256] = {"sha256", "sha-256", SHA256_DIGEST_LENGTH},
+	[DIGEST_SHA512] = {"sha512", "sha-512", SHA512_DIGEST_LENGTH},
+	[DIGEST_CRC32] = {"crc32", "crc32", 4},
 };
 
 struct digest_run {
 	enum digest kind;
-	EVP_MD_CTX *ctx;             /* NULL for CRC-32 */
-	uint32_t crc;                /* inverted, as it runs */
-	uint32_t table[8][256];      /* [k][b]: byte b followed by k zero bytes; CRC-32 only */
+	union {
+		MD5_CTX md5;
+		SHA_CTX sha1;
+		SHA256_CTX sha256;
+		SHA512_CTX sha512;
+		struct {
+			uint32_t sum;            /* inverted, as it runs */
+			uint32_t table[8][256];  /* [k][b]: byte b followed by k zero bytes */
+		} crc;
+	} as;
 };
 
 const char *digest_name(enum digest kind)
@@ -195,20 +234,20 @@ static void crc_table(struct digest_run *run)
 
 		for (int bit = 0; bit < 8; bit++)
 			c = (c >> 1) ^ ((c & 1) ? 0xEDB88320U : 0);
-		run->table[0][b] = c;
+		run->as.crc.table[0][b] = c;
 	}
 	for (size_t k = 1; k < 8; k++)
 		for (size_t b = 0; b < 256; b++) {
-			uint32_t c = run->table[k - 1][b];
+			uint32_t c = run->as.crc.table[k - 1][b];
 
-			run->table[k][b] = (c >> 8) ^ run->table[0][c & 255];
+			run->as.crc.table[k][b] = (c >> 8) ^ run->as.crc.table[0][c & 255];
 		}
 }
 
 static void crc_feed(struct digest_run *run, const unsigned char *p, size_t n)
 {
-	uint32_t(*t)[256] = run->table;
-	uint32_t c = run->crc;
+	uint32_t(*t)[256] = run->as.crc.table;
+	uint32_t c = run->as.crc.sum;
 
 	for (; n >= 8; n -= 8, p += 8) {
 		c ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
@@ -218,47 +257,101 @@ static void crc_feed(struct digest_run *run, const unsigned char *p, size_t n)
 	}
 	for (; n > 0; n--, p++)
 		c = (c >> 8) ^ t[0][(c ^ *p) & 255];
-	run->crc = c;
+	run->as.crc.sum = c;
 }
 
 struct digest_run *digest_new(enum digest kind)
 {
 	struct digest_run *run = mem_alloc(sizeof(*run));
+	int good = 1;
 
 	run->kind = kind;
-	if (kinds[kind].md == NULL) {
-		run->crc = 0xFFFFFFFFU;
+	switch (kind) {
+	case DIGEST_MD5:
+		good = MD5_Init(&run->as.md5);
+		break;
+	case DIGEST_SHA1:
+		good = SHA1_Init(&run->as.sha1);
+		break;
+	case DIGEST_SHA256:
+		good = SHA256_Init(&run->as.sha256);
+		break;
+	case DIGEST_SHA512:
+		good = SHA512_Init(&run->as.sha512);
+		break;
+	case DIGEST_CRC32:
+		run->as.crc.sum = 0xFFFFFFFFU;
 		crc_table(run);
-		return run;
+		break;
+	case DIGEST__MAX:
+		good = 0;
+		break;
 	}
-	run->ctx = EVP_MD_CTX_new();
-	if (run->ctx == NULL || EVP_DigestInit_ex(run->ctx, kinds[kind].md(), NULL) != 1)
+	if (good != 1)
 		mem_die();
 	return run;
 }
 
 void digest_feed(struct digest_run *run, const void *p, size_t n)
 {
-	if (run->ctx == NULL)
+	int good = 1;
+
+	switch (run->kind) {
+	case DIGEST_MD5:
+		good = MD5_Update(&run->as.md5, p, n);
+		break;
+	case DIGEST_SHA1:
+		good = SHA1_Update(&run->as.sha1, p, n);
+		break;
+	case DIGEST_SHA256:
+		good = SHA256_Update(&run->as.sha256, p, n);
+		break;
+	case DIGEST_SHA512:
+		good = SHA512_Update(&run->as.sha512, p, n);
+		break;
+	case DIGEST_CRC32:
 		crc_feed(run, p, n);
-	else if (EVP_DigestUpdate(run->ctx, p, n) != 1)
+		break;
+	case DIGEST__MAX:
+		good = 0;
+		break;
+	}
+	if (good != 1)
 		mem_die();
+}
+
+static void crc_end(uint32_t c, unsigned char *out)
+{
+	for (int i = 0; i < 4; i++)
+		out[i] = (unsigned char)(c >> (24 - 8 * i));
 }
 
 void digest_end(struct digest_run *run, unsigned char *out)
 {
-	unsigned char sum[EVP_MAX_MD_SIZE];
+	int good = 1;
 
-	if (run->ctx == NULL) {
-		uint32_t c = ~run->crc;
-
-		for (int i = 0; i < 4; i++)
-			out[i] = (unsigned char)(c >> (24 - 8 * i));
-	} else {
-		if (EVP_DigestFinal_ex(run->ctx, sum, NULL) != 1)
-			mem_die();
-		memcpy(out, sum, kinds[run->kind].size);
+	switch (run->kind) {
+	case DIGEST_MD5:
+		good = MD5_Final(out, &run->as.md5);
+		break;
+	case DIGEST_SHA1:
+		good = SHA1_Final(out, &run->as.sha1);
+		break;
+	case DIGEST_SHA256:
+		good = SHA256_Final(out, &run->as.sha256);
+		break;
+	case DIGEST_SHA512:
+		good = SHA512_Final(out, &run->as.sha512);
+		break;
+	case DIGEST_CRC32:
+		crc_end(~run->as.crc.sum, out);
+		break;
+	case DIGEST__MAX:
+		good = 0;
+		break;
 	}
+	if (good != 1)
+		mem_die();
 	digest_free(run);
 }
 
@@ -267,19 +360,11 @@ void digest_peek(const struct digest_run *run, unsigned char *out)
 	struct digest_run *copy = mem_alloc(sizeof(*copy));
 
 	*copy = *run;
-	if (run->ctx != NULL) {
-		copy->ctx = EVP_MD_CTX_new();
-		if (copy->ctx == NULL || EVP_MD_CTX_copy_ex(copy->ctx, run->ctx) != 1)
-			mem_die();
-	}
 	digest_end(copy, out);
 }
 
 void digest_free(struct digest_run *run)
 {
-	if (run == NULL)
-		return;
-	EVP_MD_CTX_free(run->ctx);
 	free(run);
 }
 

@@ -1,8 +1,8 @@
 #include <string.h>
 #include <pthread.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include "views/identity.h"
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -230,18 +230,12 @@ static enum err known_user(struct call *call, const char *name)
 
 static enum err basic(struct call *call, const char *encoded)
 {
-	size_t len = strlen(encoded);
-	if (len == 0 || len > 4096 || len % 4 != 0)
+	size_t len = strlen(encoded), n = 0;
+	CLEAN_FREE char *plain = NULL;
+	if (len == 0 || len > 4096 || !base64_decode(encoded, len, &plain, &n))
 		return ERR_AUTH;
-	CLEAN_FREE char *plain = mem_alloc(len + 1);
-	int n = EVP_DecodeBlock((unsigned char *)plain, (const unsigned char *)encoded, (int)len);
-	if (n < 0)
-		return ERR_AUTH;
-	for (size_t i = len; i > 0 && encoded[i - 1] == '=' && n > 0; i--)
-		n--;
-	plain[n] = '\0';
 	char *colon = strchr(plain, ':');
-	if (colon == NULL || strlen(plain) != (size_t)n || !text_is_utf8(plain, (size_t)n))
+	if (colon == NULL || strlen(plain) != n || !text_is_utf8(plain, n))
 		return ERR_AUTH;
 	*colon = '\0';
 	const char *name = plain, *password = colon + 1;
@@ -262,7 +256,7 @@ static enum err basic(struct call *call, const char *encoded)
 		if (err == ERR_OK)
 			proven_add(name, password);
 	}
-	OPENSSL_cleanse(plain, len);
+	OPENSSL_cleanse(plain, n);
 	call->who.by_basic = err == ERR_OK;
 	return err;
 }
