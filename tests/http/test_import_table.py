@@ -364,6 +364,11 @@ def test_many_writes_one_refresh(server):
     assert len(os.listdir(f"{server.data}/datasets/{d['id']}")) <= 2
 
 
+def test_check_finds_nothing(server):
+    server.jobs_settle()
+    server.slipway("check")
+
+
 if __name__ == "__main__":
     s = Server(config="[signed]\nwait = 2\nlock_wait = 8\n[worker]\ntasks_per_user = 4\n[mail]\nmethod = none")
     try:
