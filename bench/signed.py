@@ -1,0 +1,335 @@
+#!/usr/bin/python3
+"""Speed of signed writes against named peers, ratios within one run on one machine.
+
+  bench/signed.py BUILD_DIR [sqlite] [pg] [million] [rate]
+
+sqlite    one ds of 100,000 rows x 5 columns into the embedded database / `sqlite3 .import` of the same rows with the same settings
+pg        the same into PostgreSQL / `psql \\copy` of the same rows
+million   memory while 1,000,000 rows are written, on both
+rate      signed inserts of 10 rows each over 4 connections through lighttpd / an equivalent Django view behind gunicorn
+
+Wall clock and processor time (of the database server, too) are quoted: the second is what counts on a machine that has other work.
+"""
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(TOP, "build"))
+os.environ["SLIPWAY_BUILD"] = BUILD
+sys.path.insert(0, os.path.join(TOP, "tests", "http"))
+import harness
+import pgserver
+import signed
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
+ROWS = int(os.environ.get("BENCH_ROWS", 100_000))
+SECONDS = int(os.environ.get("BENCH_SECONDS", 3))
+COLUMNS = {"id": "integer", "name": "text", "n": "real", "d": "date", "x": "text"}
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def row(i):
+    return [i, f"name {i}", i * .25, f"2026-01-{i % 28 + 1:02}", f'some text of row {i}, with "quotes"']
+
+
+def measured(command, server=None, stdin=None):
+    """(seconds, processor seconds with the database SERVER's, output)"""
+    before = server_cpu(server)
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    if stdin:
+        process.stdin.write(stdin.encode())
+    process.stdin.close()
+    out = process.stdout.read().decode()
+    _, status, used = os.wait4(process.pid, 0)
+    took = time.perf_counter() - start
+    process.returncode = 0
+    assert status == 0, (command, out)
+    return took, used.ru_utime + used.ru_stime + server_cpu(server) - before, out
+
+
+def server_cpu(server):
+    """Processor seconds of a PostgreSQL server, its ended sessions included."""
+    if server is None:
+        return 0
+    total = 0
+    parent = server.postmaster()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                fields = f.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(pid) == parent:
+            total += sum(int(n) for n in fields[11:15])
+        elif int(fields[1]) == parent:
+            total += sum(int(n) for n in fields[11:13])
+    return total / TICK
+
+
+def tool():
+    """tests/crash/signed_write.c at work: one write without a web server."""
+    subprocess.run(["make", "-s", "-C", TOP, f"B={BUILD}", f"{BUILD}/crash/signed_write"], check=True, stdout=subprocess.DEVNULL)
+    return f"{BUILD}/crash/signed_write"
+
+
+class Files:
+    def __init__(self, folder, target, conf):
+        self.folder = folder
+        self.write("conf", conf)
+        self.write("receiver", json.dumps({"table": "t", "columns": COLUMNS, "target": target, "maxRows": 1_000_000, "timeout": 600}))
+        self.write("ds", json.dumps([[]] + [row(i) for i in range(ROWS)], separators=(",", ":")))
+        self.write("csv", "".join(f'{a},{b},{c},{d},"{e}"\n' for a, b, c, d, e in
+                                  ((*row(i)[:4], row(i)[4].replace('"', '""')) for i in range(ROWS))))
+
+    def write(self, name, text):
+        with open(f"{self.folder}/{name}", "w") as f:
+            f.write(text)
+
+    def ours(self, rows, server=None):
+        took, cpu, out = measured([tool(), *(f"{self.folder}/{n}" for n in ("conf", "data", "receiver", rows))], server)
+        assert "inserted=" in out, out
+        return took, cpu, json.loads(out)["rss_kib"] / 1024
+
+
+def compare(name, ours, theirs, goal):
+    a, b = [], []
+    for _ in range(ROUNDS):
+        a.append(ours())
+        b.append(theirs())
+    wall = [statistics.median(t[0] for t in x) for x in (a, b)]
+    cpu = [statistics.median(t[1] for t in x) for x in (a, b)]
+    memory = max(t[2] for t in a)
+    print(f"{name}: {wall[0]:.2f} s against {wall[1]:.2f} s, {wall[0] / wall[1]:.2f} times; processor {cpu[0]:.2f} s against {cpu[1]:.2f} s, "
+          f"{cpu[0] / cpu[1]:.2f} times, goal {goal}; {memory:.1f} MiB, goal 64", flush=True)
+    return cpu[0] <= goal * cpu[1] and memory <= 64
+
+
+SETTINGS = "pragma journal_mode=wal; pragma synchronous=full;"
+CREATE = "create table t (id integer, name text, n real, d date, x text);"
+
+
+def bench_sqlite():
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as folder:
+        files = Files(folder, "default", "")
+        path = f"{folder}/data/tables/bench.sqlite"
+
+        def fresh(path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            for end in ("", "-wal", "-shm"):
+                if os.path.exists(path + end):
+                    os.unlink(path + end)
+            sqlite3.connect(path).executescript(SETTINGS + CREATE)
+
+        def ours():
+            fresh(path)
+            result = files.ours("ds")
+            assert sqlite3.connect(path).execute("select count(*) from t").fetchone() == (ROWS,)
+            return result
+
+        def theirs():
+            fresh(f"{folder}/peer.sqlite")
+            return measured(["sqlite3", "-batch", f"{folder}/peer.sqlite"], stdin=f"{SETTINGS}\n.import --csv {folder}/csv t\n")
+        return compare(f"{ROWS} rows into SQLite / .import", ours, theirs, 1.5)
+
+
+def bench_pg():
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as folder:
+        server = pgserver.Pg(fsync=True)
+        try:
+            files = Files(folder, "pg", f"[target]\npg = {server.conninfo}\n")
+
+            def fresh():
+                server.sql("drop table if exists t; create table t (id bigint, name text, n double precision, d date, x text); checkpoint")
+
+            def ours():
+                fresh()
+                result = files.ours("ds", server)
+                assert server.sql("select count(*) from t") == f"{ROWS}\n"
+                return result
+
+            def theirs():
+                fresh()
+                return measured([f"{server.bin}/psql", "-X", "-q", "-c", f"\\copy t from '{folder}/csv' csv", server.conninfo], server)
+            return compare(f"{ROWS} rows into PostgreSQL / \\copy", ours, theirs, 1.5)
+        finally:
+            server.close()
+
+
+def bench_million():
+    good = True
+    server = pgserver.Pg()
+    try:
+        for target in ("default", "pg"):
+            with tempfile.TemporaryDirectory(prefix="slipway-bench-") as folder:
+                server.sql("drop table if exists t")
+                files = Files(folder, target, f"[target]\npg = {server.conninfo}\n")
+                with open(f"{folder}/rows.lines", "w") as f:
+                    for i in range(1_000_000):
+                        f.write(json.dumps(row(i)) + "\n")
+                took, _, memory = files.ours("rows.lines")
+                print(f"1,000,000 rows into {target}: {took:.1f} s, {memory:.1f} MiB, goal 64", flush=True)
+                good = good and memory <= 64
+    finally:
+        server.close()
+    return good
+
+
+# ---- requests
+
+DJANGO = '''
+import hashlib, json, time
+import django
+from django.conf import settings
+settings.configure(DEBUG=False, SECRET_KEY="x", ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, USE_TZ=False, DATA_UPLOAD_MAX_MEMORY_SIZE=16 << 20,
+                   DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": PATH, "CONN_MAX_AGE": None,
+                                          "OPTIONS": {"timeout": 30, "isolation_level": None}}}, MIDDLEWARE=[])
+django.setup()
+from django.core.wsgi import get_wsgi_application
+from django.db import connection, models, transaction
+from django.db.backends.signals import connection_created
+from django.http import JsonResponse
+from django.urls import path
+from django.utils.crypto import constant_time_compare
+
+
+def settle(connection, **kw):
+    connection.cursor().execute("PRAGMA journal_mode=WAL")
+    connection.cursor().execute("PRAGMA synchronous=FULL")
+
+
+connection_created.connect(settle)
+
+
+class Row(models.Model):
+    id = models.BigIntegerField(primary_key=True)
+    name = models.TextField()
+    n = models.FloatField()
+    d = models.DateField()
+    x = models.TextField()
+
+    class Meta:
+        app_label, managed, db_table = "bench", False, "t"
+
+
+def receive(request):
+    form = request.POST
+    token = hashlib.sha1((KEY + form["stamp"] + form["visitor"] + form["type"]).encode()).hexdigest()
+    if not constant_time_compare(token, form["token"]) or abs(time.time() * 1000 - int(form["stamp"])) > 300000:
+        return JsonResponse({"status": 401, "msg": "auth failed"})
+    with transaction.atomic():
+        Row.objects.bulk_create(Row(id=r[0], name=r[1], n=r[2], d=r[3], x=r[4]) for r in json.loads(form["ds"])[1:])
+    return JsonResponse({"status": 200, "msg": "success"})
+
+
+urlpatterns = [path("echart/dataset_api/", receive)]
+application = get_wsgi_application()
+'''
+
+
+# Python's own client is slower than the service.
+WRK = """
+local bodies, at, told = {}, 0, false
+for line in io.lines(BODIES) do bodies[#bodies + 1] = line end
+local headers = {["Content-Type"] = "application/x-www-form-urlencoded"}
+function request()
+	at = at + 1
+	return wrk.format("POST", "/echart/dataset_api/", headers, bodies[at])
+end
+function response(status, headers, body)
+	if not told and not body:find('"status": 200', 1, true) then io.stderr:write(body, "\\n") told = true end
+end
+"""
+
+
+def send(port, folder, rows):
+    """Requests a second over four connections for SECONDS; each is signed now and has a stamp and ten rows of its own.  ROWS counts."""
+    stamp = first = signed.now_ms()
+    with open(f"{folder}/bodies", "w") as f:
+        for call in range(3000 * SECONDS):
+            ds = json.dumps([[]] + [row(first * 1000 + call * 10 + i) for i in range(10)])
+            f.write(urllib.parse.urlencode(signed.signed("rate", stamp=stamp - call, ds=ds)) + "\n")
+    with open(f"{folder}/wrk.lua", "w") as f:
+        f.write(f"BODIES = {folder + '/bodies'!r}\n{WRK}")
+    done = subprocess.run(["wrk", "-t", "1", "-c", "4", "-d", f"{SECONDS}s", "--timeout", "30s", "-s", f"{folder}/wrk.lua",
+                           f"http://127.0.0.1:{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    time.sleep(1)        # for those that were cut off
+    return rows() / 10
+
+
+def group_cpu(root):
+    """Processor seconds of ROOT and all below it."""
+    stats = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                fields = f.read().rpartition(")")[2].split()
+            stats[int(pid)] = (int(fields[1]), sum(int(n) for n in fields[11:15]))
+        except OSError:
+            pass
+    found, total = {root}, stats[root][1]
+    while True:
+        new = {pid for pid, (parent, _) in stats.items() if parent in found} - found
+        if not new:
+            return total / TICK
+        found |= new
+        total += sum(stats[pid][1] for pid in new)
+
+
+def bench_rate():
+    server = harness.Server(processes=2)
+    gunicorn = None
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-") as base:
+        path = f"{base}/peer.sqlite"
+        sqlite3.connect(path).executescript(SETTINGS + "create table t (id integer primary key, name text, n real, d date, x text);")
+        try:
+            signed.configure(server, {"loader": {}}, {"rate": {"table": "t", "columns": COLUMNS, "id": "id"}})
+            with open(f"{base}/peer_app.py", "w") as f:
+                f.write(f"PATH = {path!r}\nKEY = {signed.KEY!r}\n{DJANGO}")
+            port = harness.free_port()
+            gunicorn = subprocess.Popen(["gunicorn", "-w", "2", "-k", "gthread", "--threads", "4", "--keep-alive", "30", "-b", f"127.0.0.1:{port}",
+                                         "--chdir", base, "--log-level", "error", "peer_app:application"])
+            time.sleep(3)
+
+            def ours(sql):
+                return signed.table(server, "rate", sql)
+
+            def theirs(sql):
+                with sqlite3.connect(path, timeout=30) as db:
+                    return db.execute(sql).fetchall()
+            got, cpu = {ours: [], theirs: []}, {ours: [], theirs: []}
+            for _ in range(3):
+                for who, at, root in ((ours, server.port, server.process.pid), (theirs, port, gunicorn.pid)):
+                    before = group_cpu(root)
+                    n = send(at, base, lambda: who("select count(*) from t")[0][0])
+                    cpu[who].append((group_cpu(root) - before) / n * 1000)
+                    got[who].append(n / SECONDS)
+                    who("delete from t")
+            a, b = (statistics.median(got[who]) for who in (ours, theirs))
+            c, d = (statistics.median(cpu[who]) for who in (ours, theirs))
+            print(f"signed inserts of 10 rows, 4 connections: {a:.0f}/s through lighttpd, {b:.0f}/s Django behind gunicorn: {a / b:.1f} times, "
+                  f"goal 10; processor {c:.2f} ms against {d:.2f} ms a request, {d / c:.1f} times", flush=True)
+            return a >= 10 * b
+        finally:
+            if gunicorn is not None:
+                gunicorn.terminate()
+                gunicorn.wait()
+            server.close()
+
+
+def main():
+    parts = {"sqlite": bench_sqlite, "pg": bench_pg, "million": bench_million, "rate": bench_rate}
+    good = [parts[name]() for name in sys.argv[2:] or parts]
+    sys.exit(0 if all(good) else 1)
+
+
+if __name__ == "__main__":
+    main()
