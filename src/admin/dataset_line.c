@@ -3,12 +3,10 @@
  */
 #include "admin/dataset.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-#include "base/fs.h"
 #include "base/mem.h"
 #include "signed/receiver.h"
 
@@ -88,30 +86,39 @@ bool dataset_line_read(const struct command_run *r, const char *allowed, size_t 
 	return ret->n >= min;
 }
 
-static char *read_stdin(size_t max, size_t *ret_len)
+/* Whole IN, at most MAX bytes. */
+static char *read_all(FILE *in, const char *file, size_t max, size_t *ret_len)
 {
-	char *text = mem_alloc(max + 2);
-	size_t n = fread(text, 1, max + 1, stdin);
+	size_t room = 65536, n = 0, got;
+	char *text = mem_alloc(room);
 
-	if (n > max) {
-		free(text);
-		command_fail("standard input: over %zu bytes", max);
-		return NULL;
+	while ((got = fread(text + n, 1, room - n, in)) > 0 && n <= max) {
+		n += got;
+		if (n == room)
+			text = mem_resize(text, room *= 2, 1);
 	}
-	*ret_len = n;
-	return text;
+	if (n <= max && ferror(in) == 0) {
+		*ret_len = n;
+		return text;
+	}
+	free(text);
+	if (n > max)
+		(void)command_fail("%s: over %zu bytes", file, max);
+	else
+		(void)command_fail("%s: %s", file, strerror(errno));
+	return NULL;
 }
 
 char *dataset_file(const char *file, size_t max, size_t *ret_len)
 {
-	struct error error = {0};
-	char *text = NULL;
+	CLEAN_FILE FILE *opened = NULL;
 
 	if (strcmp(file, "-") == 0)
-		return read_stdin(max, ret_len);
-	if (fs_read_file(AT_FDCWD, file, max, &text, ret_len, &error) == ERR_OK)
-		return text;
-	command_fail("%s: %s", file, *error.text != '\0' ? error.text : "cannot be read");
+		return read_all(stdin, "standard input", max, ret_len);
+	opened = fopen(file, "rbe");
+	if (opened != NULL)
+		return read_all(opened, file, max, ret_len);
+	(void)command_fail("%s: %s", file, strerror(errno));
 	return NULL;
 }
 

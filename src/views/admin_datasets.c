@@ -141,20 +141,15 @@ static json_object *shown_receiver(const json_object *record)
 	return o;
 }
 
-/* What was typed into a form that was refused comes back. */
+/* What was typed into a form that was refused comes back; settings hold secrets and do not. */
 static void set_sent(struct call *call, json_object *m)
 {
-	static const char *const fields[] = {"config", "settings"};
 	const char *name = form_get(&call->form, "name"), *what = form_get(&call->form, "do");
+	CLEAN_FREE char *config = datasets_field(call, "config");
 
 	json_set_str(m, "sent", what != NULL ? what : "");
 	json_set_str(m, "sent_name", name != NULL ? name : "");
-	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-		CLEAN_FREE char *text = datasets_field(call, fields[i]);
-		CLEAN_FREE char *key = mem_printf("sent_%s", fields[i]);
-
-		json_set_str(m, key, text != NULL ? text : "");
-	}
+	json_set_str(m, "sent_config", config != NULL ? config : "");
 }
 
 static enum err page_with(struct call *call, int status, const json_object *account)
