@@ -131,7 +131,7 @@ bool address_in(const char *address, const char *range)
 		bits += 128 - most;
 	}
 	for (int i = 0; i < 16 && bits > 0; i++, bits -= 8) {
-		unsigned mask = bits >= 8 ? 0xFF : 0xFF << (8 - bits) & 0xFF;
+		unsigned mask = bits >= 8 ? 0xFFu : 0xFFu << (8 - bits) & 0xFFu;
 
 		if (((who.s6_addr[i] ^ net.s6_addr[i]) & mask) != 0)
 			return false;
