@@ -4,6 +4,7 @@
 #ifndef SLIPWAY_SIGNED_PG_INSIDE_H
 #define SLIPWAY_SIGNED_PG_INSIDE_H
 
+#include "base/config_target.h"
 #include "signed/link.h"
 #include "signed/pg_lib.h"
 
@@ -42,6 +43,14 @@ bool pg_run(struct pg_link *, const char *sql, int64_t *changed, struct fault *)
 /* V as PostgreSQL reads it, in BUF when it has no text of its own; NULL for NULL. */
 const char *pg_text(const struct value *v, char buf[32], size_t *ret_len);
 
+/* A connection to TARGET into P->conn, which is NULL. */
+bool pg_connect(struct pg_link *, const struct config_target *, struct fault *);
+bool pg_open(const struct config *, const struct receiver *, const char *key, struct link **ret,
+	     struct fault *);
+bool pg_alive(struct link *);
+bool pg_clean(struct link *);
+void pg_close(struct link *);
+bool pg_describe(struct link *, const struct receiver *, struct table *ret, struct fault *);
 bool pg_bulk(struct write *, struct write_counts *, struct fault *);
 
 #endif

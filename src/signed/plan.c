@@ -2,37 +2,13 @@
 
 #include <string.h>
 #include "base/mem.h"
-#include "signed/plan_sql.h"
-#include "signed/plan_value.h"
+#include "signed/plan_inside.h"
 
-#define LAYOUTS	    16	/* kinds of rows whose statements are kept */
 #define CODE_PREFIX 128 /* bytes before day and number */
-#define NAME_SHOWN  64	/* bytes of a client's field name in an answer */
-
-struct plan {
-	const struct write_order *order;
-	const struct receiver *receiver;
-	const struct table *table;
-	const struct link_kind *kind;
-	struct value_rules rules;
-	const struct column **positions; /* n_positions: of rows by position */
-	size_t n_positions;
-	struct fill *fills;
-	size_t n_fills;
-	bool *s_field; /* of each column of the table */
-	struct layout layouts[LAYOUTS];
-	struct layout *last;
-	int64_t rows;	      /* begun */
-	struct value *values; /* n_values: parameters of the statement at hand */
-	char (*scratch)[VALUE_SCRATCH];
-	size_t n_values;
-	void (*let_go)(void *arg, struct layout *);
-	void *let_go_arg;
-};
 
 /* ---- the receiver and the table */
 
-static const struct column *column_of(const struct plan *p, const char *name, size_t len)
+const struct column *plan_column(const struct plan *p, const char *name, size_t len)
 {
 	for (size_t i = 0; i < p->table->n; i++) {
 		const char *own = p->table->columns[i].name;
@@ -43,7 +19,7 @@ static const struct column *column_of(const struct plan *p, const char *name, si
 	return NULL;
 }
 
-static const struct fill *fill_of(const struct plan *p, const struct column *column)
+const struct fill *plan_fill(const struct plan *p, const struct column *column)
 {
 	for (size_t i = 0; i < p->n_fills; i++)
 		if (p->fills[i].column == column)
@@ -57,9 +33,9 @@ static bool no_column(const char *name, struct refusal *r)
 	return refuse(r, REFUSE_DATABASE, "missing object in table");
 }
 
-static const struct column *need_column(const struct plan *p, const char *name, struct refusal *r)
+const struct column *plan_need_column(const struct plan *p, const char *name, struct refusal *r)
 {
-	const struct column *column = column_of(p, name, strlen(name));
+	const struct column *column = plan_column(p, name, strlen(name));
 
 	if (column == NULL)
 		(void)no_column(name, r);
@@ -75,7 +51,7 @@ static bool add_fills(struct plan *p, struct refusal *r)
 		const struct receiver_auto *rule = &receiver->autos[i];
 		struct fill *fill = &p->fills[p->n_fills];
 
-		*fill = (struct fill){.rule = rule, .column = need_column(p, rule->column, r)};
+		*fill = (struct fill){.rule = rule, .column = plan_need_column(p, rule->column, r)};
 		if (fill->column == NULL)
 			return false;
 		p->n_fills++;
@@ -100,12 +76,12 @@ static bool add_positions(struct plan *p, struct refusal *r)
 	p->positions = mem_array(n, sizeof(p->positions[0]));
 	for (size_t i = 0; i < n; i++) {
 		const struct column *column = receiver->n_columns > 0
-						  ? need_column(p, receiver->columns[i], r)
+						  ? plan_need_column(p, receiver->columns[i], r)
 						  : &p->table->columns[i];
 
 		if (column == NULL)
 			return false;
-		if (!column->given && fill_of(p, column) == NULL)
+		if (!column->given && plan_fill(p, column) == NULL)
 			p->positions[p->n_positions++] = column;
 	}
 	return true;
@@ -115,7 +91,7 @@ static bool add_s_fields(struct plan *p, struct refusal *r)
 {
 	p->s_field = mem_array(p->table->n, sizeof(p->s_field[0]));
 	for (size_t i = 0; i < p->receiver->n_s_fields; i++) {
-		const struct column *column = need_column(p, p->receiver->s_fields[i], r);
+		const struct column *column = plan_need_column(p, p->receiver->s_fields[i], r);
 
 		if (column == NULL)
 			return false;
@@ -137,7 +113,7 @@ bool plan_new(const struct write_order *order, const struct table *table,
 	value_rules_fill(&p->rules, order, kind->dialect == STATEMENT_POSTGRES);
 	good = add_fills(p, r) && add_positions(p, r) && add_s_fields(p, r);
 	for (size_t i = 0; good && i < p->receiver->n_key; i++)
-		good = need_column(p, p->receiver->key[i], r) != NULL;
+		good = plan_need_column(p, p->receiver->key[i], r) != NULL;
 	if (!good) {
 		plan_free(p);
 		return false;
@@ -146,25 +122,12 @@ bool plan_new(const struct write_order *order, const struct table *table,
 	return true;
 }
 
-static void layout_done(struct layout *layout)
-{
-	for (size_t i = 0; layout->names != NULL && i < layout->n_cells; i++)
-		free((char *)(uintptr_t)layout->names[i].text);
-	free(layout->names);
-	free(layout->columns);
-	for (int i = 0; i < PLAN__SQL; i++) {
-		free(layout->sources[i].of);
-		free(layout->sql[i]);
-	}
-	*layout = (struct layout){0};
-}
-
 void plan_free(struct plan *p)
 {
 	if (p == NULL)
 		return;
-	for (size_t i = 0; i < LAYOUTS; i++)
-		layout_done(&p->layouts[i]);
+	for (size_t i = 0; i < PLAN_LAYOUTS; i++)
+		plan_layout_done(&p->layouts[i]);
 	free(p->positions);
 	free(p->fills);
 	free(p->s_field);
@@ -181,289 +144,16 @@ void plan_watch(struct plan *p, void (*let_go)(void *arg, struct layout *), void
 
 void plan_each_layout(struct plan *p, void (*call)(void *arg, struct layout *), void *arg)
 {
-	for (size_t i = 0; i < LAYOUTS; i++)
+	for (size_t i = 0; i < PLAN_LAYOUTS; i++)
 		if (p->layouts[i].columns != NULL)
 			call(arg, &p->layouts[i]);
-}
-
-/* ---- layouts */
-
-static bool is_key(const struct receiver *receiver, const char *name)
-{
-	for (size_t i = 0; i < receiver->n_key; i++)
-		if (strcmp(receiver->key[i], name) == 0)
-			return true;
-	return false;
-}
-
-static bool is_listed(const struct receiver *receiver, const char *name)
-{
-	for (size_t i = 0; i < receiver->n_columns; i++)
-		if (strcmp(receiver->columns[i], name) == 0)
-			return true;
-	return receiver->n_columns == 0 || is_key(receiver, name);
-}
-
-/* TEXT is "concat(a,b)" of the receiver's key, whatever its spaces. */
-static bool is_joined_key(const struct receiver *receiver, const char *text)
-{
-	if (!receiver->key_is_concat || strncasecmp(text, "concat(", 7) != 0)
-		return false;
-	text += 7;
-	for (size_t i = 0; i < receiver->n_key; i++) {
-		size_t n = strlen(receiver->key[i]);
-
-		text += strspn(text, " ");
-		if (strncmp(text, receiver->key[i], n) != 0)
-			return false;
-		text += n + strspn(text + n, " ");
-		if (*text++ != (i + 1 < receiver->n_key ? ',' : ')'))
-			return false;
-	}
-	return *text == '\0';
-}
-
-enum meaning { MEANS_COLUMN, MEANS_JOINED_KEY, MEANS_NOTHING };
-
-static bool refuse_field(const struct row *row, const struct value *name, const char *why,
-			 struct refusal *r)
-{
-	return refuse(r, REFUSE_BAD, "row %lld: %s \"%.*s\"", (long long)row->number, why,
-		      (int)(name->len < NAME_SHOWN ? name->len : NAME_SHOWN), name->text);
-}
-
-/* What the field NAME of a client stands for. */
-static bool meaning_of(const struct plan *p, const struct row *row, const struct value *name,
-		       enum meaning *ret, const struct column **ret_column, struct refusal *r)
-{
-	const char *mapped = NULL;
-	const struct column *column;
-
-	for (size_t i = 0; i < p->receiver->n_fields; i++) {
-		const struct receiver_pair *pair = &p->receiver->fields[i];
-
-		if (strlen(pair->field) == name->len &&
-		    memcmp(pair->field, name->text, name->len) == 0)
-			mapped = pair->column;
-	}
-	*ret = MEANS_COLUMN;
-	if (mapped != NULL && is_joined_key(p->receiver, mapped)) {
-		*ret = MEANS_JOINED_KEY;
-		return true;
-	}
-	if (mapped != NULL) {
-		*ret_column = column = need_column(p, mapped, r);
-		if (column == NULL)
-			return false;
-	} else {
-		*ret_column = column = column_of(p, name->text, name->len);
-		if (column == NULL || !is_listed(p->receiver, column->name)) {
-			*ret = MEANS_NOTHING;
-			if (p->receiver->ignore_unknown || p->order->op == OP_DELETE)
-				return true;
-			return refuse_field(row, name, "no column for", r);
-		}
-	}
-	if (column->given || fill_of(p, column) != NULL)
-		return refuse_field(row, name, "the server fills", r);
-	return true;
-}
-
-/* Cell I of LAYOUT that holds COLUMN (NULL: the joined key). */
-static bool cell_of(const struct layout *layout, const struct column *column, size_t n, size_t *ret)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (layout->columns[i] == column) {
-			*ret = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Stands in layout->columns for the joined key, and for a field that is ignored. */
-static const struct column joined_key = {.type = TYPE_TEXT, .plain = true};
-
-static bool by_name(const struct plan *p, const struct row *row, struct layout *layout,
-		    struct refusal *r)
-{
-	layout->names = mem_array(row->n, sizeof(layout->names[0]));
-	for (size_t i = 0; i < row->n; i++) {
-		const struct column *column = NULL;
-		enum meaning meaning;
-		size_t twin;
-
-		layout->names[i] = row->names[i];
-		layout->names[i].text = mem_strndup(row->names[i].text, row->names[i].len);
-		if (!meaning_of(p, row, &row->names[i], &meaning, &column, r))
-			return false;
-		if (meaning == MEANS_NOTHING)
-			continue;
-		if (meaning == MEANS_JOINED_KEY)
-			column = &joined_key;
-		if (cell_of(layout, column, i, &twin))
-			return refuse_field(row, &row->names[i], "two fields for one column:", r);
-		layout->columns[i] = column;
-	}
-	return true;
-}
-
-static bool by_position(const struct plan *p, const struct row *row, struct layout *layout,
-			struct refusal *r)
-{
-	const struct receiver *receiver = p->receiver;
-	size_t want = p->n_positions;
-
-	if (p->order->op == OP_UPDATE)
-		return refuse(r, REFUSE_BAD, "an update needs field names");
-	if (p->order->op == OP_DELETE) {
-		bool joined = receiver->key_is_concat && row->n == 1;
-
-		want = joined ? 1 : receiver->n_key;
-		for (size_t i = 0; i < row->n && row->n == want; i++)
-			layout->columns[i] =
-			    joined ? &joined_key
-				   : column_of(p, receiver->key[i], strlen(receiver->key[i]));
-	} else if (row->n == want) {
-		memcpy(layout->columns, p->positions, want * sizeof(layout->columns[0]));
-	}
-	if (row->n == want)
-		return true;
-	return refuse(r, REFUSE_BAD, "row %lld: %zu cells for %zu columns", (long long)row->number,
-		      row->n, want);
-}
-
-static void add_source(struct sources *sources, bool fill, size_t index,
-		       const struct column *column)
-{
-	sources->of[sources->n++] = (struct source){.fill = fill, .index = index, .column = column};
-}
-
-/* The parameters a row is found by, added to SOURCES; false when it names no whole key. */
-static bool add_key(const struct plan *p, const struct layout *layout, struct sources *sources)
-{
-	size_t first = sources->n, cell;
-
-	if (p->receiver->key_is_concat && cell_of(layout, &joined_key, layout->n_cells, &cell)) {
-		add_source(sources, false, cell, NULL);
-		sources->n_key = 1;
-		return true;
-	}
-	for (size_t i = 0; i < p->receiver->n_key; i++) {
-		const char *name = p->receiver->key[i];
-		const struct column *column = column_of(p, name, strlen(name));
-		const struct fill *fill = fill_of(p, column);
-
-		if (fill != NULL)
-			add_source(sources, true, (size_t)(fill - p->fills), column);
-		else if (cell_of(layout, column, layout->n_cells, &cell))
-			add_source(sources, false, cell, column);
-		else
-			return false;
-	}
-	sources->n_key = sources->n - first;
-	return sources->n_key > 0;
-}
-
-static void add_sources(const struct plan *p, struct layout *layout)
-{
-	size_t most = layout->n_cells + p->n_fills + p->receiver->n_key;
-	struct sources *insert = &layout->sources[PLAN_INSERT];
-	struct sources *update = &layout->sources[PLAN_UPDATE];
-
-	for (int i = 0; i < PLAN__SQL; i++)
-		layout->sources[i].of = mem_array(most, sizeof(struct source));
-	for (size_t i = 0; i < layout->n_cells; i++) {
-		const struct column *column = layout->columns[i];
-
-		if (column == NULL || column == &joined_key)
-			continue;
-		add_source(insert, false, i, column);
-		if (!is_key(p->receiver, column->name))
-			add_source(update, false, i, column);
-	}
-	for (size_t i = 0; i < p->n_fills; i++) {
-		const struct fill *fill = &p->fills[i];
-
-		add_source(insert, true, i, fill->column);
-		if (fill->rule->kind != AUTO_CODE && !is_key(p->receiver, fill->column->name))
-			add_source(update, true, i, fill->column);
-	}
-	layout->has_key = add_key(p, layout, update);
-	(void)add_key(p, layout, &layout->sources[PLAN_DELETE]);
-}
-
-static bool make_layout(struct plan *p, const struct row *row, struct layout *layout,
-			struct refusal *r)
-{
-	enum operation op = p->order->op;
-	size_t most = row->n + p->n_fills + p->receiver->n_key;
-
-	layout->n_cells = row->n;
-	layout->columns = mem_array(row->n + 1, sizeof(layout->columns[0]));
-	if (!(row->names != NULL ? by_name : by_position)(p, row, layout, r))
-		return false;
-	add_sources(p, layout);
-	if (op != OP_INSERT && !layout->has_key)
-		return refuse(r, REFUSE_BAD, "row %lld: without its key", (long long)row->number);
-	for (int i = 0; i < PLAN__SQL; i++)
-		if (i == PLAN_INSERT || layout->has_key)
-			layout->sql[i] =
-			    plan_sql_text((enum plan_sql)i, p->table->name, p->receiver,
-					  &layout->sources[i], p->kind->marker);
-	if (most > p->n_values) {
-		p->values = mem_resize(p->values, most, sizeof(p->values[0]));
-		p->scratch = mem_resize(p->scratch, most, sizeof(p->scratch[0]));
-		p->n_values = most;
-	}
-	return true;
-}
-
-static bool is_layout(const struct layout *layout, const struct row *row)
-{
-	if (layout->columns == NULL || layout->n_cells != row->n ||
-	    (layout->names == NULL) != (row->names == NULL))
-		return false;
-	for (size_t i = 0; row->names != NULL && i < row->n; i++)
-		if (layout->names[i].len != row->names[i].len ||
-		    memcmp(layout->names[i].text, row->names[i].text, row->names[i].len) != 0)
-			return false;
-	return true;
-}
-
-bool plan_layout(struct plan *p, const struct row *row, struct layout **ret, struct refusal *r)
-{
-	struct layout *oldest = &p->layouts[0];
-
-	if (p->last == NULL || !is_layout(p->last, row)) {
-		p->last = NULL;
-		for (size_t i = 0; i < LAYOUTS && p->last == NULL; i++) {
-			if (is_layout(&p->layouts[i], row))
-				p->last = &p->layouts[i];
-			else if (p->layouts[i].used < oldest->used)
-				oldest = &p->layouts[i];
-		}
-	}
-	if (p->last == NULL) {
-		if (oldest->columns != NULL && p->let_go != NULL)
-			p->let_go(p->let_go_arg, oldest);
-		layout_done(oldest);
-		if (!make_layout(p, row, oldest, r)) {
-			layout_done(oldest);
-			return false;
-		}
-		p->last = oldest;
-	}
-	p->last->used = ++p->rows;
-	*ret = p->last;
-	return true;
 }
 
 /* ---- values */
 
 static bool is_s_field(const struct plan *p, const struct column *column)
 {
-	return column != &joined_key && p->s_field[column - p->table->columns];
+	return column != &plan_joined_key && p->s_field[column - p->table->columns];
 }
 
 bool plan_check(struct plan *p, const struct layout *layout, const struct row *row,
@@ -476,7 +166,7 @@ bool plan_check(struct plan *p, const struct layout *layout, const struct row *r
 
 		if (column == NULL)
 			continue;
-		ret->column = column == &joined_key ? "" : column->name;
+		ret->column = column == &plan_joined_key ? "" : column->name;
 		if (!value_convert(&p->rules, column, is_s_field(p, column), &row->cells[i],
 				   &p->values[i], p->scratch[i], ret->why, sizeof(ret->why)) ||
 		    !value_fits(column, &p->values[i], ret->why, sizeof(ret->why)))

@@ -31,7 +31,8 @@ struct write_order {
 		      int64_t *ret_first);
 	/*
 	 * Called before COMMIT on a target that keeps no marks itself: TEXT is to be stored durably
-	 * for write_outcome.  False stops and rolls back.  NULL = such a write cannot be told later.
+	 * for write_outcome.  False stops and rolls back.  NULL = such a write cannot be told
+	 * later.
 	 */
 	bool (*keep)(void *arg, const char *text);
 	size_t max_bad;	  /* collect this many bad rows before giving up; 1 = the first */

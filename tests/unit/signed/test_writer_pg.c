@@ -31,10 +31,10 @@ static bool start_server(void)
 	CLEAN_FREE char *init = mem_printf("%s/initdb -D %s/data -A trust -U boss -E UTF8 "
 					   "--locale=C.UTF-8 --no-sync >%s/log 2>&1",
 					   server_bin, server_dir, server_dir);
-	CLEAN_FREE char *start = mem_printf(
-	    "%s/pg_ctl -D %s/data -l %s/log -w -s "
-	    "-o \"-k %s -c listen_addresses= -c fsync=off\" start >/dev/null",
-	    server_bin, server_dir, server_dir, server_dir);
+	CLEAN_FREE char *start =
+	    mem_printf("%s/pg_ctl -D %s/data -l %s/log -w -s "
+		       "-o \"-k %s -c listen_addresses= -c fsync=off\" start >/dev/null",
+		       server_bin, server_dir, server_dir, server_dir);
 
 	return as_postgres(init) == 0 && as_postgres(start) == 0;
 }
@@ -84,10 +84,9 @@ static char *ask(struct bed *bed, const char *sql)
 		fail_msg("%s: %s", sql, pq->PQerrorMessage(bed->db));
 	for (int row = 0; row < pq->PQntuples(result); row++) {
 		for (int i = 0; i < pq->PQnfields(result); i++)
-			(void)fprintf(out, "%s%s", i > 0 ? "|" : "",
-				      pq->PQgetisnull(result, row, i)
-					  ? "~"
-					  : pq->PQgetvalue(result, row, i));
+			(void)fprintf(
+			    out, "%s%s", i > 0 ? "|" : "",
+			    pq->PQgetisnull(result, row, i) ? "~" : pq->PQgetvalue(result, row, i));
 		(void)fputc('\n', out);
 	}
 	pq->PQclear(result);
@@ -97,8 +96,7 @@ static char *ask(struct bed *bed, const char *sql)
 
 static PGconn *connect_as(const char *user)
 {
-	CLEAN_FREE char *text =
-	    mem_printf("host=%s dbname=postgres user=%s", server_dir, user);
+	CLEAN_FREE char *text = mem_printf("host=%s dbname=postgres user=%s", server_dir, user);
 	const char *const names[] = {"dbname", NULL};
 	const char *const values[] = {text, NULL};
 	PGconn *conn = pg_lib()->PQconnectdbParams(names, values, 1);
@@ -119,7 +117,7 @@ static int setup(void **state)
 	bed->dir = server_dir;
 	bed->config.data_dir = server_dir;
 	bed->target = (struct config_target){
-	    .name = (char *)(uintptr_t)"pg",
+	    .name = (char *)(uintptr_t) "pg",
 	    .text = mem_printf("host=%s dbname=postgres user=boss", server_dir)};
 	bed->config.targets = &bed->target;
 	bed->config.n_targets = 1;
@@ -203,8 +201,7 @@ static void test_writer_pg_ended_connection(void **state)
 		     "application_name = 'slipway'");
 	clock_sleep_ms(100);
 	bed_gives(bed, "{'table':'t'}", OP_INSERT, "[2,\"a\",1]", "inserted=1 updated=0 deleted=0");
-	bed_gives(bed,
-		  "{'table':'t','postSql':['select pg_terminate_backend(pg_backend_pid())']}",
+	bed_gives(bed, "{'table':'t','postSql':['select pg_terminate_backend(pg_backend_pid())']}",
 		  OP_INSERT, "[3,\"a\",1]", "database not reachable");
 	bed_gives(bed, "{'table':'t'}", OP_INSERT, "[4,\"a\",1]", "inserted=1 updated=0 deleted=0");
 	bed_is(bed, "select id from t order by id", "1\n2\n4\n");

@@ -157,10 +157,8 @@ static void *write_twenty(void *arg)
 		struct write_counts counts;
 		struct refusal r = {0};
 		struct ds *rows = NULL;
-		struct write_order order = {.receiver = receiver,
-					    .visitor = "x",
-					    .max_bad = 1,
-					    .lock_wait_ms = 20000};
+		struct write_order order = {
+		    .receiver = receiver, .visitor = "x", .max_bad = 1, .lock_wait_ms = 20000};
 
 		if (!ds_open(ds, strlen(ds), 100, &rows, &r))
 			return arg;

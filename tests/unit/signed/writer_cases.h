@@ -67,14 +67,13 @@ static void test_writer_names_are_not_sql(void **state)
 	struct bed *bed = *state;
 
 	bed_run(bed, "create table \"t\"\"); drop table x;--\" (\"a\"\"b\" text, \"select\" text)");
-	bed_gives(bed, "{'table':'t(a, b)'}", OP_INSERT,
-		  "[[\"__a'); drop table t;--\"],[\"1\"]]",
+	bed_gives(bed, "{'table':'t(a, b)'}", OP_INSERT, "[[\"__a'); drop table t;--\"],[\"1\"]]",
 		  "database error: missing object in table");
 	bed_run(bed, "create table t (a text)");
 	bed_gives(bed, "{'table':'t'}", OP_INSERT, "[[\"__a'); drop table t;--\"],[\"1\"]]",
 		  "bad request: row 1: no column for \"a'); drop table t;--\"");
-	bed_gives(bed, "{'table':'t'}", OP_INSERT,
-		  "[\"'); drop table t;--\"]", "inserted=1 updated=0 deleted=0");
+	bed_gives(bed, "{'table':'t'}", OP_INSERT, "[\"'); drop table t;--\"]",
+		  "inserted=1 updated=0 deleted=0");
 	bed_is(bed, "select a from t", "'); drop table t;--\n");
 }
 
@@ -99,7 +98,8 @@ static void test_writer_values(void **state)
 		  "{\"k\":[1]},\"\"],"
 		  "[\"\",\"-9\",\"1e2\",false,\"\",\"\",null,true]]",
 		  "inserted=2 updated=0 deleted=0");
-	bed_is(bed, "select n, i, r, b, d, s, j, x from t where i = -9 or n = 1 order by i desc limit 2",
+	bed_is(bed,
+	       "select n, i, r, b, d, s, j, x from t where i = -9 or n = 1 order by i desc limit 2",
 	       bed->postgres
 		   ? "1|9223372036854775807|0.10|t|2026-02-28|2026-02-28 10:00:00|{\"k\":[1]}|\n"
 		     "1|9223372036854775807|0.10|t|2026-02-28|2026-02-28 10:00:00|{\"k\":[1]}|\n"
@@ -154,9 +154,9 @@ static void test_writer_types_are_refused_with_row_and_column(void **state)
 				 : "",
 			    rows[i].column, rows[i].column, rows[i].cell);
 			CLEAN_FREE char *got = bed_write(bed, "{'table':'t'}", OP_INSERT, ds);
-			CLEAN_FREE char *want = mem_printf(
-			    "bad request: row %d, column %s: %s", many ? 6 : 2, rows[i].column,
-			    rows[i].why != NULL ? rows[i].why : "");
+			CLEAN_FREE char *want =
+			    mem_printf("bad request: row %d, column %s: %s", many ? 6 : 2,
+				       rows[i].column, rows[i].why != NULL ? rows[i].why : "");
 
 			if (rows[i].why == NULL)
 				got[strlen(want)] = '\0';
@@ -176,11 +176,12 @@ static void test_writer_s_fields(void **state)
 
 	bed_run(bed, bed->postgres ? "create table t (id int, n real, at timestamptz, u text)"
 				   : "create table t (id int, n real, at timestamp, u text)");
-	bed_gives(bed, config, OP_INSERT, "[[],[1,\"5\",\"now()\",\"UUID()\"],[2,\"null\",null,"
-					  "\"curdate()\"],[3,\"1.5\",\"current_date\",\"$username\"]]",
+	bed_gives(bed, config, OP_INSERT,
+		  "[[],[1,\"5\",\"now()\",\"UUID()\"],[2,\"null\",null,"
+		  "\"curdate()\"],[3,\"1.5\",\"current_date\",\"$username\"]]",
 		  "inserted=3 updated=0 deleted=0");
-	bed_is(bed, "select id, n from t order by id", bed->postgres ? "1|5\n2|~\n3|1.5\n"
-								     : "1|5.0\n2|~\n3|1.5\n");
+	bed_is(bed, "select id, n from t order by id",
+	       bed->postgres ? "1|5\n2|~\n3|1.5\n" : "1|5.0\n2|~\n3|1.5\n");
 	bed_is(bed, "select length(u) from t order by id", "36\n10\n6\n");
 	if (bed->postgres)
 		bed_is(bed, "select abs(extract(epoch from now() - at)) < 60 from t where id = 1",
@@ -334,7 +335,8 @@ static void test_writer_all_or_nothing(void **state)
 		bed_is(bed, "select count(*) from child", "0\n");
 	}
 	/* The connection still works. */
-	bed_gives(bed, "{'table':'t'}", OP_INSERT, "[3,\"c\",30]", "inserted=1 updated=0 deleted=0");
+	bed_gives(bed, "{'table':'t'}", OP_INSERT, "[3,\"c\",30]",
+		  "inserted=1 updated=0 deleted=0");
 }
 
 static void test_writer_dry_run_and_replace(void **state)
@@ -386,8 +388,7 @@ static void test_writer_collects_bad_rows(void **state)
 	(void)fclose(out);
 	got = bed_order(
 	    bed,
-	    (struct write_order){
-		.receiver = receiver, .max_bad = 20, .bad = bad, .replace = true},
+	    (struct write_order){.receiver = receiver, .max_bad = 20, .bad = bad, .replace = true},
 	    text);
 	free(text);
 	assert_string_equal(got, "bad request: row 3, column age: not an integer");
@@ -398,8 +399,9 @@ static void test_writer_collects_bad_rows(void **state)
 	bed_is(bed, "select * from t", "1000|a|10\n");
 	/* What only the database can tell is collected, too. */
 	json_object_array_del_idx(bad, 0, 20);
-	again = bed_order(bed, (struct write_order){.receiver = receiver, .max_bad = 20, .bad = bad},
-			  "[[],[1,\"a\",1],[1000,\"b\",2],[2,\"c\",3],[1,\"d\",4],[3,\"e\",5]]");
+	again =
+	    bed_order(bed, (struct write_order){.receiver = receiver, .max_bad = 20, .bad = bad},
+		      "[[],[1,\"a\",1],[1000,\"b\",2],[2,\"c\",3],[1,\"d\",4],[3,\"e\",5]]");
 	assert_string_equal(again, "database error: constraint in row 2");
 	assert_int_equal(json_len(bad), 2);
 	assert_int_equal(json_int(json_at(bad, 1), "row", 0), 4);
@@ -475,9 +477,9 @@ static void test_writer_outcome_of_a_mark(void **state)
 	done = bed_order(bed, order, "[1,\"a\",1]");
 	assert_string_equal(done, "inserted=1 updated=0 deleted=0");
 	assert_int_equal(bed->kept, bed->postgres ? 1 : 0);
-	assert_int_equal(write_outcome(bed->targets, receiver, mark,
-				       bed->postgres ? bed->kept_text : NULL),
-			 MARK_COMMITTED);
+	assert_int_equal(
+	    write_outcome(bed->targets, receiver, mark, bed->postgres ? bed->kept_text : NULL),
+	    MARK_COMMITTED);
 	order.mark = other;
 	failed = bed_order(bed, order, "[1,\"a\",1]");
 	assert_string_equal(failed, "database error: constraint in row 1");
@@ -529,9 +531,10 @@ static void test_writer_reads_the_table(void **state)
 
 static void test_writer_hostile_cells(void **state)
 {
-	static const char *const cells[] = {"\\\\.",	   "\\\\N",	 "\\\\\\\\",   "a\\tb\\nc\\rd",
-					    "=HYPERLINK()", "\\\\copy t", "\\u0001\\u007f", "~",
-					    "PROGRAM 'x'",  "\\ud83d\\ude00", "\\\"\\\"", " x "};
+	static const char *const cells[] = {
+	    "\\\\.",	    "\\\\N",	      "\\\\\\\\",	"a\\tb\\nc\\rd",
+	    "=HYPERLINK()", "\\\\copy t",     "\\u0001\\u007f", "~",
+	    "PROGRAM 'x'",  "\\ud83d\\ude00", "\\\"\\\"",	" x "};
 	struct bed *bed = *state;
 	char *text = NULL;
 	size_t size;
