@@ -17,8 +17,9 @@
 #include "worker/mail.h"
 #include "worker/signed.h"
 
-#define BAD_MAX	  20	     /* rows told */
-#define DATA_TEXT "uploaded" /* contracts/signed-api.md 7.3 */
+#define BAD_MAX	    20	       /* rows told */
+#define BAD_COUNTED 1000       /* rows looked for */
+#define DATA_TEXT   "uploaded" /* contracts/signed-api.md 7.3 */
 
 struct import {
 	struct work *work;
@@ -102,6 +103,16 @@ static bool progress(void *arg, int64_t rows)
 
 /* ---- writing */
 
+/* All are counted, the first ones kept. */
+static void count_bad(struct import *im)
+{
+	size_t n = json_len(im->bad);
+
+	im->n_bad = (int64_t)n;
+	if (n > BAD_MAX)
+		(void)json_object_array_del_idx(im->bad, BAD_MAX, n - BAD_MAX);
+}
+
 static void write_source(struct import *im, struct row_source rows)
 {
 	struct work *work = im->work;
@@ -117,7 +128,7 @@ static void write_source(struct import *im, struct row_source rows)
 				    .lock_wait_ms = work->w->config->signed_lock_wait_s * 1000,
 				    .codes = codes,
 				    .keep = keep,
-				    .max_bad = BAD_MAX,
+				    .max_bad = BAD_COUNTED,
 				    .bad = im->bad,
 				    .progress = progress,
 				    .arg = im};
@@ -129,7 +140,7 @@ static void write_source(struct import *im, struct row_source rows)
 	if (im->rows == 0 && !im->target.receiver->allow_empty)
 		(void)refuse(&im->refusal, REFUSE_BAD, "no rows");
 	else if (!write_rows(work->w->targets, &order, &im->counts, &im->refusal))
-		im->n_bad = (int64_t)json_len(im->bad);
+		count_bad(im);
 }
 
 /* The text of "contents", stored as the upload. */
