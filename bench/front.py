@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Speed of the front against named peers, ratios within one run on one machine.
 
-  bench/front.py BUILD_DIR [body] [step] [cgi] [sessions]
+  bench/front.py BUILD_DIR [body] [step] [cgi] [fastcgi] [inspect] [sessions]
 
 body      one 1 GiB PUT through lighttpd and nginx: Slipway / the server's own WebDAV PUT to the same file system, and
           / a FastCGI program behind the same server that forgets every byte (the most the server's FastCGI path allows)
 step      GET /upload/srs?id=N as JSON: 10,000 requests over 8 connections, with 1 and with 10,000 sessions in the store
 cgi       the same page from plain CGI / a C program that prints "hello" under the same server
+fastcgi   GET /upload/?id=N as JSON, logged in / a FastCGI program that prints "hello" behind the same server with as many
+          processes, and / a Django view that returns "hello" behind gunicorn with as many workers
 inspect   a 1 MB shapefile from POST to answer
 
 The page cache is warmed by writing and removing 2 GB; A and B alternate; medians are quoted.
@@ -31,6 +33,7 @@ import harness
 
 SIZE = int(os.environ.get("BENCH_BYTES", 1 << 30))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
+PROCESSES = 2
 BLOCK = os.urandom(1 << 20)
 
 
@@ -246,14 +249,14 @@ def shapefile(n):
             ("points.prj", prj)]
 
 
-def wrk(server, path, seconds=8):
+def wrk(server, path, seconds=8, port=None):
     """p50, p99 in ms and requests per second, measured by wrk: Python's own client is slower than the service."""
     script = os.path.join(server.dir, "wrk.lua")
     with open(script, "w") as f:
         f.write(f'wrk.headers["Authorization"] = "Bearer {server.tokens["mei"]}"\nwrk.headers["Accept"] = "application/json"\n'
                 'done = function(summary, latency)\n io.write(string.format("RESULT %.3f %.3f %d %d\\n", latency:percentile(50) / 1000,'
                 ' latency:percentile(99) / 1000, summary.requests, summary.errors.status))\nend\n')
-    text = subprocess.run(["wrk", "-t2", "-c8", f"-d{seconds}s", "-s", script, f"http://127.0.0.1:{server.port}{path}"],
+    text = subprocess.run(["wrk", "-t2", "-c8", f"-d{seconds}s", "-s", script, f"http://127.0.0.1:{port or server.port}{path}"],
                           stdout=subprocess.PIPE, check=True).stdout.decode()
     p50, p99, n, bad = [l for l in text.splitlines() if l.startswith("RESULT")][0].split()[1:]
     return float(p50), float(p99), int(n) / seconds, int(bad)
@@ -355,9 +358,92 @@ def bench_cgi(server):
     web.close()
 
 
+class HelloFastcgi:
+    """bench/peers/hello_fcgi.c, N processes on a socket of its own."""
+
+    def __init__(self, n):
+        self.dir = tempfile.mkdtemp(prefix="slipway-bench-")
+        os.chmod(self.dir, 0o755)
+        program = os.path.join(self.dir, "hello")
+        subprocess.run(["cc", "-O2", "-o", program, os.path.join(TOP, "bench/peers/hello_fcgi.c"), "-lfcgi"], check=True)
+        self.socket = os.path.join(self.dir, "socket")
+        self.process = subprocess.Popen([program, self.socket, str(n)], start_new_session=True)
+        while not os.path.exists(self.socket):
+            time.sleep(0.01)
+
+    def close(self):
+        os.killpg(self.process.pid, 15)
+        self.process.wait()
+        shutil.rmtree(self.dir)
+
+
+class Django:
+    """bench/peers/django_hello.py behind Debian's gunicorn."""
+
+    def __init__(self, n):
+        self.port = harness.free_port()
+        self.process = subprocess.Popen(["/usr/bin/gunicorn", "-w", str(n), "-b", f"127.0.0.1:{self.port}", "--log-level", "error",
+                                         "--chdir", os.path.join(TOP, "bench/peers"), "django_hello:application"])
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise SystemExit("gunicorn does not start")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def cpu_seconds(root):
+    """User and system time so far of the processes below ROOT, itself included, which do the answering."""
+    ticks, parents, names = {}, {}, {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                head, _, rest = f.read().rpartition(")")
+        except OSError:
+            continue
+        fields = rest.split()
+        parents[int(pid)], names[int(pid)] = int(fields[1]), head.partition("(")[2]
+        ticks[int(pid)] = int(fields[11]) + int(fields[12])
+    total = 0
+    for pid in ticks:
+        p = pid
+        while p in parents and p != root:
+            p = parents[p]
+        if p == root and names[pid] not in ("lighttpd", "slipway", "slipway-worker"[:15]):
+            total += ticks[pid]
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def bench_fastcgi(server):
+    session = server.save(*shapefile(100)[:3]).json["id"]
+    hello, django = HelloFastcgi(PROCESSES), Django(PROCESSES)
+    web = Web("lighttpd", LIGHTTPD_SWALLOW.replace("@SOCKET@", hello.socket))
+    cpu = {}
+
+    def rate(port, path, process):
+        before = cpu_seconds(process.pid)
+        _, _, per_second, bad = wrk(server, path, seconds=4, port=port)
+        assert bad == 0, (path, bad)
+        cpu.setdefault(port, []).append((cpu_seconds(process.pid) - before) / (per_second * 4) * 1e6)
+        return per_second
+
+    a, b, c = alternate(lambda: rate(server.port, f"/upload/?id={session}", server.process), lambda: rate(web.port, "/", hello.process),
+                        lambda: rate(django.port, "/", django.process))
+    x, y, z = (statistics.median(cpu[port]) for port in (server.port, web.port, django.port))
+    print(f"fastcgi: {a:.0f}/s, hello by FastCGI {b:.0f}/s, ratio {a / b:.2f} (wanted >= 0.4); Django under gunicorn {c:.0f}/s, "
+          f"ratio {a / c:.1f} (wanted >= 2); processor time of a request {x:.0f} µs, {y:.0f} µs, {z:.0f} µs; {PROCESSES} processes each")
+    for peer in (web, hello, django):
+        peer.close()
+
+
 def main():
-    wanted = sys.argv[2:] or ["body", "inspect", "step", "cgi", "sessions"]
-    server = harness.Server(processes=2, config="[wizard]\nmax_open_sessions = 100000\n" + os.environ.get("BENCH_CONFIG", ""))
+    wanted = sys.argv[2:] or ["body", "inspect", "step", "cgi", "fastcgi", "sessions"]
+    server = harness.Server(processes=PROCESSES, config="[wizard]\nmax_open_sessions = 100000\n" + os.environ.get("BENCH_CONFIG", ""))
     try:
         for name in wanted:
             globals()[f"bench_{name}"](server)
