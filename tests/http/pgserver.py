@@ -23,9 +23,16 @@ class Pg:
         os.chmod(self.dir, 0o755)      # clients of other users find the socket
         self.data = f"{self.dir}/data"
         self.run(f"{self.bin}/initdb", "-D", self.data, "-A", "trust", "-U", "boss", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        self.run(f"{self.bin}/pg_ctl", "-D", self.data, "-l", f"{self.dir}/log", "-w", "-s",
-                 "-o", f"-k {self.dir} -c listen_addresses= -c fsync={'on' if fsync else 'off'}", "start")
+        self.fsync = "on" if fsync else "off"
         self.conninfo = f"host={self.dir} dbname=postgres user=boss"
+        self.start()
+
+    def start(self):
+        self.run(f"{self.bin}/pg_ctl", "-D", self.data, "-l", f"{self.dir}/log", "-w", "-s",
+                 "-o", f"-k {self.dir} -c listen_addresses= -c fsync={self.fsync}", "start")
+
+    def stop(self, mode="fast"):
+        self.run(f"{self.bin}/pg_ctl", "-D", self.data, "-w", "-s", "-m", mode, "stop")
 
     def run(self, *command):
         """It refuses to run as root."""
@@ -48,6 +55,6 @@ class Pg:
 
     def close(self):
         try:
-            self.run(f"{self.bin}/pg_ctl", "-D", self.data, "-w", "-s", "-m", "immediate", "stop")
+            self.stop("immediate")
         finally:
             shutil.rmtree(self.dir, ignore_errors=True)
