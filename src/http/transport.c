@@ -313,6 +313,8 @@ static enum err serve_fastcgi(struct server *s, struct error *error)
 	 */
 	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) < 0)
 		return error_errno(error, ERR_IO, "listening socket");
+	log_line(LOG_LEVEL_INFO, NULL, "server.interim = %s",
+		 s->config->interim ? "yes: answers with 104, which only lighttpd passes on" : "no");
 	keep_memory_small();
 	threads = mem_array(n + 1, sizeof(*threads));
 	pthread_attr_init(&attr);

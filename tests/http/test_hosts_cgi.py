@@ -3,7 +3,7 @@ rewritten addresses, and hosts that allow less."""
 import socket
 import sys
 
-from hosts import HTML, differing, head, kept_back, made, run
+from hosts import HTML, MOUNT, differing, head, kept_back, made, run
 from test_cgi import check
 from transfer import BYTES, TUS
 
@@ -45,4 +45,4 @@ def test_default_body_limit(_):
 
 
 if __name__ == "__main__":
-    sys.exit(1 if run(WEB, sys.modules["__main__"], mounts=("", "/geo/upload.cgi", "/ht")) else 0)
+    sys.exit(1 if run(WEB, sys.modules["__main__"], mounts=("", MOUNT, "/ht")) else 0)

@@ -1,9 +1,9 @@
-"""Goal: Slipway works behind lighttpd as front-ends.md says: see hosts.py; interim answers and files lighttpd sends itself."""
+"""Goal: Slipway works behind lighttpd as front-ends.md says: see hosts.py; interim answers, files lighttpd sends itself, its defaults."""
 import re
 import sys
 
 from harness import BUILD, free_port
-from hosts import configured, differing, run, sent_by_the_server
+from hosts import configured, differing, kept_nothing, run, sent_by_the_server
 from test_cgi import owner
 from test_resumable import interim
 from test_uploadtasks_servers import running, scratch
@@ -43,6 +43,16 @@ def test_interim_answers_where_they_are_switched_on(_):
             rest = out.split(b"\r\n\r\n", 1)[1]
             assert re.match(b"HTTP/1.1 201 ", rest), out[:500]
         assert "server.interim = yes: " in server.log()
+
+
+def test_default_limits(_):
+    """8 KiB of header fields; bodies stored first."""
+    with differing(WEB, slipway_conf=[("server.stream-request-body = 1", "server.stream-request-body = 0"),
+                                      ("server.max-request-field-size = 32768\n", "")]) as server:
+        assert server.get("/healthz", headers={"X-Long": "x" * 7000}).status == 200
+        a = server.get("/healthz", headers={"X-Long": "x" * 9000})
+        assert a.status == 431 and a.header("X-Slipway") is None, a
+        kept_nothing(server)
 
 
 def test_files_sent_by_lighttpd(_):
