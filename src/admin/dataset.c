@@ -173,17 +173,6 @@ int dataset_remove_command(struct command_run *run)
 
 /* ---- check */
 
-static bool operation_of(const char *update, enum operation *ret)
-{
-	static const char digits[] = "012"; /* as enum operation */
-	const char *hit = update == NULL ? digits : strchr(digits, *update);
-
-	if (hit == NULL || (update != NULL && strlen(update) != 1))
-		return false;
-	*ret = (enum operation)(hit - digits);
-	return true;
-}
-
 static void print_bad(json_object *bad)
 {
 	json_object *row;
@@ -263,7 +252,7 @@ int dataset_check_command(struct command_run *run)
 	int status;
 
 	if (!dataset_line_read(run, "json dry-run account update", 1, 1, &l) ||
-	    !operation_of(l.update, &c.op) || (l.dry_run == NULL && l.update != NULL))
+	    !receiver_operation(l.update, &c.op) || (l.dry_run == NULL && l.update != NULL))
 		return 2;
 	err = manage_receiver(&m, l.words[0], &record);
 	if (err != ERR_OK)

@@ -42,8 +42,7 @@ static bool hash_file(const char *file, char ret_hex[65])
 	while ((n = fread(piece, 1, sizeof(piece), in)) > 0)
 		digest_feed(run, piece, n);
 	digest_end(run, sum);
-	for (size_t i = 0; i < sizeof(sum); i++)
-		(void)snprintf(ret_hex + 2 * i, 3, "%02x", sum[i]);
+	token_print_hex(sum, sizeof(sum), ret_hex);
 	return ferror(in) == 0;
 }
 

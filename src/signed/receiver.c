@@ -138,6 +138,17 @@ bool receiver_name_ok(const char *name)
 	return n >= 1 && n <= NAME_CHARACTERS && !digits_only;
 }
 
+bool receiver_operation(const char *update, enum operation *ret)
+{
+	static const char digits[] = "012"; /* as enum operation */
+	const char *hit = update == NULL ? digits : strchr(digits, *update);
+
+	if (hit == NULL || *hit == '\0' || (update != NULL && update[1] != '\0'))
+		return false;
+	*ret = (enum operation)(hit - digits);
+	return true;
+}
+
 static const struct reader *find_in(const struct reader *list, const char *key)
 {
 	for (; list->key != NULL; list++)

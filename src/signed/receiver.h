@@ -93,6 +93,8 @@ bool receiver_read(const json_object *record, struct receiver **ret, struct refu
 void receiver_free(struct receiver *);
 /* The configuration object of a pasted text.  Caller frees. */
 bool receiver_text(const char *text, size_t len, json_object **ret_config, struct refusal *r);
+/* What a request's "update" says: "0", "1", "2", NULL = insert.  False: none of these. */
+bool receiver_operation(const char *update, enum operation *ret);
 /* 1..64 letters of any script, digits, "_-.", not digits only. */
 bool receiver_name_ok(const char *name);
 

@@ -58,17 +58,6 @@ static bool decode_hex(const char *text, size_t len, unsigned char *ret, size_t 
 	return true;
 }
 
-static void encode_hex(const unsigned char *p, size_t n, char *ret)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < n; i++) {
-		*ret++ = digits[p[i] >> 4];
-		*ret++ = digits[p[i] & 15];
-	}
-	*ret = '\0';
-}
-
 static void sha1_of(const char *secret, const char *stamp, const char *visitor, const char *type,
 		    unsigned char ret[SHA1_BYTES])
 {
@@ -87,7 +76,7 @@ void signature_sha1(const char *secret, const char *stamp, const char *visitor, 
 	unsigned char sum[SHA1_BYTES];
 
 	sha1_of(secret, stamp, visitor, type, sum);
-	encode_hex(sum, sizeof(sum), ret_hex);
+	token_print_hex(sum, sizeof(sum), ret_hex);
 }
 
 bool signature_sha1_ok(const char *const *secrets, size_t n, const char *stamp, const char *visitor,

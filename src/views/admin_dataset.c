@@ -188,17 +188,6 @@ static enum err delete (struct call *call) {
 	return datasets_saved(call, ERR_OK, "/admin/datasets/", NULL, list_page);
 }
 
-static bool operation_of(const char *update, enum operation *ret)
-{
-	static const char digits[] = "012"; /* as enum operation */
-	const char *hit = update == NULL ? digits : strchr(digits, *update);
-
-	if (hit == NULL || *hit == '\0' || (update != NULL && update[1] != '\0'))
-		return false;
-	*ret = (enum operation)(hit - digits);
-	return true;
-}
-
 static void run_trial(struct call *call, const json_object *record, struct result *t)
 {
 	const char *account = form_get(&call->form, "account");
@@ -208,7 +197,7 @@ static void run_trial(struct call *call, const json_object *record, struct resul
 
 	if (ds == NULL)
 		(void)refuse(&t->refusal, REFUSE_BAD, "no ds");
-	else if (!operation_of(form_get(&call->form, "update"), &op))
+	else if (!receiver_operation(form_get(&call->form, "update"), &op))
 		(void)refuse(&t->refusal, REFUSE_BAD, "update is neither 0, 1 nor 2");
 	else if (receiver_read(record, &v, &t->refusal))
 		t->ok = trial_rows(call->ctx->targets, call->ctx->store, v, ds, strlen(ds), op,

@@ -12,29 +12,11 @@
 
 /* ---- steps 8 and 9: operation and content */
 
-/* What "update" says; false: none of the three. */
-static bool operation_of(const char *text, enum operation *ret)
-{
-	static const char *const words[OP__MAX] = {
-	    [OP_INSERT] = "0", [OP_UPDATE] = "1", [OP_DELETE] = "2"};
-
-	*ret = OP_INSERT;
-	if (text == NULL)
-		return true;
-	for (enum operation op = 0; op < OP__MAX; op++) {
-		if (strcmp(text, words[op]) == 0) {
-			*ret = op;
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool check_operation(struct dataset_call *d)
 {
 	struct signed_call *s = &d->s;
 
-	d->op_known = operation_of(signed_field(s, "update"), &d->op);
+	d->op_known = receiver_operation(signed_field(s, "update"), &d->op);
 	if (d->op_known && (s->receiver->ops & 1U << d->op) == 0)
 		return refuse(&s->refusal, REFUSE_FORBIDDEN, "%s", "");
 	return true;

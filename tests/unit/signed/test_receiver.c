@@ -347,6 +347,21 @@ static void test_receiver_names(void **state)
 	assert_false(receiver_name_ok(name));
 }
 
+static void test_receiver_operation_of_a_request(void **state)
+{
+	static const char *const wrong[] = {"", "3", "7", "00", "0 ", " 1", "-1", "one", "1.0"};
+	enum operation op = OP__MAX;
+
+	(void)state;
+	assert_true(receiver_operation(NULL, &op) && op == OP_INSERT);
+	assert_true(receiver_operation("0", &op) && op == OP_INSERT);
+	assert_true(receiver_operation("1", &op) && op == OP_UPDATE);
+	assert_true(receiver_operation("2", &op) && op == OP_DELETE);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_false(receiver_operation(wrong[i], &op));
+	assert_int_equal(op, OP_DELETE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +375,7 @@ int main(void)
 	    cmocka_unit_test(test_receiver_refuses_what_it_does_not_know),
 	    cmocka_unit_test(test_receiver_pasted_text),
 	    cmocka_unit_test(test_receiver_names),
+	    cmocka_unit_test(test_receiver_operation_of_a_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
