@@ -2,13 +2,20 @@
 #include "store/accounts.h"
 #include "store/tasks.h"
 
-/* Does TASK wait for a worker?  One that runs may have read the table before this write. */
-static enum err is_waiting(struct pass *p, int64_t task, bool *ret)
+/*
+ * Will TASK still read the table, or does it read it again?  One that runs may have read it before
+ * this write: it is asked to have a successor, so that no two are at one dataset.
+ */
+static enum err is_coming(struct pass *p, int64_t task, bool *ret)
 {
 	CLEAN_JSON json_object *record = NULL;
 	enum err err = task <= 0 ? ERR_NOT_FOUND : tasks_get(p, task, &record);
+	const char *state = json_str(record, "state", "");
+	bool running = strcmp(state, "running") == 0;
 
-	*ret = err == ERR_OK && strcmp(json_str(record, "state", ""), "queued") == 0;
+	*ret = err == ERR_OK && (running || strcmp(state, "queued") == 0);
+	if (err == ERR_OK && running && !json_bool(record, "again", false))
+		err = tasks_put(p, json_set_bool(record, "again", true));
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
@@ -27,7 +34,7 @@ enum err tasks_refresh(struct pass *p, const json_object *receiver)
 {
 	CLEAN_JSON json_object *now = NULL;
 	int64_t id = 0;
-	bool waiting = false;
+	bool coming = false;
 	enum err err;
 
 	if (!json_bool(json_obj(receiver, "config"), "catalogue", false))
@@ -36,8 +43,8 @@ enum err tasks_refresh(struct pass *p, const json_object *receiver)
 	err = receivers_get(p, json_str(receiver, "name", ""), &now);
 	if (err != ERR_OK)
 		return err == ERR_NOT_FOUND ? ERR_OK : err;
-	err = is_waiting(p, json_int(now, "refresh", 0), &waiting);
-	if (err != ERR_OK || waiting)
+	err = is_coming(p, json_int(now, "refresh", 0), &coming);
+	if (err != ERR_OK || coming)
 		return err;
 	err = queue(p, now, &id);
 	if (err == ERR_OK)

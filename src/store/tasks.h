@@ -17,7 +17,7 @@
  * An import's replay entry ends with {"result":"success|error","data":text,"task":id} (contracts/signed-api.md 7.3).
  * A "receive" is worked on by the front that took it: it is added in state running with "heartbeat" set to the latest
  * moment its request can end; after that the worker asks the table (mark) what became of it, and ends it.
- * {"kind":"refresh-table","receiver","receiver_id"} brings a receiver's dataset up to date (tasks_refresh).
+ * {"kind":"refresh-table","receiver","receiver_id","again":bool (the table was written meanwhile)} brings a receiver's dataset up to date (tasks_refresh).
  */
 #ifndef SLIPWAY_STORE_TASKS_H
 #define SLIPWAY_STORE_TASKS_H

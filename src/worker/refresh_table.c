@@ -342,9 +342,20 @@ static void refresh(struct refresh *r)
 										: "import_failed"));
 }
 
+/* Written while it was read, or the dataset was replaced by somebody else: once more, on top of
+ * that. */
 static enum err again_pass(struct pass *p, void *arg)
 {
-	return tasks_refresh(p, arg);
+	const struct refresh *r = arg;
+	CLEAN_JSON json_object *task = NULL;
+	enum err err = tasks_get(p, r->work->id, &task);
+
+	if (err != ERR_OK || r->target.record == NULL)
+		return err;
+	return json_bool(task, "again", false) ||
+		       problems_have(r->work->problems, "dataset_changed")
+		   ? tasks_refresh(p, r->target.record)
+		   : ERR_OK;
 }
 
 void work_refresh_table(struct work *work)
@@ -352,7 +363,8 @@ void work_refresh_table(struct work *work)
 	struct refresh r = {.work = work};
 	int64_t id = json_int(work->task, "receiver_id", 0);
 
-	/* One after the other: of two, the later one has read the table later. */
+	/* That of a worker thought lost may still be at it: the later one has read the table later.
+	 */
 	if (work->problems == NULL && work_lock(work, "locks/refresh", id) != ERR_OK)
 		problems_add(&work->problems, problem_new("import_failed"));
 	if (work->problems == NULL && signed_target_open(work, &r.target) &&
@@ -363,11 +375,8 @@ void work_refresh_table(struct work *work)
 	work->told = json_set(json_object_new_object(), "spec", NULL);
 	if (r.dataset > 0)
 		json_set_int(work->told, "dataset", r.dataset);
-	/* Somebody replaced the dataset meanwhile: once more, on top of that. */
 	if (!work->lost)
-		(void)work_end(work,
-			       problems_have(work->problems, "dataset_changed") ? again_pass : NULL,
-			       r.target.record);
+		(void)work_end(work, again_pass, &r);
 	signed_target_close(&r.target);
 	json_object_put(r.columns);
 	free(r.owner);
