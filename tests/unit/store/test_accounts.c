@@ -225,7 +225,7 @@ static void test_codes_count_on_each_day(void **state)
 {
 	struct fixture *f = *state;
 	struct step s = {.column = "no", .day = "20260131", .n = 5};
-	char day[16];
+	char day[32];
 
 	run(f, PASS_SYNC, code, &s);
 	assert_int_equal(s.got, 1);
