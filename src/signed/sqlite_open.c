@@ -165,6 +165,8 @@ bool sqlite_open(const struct config *config, const struct receiver *receiver, c
 		 struct link **ret, struct fault *fault)
 {
 	CLEAN_FREE char *folder = mem_printf("%s/tables", config->data_dir);
+	CLEAN_FREE char *real = NULL;
+	CLEAN_FREE char *path = NULL;
 	struct sqlite_link *s;
 	struct error error = {0};
 	struct stat st;
@@ -174,15 +176,18 @@ bool sqlite_open(const struct config *config, const struct receiver *receiver, c
 	if (fs_mkdirs(AT_FDCWD, folder, &error) != ERR_OK)
 		return fault_set(fault, error.err == ERR_NO_SPACE ? FAULT_SPACE : FAULT_GONE, NULL,
 				 "%s", error.text);
+	/* The data directory may be reached by a link; the file itself must be none. */
+	real = realpath(folder, NULL);
+	path = mem_printf("%s%s", real != NULL ? real : folder, key + strlen(folder));
 	s = mem_alloc(sizeof(*s));
 	s->link = (struct link){.kind = &sqlite_link_kind, .deadline_ms = INT64_MAX};
-	rc = sqlite3_open_v2(key, &s->db,
+	rc = sqlite3_open_v2(path, &s->db,
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 				 SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
 			     NULL);
 	if (rc != SQLITE_OK)
 		(void)sqlite_fault(s, rc, fault);
-	else if (settings(s, fault) && stat(key, &st) == 0) {
+	else if (settings(s, fault) && stat(path, &st) == 0) {
 		s->dev = st.st_dev;
 		s->ino = st.st_ino;
 		s->who = SQLITE_OURS;

@@ -212,6 +212,26 @@ static void test_writer_sqlite_file_names(void **state)
 	}
 }
 
+/* The data directory may be reached by a link, the file may be none. */
+static void test_writer_sqlite_links(void **state)
+{
+	struct bed *bed = *state;
+	CLEAN_FREE char *link = mem_printf("%s/link", bed->dir);
+	CLEAN_FREE char *trap = mem_printf("%s/tables/trap.sqlite", bed->dir);
+	CLEAN_FREE char *elsewhere = mem_printf("%s/elsewhere", bed->dir);
+
+	bed_run(bed, "create table t (a text)");
+	assert_int_equal(symlink(bed->dir, link), 0);
+	assert_int_equal(symlink(elsewhere, trap), 0);
+	bed->config.data_dir = link;
+	bed_gives(bed, "{'table':'t'}", OP_INSERT, "[\"1\"]", "inserted=1 updated=0 deleted=0");
+	bed_is(bed, "select a from t", "1\n");
+	bed->name = "trap";
+	bed_gives(bed, "{'table':'t','columns':{'a':'text'}}", OP_INSERT, "[\"1\"]",
+		  "database not reachable");
+	assert_int_not_equal(access(elsewhere, F_OK), 0);
+}
+
 int main(void)
 {
 #define X(test) cmocka_unit_test_setup_teardown(test, setup, teardown),
@@ -219,7 +239,7 @@ int main(void)
 	    WRITER_CASES(X) X(test_writer_sqlite_statements_stay_inside)
 		X(test_writer_sqlite_second_writer_waits_or_is_told)
 		    X(test_writer_sqlite_time_is_bounded) X(test_writer_sqlite_threads)
-			X(test_writer_sqlite_file_names)};
+			X(test_writer_sqlite_file_names) X(test_writer_sqlite_links)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
