@@ -41,19 +41,20 @@ static bool check_rows(struct dataset_call *d)
 static bool open_order(struct dataset_call *d)
 {
 	struct signed_call *s = &d->s;
-	struct write_order order = {.receiver = s->receiver,
-				    .op = d->op,
-				    .visitor = s->visitor,
-				    .stamp_ms = s->stamp_ms,
-				    .mark = s->once.key,
-				    .rows = ds_rows(d->ds),
-				    .lock_wait_ms = s->call->ctx->config->signed_lock_wait_s * 1000,
-				    .codes = dataset_api_codes,
-				    .keep = dataset_api_keep,
-				    .max_bad = 1,
-				    .arg = d};
+	d->order =
+	    (struct write_order){.receiver = s->receiver,
+				 .op = d->op,
+				 .visitor = s->visitor,
+				 .stamp_ms = s->stamp_ms,
+				 .mark = s->once.key,
+				 .rows = ds_rows(d->ds),
+				 .lock_wait_ms = s->call->ctx->config->signed_lock_wait_s * 1000,
+				 .codes = dataset_api_codes,
+				 .keep = dataset_api_keep,
+				 .max_bad = 1,
+				 .arg = d};
 
-	return write_open(s->call->ctx->targets, &order, &d->write, &s->refusal);
+	return write_open(s->call->ctx->targets, &d->order, &d->write, &s->refusal);
 }
 
 /* ---- the way through */
@@ -94,10 +95,11 @@ static enum err answer(struct dataset_call *d)
 
 static void done(struct dataset_call *d)
 {
-	signed_end(&d->s);
+	/* It borrows the order, which borrows the rows and the receiver. */
 	if (d->write != NULL)
 		write_close(d->write);
 	ds_free(d->ds);
+	signed_end(&d->s);
 	json_object_put(d->task);
 	free(d->kept);
 }

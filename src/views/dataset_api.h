@@ -14,6 +14,7 @@ struct dataset_call {
 	enum operation op;
 	bool op_known; /* "update" was one of the three */
 	struct ds *ds;
+	struct write_order order;
 	struct write *write; /* checked, not carried out yet */
 	json_object *task;   /* as it was begun; owned */
 	char *kept;	     /* told by the writer before COMMIT; owned */
