@@ -4,6 +4,7 @@ import email
 import email.policy
 import json
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -247,4 +248,8 @@ def test_no_mails_at_all(_):
 
 if __name__ == "__main__":
     tests = [(n, f) for n, f in list(globals().items()) if n.startswith("test_")]
-    sys.exit(1 if tell(tests, None) else 0)
+    try:
+        failed = tell(tests, None)
+    finally:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    sys.exit(1 if failed else 0)
