@@ -7,8 +7,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/token.h"
+#include "signed/cells.h"
 
-#define NUMBER_MAX 400 /* letters of a number that is converted for a check */
+#define NUMBER_MAX (CELLS_NUMBER_MAX + 1) /* letters of a number, and a NUL */
 
 struct value value_text(const char *text)
 {
@@ -291,8 +292,9 @@ static bool is_real(const struct value *v)
 	char digits[NUMBER_MAX];
 	double real;
 
-	return v->kind == VALUE_INTEGER || v->kind == VALUE_NUMBER ||
-	       (v->kind == VALUE_TEXT && as_number(v, digits, &real));
+	/* A number beyond all doubles is none. */
+	return v->kind == VALUE_INTEGER ||
+	       ((v->kind == VALUE_NUMBER || v->kind == VALUE_TEXT) && as_number(v, digits, &real));
 }
 
 static bool is_json(const struct value *v)

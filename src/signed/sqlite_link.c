@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "signed/cells.h"
 
 #define MARK_BYTES   32
 #define MARK_KEEP_MS (3 * 86400000LL) /* longer than any request may be repeated: 2 x window */
@@ -19,7 +20,7 @@ static sqlite3_stmt *statement(struct prepared *prepared)
 
 static int bind(sqlite3_stmt *stmt, int n, const struct value *v)
 {
-	char digits[400];
+	char digits[CELLS_NUMBER_MAX + 1];
 	size_t len = v->len < sizeof(digits) ? v->len : sizeof(digits) - 1;
 
 	switch (v->kind) {

@@ -134,6 +134,7 @@ static void test_writer_types_are_refused_with_row_and_column(void **state)
 	    {"n", "1.5", "not an integer"},
 	    {"n", "99999999999999999999999", NULL},
 	    {"r", "\"1,5\"", "not a number"},
+	    {"r", "1e999", NULL},
 	    {"b", "\"perhaps\"", "not a boolean"},
 	    {"d", "\"2026-02-30\"", NULL},
 	    {"d", "\"soon\"", "not a date"},
