@@ -231,7 +231,7 @@ def test_hmac_and_unsigned(server):
     assert content(server) == TWO
     before = server.traces()
     headers = {**good(), "X-Forwarded-For": "10.7.0.1"}
-    error(server.request("POST", FILE, body=body.replace(b"a1", b"zz"), headers=headers, user=None), "auth failed")
+    error(server.request("POST", FILE, body=body.replace(b"a1,b1", b"zz,b1"), headers=headers, user=None), "auth failed")
     nothing_left(server, before)
     imported(send(server, {"visitor": "plain", "token": PLAIN_KEY, "type": "ab"}, path=FILE, files=[("file", "p.csv", CSV)]))
 
