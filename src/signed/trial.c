@@ -9,28 +9,13 @@
 struct trial {
 	struct store *store;
 	int64_t receiver;
-	const char *column, *day;
-	int64_t n, first;
 };
-
-static enum err codes_pass(struct pass *p, void *arg)
-{
-	struct trial *t = arg;
-
-	return codes_next(p, t->receiver, t->column, t->day, t->n, &t->first);
-}
 
 static bool codes(void *arg, const char *column, const char *day, int64_t n, int64_t *ret_first)
 {
-	struct trial *t = arg;
+	const struct trial *t = arg;
 
-	t->column = column;
-	t->day = day;
-	t->n = n;
-	if (store_pass(t->store, PASS_WRITE_NOSYNC, "codes", codes_pass, t, NULL) != ERR_OK)
-		return false;
-	*ret_first = t->first;
-	return true;
+	return codes_take(t->store, t->receiver, column, day, n, ret_first, NULL) == ERR_OK;
 }
 
 bool trial_rows(struct targets *targets, struct store *store, const struct receiver *receiver,

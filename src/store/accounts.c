@@ -270,3 +270,27 @@ enum err codes_next(struct pass *p, int64_t receiver, const char *column, const 
 		*ret_first = last - n + 1;
 	return err;
 }
+
+struct codes {
+	int64_t receiver;
+	const char *column, *day;
+	int64_t n, first;
+};
+
+static enum err codes_pass(struct pass *p, void *arg)
+{
+	struct codes *c = arg;
+
+	return codes_next(p, c->receiver, c->column, c->day, c->n, &c->first);
+}
+
+enum err codes_take(struct store *store, int64_t receiver, const char *column, const char *day,
+		    int64_t n, int64_t *ret_first, struct error *error)
+{
+	struct codes c = {.receiver = receiver, .column = column, .day = day, .n = n};
+	enum err err = store_pass(store, PASS_SYNC, "codes", codes_pass, &c, error);
+
+	if (err == ERR_OK)
+		*ret_first = c.first;
+	return err;
+}

@@ -40,5 +40,8 @@ enum err signed_failures_check(struct pass *, const char *address, int64_t max, 
 enum err signed_failures_note(struct pass *, const char *address, int64_t now_ms);
 /* The next number of an autoCode column, from 1 on each DAY ("20260131"). */
 enum err codes_next(struct pass *, int64_t receiver, const char *column, const char *day, int64_t n, int64_t *ret_first);
+/* The same in a pass of its own, flushed: what was given is never given again. */
+enum err codes_take(struct store *, int64_t receiver, const char *column, const char *day, int64_t n, int64_t *ret_first,
+    struct error *);
 
 #endif

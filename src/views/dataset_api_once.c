@@ -333,29 +333,13 @@ void dataset_api_finish(struct dataset_call *d, bool ok)
 
 /* ---- callbacks of the writer */
 
-struct codes {
-	struct dataset_call *d;
-	const char *column, *day;
-	int64_t n, first;
-};
-
-static enum err codes_pass(struct pass *p, void *arg)
-{
-	struct codes *c = arg;
-
-	return codes_next(p, c->d->s.receiver->id, c->column, c->day, c->n, &c->first);
-}
-
 bool dataset_api_codes(void *arg, const char *column, const char *day, int64_t n,
 		       int64_t *ret_first)
 {
-	struct codes c = {.d = arg, .column = column, .day = day, .n = n};
+	struct dataset_call *d = arg;
 
-	if (store_pass(c.d->s.call->ctx->store, PASS_SYNC, "codes", codes_pass, &c,
-		       &c.d->s.call->error) != ERR_OK)
-		return false;
-	*ret_first = c.first;
-	return true;
+	return codes_take(d->s.call->ctx->store, d->s.receiver->id, column, day, n, ret_first,
+			  &d->s.call->error) == ERR_OK;
 }
 
 static enum err keep_pass(struct pass *p, void *arg)

@@ -34,28 +34,12 @@ struct import {
 
 /* ---- what the writer asks for */
 
-struct codes {
-	struct import *im;
-	const char *column, *day;
-	int64_t n, first;
-};
-
-static enum err codes_pass(struct pass *p, void *arg)
-{
-	struct codes *c = arg;
-
-	return codes_next(p, c->im->target.receiver->id, c->column, c->day, c->n, &c->first);
-}
-
 static bool codes(void *arg, const char *column, const char *day, int64_t n, int64_t *ret_first)
 {
-	struct codes c = {arg, column, day, n, 0};
-	struct work *work = c.im->work;
+	struct import *im = arg;
 
-	if (store_pass(work->w->store, PASS_SYNC, "codes", codes_pass, &c, &work->error) != ERR_OK)
-		return false;
-	*ret_first = c.first;
-	return true;
+	return codes_take(im->work->w->store, im->target.receiver->id, column, day, n, ret_first,
+			  &im->work->error) == ERR_OK;
 }
 
 /* What a later attempt must know if this one is killed. */
