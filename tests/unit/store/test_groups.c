@@ -131,7 +131,7 @@ static void test_group_ids_are_never_used_again(void **state)
 static void test_group_memberships_have_a_limit(void **state)
 {
 	struct fixture *f = *state;
-	char name[16];
+	char name[24];
 
 	make_users(f);
 	for (int i = 0; i <= GROUPS_PER_USER; i++) {

@@ -307,7 +307,7 @@ static char *long_text(size_t n)
 	char *text = mem_alloc(n + 8);
 
 	for (size_t i = 0; i < n; i += 8)
-		(void)snprintf(text + i, 9, "%08zx", i);
+		(void)snprintf(text + i, 9, "%08x", (unsigned)i);
 	text[n] = '\0';
 	return text;
 }
