@@ -10,7 +10,7 @@
 #include "signed/writer_cases.h"
 
 static char *server_dir; /* of the server all tests share */
-static char *server_bin; /* NULL: not installed */
+static char *server_bin;
 
 /* A command as the server's user: it refuses to run as root. */
 static int as_postgres(const char *command)
@@ -39,17 +39,26 @@ static bool start_server(void)
 	return as_postgres(init) == 0 && as_postgres(start) == 0;
 }
 
-static int group_setup(void **state)
+/* Where the server's programs are; false: they are not installed. */
+static bool find_server(void)
 {
 	glob_t found;
-	void *dir;
+	bool good = glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &found) == 0 &&
+		    getpwnam("postgres") != NULL;
+
+	if (good)
+		server_bin =
+		    mem_strndup(found.gl_pathv[0], strlen(found.gl_pathv[0]) - strlen("/initdb"));
+	globfree(&found);
+	return good;
+}
+
+static int group_setup(void **state)
+{
 	struct passwd *pw = getpwnam("postgres");
+	void *dir;
 
 	(void)state;
-	if (glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &found) != 0 || pw == NULL)
-		return 0;
-	server_bin = mem_strndup(found.gl_pathv[0], strlen(found.gl_pathv[0]) - strlen("/initdb"));
-	globfree(&found);
 	assert_int_equal(unit_folder_make(&dir), 0);
 	server_dir = dir;
 	if (geteuid() == 0)
@@ -63,8 +72,6 @@ static int group_teardown(void **state)
 	void *dir = server_dir;
 
 	(void)state;
-	if (server_bin == NULL)
-		return 0;
 	stop = mem_printf("%s/pg_ctl -D %s/data -w -s -m immediate stop", server_bin, server_dir);
 	(void)as_postgres(stop);
 	free(server_bin);
@@ -110,10 +117,6 @@ static int setup(void **state)
 {
 	struct bed *bed = mem_alloc(sizeof(*bed));
 
-	if (server_bin == NULL) {
-		free(bed);
-		skip();
-	}
 	bed->dir = server_dir;
 	bed->config.data_dir = server_dir;
 	bed->target = (struct config_target){
@@ -328,5 +331,9 @@ int main(void)
 		    X(test_writer_pg_time_is_bounded) X(test_writer_pg_tables_of_all_kinds)
 			X(test_writer_pg_statements_stay_inside)};
 
+	if (!find_server()) {
+		(void)puts("ok - # SKIP postgresql is not installed");
+		return 0;
+	}
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
