@@ -16,11 +16,11 @@ enum signed_api { SIGNED_ROWS, SIGNED_FILE };
 
 /* The file part of a form, kept where nobody sees it until the request is accepted. */
 struct signed_file {
-	char *name; /* as sent; NULL = no file part, or an empty one */
-	struct spool *spool;
-	int64_t bytes;
+	char *name;		/* as sent; NULL = no file part, or an empty one */
+	struct spool *spool;	/* NULL = nothing came yet; owned */
+	int64_t bytes;		/* so far */
 	struct digest_run *run; /* SHA-256, while it comes */
-	char sha256[65];
+	char sha256[65];	/* of all of it, in hex */
 };
 
 /* The head fields of HMAC mode. */
@@ -33,8 +33,8 @@ struct signed_head {
 
 /* What makes a request happen once (2.4). */
 struct signed_once {
-	bool on;
-	unsigned char key[32];
+	bool on;		 /* the account wants it, and the mode can */
+	unsigned char key[32];	 /* of the replay store; a random mark when not ON */
 	char content[65];	 /* hash of what is wanted */
 	int64_t number;		 /* of the lock */
 	struct replay_lock lock; /* held while it is carried out */
@@ -43,9 +43,9 @@ struct signed_once {
 };
 
 struct signed_call {
-	struct call *call;
+	struct call *call; /* borrowed */
 	enum signed_api api;
-	int64_t now_ms;
+	int64_t now_ms;	     /* when it came */
 	struct pairs fields; /* of the body, or of the query on GET */
 	bool read;	     /* they are there */
 	struct form *form;   /* while it is read, else NULL */
@@ -53,17 +53,17 @@ struct signed_call {
 	struct signed_head head;
 	const char *visitor; /* borrowed from the fields, or from: */
 	char *head_visitor;
-	const char *type, *stamp;
-	int64_t stamp_ms;
-	bool plain;	      /* signed with the secret itself */
-	json_object *account; /* owned; NULL until its signature was found right */
-	bool counted;	      /* the call is in the account's minute */
-	json_object *record;  /* of the receiver; owned, NULL = not known */
-	struct receiver *receiver;
+	const char *type, *stamp;  /* borrowed from the fields or head; stamp "" = not sent */
+	int64_t stamp_ms;	   /* of an unsigned request: when it came */
+	bool plain;		   /* signed with the secret itself */
+	json_object *account;	   /* owned; NULL until its signature was found right */
+	bool counted;		   /* the call is in the account's minute */
+	json_object *record;	   /* of the receiver; owned, NULL = not known */
+	struct receiver *receiver; /* what RECORD says, once it was judged; owned */
 	struct signed_once once;
-	int64_t task;	   /* 0 = none */
-	int retry_after_s; /* with REFUSE_RATE */
-	struct refusal refusal;
+	int64_t task;		/* 0 = none */
+	int retry_after_s;	/* with REFUSE_RATE */
+	struct refusal refusal; /* of the step that returned false */
 };
 
 void signed_begin(struct signed_call *, struct call *, enum signed_api);
@@ -106,12 +106,15 @@ bool signed_once_same(struct signed_call *, const json_object *old);
 /* 64 hex digits of the key. */
 void signed_once_hex(const struct signed_once *, char ret[65]);
 
-/* ---- signed_answer.c */
-/* What is answered for s->refusal, or for success; DATA, ROWS: see there. */
+/* ---- signed_answer.c: each fills the reply, and returns ERR_OK so that a view may end with it */
+/* {"status": STATUS, "msg": MSG}; counts of ROWS (NULL = not known) in X-Slipway-Rows. */
 enum err signed_answer_rows(struct signed_call *, int status, const char *msg,
 			    const json_object *rows);
+/* {"result": RESULT, "data": DATA} with HTTP's STATUS. */
 enum err signed_answer_file(struct signed_call *, int status, const char *result, const char *data);
+/* TEXT as it is. */
 void signed_answer_json(struct signed_call *, const char *text);
+/* What s->refusal says, in the form of the interface. */
 enum err signed_refuse(struct signed_call *);
 /* Note the refusal where the operator finds it, with WHY (NULL: its own reason). */
 void signed_journal(const struct signed_call *, const char *why);

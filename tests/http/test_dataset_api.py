@@ -11,7 +11,7 @@ import time
 import urllib.parse
 
 from harness import Server, main, multipart
-from signed import (AUTH, KEY, ROWS, SUCCESS, accepted, configure, dataset, hmac_headers, now_ms, refused, rows, send,
+from signed import (AUTH, FILE, KEY, ROWS, SUCCESS, accepted, configure, dataset, hmac_headers, now_ms, refused, rows, send,
                     send_hmac, send_json, signed, table, tasks, token)
 from test_cgi import MOUNT, cgi, parse, start, variables
 from transfer import fronts
@@ -235,6 +235,16 @@ def test_encodings_json_ds_as_array(server):
     assert ab(server) == [("1", "2"), ("x", None)]
 
 
+def test_ds_longer_than_any_other_field(server):
+    ds = [["A", "B"]] + [[f"k{i}", "x" * 900] for i in range(300)]
+    fields = signed("ab", ds=ds)
+    refreshed(server)
+    for body, kind in ((urllib.parse.urlencode(fields), "application/x-www-form-urlencoded"), multipart(list(fields.items()), [])):
+        a = server.request("POST", ROWS, body=body, headers={"Content-Type": kind}, user=None)
+        accepted(a, inserted=300)
+    assert len(ab(server)) == 300
+
+
 def test_bodies_that_cannot_be_read(server):
     before = unchanged(server)
     fields = signed("ab", ds=["1", "2"])
@@ -423,13 +433,14 @@ def test_hmac_covers_everything(server):
 
 def test_hmac_checked_before_the_body(server):
     """A gigabyte is announced; the answer is there before a byte of it was sent."""
-    headers = {**hmac_headers(b"x", key="not-the-key-at-all-0", visitor="signer"), "Content-Length": str(1 << 24), "Host": "x",
-               "Content-Type": "application/x-www-form-urlencoded", "X-Forwarded-For": "10.2.2.1"}
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as s:
-        s.sendall(f"POST {ROWS} HTTP/1.1\r\n".encode() + "".join(f"{k}: {v}\r\n" for k, v in headers.items()).encode() + b"\r\n")
-        s.sendall(b"x" * 1000)
-        answer = s.recv(65536)
-    assert AUTH in answer, answer
+    for path, length, told in ((ROWS, 1 << 24, AUTH), (FILE, 1 << 30, b'{"result": "error", "data": "auth failed"}')):
+        headers = {**hmac_headers(b"x", key="not-the-key-at-all-0", visitor="signer", path=path), "Content-Length": str(length), "Host": "x",
+                   "Content-Type": "application/x-www-form-urlencoded", "X-Forwarded-For": "10.2.2.1"}
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as s:
+            s.sendall(f"POST {path} HTTP/1.1\r\n".encode() + "".join(f"{k}: {v}\r\n" for k, v in headers.items()).encode() + b"\r\n")
+            s.sendall(b"x" * 1000)
+            answer = s.recv(65536)
+        assert told in answer, answer
 
 
 def test_hmac_accounts_with_both_modes(server):
