@@ -91,8 +91,6 @@ bool signed_failed(struct signed_call *, const char *why);
 bool signed_check_who(struct signed_call *);
 /* The receiver is there and this account may write to it through this API. */
 bool signed_check_receiver(struct signed_call *);
-/* The secrets that count now, borrowed from ACCOUNT. */
-size_t signed_secrets(const json_object *account, int64_t now_ms, const char *ret[2]);
 
 /* ---- signed_once.c */
 /* Key and content hash; "on" where the account wants it. */

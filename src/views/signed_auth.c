@@ -73,7 +73,8 @@ bool signed_failed(struct signed_call *s, const char *why)
 
 /* ---- the signature */
 
-size_t signed_secrets(const json_object *account, int64_t now_ms, const char *ret[2])
+/* The secrets that count now: during a rotation the old one, too.  Borrowed from ACCOUNT. */
+static size_t secrets_of(const json_object *account, int64_t now_ms, const char *ret[2])
 {
 	const char *old = json_str(account, "oldToken", NULL);
 	size_t n = 0;
@@ -103,7 +104,7 @@ static const char *signature_wrong(struct signed_call *s, const json_object *acc
 {
 	static const char no_token[] = "0000000000000000000000000000000000000000";
 	const char *secrets[2], *token = signed_field(s, "token");
-	size_t n = signed_secrets(account, s->now_ms, secrets);
+	size_t n = secrets_of(account, s->now_ms, secrets);
 	bool head = s->head.signature != NULL;
 	bool right, fresh, plain = false, timed = signature_stamp(s->stamp, &s->stamp_ms);
 	int64_t window = json_int(account, "window", 300) * 1000;

@@ -133,6 +133,20 @@ static void test_flat_reads_msgpack(void **state)
 	assert_int_equal(flat_msgpack(text, 2, &f), ERR_BAD_REQUEST);
 }
 
+static void test_flat_top_leaves_the_inside_alone(void **state)
+{
+	char text[] = "{\"ds\":[{\"a\":1,\"a\":2}],\"type\":7}", again[] = "{\"a\":1,\"a\":2}";
+	struct flat f;
+
+	(void)state;
+	assert_int_equal(flat_json_top(text, strlen(text), &f), ERR_OK);
+	assert_int_equal(f.n, 2);
+	assert_int_equal(f.v[0].type, FLAT_LIST);
+	assert_memory_equal(f.v[0].p, "[{\"a\":1,\"a\":2}]", f.v[0].len);
+	/* Its own keys are the reader's business. */
+	assert_int_equal(flat_json_top(again, strlen(again), &f), ERR_BAD_REQUEST);
+}
+
 static void test_flat_a_long_list_costs_no_tree(void **state)
 {
 	size_t n = 3 << 20;
@@ -202,6 +216,7 @@ int main(void)
 		cmocka_unit_test(test_flat_lists_become_bytes),
 		cmocka_unit_test(test_flat_reads_msgpack),
 		cmocka_unit_test(test_flat_a_long_list_costs_no_tree),
+		cmocka_unit_test(test_flat_top_leaves_the_inside_alone),
 		cmocka_unit_test(test_inflate_unpacks_within_its_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,7 +86,8 @@ static void test_request_finds_its_mount(void **state)
 		    "/evil.example/upload/");
 }
 
-/* Apache's files say it by a variable: SCRIPT_NAME and PATH_INFO are split at the wrong place there. */
+/* Apache's files say it by a variable: SCRIPT_NAME and PATH_INFO are split at the wrong place
+ * there. */
 static void test_request_is_told_its_mount(void **state)
 {
 	static const struct {
@@ -344,6 +345,67 @@ static void test_pairs_stop_at_the_limit(void **state)
 	assert_int_equal(pairs.n, 1000);
 	pairs_done(&pairs);
 	free(many);
+}
+
+static void test_pairs_of_any_bytes(void **state)
+{
+	static const char text[] = "a=%ff&b=x%00y&c=1&%80=d&e=%e5%ba%93+";
+	static const char broken[] = "a=%zz";
+	struct pairs pairs = {0};
+	struct error error = {0};
+
+	(void)state;
+	assert_int_equal(pairs_decode(&pairs, text, strlen(text), 10, &error), ERR_BAD_REQUEST);
+	pairs_done(&pairs);
+	assert_int_equal(pairs_decode_any(&pairs, text, strlen(text), 10, &error), ERR_OK);
+	assert_int_equal(pairs.n, 5);
+	assert_string_equal(pairs_get(&pairs, "a"), PAIRS_NO_TEXT);
+	assert_string_equal(pairs_get(&pairs, "b"), PAIRS_NO_TEXT);
+	assert_string_equal(pairs_get(&pairs, "c"), "1");
+	assert_string_equal(pairs_get(&pairs, PAIRS_NO_TEXT), "d");
+	assert_string_equal(pairs_get(&pairs, "e"), "库 ");
+	pairs_done(&pairs);
+	/* A broken escape is no encoding of anything. */
+	assert_int_equal(pairs_decode_any(&pairs, broken, strlen(broken), 10, &error),
+			 ERR_BAD_REQUEST);
+	pairs_done(&pairs);
+}
+
+static void test_address_in_ranges(void **state)
+{
+	static const struct {
+		const char *address, *range;
+		bool in;
+	} cases[] = {
+	    {"192.0.2.1", "192.0.2.1", true},
+	    {"192.0.2.1", "192.0.2.2", false},
+	    {"192.0.2.255", "192.0.2.0/24", true},
+	    {"192.0.3.0", "192.0.2.0/24", false},
+	    {"192.0.2.7", "192.0.2.4/30", true},
+	    {"192.0.2.8", "192.0.2.4/30", false},
+	    {"10.9.8.7", "0.0.0.0/0", true},
+	    {"::1", "0.0.0.0/0", false},
+	    {"2001:db8::5", "2001:db8::/32", true},
+	    {"2001:db9::5", "2001:db8::/32", false},
+	    {"::1", "::/0", true},
+	    {"2001:db8::5", "2001:db8::5", true},
+	    {"192.0.2.1", "192.0.2.0/33", false},
+	    {"192.0.2.1", "192.0.2.0/-1", false},
+	    {"192.0.2.1", "192.0.2.0/", false},
+	    {"192.0.2.1", "/8", false},
+	    {"192.0.2.1", "", false},
+	    {"192.0.2.1", "10.0.0.1:80/24", false},
+	    {"192.0.2.1", "[::1]/0", false},
+	    {"", "0.0.0.0/0", false},
+	    {"::1", "::/129", false},
+	    {"192.0.2.1", "any", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (address_in(cases[i].address, cases[i].range) != cases[i].in)
+			fail_msg("%s in %s", cases[i].address, cases[i].range);
+	}
 }
 
 static void cookies(const char *header, const char *name, const char *want)
@@ -609,6 +671,8 @@ int main(void)
 	    cmocka_unit_test(test_request_query),
 	    cmocka_unit_test(test_pairs_stop_at_the_limit),
 	    cmocka_unit_test(test_request_cookies),
+	    cmocka_unit_test(test_pairs_of_any_bytes),
+	    cmocka_unit_test(test_address_in_ranges),
 	    cmocka_unit_test(test_request_believes_trusted_proxies_only),
 	    cmocka_unit_test(test_request_https),
 	    cmocka_unit_test(test_request_language),
