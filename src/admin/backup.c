@@ -31,6 +31,7 @@ struct tree {
 	int64_t files;
 	int64_t bytes;
 	bool uploads;            /* it may hold files of requests under way */
+	char *from_path, *to_path;   /* of a tree of databases that others write to; else NULL */
 	struct error *error;
 };
 
@@ -38,6 +39,19 @@ struct tree {
 static bool is_passing(const char *name)
 {
 	return text_starts(name, "in.") || text_starts(name, "spool.") || strcmp(name, "stop") == 0 || strcmp(name, "sweep") == 0;
+}
+
+/* SQLite's own copy; what it keeps beside the file belongs to those who write. */
+static enum err copy_database(struct tree *t, const char *name)
+{
+	CLEAN_FREE char *from = mem_printf("%s/%s", t->from_path, name);
+	CLEAN_FREE char *to = mem_printf("%s/%s", t->to_path, name);
+	return catalog_copy_database(from, to, t->error);
+}
+
+static bool is_beside_database(const char *name)
+{
+	return text_ends_icase(name, "-wal") || text_ends_icase(name, "-shm") || text_ends_icase(name, "-journal");
 }
 
 static enum err copy_folder(struct tree *t, int from, int to, int depth);
@@ -53,7 +67,7 @@ static enum err copy_entry(struct tree *t, int from, int to, const char *name, i
 		return errno == ENOENT ? ERR_OK : error_errno(t->error, ERR_IO, "%s", name);
 	}
 	if (S_ISREG(st.st_mode)) {
-		enum err err = fs_copy(from, name, to, name, t->error);
+		enum err err = t->from_path != NULL ? copy_database(t, name) : fs_copy(from, name, to, name, t->error);
 		if (err != ERR_OK && faccessat(from, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
 			*ret_again = true;
 			return ERR_OK;
@@ -90,7 +104,8 @@ static enum err copy_folder(struct tree *t, int from, int to, int depth)
 			return error_errno(t->error, ERR_IO, "folder");
 		again = false;
 		while (err == ERR_OK && (d = readdir(dir)) != NULL) {
-			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && !(t->uploads && is_passing(d->d_name)))
+			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && !(t->uploads && is_passing(d->d_name)) &&
+			    !(t->from_path != NULL && is_beside_database(d->d_name)))
 				err = copy_entry(t, from, to, d->d_name, depth, &again);
 		}
 		(void)closedir(dir);
@@ -114,7 +129,7 @@ static enum err copy_tree(int from, const char *path, int to, const char *as, st
 
 /* ---- which trees there are */
 
-#define TREES_MOST 4
+#define TREES_MOST 5
 
 /* The file area below the data directory, up to the first folder that is one user's; NULL: it lies elsewhere. */
 static char *area_tree(const struct config *c)
@@ -143,6 +158,7 @@ static size_t tree_paths(const struct config *c, const char *paths[TREES_MOST], 
 	paths[n++] = "uploads";
 	paths[n++] = "datasets";
 	paths[n++] = "sessions";
+	paths[n++] = "tables";      /* SQLite targets of signed writes */
 	*ret_area = area_tree(c);
 	if (*ret_area != NULL)
 		paths[n++] = *ret_area;
@@ -156,7 +172,7 @@ struct more {
 	bool files;
 };
 
-static enum err more_trees(const struct config *c, int to, json_object *told, struct error *error)
+static enum err more_trees(const struct config *c, const char *dir, int to, json_object *told, struct error *error)
 {
 	const char *paths[TREES_MOST];
 	CLEAN_FREE char *area = NULL;
@@ -167,7 +183,12 @@ static enum err more_trees(const struct config *c, int to, json_object *told, st
 	for (size_t i = 0; err == ERR_OK && i < n; i++) {
 		struct tree t = { .error = error, .uploads = strcmp(paths[i], "uploads") == 0 };
 		CLEAN_FREE char *as = mem_printf(TREE "/%s", paths[i]);
+		bool databases = strcmp(paths[i], "tables") == 0;
+		t.from_path = databases ? mem_printf("%s/tables", c->data_dir) : NULL;
+		t.to_path = databases ? mem_printf("%s/%s", dir, as) : NULL;
 		err = copy_tree(from, paths[i], to, as, &t);
+		free(t.from_path);
+		free(t.to_path);
 		json_object *row = json_set_str(json_object_new_object(), "path", paths[i]);
 		json_object_array_add(list, json_set_int(json_set_int(row, "files", t.files), "bytes", t.bytes));
 	}
@@ -198,7 +219,7 @@ static enum err more(const char *dir, json_object **ret_told, void *arg, struct 
 	if (err == ERR_OK && access(secret, F_OK) == 0)
 		err = fs_copy(AT_FDCWD, secret, to, SECRET, error);
 	if (err == ERR_OK && m->files)
-		err = more_trees(m->config, to, told, error);
+		err = more_trees(m->config, dir, to, told, error);
 	if (err == ERR_OK)
 		*ret_told = json_object_get(told);
 	return err;
@@ -223,12 +244,12 @@ int backup_command(struct command_run *r)
 		return command_error("backup", err, &error);
 	CLEAN_FREE char *area = area_tree(r->config);
 	if (!m.files)
-		puts("store and catalogue; the files of uploads, datasets and the file area are not in it (--files)");
+		puts("store and catalogue; the files of uploads, datasets, tables and the file area are not in it (--files)");
 	else if (area == NULL)
-		printf("store, catalogue, uploads and datasets; the file area %s lies outside the data directory and is not in it\n",
+		printf("store, catalogue, uploads, datasets and tables; the file area %s lies outside the data directory and is not in it\n",
 		    r->config->iserver_root);
 	else
-		puts("store, catalogue, uploads, datasets and the file area");
+		puts("store, catalogue, uploads, datasets, tables and the file area");
 	return 0;
 }
 

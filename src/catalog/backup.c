@@ -9,6 +9,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
+#define COPY_WAIT_MS 30000 /* for a writer to let go */
+
 /* One step copies a snapshot: readers and writers go on meanwhile. */
 static enum err copy(struct conn *conn, const char *path, struct error *error)
 {
@@ -66,5 +68,27 @@ enum err catalog_backup(struct catalog *c, const char *path, struct error *error
 		e = fs_rename_durable(AT_FDCWD, temp, path, error);
 	if (e != ERR_OK)
 		(void)unlink(temp);
+	return e;
+}
+
+enum err catalog_copy_database(const char *from, const char *to, struct error *error)
+{
+	CLEAN_FD int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct conn conn = {0};
+	int rc;
+	enum err e;
+
+	if (fd < 0)
+		return error_errno(error, ERR_IO, "make %s", to);
+	/* Read and write: a log that a killed writer left is taken in by whoever opens it. */
+	rc = sqlite3_open_v2(from, &conn.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_busy_timeout(conn.db, COPY_WAIT_MS);
+	e = rc == SQLITE_OK ? copy(&conn, to, error) : conn_error(&conn, rc, error);
+	(void)sqlite3_close(conn.db);
+	if (e == ERR_OK && fsync(fd) != 0)
+		e = error_errno(error, ERR_IO, "flush %s", to);
+	if (e != ERR_OK)
+		(void)unlink(to);
 	return e;
 }

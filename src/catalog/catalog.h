@@ -87,5 +87,7 @@ enum err catalog_list(struct catalog *, const struct catalog_query *, json_objec
 typedef void catalog_finding(void *arg, const char *what, int64_t n, bool mended);
 enum err catalog_check(struct catalog *, bool repair, catalog_finding *say, void *arg, struct error *);
 enum err catalog_backup(struct catalog *, const char *path, struct error *);
+/* The same for any other SQLite database: FROM, which others may be writing, becomes the new file TO. */
+enum err catalog_copy_database(const char *from, const char *to, struct error *);
 
 #endif

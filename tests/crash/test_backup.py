@@ -10,6 +10,7 @@ import hashlib
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -217,6 +218,48 @@ def test_the_file_area_is_in_it(server):
     with steps.configured(server, "[iserver]\nroot = /srv/elsewhere\n"):
         told = server.slipway("backup", os.path.join(server.dir, "backups", "outside"), "--files")
         assert "/srv/elsewhere lies outside the data directory and is not in it" in told, told
+
+
+def test_tables_are_copied_while_they_are_written(server):
+    """SQLite targets of signed writes: two tables that always agree, whenever they are copied."""
+    folder = os.path.join(server.data, "tables")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "sales.sqlite")
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("PRAGMA journal_mode=WAL")
+    writer.execute("CREATE TABLE a (n INTEGER)")
+    writer.execute("CREATE TABLE b (n INTEGER)")
+    for name in [folder] + [os.path.join(folder, n) for n in os.listdir(folder)]:
+        os.chown(name, *owner(server.data))
+    over = threading.Event()
+
+    def write(n=0):
+        mine = sqlite3.connect(path, isolation_level=None, timeout=30)
+        while not over.is_set():
+            mine.execute("BEGIN IMMEDIATE")
+            mine.execute("INSERT INTO a VALUES (?)", (n,))
+            mine.execute("INSERT INTO b VALUES (?)", (n,))
+            mine.execute("COMMIT")
+            n += 1
+        mine.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        backups = [take(server, "--files") for _ in range(3)]
+    finally:
+        over.set()
+        thread.join()
+        writer.close()
+    before = 0
+    for backup in backups:
+        assert os.listdir(os.path.join(backup, "tree/tables")) == ["sales.sqlite"]
+        db = sqlite3.connect(os.path.join(backup, "tree/tables/sales.sqlite"))
+        (a,), (b,) = db.execute("SELECT count(*) FROM a").fetchone(), db.execute("SELECT count(*) FROM b").fetchone()
+        assert a == b >= before and db.execute("PRAGMA integrity_check").fetchone() == ("ok",), (a, b, before)
+        before = a
+        db.close()
+    assert before > 0
 
 
 def run(server, *args):

@@ -47,7 +47,7 @@ static const struct command commands[] = {
 	{ "check", "store [--repair] [--migrate]", "check the store against itself, the catalogue and the files", NEEDS_STORE, check_command },
 	{ "dump", "[TABLE…] [--secrets]", "print the store as JSON Lines", NEEDS_STORE, dump_command },
 	{ "load", "FILE", "fill an empty store from a dump", NEEDS_STORE, load_command },
-	{ "backup", "DIR [--files]", "copy store and catalogue while everything runs; --files: uploads, datasets and the file area, too", NEEDS_STORE, backup_command },
+	{ "backup", "DIR [--files]", "copy store and catalogue while everything runs; --files: uploads, datasets, tables and the file area, too", NEEDS_STORE, backup_command },
 	{ "restore", "DIR [--replace]", "put a backup in place, Slipway being stopped; --replace: what is there is kept aside", NEEDS_CONFIG, restore_command },
 	{ "store stat", "", "show the gate, the logs and the tables", NEEDS_STORE, stat_command },
 	{ "config check", "FILE", "tell every error of a configuration file with its line", NEEDS_NOTHING, config_check_command },
