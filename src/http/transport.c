@@ -298,6 +298,8 @@ static void *serve_thread(void *arg)
 static void keep_memory_small(void)
 {
 	mallopt(M_ARENA_MAX, 2);
+	/* Freed pieces are joined one by one; else each larger request joins all of them first. */
+	mallopt(M_MXFAST, 0);
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 512 * 1024);
 }
