@@ -1,7 +1,6 @@
 /*
- * Backup and restore of a whole site: the store, the catalogue, the server's secret, and with --files the trees of
- * files that records name.
- * Source: contracts/store.md 13.
+ * Backup and restore of a whole site: the store, the catalogue, the server's secret, and with
+ * --files the trees of files that records name. Source: contracts/store.md 13.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,24 +20,25 @@
 #include "store/maintain.h"
 
 #define CATALOGUE  "catalog.sqlite"
-#define SECRET     "secret"
-#define TREE       "tree"      /* below it the trees stand as below the data directory */
-#define DEPTH_MOST 256         /* folders in each other: a user's file area may have many */
-#define LOOKS      5           /* at a folder whose files are renamed while it is copied */
+#define SECRET	   "secret"
+#define TREE	   "tree" /* below it the trees stand as below the data directory */
+#define DEPTH_MOST 256	  /* folders in each other: a user's file area may have many */
+#define LOOKS	   5	  /* at a folder whose files are renamed while it is copied */
 
 /* One tree being copied. */
 struct tree {
 	int64_t files;
 	int64_t bytes;
-	bool uploads;            /* it may hold files of requests under way */
-	char *from_path, *to_path;   /* of a tree of databases that others write to; else NULL */
+	bool uploads;		   /* it may hold files of requests under way */
+	char *from_path, *to_path; /* of a tree of databases that others write to; else NULL */
 	struct error *error;
 };
 
 /* What only a request under way needs. */
 static bool is_passing(const char *name)
 {
-	return text_starts(name, "in.") || text_starts(name, "spool.") || strcmp(name, "stop") == 0 || strcmp(name, "sweep") == 0;
+	return text_starts(name, "in.") || text_starts(name, "spool.") ||
+	       strcmp(name, "stop") == 0 || strcmp(name, "sweep") == 0;
 }
 
 /* SQLite's own copy; what it keeps beside the file belongs to those who write. */
@@ -51,23 +51,26 @@ static enum err copy_database(struct tree *t, const char *name)
 
 static bool is_beside_database(const char *name)
 {
-	return text_ends_icase(name, "-wal") || text_ends_icase(name, "-shm") || text_ends_icase(name, "-journal");
+	return text_ends_icase(name, "-wal") || text_ends_icase(name, "-shm") ||
+	       text_ends_icase(name, "-journal");
 }
 
 static enum err copy_folder(struct tree *t, int from, int to, int depth);
 
 /* *RET_AGAIN: what was listed is there under another name by now. */
-static enum err copy_entry(struct tree *t, int from, int to, const char *name, int depth, bool *ret_again)
+static enum err copy_entry(struct tree *t, int from, int to, const char *name, int depth,
+			   bool *ret_again)
 {
 	struct stat st;
 	if (faccessat(to, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return ERR_OK;      /* the look before had it */
+		return ERR_OK; /* the look before had it */
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
 		*ret_again = true;
 		return errno == ENOENT ? ERR_OK : error_errno(t->error, ERR_IO, "%s", name);
 	}
 	if (S_ISREG(st.st_mode)) {
-		enum err err = t->from_path != NULL ? copy_database(t, name) : fs_copy(from, name, to, name, t->error);
+		enum err err = t->from_path != NULL ? copy_database(t, name)
+						    : fs_copy(from, name, to, name, t->error);
 		if (err != ERR_OK && faccessat(from, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
 			*ret_again = true;
 			return ERR_OK;
@@ -78,9 +81,10 @@ static enum err copy_entry(struct tree *t, int from, int to, const char *name, i
 		return err;
 	}
 	if (!S_ISDIR(st.st_mode))
-		return ERR_OK;      /* nothing of ours is a link or a device */
+		return ERR_OK; /* nothing of ours is a link or a device */
 	if (depth == DEPTH_MOST)
-		return error_set(t->error, ERR_TOO_LARGE, "%s: more than %d folders in each other", name, DEPTH_MOST);
+		return error_set(t->error, ERR_TOO_LARGE, "%s: more than %d folders in each other",
+				 name, DEPTH_MOST);
 	if (mkdirat(to, name, 0700) != 0)
 		return error_errno(t->error, ERR_IO, "%s", name);
 	CLEAN_FD int sub_to = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -104,7 +108,8 @@ static enum err copy_folder(struct tree *t, int from, int to, int depth)
 			return error_errno(t->error, ERR_IO, "folder");
 		again = false;
 		while (err == ERR_OK && (d = readdir(dir)) != NULL) {
-			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && !(t->uploads && is_passing(d->d_name)) &&
+			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+			    !(t->uploads && is_passing(d->d_name)) &&
 			    !(t->from_path != NULL && is_beside_database(d->d_name)))
 				err = copy_entry(t, from, to, d->d_name, depth, &again);
 		}
@@ -131,7 +136,8 @@ static enum err copy_tree(int from, const char *path, int to, const char *as, st
 
 #define TREES_MOST 5
 
-/* The file area below the data directory, up to the first folder that is one user's; NULL: it lies elsewhere. */
+/* The file area below the data directory, up to the first folder that is one user's; NULL: it lies
+ * elsewhere. */
 static char *area_tree(const struct config *c)
 {
 	if (c->iserver_root == NULL)
@@ -158,7 +164,7 @@ static size_t tree_paths(const struct config *c, const char *paths[TREES_MOST], 
 	paths[n++] = "uploads";
 	paths[n++] = "datasets";
 	paths[n++] = "sessions";
-	paths[n++] = "tables";      /* SQLite targets of signed writes */
+	paths[n++] = "tables"; /* SQLite targets of signed writes */
 	*ret_area = area_tree(c);
 	if (*ret_area != NULL)
 		paths[n++] = *ret_area;
@@ -172,7 +178,8 @@ struct more {
 	bool files;
 };
 
-static enum err more_trees(const struct config *c, const char *dir, int to, json_object *told, struct error *error)
+static enum err more_trees(const struct config *c, const char *dir, int to, json_object *told,
+			   struct error *error)
 {
 	const char *paths[TREES_MOST];
 	CLEAN_FREE char *area = NULL;
@@ -181,7 +188,7 @@ static enum err more_trees(const struct config *c, const char *dir, int to, json
 	size_t n = tree_paths(c, paths, &area);
 	enum err err = from < 0 ? error_errno(error, ERR_IO, "%s", c->data_dir) : ERR_OK;
 	for (size_t i = 0; err == ERR_OK && i < n; i++) {
-		struct tree t = { .error = error, .uploads = strcmp(paths[i], "uploads") == 0 };
+		struct tree t = {.error = error, .uploads = strcmp(paths[i], "uploads") == 0};
 		CLEAN_FREE char *as = mem_printf(TREE "/%s", paths[i]);
 		bool databases = strcmp(paths[i], "tables") == 0;
 		t.from_path = databases ? mem_printf("%s/tables", c->data_dir) : NULL;
@@ -190,7 +197,8 @@ static enum err more_trees(const struct config *c, const char *dir, int to, json
 		free(t.from_path);
 		free(t.to_path);
 		json_object *row = json_set_str(json_object_new_object(), "path", paths[i]);
-		json_object_array_add(list, json_set_int(json_set_int(row, "files", t.files), "bytes", t.bytes));
+		json_object_array_add(
+		    list, json_set_int(json_set_int(row, "files", t.files), "bytes", t.bytes));
 	}
 	json_set(told, "trees", list);
 	return err;
@@ -208,7 +216,8 @@ static enum err more(const char *dir, json_object **ret_told, void *arg, struct 
 	char hex[65];
 	int64_t size = 0;
 
-	enum err err = to < 0 ? error_errno(error, ERR_IO, "%s", dir) : catalog_open(m->config, &catalog, error);
+	enum err err = to < 0 ? error_errno(error, ERR_IO, "%s", dir)
+			      : catalog_open(m->config, &catalog, error);
 	if (err == ERR_OK)
 		err = catalog_backup(catalog, path, error);
 	catalog_close(catalog);
@@ -227,8 +236,9 @@ static enum err more(const char *dir, json_object **ret_told, void *arg, struct 
 
 int backup_command(struct command_run *r)
 {
-	static const struct option options[] = { { "files", no_argument, NULL, 'f' }, { NULL, 0, NULL, 0 } };
-	struct more m = { .config = r->config };
+	static const struct option options[] = {{"files", no_argument, NULL, 'f'},
+						{NULL, 0, NULL, 0}};
+	struct more m = {.config = r->config};
 	struct error error = {0};
 	int o;
 	optind = 1;
@@ -244,10 +254,12 @@ int backup_command(struct command_run *r)
 		return command_error("backup", err, &error);
 	CLEAN_FREE char *area = area_tree(r->config);
 	if (!m.files)
-		puts("store and catalogue; the files of uploads, datasets, tables and the file area are not in it (--files)");
+		puts("store and catalogue; the files of uploads, datasets, tables and the file "
+		     "area are not in it (--files)");
 	else if (area == NULL)
-		printf("store, catalogue, uploads, datasets and tables; the file area %s lies outside the data directory and is not in it\n",
-		    r->config->iserver_root);
+		printf("store, catalogue, uploads, datasets and tables; the file area %s lies "
+		       "outside the data directory and is not in it\n",
+		       r->config->iserver_root);
 	else
 		puts("store, catalogue, uploads, datasets, tables and the file area");
 	return 0;
@@ -259,17 +271,17 @@ struct restore {
 	const struct config *config;
 	const char *dir;
 	bool replace;
-	int from;                /* the backup */
-	int to;                  /* the data directory */
-	json_object *told;       /* borrowed: what the backup says of itself */
-	char suffix[40];         /* what is kept aside */
+	int from;	   /* the backup */
+	int to;		   /* the data directory */
+	json_object *told; /* borrowed: what the backup says of itself */
+	char suffix[40];   /* what is kept aside */
 };
 
 /* Somebody holds the worker's lock: Slipway is running. */
 static bool is_running(int data_dir)
 {
 	CLEAN_FD int fd = openat(data_dir, "locks/worker", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
 
@@ -299,7 +311,7 @@ static enum err put_in_place(const struct restore *r, const char *name, struct e
 	CLEAN_FREE char *aside = mem_printf("%s%s", name, r->suffix);
 	if (has_content(r->to, name) && renameat(r->to, name, r->to, aside) != 0)
 		return error_errno(error, ERR_IO, "%s", name);
-	(void)unlinkat(r->to, name, AT_REMOVEDIR);      /* an empty folder */
+	(void)unlinkat(r->to, name, AT_REMOVEDIR); /* an empty folder */
 	return fs_rename_durable(r->to, staged, name, error);
 }
 
@@ -317,17 +329,21 @@ static bool is_own_tree(const struct config *c, const char *path)
 
 static enum err stage_tree(const struct restore *r, const json_object *row, struct error *error)
 {
-	struct tree t = { .error = error };
+	struct tree t = {.error = error};
 	const char *path = json_str(row, "path", "");
 	CLEAN_FREE char *from = mem_printf(TREE "/%s", path);
 	CLEAN_FREE char *staged = mem_printf("%s.restored", path);
 	if (!is_own_tree(r->config, path))
-		return error_set(error, ERR_BAD_REQUEST, "backup: it holds %s, which is no folder of this site (iserver.root?)", path);
+		return error_set(
+		    error, ERR_BAD_REQUEST,
+		    "backup: it holds %s, which is no folder of this site (iserver.root?)", path);
 	enum err err = fs_remove_tree(r->to, staged, error);
 	if (err == ERR_OK)
 		err = copy_tree(r->from, from, r->to, staged, &t);
-	if (err == ERR_OK && (t.files != json_int(row, "files", -1) || t.bytes != json_int(row, "bytes", -1)))
-		err = error_set(error, ERR_DIGEST, "backup: %s is not what the manifest says", path);
+	if (err == ERR_OK &&
+	    (t.files != json_int(row, "files", -1) || t.bytes != json_int(row, "bytes", -1)))
+		err =
+		    error_set(error, ERR_DIGEST, "backup: %s is not what the manifest says", path);
 	return err;
 }
 
@@ -339,8 +355,10 @@ static enum err stage_catalogue(const struct restore *r, struct error *error)
 	enum err err = fs_copy(r->from, CATALOGUE, r->to, CATALOGUE ".restored", error);
 	if (err == ERR_OK)
 		err = digest_of_file(r->to, CATALOGUE ".restored", &size, hex, error);
-	if (err == ERR_OK && (size != json_int(r->told, "catalogue_size", -1) || !token_equal(json_str(r->told, "catalogue_sha256", ""), hex)))
-		err = error_set(error, ERR_DIGEST, "backup: the catalogue is not what the manifest says");
+	if (err == ERR_OK && (size != json_int(r->told, "catalogue_size", -1) ||
+			      !token_equal(json_str(r->told, "catalogue_sha256", ""), hex)))
+		err = error_set(error, ERR_DIGEST,
+				"backup: the catalogue is not what the manifest says");
 	return err;
 }
 
@@ -351,12 +369,15 @@ static enum err stage_all(const struct restore *r, struct error *error)
 	enum err err = ERR_OK;
 	if (!r->replace && has_content(r->to, CATALOGUE))
 		return error_set(error, ERR_CONFLICT, "there is a catalogue already (--replace)");
-	JSON_EACH(row, json_arr(r->told, "trees")) {
+	JSON_EACH(row, json_arr(r->told, "trees"))
+	{
 		if (!r->replace && has_content(r->to, json_str(row, "path", "")))
-			return error_set(error, ERR_CONFLICT, "%s is not empty (--replace)", json_str(row, "path", ""));
+			return error_set(error, ERR_CONFLICT, "%s is not empty (--replace)",
+					 json_str(row, "path", ""));
 	}
 	err = stage_catalogue(r, error);
-	JSON_EACH(row, json_arr(r->told, "trees")) {
+	JSON_EACH(row, json_arr(r->told, "trees"))
+	{
 		if (err == ERR_OK)
 			err = stage_tree(r, row, error);
 	}
@@ -365,16 +386,18 @@ static enum err stage_all(const struct restore *r, struct error *error)
 
 static enum err place_all(const struct restore *r, struct error *error)
 {
-	static const char *const beside[] = { CATALOGUE "-wal", CATALOGUE "-shm" };
+	static const char *const beside[] = {CATALOGUE "-wal", CATALOGUE "-shm"};
 	json_object *row = NULL;
 	/* What SQLite keeps beside the old file belongs to it. */
 	for (size_t i = 0; i < sizeof(beside) / sizeof(*beside); i++) {
-		CLEAN_FREE char *aside = mem_printf(CATALOGUE "%s%s", r->suffix, beside[i] + strlen(CATALOGUE));
+		CLEAN_FREE char *aside =
+		    mem_printf(CATALOGUE "%s%s", r->suffix, beside[i] + strlen(CATALOGUE));
 		if (renameat(r->to, beside[i], r->to, aside) != 0 && errno != ENOENT)
 			return error_errno(error, ERR_IO, "%s", beside[i]);
 	}
 	enum err err = put_in_place(r, CATALOGUE, error);
-	JSON_EACH(row, json_arr(r->told, "trees")) {
+	JSON_EACH(row, json_arr(r->told, "trees"))
+	{
 		if (err == ERR_OK)
 			err = put_in_place(r, json_str(row, "path", ""), error);
 	}
@@ -411,8 +434,9 @@ static enum err restore_all(struct restore *r, struct error *error)
 
 int restore_command(struct command_run *r)
 {
-	static const struct option options[] = { { "replace", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 } };
-	struct restore restore = { .config = r->config };
+	static const struct option options[] = {{"replace", no_argument, NULL, 'r'},
+						{NULL, 0, NULL, 0}};
+	struct restore restore = {.config = r->config};
 	struct error error = {0};
 	int o;
 	optind = 1;

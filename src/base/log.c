@@ -12,19 +12,19 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define LINE_MAX_BYTES 4096   /* PIPE_BUF: up to here a line stays whole in a pipe of many */
-#define ID_MAX_BYTES   100    /* of a request id, escaped */
-#define TEXT_MAX_BYTES 3000   /* of the message before escaping */
-#define JSON_MAX_BYTES 1500   /* of one text in JSON, before its own escapes: they may double it */
-#define SECRET_DIGITS  32     /* so many hexadecimal digits are an upload's id, a login, a token */
-#define SHOWN_DIGITS   8      /* of which these are told */
+#define LINE_MAX_BYTES 4096 /* PIPE_BUF: up to here a line stays whole in a pipe of many */
+#define ID_MAX_BYTES   100  /* of a request id, escaped */
+#define TEXT_MAX_BYTES 3000 /* of the message before escaping */
+#define JSON_MAX_BYTES 1500 /* of one text in JSON, before its own escapes: they may double it */
+#define SECRET_DIGITS  32   /* so many hexadecimal digits are an upload's id, a login, a token */
+#define SHOWN_DIGITS   8    /* of which these are told */
 
 /* The sink.  Set by log_open before there are threads; a reopen exchanges what FD means, not FD. */
 static struct {
 	char *program;
-	char *path;   /* NULL: standard error */
+	char *path; /* NULL: standard error */
 	int fd;
-	bool json;    /* an object a line */
+	bool json; /* an object a line */
 } sink = {.fd = STDERR_FILENO};
 
 void log_open(const char *program, const char *path)
@@ -46,7 +46,7 @@ void log_open(const char *program, const char *path)
 		free(sink.path);
 		sink.path = NULL;
 		log_line(LOG_LEVEL_ERROR, NULL, "cannot open the log file %s: %s", path,
-		    strerrordesc_np(saved));
+			 strerrordesc_np(saved));
 	}
 }
 
@@ -63,7 +63,7 @@ void log_reopen(void)
 		return;
 	fd = open(sink.path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
 	if (fd < 0)
-		return;   /* the old file still takes lines */
+		return; /* the old file still takes lines */
 	(void)dup3(fd, sink.fd, O_CLOEXEC);
 	(void)close(fd);
 }
@@ -76,13 +76,13 @@ static bool moved(void)
 	if (sink.path == NULL || fstat(sink.fd, &here) != 0)
 		return false;
 	return stat(sink.path, &there) != 0 || here.st_ino != there.st_ino ||
-	    here.st_dev != there.st_dev;
+	       here.st_dev != there.st_dev;
 }
 
 static bool is_plain(int32_t cp)
 {
 	return cp >= 0x20 && !(cp >= 0x7F && cp < 0xA0) && cp != 0x2028 && cp != 0x2029 &&
-	    !(cp >= 0x202A && cp <= 0x202E) && !(cp >= 0x2066 && cp <= 0x2069);
+	       !(cp >= 0x202A && cp <= 0x202E) && !(cp >= 0x2066 && cp <= 0x2069);
 }
 
 /* A line in the making. */
@@ -120,7 +120,7 @@ static void add_escaped(struct line *l, size_t max, const char *s, bool whole)
 		size_t n = text_decode(s + i, len - i, &cp);
 		size_t digits = strspn(s + i, "0123456789abcdefABCDEF");
 
-		if (l->n + SECRET_DIGITS + 3 > max) {   /* the next digits or escape, and the dots */
+		if (l->n + SECRET_DIGITS + 3 > max) { /* the next digits or escape, and the dots */
 			add(l, "...", 3);
 			return;
 		}
@@ -192,7 +192,8 @@ static void begin(struct line *l, enum log_level level, const char *id)
 			add_json(l, "request", ID_MAX_BYTES, id, true);
 		return;
 	}
-	(void)snprintf(head, sizeof(head), "%s %s %s[%ld] ", when, levels[level], program_name(), (long)getpid());
+	(void)snprintf(head, sizeof(head), "%s %s %s[%ld] ", when, levels[level], program_name(),
+		       (long)getpid());
 	add_escaped(l, sizeof(head) + SECRET_DIGITS, head, true);
 	add_escaped(l, l->n + ID_MAX_BYTES, id != NULL && *id != '\0' ? id : "-", true);
 	add(l, " ", 1);
@@ -245,8 +246,8 @@ void log_request(const struct log_request *r)
 		add_json_number(&l, "ms", r->ms);
 		add_json_number(&l, "bytes_in", r->bytes_in);
 	} else {
-		(void)snprintf(figures, sizeof(figures), " %d %lld ms %lld bytes in", r->status, (long long)r->ms,
-		    (long long)r->bytes_in);
+		(void)snprintf(figures, sizeof(figures), " %d %lld ms %lld bytes in", r->status,
+			       (long long)r->ms, (long long)r->bytes_in);
 		add_escaped(&l, l.n + ID_MAX_BYTES, r->method, false);
 		add(&l, " ", 1);
 		add_escaped(&l, sizeof(l.bytes) - sizeof(figures), r->path, false);

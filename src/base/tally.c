@@ -10,36 +10,30 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define TALLY_NAME  "tally"
-#define TALLY_MAGIC "SLIPTALY"
+#define TALLY_NAME    "tally"
+#define TALLY_MAGIC   "SLIPTALY"
 #define TALLY_VERSION 1
 
 /* The file: host byte order, read on the host that wrote it alone. */
 struct layout {
 	char magic[8];
 	uint32_t version;
-	uint32_t bytes;        /* of the whole */
+	uint32_t bytes; /* of the whole */
 	struct tally_cells cells;
 };
 
 struct tally {
-	struct layout *file;   /* mapped; NULL = none */
+	struct layout *file; /* mapped; NULL = none */
 	struct tally_cells none;
 };
 
-static const int64_t bounds[TALLY_BUCKETS] = {
-    5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, INT64_MAX};
+static const int64_t bounds[TALLY_BUCKETS] = {5,    10,	  25,	50,    100,   250,   500,
+					      1000, 2500, 5000, 10000, 30000, 60000, INT64_MAX};
 
 static const char *const class_words[TALLY__MAX] = {
-    [TALLY_PAGES] = "pages",
-    [TALLY_WIZARD] = "wizard",
-    [TALLY_FILES] = "files",
-    [TALLY_CHUNKS] = "chunks",
-    [TALLY_GWS] = "gws",
-    [TALLY_DATASETS] = "datasets",
-    [TALLY_ISERVER] = "iserver",
-    [TALLY_IPORTAL] = "iportal",
-    [TALLY_SIGNED] = "signed",
+    [TALLY_PAGES] = "pages",	 [TALLY_WIZARD] = "wizard",   [TALLY_FILES] = "files",
+    [TALLY_CHUNKS] = "chunks",	 [TALLY_GWS] = "gws",	      [TALLY_DATASETS] = "datasets",
+    [TALLY_ISERVER] = "iserver", [TALLY_IPORTAL] = "iportal", [TALLY_SIGNED] = "signed",
     [TALLY_STATUS] = "status",
 };
 
@@ -55,29 +49,33 @@ const char *tally_class_word(enum tally_class c)
 
 static bool is_ours(const struct layout *file)
 {
-	return memcmp(file->magic, TALLY_MAGIC, sizeof(file->magic)) == 0 && file->version == TALLY_VERSION &&
-	    file->bytes == sizeof(*file);
+	return memcmp(file->magic, TALLY_MAGIC, sizeof(file->magic)) == 0 &&
+	       file->version == TALLY_VERSION && file->bytes == sizeof(*file);
 }
 
-/* All its blocks are there: a hole that a full disk cannot fill would end the writer with SIGBUS. */
+/* All its blocks are there: a hole that a full disk cannot fill would end the writer with SIGBUS.
+ */
 static bool whole(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == (off_t)sizeof(struct layout);
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size == (off_t)sizeof(struct layout);
 }
 
 /* A new one, complete under its name at once; another process may have been faster. */
 static void make(int dir, bool replace)
 {
 	CLEAN_FREE char *temp = mem_printf(TALLY_NAME ".%ld", (long)getpid());
-	struct layout head = {.magic = TALLY_MAGIC, .version = TALLY_VERSION, .bytes = sizeof(head)};
+	struct layout head = {
+	    .magic = TALLY_MAGIC, .version = TALLY_VERSION, .bytes = sizeof(head)};
 	CLEAN_FD int fd = fs_create(dir, temp);
 
 	if (fd < 0)
 		return;
 	if (posix_fallocate(fd, 0, sizeof(head)) == 0 &&
-	    pwrite(fd, &head, offsetof(struct layout, cells), 0) == (ssize_t)offsetof(struct layout, cells)) {
+	    pwrite(fd, &head, offsetof(struct layout, cells), 0) ==
+		(ssize_t)offsetof(struct layout, cells)) {
 		if (replace)
 			(void)renameat(dir, temp, dir, TALLY_NAME);
 		else if (linkat(dir, temp, dir, TALLY_NAME, 0) != 0) {
@@ -146,7 +144,8 @@ int64_t tally_get(const int64_t *cell)
 	return __atomic_load_n(cell, __ATOMIC_RELAXED);
 }
 
-void tally_request(struct tally *t, enum tally_class class, int status, int64_t ms, int64_t bytes_in)
+void tally_request(struct tally *t, enum tally_class class, int status, int64_t ms,
+		   int64_t bytes_in)
 {
 	struct tally_cells *c = tally_cells(t);
 	size_t bucket = 0;

@@ -6,16 +6,16 @@
 #include "store/entry.h"
 #include "store/tasks.h"
 
-#define BATCH   500    /* records in one pass: some milliseconds */
-#define BATCHES 400    /* more are not counted */
+#define BATCH	500 /* records in one pass: some milliseconds */
+#define BATCHES 400 /* more are not counted */
 
 /* A walk through a table in passes: it goes on behind the last key. */
 struct walk {
 	enum table table;
 	struct figures *figures;
-	struct key from;    /* the next key to look at */
-	size_t seen;        /* in this pass */
-	struct figures before;   /* a pass may run twice */
+	struct key from;       /* the next key to look at */
+	size_t seen;	       /* in this pass */
+	struct figures before; /* a pass may run twice */
 };
 
 static void count_state(struct figures *f, const char *state, size_t len)
@@ -24,7 +24,8 @@ static void count_state(struct figures *f, const char *state, size_t len)
 
 	if (len == 0 || len >= sizeof(f->rows[0].state))
 		return;
-	while (i < f->n && (strncmp(f->rows[i].state, state, len) != 0 || f->rows[i].state[len] != '\0'))
+	while (i < f->n &&
+	       (strncmp(f->rows[i].state, state, len) != 0 || f->rows[i].state[len] != '\0'))
 		i++;
 	if (i == FIGURES_STATES)
 		return;
@@ -57,7 +58,7 @@ static bool look(const void *key, size_t key_len, const void *value, size_t len,
 	w->seen++;
 	if (w->seen == BATCH && key_len < sizeof(w->from.at)) {
 		memcpy(w->from.at, key, key_len);
-		w->from.at[key_len] = 0;      /* the smallest key behind this one */
+		w->from.at[key_len] = 0; /* the smallest key behind this one */
 		w->from.len = key_len + 1;
 	}
 	return true;
@@ -72,7 +73,8 @@ static enum err walk_pass(struct pass *p, void *arg)
 	return record_walk(p, w->table, w->from.at, w->from.len, NULL, 0, BATCH, look, w);
 }
 
-static enum err count_all(struct store *s, enum table table, struct figures *ret, struct error *error)
+static enum err count_all(struct store *s, enum table table, struct figures *ret,
+			  struct error *error)
 {
 	struct walk w = {.table = table, .figures = ret};
 	enum err err = ERR_OK;
@@ -140,7 +142,8 @@ static bool add_sum(const void *key, size_t key_len, const void *value, size_t l
 	CLEAN_FREE char *name = mem_strndup(key, key_len);
 
 	if (len >= INDEX_HEAD + 8)
-		json_set_int(s->found, name, (int64_t)key_to_u64((const unsigned char *)value + INDEX_HEAD));
+		json_set_int(s->found, name,
+			     (int64_t)key_to_u64((const unsigned char *)value + INDEX_HEAD));
 	return true;
 }
 
@@ -150,10 +153,12 @@ static enum err sums_pass(struct pass *p, void *arg)
 
 	json_object_put(s->found);
 	s->found = json_object_new_object();
-	return record_walk(p, TABLE_COUNTERS, s->prefix.at, s->prefix.len, s->prefix.at, s->prefix.len, 1000, add_sum, s);
+	return record_walk(p, TABLE_COUNTERS, s->prefix.at, s->prefix.len, s->prefix.at,
+			   s->prefix.len, 1000, add_sum, s);
 }
 
-enum err figures_sums(struct store *store, const char *prefix, json_object **ret, struct error *error)
+enum err figures_sums(struct store *store, const char *prefix, json_object **ret,
+		      struct error *error)
 {
 	struct sums s = {0};
 	enum err err;

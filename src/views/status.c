@@ -1,6 +1,6 @@
 /*
- * Figures for the operator: /metrics in Prometheus' text format, for administrators and the addresses of
- * metrics.address.
+ * Figures for the operator: /metrics in Prometheus' text format, for administrators and the
+ * addresses of metrics.address.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -20,11 +20,23 @@ enum tally_class status_class(const char *path)
 	static const struct {
 		const char *prefix;
 		enum tally_class class;
-	} families[] = { { "/upload", TALLY_WIZARD }, { "/api/v2/", TALLY_WIZARD }, { "/files", TALLY_FILES }, { "/chunks", TALLY_CHUNKS },
-		{ "/_", TALLY_GWS }, { "/datasets", TALLY_DATASETS }, { "/layers/", TALLY_DATASETS }, { "/iserver/", TALLY_ISERVER },
-		{ "/manager/", TALLY_ISERVER }, { "/services/", TALLY_ISERVER }, { "/iportal/", TALLY_IPORTAL }, { "/web/", TALLY_IPORTAL },
-		{ "/echart/", TALLY_SIGNED }, { "/etl/", TALLY_SIGNED }, { "/healthz", TALLY_STATUS }, { "/readyz", TALLY_STATUS },
-		{ "/metrics", TALLY_STATUS } };
+	} families[] = {{"/upload", TALLY_WIZARD},
+			{"/api/v2/", TALLY_WIZARD},
+			{"/files", TALLY_FILES},
+			{"/chunks", TALLY_CHUNKS},
+			{"/_", TALLY_GWS},
+			{"/datasets", TALLY_DATASETS},
+			{"/layers/", TALLY_DATASETS},
+			{"/iserver/", TALLY_ISERVER},
+			{"/manager/", TALLY_ISERVER},
+			{"/services/", TALLY_ISERVER},
+			{"/iportal/", TALLY_IPORTAL},
+			{"/web/", TALLY_IPORTAL},
+			{"/echart/", TALLY_SIGNED},
+			{"/etl/", TALLY_SIGNED},
+			{"/healthz", TALLY_STATUS},
+			{"/readyz", TALLY_STATUS},
+			{"/metrics", TALLY_STATUS}};
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
 		if (text_starts(path, families[i].prefix))
 			return families[i].class;
@@ -51,29 +63,39 @@ static void print_durations(FILE *out, const struct tally_cells *c, enum tally_c
 	for (size_t i = 0; i < TALLY_BUCKETS; i++) {
 		sum += tally_get(&c->took[class][i]);
 		if (i + 1 < TALLY_BUCKETS)
-			fprintf(out, "slipway_request_seconds_bucket{class=\"%s\",le=\"%g\"} %lld\n", word, (double)tally_bound_ms(i) / 1000,
-			    (long long)sum);
+			fprintf(out,
+				"slipway_request_seconds_bucket{class=\"%s\",le=\"%g\"} %lld\n",
+				word, (double)tally_bound_ms(i) / 1000, (long long)sum);
 		else
-			fprintf(out, "slipway_request_seconds_bucket{class=\"%s\",le=\"+Inf\"} %lld\n", word, (long long)sum);
+			fprintf(out,
+				"slipway_request_seconds_bucket{class=\"%s\",le=\"+Inf\"} %lld\n",
+				word, (long long)sum);
 	}
-	fprintf(out, "slipway_request_seconds_sum{class=\"%s\"} %.3f\n", word, (double)tally_get(&c->took_ms[class]) / 1000);
+	fprintf(out, "slipway_request_seconds_sum{class=\"%s\"} %.3f\n", word,
+		(double)tally_get(&c->took_ms[class]) / 1000);
 	fprintf(out, "slipway_request_seconds_count{class=\"%s\"} %lld\n", word, (long long)sum);
 }
 
 static void print_requests(FILE *out, const struct tally_cells *c)
 {
-	head(out, "slipway_requests_total", "counter", "Answered requests by family of addresses and status.");
+	head(out, "slipway_requests_total", "counter",
+	     "Answered requests by family of addresses and status.");
 	for (enum tally_class k = 0; k < TALLY__MAX; k++) {
 		for (size_t s = 0; s < TALLY_STATUSES; s++) {
 			int64_t n = tally_get(&c->requests[k][s]);
 			if (n != 0)
-				fprintf(out, "slipway_requests_total{class=\"%s\",status=\"%zu\"} %lld\n", tally_class_word(k), s + 100, (long long)n);
+				fprintf(
+				    out,
+				    "slipway_requests_total{class=\"%s\",status=\"%zu\"} %lld\n",
+				    tally_class_word(k), s + 100, (long long)n);
 		}
 	}
 	head(out, "slipway_received_bytes_total", "counter", "Bytes of request bodies.");
 	for (enum tally_class k = 0; k < TALLY__MAX; k++)
-		fprintf(out, "slipway_received_bytes_total{class=\"%s\"} %lld\n", tally_class_word(k), (long long)tally_get(&c->bytes_in[k]));
-	head(out, "slipway_request_seconds", "histogram", "Time from a request's head to the end of its answer.");
+		fprintf(out, "slipway_received_bytes_total{class=\"%s\"} %lld\n",
+			tally_class_word(k), (long long)tally_get(&c->bytes_in[k]));
+	head(out, "slipway_request_seconds", "histogram",
+	     "Time from a request's head to the end of its answer.");
 	for (enum tally_class k = 0; k < TALLY__MAX; k++)
 		print_durations(out, c, k);
 }
@@ -94,18 +116,24 @@ static void print_states(FILE *out, const char *name, const char *help, const st
 /* Sums are named upload.EVENT.ADAPTER; both are words of ours. */
 static void print_upload_sums(FILE *out, const json_object *sums)
 {
-	head(out, "slipway_upload_events_total", "counter", "Uploads created, completed, ended and expired, by the protocol that made them.");
-	json_object_object_foreach((json_object *)(uintptr_t)sums, key, value) {
+	head(out, "slipway_upload_events_total", "counter",
+	     "Uploads created, completed, ended and expired, by the protocol that made them.");
+	json_object_object_foreach((json_object *)(uintptr_t)sums, key, value)
+	{
 		const char *event = key + strlen("upload."), *dot = strchr(event, '.');
 		if (dot != NULL && strncmp(event, "bytes.", 6) != 0)
-			fprintf(out, "slipway_upload_events_total{event=\"%.*s\",adapter=\"%s\"} %lld\n", (int)(dot - event), event, dot + 1,
-			    (long long)json_object_get_int64(value));
+			fprintf(out,
+				"slipway_upload_events_total{event=\"%.*s\",adapter=\"%s\"} %lld\n",
+				(int)(dot - event), event, dot + 1,
+				(long long)json_object_get_int64(value));
 	}
 	head(out, "slipway_upload_bytes_total", "counter", "Bytes of completed uploads.");
-	json_object_object_foreach((json_object *)(uintptr_t)sums, key2, value2) {
+	json_object_object_foreach((json_object *)(uintptr_t)sums, key2, value2)
+	{
 		if (text_starts(key2, "upload.bytes."))
-			fprintf(out, "slipway_upload_bytes_total{adapter=\"%s\"} %lld\n", key2 + strlen("upload.bytes."),
-			    (long long)json_object_get_int64(value2));
+			fprintf(out, "slipway_upload_bytes_total{adapter=\"%s\"} %lld\n",
+				key2 + strlen("upload.bytes."),
+				(long long)json_object_get_int64(value2));
 	}
 }
 
@@ -129,23 +157,31 @@ static enum err print_stored(struct call *call, FILE *out)
 
 static enum err print_tasks(struct call *call, FILE *out, const struct tally_cells *c)
 {
-	static const char *const words[TALLY_TASK__MAX] = { [TALLY_DONE] = "done", [TALLY_FAILED] = "failed",
-		[TALLY_CANCELED] = "canceled", [TALLY_LOST] = "lost" };
+	static const char *const words[TALLY_TASK__MAX] = {[TALLY_DONE] = "done",
+							   [TALLY_FAILED] = "failed",
+							   [TALLY_CANCELED] = "canceled",
+							   [TALLY_LOST] = "lost"};
 	struct figures_tasks f = {0};
 	enum err err = figures_tasks(call->ctx->store, &f, &call->error);
 	if (err != ERR_OK)
 		return err;
 	head(out, "slipway_tasks", "gauge", "Background tasks by state.");
-	fprintf(out, "slipway_tasks{state=\"queued\"} %zu\nslipway_tasks{state=\"running\"} %zu\n", f.queued, f.running);
+	fprintf(out, "slipway_tasks{state=\"queued\"} %zu\nslipway_tasks{state=\"running\"} %zu\n",
+		f.queued, f.running);
 	int64_t age = f.oldest_queued_ms > 0 ? clock_now_ms() - f.oldest_queued_ms : 0;
-	one(out, "slipway_task_queue_age_seconds", "gauge", "How long the oldest queued task has been waiting.", age > 0 ? age / 1000 : 0);
+	one(out, "slipway_task_queue_age_seconds", "gauge",
+	    "How long the oldest queued task has been waiting.", age > 0 ? age / 1000 : 0);
 	head(out, "slipway_task_results_total", "counter", "Ended tasks by result.");
 	for (enum tally_task t = 0; t < TALLY_TASK__MAX; t++)
-		fprintf(out, "slipway_task_results_total{result=\"%s\"} %lld\n", words[t], (long long)tally_get(&c->tasks[t]));
+		fprintf(out, "slipway_task_results_total{result=\"%s\"} %lld\n", words[t],
+			(long long)tally_get(&c->tasks[t]));
 	head(out, "slipway_task_seconds_total", "counter", "Time spent on ended tasks.");
 	fprintf(out, "slipway_task_seconds_total %.3f\n", (double)tally_get(&c->task_ms) / 1000);
-	one(out, "slipway_worker_up", "gauge", "Whether a worker lives.", call_worker_lives(call->ctx->config));
-	one(out, "slipway_jail_level", "gauge", "Jail level of the latest job: 3 seccomp and Landlock, 2 seccomp, 1 limits; 0 none yet.",
+	one(out, "slipway_worker_up", "gauge", "Whether a worker lives.",
+	    call_worker_lives(call->ctx->config));
+	one(out, "slipway_jail_level", "gauge",
+	    "Jail level of the latest job: 3 seccomp and Landlock, 2 seccomp, 1 limits; 0 none "
+	    "yet.",
 	    tally_get(&c->jail_level));
 	return ERR_OK;
 }
@@ -158,25 +194,36 @@ static void print_store(const struct call *call, FILE *out)
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
 	struct fs_space space;
 
-	one(out, "slipway_store_recoveries_total", "counter", "Recoveries of the store.", json_int(stat, "epoch", 0));
-	one(out, "slipway_store_dirty", "gauge", "Whether the store's next user recovers it, or somebody is inside.",
+	one(out, "slipway_store_recoveries_total", "counter", "Recoveries of the store.",
+	    json_int(stat, "epoch", 0));
+	one(out, "slipway_store_dirty", "gauge",
+	    "Whether the store's next user recovers it, or somebody is inside.",
 	    json_bool(stat, "dirty", false));
-	one(out, "slipway_store_inside_seconds", "gauge", "How long the process inside the store has been there.",
+	one(out, "slipway_store_inside_seconds", "gauge",
+	    "How long the process inside the store has been there.",
 	    json_int(stat, "inside_ms", 0) / 1000);
-	one(out, "slipway_store_log_bytes", "gauge", "The store's logs.", json_int(stat, "log_bytes", 0));
-	one(out, "slipway_store_ballast", "gauge", "Whether the reserve for a full disk is there.", json_bool(stat, "ballast", false));
+	one(out, "slipway_store_log_bytes", "gauge", "The store's logs.",
+	    json_int(stat, "log_bytes", 0));
+	one(out, "slipway_store_ballast", "gauge", "Whether the reserve for a full disk is there.",
+	    json_bool(stat, "ballast", false));
 	head(out, "slipway_store_table_bytes", "gauge", "The store's tables.");
-	json_object_object_foreach(json_obj(stat, "tables"), name, size) {
+	json_object_object_foreach(json_obj(stat, "tables"), name, size)
+	{
 		size_t len = strlen(name);
 		if (len > 3 && strspn(name, "abcdefghijklmnopqrstuvwxyz_0123456789") == len - 3)
-			fprintf(out, "slipway_store_table_bytes{table=\"%.*s\"} %lld\n", (int)len - 3, name, (long long)json_object_get_int64(size));
+			fprintf(out, "slipway_store_table_bytes{table=\"%.*s\"} %lld\n",
+				(int)len - 3, name, (long long)json_object_get_int64(size));
 	}
 	if (dir < 0 || fs_space(dir, &space, NULL) != ERR_OK)
 		return;
-	one(out, "slipway_disk_free_bytes", "gauge", "Free space of the data directory.", space.bytes);
-	one(out, "slipway_disk_reserve_bytes", "gauge", "Below so much (upload.min_free) nothing new is taken.", call->ctx->config->upload_min_free);
+	one(out, "slipway_disk_free_bytes", "gauge", "Free space of the data directory.",
+	    space.bytes);
+	one(out, "slipway_disk_reserve_bytes", "gauge",
+	    "Below so much (upload.min_free) nothing new is taken.",
+	    call->ctx->config->upload_min_free);
 	if (space.inodes_total > 0)
-		one(out, "slipway_disk_free_inodes", "gauge", "Free inodes of the data directory.", space.inodes);
+		one(out, "slipway_disk_free_inodes", "gauge", "Free inodes of the data directory.",
+		    space.inodes);
 }
 
 /* ---- the view */

@@ -134,6 +134,19 @@ def test_a_newer_backup_is_refused(server):
     assert done.returncode == 1 and b"of another program" in done.stderr and not os.path.exists(f"{fresh}/catalog.sqlite"), done
 
 
+class Old(harness.Server):
+    """With the options every version has, while it is the older one that is started."""
+
+    def start(self):
+        if harness.BUILD == BUILD:
+            return super().start()
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([f"{harness.BUILD}/slipway", "serve", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data,
+                                             "--config", self.conf], stdout=subprocess.PIPE, stderr=log)
+        while "is ready" not in (line := self.process.stdout.readline().decode()):
+            assert line, self.log()
+
+
 def test_what_an_older_commit_left(server):
     commit = os.environ.get("UPGRADE_FROM")
     if commit is None:
@@ -145,20 +158,25 @@ def test_what_an_older_commit_left(server):
         tar = subprocess.run(["git", "-C", TOP, "archive", commit], stdout=subprocess.PIPE, check=True).stdout
         subprocess.run(["tar", "x", "-C", source], input=tar, check=True)
         subprocess.run(["make", "-s", "-j2", "-C", source, f"B={source}/build", "all"], check=True, stdout=subprocess.DEVNULL)
-        harness.BUILD, new = f"{source}/build", harness.BUILD
-        old = harness.Server()
+        harness.BUILD, harness.TOP, new = f"{source}/build", source, harness.BUILD
+        old = Old()
         try:
             done = steps.points(old, "left", ["1,2,a", "3,4,b"])
             session = steps.saved(old, steps.table("open.csv", "name,when", "a,2020-01-01"))
             old.stop()
             harness.BUILD = new
+            # Where it has its templates follows the source, as an installation's would.
+            with open(old.conf) as f:
+                conf = f.read()
+            with open(old.conf, "w") as f:
+                f.write(conf.replace(source, TOP))
             old.start()
             assert old.get(f"/datasets/{done['dataset']['id']}", accept=steps.JSON).status == 200
             assert steps.get(old, session, "csv").status == 200
             steps.points(old, "after", ["5,6,c"])
             assert old.slipway("check", "store").endswith("0 findings\n")
         finally:
-            harness.BUILD = new
+            harness.BUILD, harness.TOP = new, TOP
             old.close()
     finally:
         shutil.rmtree(source)
