@@ -128,14 +128,10 @@ enum err catalog_check(struct catalog *c, bool repair, catalog_finding *say, voi
 		       struct error *error)
 {
 	struct conn *conn;
-	enum err e = conn_take(c, &conn, error);
-
-	if (e != ERR_OK)
-		return e;
 	/* One transaction: what others write meanwhile is not taken for a disagreement. */
-	e = conn_begin(conn, error);
+	enum err e = conn_take_write(c, &conn, error);
+
 	if (e == ERR_OK)
-		e = conn_end(conn, look(conn, repair, say, arg, error), error);
-	conn_give(c, conn);
+		e = conn_give_write(c, conn, look(conn, repair, say, arg, error), error);
 	return e;
 }

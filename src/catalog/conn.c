@@ -129,6 +129,33 @@ enum err conn_end(struct conn *conn, enum err e, struct error *error)
 	return e;
 }
 
+enum err conn_begin_read(struct conn *conn, struct error *error)
+{
+	return run(conn, "BEGIN", error);
+}
+
+enum err conn_take_write(struct catalog *c, struct conn **ret, struct error *error)
+{
+	struct conn *conn;
+	enum err e = conn_take(c, &conn, error);
+
+	if (e != ERR_OK)
+		return e;
+	e = conn_begin(conn, error);
+	if (e == ERR_OK)
+		*ret = conn;
+	else
+		conn_give(c, conn);
+	return e;
+}
+
+enum err conn_give_write(struct catalog *c, struct conn *conn, enum err e, struct error *error)
+{
+	e = conn_end(conn, e, error);
+	conn_give(c, conn);
+	return e;
+}
+
 enum err conn_by_id(struct conn *conn, const char *sql, int64_t id, struct error *error)
 {
 	sqlite3_stmt *stmt;

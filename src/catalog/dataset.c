@@ -52,14 +52,10 @@ enum err catalog_reserve(struct catalog *c, int64_t *ret_id, struct error *error
 {
 	struct conn *conn;
 	int64_t id = 0;
-	enum err e = conn_take(c, &conn, error);
+	enum err e = conn_take_write(c, &conn, error);
 
-	if (e != ERR_OK)
-		return e;
-	e = conn_begin(conn, error);
 	if (e == ERR_OK)
-		e = conn_end(conn, model_next_id(conn, &id, error), error);
-	conn_give(c, conn);
+		e = conn_give_write(c, conn, model_next_id(conn, &id, error), error);
 	if (e == ERR_OK)
 		*ret_id = id;
 	return e;
@@ -260,20 +256,16 @@ enum err catalog_publish(
 	if (e == ERR_OK)
 		e = share_normalise(stored, false, error);
 	if (e == ERR_OK)
-		e = conn_take(c, &conn, error);
+		e = conn_take_write(c, &conn, error);
 	if (e != ERR_OK)
 		return e;
-	e = conn_begin(conn, error);
-	if (e == ERR_OK) {
-		e = find_published(
-		    conn, json_int(model, "session", 0), json_int(model, "layer", 0), &id, error);
-		if (e == ERR_OK && id == 0) {
-			new = true;
-			e = insert(conn, stored, clock_now_ms(), &id, error);
-		}
-		e = conn_end(conn, e, error);
+	e = find_published(
+	    conn, json_int(model, "session", 0), json_int(model, "layer", 0), &id, error);
+	if (e == ERR_OK && id == 0) {
+		new = true;
+		e = insert(conn, stored, clock_now_ms(), &id, error);
 	}
-	conn_give(c, conn);
+	e = conn_give_write(c, conn, e, error);
 	if (e != ERR_OK)
 		return e;
 	if (new)
@@ -363,14 +355,10 @@ enum err catalog_replace(
 {
 	CLEAN_JSON json_object *stored = NULL;
 	struct conn *conn;
-	enum err e = conn_take(c, &conn, error);
+	enum err e = conn_take_write(c, &conn, error);
 
-	if (e != ERR_OK)
-		return e;
-	e = conn_begin(conn, error);
 	if (e == ERR_OK)
-		e = conn_end(conn, replace(conn, id, model, expected, &stored, error), error);
-	conn_give(c, conn);
+		e = conn_give_write(c, conn, replace(conn, id, model, expected, &stored, error), error);
 	if (e == ERR_OK)
 		tell(model, stored);
 	return e;
@@ -407,22 +395,17 @@ enum err catalog_update(
 {
 	CLEAN_JSON json_object *model = NULL;
 	struct conn *conn;
-	enum err e = conn_take(c, &conn, error);
+	enum err e = conn_take_write(c, &conn, error);
 
 	if (e != ERR_OK)
 		return e;
-	e = conn_begin(conn, error);
-	if (e == ERR_OK) {
-		e = id > 0 ? model_read(conn, id, NULL, &model, error)
-			   : error_set(error, ERR_NOT_FOUND, "no such dataset");
-		if (e == ERR_OK)
-			e = apply(model, changes, error);
-		if (e == ERR_OK)
-			e = model_write(conn, id, model, false, error);
-		e = conn_end(conn, e, error);
-	}
-	conn_give(c, conn);
-	return e;
+	e = id > 0 ? model_read(conn, id, NULL, &model, error)
+		   : error_set(error, ERR_NOT_FOUND, "no such dataset");
+	if (e == ERR_OK)
+		e = apply(model, changes, error);
+	if (e == ERR_OK)
+		e = model_write(conn, id, model, false, error);
+	return conn_give_write(c, conn, e, error);
 }
 
 static enum err get(struct catalog *c, int64_t id, const char *name, const struct viewer *viewer,
@@ -464,14 +447,10 @@ enum err catalog_get_by_name(struct catalog *c, const char *name, const struct v
 enum err catalog_delete(struct catalog *c, int64_t id, struct error *error)
 {
 	struct conn *conn;
-	enum err e = conn_take(c, &conn, error);
+	enum err e = conn_take_write(c, &conn, error);
 
-	if (e != ERR_OK)
-		return e;
-	e = conn_begin(conn, error);
 	if (e == ERR_OK)
-		e = conn_end(conn, model_remove(conn, id, error), error);
-	conn_give(c, conn);
+		e = conn_give_write(c, conn, model_remove(conn, id, error), error);
 	return e;
 }
 

@@ -73,6 +73,14 @@ enum err conn_error(struct conn *, int rc, struct error *);
  */
 enum err conn_begin(struct conn *, struct error *);
 enum err conn_end(struct conn *, enum err e, struct error *);
+/* The same that only reads: what others commit meanwhile is not seen. */
+enum err conn_begin_read(struct conn *, struct error *);
+/*
+ * A connection that has begun to write, and both ended: conn_end, then conn_give.
+ * Owns:   as conn_take; an error leaves nothing to give back.
+ */
+enum err conn_take_write(struct catalog *, struct conn **ret, struct error *);
+enum err conn_give_write(struct catalog *, struct conn *, enum err e, struct error *);
 
 /* Text of a column, "" for NULL: borrowed until the next step. */
 const char *conn_text(sqlite3_stmt *, int column);

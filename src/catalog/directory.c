@@ -68,13 +68,9 @@ enum err catalog_dir_add(struct catalog *c, int64_t parent, const char *name, in
 	if (plain == NULL || *plain == '\0' || strchr(name, '/') != NULL ||
 	    strlen(name) > NAME_BYTES)
 		return error_set(error, ERR_BAD_REQUEST, "not a name of a directory");
-	e = conn_take(c, &conn, error);
-	if (e != ERR_OK)
-		return e;
-	e = conn_begin(conn, error);
+	e = conn_take_write(c, &conn, error);
 	if (e == ERR_OK)
-		e = conn_end(conn, add(conn, parent, plain, &id, error), error);
-	conn_give(c, conn);
+		e = conn_give_write(c, conn, add(conn, parent, plain, &id, error), error);
 	if (e == ERR_OK)
 		*ret_id = id;
 	return e;
@@ -137,14 +133,8 @@ static enum err remove_dir(struct conn *conn, int64_t id, struct error *error)
 enum err catalog_dir_delete(struct catalog *c, int64_t id, struct error *error)
 {
 	struct conn *conn;
-	enum err e = id > 0 ? conn_take(c, &conn, error)
+	enum err e = id > 0 ? conn_take_write(c, &conn, error)
 			    : error_set(error, ERR_NOT_FOUND, "no such directory");
 
-	if (e != ERR_OK)
-		return e;
-	e = conn_begin(conn, error);
-	if (e == ERR_OK)
-		e = conn_end(conn, remove_dir(conn, id, error), error);
-	conn_give(c, conn);
-	return e;
+	return e == ERR_OK ? conn_give_write(c, conn, remove_dir(conn, id, error), error) : e;
 }

@@ -103,25 +103,20 @@ static enum err each(struct catalog *c, struct batch *b,
 		     struct error *error)
 {
 	struct conn *conn;
-	enum err e = conn_take(c, &conn, error);
+	enum err e = conn_take_write(c, &conn, error);
 
 	if (e != ERR_OK)
 		return e;
-	e = conn_begin(conn, error);
-	if (e == ERR_OK) {
-		for (size_t i = 0; i < b->n && e == ERR_OK; i++) {
-			bool again = false;
+	for (size_t i = 0; i < b->n && e == ERR_OK; i++) {
+		bool again = false;
 
-			/* An id may be named twice; the second time there is nothing left to do. */
-			for (size_t j = 0; j < i && !again; j++)
-				again = b->ids[j] == b->ids[i];
-			if (!again)
-				e = fn(conn, b, b->ids[i], error);
-		}
-		e = conn_end(conn, e, error);
+		/* An id may be named twice; the second time there is nothing left to do. */
+		for (size_t j = 0; j < i && !again; j++)
+			again = b->ids[j] == b->ids[i];
+		if (!again)
+			e = fn(conn, b, b->ids[i], error);
 	}
-	conn_give(c, conn);
-	return e;
+	return conn_give_write(c, conn, e, error);
 }
 
 enum err catalog_items_delete(struct catalog *c, const int64_t *ids, size_t n,
@@ -240,12 +235,6 @@ enum err catalog_forget(struct catalog *c, const char *subject, struct error *er
 
 	if (strncmp(subject, "u:", 2) != 0 && strncmp(subject, "g:", 2) != 0)
 		return error_set(error, ERR_BAD_REQUEST, "not a subject");
-	e = conn_take(c, &conn, error);
-	if (e != ERR_OK)
-		return e;
-	e = conn_begin(conn, error);
-	if (e == ERR_OK)
-		e = conn_end(conn, forget(conn, subject, error), error);
-	conn_give(c, conn);
-	return e;
+	e = conn_take_write(c, &conn, error);
+	return e == ERR_OK ? conn_give_write(c, conn, forget(conn, subject, error), error) : e;
 }

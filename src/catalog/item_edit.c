@@ -138,13 +138,13 @@ enum err catalog_item_create(struct catalog *c, const json_object *model,
 	int64_t id = 0;
 	enum err e = item_share_check(entities, error);
 
-	json_object_object_foreach(model, key,
-				   value) if (e == ERR_OK && strcmp(key, "userName") != 0) e =
-	    take_member(item, key, value, &touches, error);
+	json_object_object_foreach(model, key, value)
+	{
+		if (e == ERR_OK && strcmp(key, "userName") != 0)
+			e = take_member(item, key, value, &touches, error);
+	}
 	if (e == ERR_OK && (*owner == '\0' || json_str(item, "fileName", "")[0] == '\0'))
 		e = error_set(error, ERR_BAD_REQUEST, "data item without owner or file name");
-	if (e == ERR_OK)
-		e = conn_take(c, &conn, error);
 	if (e != ERR_OK)
 		return e;
 	item_storage_id(storage);
@@ -156,10 +156,9 @@ enum err catalog_item_create(struct catalog *c, const json_object *model,
 	(void)json_set_int(item, "guest", item_share_guest(entities));
 	if (json_get(item, "type") == NULL)
 		(void)json_set_str(item, "type", item_type_of_name(json_str(item, "fileName", "")));
-	e = conn_begin(conn, error);
+	e = conn_take_write(c, &conn, error);
 	if (e == ERR_OK)
-		e = conn_end(conn, insert(conn, item, entities, &id, error), error);
-	conn_give(c, conn);
+		e = conn_give_write(c, conn, insert(conn, item, entities, &id, error), error);
 	if (e == ERR_OK)
 		*ret_id = id;
 	return e;
@@ -235,14 +234,10 @@ enum err catalog_item_change(struct catalog *c, int64_t id, const json_object *c
 			     const char *if_status, struct error *error)
 {
 	struct conn *conn;
-	enum err e = conn_take(c, &conn, error);
+	enum err e = conn_take_write(c, &conn, error);
 
-	if (e != ERR_OK)
-		return e;
-	e = conn_begin(conn, error);
 	if (e == ERR_OK)
-		e = conn_end(conn, change(conn, id, changes, if_status, error), error);
-	conn_give(c, conn);
+		e = conn_give_write(c, conn, change(conn, id, changes, if_status, error), error);
 	return e;
 }
 
@@ -289,21 +284,18 @@ enum err catalog_fold_downloads(struct catalog *c, struct error *error)
 {
 	struct conn *conn;
 	int rc;
-	enum err e = conn_take(c, &conn, error);
+	enum err e = conn_take_write(c, &conn, error);
 
 	if (e != ERR_OK)
 		return e;
-	e = conn_begin(conn, error);
-	if (e == ERR_OK) {
-		rc = sqlite3_exec(conn->db,
-				  "UPDATE item SET downloads = downloads + p.n FROM "
-				  "dataset_downloads p WHERE item.id = p.id;"
-				  "DELETE FROM dataset_downloads;",
-				  NULL, NULL, NULL);
-		e = conn_end(conn, rc == SQLITE_OK ? ERR_OK : conn_error(conn, rc, error), error);
-	}
-	conn_give(c, conn);
-	return e;
+	rc = sqlite3_exec(conn->db,
+			  "UPDATE item SET downloads = downloads + p.n FROM "
+			  "dataset_downloads p WHERE item.id = p.id;"
+			  "DELETE FROM dataset_downloads;",
+			  NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		e = conn_error(conn, rc, error);
+	return conn_give_write(c, conn, e, error);
 }
 
 enum err catalog_items_unfilled(struct catalog *c, int64_t before_ms, size_t max, json_object **ret,

@@ -98,7 +98,6 @@ enum err catalog_items(struct catalog *c, const struct item_query *q, json_objec
 	CLEAN_JSON json_object *list = json_object_new_array();
 	struct ask_plan plan;
 	struct page g = {.catalog = c, .plan = &plan, .error = error};
-	sqlite3_stmt *begin;
 	enum err e = ERR_OK;
 
 	plan_open(&plan, q);
@@ -106,9 +105,7 @@ enum err catalog_items(struct catalog *c, const struct item_query *q, json_objec
 		e = conn_take(c, &g.conn, error);
 	if (e == ERR_OK && !plan.nothing) {
 		g.conn->sets = &g.sets;
-		e = conn_prepare(g.conn, "BEGIN", &begin, error);
-		if (e == ERR_OK)
-			e = conn_step(g.conn, begin, NULL, error);
+		e = conn_begin_read(g.conn, error);
 		if (e == ERR_OK)
 			e = conn_end(g.conn, read_both(&g, list), error);
 		g.conn->sets = NULL;

@@ -233,14 +233,11 @@ static enum err read_both(struct catalog *c, struct ask *a, const struct catalog
     const char *subject, json_object *list, size_t *ret_total, struct error *error)
 {
 	struct conn *conn;
-	sqlite3_stmt *begin;
 	enum err e = conn_take(c, &conn, error);
 
 	if (e != ERR_OK)
 		return e;
-	e = conn_prepare(conn, "BEGIN", &begin, error);
-	if (e == ERR_OK)
-		e = conn_step(conn, begin, NULL, error);
+	e = conn_begin_read(conn, error);
 	if (e == ERR_OK) {
 		e = total(conn, a, q, subject, ret_total, error);
 		if (e == ERR_OK && q->max > 0 && q->skip < *ret_total)
