@@ -234,9 +234,11 @@ static enum err settle_kind(struct job *job, struct row_file *f, bool inside)
 	magic = bundle_magic(head, len);
 	if (strcmp(magic, "empty") == 0)
 		return fail(job, "file_empty");
+	if (strcmp(magic, "ole") == 0 && is_encrypted(f->source.path))
+		return fail(job, "rows_encrypted");
 	if (strcmp(magic, "ole") == 0)
-		return fail(job, is_encrypted(f->source.path) ? "rows_encrypted" : "rows_xls");
-	if (is_archive_magic(magic))
+		kind = "xls";
+	else if (is_archive_magic(magic))
 		err = settle_archive(job, f, &kind);
 	else if (!is_text_magic(magic))
 		return fail_with(job, "rows_not_table", "sent", magic);
@@ -332,10 +334,11 @@ static enum err choose_sheet(struct job *job, struct row_file *f)
 
 static enum err open_book(struct job *job, struct row_file *f)
 {
-	enum err err = content_check(job, &f->source);
+	bool xls = strcmp(f->kind, "xls") == 0;
+	enum err err = xls ? ERR_OK : content_check(job, &f->source);
 
 	if (err == ERR_OK)
-		err = book_open(job, &f->source, &f->book);
+		err = (xls ? book_open_xls : book_open)(job, &f->source, &f->book);
 	if (err == ERR_OK)
 		err = choose_sheet(job, f);
 	if (err != ERR_OK)

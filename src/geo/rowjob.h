@@ -14,7 +14,7 @@
 
 struct row_file {
 	struct source source;
-	const char *kind;  /* "xlsx", "ods", "csv", "tsv"; static */
+	const char *kind;  /* "xlsx", "xls", "ods", "csv", "tsv"; static */
 	struct book *book; /* of a workbook */
 	size_t sheet;	   /* its index there */
 	struct rows *rows; /* from the first record */

@@ -1,6 +1,7 @@
 #include "geo/sheet.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zip.h>
@@ -43,27 +44,47 @@ static void sort_sheets(struct book *b)
 	}
 }
 
-enum err book_open(struct job *job, const struct source *src, struct book **ret)
+static struct book *book_new(const struct job *job)
 {
 	struct book *b = mem_alloc(sizeof *b);
 	char path[640];
-	int e = 0;
-	bool fine;
 
 	job_out(job, "strings", path, sizeof path);
 	b->spill = mem_strdup(path);
 	bigmem_init(&b->strings, b->spill);
 	bigmem_init(&b->ends, b->spill);
-	b->is_ods = src->kind == KIND_ODS;
-	b->zip = zip_open(src->path, ZIP_RDONLY, &e);
-	fine = b->zip != NULL && (b->is_ods ? ods_list(job, b) : xlsx_list(job, b)) && b->n > 0;
-	if (!fine) {
+	return b;
+}
+
+/* LISTED: its sheets could be listed.  Takes B, even on error. */
+static enum err opened(
+    struct job *job, const struct source *src, struct book *b, bool listed, struct book **ret)
+{
+	if (!listed || b->n == 0) {
 		book_close(b);
-		return unreadable(job, src);
+		return job->problems != NULL ? ERR_BAD_REQUEST : unreadable(job, src);
 	}
 	sort_sheets(b);
 	*ret = b;
 	return ERR_OK;
+}
+
+enum err book_open(struct job *job, const struct source *src, struct book **ret)
+{
+	struct book *b = book_new(job);
+	int e = 0;
+
+	b->is_ods = src->kind == KIND_ODS;
+	b->zip = zip_open(src->path, ZIP_RDONLY, &e);
+	return opened(job, src, b,
+	    b->zip != NULL && (b->is_ods ? ods_list(job, b) : xlsx_list(job, b)), ret);
+}
+
+enum err book_open_xls(struct job *job, const struct source *src, struct book **ret)
+{
+	struct book *b = book_new(job);
+
+	return opened(job, src, b, xls_list(job, src, b), ret);
 }
 
 void book_close(struct book *b)
@@ -79,6 +100,7 @@ void book_close(struct book *b)
 	free(b->v);
 	json_object_put(b->list);
 	free(b->styles);
+	xls_free(b->xls);
 	bigmem_done(&b->strings);
 	bigmem_done(&b->ends);
 	free(b->spill);
@@ -144,12 +166,13 @@ static void give_up(struct sheet_rows *s, const char *code)
 {
 	if (s->failed == NULL)
 		s->failed = code;
-	zipxml_stop(s->xml);
+	if (s->xml != NULL)
+		zipxml_stop(s->xml);
 }
 
 void sheet_text(struct sheet_rows *s, size_t col, const char *text, size_t len)
 {
-	if (len == 0)
+	if (len == 0 || merges_cover(&s->merges, s->row, col))
 		return;
 	if (col >= s->max_columns) {
 		give_up(s, "csv_too_many_columns");
@@ -191,6 +214,51 @@ bool sheet_is_blank(const struct sheet_rows *s)
 	return s->text_len == 0;
 }
 
+/* ---- what xlsx and xls share */
+
+bool book_string_text(struct book *b, const char *text, size_t len)
+{
+	if (len == 0)
+		return true;
+	if (bigmem_reserve(&b->strings, b->strings_len + len, NULL) != ERR_OK)
+		return false;
+	memcpy((char *)b->strings.p + b->strings_len, text, len);
+	b->strings_len += len;
+	return true;
+}
+
+bool book_string_end(struct book *b)
+{
+	if (bigmem_reserve(&b->ends, (b->n_strings + 1) * sizeof(size_t), NULL) != ERR_OK)
+		return false;
+	((size_t *)b->ends.p)[b->n_strings++] = b->strings_len;
+	return true;
+}
+
+void sheet_shared(struct sheet_rows *s, size_t col, size_t n)
+{
+	const struct book *b = s->book;
+	const size_t *ends = b->ends.p;
+	size_t from;
+
+	if (n >= b->n_strings)
+		return;
+	from = n == 0 ? 0 : ends[n - 1];
+	sheet_text(s, col, (const char *)b->strings.p + from, ends[n] - from);
+}
+
+void sheet_number(struct sheet_rows *s, size_t col, enum shown shown, double v)
+{
+	char text[40];
+	size_t n = 0;
+
+	if (shown != SHOWN_NUMBER)
+		n = sheet_serial(v, shown, s->book->from_1904, text);
+	if (n == 0)
+		n = (size_t)snprintf(text, sizeof text, "%.15g", v);
+	sheet_text(s, col, text, n);
+}
+
 /* ---- rows */
 
 static enum rows_result sheet_next(struct rows *r, const struct cell **ret_cells, size_t *ret_n)
@@ -205,7 +273,7 @@ static enum rows_result sheet_next(struct rows *r, const struct cell **ret_cells
 		s->row++;
 		return ROWS_ROW;
 	}
-	got = zipxml_run(s->xml);
+	got = s->book->xls != NULL ? xls_run(s) : zipxml_run(s->xml);
 	if (s->failed != NULL || got == ZIPXML_BROKEN) {
 		json_object *p =
 		    problem_str(problem_new(s->failed != NULL ? s->failed : "format_unreadable"),
@@ -248,6 +316,7 @@ static void sheet_free(struct rows *r)
 	struct sheet_rows *s = (struct sheet_rows *)r;
 
 	zipxml_free(s->xml);
+	merges_done(&s->merges);
 	free(s->cells);
 	free(s->starts);
 	free(s->text);
@@ -267,7 +336,9 @@ enum err rows_open_sheet(
 	s->total = b->v[index].rows;
 	s->max_columns = (size_t)job_limit(job, "csv_max_columns");
 	s->max_cell = (size_t)job_limit(job, "csv_max_cell_bytes");
-	if (!(b->is_ods ? ods_begin(s, &b->v[index]) : xlsx_begin(s, &b->v[index]))) {
+	if (!(b->xls != NULL ? xls_begin(s, &b->v[index])
+	      : b->is_ods    ? ods_begin(s, &b->v[index])
+			     : xlsx_begin(s, &b->v[index]))) {
 		sheet_free(&s->rows);
 		return unreadable(job, src);
 	}

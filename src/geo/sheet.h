@@ -1,5 +1,5 @@
 /*
- * Workbooks (xlsx, ods), read as they stream out of their zip: sheets, and their rows as text
+ * Workbooks (xlsx, ods, xls), read as they stream out of their file: sheets, and their rows as text
  * cells.  Our own reader, because GDAL's drivers hold the whole workbook in memory and lose the
  * time of day of dated cells. Source: ECMA-376 part 1, 18 (SpreadsheetML); OASIS OpenDocument 1.2
  * part 1, 9; contracts/wizard.md 8.5.
@@ -16,6 +16,9 @@ struct book;
  * Owns: caller ends it with book_close.
  */
 enum err book_open(struct job *, const struct source *, struct book **ret);
+/* The same of an xls; job->problems may also have rows_encrypted, rows_macro, rows_xls (older than
+ * Excel 5), rows_not_table. */
+enum err book_open_xls(struct job *, const struct source *, struct book **ret);
 void book_close(struct book *);
 /* [{"name","rows","hidden"}], hidden ones last; borrowed. */
 json_object *book_sheets(const struct book *);

@@ -16,6 +16,7 @@ struct sheet {
 	char *name;
 	char *part; /* xlsx: member of the zip */
 	int table;  /* ods: number of the table in content.xml */
+	int64_t at; /* xls: where it begins in the workbook's stream */
 	bool hidden;
 	int64_t rows;
 };
@@ -24,8 +25,9 @@ struct sheet {
 enum shown { SHOWN_NUMBER, SHOWN_DATE, SHOWN_TIME, SHOWN_DATETIME };
 
 struct book {
-	void *zip;
+	void *zip; /* NULL: xls */
 	bool is_ods;
+	struct xls *xls;
 	struct sheet *v; /* n of them, hidden ones last */
 	size_t n;
 	json_object *list;
@@ -40,6 +42,20 @@ struct book {
 	struct bigmem ends; /* size_t: where each ends */
 	size_t n_strings;
 	char *spill; /* path of the spill files */
+};
+
+/* Cells shown as one, 0-based columns; the first one counts. */
+struct merge {
+	int64_t row1, row2;
+	size_t col1, col2;
+};
+struct merges {
+	struct merge *v; /* n of them, by their first row */
+	size_t n, cap;
+	size_t next;	/* the first that begins below the row at hand */
+	size_t *active; /* n_active that cross it */
+	size_t n_active;
+	int64_t row;
 };
 
 /* The row being put together. */
@@ -57,15 +73,21 @@ struct sheet_rows {
 	size_t *starts;	    /* where each cell's text begins; size of them */
 	const char *failed; /* code, NULL = fine */
 	void *own;	    /* the format's own state */
+	struct merges merges;
 	size_t max_columns, max_cell;
 };
 
-/* xlsx.c, ods.c: list the sheets of an open book; false: broken. */
+/* xlsx_book.c, ods.c, xls_book.c: list the sheets of an open book; false: broken. */
 bool xlsx_list(struct job *, struct book *);
 bool ods_list(struct job *, struct book *);
+bool xls_list(struct job *, const struct source *, struct book *);
+void xls_free(struct xls *);
 /* Begin reading a sheet: sets xml and own.  Owns: own is freed with free(). */
 bool xlsx_begin(struct sheet_rows *, const struct sheet *);
 bool ods_begin(struct sheet_rows *, const struct sheet *);
+bool xls_begin(struct sheet_rows *, const struct sheet *);
+/* Of an xls, in place of zipxml_run: the next row. */
+enum zipxml_result xls_run(struct sheet_rows *);
 
 struct sheet *sheet_add(struct book *, const char *name);
 /* Text for cell COL (0-based) of the row at hand, in pieces; a cell beyond the limits sets failed
@@ -75,6 +97,21 @@ void sheet_text(struct sheet_rows *, size_t col, const char *s, size_t len);
 bool sheet_error(struct sheet_rows *);
 void sheet_clear(struct sheet_rows *);
 bool sheet_is_blank(const struct sheet_rows *);
+
+/* sheet_merge.c.  Add all ranges, say so with merges_ready, then ask row after row whether something
+ * else covers this cell. */
+void merges_add(struct merges *, const struct merge *);
+void merges_ready(struct merges *);
+bool merges_cover(struct merges *, int64_t row, size_t col);
+void merges_done(struct merges *);
+
+/* The next shared string, in pieces, and its end; false: no room for it. */
+bool book_string_text(struct book *, const char *text, size_t len);
+bool book_string_end(struct book *);
+/* The text of shared string N for cell COL. */
+void sheet_shared(struct sheet_rows *, size_t col, size_t n);
+/* A number as it is shown: a date, or 15 significant digits. */
+void sheet_number(struct sheet_rows *, size_t col, enum shown, double v);
 
 /* sheet_date.c: what format code or built-in number shows; a serial day as ISO text.  Returns its
  * length. */

@@ -2,12 +2,15 @@
  * SpreadsheetML: the cells of a sheet.
  * Source: ECMA-376 part 1, 18.3.1.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <zip.h>
 #include "base/mem.h"
 #include "base/text.h"
 #include "geo/sheet_impl.h"
 
+#define SCAN_BYTES	((size_t)64 << 10)
 #define COLUMNS_LETTERS 4 /* "XFD" and one to spare */
 
 struct cells {
@@ -76,32 +79,19 @@ static void begin_cell(struct sheet_rows *s, struct cells *c, const char **atts)
 
 static void put_shared(struct sheet_rows *s, const struct cells *c)
 {
-	struct book *b = s->book;
-	const size_t *ends = b->ends.p;
-	size_t from;
 	int64_t n;
 
-	if (!text_int(c->value, 0, INT32_MAX, &n) || (size_t)n >= b->n_strings)
-		return;
-	from = n == 0 ? 0 : ends[n - 1];
-	sheet_text(s, c->col, (const char *)b->strings.p + from, ends[n] - from);
+	if (text_int(c->value, 0, INT32_MAX, &n))
+		sheet_shared(s, c->col, (size_t)n);
 }
 
-/* Numbers as the sheet shows them: 15 significant digits, dates as ISO text. */
+/* Short numbers stand as they are. */
 static void put_number(struct sheet_rows *s, const struct cells *c)
 {
-	char text[40];
-	size_t n = 0;
 	double v;
 
-	if (text_double(c->value, &v)) {
-		if (c->shown != SHOWN_NUMBER)
-			n = sheet_serial(v, c->shown, s->book->from_1904, text);
-		if (n == 0 && c->len > 15)
-			n = (size_t)snprintf(text, sizeof text, "%.15g", v);
-	}
-	if (n > 0)
-		sheet_text(s, c->col, text, n);
+	if ((c->shown != SHOWN_NUMBER || c->len > 15) && text_double(c->value, &v))
+		sheet_number(s, c->col, c->shown, v);
 	else
 		sheet_text(s, c->col, c->value, c->len);
 }
@@ -170,13 +160,64 @@ static void cells_text(void *user, const char *text, size_t len)
 	c->len += len;
 }
 
+/* ---- merged cells, which stand behind all rows */
+
+static void merge_start(void *user, const char *name, const char **atts)
+{
+	struct merges *m = user;
+	const char *ref = zipxml_att(atts, NULL, "ref"),
+		   *colon = ref == NULL ? NULL : strchr(ref, ':');
+	struct merge r;
+
+	if (strcmp(name, "mergeCell") != 0 || colon == NULL)
+		return;
+	r.col1 = column_of(ref);
+	r.col2 = column_of(colon + 1);
+	if (r.col1 != SIZE_MAX && r.col2 != SIZE_MAX &&
+	    sscanf(ref, "%*[A-Z]%" SCNd64 ":%*[A-Z]%" SCNd64, &r.row1, &r.row2) == 2)
+		merges_add(m, &r);
+}
+
+static void merge_end(void *user, const char *name)
+{
+	(void)user;
+	(void)name;
+}
+
+/* Most sheets have none: that is found out without parsing all of it twice. */
+static bool has_merges(void *zip, const char *part)
+{
+	static const char word[] = "mergeCell";
+	zip_int64_t at = zip_name_locate(zip, part, ZIP_FL_NOCASE), n;
+	zip_file_t *file = at < 0 ? NULL : zip_fopen_index(zip, (zip_uint64_t)at, 0);
+	CLEAN_FREE char *buf = mem_alloc(SCAN_BYTES + sizeof word);
+	size_t kept = 0;
+	bool found = false;
+
+	while (file != NULL && !found && (n = zip_fread(file, buf + kept, SCAN_BYTES)) > 0) {
+		size_t len = kept + (size_t)n;
+
+		found = memmem(buf, len, word, strlen(word)) != NULL;
+		kept = len < strlen(word) ? len : strlen(word);
+		memmove(buf, buf + len - kept, kept);
+	}
+	if (file != NULL)
+		(void)zip_fclose(file);
+	return found;
+}
+
 bool xlsx_begin(struct sheet_rows *s, const struct sheet *sheet)
 {
+	static const struct zipxml_handler on_merges = { merge_start, merge_end, NULL };
 	static const struct zipxml_handler on = { cells_start, cells_end, cells_text };
 	struct cells *c = mem_alloc(sizeof *c);
 
 	c->next_row = 1;
 	s->own = c;
+	/* A part that is broken is refused when its rows are read. */
+	if (has_merges(s->book->zip, sheet->part))
+		(void)zipxml_all(s->book->zip, sheet->part, &on_merges, &s->merges);
+	merges_ready(&s->merges);
 	s->xml = zipxml_new(s->book->zip, sheet->part, &on, s);
 	return s->xml != NULL;
 }

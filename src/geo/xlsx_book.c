@@ -160,31 +160,21 @@ static void strings_start(void *user, const char *name, const char **atts)
 static void strings_end(void *user, const char *name)
 {
 	struct strings *s = user;
-	struct book *b = s->book;
 
 	if (strcmp(name, "t") == 0)
 		s->in_text = false;
 	else if (strcmp(name, "rPh") == 0)
 		s->in_phonetic = false;
-	if (strcmp(name, "si") != 0 || s->failed)
-		return;
-	s->failed = bigmem_reserve(&b->ends, (b->n_strings + 1) * sizeof(size_t), NULL) != ERR_OK;
-	if (!s->failed)
-		((size_t *)b->ends.p)[b->n_strings++] = b->strings_len;
+	if (strcmp(name, "si") == 0 && !s->failed)
+		s->failed = !book_string_end(s->book);
 }
 
 static void strings_text(void *user, const char *text, size_t len)
 {
 	struct strings *s = user;
-	struct book *b = s->book;
 
-	if (!s->in_text || s->failed)
-		return;
-	s->failed = bigmem_reserve(&b->strings, b->strings_len + len, NULL) != ERR_OK;
-	if (s->failed)
-		return;
-	memcpy((char *)b->strings.p + b->strings_len, text, len);
-	b->strings_len += len;
+	if (s->in_text && !s->failed)
+		s->failed = !book_string_text(s->book, text, len);
 }
 
 /* ---- <dimension ref="A1:G4"/>: rows of a sheet, from its head only */

@@ -86,7 +86,7 @@
  *   out/rows.jsonl: one JSON array of cells a line, in the order of "columns": null, true, false, numbers as they stood, texts
  *   (src/signed/ds.h, lines_open).  out/gaps.jsonl: [line,row] with the number that the file's own program shows for the
  *   line's row, for the first line and each one whose row does not follow the row before.
- *   result {"type":"result","kind":"xlsx|ods|csv|tsv","rows":lines,"columns":[header as it stands…] (empty: no header),
+ *   result {"type":"result","kind":"xlsx|xls|ods|csv|tsv","rows":lines,"columns":[header as it stands…] (empty: no header),
  *    "bad":[{"row","column":header,"reason":"date|number|encoding|cells"}…20],"bad_rows":n (not among the lines),
  *    "gaps":n lines of gaps.jsonl,"warnings":[problem…]}
  *   Refusals are problems: file_empty, content_mismatch, format_unreadable, xml_forbidden, zip_…, csv_…, sheet_unknown, and

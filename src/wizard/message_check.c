@@ -174,7 +174,7 @@ static const struct shape bad_row[] = {
 };
 
 static const struct shape table_rows[] = {
-	WORD_REQ("type", "result"), WORD_REQ("kind", "xlsx|ods|csv|tsv"), INT_REQ("rows", 0, INT64_C(1) << 53), TEXTS("columns", COLUMNS_MAX),
+	WORD_REQ("type", "result"), WORD_REQ("kind", "xlsx|xls|ods|csv|tsv"), INT_REQ("rows", 0, INT64_C(1) << 53), TEXTS("columns", COLUMNS_MAX),
 	LIST_REQ("bad", 20, bad_row), INT_REQ("bad_rows", 0, INT64_C(1) << 53), INT_REQ("gaps", 0, INT64_C(1) << 53), LIST("warnings", PROBLEMS_MAX, problem), END,
 };
 

@@ -12,9 +12,10 @@ import time
 import zipfile
 
 import openpyxl
+import xlwt
 
 from harness import Server, main
-from signed import FILE, configure, rows, send, signed, table, tasks
+from signed import FILE, configure, dataset, rows, send, signed, table, tasks
 
 AB = {"n": "integer", "name": "text"}
 CSV = b"n,name\n1,a1\n2,a2\n3,a3\n"
@@ -94,6 +95,17 @@ def xlsx(*rows_):
     return out.getvalue()
 
 
+def xls(*rows_):
+    wb = xlwt.Workbook()
+    ws = wb.add_sheet("d")
+    for r, row in enumerate(rows_):
+        for c, v in enumerate(row):
+            ws.write(r, c, v)
+    out = io.BytesIO()
+    wb.save(out)
+    return out.getvalue()
+
+
 def zipped(*members):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
@@ -107,7 +119,7 @@ def zipped(*members):
 def test_every_kind_fills_the_table(server):
     receiver(server, "kinds", table="t(n, name)", columns=AB, mode="replace")
     for name, data in (("a.csv", CSV), ("a.dat", b"\xef\xbb\xbf" + CSV.replace(b",", b";")), ("a.tsv", CSV.replace(b",", b"\t")),
-                       ("a.xlsx", xlsx(["n", "name"], *ROWS)), ("a.zip", zipped(("x/a.csv", CSV), ("__MACOSX/a", b"1")))):
+                       ("a.xlsx", xlsx(["n", "name"], *ROWS)), ("a.xls", xls(["n", "name"], *ROWS)), ("a.zip", zipped(("x/a.csv", CSV), ("__MACOSX/a", b"1")))):
         _, number = put(server, "kinds", data, name)
         assert content(server, "kinds") == ROWS, name
         t = task(server, number)
@@ -156,7 +168,7 @@ def test_files_that_are_none(server):
     for name, data, text in (
             ("a.xlsx", CSV, "unsupported file: named xlsx, its content is text"),
             ("a.xlsx", ole + "EncryptedPackage".encode("utf-16le"), "unsupported file: it is encrypted"),
-            ("a.xls", ole, "unsupported file: xls is not supported here"),
+            ("a.xls", ole, "unsupported file: it is damaged"),
             ("a.zip", zipped(("a.csv", CSV), ("b.csv", CSV)), "unsupported file: 2 tables in the archive"),
             ("a.zip", zipped(("a.csv", b"n,name\n" + b"1,a\n" * 2000000)), "unsupported file: packed too densely"),
             ("a.csv", b"", "unsupported file: it is empty"),
@@ -342,6 +354,56 @@ def test_a_table_is_a_dataset(server):
     rows(server, "shops", [3], update="2", **secret)
     until(lambda: server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]["count"] == 0)
     assert len(datasets(server, "shops")) == 1
+
+
+def features(server, number):
+    """Geometries of a dataset by its GeoJSON, once that is made."""
+    def ask():
+        a = server.get(f"/datasets/{number}/download?format=geojson")
+        return a if a.status == 200 and (a.body[:2] == b"PK" or '"features"' in a.text) else None
+    got = until(ask).body
+    if got[:2] == b"PK":
+        with zipfile.ZipFile(io.BytesIO(got)) as z:
+            got = z.read(z.namelist()[0])
+    return [f["geometry"] for f in json.loads(got)["features"]]
+
+
+def test_a_column_of_wkt_is_a_map(server):
+    """In the CRS the receiver names; a cell that is no geometry keeps its row, without one."""
+    secret = dict(visitor="meis", key="a-secret-of-mei-alone-1")
+    receiver(server, "areas", table="t(id, shape)", catalogue=True, columns={"id": "integer", "shape": "text"},
+             geometry={"wkt": "shape", "srs": "EPSG:3857"})
+    put(server, "areas", b'id,shape\n1,"POLYGON((0 0,111319.49 0,111319.49 111325.14,0 0))"\n2,\n', **secret)
+    d = until(lambda: datasets(server, "areas"))[0]
+    full = server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]
+    assert (full["type"], full["count"], full["crs"]["code"]) == ("vector", 2, "EPSG:3857"), full
+    assert "Polygon" in full["geometry"] and [round(v) for v in full["bbox_wgs84"]] == [0, 0, 1, 1], full
+    found = [g for g in features(server, d["id"]) if g is not None]
+    assert len(found) == 1 and "Polygon" in found[0]["type"], found
+    assert max(abs(v) for ring in json.dumps(found[0]["coordinates"]).replace("[", " ").replace("]", " ").split(",") for v in [float(ring)]) < 1.01
+
+
+def test_a_table_gets_a_map_and_loses_it(server):
+    """Another kind of dataset under the same name, with its title and rights; nothing of the former is left."""
+    secret = dict(visitor="meis", key="a-secret-of-mei-alone-1")
+    receiver(server, "turning", table="t(id, lon, lat)", catalogue=True, columns={"id": "integer", "lon": "real", "lat": "real"})
+    put(server, "turning", b"id,lon,lat\n1,10.5,50\n", **secret)
+    first = until(lambda: datasets(server, "turning"))[0]
+    assert first["type"] == "table", first
+    for fields in ({"access": "view"}, {"abstract": "shops by day"}):
+        assert server.post(f"/datasets/{first['id']}/edit", fields, accept="application/json").status == 200
+    previous = first["id"]
+    for key, kind in (('geometry={"lon":"lon","lat":"lat"}', "vector"), ("geometry=null", "table")):
+        dataset(server, "set", "turning", key)
+        rows(server, "turning", ["2", 11, 51], **secret)
+        d = until(lambda: [x for x in datasets(server, "turning", "otto") if x["type"] == kind])[0]
+        full = server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]
+        assert full["type"] == kind and full["abstract"] == "shops by day" and full["owner"] == "mei", full
+        assert len(datasets(server, "turning")) == 1, datasets(server, "turning")
+        if d["id"] != previous:
+            until(lambda: server.get(f"/datasets/{previous}", accept="application/json").status == 404)
+        previous = d["id"]
+    assert server.get(f"/datasets/{previous}/download?format=csv").status in (200, 202)
 
 
 def test_a_table_without_a_map(server):

@@ -9,6 +9,8 @@ import datetime
 import io
 import json
 import os
+import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,10 +18,12 @@ import unittest
 import zipfile
 
 import openpyxl
+import xlwt
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import hostile
 import jail
+import xls
 
 ROWS = [[1, "a1"], [2, "a2"], [3, "a3"]]
 CSV = b"n,name\n1,a1\n2,a2\n3,a3\n"
@@ -259,6 +263,10 @@ class Workbooks(Case):
         ws["B5"].data_type = "e"
         ws.append([4, "merged", None, None, None])
         ws.merge_cells("B6:D6")
+        # Below a merged cell a value may still stand, which nobody is shown.
+        ws.append([5, "upper", "covered", None, None])
+        ws.append([6, "covered", None, None, None])
+        ws.merged_cells.add("B7:C8")
         out = io.BytesIO()
         wb.save(out)
         # openpyxl stores no value beside a formula: put one there, as a spreadsheet program does.
@@ -268,7 +276,7 @@ class Workbooks(Case):
                         for n, d in members])
         frame = self.good("a.xlsx", data, columns="n:real name day:date at:timestamp yes:boolean", want=[
             [1.5, "x", "2020-02-29", "2021-03-04T05:06:07", True], [2, "2", None, None, False], [3, None, None, None, None],
-            [4, "merged", None, None, None]])
+            [4, "merged", None, None, None], [5, "upper", None, None, None], [6, None, None, None, None]])
         self.assertEqual(self.gaps, [[1, 2], [2, 4]])
         self.assertEqual([(w["code"], w["row"], w["args"]["count"]) for w in frame["warnings"]], [("rows_error_cells", 5, 1)])
 
@@ -297,6 +305,147 @@ class Workbooks(Case):
             subprocess.run(["ogr2ogr", "-f", "ODS", d + "/a.ods", d + "/a.csv", "-oo", "AUTODETECT_TYPE=YES"], check=True)
             with open(d + "/a.ods", "rb") as f:
                 self.good("a.ods", f.read(), want=ROWS)
+
+
+class OldWorkbooks(Case):
+    """xls: by our own reader, as a library writes them and record by record."""
+    HEADER = [xls.label(0, 0, "n"), xls.label(0, 1, "name")]
+    CELLS = HEADER + [c for n in (1, 2, 3) for c in (xls.number(n, 0, n), xls.label(n, 1, f"a{n}"))]
+
+    def written(self, fill, **kw):
+        wb = xlwt.Workbook(**kw)
+        fill(wb)
+        out = io.BytesIO()
+        wb.save(out)
+        return out.getvalue()
+
+    def test_as_a_library_writes_it(self):
+        day, clock = xlwt.easyxf(num_format_str="YYYY-MM-DD"), xlwt.easyxf(num_format_str="dd.mm.yyyy hh:mm:ss")
+
+        def fill(wb):
+            ws = wb.add_sheet("Old")
+            ws.visibility = 1
+            ws.write(0, 0, "hidden")
+            ws = wb.add_sheet("数据")
+            for i, name in enumerate(("n", "name", "day", "at", "yes")):
+                ws.write(1, i, name)
+            ws.write(2, 0, 1.5)
+            ws.write(2, 1, "北京 \U0001F600 é")
+            ws.write(2, 2, datetime.date(2020, 2, 29), day)
+            ws.write(2, 3, datetime.datetime(2021, 3, 4, 5, 6, 7), clock)
+            ws.write(2, 4, True)
+            ws.write(4, 0, 123456789012)
+            ws.write(4, 1, "0.10")
+            ws.write(4, 4, False)
+            for i, v in enumerate((1, 2.25, -3, 0.01, 1e300)):
+                ws.write(5, i, v)
+        want = [[1.5, "北京 \U0001F600 é", "2020-02-29", "2021-03-04T05:06:07", True], [123456789012, "0.10", None, None, False]]
+        raw = self.written(fill)
+        frame, lines, _ = rows("a.xls", raw, columns="n:real name day:date at:timestamp yes:boolean", headerRow=2)
+        self.assertEqual((frame["type"], frame["kind"], lines[:2]), ("result", "xls", want), frame)
+        self.good("no ending", raw, columns="n:real name day at yes", headerRow=2, firstRow=6, want=[[1, "2.25", "-3", "0.01", "1e+300"]])
+        self.good("a.zip", archive([("in/a.xls", raw)]), columns="n:real name", headerRow=2, firstRow=5, want=[[123456789012, "0.10"], [1, "2.25"]])
+        self.good("a.xls", raw, columns="hidden", sheet="Old", want=[])
+        self.good("a.xls", raw, columns="hidden", sheet=2, want=[])
+        self.refused("sheet_unknown", "a.xls", raw, sheet="None")
+        self.assertEqual(self.refused("rows_type", "a.xls", raw, fileTypes=["xlsx"])["args"]["sent"], "xls")
+
+    def test_many_texts_go_on_in_further_records(self):
+        """The table of texts is over 8 KiB: it is cut anywhere, also inside a text."""
+        words = [f"{'北京' if i % 3 else 'abc'}{i}" * 40 for i in range(2000)]
+
+        def fill(wb):
+            ws = wb.add_sheet("d")
+            ws.write(0, 0, "v")
+            for i, w in enumerate(words):
+                ws.write(i + 1, 0, w)
+        self.good("a.xls", self.written(fill), columns="v", want=[[w] for w in words])
+
+    def test_a_cut_in_a_text_changes_its_width(self):
+        sst = struct.pack("<II", 2, 2) + struct.pack("<H", 4) + b"\0ab"
+        more = b"\1" + "北京".encode("utf-16le") + struct.pack("<HBH", 2, 8, 1) + b"xy" + b"font"
+        cells = self.HEADER + [xls.number(1, 0, 1), xls.cell(0xFD, 1, 1, struct.pack("<I", 0)), xls.number(2, 0, 2),
+                               xls.cell(0xFD, 2, 1, struct.pack("<I", 1)), xls.cell(0xFD, 3, 1, struct.pack("<I", 7))]
+        raw = xls.workbook(("d", 0, cells), before=[(0xFC, sst), (0x3C, more)])
+        self.good("a.xls", raw, want=[[1, "ab北京"], [2, "xy"]])
+
+    def test_short_and_long_streams(self):
+        for cutoff in (4096, 1):
+            self.good("a.xls", xls.workbook(("d", 0, self.CELLS), cutoff=cutoff), want=ROWS)
+
+    def test_numbers_of_thirty_bits(self):
+        rk = lambda row, v, flags: xls.cell(0x27E, row, 0, struct.pack("<I", (v & 0xFFFFFFFC) | flags))
+        half = struct.unpack("<I", struct.pack("<d", 2.5)[4:])[0]
+        cells = [xls.label(0, 0, "v"), rk(1, 12345 << 2, 2), rk(2, 12345 << 2, 3), rk(3, -7 << 2, 2), rk(4, half, 0), rk(5, half, 1)]
+        self.good("a.xls", xls.workbook(("d", 0, cells)), columns="v:real", want=[[12345], [123.45], [-7], [2.5], [0.025]])
+
+    def test_formulas_give_their_values_errors_nothing(self):
+        formula = lambda row, value: xls.cell(0x06, row, 1, value + struct.pack("<HIH", 0, 0, 0))
+        other = lambda kind, v=0: bytes([kind, 0, v, 0, 0, 0, 0xFF, 0xFF])
+        cells = self.HEADER + [formula(1, struct.pack("<d", 2)), formula(2, other(0)), (0x207, struct.pack("<H", 5) + xls.text("first")),
+                               formula(3, other(1, 1)), formula(4, other(2, 7)), xls.number(4, 0, 4), xls.cell(0x205, 5, 1, b"\x2a\1"),
+                               xls.cell(0x205, 6, 1, b"\0\0"), formula(7, other(3)), xls.number(7, 0, 7)]
+        frame = self.good("a.xls", xls.workbook(("d", 0, cells)), want=[
+            [None, "2"], [None, "first"], [None, "true"], [4, None], [None, "false"], [7, None]])
+        self.assertEqual([(w["code"], w["row"], w["args"]["count"]) for w in frame["warnings"]], [("rows_error_cells", 5, 2)])
+
+    def test_charts_and_merged_cells(self):
+        chart = [xls.bof(0x20), xls.number(9, 9, 9), xls.EOF]
+        merged = (0xE5, struct.pack("<HHHHH", 1, 2, 3, 1, 1))
+        raw = xls.workbook(("d", 0, self.CELLS[:4] + chart + self.CELLS[4:] + [merged]))
+        self.good("a.xls", raw, want=[[1, "a1"], [2, "a2"], [3, None]])
+
+    def test_dates_count_from_1904_where_the_book_says_so(self):
+        before = [(0x22, b"\1\0"), (0xE0, struct.pack("<HH", 0, 0) + bytes(16)), (0xE0, struct.pack("<HH", 0, 14) + bytes(16))]
+        raw = xls.workbook(("d", 0, [xls.label(0, 0, "d"), xls.number(1, 0, 42063, style=1)]), before=before)
+        self.good("a.xls", raw, columns="d:date", want=[["2019-03-01"]])
+
+    def test_excel_95(self):
+        label = lambda row, col, s: xls.cell(0x204, row, col, struct.pack("<H", len(s.encode("gbk"))) + s.encode("gbk"))
+        cells = [label(0, 0, "n"), label(0, 1, "名"), xls.number(1, 0, 1), label(1, 1, "北京")]
+        raw = xls.workbook(("表", 0, cells), before=[(0x42, struct.pack("<H", 936))], version=0x0500)
+        self.good("a.xls", raw, columns="n:integer 名", sheet="表", want=[[1, "北京"]])
+
+    def test_refused(self):
+        book_ = lambda **kw: xls.workbook(("d", 0, self.CELLS), **kw)
+        self.refused("rows_encrypted", "a.xls", book_(before=[(0x2F, bytes(54))]))
+        self.refused("rows_macro", "a.xls", book_(streams={"_VBA_PROJECT_CUR": b"program"}))
+        self.refused("rows_not_table", "a.doc", xls.compound({"WordDocument": b"words" * 1000}))
+        self.refused("rows_xls", "a.xls", xls.workbook(("d", 0, self.CELLS), version=0x0400))
+        self.refused("format_unreadable", "a.xls", xls.workbook(before=[]))
+
+    def test_damaged(self):
+        """Tables that lie, chains that run in circles, records cut short: refused, or read as far as they are right; never more."""
+        good = xls.workbook(("d", 0, self.CELLS), cutoff=1)
+        self.refused("format_unreadable", "a.xls", good[:700])
+        for at, value in ((0x2C, 0xFFFFFFFF), (0x30, 0x7FFFFFFF), (0x44, 0), (0x4C, 0xFFFFFFF0), (0x1E, 0x0040), (0x30, 3)):
+            raw = bytearray(good)
+            raw[at:at + 4] = struct.pack("<I", value)
+            frame, _, _ = rows("a.xls", bytes(raw))
+            self.assertIn(frame["type"], ("result", "failed"), (hex(at), frame))
+        circle = bytearray(good)
+        fat = struct.unpack("<I", good[0x4C:0x50])[0] * 512 + 512
+        circle[fat:fat + 4] = struct.pack("<I", 0)
+        self.refused("format_unreadable", "a.xls", bytes(circle))
+        for cells in ([xls.number(5, 0, 1), xls.number(2, 0, 1)], [(0x203, b"\0\0")], [xls.cell(0x203, 1, 0, b"\0")],
+                      [xls.cell(0x204, 1, 0, b"\xff\xff\1x")], [xls.cell(0x06, 1, 0, b"")], [xls.cell(0xBD, 1, 0, b"")]):
+            self.refused("format_unreadable", "a.xls", xls.workbook(("d", 0, self.HEADER + cells)))
+        sst = (0xFC, struct.pack("<II", 0xFFFFFFFF, 0xFFFFFFFF) + b"\0\0\0" * 2)
+        self.refused("format_unreadable", "a.xls", xls.workbook(("d", 0, self.CELLS), before=[sst]))
+
+    def test_no_byte_of_it_is_trusted(self):
+        """Bytes changed at random: an answer each time, no job that dies."""
+        chance = random.Random(95)
+        good = xls.workbook(("d", 0, self.CELLS + [(0xE5, struct.pack("<HHHHH", 1, 2, 3, 1, 1))]),
+                            before=[(0xFC, struct.pack("<IIHB", 1, 1, 2, 0) + b"ab")])
+        for _ in range(60):
+            raw = bytearray(good)
+            for _n in range(chance.randint(1, 12)):
+                raw[chance.randrange(8, len(raw))] = chance.choice((0, 1, 0x7F, 0xFF, chance.randrange(256)))
+            frame, _, _ = rows("a.xls", bytes(raw))
+            self.assertIsNotNone(frame)
+            self.assertIn(frame["type"], ("result", "failed"), frame)
+            self.assertTrue(frame["type"] == "result" or frame["problems"], frame)
 
 
 class Zips(Case):
@@ -329,7 +478,7 @@ class Refused(Case):
         self.refused("file_empty", "a.csv", b"")
         self.refused("content_mismatch", "a.xlsx", CSV)
         self.refused("content_mismatch", "a.zip", CSV)
-        self.refused("rows_xls", "a.xls", ole + "Workbook".encode("utf-16le"))
+        self.refused("format_unreadable", "a.xls", ole + "Workbook".encode("utf-16le"))
         self.refused("rows_encrypted", "a.xlsx", ole + "EncryptedPackage".encode("utf-16le"))
         self.refused("rows_macro", "a.xlsm", book(("d", ROWS), macro=True))
         for raw, sent in ((b"%PDF-1.4\n", "pdf"), (b"{}", "json"), (b"<?xml version='1.0'?><a/>", "xml"), (b"\x89PNG\r\n\x1a\n\0", "png"),
