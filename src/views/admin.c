@@ -57,13 +57,7 @@ enum err admin_answer(struct call *call, const char *template_name, json_object 
 	json_set_bool(m, "success", status < 400);
 	if (call->problems != NULL)
 		json_set(m, "details", problem_details(call, call->problems));
-	reply_model(call->reply, status, template_name, m);
-	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
-	if (call->mode == MODE_HTML) {
-		CLEAN_FREE char *title = mem_printf("title.%s", template_name);
-		call_page(call, m, title);
-	}
-	return ERR_OK;
+	return call_answer(call, status, template_name, m);
 }
 
 static enum err page(struct call *call, int status)

@@ -234,18 +234,9 @@ static enum err rotate(struct call *call)
 	return page_with(call, 200, json_str(record, "token", ""));
 }
 
-static enum err list_page(struct call *call, int status)
+static enum err forget(struct call *call)
 {
-	(void)status;
-	return admin_datasets_list(call);
-}
-
-static enum err delete (struct call *call) {
-	struct manage m = datasets_manage(call);
-	enum err err = manage_account_remove(&m, datasets_name(call));
-
-	if (err != ERR_OK) return datasets_fail(call, &m, err, "name", NULL);
-	return datasets_saved(call, ERR_OK, "/admin/datasets/", NULL, list_page);
+	return datasets_remove(call, manage_account_remove);
 }
 
 enum err admin_account_view(struct call *call)
@@ -254,15 +245,9 @@ enum err admin_account_view(struct call *call)
 	    {"save", false, save},
 	    {"set", false, set},
 	    {"rotate", true, rotate},
-	    {"delete", true, delete},
+	    {"delete", true, forget},
 	};
-	bool answers = false;
-	enum err err;
 
-	if (call->req->method != METHOD_POST)
-		return page(call, 200);
-	err = admin_do(call, actions, sizeof(actions) / sizeof(*actions), &answers);
-	if (err == ERR_OK && answers)
-		return ERR_OK;
-	return datasets_saved(call, err, "/admin/datasets/account", datasets_name(call), page);
+	return datasets_do(call, actions, sizeof(actions) / sizeof(*actions),
+			   "/admin/datasets/account", datasets_name(call), page);
 }

@@ -174,18 +174,9 @@ static enum err disable(struct call *call)
 	return switch_to(call, false);
 }
 
-static enum err list_page(struct call *call, int status)
+static enum err forget(struct call *call)
 {
-	(void)status;
-	return admin_datasets_list(call);
-}
-
-static enum err delete (struct call *call) {
-	struct manage m = datasets_manage(call);
-	enum err err = manage_receiver_remove(&m, datasets_name(call));
-
-	if (err != ERR_OK) return datasets_fail(call, &m, err, "name", NULL);
-	return datasets_saved(call, ERR_OK, "/admin/datasets/", NULL, list_page);
+	return datasets_remove(call, manage_receiver_remove);
 }
 
 static void run_trial(struct call *call, const json_object *record, struct result *t)
@@ -225,15 +216,9 @@ enum err admin_dataset_view(struct call *call)
 {
 	static const struct admin_action actions[] = {
 	    {"save", false, save},	 {"set", false, set},	   {"enable", false, enable},
-	    {"disable", false, disable}, {"delete", true, delete}, {"trial", true, trial},
+	    {"disable", false, disable}, {"delete", true, forget}, {"trial", true, trial},
 	};
-	bool answers = false;
-	enum err err;
 
-	if (call->req->method != METHOD_POST)
-		return page(call, 200);
-	err = admin_do(call, actions, sizeof(actions) / sizeof(*actions), &answers);
-	if (err == ERR_OK && answers)
-		return ERR_OK;
-	return datasets_saved(call, err, "/admin/datasets/dataset", datasets_name(call), page);
+	return datasets_do(call, actions, sizeof(actions) / sizeof(*actions),
+			   "/admin/datasets/dataset", datasets_name(call), page);
 }

@@ -14,6 +14,7 @@
 #include "views/views.h"
 
 #define LOG_SHOWN 50
+#define PATH	  "/admin/datasets/"
 
 /* ---- shared */
 
@@ -67,8 +68,8 @@ const char *datasets_name(const struct call *call)
 	return name != NULL ? name : "";
 }
 
-enum err datasets_saved(struct call *call, enum err err, const char *path, const char *name,
-			enum err (*page)(struct call *, int status))
+static enum err saved(struct call *call, enum err err, const char *path, const char *name,
+		      datasets_page *page)
 {
 	CLEAN_FREE char *part = name != NULL ? signature_visitor(name) : NULL;
 	CLEAN_FREE char *to = NULL;
@@ -83,6 +84,20 @@ enum err datasets_saved(struct call *call, enum err err, const char *path, const
 			  : call_url(call, "%s?note=admin_saved", path);
 	reply_redirect(call->reply, 303, to);
 	return ERR_OK;
+}
+
+enum err datasets_do(struct call *call, const struct admin_action *actions, size_t n,
+		     const char *path, const char *name, datasets_page *page)
+{
+	bool answers = false;
+	enum err err;
+
+	if (call->req->method != METHOD_POST)
+		return page(call, 200);
+	err = admin_do(call, actions, n, &answers);
+	if (err == ERR_OK && answers)
+		return ERR_OK;
+	return saved(call, err, path, name, page);
 }
 
 static void set_joined(json_object *o, const char *key, json_object *list)
@@ -191,9 +206,14 @@ static enum err page(struct call *call, int status)
 	return page_with(call, status, NULL);
 }
 
-enum err admin_datasets_list(struct call *call)
+enum err datasets_remove(struct call *call, enum err (*remove)(struct manage *, const char *name))
 {
-	return page(call, 200);
+	struct manage m = datasets_manage(call);
+	enum err err = remove(&m, datasets_name(call));
+
+	if (err != ERR_OK)
+		return datasets_fail(call, &m, err, "name", NULL);
+	return saved(call, ERR_OK, PATH, NULL, page);
 }
 
 /* ---- adding */
@@ -264,13 +284,6 @@ enum err admin_datasets_view(struct call *call)
 	    {"add_account", true, add_account},
 	    {"import_accounts", false, import_accounts},
 	};
-	bool answers = false;
-	enum err err;
 
-	if (call->req->method != METHOD_POST)
-		return page(call, 200);
-	err = admin_do(call, actions, sizeof(actions) / sizeof(*actions), &answers);
-	if (err == ERR_OK && answers)
-		return ERR_OK;
-	return datasets_saved(call, err, "/admin/datasets/", NULL, page);
+	return datasets_do(call, actions, sizeof(actions) / sizeof(*actions), PATH, NULL, page);
 }

@@ -20,12 +20,12 @@ char *datasets_field(const struct call *, const char *name);
 enum err datasets_object(struct call *, const char *field, json_object **ret);
 /* ?name=, or the form's. */
 const char *datasets_name(const struct call *);
-/* A change is done: JSON gets the page, a person is sent on to PATH. */
-enum err datasets_saved(struct call *, enum err err, const char *path, const char *name,
-			enum err (*page)(struct call *, int status));
-
-/* The list of all, as the answer to a change that took a page's own subject away. */
-enum err admin_datasets_list(struct call *);
+typedef enum err datasets_page(struct call *, int status);
+/* GET shows PAGE.  POST does one of ACTIONS: then JSON gets PAGE, a person is sent on to PATH. */
+enum err datasets_do(struct call *, const struct admin_action *actions, size_t n, const char *path,
+		     const char *name, datasets_page *page);
+/* REMOVE what the page is about; the list of all answers. */
+enum err datasets_remove(struct call *, enum err (*remove)(struct manage *, const char *name));
 
 /* An account, or the journal's entries, as a page or program may see them.  Caller frees. */
 json_object *datasets_account(const json_object *record);

@@ -208,14 +208,8 @@ enum err error_response(struct turn *t, int status, int compat_status, json_obje
 	error_members(call, m, problem_details(call, problems));
 	if (page != NULL)
 		json_set(m, "page", page);
-	reply_model(call->reply, call->mode == MODE_COMPAT ? compat_status : status, template_name, m);
-	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
-	if (call->mode == MODE_HTML) {
-		CLEAN_FREE char *title = mem_printf("title.%s", template_name);
-		call_page(call, m, title);
-	}
 	json_object_put(problems);
-	return ERR_OK;
+	return call_answer(call, call->mode == MODE_COMPAT ? compat_status : status, template_name, m);
 }
 
 enum err page_response(struct turn *t, enum step step, const char *template_name, json_object *page)
@@ -227,15 +221,11 @@ enum err page_response(struct turn *t, enum step step, const char *template_name
 		json_set_bool(m, "input_required", true);
 	}
 	json_set(m, "page", page);
-	reply_model(t->call->reply, 200, template_name, m);
-	t->call->reply->format = t->call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
 	if (t->call->mode == MODE_HTML) {
-		CLEAN_FREE char *title = mem_printf("title.%s", template_name);
 		json_set(m, "trail", step_trail(t->s, step));
 		json_set_int(m, "rev", t->s->rev);
-		call_page(t->call, m, title);
 	}
-	return ERR_OK;
+	return call_answer(t->call, 200, template_name, m);
 }
 
 enum err wrong_state_response(struct turn *t, const char *code, enum step step)

@@ -92,6 +92,17 @@ void call_page(struct call *call, json_object *model, const char *title_key)
 	}
 }
 
+enum err call_answer(struct call *call, int status, const char *template_name, json_object *model)
+{
+	reply_model(call->reply, status, template_name, model);
+	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
+	if (call->mode == MODE_HTML) {
+		CLEAN_FREE char *title = mem_printf("title.%s", template_name);
+		call_page(call, model, title);
+	}
+	return ERR_OK;
+}
+
 /* ---- wait slots: files nobody writes to, locked by whoever waits; a dead waiter frees its slot */
 
 bool wait_slot_take(struct ctx *ctx, int *ret_fd)

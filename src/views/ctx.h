@@ -79,6 +79,8 @@ char *call_public_url(const struct call *, const char *fmt, ...) __attribute__((
 struct viewer call_viewer(const struct call *);
 /* What every HTML page's model has: lang, user, admin, csrf, mount, title key.  Sets members in MODEL. */
 void call_page(struct call *, json_object *model, const char *title_key);
+/* Answer with MODEL, as a page with the title "title.TEMPLATE_NAME" or as JSON.  Takes MODEL. */
+enum err call_answer(struct call *, int status, const char *template_name, json_object *model);
 /* Does a worker live? */
 bool call_worker_lives(const struct config *);
 /* Start slipway-worker if none lives and spawning is allowed. */

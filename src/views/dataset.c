@@ -61,17 +61,6 @@ enum err dataset_find(struct call *call, json_object **ret)
 	return call_fail(call, err, problem_new("not_found"));
 }
 
-static enum err answer(struct call *call, const char *template_name, json_object *m)
-{
-	reply_model(call->reply, 200, template_name, m);
-	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
-	if (call->mode == MODE_HTML) {
-		CLEAN_FREE char *title = mem_printf("title.%s", template_name);
-		call_page(call, m, title);
-	}
-	return ERR_OK;
-}
-
 /* Milliseconds become what clients read (wizard.md 6.1). */
 static void set_iso(json_object *o, const char *key)
 {
@@ -131,7 +120,7 @@ enum err dataset_page(struct call *call, json_object *d, int status, bool editin
 	json_set(m, "dataset", d);
 	if (call->problems != NULL)
 		json_set(m, "details", problem_details(call, call->problems));
-	(void)answer(call, "dataset", m);
+	(void)call_answer(call, 200, "dataset", m);
 	call->reply->status = status;
 	return ERR_OK;
 }
@@ -168,7 +157,7 @@ enum err datasets_view(struct call *call)
 	json_set_str(m, "q", q.keyword != NULL ? q.keyword : "");
 	json_set_int(m, "previous", page > 1 ? page - 1 : 0);
 	json_set_int(m, "next", q.skip + q.max < total ? page + 1 : 0);
-	return answer(call, "datasets", m);
+	return call_answer(call, 200, "datasets", m);
 }
 
 enum err layer_view(struct call *call)
@@ -365,7 +354,7 @@ static enum err export_pending(struct call *call, const json_object *d, const st
 	json_set_str(page, "title", json_str(d, "title", ""));
 	json_set_int(page, "id", json_int(d, "id", 0));
 	json_set(m, "page", page);
-	(void)answer(call, "export", m);
+	(void)call_answer(call, 200, "export", m);
 	call->reply->status = 202;
 	reply_header(call->reply, "Retry-After", "2");
 	if (call->mode == MODE_HTML)
@@ -490,7 +479,7 @@ enum err dataset_delete_view(struct call *call)
 		json_object *m = json_object_new_object();
 		dataset_hide(d);
 		json_set(m, "dataset", d);
-		return answer(call, "dataset_delete", m);
+		return call_answer(call, 200, "dataset_delete", m);
 	}
 	json_object_put(d);
 	/* As a data item it may have a file of its own, beside what was imported from it. */
@@ -510,5 +499,5 @@ enum err dataset_delete_view(struct call *call)
 	}
 	json_object *m = json_object_new_object();
 	json_set_bool(m, "success", true);
-	return answer(call, "json", m);
+	return call_answer(call, 200, "json", m);
 }

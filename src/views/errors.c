@@ -16,12 +16,9 @@ void errors_print_model(struct call *call, enum err err, const json_object *deta
 	json_set_bool(m, "success", false);
 	json_set_str(m, "status", "error");
 	error_members(call, m, json_copy(details));
-	reply_model(call->reply, err_status(err), "error", m);
-	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
-	if (call->mode == MODE_HTML) {
+	if (call->mode == MODE_HTML)
 		json_set_int(m, "http_status", err_status(err));
-		call_page(call, m, "title.error");
-	}
+	(void)call_answer(call, err_status(err), "error", m);
 }
 
 /* One line of text, unless JSON was asked for. */

@@ -162,9 +162,5 @@ enum err save_page(struct call *call, int status)
 	json_set_str(m, "target_mode", req_query(call->req, "mode"));
 	if (call->problems != NULL)
 		json_set(m, "details", problem_details(call, call->problems));
-	reply_model(call->reply, status, "save", m);
-	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
-	if (call->mode == MODE_HTML)
-		call_page(call, m, "title.save");
-	return ERR_OK;
+	return call_answer(call, status, "save", m);
 }

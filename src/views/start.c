@@ -29,11 +29,7 @@ enum err start_view(struct call *call)
 	json_set_int(page, "total", (int64_t)total);
 	json_set_bool(m, "success", true);
 	json_set(m, "page", page);
-	reply_model(call->reply, 200, "start", m);
-	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
-	if (call->mode == MODE_HTML)
-		call_page(call, m, "title.start");
-	return ERR_OK;
+	return call_answer(call, 200, "start", m);
 }
 
 static const struct {
@@ -144,9 +140,5 @@ enum err about_view(struct call *call)
 	json_set(page, "addresses", list);
 	json_set_bool(m, "success", true);
 	json_set(m, "page", page);
-	reply_model(call->reply, 200, "about", m);
-	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
-	if (call->mode == MODE_HTML)
-		call_page(call, m, "title.about");
-	return ERR_OK;
+	return call_answer(call, 200, "about", m);
 }

@@ -83,14 +83,7 @@ static json_object *shown(const json_object *task)
 static enum err answer(struct call *call, const char *template_name, json_object *m)
 {
 	json_set_bool(m, "success", true);
-	reply_model(call->reply, 200, template_name, m);
-	call->reply->format = call->mode == MODE_HTML ? FORMAT_HTML : FORMAT_JSON;
-	if (call->mode == MODE_HTML) {
-		CLEAN_FREE char *title = mem_printf("title.%s", template_name);
-
-		call_page(call, m, title);
-	}
-	return ERR_OK;
+	return call_answer(call, 200, template_name, m);
 }
 
 /* ---- the list */
