@@ -2,103 +2,20 @@
 
 #include <math.h>
 #include <string.h>
+#include "base/json_build.h"
 #include "base/json_scan.h"
 #include "base/mem.h"
-#include "base/text.h"
 
 const struct json_limits json_limits_form = {1 << 20, 32, 10000};
 const struct json_limits json_limits_job = {16 << 20, 32, 10000};
 
-/* Members of all objects in O together. */
-static size_t members(const json_object *o)
-{
-	size_t n = 0;
-
-	if (json_object_is_type(o, json_type_array)) {
-		json_object *item;
-
-		JSON_EACH(item, o)
-			n += members(item);
-	} else if (json_object_is_type(o, json_type_object)) {
-		json_object_object_foreach((json_object *)o, key, member)
-		{
-			(void)key;
-			n += 1 + members(member);
-		}
-	}
-	return n;
-}
-
-static int32_t hex4(const char *p)
-{
-	char digits[5] = {p[0], p[1], p[2], p[3], '\0'};
-
-	return (int32_t)strtol(digits, NULL, 16);
-}
-
-/*
- * TEXT with each pair of surrogates that is written as two escapes written as its character: json-c 0.16 takes
- * U+xD800 to U+xDFFF, told so, for halves and loses them.  Caller frees; NULL: there is none.  The grammar was checked.
- */
-static char *without_pairs(const char *text, size_t len, size_t *ret_len)
-{
-	char *copy = NULL, *out = NULL;
-
-	if (memmem(text, len, "\\ud", 3) == NULL && memmem(text, len, "\\uD", 3) == NULL)
-		return NULL;
-	copy = out = mem_alloc(len + 1);
-	for (const char *p = text, *end = text + len; p < end;) {
-		int32_t high = *p == '\\' && p[1] == 'u' ? hex4(p + 2) : 0;
-
-		if (high >= 0xD800 && high <= 0xDBFF) {
-			out += text_encode(0x10000 + ((high - 0xD800) << 10) + (hex4(p + 8) - 0xDC00), out);
-			p += 12;
-			continue;
-		}
-		/* A backslash takes the next character with it. */
-		if (*p == '\\')
-			*out++ = *p++;
-		*out++ = *p++;
-	}
-	*ret_len = (size_t)(out - copy);
-	return copy;
-}
-
 enum err json_read(const char *text, size_t len, const struct json_limits *limits,
     json_object **ret)
 {
-	CLEAN_FREE char *plain = NULL;
-	json_tokener *tok;
-	json_object *o;
 	struct json_scan scan;
-	size_t n;
-	enum json_tokener_error got;
 	enum err e = json_scan(text, len, limits, &scan);
 
-	if (e != ERR_OK)
-		return e;
-	/* json-c counts the level of scalars too. */
-	tok = json_tokener_new_ex(limits->depth + 2);
-	if (tok == NULL)
-		mem_die();
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	n = scan.end - scan.start;
-	plain = without_pairs(text + scan.start, n, &n);
-	o = json_tokener_parse_ex(tok, plain != NULL ? plain : text + scan.start, (int)n);
-	got = json_tokener_get_error(tok);
-	/* A bare number or word could go on; the NUL ends it. */
-	if (got == json_tokener_continue) {
-		o = json_tokener_parse_ex(tok, "", 1);
-		got = json_tokener_get_error(tok);
-	}
-	json_tokener_free(tok);
-	/* json-c keeps the last of equal keys, so a missing member is a doubled key. */
-	if (got != json_tokener_success || members(o) != scan.members) {
-		json_object_put(o);
-		return ERR_BAD_REQUEST;
-	}
-	*ret = o;
-	return ERR_OK;
+	return e == ERR_OK ? json_build(text + scan.start, scan.end - scan.start, ret) : e;
 }
 
 json_object *json_read_own(struct json_tokener **reader, const char *text, size_t len)

@@ -1,5 +1,5 @@
 /*
- * The grammar of RFC 8259, checked before json-c sees the text: json-c 0.16 lets through what
+ * The grammar of RFC 8259, checked before anything is built: json-c's own parser lets through what
  * attackers send (contracts/security.md, A60).  Builds nothing, allocates nothing.
  */
 #ifndef SLIPWAY_BASE_JSON_SCAN_H
@@ -10,7 +10,6 @@
 struct json_scan {
 	size_t start;     /* of the value: white space before it is skipped */
 	size_t end;       /* behind the value */
-	size_t members;   /* of all objects together, doubles counted */
 };
 
 /*

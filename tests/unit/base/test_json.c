@@ -87,6 +87,28 @@ static void test_json_refuses_what_json_c_lets_through(void **state)
 	refused("[1]\0", 4);
 }
 
+static void test_json_builds_what_json_c_reads(void **state)
+{
+	static const char *const texts[] = {
+		" { \"a\" : [ 1 , -0 , 0.1 , 1e3 , true , false , null , { } , [ ] , \"\" ] , \"b\" : { \"c\" : \"d\" } } ",
+		"{\"\\u4e2d\\\"\":{\"a longer name than the value before it has\":\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"},\"z\":\"\\\\\"}",
+		"[[],[1,2,3,4,5,6,7,8,9],[[[\"\xE4\xB8\xAD\"]]],-9223372036854775808,12.50,\"\\u007f\"]",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		CLEAN_JSON json_object *want = json_tokener_parse(texts[i]);
+		CLEAN_JSON json_object *got = NULL;
+		CLEAN_FREE char *want_text = json_print(want, NULL);
+		CLEAN_FREE char *got_text = NULL;
+
+		assert_int_equal(read_text(texts[i], &got), ERR_OK);
+		got_text = json_print(got, NULL);
+		assert_string_equal(got_text, want_text);
+		assert_true(json_equal(got, want));
+	}
+}
+
 static void test_json_does_not_need_a_nul_behind(void **state)
 {
 	static const char text[] = "12345";
@@ -268,6 +290,7 @@ int main(void)
 	    cmocka_unit_test(test_json_reads_pairs_of_surrogates),
 		cmocka_unit_test(test_json_takes_what_is_right),
 		cmocka_unit_test(test_json_refuses_what_json_c_lets_through),
+		cmocka_unit_test(test_json_builds_what_json_c_reads),
 		cmocka_unit_test(test_json_does_not_need_a_nul_behind),
 		cmocka_unit_test(test_json_keeps_the_limits),
 		cmocka_unit_test(test_json_costs_no_more_memory_than_eight_times_its_limit),
