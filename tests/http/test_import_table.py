@@ -5,9 +5,11 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import sys
+import threading
 import time
 import zipfile
 
@@ -211,6 +213,67 @@ def test_a_failing_row_keeps_the_old_ones(server):
     a, _ = put(server, "unique", b"n,name\n1,a\n1,b\n", want=None)
     assert a.json["result"] == "error" and "row 3" in a.json["data"], a
     assert content(server, "unique") == ROWS
+
+
+# ---- size
+
+class Peaks(threading.Thread):
+    """The most memory, in bytes, that the worker of SERVER and any of its jobs has used, until it is stopped."""
+    def __init__(self, server, meanwhile):
+        super().__init__()
+        self.data, self.meanwhile, self.over, self.worker, self.job = server.data, meanwhile, threading.Event(), 0, 0
+
+    def look(self, pid):
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            words = f.read().decode("utf-8", "replace").split("\0")
+        with open(f"/proc/{pid}/status") as f:
+            status = f.read()
+        program, peak = os.path.basename(words[0]), int(re.search(r"VmHWM:\s+(\d+)", status)[1]) << 10
+        if program == "slipway-worker" and self.data in words:
+            self.worker = max(self.worker, peak)
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/children") as f:
+                    for child in f.read().split():
+                        self.look(child)
+        elif program == "slipway-geo":
+            self.job = max(self.job, peak)
+
+    def run(self):
+        while not self.over.wait(0.02):
+            for pid in os.listdir("/proc"):
+                try:
+                    if pid.isdigit() and open(f"/proc/{pid}/comm").read() == "slipway-worker\n":
+                        self.look(pid)
+                except (OSError, TypeError):
+                    continue      # it has ended
+            self.meanwhile()
+
+
+def import_of(server, name, n, meanwhile=lambda: None):
+    """Send N rows and wait until they are in; the memory of worker and job."""
+    raw = b"n,name\n" + b"".join(b"%d,name of %d\n" % (i, i) for i in range(n))
+    peaks = Peaks(server, meanwhile)
+    peaks.start()
+    try:
+        _, number = put(server, name, raw, want=None)
+        t = ended(server, number, 240)
+    finally:
+        peaks.over.set()
+        peaks.join()
+    assert t["state"] == "success" and t["rows"]["inserted"] == n, t
+    return peaks.worker, peaks.job
+
+
+def a_million_rows_in_the_memory_of_fifty_thousand(server, name, **kw):
+    small, large = import_of(server, name, 50_000), import_of(server, name, 1_000_000, **kw)
+    for less, more in zip(small, large):
+        assert 0 < more < less + (8 << 20) and more < 64 << 20, (small, large)
+
+
+def test_a_million_rows(server):
+    receiver(server, "million", table="t(n, name)", columns=AB, maxRows=1_000_000)
+    a_million_rows_in_the_memory_of_fifty_thousand(server, "million")
+    assert table(server, "million", "select count(*), count(distinct n), max(length(name)) from t") == [(1_050_000, 1_000_000, 14)]
 
 
 # ---- time and death

@@ -8,15 +8,17 @@ import time
 import pgserver
 from harness import Server, main
 from signed import configure, tasks
-from test_import_table import datasets, ended, put, refused, task, until, worker_of
+from test_import_table import a_million_rows_in_the_memory_of_fifty_thousand, datasets, ended, put, refused, task, until, worker_of
 
 TABLES = """
 create table sales(id integer primary key, name text not null, n numeric, at timestamp, ok boolean);
 create table many(n integer, name text);
+create table million(n integer, name text);
 """
 RECEIVERS = {
     "sales": {"table": "sales(id, name, n, at, ok)", "target": "pg", "id": "id", "mode": "upsert", "decimal": ",", "catalogue": True},
     "many": {"table": "many(n, name)", "target": "pg", "maxRows": 1000000},
+    "million": {"table": "million(n, name)", "target": "pg", "maxRows": 1000000},
     "slow": {"table": "many(n, name)", "target": "pg", "postSql": ["select pg_sleep(1.5)"]},
 }
 SALES = "id;name;n;at;ok\n1;Köln;1.234,50;2026-01-31 08:00:00;yes\n2;北京;0,10;;no\n"
@@ -39,6 +41,15 @@ def test_bad_rows_keep_the_table(server):
     a, _ = put(server, "sales", b"id;name;n;at;ok\n7;x;1;;\n8;;1;;\n", want=None)
     assert a.json["result"] == "error" and "row 3" in a.json["data"], a
     assert server.pg.sql("select * from sales order by id") == before
+
+
+def test_a_million_rows(server):
+    """Streamed into the server by COPY, not one statement a row."""
+    copied = set()
+    a_million_rows_in_the_memory_of_fifty_thousand(
+        server, "million", meanwhile=lambda: copied.update(server.pg.sql("select command || ' ' || type from pg_stat_progress_copy").splitlines()))
+    assert copied == {"COPY FROM PIPE"}, copied
+    assert server.pg.sql("select count(*), count(distinct n), max(length(name)) from million") == "1050000|1000000|14\n"
 
 
 def test_killed_in_the_middle_it_is_written_once(server):
