@@ -131,9 +131,7 @@ int dataset_set_command(struct command_run *run)
 	int status;
 	enum err err;
 
-	if (!dataset_line_read(run, "json", 2, DATASET_WORDS_MAX, &l))
-		return 2;
-	changes = dataset_changes(&l, &status);
+	changes = dataset_changes(run, &l, &status);
 	if (changes == NULL)
 		return status;
 	err = manage_receiver_set(&m, l.words[0], changes, &record);

@@ -24,13 +24,15 @@ bool dataset_line_read(const struct command_run *, const char *allowed, size_t m
 char *dataset_file(const char *file, size_t max, size_t *ret_len);
 /* FILE as a configuration or settings object; NULL: a sentence was printed. */
 json_object *dataset_config(const char *file);
-/* KEY=JSON words from the second on, as one object; *RET_STATUS tells why there is none. */
-json_object *dataset_changes(const struct dataset_line *, int *ret_status);
+/* A line "NAME KEY=JSON…": its changes as one object; *RET_STATUS tells why there is none. */
+json_object *dataset_changes(const struct command_run *, struct dataset_line *ret, int *ret_status);
 
 /* The exit status for ERR, with a sentence where it is one.  WHAT: "dataset", "account". */
 int dataset_result(const char *what, const char *name, const struct manage *, enum err);
 /* Print O, one line of JSON. */
 void dataset_print(const json_object *o);
+/* The texts of O as one line of JSON or, each after its name and SEPARATOR, on lines of their own. */
+void dataset_print_texts(const struct dataset_line *, const json_object *o, const char *separator);
 /* Text without control characters, so that it cannot end a line or begin an escape. */
 void dataset_put(const char *text);
 

@@ -134,10 +134,14 @@ json_object *dataset_config(const char *file)
 	return config;
 }
 
-json_object *dataset_changes(const struct dataset_line *l, int *ret_status)
+json_object *dataset_changes(const struct command_run *run, struct dataset_line *l, int *ret_status)
 {
-	json_object *changes = json_object_new_object();
+	json_object *changes;
 
+	*ret_status = 2;
+	if (!dataset_line_read(run, "json", 2, DATASET_WORDS_MAX, l))
+		return NULL;
+	changes = json_object_new_object();
 	for (size_t i = 1; i < l->n; i++) {
 		const char *equals = strchr(l->words[i], '=');
 		json_object *value = NULL;
@@ -182,6 +186,16 @@ void dataset_print(const json_object *o)
 	CLEAN_FREE char *text = json_print(o, NULL);
 
 	puts(text);
+}
+
+void dataset_print_texts(const struct dataset_line *l, const json_object *o, const char *separator)
+{
+	if (l->json) {
+		dataset_print(o);
+		return;
+	}
+	json_object_object_foreach(o, key, value)
+	    printf("%s%s%s\n", key, separator, json_object_get_string(value));
 }
 
 void dataset_put(const char *text)

@@ -60,12 +60,7 @@ static int sign_sha1(const struct dataset_line *l, const json_object *account)
 	json_set_str(o, "type", type);
 	json_set_str(o, "stamp", stamp);
 	json_set_str(o, "token", token);
-	if (l->json) {
-		dataset_print(o);
-		return 0;
-	}
-	json_object_object_foreach(o, key, value)
-	    printf("%s=%s\n", key, json_object_get_string(value));
+	dataset_print_texts(l, o, "=");
 	return 0;
 }
 
@@ -98,12 +93,7 @@ static int sign_hmac(const struct dataset_line *l, const json_object *account)
 	json_set_str(o, "X-Slipway-Nonce", nonce);
 	json_set_str(o, "X-Slipway-Content-SHA256", hash);
 	json_set_str(o, "X-Slipway-Signature", header);
-	if (l->json) {
-		dataset_print(o);
-		return 0;
-	}
-	json_object_object_foreach(o, key, value)
-	    printf("%s: %s\n", key, json_object_get_string(value));
+	dataset_print_texts(l, o, ": ");
 	return 0;
 }
 
