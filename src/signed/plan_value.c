@@ -101,27 +101,13 @@ static bool as_number(const struct value *v, char buf[NUMBER_MAX], double *ret)
 static bool s_field_word(const struct value_rules *rules, const struct column *column,
 			 const struct value *in, struct value *ret, char scratch[VALUE_SCRATCH])
 {
-	static const struct {
-		const char *word;
-		enum auto_kind kind;
-	} words[] = {
-	    {"now()", AUTO_NOW},
-	    {"curdate()", AUTO_CURDATE},
-	    {"curtime()", AUTO_CURTIME},
-	    {"current_timestamp", AUTO_CURRENT_TIMESTAMP},
-	    {"current_date", AUTO_CURRENT_DATE},
-	    {"uuid()", AUTO_UUID},
-	    {"null", AUTO_NULL},
-	};
+	enum auto_kind kind;
 	char digits[NUMBER_MAX];
 	double number;
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (in->len == strlen(words[i].word) &&
-		    strncasecmp(in->text, words[i].word, in->len) == 0) {
-			*ret = value_auto(rules, column, words[i].kind, scratch);
-			return true;
-		}
+	if (receiver_filled(in->text, in->len, &kind)) {
+		*ret = value_auto(rules, column, kind, scratch);
+		return true;
 	}
 	if (!as_number(in, digits, &number))
 		return false;

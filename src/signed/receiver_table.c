@@ -229,16 +229,12 @@ static bool add_auto(struct reading *g, const char *column, enum auto_kind kind,
 	return true;
 }
 
-/* What a text of autoDict stands for. */
-static bool read_auto_text(struct reading *g, const char *column, const char *text)
+bool receiver_filled(const char *word, size_t len, enum auto_kind *ret)
 {
 	static const struct {
 		const char *word;
 		enum auto_kind kind;
 	} words[] = {
-	    {"$username", AUTO_USERNAME},
-	    {"$visitor", AUTO_VISITOR},
-	    {"$stamp", AUTO_STAMP},
 	    {"now()", AUTO_NOW},
 	    {"curdate()", AUTO_CURDATE},
 	    {"curtime()", AUTO_CURTIME},
@@ -249,8 +245,31 @@ static bool read_auto_text(struct reading *g, const char *column, const char *te
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (len == strlen(words[i].word) && strncasecmp(word, words[i].word, len) == 0) {
+			*ret = words[i].kind;
+			return true;
+		}
+	return false;
+}
+
+/* What a text of autoDict stands for. */
+static bool read_auto_text(struct reading *g, const char *column, const char *text)
+{
+	static const struct {
+		const char *word;
+		enum auto_kind kind;
+	} words[] = {
+	    {"$username", AUTO_USERNAME},
+	    {"$visitor", AUTO_VISITOR},
+	    {"$stamp", AUTO_STAMP},
+	};
+	enum auto_kind kind;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (text_ieq(words[i].word, text))
 			return add_auto(g, column, words[i].kind, NULL);
+	if (receiver_filled(text, strlen(text), &kind))
+		return add_auto(g, column, kind, NULL);
 	if (*text == '$')
 		return reading_bad(g, "%.40s is not known; values are $username, $visitor, $stamp",
 				   text);
