@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 #include "worker/work_item.h"
 #include "worker/worker.h"
 #include "base/clock.h"
@@ -65,6 +66,10 @@ static enum err end_task(struct work *work, struct ending *e)
 {
 	struct error error = {0};
 	e->work = work;
+	/* Whoever hears that it ended finds its dataset changing no more. */
+	if (work->target_fd >= 0)
+		(void)close(work->target_fd);
+	work->target_fd = -1;
 	enum err err = store_pass(work->w->store, PASS_SYNC, "task end", end_pass, e, &error);
 	if (err != ERR_OK)
 		log_line(err == ERR_CONFLICT ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, NULL, "task %lld: end: %s: %s", (long long)work->id,
