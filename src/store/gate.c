@@ -122,12 +122,7 @@ static enum err gate_reopen(struct gate *g, struct error *error)
 static enum err fill_file(struct gate *g, struct error *error)
 {
 	static const unsigned char zeros[GATE_FILE_BYTES];
-	struct stat st;
 
-	if (fstat(g->fd, &st) != 0)
-		return error_errno(error, ERR_STORE, "gate file");
-	if (st.st_size >= GATE_FILE_BYTES)
-		return ERR_OK;
 	if (pwrite(g->fd, zeros, sizeof(zeros), 0) != (ssize_t)sizeof(zeros) || fsync(g->fd) != 0 ||
 	    fsync(g->dir) != 0)
 		return error_errno(error, ERR_STORE, "gate file: filling");
@@ -245,14 +240,17 @@ static void unlock_file(struct gate *g)
 	(void)fcntl(g->fd, F_SETLK, &lock);
 }
 
-/* Is the file we locked still the one the path names? */
-static bool still_the_file(const struct gate *g)
+/* Is the file we locked still the one the path names?  *RET_BYTES: how long it is. */
+static bool still_the_file(const struct gate *g, off_t *ret_bytes)
 {
 	struct stat ours, named;
 
-	return fstat(g->fd, &ours) == 0 && ours.st_nlink >= 1 &&
-	    fstatat(g->dir, GATE_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
+	if (fstat(g->fd, &ours) != 0 || ours.st_nlink < 1 ||
+	    fstatat(g->dir, GATE_FILE, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    named.st_ino != ours.st_ino || named.st_dev != ours.st_dev)
+		return false;
+	*ret_bytes = ours.st_size;
+	return true;
 }
 
 /* SIGTERM and friends wait until the pass is over; the watchdog must get through. */
@@ -276,6 +274,7 @@ static void block_signals(struct gate *g)
 enum err gate_enter(struct gate *g, bool last, struct error *error)
 {
 	int64_t start_ms = clock_mono_ms();
+	off_t bytes = 0;
 	enum err err;
 
 	if (getpid() != g->pid)
@@ -289,7 +288,7 @@ enum err gate_enter(struct gate *g, bool last, struct error *error)
 		if (err != ERR_OK)
 			break;
 		gate_step();
-		if (still_the_file(g))
+		if (still_the_file(g, &bytes))
 			break;
 		unlock_file(g);
 		if (tries == 100) {
@@ -307,7 +306,8 @@ enum err gate_enter(struct gate *g, bool last, struct error *error)
 		block_signals(g);
 		atomic_store(&g->inside, true);
 		gate_step();
-		err = fill_file(g, error);
+		if (bytes < GATE_FILE_BYTES)
+			err = fill_file(g, error);
 		if (err != ERR_OK)
 			(void)gate_leave(g, false);
 		return err;

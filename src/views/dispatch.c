@@ -180,6 +180,7 @@ static enum err route_call(struct call *call, struct route_match *match)
 	err = supermap_check(call);
 	if (err != ERR_OK)
 		return err;
+	call->ahead_id = upload_reads(call);
 	err = identity_find(call);
 	/* A stale login of somebody who only wants to log in again is no obstacle. */
 	if (err == ERR_AUTH && match->route->login <= LOGIN_READER && !call->supermap.on)
@@ -249,6 +250,7 @@ void dispatch(struct wire *wire, void *arg)
 	if (store_worn_out(ctx->store))
 		transport_finish();
 	pairs_done(&match.params);
+	json_object_put(call.ahead);
 	json_object_put(call.limits);
 	json_object_put(call.problems);
 	json_object_put(call.told);

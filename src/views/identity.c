@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <openssl/crypto.h>
 #include "views/identity.h"
+#include "views/wizard.h"
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -24,11 +25,17 @@ static enum err lookup_pass(struct pass *p, void *arg)
 	struct lookup *l = arg;
 	const struct config *c = l->call->ctx->config;
 	int64_t now = clock_now_ms();
-	if (l->is_login)
-		return logins_get(p, l->token, now, c->login_idle_s, c->login_max_s, &l->who, &l->touch);
+	enum err err;
+
 	json_object_put(l->limits);
 	l->limits = NULL;
-	return keys_get_limited(p, l->token, now, &l->who, &l->touch, &l->limits);
+	if (l->is_login)
+		err = logins_get(p, l->token, now, c->login_idle_s, c->login_max_s, &l->who, &l->touch);
+	else
+		err = keys_get_limited(p, l->token, now, &l->who, &l->touch, &l->limits);
+	if (err == ERR_OK && l->call->ahead_id != 0)
+		turn_read_ahead(p, l->call);
+	return err;
 }
 
 static enum err touch_pass(struct pass *p, void *arg)

@@ -60,6 +60,32 @@ enum err session_live(struct pass *p, json_object *doc)
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
+/* Whatever is wrong with it, the view finds out. */
+void turn_read_ahead(struct pass *p, struct call *call)
+{
+	struct load l = { .id = call->ahead_id, .doc = call->ahead };
+	enum err err = load_pass(p, &l);
+
+	if (err != ERR_OK)
+		json_object_put(l.doc);
+	call->ahead = err == ERR_OK ? l.doc : NULL;
+}
+
+/* The record of session ID, read now if it was not read ahead. */
+static enum err load_record(struct call *call, int64_t id, json_object **ret)
+{
+	struct load l = { .id = id };
+
+	if (call->ahead != NULL && call->ahead_id == id) {
+		*ret = call->ahead;
+		call->ahead = NULL;
+		return ERR_OK;
+	}
+	enum err err = store_pass(call->ctx->store, PASS_READ, "session", load_pass, &l, &call->error);
+	*ret = l.doc;
+	return err;
+}
+
 /* May the caller know of this session?  Its owner and administrators may. */
 static bool may_see(const struct call *call, const json_object *doc)
 {
@@ -69,19 +95,19 @@ static bool may_see(const struct call *call, const json_object *doc)
 
 static enum err load(struct call *call, int64_t id, struct session **ret)
 {
-	struct load l = { .id = id };
-	enum err err = store_pass(call->ctx->store, PASS_READ, "session", load_pass, &l, &call->error);
-	if (err == ERR_OK && !may_see(call, l.doc))
+	json_object *doc = NULL;
+	enum err err = load_record(call, id, &doc);
+	if (err == ERR_OK && !may_see(call, doc))
 		err = ERR_NOT_FOUND;
-	if (err == ERR_OK && json_get(l.doc, "gone") != NULL)
+	if (err == ERR_OK && json_get(doc, "gone") != NULL)
 		err = ERR_GONE;
 	if (err != ERR_OK) {
-		json_object_put(l.doc);
+		json_object_put(doc);
 		call->error = err == ERR_NOT_FOUND || err == ERR_GONE ? (struct error){0} : call->error;
 		return err == ERR_NOT_FOUND ? call_fail(call, err, problem_new("not_found")) :
 		    err == ERR_GONE ? call_fail(call, err, problem_new("session_expired")) : err;
 	}
-	err = session_from_json(l.doc, ret);
+	err = session_from_json(doc, ret);
 	if (err != ERR_OK)
 		return error_set(&call->error, err, "session %lld: unreadable record", (long long)id);
 	if ((*ret)->expires <= clock_now_ms() && (*ret)->state != STATE_PROCESSED) {
@@ -100,6 +126,9 @@ enum err turn_begin(struct call *call, int64_t id, bool lock, struct turn *ret)
 		err = session_lock(call->ctx->store, id, (int)call->ctx->config->store_wait_ms, &ret->lock);
 		if (err != ERR_OK)
 			return err;
+		/* What was read before the lock was there may be old. */
+		json_object_put(call->ahead);
+		call->ahead = NULL;
 	}
 	err = load(call, id, &ret->s);
 	if (err != ERR_OK) {

@@ -179,6 +179,20 @@ enum err upload_view(struct call *call)
 	return err;
 }
 
+int64_t upload_reads(const struct call *call)
+{
+	enum step step;
+	int64_t id = 0;
+	enum method m = call->req->method;
+
+	if ((m != METHOD_GET && m != METHOD_HEAD) || !text_starts(call->req->path, "/upload/") ||
+	    turn_id(call, &id) != ID_FOUND)
+		return 0;
+	if (m == METHOD_GET && step_by_name(pairs_get(&call->params, "step"), &step) && steps[step].get_locks)
+		return 0;
+	return id;
+}
+
 enum err upload_root_view(struct call *call)
 {
 	int64_t id = 0;

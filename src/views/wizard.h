@@ -27,6 +27,13 @@ enum id_found { ID_FOUND, ID_MISSING, ID_WRONG };
 /* "id" of form or query. */
 enum id_found turn_id(const struct call *, int64_t *ret);
 
+/*
+ * The session a request reads without its lock, before it knows more: 0 = none.  Its record is then read in the pass
+ * that finds out who asks, and turn_begin takes it from there.
+ */
+int64_t upload_reads(const struct call *);
+void turn_read_ahead(struct pass *, struct call *);
+
 /* Load session ID of the caller.  LOCK: hold its lock.  ERR_NOT_FOUND, ERR_GONE, ERR_BUSY with the problem set. */
 enum err turn_begin(struct call *, int64_t id, bool lock, struct turn *ret);
 /* The session that field or query "id" names: ERR_BAD_REQUEST when there is none; else as turn_begin. */
