@@ -8,6 +8,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "http"))
 import openpyxl  # noqa: E402
+import pgserver  # noqa: E402
 import requests  # noqa: E402
 from harness import Server  # noqa: E402
 from signed import KEY, configure, table, tasks  # noqa: E402
@@ -93,12 +94,15 @@ def program(text, **values):
 
 
 class Documentation(unittest.TestCase):
+    """Into the embedded database."""
+    config, target = "", {}
+
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("[mail]\nmethod = none\n[signed]\nwait = 20\n")
+        cls.server = Server(f"[mail]\nmethod = none\n[signed]\nwait = 20\n{cls.config}")
         columns = {"A": "text", "B": "text"}
-        cls.ids = configure(cls.server, {"visitor": {}}, {"filled": {"table": "t(A, B)", "columns": columns},
-                                                         "upload": {"table": "t(A, B)", "columns": columns}})
+        cls.ids = configure(cls.server, {"visitor": {}}, {name: {"table": f"{name}(A, B)", "columns": columns, **cls.target}
+                                                         for name in ("filled", "upload")})
         cls.base = f"http://127.0.0.1:{cls.server.port}"
         cls.file = os.path.join(cls.server.dir, "xxxx.xlsx")
         book = openpyxl.Workbook()
@@ -110,12 +114,15 @@ class Documentation(unittest.TestCase):
     def tearDownClass(cls):
         cls.server.close()
 
+    def content(self, name):
+        return table(self.server, name, f"select A, B from {name}")
+
     def test_post_data(self):
         said = []
         program(POST_DATA, url=self.base + "/echart/dataset_api/", visitor="visitor", key=KEY, chart_type=self.ids["filled"],
                 said=said.append)()
         self.assertEqual(said, [{"status": 200, "msg": "success"}])
-        self.assertEqual(table(self.server, "filled", "select A, B from t"), [("a1", "b1"), ("a2", "b2")])
+        self.assertEqual(self.content("filled"), [("a1", "b1"), ("a2", "b2")])
 
     def upload(self, **values):
         # The documentation signs a "chart_type" that its function does not set: it is the name that is sent.
@@ -124,13 +131,33 @@ class Documentation(unittest.TestCase):
 
     def test_post_file(self):
         self.assertEqual(self.upload(mail="one@example.org,two@example.org"), {"result": "success", "data": "uploaded"})
-        self.assertEqual(table(self.server, "upload", "select A, B from t"), [("a1", "b1"), ("a2", "b2")])
+        self.assertEqual(self.content("upload"), [("a1", "b1"), ("a2", "b2")])
         self.assertEqual(tasks(self.server, receiver="upload")[0]["mail"], ["one@example.org", "two@example.org"])
 
     def test_post_file_hears_of_errors(self):
         for wrong in ({"key": "not-the-key-at-all-0"}, {"name": "nobody", "chart_type": "nobody"}, {"mail": "xxx@xxxx,no address"}):
             with self.assertRaisesRegex(Exception, "Upload Error"):
                 self.upload(**wrong)
+
+
+@unittest.skipUnless(pgserver.installed(), "PostgreSQL is not installed")
+class DocumentationIntoPostgres(Documentation):
+    """The same programs, unchanged: only the dataset's target is another."""
+    target = {"target": "pg"}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pg = pgserver.Pg()
+        cls.config = f"[target]\npg = {cls.pg.conninfo}\n"
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.pg.close()
+
+    def content(self, name):
+        return [tuple(line.split("|")) for line in self.pg.sql(f'select "A", "B" from {name}').splitlines()]
 
 
 if __name__ == "__main__":

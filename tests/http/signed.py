@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import sqlite3
+import struct
 import time
 import urllib.parse
 import uuid
@@ -22,6 +23,27 @@ def now_ms():
 
 def token(key, stamp, visitor, type_):
     return hashlib.sha1(f"{key}{stamp}{visitor}{type_}".encode()).hexdigest()
+
+
+def sha1_extended(digest, secret_len, message, tail):
+    """What a forger sends who knows a token but not the secret: (bytes behind the secret, their SHA-1) for MESSAGE, the
+    padding SHA-1 itself put behind it, and TAIL.  Source: FIPS 180-4, 6.1."""
+    rotate = lambda x, n: (x << n | x >> (32 - n)) & 0xFFFFFFFF
+    pad = lambda n: b"\x80" + bytes(-(n + 9) % 64) + struct.pack(">Q", n * 8)
+    glue = pad(secret_len + len(message))
+    total = secret_len + len(message) + len(glue) + len(tail)
+    data, h = tail + pad(total), list(struct.unpack(">5I", bytes.fromhex(digest)))
+    for at in range(0, len(data), 64):
+        w = list(struct.unpack(">16I", data[at:at + 64]))
+        for i in range(16, 80):
+            w.append(rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1))
+        a, b, c, d, e = h
+        for i in range(80):
+            f, k = ((b & c | ~b & d, 0x5A827999) if i < 20 else (b ^ c ^ d, 0x6ED9EBA1) if i < 40 else
+                    (b & c | b & d | c & d, 0x8F1BBCDC) if i < 60 else (b ^ c ^ d, 0xCA62C1D6))
+            a, b, c, d, e = (rotate(a, 5) + (f & 0xFFFFFFFF) + e + k + w[i]) & 0xFFFFFFFF, a, rotate(b, 30), c, d
+        h = [(x + y) & 0xFFFFFFFF for x, y in zip(h, (a, b, c, d, e))]
+    return message + glue + tail, struct.pack(">5I", *h).hex()
 
 
 def signed(type_, key=KEY, visitor="loader", stamp=None, **fields):

@@ -1,6 +1,7 @@
 """Goal: the signed data API takes rows in every documented form, once, from whom it may and nobody else, and answers as the
 original's clients expect; a refused request changes no table and leaves no task (signed-api.md 2, 3, 10, 11)."""
 import concurrent.futures
+import hashlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import urllib.parse
 
 from harness import Server, main, multipart
 from signed import (AUTH, FILE, KEY, ROWS, SUCCESS, accepted, configure, dataset, hmac_headers, now_ms, refused, rows, send,
-                    send_hmac, send_json, signed, table, tasks, token)
+                    send_hmac, send_json, sha1_extended, signed, table, tasks, token)
 from test_cgi import MOUNT, cgi, parse, start, variables
 from transfer import fronts
 
@@ -282,7 +283,7 @@ def test_refused_signatures_one_answer(server):
         signed("ab", stamp=str(now)[:12], ds=["1", "2"]),
         signed("ab", stamp=str(now) + "0", ds=["1", "2"]),
         signed("ab", stamp="+" + str(now)[:12], ds=["1", "2"]),
-        signed("ab", stamp="0", ds=["1", "2"]),
+        *(signed("ab", stamp=stamp, ds=["1", "2"]) for stamp in ("0", "-1", "9007199254740992", "9214646400000")),
         signed("ab", stamp="tomorrow", ds=["1", "2"]),
         *({k: v for k, v in right.items() if k != name} for name in ("visitor", "token", "stamp", "type")),
         *({**right, name: ""} for name in ("visitor", "token", "stamp", "type")),
@@ -319,10 +320,16 @@ def test_forgeries_of_the_contract(server):
     body = ("visitor=loader&stamp=1700000000000&token=be833136c351aba1c5aa28b010e05e87114dc78f&ds=%5B%221%22%2C%222%22%5D&type=123%80"
             + "%00" * 17 + "%01X456")
     stamp = str(now_ms())
+    # A fresh one, made of a captured token without knowing the secret: right by the formula, too.
+    known = signed("123", stamp=stamp)
+    longer, forged = sha1_extended(known["token"], len(KEY), f"{stamp}loader123".encode(), b"X456")
+    assert hashlib.sha1(KEY.encode() + longer).hexdigest() == forged
+    type_ = urllib.parse.quote_from_bytes(longer[len(stamp) + len("loader"):])
+    fresh = f"visitor=loader&stamp={stamp}&token={forged}&ds=%5B%221%22%2C%222%22%5D&type={type_}"
     shifted = {**signed("ab", ds=["1", "2"], stamp=stamp), "stamp": stamp + "l", "visitor": "oader"}
     second = {**signed("ab", ds=["1", "2"], stamp=stamp), "visitor": "loadera", "type": "b"}
     headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Forwarded-For": "10.1.4.1"}
-    for text in (body, urllib.parse.urlencode(shifted), urllib.parse.urlencode(second)):
+    for text in (body, fresh, urllib.parse.urlencode(shifted), urllib.parse.urlencode(second)):
         a = server.request("POST", ROWS, body=text, headers=headers, user=None)
         assert a.body == AUTH, a
 
@@ -626,14 +633,19 @@ def test_log_says_who_and_never_the_secret(server):
 
 
 def test_site_of_its_own_settings(_):
-    """signed.http_status = body, and one second of signed.lock_wait."""
+    """signed.http_status = body, one second of signed.lock_wait, and no proxy that is trusted."""
     other = Server("[signed]\nhttp_status = body\nlock_wait = 1\n")
     try:
-        configure(other, {"loader": {}}, {"ab": RECEIVERS["ab"]})
+        there = {**ACCOUNTS["there"], "host": ["127.0.0.1"]}
+        configure(other, {"loader": {}, "there": ACCOUNTS["there"], "here": {**there, "token": "from-here-only-6666-66"}}, {"ab": RECEIVERS["ab"]})
         refused(rows(other, "nix", ["1"]), 404, "dataset not found", http=404)
         a = rows(other, "ab", ["1", "2"], key="not-the-key-at-all-0")
         assert a.status == 401 and a.body == AUTH, a
         accepted(rows(other, "ab", ["1", "2"]))
+        # What a client says of its own address counts for nothing.
+        for visitor, key, ok in (("there", ACCOUNTS["there"]["token"], False), ("here", "from-here-only-6666-66", True)):
+            a = rows(other, "nix", ["1", "2"], visitor=visitor, key=key, headers={"X-Forwarded-For": "192.0.2.77"})
+            refused(a, 404 if ok else 403, http=404 if ok else 403)
         one_writer(other)
     finally:
         other.close()

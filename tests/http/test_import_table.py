@@ -289,6 +289,9 @@ def test_an_answer_late_and_the_import_goes_on(server):
         assert time.monotonic() - start < 15
         number = int(a.header("X-Slipway-Task"))
         assert task(server, number)["state"] == "running"
+        # The same request meanwhile waits as long, and begins nothing.
+        again = send(server, fields, path=FILE, files=[("file", "april.csv", CSV)])
+        assert again.status == 504 and int(again.header("X-Slipway-Task")) == number, (again, again.headers)
     assert ended(server, number)["state"] == "success"
     assert content(server, "late") == ROWS * 2
     # The answer is recorded: the same request again is told it, and imports nothing.

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from harness import Server, free_port, tell
-from signed import FILE, configure, send, signed
+from signed import FILE, ROWS as API, configure, send, signed
 
 CSV = b"n,name\n1,a1\n2,a2\n"
 AB = {"n": "integer", "name": "text"}
@@ -146,6 +147,30 @@ def test_starttls_login_and_what_is_said(_):
         assert m["Subject"] == f"Slipway: import ab failed (task {bad.header('X-Slipway-Task')})", m["Subject"]
         assert "Row 2, column n: not an integer" in m.get_content(), m.get_content()
         assert waiting(site.server) == [] and PASSWORD not in site.server.log()
+
+
+def uploads(server, since, **param):
+    query = urllib.parse.urlencode(signed("uploadlog", param=json.dumps({"uptime": str(since), "filename": "late.csv", **param})))
+    return server.get(f"{API}?{query}", user=None).json["data"][1:]
+
+
+def test_an_import_that_outlives_its_request(_):
+    """504, nothing in the log while it runs, then one mail and one row, for who waits for the one and who polls the other."""
+    busy = "insert into t(n) with recursive c(n) as (select 1 union all select n + 1 from c where n < 8000000) select max(n) from c"
+    with Site(FOLDER, config="[signed]\nwait = 1\n") as site:
+        configure(site.server, receivers={"late": {"table": "t(n, name)", "columns": AB, "postSql": [busy]}})
+        since = int(time.time())
+        a = put(site.server, type_="late", name="late.csv", mail="a@example.org")
+        assert a.status == 504 and a.json == {"result": "timeout", "data": "Pls wait for mail"}, a
+        assert uploads(site.server, since) == [] and site.inbox.mails == []
+        m = site.inbox.wait(1, 60)[0]
+        number = int(a.header("X-Slipway-Task"))
+        assert m["Subject"] == f"Slipway: import late done (task {number})", m["Subject"]
+        assert [r[:5] for r in uploads(site.server, since)] == [[number, "late", "late.csv", "success", 2]]
+        bad = put(site.server, data=b"n,name\nx,1\n", type_="late", name="late.csv")
+        assert bad.json["result"] == "error", bad
+        assert len(uploads(site.server, since)) == 1 and [r[3] for r in uploads(site.server, since, state="all")] == ["error", "success"]
+        quiet(site.inbox, 2)
 
 
 def test_addresses_that_are_none(_):

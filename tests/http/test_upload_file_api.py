@@ -22,6 +22,8 @@ ACCOUNTS = {
     "signer": {"token": HMAC_KEY, "modes": ["hmac"]},
     "plain": {"token": PLAIN_KEY, "modes": ["unsigned"]},
     "narrow": {"token": "one-receiver-only-444", "receivers": ["月报"]},
+    "there": {"token": "from-elsewhere-only-66", "host": ["192.0.2.0/24"]},
+    "slow": {"token": "two-calls-a-minute-555", "limit": 2},
 }
 RECEIVERS = {
     "ab": {"table": "t(A, B)", "columns": AB},
@@ -191,9 +193,21 @@ def test_refusals_leave_nothing(server):
     ])
 
 
+def test_address_and_calls_of_an_account(server):
+    if time.time() % 60 > 55:
+        time.sleep(5.1)      # the minute must not turn meanwhile
+    there = {"key": ACCOUNTS["there"]["token"], "visitor": "there"}
+    slow = {"key": ACCOUNTS["slow"]["token"], "visitor": "slow"}
+    imported(put(server, "ab", headers={"X-Forwarded-For": "192.0.2.1"}, **there))
+    for _ in range(2):
+        imported(put(server, "ab", **slow))
+    refused_of(server, [("forbidden", lambda: put(server, "ab", headers={"X-Forwarded-For": "192.0.3.1"}, **there)),
+                        ("too many requests", lambda: put(server, "ab", **slow))])
+
+
 def test_mail_addresses(server):
     refused_of(server, [("bad request: mail", lambda text=text: put(server, "ab", mail=text)) for text in (
-        "nobody", "a@b@c", "a@b\r\nBcc: x@y", "a@b c", "<a@b>", "a@b;c@d", "-oQ/tmp", ",".join(f"u{i}@x.example" for i in range(11)),
+        "nobody", "a@b@c", "a@b\r\nBcc: x@y", "a@b c", "<a@b>", "a@b;c@d", "-oQ/tmp", ",".join(f"u{i}@x.example" for i in range(11)), ",".join(f"u{i}@x.example" for i in range(10_000)),
         "a@" + "b" * 300)])
     imported(put(server, "ab", mail=""))
     number = imported(put(server, "ab", mail="a@x.example, b@x.example"))
@@ -223,6 +237,19 @@ def test_cut_in_the_body(server):
 
 # ---- HMAC, unsigned, replay
 
+def test_hmac_is_checked_before_the_file(server):
+    """A file is announced and never sent: the answer to its wrong signature is there all the same."""
+    before = server.traces()
+    headers = {**hmac_headers(b"x", key="not-the-key-at-all-0", visitor="signer", path=FILE), "Content-Length": str(2 << 20), "Host": "x",
+               "Content-Type": "multipart/form-data; boundary=b", "X-Forwarded-For": "10.7.2.1"}
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as s:
+        s.sendall(f"POST {FILE} HTTP/1.1\r\n".encode() + "".join(f"{k}: {v}\r\n" for k, v in headers.items()).encode() + b"\r\n")
+        s.sendall(b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\n' + b"x" * 1000)
+        answer = s.recv(65536)
+    assert b'{"result": "error", "data": "auth failed"}' in answer, answer
+    nothing_left(server, before)
+
+
 def test_hmac_and_unsigned(server):
     fresh(server)
     body, kind = multipart([("type", "ab")], [("file", "h.csv", CSV)])
@@ -246,6 +273,8 @@ def test_repeat_gets_the_first_answer(server):
     texts = [error(send(server, wrong, path=FILE, files=[("file", "w.csv", b"A,C\r\n1,2\r\n")])) for _ in range(2)]
     assert texts[0] == texts[1] and len(tasks(server, filename="w.csv")) == 1
     before = server.traces()
+    a = send(server, {**fields, "mail": "thief@x.example"}, path=FILE, files=[("file", "r.csv", CSV)], headers={"X-Forwarded-For": "10.7.1.2"})
+    error(a, "auth failed")
     for files in ([("file", "r.csv", CSV + b"x,y\r\n")], [("file", "other.csv", CSV)], []):
         a = send(server, fields if files else {**fields, "filename": "r.csv"}, path=FILE, files=files,
                  headers={"X-Forwarded-For": "10.7.1.1"})
