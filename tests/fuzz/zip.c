@@ -1,47 +1,19 @@
 /*
  * Goal: a zip's directory is read without a fault, and what it accepts keeps its promises: members
  * inside the file and apart, safe names, sums below the limits.
- * The input is the archive; one that begins with "hex" is its hexadecimal text, as the committed
- * seeds are: blanks and what follows '#' on a line do not count, "TEXT" in quotes stands for itself.
+ * The input is the archive; one that begins with "hex" is its hexadecimal text (hex.h), as the
+ * committed seeds are.
  */
 #include <sys/mman.h>
 #include <unistd.h>
 #include "fuzz.h"
+#include "hex.h"
 #include "base/text.h"
 #include "geo/zipdir.h"
 
 static const struct zip_limits limits = {
 	.entries = 20, .bytes = 1 << 22, .ratio = 200, .name_bytes = 64, .depth = 4,
 };
-
-static int digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The bytes that the text in IN stands for, into OUT, which is as long; what is no digit is passed. */
-static size_t from_hex(const uint8_t *in, size_t size, uint8_t *out)
-{
-	size_t n = 0;
-	int high = -1;
-
-	for (size_t i = 0; i < size; i++) {
-		if (in[i] == '#') {
-			while (i < size && in[i] != '\n')
-				i++;
-		} else if (in[i] == '"') {
-			for (i++; i < size && in[i] != '"'; i++)
-				out[n++] = in[i];
-		} else if (digit(in[i]) >= 0) {
-			if (high >= 0)
-				out[n++] = (uint8_t)(high << 4 | digit(in[i]));
-			high = high >= 0 ? -1 : digit(in[i]);
-		}
-	}
-	return n;
-}
 
 static void check_members(const struct zip_dir *d, int64_t file_size)
 {
