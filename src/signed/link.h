@@ -98,6 +98,14 @@ struct link_kind {
 	 * and roll back. */
 	bool (*commit)(struct link *, const struct write_order *, struct fault *);
 	void (*rollback)(struct link *);
+	/*
+	 * One part of a transaction that several small writes share, each all or nothing: begun,
+	 * ended with the order's mark, undone.  NULL: there is no such thing here.  False of
+	 * part_undo: the whole transaction is gone.
+	 */
+	bool (*part_begin)(struct link *, struct fault *);
+	bool (*part_end)(struct link *, const struct write_order *, struct fault *);
+	bool (*part_undo)(struct link *);
 	/* Stream all rows of a checked write.  NULL: there is no faster way than row by row. */
 	bool (*bulk)(struct write *, struct write_counts *, struct fault *);
 	/* Find fault->param: which of the values cannot become its column's type.  May be NULL. */
@@ -112,6 +120,7 @@ extern const struct link_kind sqlite_link_kind, pg_link_kind;
 /* Owns: caller ends with targets_give. */
 bool targets_take(struct targets *, const struct receiver *, struct link **ret, struct refusal *);
 void targets_give(struct targets *, struct link *);
+struct lanes *targets_lanes(struct targets *);
 
 /* The path of a receiver's own SQLite file.  Caller frees. */
 char *targets_file(const struct config *, const struct receiver *);

@@ -24,6 +24,7 @@ struct sqlite_link {
 		bool busy; /* in use */
 	} kept[SQLITE_KEPT];
 	size_t next_kept;      /* the place that is given up next */
+	int64_t busy_until_ms; /* another process's write is waited for, monotonic */
 	struct table known;    /* as it was last described; n = 0: none */
 	int64_t known_version; /* of the schema then */
 	sqlite3_stmt *version; /* asks for it */
@@ -39,6 +40,8 @@ bool sqlite_fault(struct sqlite_link *, int rc, struct fault *);
 
 bool sqlite_open(const struct config *, const struct receiver *, const char *key, struct link **ret,
 		 struct fault *);
+/* From now on another process that writes is waited for, WAIT_MS at most. */
+void sqlite_wait(struct sqlite_link *, int64_t wait_ms);
 bool sqlite_alive(struct link *);
 void sqlite_close(struct link *);
 bool sqlite_describe(struct link *, const struct receiver *, struct table *ret, struct fault *);

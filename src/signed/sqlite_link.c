@@ -165,10 +165,8 @@ static bool sqlite_clean(struct link *link)
 
 static bool sqlite_begin(struct link *link, const struct write_order *order, struct fault *fault)
 {
-	int64_t wait = order->lock_wait_ms < INT32_MAX ? order->lock_wait_ms : INT32_MAX;
-
 	link->deadline_ms = INT64_MAX;
-	(void)sqlite3_busy_timeout(sqlite_mine(link)->db, (int)wait);
+	sqlite_wait(sqlite_mine(link), order->lock_wait_ms);
 	return run(link, "BEGIN IMMEDIATE", fault);
 }
 
@@ -209,19 +207,53 @@ static bool put_mark(struct link *link, const unsigned char mark[MARK_BYTES], st
 				   (struct params){values, 1}, false, NULL, fault);
 }
 
-static bool sqlite_commit(struct link *link, const struct write_order *order, struct fault *fault)
+/* Constraints that are only checked at COMMIT, and are broken now: COMMIT would refuse. */
+static bool deferred_ok(struct link *link, struct fault *fault)
 {
 	int open = 0, most = 0;
 
+	(void)sqlite3_db_status(sqlite_mine(link)->db, SQLITE_DBSTATUS_DEFERRED_FKS, &open, &most,
+				0);
+	return open == 0 || fault_set(fault, FAULT_CONSTRAINT, NULL, "deferred");
+}
+
+static bool sqlite_commit(struct link *link, const struct write_order *order, struct fault *fault)
+{
 	link->deadline_ms = INT64_MAX;
 	if (order->dry_run) {
-		(void)sqlite3_db_status(sqlite_mine(link)->db, SQLITE_DBSTATUS_DEFERRED_FKS, &open,
-					&most, 0);
+		bool good = deferred_ok(link, fault);
+
 		sqlite_rollback(link);
-		return open == 0 || fault_set(fault, FAULT_CONSTRAINT, NULL, "deferred");
+		return good;
 	}
 	return (order->mark == NULL || put_mark(link, order->mark, fault)) &&
 	       run(link, "COMMIT", fault);
+}
+
+/* ---- parts of a shared transaction */
+
+#define PART "slipway_part"
+
+static bool sqlite_part_begin(struct link *link, struct fault *fault)
+{
+	return run(link, "SAVEPOINT " PART, fault);
+}
+
+static bool sqlite_part_end(struct link *link, const struct write_order *order, struct fault *fault)
+{
+	link->deadline_ms = INT64_MAX;
+	return deferred_ok(link, fault) && put_mark(link, order->mark, fault) &&
+	       run(link, "RELEASE " PART, fault);
+}
+
+static bool sqlite_part_undo(struct link *link)
+{
+	struct fault ignored = {0};
+
+	link->deadline_ms = INT64_MAX;
+	/* Some errors make SQLite roll back everything by itself. */
+	return !sqlite3_get_autocommit(sqlite_mine(link)->db) &&
+	       run(link, "ROLLBACK TO " PART, &ignored) && run(link, "RELEASE " PART, &ignored);
 }
 
 static enum mark_state sqlite_outcome(struct link *link, const unsigned char mark[MARK_BYTES],
@@ -314,6 +346,9 @@ const struct link_kind sqlite_link_kind = {
     .finish = sqlite_finish,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
+    .part_begin = sqlite_part_begin,
+    .part_end = sqlite_part_end,
+    .part_undo = sqlite_part_undo,
     .outcome = sqlite_outcome,
     .read = sqlite_read,
 };

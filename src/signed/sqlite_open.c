@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -15,6 +16,7 @@
 
 #define NAME_BYTES 200	      /* of a receiver's name that is a file's as it stands */
 #define STEPS	   20000      /* of SQLite's machine between two looks at the clock */
+#define NAP_NS	   250000L    /* the first wait for another process; the twentieth is the longest */
 #define LOG_BYTES  (64 * MIB) /* a longer WAL is cut after a large write */
 
 /* ---- what SQLite says */
@@ -110,6 +112,26 @@ static int look_at_clock(void *arg)
 	const struct sqlite_link *s = arg;
 
 	return clock_mono_ms() > s->link.deadline_ms;
+}
+
+/* SQLite's own naps are as long as several small writes. */
+static int nap(void *arg, int times)
+{
+	const struct sqlite_link *s = arg;
+	struct timespec t = {.tv_nsec = (times < 20 ? times + 1 : 20) * NAP_NS};
+
+	if (clock_mono_ms() >= s->busy_until_ms)
+		return 0;
+	(void)nanosleep(&t, NULL);
+	return 1;
+}
+
+void sqlite_wait(struct sqlite_link *s, int64_t wait_ms)
+{
+	int64_t now = clock_mono_ms();
+
+	s->busy_until_ms = wait_ms < INT64_MAX - now ? now + wait_ms : INT64_MAX;
+	(void)sqlite3_busy_handler(s->db, nap, s);
 }
 
 static bool settings(struct sqlite_link *s, struct fault *fault)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "base/config_target.h"
 #include "base/mem.h"
-#include "signed/link.h"
+#include "signed/lane.h"
 
 #define IDLE 16 /* connections kept while nobody uses them */
 
@@ -14,6 +14,7 @@ struct targets {
 	pthread_mutex_t mutex;	 /* guards what follows */
 	struct link *idle[IDLE]; /* the one given back last stands last */
 	size_t n_idle;
+	struct lanes *lanes;
 };
 
 void table_done(struct table *table)
@@ -46,6 +47,7 @@ struct targets *targets_open(const struct config *config)
 
 	t->config = config;
 	(void)pthread_mutex_init(&t->mutex, NULL);
+	t->lanes = lanes_new();
 	return t;
 }
 
@@ -64,6 +66,7 @@ void targets_close(struct targets *t)
 	for (size_t i = 0; i < t->n_idle; i++)
 		close_link(t->idle[i]);
 	(void)pthread_mutex_destroy(&t->mutex);
+	lanes_free(t->lanes);
 	free(t);
 }
 
@@ -106,6 +109,11 @@ bool targets_take(struct targets *t, const struct receiver *receiver, struct lin
 	key = NULL;
 	*ret = link;
 	return true;
+}
+
+struct lanes *targets_lanes(struct targets *t)
+{
+	return t->lanes;
 }
 
 void targets_give(struct targets *t, struct link *link)

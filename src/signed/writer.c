@@ -128,7 +128,7 @@ bool write_open(struct targets *targets, const struct write_order *order, struct
 	return false;
 }
 
-static void let_go(void *arg, struct layout *layout)
+void writer_let_go(void *arg, struct layout *layout)
 {
 	struct link *link = arg;
 
@@ -144,7 +144,7 @@ void write_close(struct write *w)
 	if (w == NULL)
 		return;
 	if (w->plan != NULL)
-		plan_each_layout(w->plan, let_go, w->link);
+		plan_each_layout(w->plan, writer_let_go, w->link);
 	plan_free(w->plan);
 	table_done(&w->table);
 	targets_give(w->targets, w->link);
@@ -153,7 +153,7 @@ void write_close(struct write *w)
 
 /* ---- execution */
 
-static bool reserve_codes(struct write *w, struct refusal *r)
+bool writer_codes(struct write *w, struct refusal *r)
 {
 	const struct write_order *order = w->order;
 	struct fill *fills;
@@ -170,6 +170,8 @@ static bool reserve_codes(struct write *w, struct refusal *r)
 	}
 	return true;
 }
+
+typedef bool theirs_fn(struct write *, const struct statement *, int64_t rows, struct fault *);
 
 /* One statement of the configuration, with what its names stand for. */
 static bool run_theirs(struct write *w, const struct statement *s, int64_t rows,
@@ -200,8 +202,9 @@ static bool run_theirs(struct write *w, const struct statement *s, int64_t rows,
 				   NULL, fault);
 }
 
-static bool run_list(struct write *w, const char *name, char *const *list, size_t n, int64_t rows,
-		     struct refusal *r)
+/* FN with each statement of LIST, a key NAME of the configuration. */
+static bool each_theirs(struct write *w, theirs_fn *fn, const char *name, char *const *list,
+			size_t n, int64_t rows, struct refusal *r)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct statement statement;
@@ -212,7 +215,7 @@ static bool run_list(struct write *w, const char *name, char *const *list, size_
 		(void)snprintf(place, sizeof(place), "%s %zu", name, i + 1);
 		if (!statement_read(list[i], w->link->kind->dialect, &statement, r))
 			return false;
-		good = run_theirs(w, &statement, rows, &fault);
+		good = fn(w, &statement, rows, &fault);
 		statement_done(&statement);
 		if (!good)
 			return fault_refuse(&fault, place, r);
@@ -230,44 +233,18 @@ static bool run_own(struct write *w, char *sql, const char *place, int64_t *chan
 	return good || fault_refuse(&fault, place, r);
 }
 
-/* Everything between BEGIN and COMMIT. */
-static bool transact(struct write *w, struct write_counts *counts, struct refusal *r)
+bool writer_transact(struct write *w, struct write_counts *counts, struct refusal *r)
 {
 	const struct receiver *receiver = w->order->receiver;
 
 	if (w->create && !run_own(w, plan_create_sql(receiver, w->link->kind), "table", NULL, r))
 		return false;
-	return run_list(w, "preSql", receiver->pre_sql, receiver->n_pre, 0, r) &&
+	return each_theirs(w, run_theirs, "preSql", receiver->pre_sql, receiver->n_pre, 0, r) &&
 	       (!w->order->replace || run_own(w, mem_printf("DELETE FROM %s", w->table.name),
 					      "replace", &counts->deleted, r)) &&
 	       (w->n_rows == 0 || writer_rows(w, counts, r)) &&
-	       run_list(w, "postSql", receiver->post_sql, receiver->n_post,
-			counts->inserted + counts->updated + counts->deleted, r);
-}
-
-bool write_run(struct write *w, struct write_counts *ret, struct refusal *r)
-{
-	struct write_counts counts = {0};
-	struct fault fault = {0};
-
-	if (!reserve_codes(w, r))
-		return false;
-	if (!w->link->kind->begin(w->link, w->order, &fault))
-		return fault_refuse(&fault, "begin", r);
-	w->link->deadline_ms = clock_mono_ms() + w->order->receiver->timeout_s * 1000;
-	plan_watch(w->plan, let_go, w->link);
-	if (transact(w, &counts, r)) {
-		if (w->link->kind->commit(w->link, w->order, &fault)) {
-			*ret = counts;
-			return true;
-		}
-		(void)fault_refuse(&fault, "commit", r);
-	}
-	w->link->stale = true;
-	/* Statements that still stand would keep the transaction open. */
-	plan_each_layout(w->plan, let_go, w->link);
-	w->link->kind->rollback(w->link);
-	return false;
+	       each_theirs(w, run_theirs, "postSql", receiver->post_sql, receiver->n_post,
+			   counts->inserted + counts->updated + counts->deleted, r);
 }
 
 bool write_rows(struct targets *targets, const struct write_order *order, struct write_counts *ret,
@@ -309,26 +286,15 @@ enum mark_state write_outcome(struct targets *targets, const struct receiver *re
 
 /* ---- a receiver as such */
 
-static bool prepare_list(struct write *w, const char *name, char *const *list, size_t n,
-			 struct refusal *r)
+static bool prepare_theirs(struct write *w, const struct statement *s, int64_t rows,
+			   struct fault *fault)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct statement statement;
-		struct prepared *prepared = NULL;
-		struct fault fault = {0};
-		char place[32];
-		bool good;
+	struct prepared *prepared = NULL;
 
-		(void)snprintf(place, sizeof(place), "%s %zu", name, i + 1);
-		if (!statement_read(list[i], w->link->kind->dialect, &statement, r))
-			return false;
-		good = w->link->kind->prepare(w->link, statement.text, statement.n_values, true,
-					      &prepared, &fault);
-		statement_done(&statement);
-		if (!good)
-			return fault_refuse(&fault, place, r);
-		w->link->kind->finish(w->link, prepared);
-	}
+	(void)rows;
+	if (!w->link->kind->prepare(w->link, s->text, s->n_values, true, &prepared, fault))
+		return false;
+	w->link->kind->finish(w->link, prepared);
 	return true;
 }
 
@@ -339,8 +305,9 @@ static bool prepare_all(struct write *w, struct refusal *r)
 	w->link->deadline_ms = clock_mono_ms() + receiver->timeout_s * 1000;
 	return (!w->create ||
 		run_own(w, plan_create_sql(receiver, w->link->kind), "table", NULL, r)) &&
-	       prepare_list(w, "preSql", receiver->pre_sql, receiver->n_pre, r) &&
-	       prepare_list(w, "postSql", receiver->post_sql, receiver->n_post, r);
+	       each_theirs(w, prepare_theirs, "preSql", receiver->pre_sql, receiver->n_pre, 0, r) &&
+	       each_theirs(w, prepare_theirs, "postSql", receiver->post_sql, receiver->n_post, 0,
+			   r);
 }
 
 bool write_prepare(struct targets *targets, const struct receiver *receiver, struct refusal *r)

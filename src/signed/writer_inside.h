@@ -22,6 +22,12 @@ struct write {
 	int64_t told_ms;       /* when progress was told last, monotonic */
 };
 
+/* Reserve the numbers of autoCode columns, before the transaction begins. */
+bool writer_codes(struct write *, struct refusal *);
+/* Everything between BEGIN and COMMIT. */
+bool writer_transact(struct write *, struct write_counts *, struct refusal *);
+/* Give LAYOUT's statements back to the link ARG. */
+void writer_let_go(void *arg, struct layout *);
 /* Write all rows, inside the transaction. */
 bool writer_rows(struct write *, struct write_counts *, struct refusal *);
 /* Whose parameters are streamed. */

@@ -14,6 +14,15 @@
 #define STORE_KEY_MAX   KIB
 #define STORE_BATCH     1000 /* records a pass of maintenance touches at most */
 
+/* Commits of this process that wait for the disk together; numbered from 1. */
+struct flush {
+	pthread_mutex_t mutex; /* guards what follows */
+	pthread_cond_t ended;  /* of a flush */
+	uint64_t committed, flushed, failed;
+	unsigned file; /* number of the log file that was the last one at the last commit */
+	bool running;
+};
+
 struct store {
 	const struct config *config;
 	bool keep; /* a process of many requests (FastCGI, worker) */
@@ -23,6 +32,7 @@ struct store {
 	atomic_bool backing_up; /* this process holds that lock: F_GETLK does not tell */
 	struct gate gate;
 	struct env env;
+	struct flush flush;
 	unsigned n_drops;       /* of stale or failed handles */
 	unsigned n_unlooked;    /* commits since a checkpoint was looked for; inside the gate only */
 	atomic_bool worn;       /* the process should end */
@@ -36,6 +46,7 @@ struct pass {
 	struct env *env;
 	DB_TXN *txn;
 	enum pass_kind kind;
+	uint64_t to_flush;    /* PASS_SYNC_SHARED: the commit's number */
 	enum env_class worst; /* of what Berkeley DB said so far */
 	enum err bad;         /* ours for it, when worst is not ENV_FINE */
 	int number;           /* Berkeley DB's for it */
@@ -72,6 +83,15 @@ void index_head(unsigned char out[4], enum table);
 enum { BACKUP_LOGS = 0 /* no checkpoint removes logs */, BACKUP_FILES = 1 /* no file of a record is unlinked */ };
 /* Is a backup copying, so that a checkpoint must not remove logs now? */
 bool store_backup_runs(const struct store *);
+
+/* ---- flush.c */
+
+void flush_init(struct flush *);
+void flush_done(struct flush *);
+/* Inside the gate, after a commit: its number for flush_wait.  Returns Berkeley DB's error. */
+int flush_note(struct store *, uint64_t *ret);
+/* Outside: until the commit MINE is on disk.  ERR_BUSY: it may not be. */
+enum err flush_wait(struct store *, uint64_t mine, struct error *);
 
 /* ---- lock.c: byte N of FILE (below data_dir), until *RET_FD is closed */
 

@@ -57,6 +57,7 @@ enum err store_open(const struct config *config, bool keep, struct store **ret, 
 	s->keep = keep;
 	s->dir = -1;
 	s->backup_fd = -1;
+	flush_init(&s->flush);
 	if (err == ERR_OK)
 		err = place_open(config, &s->place, &s->dir, error);
 	if (err == ERR_OK)
@@ -67,6 +68,7 @@ enum err store_open(const struct config *config, bool keep, struct store **ret, 
 		if (s->dir >= 0)
 			(void)close(s->dir);
 		place_done(&s->place);
+		flush_done(&s->flush);
 		free(s);
 		return err;
 	}
@@ -107,6 +109,7 @@ void store_close(struct store *s)
 	(void)close(s->backup_fd);
 	(void)close(s->dir);
 	place_done(&s->place);
+	flush_done(&s->flush);
 	free(s);
 }
 
@@ -264,6 +267,7 @@ static u_int32_t txn_flags(const struct store *s, enum pass_kind kind)
 {
 	switch (kind) {
 	case PASS_READ: return DB_TXN_NOWAIT;
+	case PASS_SYNC_SHARED:
 	case PASS_WRITE_NOSYNC: return DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC;
 	case PASS_SYNC:
 	case PASS_DELETE: break;
@@ -303,6 +307,10 @@ static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean,
 		err = pass_took(p, rc, "commit, outcome unknown");
 		return err == ERR_NO_SPACE ? err : ERR_BUSY;
 	}
+	if (p->kind == PASS_SYNC_SHARED && s->config->upload_sync != UPLOAD_SYNC_NONE)
+		rc = flush_note(s, &p->to_flush);
+	if (rc != 0)
+		return pass_took(p, rc, "log_stat");
 	/* From here on the caller's work is done, whatever the checkpoint says. */
 	if (p->kind != PASS_READ && checkpoint_looked_for(s))
 		rc = e->txn_checkpoint(e, CHECKPOINT_KIB, CHECKPOINT_MIN, 0);
@@ -310,6 +318,16 @@ static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean,
 		take_consequences(s, rc);
 	*ret_clean = rc == 0;
 	return ERR_OK;
+}
+
+/* What was not flushed may be gone from the log: whoever comes next recovers. */
+static void distrust(struct store *s)
+{
+	if (gate_enter(&s->gate, false, NULL) != ERR_OK)
+		return;
+	if (gate_judge(&s->gate, s->place.regions, true) == GATE_CLEAN)
+		(void)gate_mark(&s->gate, NULL);
+	(void)gate_leave(&s->gate, false);
 }
 
 static enum err pass_once(struct store *s, enum pass_kind kind, pass_fn *fn, void *arg, bool first,
@@ -342,6 +360,11 @@ static enum err pass_once(struct store *s, enum pass_kind kind, pass_fn *fn, voi
 	*ret_held_ms = clock_mono_ms() - in_ms;
 	if (!gate_leave(&s->gate, clean))
 		atomic_store(&s->worn, true);
+	if (err != ERR_OK || pass.to_flush == 0)
+		return err;
+	err = flush_wait(s, pass.to_flush, error);
+	if (err != ERR_OK)
+		distrust(s);
 	return err;
 }
 

@@ -15,6 +15,11 @@ struct pass;       /* one transaction inside the gate; borrowed by a pass functi
 enum pass_kind {
 	PASS_READ,          /* reads only; nothing is flushed */
 	PASS_SYNC,          /* flushed to disk before it returns */
+	/*
+	 * As SYNC, but flushed after the gate was left, together with others: they may see what it wrote before it
+	 * is on disk.  For records that nobody builds on while they are new.
+	 */
+	PASS_SYNC_SHARED,
 	PASS_WRITE_NOSYNC,  /* survives kill -9, may be lost in a power cut */
 	PASS_DELETE,        /* as SYNC, but allowed while the disk is full */
 };

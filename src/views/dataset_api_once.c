@@ -227,8 +227,8 @@ static bool claim_or_wait(struct claim *c)
 	while (!over) {
 		/* Gone: the first one changed nothing, or nobody was here before. */
 		if (err == ERR_NOT_FOUND)
-			err = store_pass(ctx->store, PASS_SYNC, "signed", claim_pass, c,
-					 &s->call->error);
+			err = store_pass(ctx->store, PASS_SYNC_SHARED, "signed", claim_pass,
+					 c, &s->call->error);
 		mine = err == ERR_OK;
 		if (mine || (err != ERR_CONFLICT && !signed_err(s, err)))
 			break;
