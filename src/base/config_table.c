@@ -136,11 +136,6 @@ static const struct {
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))
 
-size_t config_table_size(void)
-{
-	return N_ROWS;
-}
-
 size_t config_table_find(const char *section, const char *key)
 {
 	for (size_t i = 0; i < N_ROWS; i++)

@@ -10,7 +10,6 @@
 #include "base/config.h"
 
 /* Rows are numbered from 0. */
-size_t config_table_size(void);
 size_t config_table_find(const char *section, const char *key);   /* SIZE_MAX: no such setting */
 bool config_table_is_list(size_t row);                            /* may go on in further lines */
 bool config_table_is_path(size_t row);

@@ -55,7 +55,7 @@ void log_json(bool on)
 	sink.json = on;
 }
 
-void log_reopen(void)
+static void log_reopen(void)
 {
 	int fd;
 

@@ -25,6 +25,5 @@ struct log_request {
 	int64_t bytes_in;        /* of the body */
 };
 void log_request(const struct log_request *);
-void log_reopen(void);
 
 #endif

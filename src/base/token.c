@@ -103,16 +103,6 @@ void token_sha256_hex(const void *p, size_t n, char out[65])
 	token_print_hex(sum, sizeof(sum), out);
 }
 
-void token_md5_hex(const void *p, size_t n, char out[33])
-{
-	unsigned char sum[MD5_DIGEST_LENGTH];
-	MD5_CTX c;
-
-	if (MD5_Init(&c) != 1 || MD5_Update(&c, p, n) != 1 || MD5_Final(sum, &c) != 1)
-		mem_die();
-	token_print_hex(sum, sizeof(sum), out);
-}
-
 /* One of HMAC's two passes (RFC 2104). */
 static void hmac_pass(const unsigned char key[SHA256_CBLOCK], unsigned char pad, const void *p, size_t n,
     unsigned char out[SHA256_DIGEST_LENGTH])

@@ -14,7 +14,6 @@ void token_hex(char *out, size_t hex_len);                    /* HEX_LEN (even) 
 void token_letters(char *out, size_t len);                    /* [A-Za-z0-9], unbiased, and a NUL */
 void token_print_hex(const unsigned char *p, size_t n, char *out);   /* 2 N digits and a NUL */
 void token_sha256_hex(const void *p, size_t n, char out[65]);
-void token_md5_hex(const void *p, size_t n, char out[33]);
 void token_hmac_hex(const void *key, size_t key_len, const void *p, size_t n, char out[65]);
 bool token_equal(const char *a, const char *b);               /* constant time in B's length; NULL is unequal */
 /* The N bytes that 2 N lower-case hex digits stand for; false: S is something else. */

@@ -112,10 +112,8 @@ enum err catalog_items(struct catalog *, const struct item_query *, json_object 
 enum err catalog_item_get(struct catalog *, int64_t id, const struct viewer *, json_object **ret,
 			  struct error *);
 
-/* "createtime", "UpdateTime" …: false = unknown.  Likewise searchScope (with and without _RES), and
- * back. */
+/* "createtime", "UpdateTime" …: false = unknown.  Likewise searchScope (with and without _RES). */
 bool item_order_of(const char *word, enum item_order *ret);
-const char *item_order_word(enum item_order);
 bool item_scope_of(const char *word, enum item_scope *ret);
 bool item_permission_of(const char *word, enum item_permission *ret); /* READ = DOWNLOAD */
 const char *item_permission_word(enum item_permission);

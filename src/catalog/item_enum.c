@@ -38,11 +38,6 @@ bool item_order_of(const char *word, enum item_order *ret)
 	return true;
 }
 
-const char *item_order_word(enum item_order order)
-{
-	return orders[order].word;
-}
-
 const char *ask_column(enum item_order order)
 {
 	return orders[order].column;

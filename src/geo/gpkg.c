@@ -85,7 +85,8 @@ int64_t gpkg_ask(struct gpkg *g, char *sql, int64_t def)
 	return v;
 }
 
-char *gpkg_ask_text(struct gpkg *g, char *sql)
+/* The same as text.  Caller frees with sqlite3_free. */
+static char *gpkg_ask_text(struct gpkg *g, char *sql)
 {
 	sqlite3_stmt *s = ask(g, sql);
 	const unsigned char *t = s == NULL ? NULL : sqlite3_column_text(s, 0);

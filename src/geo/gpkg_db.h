@@ -43,9 +43,8 @@ struct gpkg {
 enum err gpkg_error(struct gpkg *, const char *doing, struct error *);
 /* Run SQL made by sqlite3_mprintf (takes it). */
 enum err gpkg_run(struct gpkg *, char *sql, struct error *);
-/* First column of the first row as integer or text (caller frees with sqlite3_free); takes SQL. */
+/* First column of the first row; takes SQL. */
 int64_t gpkg_ask(struct gpkg *, char *sql, int64_t def);
-char *gpkg_ask_text(struct gpkg *, char *sql);
 
 void gpkg_free(struct gpkg *);
 

@@ -39,7 +39,6 @@ void member_time_regex(struct job *, struct members *);
 
 /* source.c's, for the above. */
 enum source_side source_side_of(const char *name);
-bool source_is_wanted(const struct job *, int bundle);
 struct source *source_add(struct source_set *, enum kind, const char *stem, const char *file);
 
 #endif

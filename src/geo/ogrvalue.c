@@ -47,7 +47,9 @@ char *ogrvalue_name(OGRFieldDefnH f)
 	return charset_decode("UTF-8", s, strlen(s), NULL, NULL);
 }
 
-size_t ogrvalue_iso(OGRFeatureH feature, int field, char out[OGRVALUE_ISO])
+/* A date, time or datetime field: ISO 8601 with a zone where the field has one.  Returns its
+ * length. */
+static size_t ogrvalue_iso(OGRFeatureH feature, int field, char out[OGRVALUE_ISO])
 {
 	OGRFieldType type = OGR_Fld_GetType(OGR_F_GetFieldDefnRef(feature, field));
 	int y, mon, d, h, min, zone, n = 0;

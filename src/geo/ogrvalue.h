@@ -13,10 +13,7 @@
 const char *ogrvalue_type(OGRFieldDefnH);
 /* The field's name as UTF-8; caller frees. */
 char *ogrvalue_name(OGRFieldDefnH);
-/* A date, time or datetime field: ISO 8601 with a zone where the field has one.  Returns its
- * length. */
 #define OGRVALUE_ISO 48
-size_t ogrvalue_iso(OGRFeatureH, int field, char out[OGRVALUE_ISO]);
 /*
  * Any field as text.  *RET_LEN bytes, borrowed from the feature, from BUF, or from *OWN (freed and
  * set by this call; the caller frees the last one).  *RET_BAD: bytes that are not UTF-8 were

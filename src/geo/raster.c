@@ -44,7 +44,8 @@ static const char *colors_of(GDALDatasetH ds)
 	return n == 1 ? "gray" : "bands";
 }
 
-json_object *raster_json(GDALDatasetH ds)
+/* {"width","height","bands","dtype","nodata","pixel","colors"}; caller frees. */
+static json_object *raster_json(GDALDatasetH ds)
 {
 	json_object *o = json_object_new_object(), *pixel = json_object_new_array();
 	GDALRasterBandH first = GDALGetRasterBand(ds, 1);
@@ -155,7 +156,8 @@ static char **creation(GDALDatasetH ds, char **args)
 	return add(args, "-co", classes ? "OVERVIEW_RESAMPLING=NEAREST" : "OVERVIEW_RESAMPLING=AVERAGE");
 }
 
-enum err raster_write(struct job *job, GDALDatasetH ds, char **args, const char *path, const char *layer)
+/* Write DS to PATH as COG; ARGS (taken): more options of gdal_translate. */
+static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, const char *path, const char *layer)
 {
 	struct watch watch = { job, layer };
 	int bad = 0;

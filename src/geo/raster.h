@@ -6,14 +6,10 @@
 
 #include "geo/output.h"
 
-/* {"width","height","bands","dtype","nodata","pixel","colors"}; caller frees. */
-json_object *raster_json(GDALDatasetH);
 /* The CRS that SRC tells, in DS or beside it; NULL = none.  Owns: caller releases with OSRRelease. */
 OGRSpatialReferenceH raster_srs(const struct source *, GDALDatasetH);
 /* A LAYER for DS; NULL: not georeferenced. */
 json_object *raster_layer(struct job *, const struct source *, GDALDatasetH, int64_t i, const char *name);
-/* Write DS to PATH as COG; ARGS (taken): more options of gdal_translate. */
-enum err raster_write(struct job *, GDALDatasetH ds, char **args, const char *path, const char *layer);
 /* The same in the CRS that LAYER (an import order) asks for. */
 enum err raster_write_as(struct job *, GDALDatasetH ds, const json_object *layer, const char *path);
 /*

@@ -74,7 +74,7 @@ enum source_side source_side_of(const char *name)
 }
 
 /* An import wants only the bundles its layers come from; a mosaic's are all one layer. */
-bool source_is_wanted(const struct job *job, int bundle)
+static bool source_is_wanted(const struct job *job, int bundle)
 {
 	json_object *layers = json_arr(job->spec, "layers"), *layer;
 

@@ -120,7 +120,8 @@ static bool write_png(struct canvas *c, const char *path)
 	return png != NULL;
 }
 
-bool thumbnail_vector(OGRLayerH layer, const double extent[4], int64_t count, const char *path)
+/* A picture of a layer; false: none could be made. */
+static bool thumbnail_vector(OGRLayerH layer, const double extent[4], int64_t count, const char *path)
 {
 	struct canvas c;
 	char filter[64];
@@ -203,7 +204,7 @@ static bool translate(GDALDatasetH ds, const char *path, char **args)
 	return bad == 0;
 }
 
-bool thumbnail_raster(GDALDatasetH ds, const char *path, int max_w, int max_h)
+static bool thumbnail_raster(GDALDatasetH ds, const char *path, int max_w, int max_h)
 {
 	int w = GDALGetRasterXSize(ds), h = GDALGetRasterYSize(ds);
 	double k = fmax((double)w / max_w, (double)h / max_h);
@@ -223,7 +224,8 @@ static double to_degrees(double y)
 	return atan(sinh(y / 6378137.0)) * 180 / 3.14159265358979323846;
 }
 
-bool map_raster(GDALDatasetH ds, const char *path, double ret[4])
+/* Warped to Web Mercator for the page's map; *RET_BOUNDS west, south, east, north in WGS 84. */
+static bool map_raster(GDALDatasetH ds, const char *path, double ret[4])
 {
 	int w = GDALGetRasterXSize(ds), h = GDALGetRasterYSize(ds), bad = 0;
 	char size[16];

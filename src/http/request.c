@@ -190,13 +190,3 @@ const char *req_query(const struct req *req, const char *name)
 {
 	return pairs_get(&req->query, name);
 }
-
-size_t req_query_count(const struct req *req, const char *name)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < req->query.n; i++)
-		if (strcmp(req->query.v[i].name, name) == 0)
-			n++;
-	return n;
-}

@@ -59,7 +59,6 @@ void req_done(struct req *);
 
 const char *req_header(const struct req *, const char *name);        /* "X-Requested-With"; NULL = absent */
 const char *req_query(const struct req *, const char *name);         /* first value; NULL = absent */
-size_t req_query_count(const struct req *, const char *name);
 const char *req_cookie(const struct req *, const char *name);        /* NULL also when two differ */
 
 /* The text of a pair list. */

@@ -28,7 +28,8 @@ bool account_name_ok(const char *name)
 	return signature_text_ok(name, strlen(name));
 }
 
-void account_secret(char ret[44])
+/* A new secret: 43 characters of base64url. */
+static void account_secret(char ret[44])
 {
 	unsigned char raw[SECRET_BYTES];
 	CLEAN_FREE char *text = NULL;

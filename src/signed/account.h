@@ -12,8 +12,6 @@
 
 /* 1 to 255 bytes of text without control characters, as requests may carry it. */
 bool account_name_ok(const char *name);
-/* A new secret: 43 characters of base64url. */
-void account_secret(char ret[44]);
 
 /*
  * A record of NAME from SETTINGS (keys of the contract; NULL = none), the rest with its defaults.

@@ -54,7 +54,8 @@ static size_t parameter_of(const char *context)
 	return text_int(digits, 1, 65535, &n) ? (size_t)n : 0;
 }
 
-bool pg_fault(struct pg_link *p, const PGresult *result, struct fault *fault)
+/* The only place that knows SQLSTATEs. */
+static bool pg_fault(struct pg_link *p, const PGresult *result, struct fault *fault)
 {
 	const char *state, *text, *column, *context;
 	size_t best = sizeof(states) / sizeof(states[0]);

@@ -36,8 +36,6 @@ static inline struct pg_link *pg_mine(struct link *link)
  */
 bool pg_good(struct pg_link *, PGresult *result, ExecStatusType wanted, int64_t *changed,
 	     struct fault *);
-/* The only place that knows SQLSTATEs. */
-bool pg_fault(struct pg_link *, const PGresult *result, struct fault *);
 /* A statement of our own without parameters. */
 bool pg_run(struct pg_link *, const char *sql, int64_t *changed, struct fault *);
 /* V as PostgreSQL reads it, in BUF when it has no text of its own; NULL for NULL. */

@@ -70,7 +70,8 @@ bool reading_name_ok(struct reading *g, const char *name)
 	return true;
 }
 
-char *reading_name(struct reading *g, json_object *value)
+/* Caller frees; NULL: refused. */
+static char *reading_name(struct reading *g, json_object *value)
 {
 	const char *text = reading_text(g, value, RECEIVER_NAME_BYTES);
 

@@ -31,8 +31,7 @@ bool reading_bad(struct reading *, const char *fmt, ...) __attribute__((format(p
 const char *reading_text(struct reading *, json_object *value, size_t max);
 bool reading_bool(struct reading *, json_object *value, bool *ret);
 bool reading_int(struct reading *, json_object *value, int64_t min, int64_t max, int64_t *ret);
-/* An identifier: a string without control characters.  Caller frees; NULL: refused. */
-char *reading_name(struct reading *, json_object *value);
+/* An identifier: a string without control characters. */
 bool reading_name_ok(struct reading *, const char *name);
 bool reading_object(struct reading *, json_object *value);
 /* A list of strings, or one string as a list of one: each is added to *LIST (N of them). */

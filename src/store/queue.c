@@ -1,6 +1,10 @@
 #include "store/queue.h"
 
-enum err queue_task(struct pass *p, json_object *session, json_object *task)
+/*
+ * Queue TASK for SESSION: the task gets the session's id, the session's member "task" becomes {"id","kind"}.
+ * The session's record is not stored here.  Neither is kept.
+ */
+static enum err queue_task(struct pass *p, json_object *session, json_object *task)
 {
 	int64_t id = 0;
 	json_set_int(task, "session", json_int(session, "id", 0));

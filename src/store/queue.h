@@ -8,11 +8,6 @@
 #include "store/sessions.h"
 #include "store/tasks.h"
 
-/*
- * Queue TASK for SESSION: the task gets the session's id, the session's member "task" becomes {"id","kind"}.
- * The session's record is not stored here.  Neither is kept.
- */
-enum err queue_task(struct pass *, json_object *session, json_object *task);
 /* As sessions_create, with TASK queued in the same transaction. */
 enum err queue_create(struct pass *, json_object *session, const char *nonce, json_object *task, int64_t *ret_id);
 /* As sessions_put, with TASK (NULL = none) queued in the same transaction. */

@@ -195,7 +195,7 @@ static enum err nonce_put(struct pass *p, const char *owner, const char *nonce, 
 	return index_put(p, TABLE_SESSION_NONCES, k.at, k.len, value, sizeof(value));
 }
 
-enum err sessions_by_nonce(struct pass *p, const char *owner, const char *nonce, int64_t *ret_id)
+static enum err sessions_by_nonce(struct pass *p, const char *owner, const char *nonce, int64_t *ret_id)
 {
 	struct key k = nonce_key(owner, nonce);
 	unsigned char value[INDEX_HEAD + 16], id[8];
@@ -254,16 +254,18 @@ enum err sessions_create(struct pass *p, json_object *record, const char *nonce,
 
 enum err sessions_get(struct pass *p, int64_t id, json_object **ret)
 {
-	json_object *record = NULL;
 	unsigned char key[8];
-	enum err err;
 
 	key_u64((uint64_t)id, key);
-	err = record_get(p, TABLE_SESSIONS, key, 8, &record);
-	if (err != ERR_OK)
-		return err;
-	*ret = record;
-	return ERR_OK;
+	return record_get(p, TABLE_SESSIONS, key, 8, ret);
+}
+
+enum err sessions_get_brief(struct pass *p, int64_t id, json_object **ret)
+{
+	unsigned char key[8];
+
+	key_u64((uint64_t)id, key);
+	return record_get_without(p, TABLE_SESSIONS, key, 8, "preview", ret);
 }
 
 enum err sessions_put(struct pass *p, json_object *record, int64_t expected_rev)

@@ -81,7 +81,8 @@ static enum err name_data(struct upload *u, struct error *error)
 	return sync_fd(u->engine, above, "upload's parent", error);
 }
 
-enum err upload_stage(struct upload *u, struct error *error)
+/* Everything before the commit (1.8, steps 1-5). */
+static enum err upload_stage(struct upload *u, struct error *error)
 {
 	struct stat st;
 	enum err e = ERR_OK;

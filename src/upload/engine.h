@@ -309,8 +309,6 @@ enum err upload_alone(struct upload *, struct error *);
  * because somebody else completes it, is no error.
  */
 enum err upload_end(struct upload *, bool stored, struct error *);
-/* Everything before the commit (1.8, steps 1-5). */
-enum err upload_stage(struct upload *, struct error *);
 /* Store the changed record: creates it when it is pending. */
 enum err upload_store(struct upload *, enum pass_kind, const char *name, struct error *);
 

@@ -42,8 +42,6 @@ enum err chunks_receive(struct call *, struct chunks_result *ret);
 enum err chunks_answer(struct call *, const struct chunks_result *);
 /* JSON, or the same as text for clients that cannot take it.  Takes MODEL. */
 void chunks_answer_model(struct call *, int status, json_object *model);
-/* The members every answer has. */
-json_object *chunks_model(const struct call *, const struct upload_info *);
 
 /* The error style of these routes. */
 void chunks_print_error(struct call *, enum err err, const json_object *details);

@@ -34,7 +34,8 @@ void chunks_answer_model(struct call *call, int status, json_object *model)
 	reply_text(call->reply, status, TEXT, text);
 }
 
-json_object *chunks_model(const struct call *call, const struct upload_info *info)
+/* The members every answer has. */
+static json_object *chunks_model(const struct call *call, const struct upload_info *info)
 {
 	bool complete = info->state == UPLOAD_COMPLETE;
 	json_object *m = json_object_new_object();

@@ -144,7 +144,9 @@ static enum err set_dir(struct call *call, const json_object *body, json_object 
 	return err;
 }
 
-enum err mycontent_members(struct call *call, const json_object *body, json_object *changes)
+/* Members of a client's object, as catalog_item_create and catalog_item_change take them; only what
+ * BODY has. */
+static enum err mycontent_members(struct call *call, const json_object *body, json_object *changes)
 {
 	enum err err = set_name(call, body, changes);
 

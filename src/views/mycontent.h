@@ -7,9 +7,6 @@
 
 #include "views/datas.h"
 
-/* Members of a client's object, as catalog_item_create and catalog_item_change take them; only what
- * BODY has. */
-enum err mycontent_members(struct call *, const json_object *body, json_object *changes);
 /* A client's entities (an array; NULL: none) as the catalogue takes them.  ERR_BAD_REQUEST: no such
  * user or group, ….  Caller frees. */
 enum err mycontent_entities(struct call *, const json_object *list, json_object **ret);

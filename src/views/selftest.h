@@ -15,11 +15,6 @@
  */
 json_object *selftest_host(struct call *);
 
-/* {"id","verdict","title","message"} with the words of selftest.<id>.<verdict>, their places filled
- * from ARGS (taken). */
-json_object *selftest_line(const struct call *, const char *id, const char *verdict,
-			   json_object *args);
-
 /* PATH as an address below the document root that the web server names; NULL: it is not there.
  * Caller frees. */
 char *selftest_below_root(const struct call *, const char *path);

@@ -16,8 +16,10 @@
 #define PROCS_FEW  10	/* front, worker, job, and a second visitor */
 #define OTHER_WORD "other"
 
-json_object *selftest_line(const struct call *call, const char *id, const char *verdict,
-			   json_object *args)
+/* {"id","verdict","title","message"} with the words of selftest.<id>.<verdict>, their places filled
+ * from ARGS (taken). */
+static json_object *selftest_line(const struct call *call, const char *id, const char *verdict,
+				  json_object *args)
 {
 	const struct words *words = pages_words(call->ctx->pages);
 	json_object *line = json_object_new_object();

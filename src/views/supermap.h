@@ -60,7 +60,6 @@ enum err supermap_object(struct call *, int64_t max, const char *limit, json_obj
 /* The last value of a query parameter; NULL: absent or empty. */
 const char *supermap_query(const struct call *, const char *name);
 /* Absent: DEF.  ERR_BAD_REQUEST names the parameter. */
-enum err supermap_query_bool(struct call *, const char *name, bool def, bool *ret);
 enum err supermap_query_int(struct call *, const char *name, int64_t min, int64_t max, int64_t def,
 			    int64_t *ret);
 

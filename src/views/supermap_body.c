@@ -117,16 +117,6 @@ static bool read_bool(const char *s, bool *ret)
 	return true;
 }
 
-enum err supermap_query_bool(struct call *call, const char *name, bool def, bool *ret)
-{
-	const char *s = supermap_query(call, name);
-
-	*ret = def;
-	if (s != NULL && !read_bool(s, ret))
-		return supermap_fail(call, ERR_BAD_REQUEST, "supermap_parameter", name);
-	return ERR_OK;
-}
-
 enum err supermap_query_int(struct call *call, const char *name, int64_t min, int64_t max,
 			    int64_t def, int64_t *ret)
 {

@@ -100,7 +100,9 @@ size_t crs_index_areas(const struct crs_index *ix)
 	return ix->head->n_areas;
 }
 
-bool crs_index_split(const char *code, uint8_t *ret_authority, uint32_t *ret_number)
+/* "ESRI:102100" to its authority's index and number (UINT32_MAX: no number); false: unknown
+ * authority. */
+static bool crs_index_split(const char *code, uint8_t *ret_authority, uint32_t *ret_number)
 {
 	const char *colon = strchr(code, ':');
 	int64_t number;

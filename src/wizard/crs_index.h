@@ -17,9 +17,6 @@ const struct crs_file_area *crs_index_area(const struct crs_index *, uint32_t i)
 size_t crs_index_areas(const struct crs_index *);
 json_object *crs_index_json(const struct crs_index *, const struct crs_file_entry *);
 const char *crs_kind_name(uint8_t kind);
-/* "ESRI:102100" to its authority's index and number (UINT32_MAX: no number); false: unknown
- * authority. */
-bool crs_index_split(const char *code, uint8_t *ret_authority, uint32_t *ret_number);
 
 /* Coordinates in the plane or on the ellipsoid: what data can be in. */
 static inline bool crs_is_searchable(const struct crs_file_entry *e)

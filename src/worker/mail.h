@@ -30,12 +30,6 @@ bool mail_waits(struct worker *);
 
 /* ---- mail_send.c */
 
-/*
- * The whole message of a mail: RFC 5322, headers ASCII, the text base64.
- * Owns: caller frees.  NULL: an address is none.
- */
-char *mail_message(const struct config *, const json_object *mail, char *ret_from,
-		   size_t from_size);
 /* Hand it to the MTA or the SMTP server of the configuration. */
 enum err mail_send(const struct config *, const json_object *mail, struct error *);
 

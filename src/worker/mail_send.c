@@ -74,8 +74,12 @@ static bool sender(const struct config *c, char *ret, size_t size)
 	return n > 0 && (size_t)n < size && mailbox_ok(ret, "");
 }
 
-char *mail_message(const struct config *c, const json_object *mail, char *ret_from,
-		   size_t from_size)
+/*
+ * The whole message of a mail: RFC 5322, headers ASCII, the text base64.
+ * Owns: caller frees.  NULL: an address is none.
+ */
+static char *mail_message(const struct config *c, const json_object *mail, char *ret_from,
+			  size_t from_size)
 {
 	const char *to = json_str(mail, "to", "");
 	char date[32], random[17], *text = NULL;

@@ -27,13 +27,11 @@ static void test_token_random_text(void **state)
 
 static void test_token_known_sums(void **state)
 {
-	char s[65], m[33];
+	char s[65];
 
 	(void)state;
 	token_sha256_hex("abc", 3, s);
 	assert_string_equal(s, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-	token_md5_hex("", 0, m);
-	assert_string_equal(m, "d41d8cd98f00b204e9800998ecf8427e");
 	/* RFC 4231, case 2. */
 	token_hmac_hex("Jefe", 4, "what do ya want for nothing?", 28, s);
 	assert_string_equal(s, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
