@@ -12,10 +12,16 @@ const struct json_limits json_limits_job = {16 << 20, 32, 10000};
 enum err json_read(const char *text, size_t len, const struct json_limits *limits,
     json_object **ret)
 {
+	return json_read_without(text, len, limits, NULL, ret);
+}
+
+enum err json_read_without(const char *text, size_t len, const struct json_limits *limits,
+    const char *without, json_object **ret)
+{
 	struct json_scan scan;
 	enum err e = json_scan(text, len, limits, &scan);
 
-	return e == ERR_OK ? json_build(text + scan.start, scan.end - scan.start, ret) : e;
+	return e == ERR_OK ? json_build(text + scan.start, scan.end - scan.start, without, ret) : e;
 }
 
 json_object *json_read_own(struct json_tokener **reader, const char *text, size_t len)

@@ -28,6 +28,9 @@ extern const struct json_limits json_limits_job;    /* 16 MiB, 32, 10 000 */
  * Source: RFC 8259; what the parser of json-c 0.16 lets through is refused.
  */
 enum err json_read(const char *text, size_t len, const struct json_limits *limits, json_object **ret);
+/* The same but for members named WITHOUT, wherever they are: for readers who need the rest only. */
+enum err json_read_without(const char *text, size_t len, const struct json_limits *limits, const char *without,
+    json_object **ret);
 
 /* Print compactly; U+00A0 is written \u00a0.  Owns: caller frees; *RET_LEN may be NULL. */
 char *json_print(const json_object *o, size_t *ret_len);

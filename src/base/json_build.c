@@ -10,7 +10,8 @@
 struct builder {
 	const char *at; /* inside the value: something always follows, if only its end */
 	const char *end;
-	char *scratch; /* a name, a number or an unescaped string, with its NUL */
+	const char *without; /* members of this name are passed over; NULL = none */
+	char *scratch;	     /* a name, a number or an unescaped string, with its NUL */
 	size_t size;
 	bool doubled; /* an object names a member twice */
 };
@@ -139,6 +140,27 @@ static json_object *array(struct builder *b)
 	return a;
 }
 
+/* To the comma or brace behind a member's value. */
+static void skip_value(struct builder *b)
+{
+	for (int depth = 0;; b->at++) {
+		if (*b->at == '"')
+			b->at = string_end(b->at + 1);
+		else if (*b->at == '{' || *b->at == '[')
+			depth++;
+		else if (depth == 0 && (*b->at == ',' || *b->at == '}'))
+			return;
+		else if (*b->at == '}' || *b->at == ']')
+			depth--;
+	}
+}
+
+static bool left_out(const struct builder *b, const char *name, size_t len)
+{
+	return b->without != NULL && strlen(b->without) == len &&
+	       memcmp(b->without, name, len) == 0;
+}
+
 static json_object *object(struct builder *b)
 {
 	json_object *o = made(json_object_new_object());
@@ -146,18 +168,23 @@ static json_object *object(struct builder *b)
 
 	b->at++;
 	skip_space(b);
-	for (; *b->at != '}'; n++) {
+	while (*b->at != '}') {
 		const char *name = b->at + 1, *end = string_end(name);
-		json_object *member;
-		size_t len;
+		size_t len = (size_t)(end - name);
 
 		b->at = end + 1;
 		skip_space(b);
 		b->at++; /* the colon */
-		member = value(b);
-		/* Not before: the value needs the scratch too. */
-		if (json_object_object_add(o, unescaped(b, name, end, &len), member) != 0)
-			mem_die();
+		if (left_out(b, name, len)) {
+			skip_value(b);
+		} else {
+			json_object *member = value(b);
+
+			/* The name after it: the value needs the scratch too. */
+			if (json_object_object_add(o, unescaped(b, name, end, &len), member) != 0)
+				mem_die();
+			n++;
+		}
 		skip_space(b);
 		if (*b->at == ',') {
 			b->at++;
@@ -194,9 +221,9 @@ static json_object *value(struct builder *b)
 	}
 }
 
-enum err json_build(const char *text, size_t len, json_object **ret)
+enum err json_build(const char *text, size_t len, const char *without, json_object **ret)
 {
-	struct builder b = {.at = text, .end = text + len};
+	struct builder b = {.at = text, .end = text + len, .without = without};
 	json_object *o = value(&b);
 
 	free(b.scratch);

@@ -7,10 +7,11 @@
 #include "base/json.h"
 
 /*
- * The value of TEXT, LEN bytes from its first character; the grammar is taken for granted.
+ * The value of TEXT, LEN bytes from its first character; the grammar is taken for granted.  Members
+ * named WITHOUT (NULL: none) are passed over wherever they are.
  * Owns:   caller frees *RET; NULL is the word null.
  * Errors: ERR_BAD_REQUEST when an object has two members of one name: all that json_scan lets by.
  */
-enum err json_build(const char *text, size_t len, json_object **ret);
+enum err json_build(const char *text, size_t len, const char *without, json_object **ret);
 
 #endif

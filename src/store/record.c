@@ -137,14 +137,14 @@ static enum err erase(struct pass *p, enum table table, const void *key, size_t 
 
 /* ---- records */
 
-enum err record_parse(
-    struct pass *p, enum table table, const void *value, size_t len, json_object **ret)
+static enum err parse(struct pass *p, enum table table, const void *value, size_t len,
+    const char *without, json_object **ret)
 {
 	static const struct json_limits limits = {
 	    .bytes = STORE_VALUE_MAX, .depth = 64, .keys = 100000};
 	json_object *o = NULL;
 
-	if (json_read(value, len, &limits, &o) != ERR_OK ||
+	if (json_read_without(value, len, &limits, without, &o) != ERR_OK ||
 	    !json_object_is_type(o, json_type_object)) {
 		json_object_put(o);
 		return error_set(
@@ -159,15 +159,27 @@ enum err record_parse(
 	return ERR_OK;
 }
 
+enum err record_parse(
+    struct pass *p, enum table table, const void *value, size_t len, json_object **ret)
+{
+	return parse(p, table, value, len, NULL, ret);
+}
+
 enum err record_get(
     struct pass *p, enum table table, const void *key, size_t key_len, json_object **ret)
+{
+	return record_get_without(p, table, key, key_len, NULL, ret);
+}
+
+enum err record_get_without(struct pass *p, enum table table, const void *key, size_t key_len,
+    const char *without, json_object **ret)
 {
 	DBT value;
 	enum err err = get(p, table, key, key_len, &value);
 
 	if (err != ERR_OK)
 		return err;
-	return record_parse(p, table, value.data, value.size, ret);
+	return parse(p, table, value.data, value.size, without, ret);
 }
 
 static enum err write_record(struct pass *p, enum table table, const void *key, size_t key_len,

@@ -47,6 +47,7 @@ struct call {
 	struct form form;             /* BODYRULE_FORM: read by dispatch; FILES: by the view */
 	struct principal who;
 	int64_t ahead_id;             /* session read in the pass that finds out who asks, 0 = none */
+	bool ahead_brief;             /* sessions_get_brief is enough */
 	json_object *ahead;           /* owned: its record, NULL = not read */
 	enum mode mode;               /* HTML, strict or compat JSON (wizard.md 3.1) */
 	bool mode_open;               /* HTML only because nothing in the request said what is wanted (rule 5) */

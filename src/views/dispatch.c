@@ -180,7 +180,7 @@ static enum err route_call(struct call *call, struct route_match *match)
 	err = supermap_check(call);
 	if (err != ERR_OK)
 		return err;
-	call->ahead_id = upload_reads(call);
+	upload_reads(call);
 	err = identity_find(call);
 	/* A stale login of somebody who only wants to log in again is no obstacle. */
 	if (err == ERR_AUTH && match->route->login <= LOGIN_READER && !call->supermap.on)

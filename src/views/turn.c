@@ -1,6 +1,7 @@
 /*
  * Loading, storing and waiting: what happens to a session around a step.
  */
+#include <assert.h>
 #include <string.h>
 #include "views/wizard.h"
 #include "base/clock.h"
@@ -34,6 +35,7 @@ enum err turn_of_request(struct call *call, bool lock, struct turn *ret)
 
 struct load {
 	int64_t id;
+	bool brief;
 	json_object *doc;
 };
 
@@ -42,7 +44,7 @@ static enum err load_pass(struct pass *p, void *arg)
 	struct load *l = arg;
 	json_object_put(l->doc);
 	l->doc = NULL;
-	enum err err = sessions_get(p, l->id, &l->doc);
+	enum err err = l->brief ? sessions_get_brief(p, l->id, &l->doc) : sessions_get(p, l->id, &l->doc);
 	return err == ERR_OK ? session_live(p, l->doc) : err;
 }
 
@@ -63,7 +65,7 @@ enum err session_live(struct pass *p, json_object *doc)
 /* Whatever is wrong with it, the view finds out. */
 void turn_read_ahead(struct pass *p, struct call *call)
 {
-	struct load l = { .id = call->ahead_id, .doc = call->ahead };
+	struct load l = { .id = call->ahead_id, .brief = call->ahead_brief, .doc = call->ahead };
 	enum err err = load_pass(p, &l);
 
 	if (err != ERR_OK)
@@ -72,11 +74,13 @@ void turn_read_ahead(struct pass *p, struct call *call)
 }
 
 /* The record of session ID, read now if it was not read ahead. */
-static enum err load_record(struct call *call, int64_t id, json_object **ret)
+static enum err load_record(struct call *call, int64_t id, bool *ret_brief, json_object **ret)
 {
 	struct load l = { .id = id };
 
+	*ret_brief = false;
 	if (call->ahead != NULL && call->ahead_id == id) {
+		*ret_brief = call->ahead_brief;
 		*ret = call->ahead;
 		call->ahead = NULL;
 		return ERR_OK;
@@ -93,10 +97,10 @@ static bool may_see(const struct call *call, const json_object *doc)
 	return call->who.admin || (*owner != '\0' && strcmp(owner, "-") != 0 && strcmp(owner, call->who.owner) == 0);
 }
 
-static enum err load(struct call *call, int64_t id, struct session **ret)
+static enum err load(struct call *call, int64_t id, bool *ret_brief, struct session **ret)
 {
 	json_object *doc = NULL;
-	enum err err = load_record(call, id, &doc);
+	enum err err = load_record(call, id, ret_brief, &doc);
 	if (err == ERR_OK && !may_see(call, doc))
 		err = ERR_NOT_FOUND;
 	if (err == ERR_OK && json_get(doc, "gone") != NULL)
@@ -130,7 +134,7 @@ enum err turn_begin(struct call *call, int64_t id, bool lock, struct turn *ret)
 		json_object_put(call->ahead);
 		call->ahead = NULL;
 	}
-	err = load(call, id, &ret->s);
+	err = load(call, id, &ret->brief, &ret->s);
 	if (err != ERR_OK) {
 		turn_end(ret);
 		return err;
@@ -162,7 +166,7 @@ void turn_end(struct turn *t)
 enum err turn_reload(struct turn *t)
 {
 	struct session *fresh = NULL;
-	enum err err = load(t->call, t->s->id, &fresh);
+	enum err err = load(t->call, t->s->id, &t->brief, &fresh);
 	if (err != ERR_OK)
 		return err;
 	session_free(t->s);
@@ -224,6 +228,8 @@ enum err turn_store(struct turn *t, json_object *task, bool bump)
 {
 	struct call *call = t->call;
 	int64_t now = clock_now_ms();
+
+	assert(!t->brief);
 	if (bump)
 		t->s->rev++;
 	t->s->expires = now + call->ctx->config->session_expiry_hours * 3600 * 1000;

@@ -179,18 +179,18 @@ enum err upload_view(struct call *call)
 	return err;
 }
 
-int64_t upload_reads(const struct call *call)
+void upload_reads(struct call *call)
 {
 	enum step step;
-	int64_t id = 0;
 	enum method m = call->req->method;
 
-	if ((m != METHOD_GET && m != METHOD_HEAD) || !text_starts(call->req->path, "/upload/") ||
-	    turn_id(call, &id) != ID_FOUND)
-		return 0;
+	if ((m != METHOD_GET && m != METHOD_HEAD) || !text_starts(call->req->path, "/upload/"))
+		return;
 	if (m == METHOD_GET && step_by_name(pairs_get(&call->params, "step"), &step) && steps[step].get_locks)
-		return 0;
-	return id;
+		return;
+	call->ahead_brief = call->route->view == upload_root_view || call->route->view == data_upload_progress;
+	if (turn_id(call, &call->ahead_id) != ID_FOUND)
+		call->ahead_id = 0;
 }
 
 enum err upload_root_view(struct call *call)

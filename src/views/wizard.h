@@ -16,6 +16,7 @@ struct turn {
 	struct session *s;            /* owned */
 	struct session_lock lock;
 	int64_t rev;                  /* as read: compared when stored */
+	bool brief;                   /* S is not whole: it cannot be stored */
 	json_object *fields;          /* the form as {name: text or [texts]}; NULL for GET */
 	json_object *problems;        /* owned: errors found */
 	json_object *warnings;        /* owned: for the answer */
@@ -28,10 +29,10 @@ enum id_found { ID_FOUND, ID_MISSING, ID_WRONG };
 enum id_found turn_id(const struct call *, int64_t *ret);
 
 /*
- * The session a request reads without its lock, before it knows more: 0 = none.  Its record is then read in the pass
- * that finds out who asks, and turn_begin takes it from there.
+ * Which session the request will read without its lock, if any: sets ahead_id.  Its record is then read in the pass that
+ * finds out who asks, and turn_begin takes it from there.
  */
-int64_t upload_reads(const struct call *);
+void upload_reads(struct call *);
 void turn_read_ahead(struct pass *, struct call *);
 
 /* Load session ID of the caller.  LOCK: hold its lock.  ERR_NOT_FOUND, ERR_GONE, ERR_BUSY with the problem set. */

@@ -109,6 +109,19 @@ static void test_json_builds_what_json_c_reads(void **state)
 	}
 }
 
+static void test_json_leaves_out_one_member(void **state)
+{
+	static const char text[] = "{\"a\":[{\"no\":{\"x\":[\"}\\\",]\",{}]},\"b\":1},{\"no\" : -1.5 },{\"nor\":2,\"no\":[[],{}] ,\"c\":[\"no\"]}],"
+				   "\"no\":\"\"}";
+	CLEAN_JSON json_object *got = NULL;
+	CLEAN_FREE char *printed = NULL;
+
+	(void)state;
+	assert_int_equal(json_read_without(text, strlen(text), &json_limits_form, "no", &got), ERR_OK);
+	printed = json_print(got, NULL);
+	assert_string_equal(printed, "{\"a\":[{\"b\":1},{},{\"nor\":2,\"c\":[\"no\"]}]}");
+}
+
 static void test_json_does_not_need_a_nul_behind(void **state)
 {
 	static const char text[] = "12345";
@@ -291,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_json_takes_what_is_right),
 		cmocka_unit_test(test_json_refuses_what_json_c_lets_through),
 		cmocka_unit_test(test_json_builds_what_json_c_reads),
+		cmocka_unit_test(test_json_leaves_out_one_member),
 		cmocka_unit_test(test_json_does_not_need_a_nul_behind),
 		cmocka_unit_test(test_json_keeps_the_limits),
 		cmocka_unit_test(test_json_costs_no_more_memory_than_eight_times_its_limit),
