@@ -227,9 +227,10 @@ static void ask_headers(struct test *t)
 		const char *id;
 		size_t size;
 		const char *bad;
+	/* The longest one: with its name below what Apache hands to a FastCGI program. */
 	} sizes[] = {{"header_4k", 4000, "fail"},
 		     {"header_8k", 8000, "warn"},
-		     {"header_16k", 16000, "warn"}};
+		     {"header_16k", 15900, "warn"}};
 	CLEAN_FREE char *auth = mem_printf("Authorization: Bearer %s", t->site.token);
 	struct got got = site_ask(
 	    &t->site, &(struct ask){.method = "GET", .path = ECHO_PATH, .headers = {auth}});
