@@ -2,12 +2,14 @@
  * A ready-made program for one dataset: its address, names and a row of its columns, written as
  * literals of Python and of the shell.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
 #include "signed/signature.h"
 #include "views/admin_datasets.h"
 
 #define API_PATH     "/echart/dataset_api/"
+#define FILE_PATH    "/etl/api/upload_file_api/"
 #define UNKNOWN_HOST "https://slipway.example" /* replaced in the browser, which knows ours */
 #define COLUMNS_MAX  20
 
@@ -115,7 +117,12 @@ static char *json_body(const char *type, json_object *rows)
 	return mem_strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-static void add_literals(json_object *m, const char *url, const char *path, const char *account,
+struct addresses {
+	char *rows, *files; /* owned */
+	const char *path;   /* of rows, as it is signed */
+};
+
+static void add_literals(json_object *m, const struct addresses *at, const char *account,
 			 const char *type, json_object *rows)
 {
 	json_object *py = json_object_new_object(), *sh = json_object_new_object();
@@ -123,13 +130,15 @@ static void add_literals(json_object *m, const char *url, const char *path, cons
 	CLEAN_FREE char *header = signature_visitor(account);
 	CLEAN_FREE char *body = json_body(type, rows);
 
-	set_python(py, "url", url);
-	set_python(py, "path", path);
+	set_python(py, "url", at->rows);
+	set_python(py, "file_url", at->files);
+	set_python(py, "path", at->path);
 	set_python(py, "visitor", account);
 	set_python(py, "type", type);
 	set_python(py, "ds", ds);
-	set_shell(sh, "url", url);
-	set_shell(sh, "path", path);
+	set_shell(sh, "url", at->rows);
+	set_shell(sh, "file_url", at->files);
+	set_shell(sh, "path", at->path);
 	set_shell(sh, "visitor", account);
 	set_shell(sh, "visitor_header", header);
 	set_shell(sh, "type", type);
@@ -140,24 +149,34 @@ static void add_literals(json_object *m, const char *url, const char *path, cons
 	json_set(m, "sh", sh);
 }
 
+static char *address_of(const struct call *call, const char *path)
+{
+	CLEAN_FREE char *own = call_public_url(call, "%s", path);
+
+	return mem_printf("%s%s", *call->ctx->config->public_url != '\0' ? "" : UNKNOWN_HOST, own);
+}
+
 json_object *dataset_example(const struct call *call, const json_object *record,
 			     const char *account)
 {
 	json_object *m = json_object_new_object();
-	bool known = *call->ctx->config->public_url != '\0';
-	CLEAN_FREE char *own = call_public_url(call, API_PATH);
-	CLEAN_FREE char *url = mem_printf("%s%s", known ? "" : UNKNOWN_HOST, own);
-	const char *slashes = strstr(url, "://");
-	const char *path = slashes != NULL ? strchr(slashes + 3, '/') : NULL;
+	struct addresses at = {address_of(call, API_PATH), address_of(call, FILE_PATH), NULL};
+	const char *slashes = strstr(at.rows, "://");
 	struct receiver *v = NULL;
 	struct refusal r = {0};
-	CLEAN_JSON json_object *rows = NULL;
+	bool usable = receiver_read(record, &v, &r);
+	CLEAN_JSON json_object *rows = usable ? example_rows(v) : json_object_new_array();
 
-	rows = receiver_read(record, &v, &r) ? example_rows(v) : json_object_new_array();
+	at.path = slashes != NULL ? strchr(slashes + 3, '/') : NULL;
+	if (at.path == NULL)
+		at.path = API_PATH;
+	json_set_str(m, "url", at.rows);
+	json_set_bool(m, "url_known", *call->ctx->config->public_url != '\0');
+	json_set_bool(m, "rows", !usable || v->api_rows);
+	json_set_bool(m, "files", usable && v->api_file);
+	add_literals(m, &at, account, json_str(record, "name", ""), rows);
 	receiver_free(v);
-	json_set_str(m, "url", url);
-	json_set_bool(m, "url_known", known);
-	add_literals(m, url, path != NULL ? path : API_PATH, account, json_str(record, "name", ""),
-		     rows);
+	free(at.rows);
+	free(at.files);
 	return m;
 }

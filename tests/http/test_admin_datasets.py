@@ -177,6 +177,10 @@ def run(server, name, text):
     with open(path, "w") as f:
         f.write(text)
     command = [sys.executable, path] if name.startswith("python") else ["bash", path]
+    if name.endswith("file"):
+        command.append(os.path.join(server.dir, "a; b,c.csv"))
+        with open(command[-1], "w") as f:
+            f.write("名称,n,o'k\na,7,1.5\n")
     done = subprocess.run(command, env={"PATH": os.environ["PATH"], "SLIPWAY_KEY": "a 'secret' of $HOME \"here\"", "LANG": "C.UTF-8"},
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 0 and b"success" in done.stdout, (name, text, done)
@@ -191,11 +195,20 @@ def test_the_programs_work_as_they_stand(server):
                                                    "replay": "off"})
     page = server.get(one("%E5%BA%93%E5%AD%98-1.x"), accept="text/html", user="admin")
     found = programs(page.text)
-    assert set(found) == {"python-sha1", "python-hmac", "curl-sha1", "curl-hmac"}, found
+    assert set(found) == {"python-sha1", "python-hmac", "curl-sha1", "curl-hmac", "python-file", "curl-file"}, found
     for n, (name, text) in enumerate(found.items(), 1):
         run(server, name, text)
         assert table(server, "库存-1.x", "select count(*) from t") == [(n,)], name
     assert set(table(server, "库存-1.x", "select \"名称\", n, \"o'k\", who from t")) == {("a", 7, 1.5, who)}
+
+
+def test_programs_only_of_what_is_open(server):
+    """A dataset that takes files alone has no program whose rows would be refused, and the other way round."""
+    dataset(server, "account", "add", "olga", config={"token": "olga's own secret", "receivers": ["*"]})
+    for apis, names in ((["file"], {"python-file", "curl-file"}), (["rows"], {"python-sha1", "python-hmac", "curl-sha1", "curl-hmac"})):
+        add(server, "only-" + apis[0], {**CONFIG, "apis": apis})
+        page = server.get(one("only-" + apis[0]), accept="text/html", user="admin")
+        assert set(programs(page.text)) == names, page
 
 
 def test_pages_in_both_languages(server):
