@@ -63,7 +63,7 @@ static enum err write_once(struct pass *p, void *arg)
 	filler[sizeof(filler) - 1] = '\0';
 	json_set_str(record, "filler", filler);
 	(void)snprintf(name, sizeof(name), "r%d-%lld", j->number, (long long)(j->value % 2000));
-	return err == ERR_OK ? record_put(p, TABLE_MAIL, name, strlen(name), record) : err;
+	return err == ERR_OK ? record_put(p, TABLE_GROUPS, name, strlen(name), record) : err;
 }
 
 static enum err read_once(struct pass *p, void *arg)
@@ -83,7 +83,7 @@ static enum err delete_once(struct pass *p, void *arg)
 	err = counter_add(p, name, 1, &j->value);
 	(void)snprintf(name, sizeof(name), "r0-%lld", (long long)(j->value % 2000));
 	if (err == ERR_OK)
-		err = record_delete(p, TABLE_MAIL, name, strlen(name));
+		err = record_delete(p, TABLE_GROUPS, name, strlen(name));
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 

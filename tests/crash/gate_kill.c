@@ -101,7 +101,7 @@ static enum err write_once(struct pass *p, void *arg)
 	json_set_int(record, "first", w->value);
 	json_set_str(record, "filler", filler);
 	json_set_int(record, "last", w->value);
-	err = record_put(p, TABLE_MAIL, name, strlen(name), record);
+	err = record_put(p, TABLE_GROUPS, name, strlen(name), record);
 	return err == ERR_OK ? counter_add(p, "all", 1, &all) : err;
 }
 
@@ -113,7 +113,7 @@ static enum err read_once(struct pass *p, void *arg)
 	enum err err;
 
 	(void)snprintf(name, sizeof(name), "w%d", w->number);
-	err = record_get(p, TABLE_MAIL, name, strlen(name), &record);
+	err = record_get(p, TABLE_GROUPS, name, strlen(name), &record);
 	json_object_put(record);
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
@@ -301,7 +301,7 @@ static enum err take_account(struct pass *p, void *arg)
 			a->lost += a->wanted[i] - stored;
 		if (stored == 0)
 			continue;
-		err = record_get(p, TABLE_MAIL, name, strlen(name), &record);
+		err = record_get(p, TABLE_GROUPS, name, strlen(name), &record);
 		if (err != ERR_OK)
 			return err;
 		if (json_int(record, "first", -1) != stored ||

@@ -64,7 +64,7 @@ static enum err write_once(struct pass *p, void *arg)
 	filler[512] = '\0';
 	json_set_str(record, "filler", filler);
 	json_set_int(record, "last", j->value);
-	return err == ERR_OK ? record_put(p, TABLE_MAIL, name, strlen(name), record) : err;
+	return err == ERR_OK ? record_put(p, TABLE_GROUPS, name, strlen(name), record) : err;
 }
 
 static void run_process(struct world *w, int number)
@@ -139,7 +139,7 @@ static enum err take_account(struct pass *p, void *arg)
 		if (err != ERR_OK)
 			return err;
 		a->sum += a->stored[i];
-		err = a->stored[i] > 0 ? record_get(p, TABLE_MAIL, name, strlen(name), &record)
+		err = a->stored[i] > 0 ? record_get(p, TABLE_GROUPS, name, strlen(name), &record)
 		                       : ERR_NOT_FOUND;
 		if (err == ERR_OK && json_int(record, "last", -1) != a->stored[i])
 			a->torn++;
