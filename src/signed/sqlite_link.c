@@ -179,32 +179,42 @@ static void sqlite_rollback(struct link *link)
 		link->broken = true;
 }
 
+static bool insert_mark(struct link *link, const unsigned char mark[MARK_BYTES], int64_t now,
+			struct fault *fault)
+{
+	const struct value at = {.kind = VALUE_INTEGER, .number = now};
+	struct prepared *insert = NULL;
+	bool good = sqlite_prepare(link, "INSERT OR REPLACE INTO " SQLITE_MARKS " VALUES (?1, ?2)",
+				   2, false, &insert, fault);
+
+	if (good)
+		(void)sqlite3_bind_blob(statement(insert), 2, mark, MARK_BYTES, SQLITE_STATIC);
+	good = good && sqlite_step(link, insert, (struct params){&at, 1}, NULL, fault);
+	sqlite_finish(link, insert);
+	return good;
+}
+
 /*
  * Marks stand in the order of time, so that each one costs no more than the end of a table; they
  * are looked for so rarely that reading them all will do.
  */
 static bool put_mark(struct link *link, const unsigned char mark[MARK_BYTES], struct fault *fault)
 {
-	static const char insert_sql[] = "INSERT OR REPLACE INTO " SQLITE_MARKS " VALUES (?1, ?2)";
-	struct value values[2] = {{.kind = VALUE_INTEGER, .number = clock_now_ms() - MARK_KEEP_MS},
-				  {.kind = VALUE_INTEGER, .number = clock_now_ms()}};
-	struct prepared *insert = NULL;
+	int64_t now = clock_now_ms();
+	const struct value old = {.kind = VALUE_INTEGER, .number = now - MARK_KEEP_MS};
 	struct fault first = {0};
-	bool good;
 
-	if (!sqlite_prepare(link, insert_sql, 2, false, &insert, &first) &&
+	/* A kept statement may remember a table whose making was rolled back. */
+	if (!insert_mark(link, mark, now, &first) &&
 	    (first.kind != FAULT_MISSING ||
 	     !run(link,
 		  "CREATE TABLE IF NOT EXISTS " SQLITE_MARKS " (at INTEGER NOT NULL, mark BLOB NOT "
 		  "NULL, PRIMARY KEY (at, mark)) WITHOUT ROWID",
 		  fault) ||
-	     !sqlite_prepare(link, insert_sql, 2, false, &insert, fault)))
+	     !insert_mark(link, mark, now, fault)))
 		return fault_set(fault, first.kind, first.why, "%s", first.text);
-	(void)sqlite3_bind_blob(statement(insert), 2, mark, MARK_BYTES, SQLITE_STATIC);
-	good = sqlite_step(link, insert, (struct params){values + 1, 1}, NULL, fault);
-	sqlite_finish(link, insert);
-	return good && sqlite_exec(link, "DELETE FROM " SQLITE_MARKS " WHERE at < ?1",
-				   (struct params){values, 1}, false, NULL, fault);
+	return sqlite_exec(link, "DELETE FROM " SQLITE_MARKS " WHERE at < ?1",
+			   (struct params){&old, 1}, false, NULL, fault);
 }
 
 /* Constraints that are only checked at COMMIT, and are broken now: COMMIT would refuse. */

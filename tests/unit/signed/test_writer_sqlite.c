@@ -187,6 +187,115 @@ static void test_writer_sqlite_threads(void **state)
 	bed_is(bed, "select count(*), sum(a) from t", "400|1200\n");
 }
 
+/* ---- writes that share a transaction */
+
+#define WRITERS 8
+
+struct writer {
+	struct bed *bed;
+	int number;
+	bool done;
+};
+
+static void *write_marked(void *arg)
+{
+	struct writer *w = arg;
+	struct receiver *receiver = bed_receiver(w->bed, "{'table':'t'}");
+	unsigned char mark[32] = {(unsigned char)(w->number + 1)};
+	CLEAN_FREE char *ds = mem_printf("[[],[%d],[%d]]", w->number * 2, w->number * 2 + 1);
+	CLEAN_FREE char *got = bed_order(
+	    w->bed, (struct write_order){.receiver = receiver, .mark = mark, .lock_wait_ms = 20000},
+	    ds);
+
+	w->done = strcmp(got, "inserted=2 updated=0 deleted=0") == 0;
+	assert_int_equal(write_outcome(w->bed->targets, receiver, mark, NULL),
+			 w->done ? MARK_COMMITTED : MARK_ROLLED_BACK);
+	receiver_free(receiver);
+	return NULL;
+}
+
+/* All come while another process writes; how many of them were told of success? */
+static int write_together(struct bed *bed)
+{
+	struct writer writers[WRITERS];
+	pthread_t threads[WRITERS];
+	int done = 0;
+
+	bed_run(bed, "begin immediate");
+	for (int i = 0; i < WRITERS; i++) {
+		writers[i] = (struct writer){.bed = bed, .number = i};
+		assert_int_equal(pthread_create(&threads[i], NULL, write_marked, &writers[i]), 0);
+	}
+	clock_sleep_ms(400);
+	bed_run(bed, "commit");
+	for (int i = 0; i < WRITERS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		done += writers[i].done;
+	}
+	return done;
+}
+
+/* Commits in the log.  Source: sqlite.org/fileformat2.html#walformat. */
+static int commits(const struct bed *bed)
+{
+	CLEAN_FREE char *path = mem_printf("%s/tables/%s.sqlite-wal", bed->dir, bed->name);
+	FILE *log = fopen(path, "rb");
+	unsigned char frame[24 + 4096];
+	int n = 0;
+
+	assert_non_null(log);
+	assert_int_equal(fread(frame, 32, 1, log), 1);
+	while (fread(frame, sizeof(frame), 1, log) == 1)
+		n += (frame[4] | frame[5] | frame[6] | frame[7]) != 0;
+	(void)fclose(log);
+	return n;
+}
+
+static void test_writer_sqlite_shared_commit(void **state)
+{
+	struct bed *bed = *state;
+	int before;
+
+	bed_run(bed, "create table t (a integer primary key, check (a <> 5))");
+	bed_gives(bed, "{'table':'t'}", OP_INSERT, "[1000]", "inserted=1 updated=0 deleted=0");
+	bed_run(bed, "create table slipway_writes (at integer not null, mark blob not null, "
+		     "primary key (at, mark)) without rowid");
+	before = commits(bed);
+	/* The third one's second row is refused: its first goes with it, nobody else's. */
+	assert_int_equal(write_together(bed), WRITERS - 1);
+	assert_int_equal(commits(bed), before + 1);
+	bed_is(bed, "select count(*) from t where a < 1000", "14\n");
+	bed_is(bed, "select count(*) from t where a in (4, 5)", "0\n");
+	bed_is(bed, "select count(*) from slipway_writes", "7\n");
+}
+
+/* A trigger may end the whole transaction: the others are written all the same, once. */
+static void test_writer_sqlite_shared_rollback(void **state)
+{
+	struct bed *bed = *state;
+
+	bed_run(bed, "create table t (a integer primary key)");
+	bed_run(bed, "create trigger g before insert on t when new.a = 9 begin "
+		     "select raise(rollback, 'no nine'); end");
+	assert_int_equal(write_together(bed), WRITERS - 1);
+	bed_is(bed, "select count(*), sum(a) from t", "14|103\n");
+	bed_is(bed, "select count(*) from slipway_writes", "7\n");
+}
+
+/* What is only checked at COMMIT fails for whom it concerns. */
+static void test_writer_sqlite_shared_deferred(void **state)
+{
+	struct bed *bed = *state;
+
+	bed_run(bed, "create table known (a integer primary key)");
+	bed_run(bed, "insert into known values (0),(1),(2),(3),(4),(5),(6),(8),(9),(10),(11),(12),"
+		     "(13),(14),(15)");
+	bed_run(bed, "create table t (a integer references known (a) deferrable initially "
+		     "deferred)");
+	assert_int_equal(write_together(bed), WRITERS - 1);
+	bed_is(bed, "select count(*), sum(a) from t", "14|107\n");
+}
+
 static void test_writer_sqlite_file_names(void **state)
 {
 	struct bed *bed = *state;
@@ -239,7 +348,9 @@ int main(void)
 	    WRITER_CASES(X) X(test_writer_sqlite_statements_stay_inside)
 		X(test_writer_sqlite_second_writer_waits_or_is_told)
 		    X(test_writer_sqlite_time_is_bounded) X(test_writer_sqlite_threads)
-			X(test_writer_sqlite_file_names) X(test_writer_sqlite_links)};
+			X(test_writer_sqlite_shared_commit) X(test_writer_sqlite_shared_rollback)
+			    X(test_writer_sqlite_shared_deferred) X(test_writer_sqlite_file_names)
+				X(test_writer_sqlite_links)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
