@@ -11,7 +11,7 @@ from signed import FILE, configure, rows, send, signed  # noqa: E402
 
 CSV = b"n,name\n1,a1\n2,a2\n"
 BAD = b"n,name\n" + b"x,<b>bold</b>\n" * 25
-WORDS = {"en": ("Writes of programs", "Nothing was written yet.", "25 rows that cannot be written", "done", "failed"),
+WORDS = {"en": ("Writes of programs", "Nothing was written yet.", "Rows that cannot be written: 25", "done", "failed"),
          "zh": ("程序的写入", "还没有写入任何内容。", "有 25 行无法写入", "完成", "失败")}
 
 
