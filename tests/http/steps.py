@@ -14,10 +14,14 @@ def table(name, *lines):
 
 
 def saved(server, *files, user="mei", **fields):
-    """Id of a new session."""
+    """Id of a new session whose files have been looked at, however busy the machine is."""
     a = server.save(*files, fields=fields, user=user)
     assert a.status == 201, a
-    return a.json["id"]
+    session, until = a.json["id"], time.monotonic() + 60
+    while a.json.get("session", {}).get("state") == "READY" and time.monotonic() < until:
+        time.sleep(0.1)
+        a = server.get(f"/upload/?id={session}", accept=JSON, user=user)
+    return session
 
 
 def post(server, session, step, user="mei", accept=JSON, **fields):
