@@ -414,7 +414,8 @@ static void test_rows_say_what_they_may(void **state)
 	assert_int_equal(check_rows("{'type':'result','kind':'csv','rows':2,'columns':['a'],'bad':[],'bad_rows':0,'gaps':1}"), ERR_OK);
 	assert_int_equal(check_rows("{'type':'result','kind':'tsv','rows':0,'bad':[{'row':3,'column':'a','reason':'date'}],"
 				    "'bad_rows':4,'gaps':0}"), ERR_OK);
-	assert_int_equal(check_rows("{'type':'result','kind':'xls','rows':2,'bad':[],'bad_rows':0,'gaps':1}"), ERR_BAD_REQUEST);
+	assert_int_equal(check_rows("{'type':'result','kind':'xls','rows':2,'bad':[],'bad_rows':0,'gaps':1}"), ERR_OK);
+	assert_int_equal(check_rows("{'type':'result','kind':'pdf','rows':2,'bad':[],'bad_rows':0,'gaps':1}"), ERR_BAD_REQUEST);
 	assert_int_equal(check_rows("{'type':'result','kind':'csv','rows':-1,'bad':[],'bad_rows':0,'gaps':1}"), ERR_BAD_REQUEST);
 	assert_int_equal(check_rows("{'type':'result','kind':'csv','rows':0,'bad':[{'row':3,'column':'a','reason':'<b>'}],"
 				    "'bad_rows':1,'gaps':0}"), ERR_BAD_REQUEST);
