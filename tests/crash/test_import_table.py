@@ -5,62 +5,35 @@ never twice.
 KILLS (15) says how many; each import is of 20,000 rows, in append mode, into one table.
 """
 import os
-import random
-import signal
 import sys
-import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "http"))
 from harness import Server  # noqa: E402
+from killer import Killer  # noqa: E402
 from signed import FILE, configure, send, signed, table, tasks  # noqa: E402
 
 KILLS = int(os.environ.get("KILLS", "15"))
 ROWS = 20000
 PROGRAMS = ("slipway-worker", "slipway-geo")
-
-
-def victims(server):
-    """Pids of our worker and jobs."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                words = f.read().split(b"\0")
-        except OSError:
-            continue
-        if os.path.basename(words[0]).decode() in PROGRAMS and any(server.data.encode() in w for w in words[1:]):
-            yield int(pid)
-
-
-def killer(server, over):
-    for _ in range(KILLS):
-        if over.wait(random.uniform(0.2, 1.2)):
-            return
-        found = list(victims(server))
-        if found:
-            try:
-                os.kill(random.choice(found), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+PAUSE_S = (0.2, 1.2)
 
 
 def main():
     server = Server(config="[signed]\nwait = 1\n[mail]\nmethod = none\n")
-    over = threading.Event()
+    killer = Killer(server, KILLS, PAUSE_S, PROGRAMS)
     try:
         configure(server, {"loader": {"user": "mei"}}, {"many": {"table": "t(k, n)", "columns": {"k": "integer", "n": "integer"}}})
-        thread = threading.Thread(target=killer, args=(server, over))
-        thread.start()
+        killer.start()
         sent, k = {}, 0
-        while thread.is_alive():
+        while not killer.done.is_set():
             k += 1
             raw = b"k,n\n" + b"".join(b"%d,%d\n" % (k, n) for n in range(ROWS))
             a = send(server, signed("many"), path=FILE, files=[("file", f"{k}.csv", raw)])
             number = a.header("X-Slipway-Task")
             assert number, a
             sent[k] = int(number)
-        over.set()
         end = time.monotonic() + 120
         while any(t["state"] in ("queued", "running") for t in tasks(server)):
             assert time.monotonic() < end, "a task does not end"
@@ -78,7 +51,6 @@ def main():
         server.slipway("check")
         print("ok 2 - check finds nothing")
     finally:
-        over.set()
         server.close()
 
 

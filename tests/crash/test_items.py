@@ -16,7 +16,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import aftermath
 import harness
 from datas import DATAS, MINE, entity
-from test_replace import Killer, Worker, ask as patient
+from killer import Killer
+from test_replace import PAUSE_S, Worker, ask as patient
 
 KILLS = int(os.environ.get("KILLS", "12"))
 GUESTS = [entity("GUEST", "DOWNLOAD")]
@@ -85,7 +86,7 @@ class Owner:
 
 def test_items_whatever_is_killed(server):
     owners = [Owner(server, name) for name in ("larch", "birch", "rowan")]
-    killer = Killer(server, ("slipway.fcgi", "slipway.fcgi", "slipway-worker"), KILLS)
+    killer = Killer(server, KILLS, PAUSE_S, ("slipway.fcgi", "slipway.fcgi", "slipway-worker"))
     threads = [Worker(o.turn, killer) for o in owners]
     for t in threads + [killer]:
         t.start()

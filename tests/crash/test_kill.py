@@ -4,10 +4,8 @@ lost, nobody hangs, every session yields exactly one dataset, and the store agre
 
   test_kill.py [KILLS]      default 200
 """
-import json
 import os
 import random
-import signal
 import sys
 import threading
 import time
@@ -16,57 +14,12 @@ import uuid
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "http"))
 import aftermath
 import harness
+from killer import Killer
 
 KILLS = int(os.environ.get("KILLS", "200"))
 CLIENTS = 6
+PAUSE_S = (0.02, 0.35)    # a worker needs a moment to get anything done at all
 SLOWEST_S = 40            # longest request: final_wait_s, the gate, and a recovery
-
-
-def processes(root):
-    """{pid: name} of ROOT's descendants."""
-    parents, names = {}, {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/stat") as f:
-                head, _, rest = f.read().rpartition(")")
-            parents[int(pid)], names[int(pid)] = int(rest.split()[1]), head.partition("(")[2]
-        except OSError:
-            pass
-    found = {}
-    for pid in parents:
-        p = pid
-        while p in parents and p != root:
-            p = parents[p]
-        if p == root and pid != root:
-            found[pid] = names[pid]
-    return found
-
-
-class Killer(threading.Thread):
-    """Kills fronts, workers and jobs in turn, whichever is there."""
-
-    def __init__(self, server):
-        super().__init__(daemon=True)
-        self.server, self.done, self.count = server, threading.Event(), {}
-
-    def run(self):
-        kinds = ["slipway.fcgi", "slipway-worker", "slipway-geo"]
-        for n in range(100 * KILLS):
-            if sum(self.count.values()) >= KILLS:
-                break
-            kind = kinds[n % 3]
-            victims, until = [], time.monotonic() + 1
-            while not victims and time.monotonic() < until:      # jobs are short-lived: wait for one
-                victims = [p for p, name in processes(self.server.process.pid).items() if name == kind[:15]]
-            if victims:
-                try:
-                    os.kill(random.choice(victims), signal.SIGKILL)
-                    self.count[kind] = self.count.get(kind, 0) + 1
-                except ProcessLookupError:
-                    pass
-            # A worker needs a moment to get anything done at all.
-            time.sleep(random.uniform(0.02, 0.35))
-        self.done.set()
 
 
 class Client(threading.Thread):
@@ -134,7 +87,7 @@ class Client(threading.Thread):
 
 
 def test_nothing_acknowledged_is_lost(server):
-    killer = Killer(server)
+    killer = Killer(server, KILLS, PAUSE_S, ("slipway.fcgi", "slipway-worker", "slipway-geo"))
     clients = [Client(server, i, killer) for i in range(CLIENTS)]
     for c in clients:
         c.start()

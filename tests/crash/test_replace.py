@@ -7,8 +7,6 @@ acknowledged is there, once; the store agrees with its files afterwards (wizard.
 """
 import json
 import os
-import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,35 +18,13 @@ import uuid
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "http"))
 import aftermath
 import harness
+from killer import Killer
 from made import run
-from test_kill import processes
 
 KILLS = int(os.environ.get("KILLS", "15"))
 PATIENCE_S = 120
+PAUSE_S = (0.1, 0.9)      # time for a replacement now and then
 ASKED = {"Accept": "application/json"}
-
-
-class Killer(threading.Thread):
-    def __init__(self, server, kinds=("slipway-worker", "slipway-geo", "slipway.fcgi"), kills=KILLS):
-        super().__init__(daemon=True)
-        self.server, self.kinds, self.kills, self.done, self.count = server, kinds, kills, threading.Event(), {}
-
-    def run(self):
-        for n in range(100 * self.kills):
-            if sum(self.count.values()) >= self.kills:
-                break
-            kind = self.kinds[n % len(self.kinds)]
-            victims, until = [], time.monotonic() + 1
-            while not victims and time.monotonic() < until:
-                victims = [p for p, name in processes(self.server.process.pid).items() if name == kind[:15]]
-            if victims:
-                try:
-                    os.kill(random.choice(victims), signal.SIGKILL)
-                    self.count[kind] = self.count.get(kind, 0) + 1
-                except ProcessLookupError:
-                    pass
-            time.sleep(random.uniform(0.1, 0.9))      # time for a replacement now and then
-        self.done.set()
 
 
 class Worker(threading.Thread):
@@ -217,7 +193,7 @@ class Picture(Dataset):
 
 def test_old_or_new_whatever_is_killed(server):
     datasets = [Points(server), Batches(server), Picture(server)]
-    killer = Killer(server)
+    killer = Killer(server, KILLS, PAUSE_S)
     threads = [Worker(d.import_one, killer) for d in datasets]
     threads += [Worker(d.read, killer) for d in datasets for _ in range(2)]
     for t in threads:

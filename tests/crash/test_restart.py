@@ -18,7 +18,7 @@ import aftermath
 import harness
 import steps
 import transfer
-from test_kill import processes
+from killer import processes
 
 RESTARTS = int(os.environ.get("RESTARTS", "50"))
 PIECE = 64 << 10

@@ -1,11 +1,8 @@
 """Goal: a signed write happens exactly once, whenever the front that takes it is killed: before it, in the middle of its
 transaction, between COMMIT and the record of its answer; the client repeats the same request until it is told
 (signed-api.md 2.4, 3.5; cases 9, 19, 20, 39)."""
-import http.client
-import json
 import os
 import random
-import signal
 import sys
 import threading
 import time
@@ -13,8 +10,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "http"))
 from harness import Server, main  # noqa: E402
-from signed import FILE, SUCCESS, configure, now_ms, send, signed, table, tasks  # noqa: E402
-from transfer import fronts  # noqa: E402
+from signed import FILE, SUCCESS, attempt, configure, killed_under, now_ms, repeat, send, signed, table, tasks  # noqa: E402
+from transfer import kill_fronts  # noqa: E402
 
 KILLS = int(os.environ.get("KILLS", "60"))
 RECEIVERS = {
@@ -26,49 +23,12 @@ RECEIVERS = {
 }
 
 
-def kill_fronts(server):
-    for pid in fronts(server):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-
-
-def attempt(server, fields, out=None, **kw):
-    """The answer's body, None without one."""
-    try:
-        got = send(server, fields, timeout=60, **kw)
-        return got
-    except (http.client.HTTPException, OSError):
-        return None
-
-
-def repeat(server, fields, seconds=60, **kw):
-    """As a client does whose answer was lost: the very same request, until there is one."""
-    end = time.monotonic() + seconds
-    while True:
-        a = attempt(server, fields, **kw)
-        try:
-            told = a is not None and a.status == 200 and a.json
-        except json.JSONDecodeError:
-            told = None       # the web server's own page
-        if told and told.get("status") not in (409, 503):
-            return a
-        assert time.monotonic() < end, a
-        time.sleep(0.1)
-
-
 def test_killed_at_any_moment_written_once(server):
     chance = random.Random(7)
     stamp = now_ms() - 100_000
     for k in range(KILLS):
         fields = signed("once", stamp=stamp + k, ds=[["request", "n"], [f"r{k}", 1], [f"r{k}", 2]])
-        first = threading.Thread(target=attempt, args=(server, fields))
-        first.start()
-        time.sleep(chance.uniform(0, 0.012))
-        kill_fronts(server)
-        first.join()
-        a = repeat(server, fields)
+        a = killed_under(server, fields, chance.uniform(0, 0.012))
         assert a.body == SUCCESS, (k, a)
     counts = dict(table(server, "once", "select request, count(*) from t group by request"))
     assert counts == {f"r{k}": 2 for k in range(KILLS)}, {k: v for k, v in counts.items() if v != 2}
@@ -117,12 +77,7 @@ def test_file_accepted_before_the_kill_is_imported_once(server):
     for k in range(n):
         fields = signed("once", stamp=stamp + k)
         files = [("file", f"f{k}.csv", f"request,n\nf{k},1\n".encode())]
-        first = threading.Thread(target=attempt, args=(server, fields), kwargs={"path": FILE, "files": files})
-        first.start()
-        time.sleep(chance.uniform(0, 0.03))
-        kill_fronts(server)
-        first.join()
-        a = repeat(server, fields, path=FILE, files=files)
+        a = killed_under(server, fields, chance.uniform(0, 0.03), path=FILE, files=files)
         assert a.json == {"result": "success", "data": "uploaded"}, (k, a)
     counts = dict(table(server, "once", "select request, count(*) from t where request like 'f%' group by request"))
     assert counts == {f"f{k}": 1 for k in range(n)}, counts

@@ -56,11 +56,7 @@ class Kill(Mishap):
     def strike(self):
         # Somewhere between the first byte and the last write.
         time.sleep(RNG.uniform(0, 0.05))
-        for pid in transfer.fronts(self.server):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        transfer.kill_fronts(self.server)
 
 
 def parse(out):

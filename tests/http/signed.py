@@ -1,14 +1,18 @@
 """Signing and sending for the tests of the signed APIs, and accounts and receivers for them."""
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import secrets
 import sqlite3
 import struct
+import threading
 import time
 import urllib.parse
 import uuid
+
+from transfer import kill_fronts
 
 ROWS = "/echart/dataset_api/"
 FILE = "/etl/api/upload_file_api/"
@@ -65,6 +69,39 @@ def rows(server, type_, ds, headers=None, **fields):
 def send_json(server, fields, path=ROWS):
     return server.request("POST", path, body=json.dumps(fields, ensure_ascii=False).encode(),
                           headers={"Content-Type": "application/json"}, user=None)
+
+
+def attempt(server, fields, **kw):
+    """As send; None when the connection broke."""
+    try:
+        return send(server, fields, timeout=60, **kw)
+    except (http.client.HTTPException, OSError):
+        return None
+
+
+def repeat(server, fields, seconds=60, **kw):
+    """As a client does whose answer was lost: the very same request, until there is one."""
+    end = time.monotonic() + seconds
+    while True:
+        a = attempt(server, fields, **kw)
+        try:
+            told = a is not None and a.status == 200 and a.json
+        except json.JSONDecodeError:
+            told = None       # the web server's own page
+        if told and told.get("status") not in (409, 503):
+            return a
+        assert time.monotonic() < end, a
+        time.sleep(0.1)
+
+
+def killed_under(server, fields, delay_s, **kw):
+    """The answer in the end, when the fronts are killed DELAY_S after the request was sent."""
+    first = threading.Thread(target=attempt, args=(server, fields), kwargs=kw)
+    first.start()
+    time.sleep(delay_s)
+    kill_fronts(server)
+    first.join()
+    return repeat(server, fields, **kw)
 
 
 def hmac_headers(body, key=KEY, visitor="loader", method="POST", path=ROWS, query="", stamp=None, nonce=None, digest=None):

@@ -13,7 +13,7 @@ from steps import JSON, points, saved, table
 from transfer import fronts, made, patch
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
-from test_kill import processes
+from killer import processes
 
 
 def scrape(server, user="admin"):

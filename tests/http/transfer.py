@@ -3,6 +3,7 @@ import base64
 import glob
 import hashlib
 import os
+import signal
 import socket
 import time
 import zlib
@@ -138,3 +139,11 @@ def fronts(server):
         if name == "slipway.fcgi" and int(rest[1]) == server.process.pid:
             found.append(int(path.split("/")[2]))
     return found
+
+
+def kill_fronts(server):
+    for pid in fronts(server):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
