@@ -10,12 +10,17 @@
 
 static const char *env_value(const char *const *env, const char *name)
 {
-	size_t len = strlen(name);
-
 	/* Of repeated variables the first counts, as in libfcgi. */
-	for (; *env != NULL; env++)
-		if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
-			return *env + len + 1;
+	for (; *env != NULL; env++) {
+		const char *at = *env, *want = name;
+
+		while (*want != '\0' && *at == *want) {
+			at++;
+			want++;
+		}
+		if (*want == '\0' && *at == '=')
+			return at + 1;
+	}
 	return NULL;
 }
 

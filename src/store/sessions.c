@@ -349,7 +349,7 @@ enum err sessions_list(struct pass *p, const char *owner, size_t skip, size_t ma
 	for (size_t i = 0; err == ERR_OK && i < found.n; i++) {
 		json_object *record = NULL;
 
-		err = sessions_get(p, (int64_t)~found.ids[i], &record);
+		err = sessions_get_brief(p, (int64_t)~found.ids[i], &record);
 		if (err == ERR_OK)
 			json_object_array_add(list, record);
 		else if (err == ERR_NOT_FOUND)
@@ -378,7 +378,7 @@ enum err sessions_open(struct pass *p, const char *owner, json_object **ret)
 	for (size_t i = found.n; err == ERR_OK && i > 0; i--) {
 		json_object *record = NULL;
 
-		err = sessions_get(p, (int64_t)found.ids[i - 1], &record);
+		err = sessions_get_brief(p, (int64_t)found.ids[i - 1], &record);
 		if (err == ERR_OK)
 			json_object_array_add(list, record);
 		else if (err == ERR_NOT_FOUND)

@@ -23,6 +23,7 @@ enum err sessions_get_brief(struct pass *, int64_t id, json_object **ret);
 enum err sessions_put(struct pass *, json_object *record, int64_t expected_rev);
 /* Remove the record; a tombstone {id, owner, gone:ms} stays 30 days when TOMBSTONE (expiry), so that 410 can be told. */
 enum err sessions_delete(struct pass *, int64_t id, bool tombstone);
+/* Lists are of brief records. */
 /* Newest first: an array of records of OWNER (NULL: of everybody), skipping SKIP, at most MAX; *RET_TOTAL counts all. */
 enum err sessions_list(struct pass *, const char *owner, size_t skip, size_t max, json_object **ret,
     size_t *ret_total);
