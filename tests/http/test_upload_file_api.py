@@ -9,7 +9,8 @@ import time
 import urllib.parse
 
 from harness import Server, main, multipart, nothing_left
-from signed import FILE, KEY, ROWS, configure, hmac_headers, now_ms, send, signed, table, tasks
+from signed import FILE, KEY, ROWS, configure, hmac_headers, now_ms, refused, rows, send, signed, table, tasks
+from steps import configured
 
 AB = {"A": "text", "B": "text"}
 CSV = b"A,B\r\na1,b1\r\na2,b2\r\n"
@@ -233,6 +234,14 @@ def test_cut_in_the_body(server):
     time.sleep(0.3)
     assert len(tasks(server)) == records
     nothing_left(server, before)
+
+
+def test_no_space(server):
+    """Both APIs say so, keep nothing, and go on when there is room again."""
+    with configured(server, "[upload]\nmin_free = 1000000G"):
+        refused_of(server, [("no space", lambda: put(server, "ab")), ("no space", lambda: put(server, "ab", None, contents='[["A","B"],["1","2"]]'))])
+        refused(rows(server, "ab", ["1", "2"]), 507, "no space")
+    imported(put(server, "ab"))
 
 
 # ---- HMAC, unsigned, replay
