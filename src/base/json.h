@@ -25,10 +25,13 @@ extern const struct json_limits json_limits_job;    /* 16 MiB, 32, 10 000 */
  * strings, lone surrogates refused; what it would take in memory ≤ 8 times the bytes allowed.
  * Owns:   caller frees *RET with json_object_put.
  * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE.
- * Source: RFC 8259; what the parser of json-c 0.16 lets through is refused.
+ * Source: RFC 8259; what json-c 0.16 lets through is refused before it sees it.
  */
 enum err json_read(const char *text, size_t len, const struct json_limits *limits, json_object **ret);
-/* The same but for members named WITHOUT, wherever they are: for readers who need the rest only. */
+/*
+ * The same of a text that json_print wrote, but for members named WITHOUT, wherever they are: for readers who need the
+ * rest only.
+ */
 enum err json_read_without(const char *text, size_t len, const struct json_limits *limits, const char *without,
     json_object **ret);
 

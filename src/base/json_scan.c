@@ -22,6 +22,7 @@ struct scanner {
 	const char *text;
 	size_t len;
 	size_t at;
+	size_t members;
 	const struct json_limits *limits;
 	size_t cost;       /* in memory, so far */
 	size_t budget;
@@ -229,6 +230,7 @@ static bool object(struct scanner *s, int depth)
 		if (++keys > s->limits->keys || !pay(s, COST_MEMBER))
 			return false;
 	} while (take(s, ','));
+	s->members += keys;
 	return take(s, '}');
 }
 
@@ -269,8 +271,9 @@ static bool value(struct scanner *s, int depth)
 	return good;
 }
 
+/* One value, *RET->end behind it; WHOLE: nothing else may follow. */
 static enum err scan(const char *text, size_t len, const struct json_limits *limits, bool nul,
-    struct json_scan *ret)
+    bool whole, struct json_scan *ret)
 {
 	struct scanner s = {.text = text, .len = len, .limits = limits, .nul = nul};
 
@@ -282,20 +285,27 @@ static enum err scan(const char *text, size_t len, const struct json_limits *lim
 	ret->start = s.at;
 	if (!value(&s, 0))
 		return s.cost > s.budget ? ERR_TOO_LARGE : ERR_BAD_REQUEST;
-	if (s.at != len)
+	if (whole && s.at != len)
 		return ERR_BAD_REQUEST;
-	ret->end = len;
+	ret->end = s.at;
+	ret->members = s.members;
 	return ERR_OK;
 }
 
 enum err json_scan(const char *text, size_t len, const struct json_limits *limits,
     struct json_scan *ret)
 {
-	return scan(text, len, limits, false, ret);
+	return scan(text, len, limits, false, true, ret);
 }
 
 enum err json_scan_bytes(const char *text, size_t len, const struct json_limits *limits,
     struct json_scan *ret)
 {
-	return scan(text, len, limits, true, ret);
+	return scan(text, len, limits, true, true, ret);
+}
+
+enum err json_scan_value(const char *text, size_t len, const struct json_limits *limits,
+    struct json_scan *ret)
+{
+	return scan(text, len, limits, false, false, ret);
 }

@@ -1,5 +1,5 @@
 /*
- * The grammar of RFC 8259, checked before anything is built: json-c's own parser lets through what
+ * The grammar of RFC 8259, checked before json-c sees the text: json-c 0.16 lets through what
  * attackers send (contracts/security.md, A60).  Builds nothing, allocates nothing.
  */
 #ifndef SLIPWAY_BASE_JSON_SCAN_H
@@ -9,7 +9,8 @@
 
 struct json_scan {
 	size_t start;     /* of the value: white space before it is skipped */
-	size_t end;       /* behind the value */
+	size_t end;       /* behind the value and the white space after it */
+	size_t members;   /* of all objects together, doubles counted */
 };
 
 /*
@@ -20,6 +21,9 @@ enum err json_scan(const char *text, size_t len, const struct json_limits *limit
     struct json_scan *ret);
 /* The same for readers that tell a string's length by other means than a NUL: \u0000 is taken. */
 enum err json_scan_bytes(const char *text, size_t len, const struct json_limits *limits,
+    struct json_scan *ret);
+/* The same for the value TEXT begins with: what follows is not looked at. */
+enum err json_scan_value(const char *text, size_t len, const struct json_limits *limits,
     struct json_scan *ret);
 
 #endif
