@@ -85,11 +85,13 @@ static void make(int dir, bool replace)
 	(void)unlinkat(dir, temp, 0);
 }
 
-static struct layout *map(int dir)
+/* NULL: there is none (*RET_MISSING), or it is not ours. */
+static struct layout *map(int dir, bool *ret_missing)
 {
 	CLEAN_FD int fd = openat(dir, TALLY_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct layout *file;
 
+	*ret_missing = fd < 0 && errno == ENOENT;
 	if (fd < 0 || !whole(fd))
 		return NULL;
 	file = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -106,11 +108,14 @@ struct tally *tally_open(const char *data_dir)
 	struct tally *t = mem_alloc(sizeof(*t));
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, data_dir);
 
-	t->file = map(dir);
+	bool missing;
+
+	t->file = map(dir, &missing);
 	if (t->file == NULL && dir >= 0) {
-		/* Missing, or of another version of the program: its sums begin anew. */
-		make(dir, faccessat(dir, TALLY_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
-		t->file = map(dir);
+		/* Of another version of the program: its sums begin anew.  What was missing a
+		   moment ago may be another process's by now, and stays. */
+		make(dir, !missing);
+		t->file = map(dir, &missing);
 	}
 	return t;
 }
