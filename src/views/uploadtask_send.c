@@ -16,6 +16,9 @@
 
 /* Bytes of a form around its file, for what its length says of the file. */
 #define FORM_MOST (64 * KIB)
+/* Looks at an upload that others may be exchanging, and the time between two. */
+#define TRIES  10
+#define TRY_MS 20
 
 struct sending {
 	struct call *call;
@@ -143,8 +146,8 @@ static enum err check_length(struct sending *s)
 	err = uploadtask_room(s->call, &s->area, length);
 	if (err != ERR_OK)
 		return err;
-	err = store_pass(
-	    s->call->ctx->store, PASS_READ, "promised", promised_pass, &promised, &s->call->error);
+	err = store_pass(s->call->ctx->store, PASS_READ, "promised", promised_pass, &promised,
+			 &s->call->error);
 	data = fs_open_dir(AT_FDCWD, c->data_dir);
 	if (err == ERR_OK && data >= 0)
 		err = fs_space(data, &space, &s->call->error);
@@ -194,7 +197,7 @@ static enum err start_anew(struct sending *s)
 	s->upload = NULL;
 	if (err == ERR_OK)
 		err = uploadtask_create_upload(s->call, json_str(t->record, "path", NULL),
-		    json_int(t->record, "size", -1), &u);
+					       json_int(t->record, "size", -1), &u);
 	if (err != ERR_OK)
 		return err == ERR_CONFLICT ? busy(s->call) : err;
 	json_set_str(t->record, "state", "open");
@@ -225,7 +228,7 @@ static enum err open_upload(struct sending *s)
 		return busy(s->call);
 	if (err == ERR_OK)
 		err = upload_open(s->call->ctx->engine, id, &s->call->who, UPLOAD_WANT_TAKEOVER,
-		    &s->upload, &s->call->error);
+				  &s->upload, &s->call->error);
 	if (err == ERR_LOCKED)
 		return busy(s->call);
 	if (err == ERR_NOT_FOUND)
@@ -240,7 +243,7 @@ static enum err take_upload(struct sending *s)
 {
 	enum err err = ERR_GONE;
 
-	for (int tries = 0; tries < 3 && err == ERR_GONE; tries++) {
+	for (int tries = 0; tries < TRIES && err == ERR_GONE; tries++) {
 		const char *state = json_str(s->task.record, "state", "");
 
 		if (strcmp(state, "completed") == 0)
@@ -254,9 +257,11 @@ static enum err take_upload(struct sending *s)
 		err = uploadtask_reload(&s->task);
 		if (err != ERR_OK)
 			return err;
-		/* The same upload still, and gone: it has expired. */
-		err = strcmp(before, json_str(s->task.record, "upload", "")) == 0 ? ERR_NOT_FOUND
-										  : ERR_GONE;
+		/* The same upload still, and gone: it has expired, or whoever took it is about to
+		 * say so. */
+		if (strcmp(before, json_str(s->task.record, "upload", "")) == 0)
+			clock_sleep_ms(TRY_MS);
+		err = ERR_GONE;
 	}
 	if (err == ERR_NOT_FOUND || err == ERR_GONE)
 		return supermap_fail(s->call, ERR_NOT_FOUND, "upload_task_unknown", NULL);
@@ -411,10 +416,10 @@ static enum err read_file(struct sending *s, struct task_file *file)
 static enum err receive(struct sending *s)
 {
 	struct file_sink sink = {.begin = file_begin,
-	    .data = file_data,
-	    .idle = file_idle,
-	    .arg = s,
-	    .sized = json_int(s->task.record, "size", -1) >= 0};
+				 .data = file_data,
+				 .idle = file_idle,
+				 .arg = s,
+				 .sized = json_int(s->task.record, "size", -1) >= 0};
 	struct task_file file = {0};
 	enum err err = file_body_read(s->call, &sink, &s->body, &s->call->error);
 

@@ -14,14 +14,10 @@ def table(name, *lines):
 
 
 def saved(server, *files, user="mei", **fields):
-    """Id of a new session whose files have been looked at, however busy the machine is."""
+    """Id of a new session."""
     a = server.save(*files, fields=fields, user=user)
     assert a.status == 201, a
-    session, until = a.json["id"], time.monotonic() + 60
-    while a.json.get("session", {}).get("state") == "READY" and time.monotonic() < until:
-        time.sleep(0.1)
-        a = server.get(f"/upload/?id={session}", accept=JSON, user=user)
-    return session
+    return a.json["id"]
 
 
 def post(server, session, step, user="mei", accept=JSON, **fields):
@@ -62,6 +58,7 @@ def finished(server, session, user="mei", **fields):
 def points(server, name, rows, columns="lat,lng,name", user="mei", **final):
     """A point dataset from CSV rows; the finished answer."""
     session = saved(server, table(f"{name}.csv", columns, *rows), user=user)
+    wait_state(server, session, "WAITING", user=user)      # looked at, however busy the machine is
     a = post(server, session, "csv", user=user, lat="lat", lng="lng")
     assert a.status == 200, a
     a = post(server, session, "srs", user=user, source="EPSG:4326")

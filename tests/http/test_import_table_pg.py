@@ -8,7 +8,7 @@ import time
 import pgserver
 from harness import Server, main
 from signed import configure, tasks
-from test_import_table import a_million_rows_in_the_memory_of_fifty_thousand, datasets, ended, put, refused, task, until, worker_of
+from test_import_table import a_million_rows_in_the_memory_of_a_fifth, datasets, ended, put, refused, task, until, worker_of
 
 TABLES = """
 create table sales(id integer primary key, name text not null, n numeric, at timestamp, ok boolean);
@@ -46,10 +46,10 @@ def test_bad_rows_keep_the_table(server):
 def test_a_million_rows(server):
     """Streamed into the server by COPY, not one statement a row."""
     copied = set()
-    a_million_rows_in_the_memory_of_fifty_thousand(
+    a_million_rows_in_the_memory_of_a_fifth(
         server, "million", meanwhile=lambda: copied.update(server.pg.sql("select command || ' ' || type from pg_stat_progress_copy").splitlines()))
     assert copied == {"COPY FROM PIPE"}, copied
-    assert server.pg.sql("select count(*), count(distinct n), max(length(name)) from million") == "1050000|1000000|14\n"
+    assert server.pg.sql("select count(*), count(distinct n), max(length(name)) from million") == "1200000|1000000|14\n"
 
 
 def test_killed_in_the_middle_it_is_written_once(server):
