@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-SIDE_BY_SIDE = ("unit", "http")
+SIDE_BY_SIDE = ("unit", "jail", "http", "clients", "browser")
 PYTHON = "/usr/bin/python3"      # Debian's: the test packages are installed for it
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
