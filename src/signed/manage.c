@@ -174,10 +174,8 @@ static void merge(json_object *config, const json_object *changes)
 static enum err receiver_change_pass(struct pass *p, void *arg)
 {
 	struct work *w = arg;
-	enum err err;
+	enum err err = receiver_pass(p, arg);
 
-	restart(w);
-	err = receivers_get(p, w->name, &w->record);
 	if (err != ERR_OK)
 		return err;
 	if (w->whole)
@@ -209,10 +207,8 @@ enum err manage_receiver_set(struct manage *m, const char *name, const json_obje
 static enum err enable_pass(struct pass *p, void *arg)
 {
 	struct work *w = arg;
-	enum err err;
+	enum err err = receiver_pass(p, arg);
 
-	restart(w);
-	err = receivers_get(p, w->name, &w->record);
 	/* What cannot be used is not switched on, only off. */
 	if (err == ERR_OK && w->flag)
 		err = check_receiver(w);
@@ -244,10 +240,8 @@ static enum err receiver_remove_pass(struct pass *p, void *arg)
 {
 	struct work *w = arg;
 	const char *name;
-	enum err err;
+	enum err err = receiver_pass(p, arg);
 
-	restart(w);
-	err = receivers_get(p, w->name, &w->record);
 	if (err == ERR_OK)
 		err = accounts_list(p, MANAGE_LIST_MAX, &w->list);
 	if (err != ERR_OK)
@@ -360,10 +354,8 @@ enum err manage_account_add(struct manage *m, const char *name, const json_objec
 static enum err account_set_pass(struct pass *p, void *arg)
 {
 	struct work *w = arg;
-	enum err err;
+	enum err err = account_pass(p, arg);
 
-	restart(w);
-	err = accounts_get(p, w->name, &w->record);
 	if (err != ERR_OK)
 		return err;
 	json_object_object_foreach((json_object *)(uintptr_t)w->given, key, value)
@@ -385,10 +377,8 @@ enum err manage_account_set(struct manage *m, const char *name, const json_objec
 static enum err rotate_pass(struct pass *p, void *arg)
 {
 	struct work *w = arg;
-	enum err err;
+	enum err err = account_pass(p, arg);
 
-	restart(w);
-	err = accounts_get(p, w->name, &w->record);
 	if (err != ERR_OK)
 		return err;
 	account_rotate(w->record, w->number > 0 ? clock_now_ms() + w->number * 1000 : 0);
@@ -406,10 +396,8 @@ enum err manage_account_rotate(struct manage *m, const char *name, int64_t grace
 static enum err account_remove_pass(struct pass *p, void *arg)
 {
 	struct work *w = arg;
-	enum err err;
+	enum err err = account_pass(p, arg);
 
-	restart(w);
-	err = accounts_get(p, w->name, &w->record);
 	return err == ERR_OK ? accounts_delete(p, w->name) : err;
 }
 

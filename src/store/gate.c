@@ -23,11 +23,6 @@ void gate_stop(void)
 	stopping = 1;
 }
 
-bool gate_stopping(void)
-{
-	return stopping != 0;
-}
-
 /* ---- signals: a tick that interrupts F_SETLKW, and the watchdog */
 
 static int tick_signal(void)

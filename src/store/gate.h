@@ -103,7 +103,6 @@ bool gate_boot_known(const unsigned char boot[16]);
  * SIGTERM came: whoever waits gives up soon.
  */
 void gate_stop(void);
-bool gate_stopping(void);
 
 /*
  * A test may define this function; it is called at every step of enter, recovery, commit and leave,

@@ -145,7 +145,8 @@ static enum err watch_pass(struct pass *p, void *arg)
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-bool call_task_ended(struct call *call, int64_t id)
+/* Has task ID come to an end? */
+static bool task_ended(struct call *call, int64_t id)
 {
 	struct watch w = { .id = id };
 	return store_pass(call->ctx->store, PASS_READ, "wait", watch_pass, &w, NULL) != ERR_OK || w.ended;
@@ -155,7 +156,7 @@ bool call_wait_task(struct call *call, int64_t id, int64_t wait_s)
 {
 	int64_t deadline = clock_mono_ms() + wait_s * 1000;
 	int64_t nap = 5;      /* ms: short jobs are answered at once, long ones asked about rarely */
-	bool ended = call_task_ended(call, id);
+	bool ended = task_ended(call, id);
 	int slot = -1;
 
 	if (ended || !wait_slot_take(call->ctx, &slot))
@@ -163,7 +164,7 @@ bool call_wait_task(struct call *call, int64_t id, int64_t wait_s)
 	while (!ended && clock_mono_ms() < deadline && !transport_stopping()) {
 		clock_sleep_ms(nap);
 		nap = nap < 200 ? nap * 5 / 4 + 1 : nap;
-		ended = call_task_ended(call, id);
+		ended = task_ended(call, id);
 	}
 	wait_slot_give(slot);
 	return ended;

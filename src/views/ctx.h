@@ -99,9 +99,7 @@ void call_wake_worker_now(struct call *);
 /* One of the site's wait slots, so that waiting requests never take all threads.  False: none free. */
 bool wait_slot_take(struct ctx *, int *ret_fd);
 void wait_slot_give(int fd);
-/* Has task ID come to an end? */
-bool call_task_ended(struct call *, int64_t id);
-/* Wait for that, WAIT_S at most, in a wait slot; no slot free: not at all. */
+/* Wait until task ID has come to an end, WAIT_S at most, in a wait slot; no slot free: not at all.  Has it? */
 bool call_wait_task(struct call *, int64_t id, int64_t wait_s);
 
 #endif
