@@ -10,8 +10,11 @@
 
 #define HEAD_BYTES    8U
 #define VERSION_1     1U
-#define ABORT_REQUEST 2U /* FCGI_ABORT_REQUEST */
-#define STDIN_RECORD  5U /* FCGI_STDIN */
+#define ABORT_REQUEST 2U   /* FCGI_ABORT_REQUEST */
+#define STDIN_RECORD  5U   /* FCGI_STDIN */
+#define EXPECT_MOST   130U /* pieces of one read: 64 records of 8 KiB are 512 KiB */
+#define GAP_MOST      16U  /* padding and a head between records that are read along */
+#define GAPS_BYTES    (255U + HEAD_BYTES + EXPECT_MOST / 2 * GAP_MOST)
 
 void records_init(struct records *r, int fd, int idle_ms)
 {
@@ -37,12 +40,19 @@ bool records_wait(int fd, int wait_ms)
 	}
 }
 
-/* Receive into IOV without waiting: bytes, -1 nothing there, -2 lost. */
-static ssize_t receive(struct records *r, struct iovec *iov, size_t n_iov)
+/* Receive into IOV, waiting at most WAIT_MS: bytes, -1 nothing there, -2 lost. */
+static ssize_t receive(struct records *r, struct iovec *iov, size_t n_iov, int wait_ms)
 {
+	/* The socket itself waits: with poll(2) before each read a long body takes a third longer.
+	 */
+	if (wait_ms > 0 && wait_ms != r->waits_ms) {
+		struct timeval t = {wait_ms / 1000, wait_ms % 1000 * 1000};
+		(void)setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+		r->waits_ms = wait_ms;
+	}
 	for (;;) {
 		struct msghdr m = {.msg_iov = iov, .msg_iovlen = n_iov};
-		ssize_t n = recvmsg(r->fd, &m, MSG_DONTWAIT);
+		ssize_t n = recvmsg(r->fd, &m, wait_ms > 0 ? 0 : MSG_DONTWAIT);
 		if (n > 0)
 			return n;
 		if (n < 0 && errno == EINTR)
@@ -54,8 +64,13 @@ static ssize_t receive(struct records *r, struct iovec *iov, size_t n_iov)
 	}
 }
 
-/* More held bytes: 1, -1 nothing there, -2 lost. */
-static int hold_more(struct records *r)
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* More held bytes, waiting at most WAIT_MS: 1, -1 nothing there, -2 lost. */
+static int hold_more(struct records *r, int wait_ms)
 {
 	if (r->start > 0) {
 		memmove(r->held, r->held + r->start, r->end - r->start);
@@ -63,38 +78,48 @@ static int hold_more(struct records *r)
 		r->start = 0;
 	}
 	struct iovec iov = {r->held + r->end, sizeof(r->held) - r->end};
-	ssize_t n = receive(r, &iov, 1);
+	ssize_t n = receive(r, &iov, 1, wait_ms);
 	if (n < 0)
 		return (int)n;
 	r->end += (size_t)n;
 	return 1;
 }
 
+/* The head is whole: what follows it. */
+static void begin_record(struct records *r)
+{
+	r->lost = r->head[0] != VERSION_1;
+	r->type = r->head[1];
+	r->id = (unsigned)r->head[2] << 8 | r->head[3];
+	r->content = (size_t)r->head[4] << 8 | r->head[5];
+	r->padding = r->head[6];
+	if (r->type == STDIN_RECORD && r->content > r->longest)
+		r->longest = r->content;
+	r->head_got = 0;
+	r->state = RECORDS_CONTENT;
+}
+
+/* Bytes of content and padding are behind us. */
+static void pass(struct records *r, size_t content, size_t padding)
+{
+	r->content -= content;
+	r->padding -= padding;
+	if (r->content == 0 && r->padding == 0)
+		r->state = RECORDS_HEAD;
+}
+
 /* Read the head of the next record: 1 done, -1 not all there, -2 lost. */
 static int take_head(struct records *r)
 {
 	while (r->end - r->start < HEAD_BYTES) {
-		int rc = hold_more(r);
+		int rc = hold_more(r, 0);
 		if (rc < 0)
 			return rc;
 	}
 	memcpy(r->head, r->held + r->start, HEAD_BYTES);
 	r->start += HEAD_BYTES;
-	if (r->head[0] != VERSION_1) {
-		r->lost = true;
-		return -2;
-	}
-	r->type = r->head[1];
-	r->id = (unsigned)r->head[2] << 8 | r->head[3];
-	r->content = (size_t)r->head[4] << 8 | r->head[5];
-	r->padding = r->head[6];
-	r->state = RECORDS_CONTENT;
-	return 1;
-}
-
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
+	begin_record(r);
+	return r->lost ? -2 : 1;
 }
 
 ssize_t records_raw(struct records *r, void *buf, size_t size)
@@ -123,7 +148,7 @@ ssize_t records_raw(struct records *r, void *buf, size_t size)
 		while (r->start == r->end) {
 			if (n > 0)
 				return (ssize_t)n;
-			rc = hold_more(r);
+			rc = hold_more(r, 0);
 			if (rc == -2)
 				return 0;
 			if (rc == -1 && !records_wait(r->fd, r->idle_ms)) {
@@ -139,90 +164,160 @@ ssize_t records_raw(struct records *r, void *buf, size_t size)
 		r->content -= content;
 		r->padding -= m - content;
 	}
-	if (r->head_left == 0 && r->content == 0 && r->padding == 0)
-		r->state = RECORDS_HEAD;
+	if (r->head_left == 0)
+		pass(r, 0, 0);
 	return (ssize_t)n;
 }
 
-/* Content of a STDIN record: held bytes first, else from the socket directly, with the next head
- * behind it. */
-static ssize_t take_content(struct records *r, void *buf, size_t size)
-{
-	size_t want = least(size, r->content);
+/* ---- the body */
 
-	if (r->start < r->end) {
-		size_t n = least(want, r->end - r->start);
-		memcpy(buf, r->held + r->start, n);
-		r->start += n;
-		r->content -= n;
-		return (ssize_t)n;
-	}
-	/*
-	 * With the whole content wanted, what follows it is read along.  Behind large records that
-	 * is only padding and the next head, so that the next content needs no copy; small ones are
-	 * read ahead.
-	 */
-	size_t ahead = 0;
-	if (want == r->content)
-		ahead = want < RECORDS_HELD ? sizeof(r->held) : r->padding + HEAD_BYTES;
-	struct iovec iov[2] = {{buf, want}, {r->held, ahead}};
-	ssize_t n = receive(r, iov, ahead > 0 ? 2 : 1);
-	if (n < 0)
+/* Where body bytes go. */
+struct room {
+	unsigned id; /* of the request */
+	unsigned char *to, *end;
+};
+
+/* A head's bytes: how many of them were taken. */
+static size_t take_head_bytes(struct records *r, const struct room *room, const unsigned char *p,
+			      size_t n)
+{
+	n = least(n, HEAD_BYTES - r->head_got);
+	memcpy(r->head + r->head_got, p, n);
+	r->head_got += n;
+	if (r->head_got < HEAD_BYTES)
 		return n;
-	r->start = r->end = 0;
-	if ((size_t)n > want) {
-		r->end = (size_t)n - want;
-		n = (ssize_t)want;
-	}
-	r->content -= (size_t)n;
+	begin_record(r);
+	if (r->id == room->id && r->type == ABORT_REQUEST)
+		r->lost = true;
+	r->ended = r->id == room->id && r->type == STDIN_RECORD && r->content == 0;
 	return n;
 }
 
-/* Skip content nobody wants, and padding: true when the record is behind us, else *RET_WHY = -1 or
- * -2. */
-static bool skip_rest(struct records *r, size_t *left, int *ret_why)
+/*
+ * The next N bytes of the connection, until there is no room for content: how many were taken.
+ * Content that lies already where it belongs is not moved.
+ */
+static size_t take(struct records *r, struct room *room, const unsigned char *p, size_t n)
 {
-	while (*left > 0) {
-		if (r->start == r->end) {
-			int rc = hold_more(r);
-			if (rc < 0) {
-				*ret_why = rc;
-				return false;
-			}
+	size_t at = 0;
+
+	while (at < n && !r->ended && !r->lost) {
+		if (r->state == RECORDS_HEAD) {
+			at += take_head_bytes(r, room, p + at, n - at);
+			if (r->state == RECORDS_CONTENT)
+				pass(r, 0, 0);
+			continue;
 		}
-		size_t n = least(*left, r->end - r->start);
-		r->start += n;
-		*left -= n;
+		size_t content = least(n - at, r->content), padding = 0;
+		if (content > 0 && r->id == room->id && r->type == STDIN_RECORD) {
+			content = least(content, (size_t)(room->end - room->to));
+			if (content == 0)
+				break;
+			if (room->to != p + at)
+				memmove(room->to, p + at, content);
+			room->to += content;
+		}
+		if (content == r->content)
+			padding = least(n - at - content, r->padding);
+		pass(r, content, padding);
+		at += content + padding;
 	}
-	return true;
+	return at;
 }
 
-/* As records_body, without waiting. */
-static ssize_t body_now(struct records *r, unsigned id, void *buf, size_t size)
+/*
+ * Where the next bytes belong, if the records after this one are as long as any before: contents
+ * side by side into ROOM, what is between them into GAPS.  A gap counts as room, so that what comes
+ * fits however wrong this is.
+ */
+static size_t expect(const struct records *r, const struct room *room, unsigned char *gaps,
+		     struct iovec *iov)
 {
-	int why;
+	size_t left = (size_t)(room->end - room->to), gap = r->padding + HEAD_BYTES, n = 0;
+	unsigned char *to = room->to;
 
-	for (;;) {
+	iov[n++] = (struct iovec){to, least(left, r->content)};
+	if (left < r->content)
+		return n;
+	to += r->content;
+	left -= r->content;
+	iov[n++] = (struct iovec){gaps, gap};
+	while (n + 2 <= EXPECT_MOST && gap <= GAP_MOST && left >= r->longest + gap) {
+		gaps += gap;
+		iov[n++] = (struct iovec){to, r->longest};
+		iov[n++] = (struct iovec){gaps, gap};
+		to += r->longest;
+		left -= r->longest + gap;
+	}
+	return n;
+}
+
+/* Are this content and the gap behind it those of the record that has begun? */
+static bool as_expected(const struct records *r, const struct room *room, const struct iovec *iov)
+{
+	return r->state == RECORDS_CONTENT && r->type == STDIN_RECORD && r->id == room->id &&
+	       r->content == iov[0].iov_len && r->padding + HEAD_BYTES == iov[1].iov_len;
+}
+
+/* Lay the LEFT bytes in IOV[0], IOV[1], … side by side, in this order, from where IOV[0] is. */
+static unsigned char *close_up(const struct iovec *iov, size_t left)
+{
+	size_t n = 0, before = 0;
+
+	while (left > before + iov[n].iov_len)
+		before += iov[n++].iov_len;
+	for (size_t len = left - before;; len = iov[n].iov_len) {
+		memmove((unsigned char *)iov->iov_base + before, iov[n].iov_base, len);
+		if (n == 0)
+			return iov->iov_base;
+		before -= iov[--n].iov_len;
+	}
+}
+
+/*
+ * From the connection into ROOM, in large reads, which make a body half as fast again, waiting at
+ * most WAIT_MS: 1 something came, -1 nothing there, -2 lost.
+ */
+static int pour_in(struct records *r, struct room *room, int wait_ms)
+{
+	unsigned char gaps[GAPS_BYTES];
+	struct iovec iov[EXPECT_MOST];
+
+	if (r->state == RECORDS_HEAD || r->type != STDIN_RECORD || r->content == 0)
+		return hold_more(r, wait_ms);
+	size_t n_iov = expect(r, room, gaps, iov);
+	ssize_t n = receive(r, iov, n_iov, wait_ms);
+	if (n < 0)
+		return (int)n;
+	size_t left = (size_t)n;
+	for (size_t i = 0; left > 0; i++) {
+		size_t len = least(left, iov[i].iov_len);
+		if (i > 0 && i % 2 == 0 && !as_expected(r, room, iov + i)) {
+			(void)take(r, room, close_up(iov + i, left), left);
+			break;
+		}
+		(void)take(r, room, iov[i].iov_base, len);
+		left -= len;
+	}
+	return 1;
+}
+
+/* As records_body, but once something has come there is no more waiting. */
+static ssize_t body_now(struct records *r, unsigned id, void *buf, size_t size, int wait_ms)
+{
+	struct room room = {id, buf, (unsigned char *)buf + size};
+
+	for (;; wait_ms = 0) {
+		r->start += take(r, &room, r->held + r->start, r->end - r->start);
+		if (room.to > (unsigned char *)buf)
+			return room.to - (unsigned char *)buf;
 		if (r->ended)
 			return 0;
 		if (r->lost)
 			return -2;
-		if (r->state == RECORDS_HEAD) {
-			int rc = take_head(r);
-			if (rc < 0)
-				return rc;
-			if (r->id == id && r->type == ABORT_REQUEST) {
-				r->lost = true;
-				return -2;
-			}
-			r->ended = r->id == id && r->type == STDIN_RECORD && r->content == 0;
-			continue;
-		}
-		if (r->content > 0 && r->id == id && r->type == STDIN_RECORD)
-			return take_content(r, buf, size);
-		if (!skip_rest(r, &r->content, &why) || !skip_rest(r, &r->padding, &why))
-			return why;
-		r->state = RECORDS_HEAD;
+		int rc = pour_in(r, &room, wait_ms);
+		if (rc < 0)
+			return rc;
 	}
 }
 
@@ -231,14 +326,14 @@ ssize_t records_body(struct records *r, unsigned id, void *buf, size_t size, int
 	int64_t until = wait_ms > 0 ? clock_mono_ms() + wait_ms : 0;
 
 	for (;;) {
-		ssize_t n = body_now(r, id, buf, size);
+		ssize_t n = body_now(r, id, buf, size, wait_ms);
 		if (n != -1 || wait_ms <= 0)
 			return n;
-		if (!records_wait(r->fd, wait_ms))
-			return -1;
 		/* Bytes may have come without body bytes among them: wait on, but not longer than
 		 * asked. */
 		int64_t left = until - clock_mono_ms();
-		wait_ms = left > 0 ? (int)left : 0;
+		if (left <= 0)
+			return -1;
+		wait_ms = (int)left;
 	}
 }

@@ -11,8 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define RECORDS_HELD 16384 /* bytes read ahead: parameters, and bodies that come in small records  \
-			    */
+#define RECORDS_HELD                                                                               \
+	16384 /* bytes read ahead: parameters, and bodies that come in small records               \
+	       */
 
 enum records_state {
 	RECORDS_HEAD,	 /* the next byte begins a record */
@@ -20,8 +21,9 @@ enum records_state {
 };
 
 struct records {
-	int fd;	     /* borrowed, a socket */
-	int idle_ms; /* longest wait of records_raw */
+	int fd;	      /* borrowed, a socket */
+	int idle_ms;  /* longest wait of records_raw */
+	int waits_ms; /* what the socket itself waits now, 0 = not said */
 	enum records_state state;
 	unsigned type;	   /* of the current record: FCGI_STDIN = 5, … */
 	unsigned id;	   /* of the current record */
@@ -31,7 +33,9 @@ struct records {
 	size_t start, end; /* held bytes: held[start, end) */
 	bool ended;	   /* the empty STDIN record was seen */
 	bool lost;	   /* connection closed, aborted or not FastCGI */
-	unsigned char head[8]; /* the current record's head */
+	size_t longest;	   /* content of a STDIN record so far */
+	size_t head_got;   /* bytes of the next head that records_body has seen */
+	unsigned char head[8]; /* the current record's head, or what has come of the next one */
 	unsigned char held[RECORDS_HELD];
 };
 
