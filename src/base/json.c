@@ -165,66 +165,6 @@ void json_reader_free(struct json_tokener *reader)
 		json_tokener_free(reader);
 }
 
-/* Copy S with U+00A0 and, for SCRIPT, every '<' written as escapes: both stand only inside strings. */
-static char *escaped(const char *s, size_t len, bool script, size_t *ret_len)
-{
-	size_t extra = 0, at = 0;
-	char *out;
-
-	/* Few texts hold one. */
-	if (memchr(s, '\xC2', len) == NULL && (!script || memchr(s, '<', len) == NULL)) {
-		if (ret_len != NULL)
-			*ret_len = len;
-		return mem_strndup(s, len);
-	}
-	for (size_t i = 0; i < len; i++)
-		extra += s[i] == '<' || s[i] == '\xC2' ? strlen("\\u00a0") : 0;
-	out = mem_alloc(len + extra + 1);
-	for (size_t i = 0; i < len; i++) {
-		if (s[i] == '\xC2' && s[i + 1] == '\xA0') {
-			memcpy(out + at, "\\u00a0", 6);
-			at += 6;
-			i++;
-		} else if (script && s[i] == '<') {
-			memcpy(out + at, "\\u003c", 6);
-			at += 6;
-		} else {
-			out[at++] = s[i];
-		}
-	}
-	out[at] = '\0';
-	if (ret_len != NULL)
-		*ret_len = at;
-	return out;
-}
-
-static char *print(const json_object *o, bool script, size_t *ret_len)
-{
-	size_t len;
-	int flags = JSON_C_TO_STRING_PLAIN | (script ? 0 : JSON_C_TO_STRING_NOSLASHESCAPE);
-	const char *s = json_object_to_json_string_length((json_object *)o, flags, &len);
-
-	if (s == NULL)
-		mem_die();
-	return escaped(s, len, script, ret_len);
-}
-
-/* Seventeen digits would show 23.1 as 23.100000000000001; fifteen are what a double is sure of. */
-__attribute__((constructor)) static void set_double_format(void)
-{
-	(void)json_c_set_serialization_double_format("%.15g", JSON_C_OPTION_GLOBAL);
-}
-
-char *json_print(const json_object *o, size_t *ret_len)
-{
-	return print(o, false, ret_len);
-}
-
-char *json_print_script(const json_object *o)
-{
-	return print(o, true, NULL);
-}
-
 json_object *json_get(const json_object *o, const char *key)
 {
 	json_object *v = NULL;

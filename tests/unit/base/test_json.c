@@ -217,6 +217,33 @@ static void test_json_prints_for_clients_that_compare(void **state)
 	assert_int_equal(len, strlen(text));
 }
 
+/* What json-c prints is what is printed, but for the no-break space. */
+static void test_json_prints_as_json_c(void **state)
+{
+	static const char text[] =
+	    "{\"a\":[],\"b\":{},\"c\":[null,true,false,0,-1,9223372036854775807,-9223372036854775808,1.5,-2e-7,1e300],"
+	    "\"k\\\"\\\\ \\n/<\\u0001\":{\"d\":[[[\"\"]],{\"e\":{\"f\":[\"\\b\\f\\n\\r\\t\\u001f\\u007f\\\\\\\"/<>&'\"]}}]},"
+	    "\"zh\":\"\xE5\x8C\x97\xC2\xA1\xF0\x9F\x8C\x8D\"}";
+	CLEAN_JSON json_object *o = NULL;
+	CLEAN_FREE char *plain = NULL;
+	CLEAN_FREE char *script = NULL;
+	CLEAN_FREE char *none = json_print(NULL, NULL);
+	size_t len;
+
+	(void)state;
+	assert_int_equal(json_read(text, strlen(text), &json_limits_form, &o), ERR_OK);
+	json_object_object_add(o, "huge", json_object_new_uint64(UINT64_MAX));
+	json_object_object_add(o, "spelled", json_object_new_double_s(0.5, "0.50"));
+	plain = json_print(o, &len);
+	assert_string_equal(plain, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	assert_int_equal(len, strlen(plain));
+	script = json_print_script(o);
+	assert_null(strchr(script, '<'));
+	assert_non_null(strstr(script, "&'"));
+	assert_non_null(strstr(script, "\\/\\u003c>"));
+	assert_string_equal(none, "null");
+}
+
 static void test_json_numbers_are_short_and_come_back(void **state)
 {
 	static const double numbers[] = {0.1, 116.39, -73.9857, 1e300, 5e-324, 1.0 / 3, 0, 7, -120.5, 1e16};
@@ -309,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_json_keeps_the_limits),
 		cmocka_unit_test(test_json_costs_no_more_memory_than_eight_times_its_limit),
 		cmocka_unit_test(test_json_prints_for_clients_that_compare),
+		cmocka_unit_test(test_json_prints_as_json_c),
 		cmocka_unit_test(test_json_numbers_are_short_and_come_back),
 		cmocka_unit_test(test_json_readers_give_the_default),
 	};

@@ -1,0 +1,78 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+
+#define FIRST_ROOM 256
+
+void buf_grow(struct buf *b, size_t n)
+{
+	size_t room = b->room == 0 ? FIRST_ROOM : b->room;
+
+	while (room - b->len < n)
+		room *= 2;
+	b->s = mem_resize(b->s, room, 1);
+	b->room = room;
+}
+
+void buf_add(struct buf *b, const char *s, size_t len)
+{
+	memcpy(buf_more(b, len), s, len);
+	b->len += len;
+}
+
+void buf_str(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+void buf_int(struct buf *b, int64_t n)
+{
+	char digits[BUF_DIGITS];
+	size_t at = sizeof(digits);
+	uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+
+	do
+		digits[--at] = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (n < 0)
+		digits[--at] = '-';
+	buf_add(b, digits + at, sizeof(digits) - at);
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(buf_more(b, 1), b->room - b->len, fmt, ap);
+	if (n >= 0 && (size_t)n >= b->room - b->len)
+		(void)vsnprintf(buf_more(b, (size_t)n + 1), (size_t)n + 1, fmt, again);
+	va_end(again);
+	va_end(ap);
+	if (n < 0)
+		mem_die();
+	b->len += (size_t)n;
+}
+
+char *buf_take(struct buf *b, size_t *ret_len)
+{
+	char *s;
+
+	*buf_more(b, 1) = '\0';
+	if (ret_len != NULL)
+		*ret_len = b->len;
+	s = b->s;
+	*b = (struct buf){0};
+	return s;
+}
+
+void buf_done(struct buf *b)
+{
+	free(b->s);
+	*b = (struct buf){0};
+}
