@@ -64,43 +64,6 @@ static char *without_pairs(const char *text, size_t len, size_t *ret_len)
 	return copy;
 }
 
-/*
- * TEXT without the members called NAME, each with the comma that parts it from a neighbour; *MEMBERS falls by what went.
- * The grammar was checked, so an unescaped quote before the name begins a string that is the name.
- */
-static char *without_members(const char *text, size_t len, const char *name, const struct json_limits *limits,
-    size_t *ret_len, size_t *members)
-{
-	CLEAN_FREE char *key = mem_printf("\"%s\":", name);
-	size_t key_len = strlen(key);
-	char *copy = mem_alloc(len + 1), *out = copy;
-	const char *at = text, *end = text + len, *found;
-	struct json_scan gone;
-
-	while ((found = memmem(at, (size_t)(end - at), key, key_len)) != NULL) {
-		size_t before = (size_t)(found - at);
-		bool escaped = found > text && found[-1] == '\\';
-		const char *value = found + key_len;
-
-		memcpy(out, at, before);
-		out += before;
-		at = found;
-		if (escaped || json_scan_value(value, (size_t)(end - value), limits, &gone) != ERR_OK) {
-			*out++ = *at++;
-			continue;
-		}
-		*members -= gone.members + 1;
-		at = value + gone.end;
-		if (*at == ',')
-			at++;
-		else if (out > copy && out[-1] == ',')
-			out--;
-	}
-	memcpy(out, at, (size_t)(end - at));
-	*ret_len = (size_t)(out - copy) + (size_t)(end - at);
-	return copy;
-}
-
 /* LEN bytes, whose grammar was checked, with MEMBERS in all objects. */
 static enum err parse(const char *text, size_t len, int depth, size_t n_members, json_object **ret)
 {
@@ -132,23 +95,12 @@ static enum err parse(const char *text, size_t len, int depth, size_t n_members,
 enum err json_read(const char *text, size_t len, const struct json_limits *limits,
     json_object **ret)
 {
-	return json_read_without(text, len, limits, NULL, ret);
-}
-
-enum err json_read_without(const char *text, size_t len, const struct json_limits *limits,
-    const char *without, json_object **ret)
-{
-	CLEAN_FREE char *rest = NULL;
 	struct json_scan scan;
 	enum err e = json_scan(text, len, limits, &scan);
 
 	if (e != ERR_OK)
 		return e;
-	text += scan.start;
-	len = scan.end - scan.start;
-	if (without != NULL)
-		text = rest = without_members(text, len, without, limits, &len, &scan.members);
-	return parse(text, len, limits->depth, scan.members, ret);
+	return parse(text + scan.start, scan.end - scan.start, limits->depth, scan.members, ret);
 }
 
 json_object *json_read_own(struct json_tokener **reader, const char *text, size_t len)

@@ -28,12 +28,6 @@ extern const struct json_limits json_limits_job;    /* 16 MiB, 32, 10 000 */
  * Source: RFC 8259; what json-c 0.16 lets through is refused before it sees it.
  */
 enum err json_read(const char *text, size_t len, const struct json_limits *limits, json_object **ret);
-/*
- * The same of a text that json_print wrote, but for members named WITHOUT, wherever they are: for readers who need the
- * rest only.
- */
-enum err json_read_without(const char *text, size_t len, const struct json_limits *limits, const char *without,
-    json_object **ret);
 
 /* Print compactly; U+00A0 is written \u00a0.  Owns: caller frees; *RET_LEN may be NULL. */
 char *json_print(const json_object *o, size_t *ret_len);
@@ -47,6 +41,12 @@ char *json_print_script(const json_object *o);
  */
 json_object *json_read_own(struct json_tokener **reader, const char *text, size_t len);
 void json_reader_free(struct json_tokener *);
+
+/*
+ * What json_print wrote and nobody else could change, without the members called one of WITHOUT (NULL ends them; NULL
+ * itself: with all), wherever they are.  No limits are checked.  Owns: caller frees.  NULL: damaged.
+ */
+json_object *json_own_read(const char *text, size_t len, const char *const *without);
 
 /* An object whose table need not grow under so many MEMBERS. */
 json_object *json_new(int members);

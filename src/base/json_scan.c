@@ -271,9 +271,8 @@ static bool value(struct scanner *s, int depth)
 	return good;
 }
 
-/* One value, *RET->end behind it; WHOLE: nothing else may follow. */
 static enum err scan(const char *text, size_t len, const struct json_limits *limits, bool nul,
-    bool whole, struct json_scan *ret)
+    struct json_scan *ret)
 {
 	struct scanner s = {.text = text, .len = len, .limits = limits, .nul = nul};
 
@@ -285,7 +284,7 @@ static enum err scan(const char *text, size_t len, const struct json_limits *lim
 	ret->start = s.at;
 	if (!value(&s, 0))
 		return s.cost > s.budget ? ERR_TOO_LARGE : ERR_BAD_REQUEST;
-	if (whole && s.at != len)
+	if (s.at != len)
 		return ERR_BAD_REQUEST;
 	ret->end = s.at;
 	ret->members = s.members;
@@ -295,17 +294,11 @@ static enum err scan(const char *text, size_t len, const struct json_limits *lim
 enum err json_scan(const char *text, size_t len, const struct json_limits *limits,
     struct json_scan *ret)
 {
-	return scan(text, len, limits, false, true, ret);
+	return scan(text, len, limits, false, ret);
 }
 
 enum err json_scan_bytes(const char *text, size_t len, const struct json_limits *limits,
     struct json_scan *ret)
 {
-	return scan(text, len, limits, true, true, ret);
-}
-
-enum err json_scan_value(const char *text, size_t len, const struct json_limits *limits,
-    struct json_scan *ret)
-{
-	return scan(text, len, limits, false, false, ret);
+	return scan(text, len, limits, true, ret);
 }

@@ -22,8 +22,5 @@ enum err json_scan(const char *text, size_t len, const struct json_limits *limit
 /* The same for readers that tell a string's length by other means than a NUL: \u0000 is taken. */
 enum err json_scan_bytes(const char *text, size_t len, const struct json_limits *limits,
     struct json_scan *ret);
-/* The same for the value TEXT begins with: what follows is not looked at. */
-enum err json_scan_value(const char *text, size_t len, const struct json_limits *limits,
-    struct json_scan *ret);
 
 #endif

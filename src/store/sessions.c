@@ -262,10 +262,12 @@ enum err sessions_get(struct pass *p, int64_t id, json_object **ret)
 
 enum err sessions_get_brief(struct pass *p, int64_t id, json_object **ret)
 {
+	static const char *const without[] = {"preview", "supported", "candidates", "samples", "first_bad",
+	    "type_bad", "encoding", "bundles", "md5", "sha256", NULL};
 	unsigned char key[8];
 
 	key_u64((uint64_t)id, key);
-	return record_get_without(p, TABLE_SESSIONS, key, 8, "preview", ret);
+	return record_get_without(p, TABLE_SESSIONS, key, 8, without, ret);
 }
 
 enum err sessions_put(struct pass *p, json_object *record, int64_t expected_rev)

@@ -17,7 +17,10 @@
 enum err sessions_create(struct pass *, json_object *record, const char *nonce, int64_t *ret_id);
 /* A tombstone is got too: it has the member "gone". */
 enum err sessions_get(struct pass *, int64_t id, json_object **ret);
-/* The same without its layers' "preview", the longest part, which only pages of steps show: never to be put again. */
+/*
+ * The same without what only pages of steps show and imports read: its layers' previews, the samples and mistakes of their
+ * columns, what reference systems may fit, digests.  Never to be put again.
+ */
 enum err sessions_get_brief(struct pass *, int64_t id, json_object **ret);
 /* Store a changed record; its "rev" must still be EXPECTED_REV in the store (-1: whatever), else ERR_CONFLICT. */
 enum err sessions_put(struct pass *, json_object *record, int64_t expected_rev);

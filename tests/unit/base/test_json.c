@@ -109,17 +109,78 @@ static void test_json_reads_what_json_c_reads(void **state)
 	}
 }
 
-static void test_json_leaves_out_one_member(void **state)
+/* What was printed is read as json-c reads it. */
+static void test_json_own_is_read_as_by_json_c(void **state)
 {
-	static const char text[] = "{\"a\":[{\"no\":{\"x\":[\"}\\\",]\",{}]},\"b\":1},{\"no\":-1.5},{\"nor\":2,\"no\":[[],{}],\"c\":[\"no\"],\"x\\\"no\":3}],"
-				   "\"no\":\"\"}";
-	CLEAN_JSON json_object *got = NULL;
-	CLEAN_FREE char *printed = NULL;
+	static const char *const texts[] = {
+		"{}", "[]", "[[],{},[{}]]", "\"\"", "null", "true", "0", "-1", "999999999999999999", "-99999999999999999",
+		"9223372036854775807", "-9223372036854775808", "18446744073709551615", "1.5", "-2e-07", "12.50", "1e300", "-0.0",
+		"{\"a\":1,\"bb\":[true,false,null,\"x\"],\"c\":{\"d\":{\"e\":[[[1.25]]]}},\"\":0}",
+		"{\"q\\\"\\\\\":\"\\\\\",\"\\u0001\":\"\\b\\f\\n\\r\\t\\/\\\"\\\\\\\"\",\"nbsp\":\"\\u00a0\"}",
+		"{\"zh\\u00a0\":\"\xE5\x8C\x97\xE4\xBA\xAC\",\"e\":\"\xF0\x9F\x8C\x8D\"}",
+		"{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":{\"b\":[1,2,3,4,5,6,7,8,9]}}",
+	};
 
 	(void)state;
-	assert_int_equal(json_read_without(text, strlen(text), &json_limits_form, "no", &got), ERR_OK);
-	printed = json_print(got, NULL);
-	assert_string_equal(printed, "{\"a\":[{\"b\":1},{},{\"nor\":2,\"c\":[\"no\"],\"x\\\"no\":3}]}");
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		CLEAN_JSON json_object *want = json_tokener_parse(texts[i]);
+		CLEAN_FREE char *text = json_print(want, NULL);
+		CLEAN_JSON json_object *got = json_own_read(text, strlen(text), NULL);
+		CLEAN_FREE char *again = json_print(got, NULL);
+
+		assert_string_equal(again, text);
+		assert_true(json_equal(got, want));
+		assert_int_equal(json_object_get_type(got), json_object_get_type(want));
+	}
+}
+
+static void test_json_own_leaves_members_out(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{"{\"a\":[{\"no\":{\"x\":[\"}\\\",]\",{}]},\"b\":1},{\"no\":-1.5},{\"nor\":2,\"no\":[[],{}],\"c\":[\"no\"],\"x\\\"no\":3}],"
+		 "\"no\":\"\"}",
+		    "{\"a\":[{\"b\":1},{},{\"nor\":2,\"c\":[\"no\"],\"x\\\"no\":3}]}"},
+		{"{\"no\":null,\"too\":\"\\\\\",\"b\":\"no\",\"too\":true}", "{\"b\":\"no\"}"},
+		{"{\"t\":1,\"to\":2,\"tool\":3,\"too\":4,\"oo\":5}", "{\"t\":1,\"to\":2,\"tool\":3,\"oo\":5}"},
+		{"[\"no\",\"too\"]", "[\"no\",\"too\"]"},
+	};
+	static const char *const names[] = {"no", "too", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		CLEAN_JSON json_object *o = json_own_read(rows[i].text, strlen(rows[i].text), names);
+		CLEAN_FREE char *got = json_print(o, NULL);
+
+		assert_string_equal(got, rows[i].want);
+	}
+}
+
+static void test_json_own_tells_what_is_damaged(void **state)
+{
+	static const char whole[] = "{\"a\":[1,-2.5,\"x\\\\\",{\"no\":{\"b\":[\"\\\"}\"]}}],\"no\":[true,null],\"c\":false}";
+	static const char *const bad[] = {"", " ", "{\"a\" :1}", "{\"a\":1}}", "{\"a\":1}x", "[1 2]", "{a:1}", "[tru]", "[-]", "[1x]",
+		"[1.5.5]", "{\"a\":1,}", "[1,]", "[99999999999999999999x]", "[\"\\u12\"]", "{\"a\\u1\":1}"};
+	static const char *const names[] = {"no", NULL};
+	char deep[2 * 100 + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_null(json_own_read(bad[i], strlen(bad[i]), NULL));
+	/* Wherever it breaks off; the copy shows whoever reads on behind it to valgrind. */
+	for (size_t n = 0; n < strlen(whole); n++) {
+		CLEAN_FREE char *part = mem_alloc(n + 1);
+
+		part = mem_resize(memcpy(part, whole, n), n > 0 ? n : 1, 1);
+		assert_null(json_own_read(part, n, NULL));
+		assert_null(json_own_read(part, n, names));
+	}
+	memset(deep, '[', 100);
+	memset(deep + 100, ']', 100);
+	assert_null(json_own_read(deep, 200, NULL));
+	CLEAN_JSON json_object *o = json_own_read(deep + 30, 140, NULL);
+	assert_non_null(o);
 }
 
 static void test_json_does_not_need_a_nul_behind(void **state)
@@ -331,7 +392,9 @@ int main(void)
 		cmocka_unit_test(test_json_takes_what_is_right),
 		cmocka_unit_test(test_json_refuses_what_json_c_lets_through),
 		cmocka_unit_test(test_json_reads_what_json_c_reads),
-		cmocka_unit_test(test_json_leaves_out_one_member),
+		cmocka_unit_test(test_json_own_is_read_as_by_json_c),
+		cmocka_unit_test(test_json_own_leaves_members_out),
+		cmocka_unit_test(test_json_own_tells_what_is_damaged),
 		cmocka_unit_test(test_json_does_not_need_a_nul_behind),
 		cmocka_unit_test(test_json_keeps_the_limits),
 		cmocka_unit_test(test_json_costs_no_more_memory_than_eight_times_its_limit),

@@ -264,11 +264,53 @@ static void test_session_lock_excludes_other_thread(void **state)
 	assert_int_equal((intptr_t)result, ERR_OK);
 }
 
+struct brief {
+	int64_t id;
+	json_object *whole, *brief;
+};
+
+static enum err get_both(struct pass *p, void *arg)
+{
+	struct brief *b = arg;
+	enum err err = sessions_get(p, b->id, &b->whole);
+
+	return err == ERR_OK ? sessions_get_brief(p, b->id, &b->brief) : err;
+}
+
+static enum err put_layers(struct pass *p, void *arg)
+{
+	struct brief *b = arg;
+
+	return sessions_put(p, b->whole, -1);
+}
+
+static void test_sessions_brief_lacks_what_pages_show(void **state)
+{
+	struct fixture *f = *state;
+	struct brief b = {.id = add(f, "u:ann", "WAITING", 0)};
+
+	run(f, PASS_READ, get_both, &b);
+	assert_true(json_equal(b.brief, b.whole));
+	json_set(b.whole, "layers",
+	    json_tokener_parse("[{\"i\":0,\"preview\":{\"rows\":[{\"cells\":[\"}\"]}]},\"columns\":"
+			       "[{\"name\":\"preview\",\"samples\":[\"a\"]}],\"count\":3}]"));
+	run(f, PASS_SYNC, put_layers, &b);
+	json_object_put(b.whole);
+	json_object_put(b.brief);
+	run(f, PASS_READ, get_both, &b);
+	assert_non_null(json_get(json_at(json_arr(b.whole, "layers"), 0), "preview"));
+	assert_string_equal(json_object_to_json_string_ext(json_get(b.brief, "layers"), JSON_C_TO_STRING_PLAIN),
+	    "[{\"i\":0,\"columns\":[{\"name\":\"preview\"}],\"count\":3}]");
+	json_object_put(b.whole);
+	json_object_put(b.brief);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(test_sessions_list_newest_first_of_owner),
 	    STORE_TEST(test_sessions_put_compares_rev),
+	    STORE_TEST(test_sessions_brief_lacks_what_pages_show),
 	    STORE_TEST(test_sessions_count_open_follows_state),
 	    STORE_TEST(test_sessions_nonce_finds_first),
 	    STORE_TEST(test_sessions_expired_by_time_and_state),
