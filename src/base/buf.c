@@ -1,6 +1,5 @@
 #include "base/buf.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
@@ -42,28 +41,43 @@ void buf_int(struct buf *b, int64_t n)
 	buf_add(b, digits + at, sizeof(digits) - at);
 }
 
-void buf_printf(struct buf *b, const char *fmt, ...)
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
-	va_list ap, again;
+	va_list again;
+	char *at;
 	int n;
 
-	va_start(ap, fmt);
 	va_copy(again, ap);
-	n = vsnprintf(buf_more(b, 1), b->room - b->len, fmt, ap);
+	at = buf_more(b, 1);
+	n = vsnprintf(at, b->room - b->len, fmt, ap);
 	if (n >= 0 && (size_t)n >= b->room - b->len)
 		(void)vsnprintf(buf_more(b, (size_t)n + 1), (size_t)n + 1, fmt, again);
 	va_end(again);
-	va_end(ap);
 	if (n < 0)
 		mem_die();
 	b->len += (size_t)n;
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(b, fmt, ap);
+	va_end(ap);
+}
+
+const char *buf_text(struct buf *b)
+{
+	*buf_more(b, 1) = '\0';
+	return b->s;
 }
 
 char *buf_take(struct buf *b, size_t *ret_len)
 {
 	char *s;
 
-	*buf_more(b, 1) = '\0';
+	(void)buf_text(b);
 	if (ret_len != NULL)
 		*ret_len = b->len;
 	s = b->s;

@@ -4,6 +4,7 @@
 #ifndef SLIPWAY_BASE_BUF_H
 #define SLIPWAY_BASE_BUF_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ void buf_add(struct buf *, const char *s, size_t len);
 void buf_str(struct buf *, const char *s);
 void buf_int(struct buf *, int64_t n); /* in decimal */
 void buf_printf(struct buf *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_vprintf(struct buf *, const char *fmt, va_list) __attribute__((format(printf, 2, 0)));
+/* The text so far, ended by a NUL: borrowed until the next call. */
+const char *buf_text(struct buf *);
 /* The text, ended by a NUL; the buffer is empty again.  RET_LEN may be NULL.  Caller frees. */
 char *buf_take(struct buf *, size_t *ret_len) __attribute__((warn_unused_result));
 void buf_done(struct buf *);

@@ -9,55 +9,61 @@
 #include "catalog/item_set.h"
 #include "catalog/item_words.h"
 
-/* The order of `columns` below is that of the statement; ITEM_COLUMN_LEVEL counts them. */
+/*
+ * The order of `columns` below is that of the statement; ITEM_COLUMN_LEVEL counts them.  What is
+ * shown as downloads counts those not folded in yet.
+ */
 const char item_columns[] = "i.id, i.guest, i.owner, i.nick, i.file_name, i.type, i.status, "
 			    "i.service, i.size, i.created, i.changed,"
 			    " i.downloads + ifnull((SELECT n FROM dataset_downloads WHERE id = "
 			    "i.id), 0), i.dir, i.md5, i.coord, i.description,"
 			    " i.storage, i.file, i.upload, i.api, i.kind, i.layer, i.thumbnail, "
-			    "i.more, i.ready, i.vis, i.downloads";
+			    "i.more";
 
 enum column_kind { TEXT, NUMBER, FLAG };
+enum column_readers { TOLD, OWN }; /* clients; the server alone */
 
-/* `downloads` stands twice: what is shown counts those not folded in yet. */
 static const struct {
 	const char *member;
 	enum column_kind kind;
+	enum column_readers readers;
 } columns[] = {
-    {"id", NUMBER},
-    {"guest", NUMBER},
-    {"userName", TEXT},
-    {"nickname", TEXT},
-    {"fileName", TEXT},
-    {"type", TEXT},
-    {"status", TEXT},
-    {"serviceStatus", TEXT},
-    {"size", NUMBER},
-    {"createTime", NUMBER},
-    {"lastModfiedTime", NUMBER},
-    {"downloadCount", NUMBER},
-    {"dirId", NUMBER},
-    {"MD5", TEXT},
-    {"coordType", TEXT},
-    {"description", TEXT},
-    {"storageId", TEXT},
-    {"file", TEXT},
-    {"upload", TEXT},
-    {"api", FLAG},
-    {"dataset", TEXT},
-    {"layer", TEXT},
-    {"thumbnail", FLAG},
+    {"id", NUMBER, TOLD},
+    {"guest", NUMBER, OWN},
+    {"userName", TEXT, TOLD},
+    {"nickname", TEXT, TOLD},
+    {"fileName", TEXT, TOLD},
+    {"type", TEXT, TOLD},
+    {"status", TEXT, TOLD},
+    {"serviceStatus", TEXT, TOLD},
+    {"size", NUMBER, TOLD},
+    {"createTime", NUMBER, TOLD},
+    {"lastModfiedTime", NUMBER, TOLD},
+    {"downloadCount", NUMBER, TOLD},
+    {"dirId", NUMBER, OWN},
+    {"MD5", TEXT, TOLD},
+    {"coordType", TEXT, TOLD},
+    {"description", TEXT, TOLD},
+    {"storageId", TEXT, TOLD},
+    {"file", TEXT, OWN},
+    {"upload", TEXT, OWN},
+    {"api", FLAG, OWN},
+    {"dataset", TEXT, OWN},
+    {"layer", TEXT, OWN},
+    {"thumbnail", FLAG, TOLD},
 };
-#define N_COLUMNS    (sizeof(columns) / sizeof(columns[0]))
-#define GUEST_COLUMN 1
-#define DIR_COLUMN   12
-#define MORE_COLUMN  23
+#define N_COLUMNS   (sizeof(columns) / sizeof(columns[0]))
+#define DIR_COLUMN  12
+#define KIND_COLUMN 20
+#define MORE_COLUMN 23
 
 /* What lives in `more`. */
-static const char *const more_members[] = {"tags", "dataMetaInfo", "dataCheckResult", "work"};
+static const char *const more_members[] = {"tags", "dataMetaInfo", "dataCheckResult",
+					   "work" /* not for clients */};
 #define N_MORE (sizeof(more_members) / sizeof(more_members[0]))
-/* With "public", and what lists and views add. */
-#define ITEM_MEMBERS (N_COLUMNS + N_MORE + 8)
+/* With "public", and what lists and views add; and of a brief one. */
+#define ITEM_MEMBERS  (N_COLUMNS + N_MORE + 8)
+#define BRIEF_MEMBERS 26
 
 static json_object *value_of(sqlite3_stmt *stmt, int at, enum column_kind kind)
 {
@@ -74,32 +80,77 @@ static json_object *value_of(sqlite3_stmt *stmt, int at, enum column_kind kind)
 			    : json_object_new_int64(sqlite3_column_int64(stmt, at));
 }
 
-json_object *item_of_row(struct conn *conn, sqlite3_stmt *stmt)
+/* The tags of a row that has nothing else in `more`, each without an escape: nearly all.  NULL:
+ * another. */
+static json_object *only_tags(const char *text, size_t len)
+{
+	static const char before[] = "{\"tags\":[", after[] = "]}";
+	const char *at = text + strlen(before), *end = text + len - strlen(after);
+	json_object *list;
+
+	if (len <= strlen(before) + strlen(after) || memcmp(text, before, strlen(before)) != 0 ||
+	    memcmp(end, after, strlen(after)) != 0 || memchr(text, '\\', len) != NULL)
+		return NULL;
+	list = json_object_new_array();
+	while (at < end && *at == '"') {
+		const char *quote = memchr(at + 1, '"', (size_t)(end - at) - 1);
+
+		if (quote == NULL)
+			break;
+		json_object_array_add(list,
+				      json_object_new_string_len(at + 1, (int)(quote - at) - 1));
+		at = quote + 1;
+		if (at == end)
+			return list;
+		if (*at++ != ',')
+			break;
+	}
+	json_object_put(list);
+	return NULL;
+}
+
+/* What `more` of the row holds becomes members of O.  False: damaged. */
+static bool add_more(struct conn *conn, sqlite3_stmt *stmt, bool brief, json_object *o)
 {
 	const char *text = sqlite3_column_blob(stmt, MORE_COLUMN);
 	int len = sqlite3_column_bytes(stmt, MORE_COLUMN);
+	json_object *tags = len > 2 ? only_tags(text, (size_t)len) : NULL;
 	CLEAN_JSON json_object *more = NULL;
-	json_object *o;
 
-	if (len > 2 && (more = json_read_own(&conn->reader, text, (size_t)len)) == NULL)
-		return NULL;
-	o = json_new(ITEM_MEMBERS);
+	if (len > 2 && tags == NULL &&
+	    (more = json_read_own(&conn->reader, text, (size_t)len)) == NULL)
+		return false;
+	if (tags == NULL)
+		tags = json_object_get(json_arr(more, more_members[0]));
+	json_add(o, more_members[0], tags != NULL ? tags : json_object_new_array());
+	for (size_t i = 1; i < N_MORE - brief; i++)
+		json_add(o, more_members[i], json_object_get(json_get(more, more_members[i])));
+	return true;
+}
+
+json_object *item_of_row(struct conn *conn, sqlite3_stmt *stmt, bool brief)
+{
+	json_object *o = json_new(brief ? BRIEF_MEMBERS : ITEM_MEMBERS);
+
 	for (size_t i = 0; i < N_COLUMNS; i++) {
 		bool none = (int)i == DIR_COLUMN && sqlite3_column_int64(stmt, DIR_COLUMN) == 0;
 
+		if (brief && columns[i].readers == OWN &&
+		    (i != KIND_COLUMN || sqlite3_column_type(stmt, KIND_COLUMN) == SQLITE_NULL))
+			continue;
+		if (brief && columns[i].kind == FLAG)
+			none = sqlite3_column_int(stmt, (int)i) == 0;
 		json_add(o, columns[i].member,
 			 none ? NULL : value_of(stmt, (int)i, columns[i].kind));
 	}
-	for (size_t i = 0; i < N_MORE; i++) {
-		json_object *member = json_get(more, more_members[i]);
-
-		if (i == 0 && !json_object_is_type(member, json_type_array))
-			json_add(o, more_members[i], json_object_new_array());
-		else
-			json_add(o, more_members[i], json_object_get(member));
+	if (!add_more(conn, stmt, brief, o)) {
+		json_object_put(o);
+		return NULL;
 	}
-	json_add(o, "public",
-		 json_object_new_boolean(sqlite3_column_int64(stmt, GUEST_COLUMN) > 0));
+	if (!brief)
+		json_add(
+		    o, "public",
+		    json_object_new_boolean(sqlite3_column_int64(stmt, ITEM_COLUMN_GUEST) > 0));
 	return o;
 }
 
@@ -119,7 +170,7 @@ enum err item_load(struct conn *conn, int64_t id, json_object **ret, struct erro
 		return e;
 	if (!row)
 		return error_set(error, ERR_NOT_FOUND, "no such data item");
-	*ret = item_of_row(conn, stmt);
+	*ret = item_of_row(conn, stmt, false);
 	(void)sqlite3_reset(stmt);
 	return *ret != NULL ? ERR_OK : error_set(error, ERR_STORE, "data item's row is damaged");
 }

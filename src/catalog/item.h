@@ -99,6 +99,9 @@ struct item_query {
 	enum item_order order;
 	bool descending;
 	size_t skip, max;
+	/* Models without what is not for clients, but for "dataset" and "may_share", and null or
+	 * not there for false. */
+	bool brief;
 };
 #define ITEM_NO_FIELD 0x100u /* filterFields that match nothing (LINKPAGE, PROXIEDURL) alone */
 

@@ -10,25 +10,13 @@
 
 void ask_open(struct ask_text *a)
 {
-	*a = (struct ask_text){0};
-	a->f = open_memstream(&a->sql, &a->len);
-	if (a->f == NULL)
-		mem_die();
-}
-
-void ask_close(struct ask_text *a)
-{
-	if (fclose(a->f) != 0)
-		mem_die();
-	a->f = NULL;
+	a->sql = (struct buf){0};
+	a->n = 0;
 }
 
 void ask_free(struct ask_text *a)
 {
-	if (a->f != NULL)
-		(void)fclose(a->f);
-	free(a->sql);
-	*a = (struct ask_text){0};
+	buf_done(&a->sql);
 }
 
 void ask_add(struct ask_text *a, const char *fmt, ...)
@@ -36,7 +24,7 @@ void ask_add(struct ask_text *a, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vfprintf(a->f, fmt, ap);
+	buf_vprintf(&a->sql, fmt, ap);
 	va_end(ap);
 }
 
@@ -44,14 +32,14 @@ static void bind(struct ask_text *a, const char *text, int64_t number)
 {
 	for (int i = 0; i < a->n; i++) {
 		if (a->binds[i].text == text && a->binds[i].number == number) {
-			fprintf(a->f, "?%d", i + 1);
+			ask_add(a, "?%d", i + 1);
 			return;
 		}
 	}
 	assert(a->n < ASK_BINDS);
 	a->binds[a->n].text = text;
 	a->binds[a->n++].number = number;
-	fprintf(a->f, "?%d", a->n);
+	ask_add(a, "?%d", a->n);
 }
 
 void ask_bind_text(struct ask_text *a, const char *text)
@@ -64,10 +52,9 @@ void ask_bind_number(struct ask_text *a, int64_t number)
 	bind(a, NULL, number);
 }
 
-enum err ask_prepare(struct conn *conn, const struct ask_text *a, sqlite3_stmt **ret,
-		     struct error *error)
+enum err ask_prepare(struct conn *conn, struct ask_text *a, sqlite3_stmt **ret, struct error *error)
 {
-	enum err e = conn_prepare(conn, a->sql, ret, error);
+	enum err e = conn_prepare(conn, buf_text(&a->sql), ret, error);
 
 	for (int i = 0; e == ERR_OK && i < a->n; i++) {
 		if (a->binds[i].text != NULL)

@@ -8,17 +8,15 @@
 #ifndef SLIPWAY_CATALOG_ITEM_ASK_H
 #define SLIPWAY_CATALOG_ITEM_ASK_H
 
-#include <stdio.h>
+#include "base/buf.h"
 #include "catalog/item_db.h"
 
 #define ASK_BINDS    256 /* different values of one statement: subjects, lists of them, filters */
 #define ASK_BRANCHES 72	 /* public, own, and two for each of 33 subjects */
 
-/* A statement that grows. */
+/* A statement that grows: begun by ask_open, ended by ask_free. */
 struct ask_text {
-	FILE *f;
-	char *sql;
-	size_t len;
+	struct buf sql;
 	struct {
 		const char *text; /* borrowed; NULL: number */
 		int64_t number;
@@ -26,13 +24,13 @@ struct ask_text {
 	int n;
 };
 void ask_open(struct ask_text *);
-void ask_close(struct ask_text *); /* sql is whole */
 void ask_free(struct ask_text *);
 void ask_add(struct ask_text *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ask_bind_text(struct ask_text *,
 		   const char *text); /* writes "?n"; the same pointer is bound once */
 void ask_bind_number(struct ask_text *, int64_t number);
-enum err ask_prepare(struct conn *, const struct ask_text *, sqlite3_stmt **ret, struct error *);
+/* The statement as it stands, with its values.  Borrowed as conn_prepare's. */
+enum err ask_prepare(struct conn *, struct ask_text *, sqlite3_stmt **ret, struct error *);
 
 enum ask_drive {
 	DRIVE_NONE,

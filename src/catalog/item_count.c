@@ -6,7 +6,7 @@
 #include <string.h>
 #include "base/mem.h"
 
-enum err page_number(struct conn *conn, const struct ask_text *a, int64_t *ret, struct error *error)
+enum err page_number(struct conn *conn, struct ask_text *a, int64_t *ret, struct error *error)
 {
 	sqlite3_stmt *stmt;
 	enum err e = ask_prepare(conn, a, &stmt, error);
@@ -21,7 +21,6 @@ static enum err collect(struct page *g, struct ask_text *a, struct id_set *set)
 	sqlite3_stmt *stmt;
 	enum err e;
 
-	ask_close(a);
 	e = ask_prepare(g->conn, a, &stmt, g->error);
 	if (e == ERR_OK)
 		e = sets_collect(g->conn, stmt, set, g->error);
@@ -83,7 +82,6 @@ static enum err many_candidates(struct page *g, bool *ret)
 	ask_add(&a, " LIMIT ");
 	ask_bind_number(&a, g->catalog->many);
 	ask_add(&a, ")");
-	ask_close(&a);
 	e = page_number(g->conn, &a, &n, g->error);
 	ask_free(&a);
 	*ret = n == g->catalog->many;
@@ -132,7 +130,6 @@ static enum err counted(struct page *g, const struct branch *b, int64_t *ret)
 	ask_add(&a, "SELECT n FROM item_count WHERE owner = ");
 	ask_bind_text(&a, b->kind == BRANCH_SEEN ? "*" : p->owner != NULL ? p->owner : p->user);
 	ask_add(&a, " AND vis = %d", b->vis);
-	ask_close(&a);
 	e = page_number(g->conn, &a, ret, g->error);
 	ask_free(&a);
 	return e;
@@ -201,7 +198,6 @@ static enum err count_created(struct page *g, struct branch *b)
 		ask_bind_number(&a, last);
 		ask_add(&a, ")");
 	}
-	ask_close(&a);
 	e = page_number(g->conn, &a, &b->n, g->error);
 	ask_free(&a);
 	return e;
@@ -234,7 +230,6 @@ static enum err count_branch(struct page *g, struct branch *b)
 		return count_created(g, b);
 	ask_open(&a);
 	ask_branch(&a, g->plan, b, &r);
-	ask_close(&a);
 	e = page_number(g->conn, &a, &b->n, g->error);
 	ask_free(&a);
 	return e;
@@ -280,7 +275,6 @@ enum err page_count(struct page *g)
 	if (p->drive != DRIVE_NONE) {
 		ask_open(&a);
 		ask_candidates(&a, p, &r);
-		ask_close(&a);
 		e = page_number(g->conn, &a, &g->total, g->error);
 		ask_free(&a);
 		return e;

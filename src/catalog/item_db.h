@@ -29,10 +29,10 @@ enum err item_load(struct conn *, int64_t id, json_object **ret, struct error *)
 enum err item_save(struct conn *, int64_t id, const json_object *model, bool insert,
 		   struct error *);
 enum err item_remove(struct conn *, int64_t id, struct error *); /* nothing there is fine */
-/* The model in a row that `item_columns` was selected from. */
+/* The model in a row that `item_columns` was selected from; BRIEF as in item.h.  NULL: damaged. */
 extern const char item_columns[];
-json_object *item_of_row(struct conn *, sqlite3_stmt *);
-enum { ITEM_COLUMN_LEVEL = 27 }; /* what follows item_columns */
+json_object *item_of_row(struct conn *, sqlite3_stmt *, bool brief);
+enum { ITEM_COLUMN_GUEST = 1, ITEM_COLUMN_LEVEL = 24 }; /* the latter follows item_columns */
 
 /* Let the item of dataset ID follow its MODEL. */
 enum err item_follow(struct conn *, int64_t id, const json_object *model, enum item_event,
@@ -58,7 +58,7 @@ json_object *item_share_to_permissions(const json_object *entities);
 enum item_permission item_level(struct conn *, const json_object *item, const struct viewer *,
 				struct error *);
 /* ["u:ann","g:staff"]: caller frees. */
-char *item_subjects(const struct viewer *);
+json_object *item_subjects(const struct viewer *);
 
 /* [a-z0-9]{8}_[a-z0-9]{8}_ and a UUID with underscores, random. */
 void item_storage_id(char out[55]);

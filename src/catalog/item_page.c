@@ -53,20 +53,6 @@ static enum err choose_family(struct page *g, const char **ret)
 	return e;
 }
 
-static enum err read_ids(struct page *g, const struct ask_text *a)
-{
-	sqlite3_stmt *stmt;
-	bool row;
-	enum err e = ask_prepare(g->conn, a, &stmt, g->error);
-	int column = g->plan->q->order == ITEM_BY_ID ? 0 : 1;
-
-	if (e != ERR_OK)
-		return e;
-	while ((e = conn_step(g->conn, stmt, &row, g->error)) == ERR_OK && row)
-		g->ids[g->n++] = sqlite3_column_int64(stmt, column);
-	return e;
-}
-
 static void ask_order(struct ask_text *a, const struct reading *r, int64_t limit, int64_t offset)
 {
 	const char *word = r->descending ? " DESC" : "";
@@ -122,7 +108,6 @@ static enum err place_at(struct page *g, const struct branch *b, const struct re
 	ask_open(&a);
 	ask_union(&a, g, b, r, from);
 	ask_order(&a, r, 1, offset);
-	ask_close(&a);
 	e = ask_prepare(g->conn, &a, &stmt, g->error);
 	if (e == ERR_OK)
 		e = conn_step(g->conn, stmt, &row, g->error);
@@ -159,7 +144,6 @@ static enum err count_between(struct page *g, const struct branch *b, const stru
 		part.piece = &pieces[k];
 		ask_open(&a);
 		ask_branch(&a, g->plan, b, &part);
-		ask_close(&a);
 		e = page_number(g->conn, &a, &found, g->error);
 		ask_free(&a);
 		*ret += found;
@@ -256,7 +240,23 @@ static enum err find_anchor(struct page *g, const struct reading *r, struct anch
 	return wrong_counters(g, e);
 }
 
-enum err page_find(struct page *g)
+/* What is read of each item of the page, which follows. */
+static void ask_items(struct ask_text *a, const struct ask_plan *p)
+{
+	ask_add(a, "SELECT %s, ", item_columns);
+	/* Nobody has no shares of his own, and an administrator needs none. */
+	if (p->q->viewer.admin || json_len(p->subjects) == 0) {
+		ask_add(a, "0");
+	} else {
+		ask_add(a, "(SELECT max(level) FROM item_share x WHERE x.item = i.id"
+			   " AND x.subject IN (SELECT value FROM json_each(");
+		ask_bind_text(a, p->subjects_text);
+		ask_add(a, ")))");
+	}
+	ask_add(a, " FROM (");
+}
+
+enum err page_find(struct page *g, sqlite3_stmt **ret)
 {
 	struct reading r = {.order = g->plan->q->order, .descending = g->descending};
 	struct anchor anchor = {0}, *from = NULL;
@@ -274,13 +274,15 @@ enum err page_find(struct page *g)
 	}
 	if (e == ERR_OK) {
 		ask_open(&a);
+		ask_items(&a, g->plan);
 		if (g->plan->drive != DRIVE_NONE)
 			ask_candidates(&a, g->plan, &r);
 		else
 			ask_union(&a, g, NULL, &r, from);
 		ask_order(&a, &r, g->max, offset);
-		ask_close(&a);
-		e = read_ids(g, &a);
+		/* The left side of a cross join is the outer loop: its order is the rows'. */
+		ask_add(&a, ") AS page CROSS JOIN item i ON i.id = page.id");
+		e = ask_prepare(g->conn, &a, ret, g->error);
 		ask_free(&a);
 	}
 	free(anchor.text);

@@ -18,16 +18,17 @@ struct page {
 	int64_t seen;	   /* items in the branches that are filtered */
 	int64_t skip, max; /* from the nearer end */
 	bool descending;   /* there */
-	int64_t *ids;	   /* max of them */
-	size_t n;
 };
 
 /* The number in the only row of a statement. */
-enum err page_number(struct conn *, const struct ask_text *, int64_t *ret, struct error *);
+enum err page_number(struct conn *, struct ask_text *, int64_t *ret, struct error *);
 /* total, seen, and n of each branch; the sets that rights are asked of. */
 enum err page_count(struct page *);
-/* ids: those of the page, when skip, max and descending are known. */
-enum err page_find(struct page *);
+/*
+ * A statement of the page's rows, when skip, max and descending are known: item_columns, then what
+ * the viewer was given of each.  Borrowed as conn_prepare's.
+ */
+enum err page_find(struct page *, sqlite3_stmt **ret);
 /* The one filter, if it is one that an index of branch SEEN leads with; NULL. */
 const char *page_only_filter(const struct ask_plan *);
 /* Fill the set of ids that pass the filters of item_scan, of those with this vis (-1: any). */

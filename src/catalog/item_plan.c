@@ -10,10 +10,11 @@
 
 static char *list_of_texts(struct item_texts texts, bool nfc)
 {
-	CLEAN_JSON json_object *list = json_object_new_array();
+	CLEAN_JSON json_object *list = NULL;
 
 	if (texts.n == 0)
 		return NULL;
+	list = json_object_new_array();
 	for (size_t i = 0; i < texts.n; i++) {
 		CLEAN_FREE char *normal = nfc ? text_nfc(texts.v[i]) : NULL;
 
@@ -25,10 +26,11 @@ static char *list_of_texts(struct item_texts texts, bool nfc)
 
 static char *list_of_numbers(struct item_numbers numbers)
 {
-	CLEAN_JSON json_object *list = json_object_new_array();
+	CLEAN_JSON json_object *list = NULL;
 
 	if (numbers.n == 0)
 		return NULL;
+	list = json_object_new_array();
 	for (size_t i = 0; i < numbers.n; i++)
 		json_object_array_add(list, json_object_new_int64(numbers.v[i]));
 	return json_print(list, NULL);
@@ -36,51 +38,45 @@ static char *list_of_numbers(struct item_numbers numbers)
 
 /* ---- keywords */
 
-static void put_fields(FILE *f, unsigned fields, const char *match)
+static void put_fields(struct buf *match, unsigned fields, const char *term)
 {
 	static const char *const names[] = {"file", "owner", "nick", "description", "tags"};
 
-	fputs("{", f);
+	buf_str(match, "{");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (fields & (1u << i))
-			fprintf(f, " %s", names[i]);
-	fprintf(f, " } : (%s)", match);
+			buf_printf(match, " %s", names[i]);
+	buf_printf(match, " } : (%s)", term);
 }
 
 static void keywords(struct ask_plan *p)
 {
 	unsigned fields = p->q->fields == 0 ? ITEM_FIELD_ALL : p->q->fields & ITEM_FIELD_ALL;
-	size_t len = 0, n_words = 0, n = 0;
-	FILE *f = open_memstream(&p->match, &len);
+	size_t n_words = 0, n = 0;
+	struct buf match = {0};
 
-	if (f == NULL)
-		mem_die();
 	for (size_t i = 0; i < p->q->keywords.n; i++) {
 		CLEAN_FREE char *folded = text_fold(p->q->keywords.v[i]);
 		bool exact = false;
-		CLEAN_FREE char *match = item_words_match(folded != NULL ? folded : "", &exact);
+		CLEAN_FREE char *term = item_words_match(folded != NULL ? folded : "", &exact);
 
-		if (*match == '\0')
+		if (*term == '\0')
 			continue;
 		if (n++ > 0)
-			fputs(" AND ", f);
+			buf_str(&match, " AND ");
 		if (fields ==
 		    ITEM_FIELD_ALL) /* asked of each hit, columns cost as much as the hit */
-			fprintf(f, "(%s)", match);
+			buf_printf(&match, "(%s)", term);
 		else
-			put_fields(f, fields, match);
+			put_fields(&match, fields, term);
 		if (exact)
 			continue;
 		p->words = mem_resize(p->words, n_words + 2, sizeof(*p->words));
 		p->words[n_words++] = mem_strdup(folded);
 		p->words[n_words] = NULL;
 	}
-	if (fclose(f) != 0)
-		mem_die();
-	if (n == 0) {
-		free(p->match);
-		p->match = NULL;
-	}
+	if (n > 0)
+		p->match = buf_take(&match, NULL);
 	p->nothing = p->nothing || (n > 0 && fields == 0);
 }
 
@@ -112,10 +108,8 @@ void plan_open(struct ask_plan *p, const struct item_query *q)
 	const char *user = q->viewer.user == NULL ? "" : q->viewer.user;
 
 	*p = (struct ask_plan){.q = q, .user = user};
-	p->subjects_text = item_subjects(&q->viewer);
-	if (json_read(p->subjects_text, strlen(p->subjects_text), &json_limits_job, &p->subjects) !=
-	    ERR_OK)
-		mem_die();
+	p->subjects = item_subjects(&q->viewer);
+	p->subjects_text = json_print(p->subjects, NULL);
 	p->ids = list_of_numbers(q->ids);
 	p->dirs = list_of_numbers(q->dirs);
 	p->tags = list_of_texts(q->tags, true);

@@ -6,69 +6,61 @@
 #include <string.h>
 #include "base/mem.h"
 
-static enum item_permission level_of(const struct item_query *q, const json_object *item,
-				     int64_t shared)
+/* What the row's item is to the viewer. */
+static void add_rights(const struct item_query *q, sqlite3_stmt *stmt, json_object *item)
 {
 	const char *user = q->viewer.user == NULL ? "" : q->viewer.user;
-	int64_t level = json_int(item, "guest", 0);
+	bool all =
+	    q->viewer.admin || (*user != '\0' && strcmp(user, json_str(item, "userName", "")) == 0);
+	int64_t guest = sqlite3_column_int64(stmt, ITEM_COLUMN_GUEST),
+		shared = sqlite3_column_int64(stmt, ITEM_COLUMN_LEVEL),
+		level = all		 ? ITEM_DELETE
+			: shared > guest ? shared
+					 : guest;
 
-	if (q->viewer.admin || (*user != '\0' && strcmp(user, json_str(item, "userName", "")) == 0))
-		return ITEM_DELETE;
-	level = shared > level ? shared : level;
-	return level > ITEM_DELETE   ? ITEM_DELETE
-	       : level < ITEM_SEARCH ? ITEM_SEARCH
-				     : (enum item_permission)level;
+	if (!q->brief) {
+		if (level < ITEM_SEARCH || level > ITEM_DELETE)
+			level = level < ITEM_SEARCH ? ITEM_SEARCH : ITEM_DELETE;
+		json_add(item, "permission",
+			 json_object_new_string(item_permission_word((enum item_permission)level)));
+	}
+	if (all || !q->brief)
+		json_add(item, "may_share", json_object_new_boolean(all));
 }
 
-/* The item whose row STMT yields for ID; gone meanwhile is fine. */
-static enum err read_item(struct page *g, sqlite3_stmt *stmt, int64_t id, json_object *list)
+/* The rows of the page, as they come. */
+static enum err read_items(struct page *g, json_object *list)
 {
 	const struct item_query *q = g->plan->q;
-	json_object *item;
+	sqlite3_stmt *stmt;
 	bool row;
-	enum err e;
+	enum err e = page_find(g, &stmt);
 
-	(void)sqlite3_bind_int64(stmt, 1, id);
-	e = conn_step(g->conn, stmt, &row, g->error);
-	if (e != ERR_OK || !row)
-		return e;
-	item = item_of_row(g->conn, stmt);
-	if (item != NULL) {
-		const char *owner = json_str(item, "userName", "");
-		enum item_permission level =
-		    level_of(q, item, sqlite3_column_int64(stmt, ITEM_COLUMN_LEVEL));
+	while (e == ERR_OK && (e = conn_step(g->conn, stmt, &row, g->error)) == ERR_OK && row) {
+		json_object *item = item_of_row(g->conn, stmt, q->brief);
 
-		bool own = *g->plan->user != '\0' && strcmp(g->plan->user, owner) == 0;
-
-		json_add(item, "permission", json_object_new_string(item_permission_word(level)));
-		json_add(item, "may_share", json_object_new_boolean(q->viewer.admin || own));
+		if (item == NULL) {
+			(void)sqlite3_reset(stmt);
+			return error_set(g->error, ERR_STORE, "data item's row is damaged");
+		}
+		add_rights(q, stmt, item);
 		json_object_array_add(list, item);
 	}
-	(void)sqlite3_reset(stmt);
-	return item != NULL ? ERR_OK : error_set(g->error, ERR_STORE, "data item's row is damaged");
-}
-
-static enum err read_items(struct page *g, bool backwards, json_object *list)
-{
-	/* Nobody has no shares of his own, and an administrator needs none. */
-	bool shares = !g->plan->q->viewer.admin && json_len(g->plan->subjects) > 0;
-	CLEAN_FREE char *sql =
-	    mem_printf("SELECT %s, %s FROM item i WHERE i.id = ?1", item_columns,
-		       shares ? "(SELECT max(level) FROM item_share x WHERE x.item = i.id"
-				" AND x.subject IN (SELECT value FROM json_each(?2)))"
-			      : "0");
-	sqlite3_stmt *stmt;
-	enum err e = conn_prepare(g->conn, sql, &stmt, g->error);
-
-	if (e == ERR_OK && shares)
-		conn_bind_text(stmt, 2, g->plan->subjects_text);
-	for (size_t i = 0; i < g->n && e == ERR_OK; i++)
-		e = read_item(g, stmt, g->ids[backwards ? g->n - 1 - i : i], list);
 	return e;
 }
 
+static void turn(json_object **list)
+{
+	json_object *turned = json_object_new_array();
+
+	for (size_t i = json_len(*list); i > 0; i--)
+		json_object_array_add(turned, json_object_get(json_at(*list, i - 1)));
+	json_object_put(*list);
+	*list = turned;
+}
+
 /* Total and page see the same moment. */
-static enum err read_both(struct page *g, json_object *list)
+static enum err read_both(struct page *g, json_object **list)
 {
 	const struct item_query *q = g->plan->q;
 	int64_t skip, max;
@@ -84,11 +76,9 @@ static enum err read_both(struct page *g, json_object *list)
 	g->skip = backwards ? g->total - skip - max : skip;
 	g->max = max;
 	g->descending = q->descending != backwards;
-	g->ids = mem_alloc((size_t)max * sizeof(*g->ids));
-	e = page_find(g);
-	if (e == ERR_OK)
-		e = read_items(g, backwards, list);
-	free(g->ids);
+	e = read_items(g, *list);
+	if (backwards)
+		turn(list);
 	return e;
 }
 
@@ -107,7 +97,7 @@ enum err catalog_items(struct catalog *c, const struct item_query *q, json_objec
 		g.conn->sets = &g.sets;
 		e = conn_begin_read(g.conn, error);
 		if (e == ERR_OK)
-			e = conn_end(g.conn, read_both(&g, list), error);
+			e = conn_end(g.conn, read_both(&g, &list), error);
 		g.conn->sets = NULL;
 		conn_give(c, g.conn);
 	}

@@ -225,9 +225,9 @@ json_object *item_share_to_permissions(const json_object *entities)
 
 /* ---- viewers */
 
-char *item_subjects(const struct viewer *viewer)
+json_object *item_subjects(const struct viewer *viewer)
 {
-	CLEAN_JSON json_object *list = json_object_new_array();
+	json_object *list = json_object_new_array();
 	const char *group = viewer->groups;
 
 	if (viewer->user != NULL && viewer->user[0] != '\0') {
@@ -243,7 +243,7 @@ char *item_subjects(const struct viewer *viewer)
 			json_object_array_add(list, json_object_new_string(subject));
 		group += len + (group[len] == '\n');
 	}
-	return json_print(list, NULL);
+	return list;
 }
 
 enum item_permission item_level(struct conn *conn, const json_object *item,
@@ -251,7 +251,8 @@ enum item_permission item_level(struct conn *conn, const json_object *item,
 {
 	const char *user = viewer->user == NULL ? "" : viewer->user,
 		   *status = json_str(item, "status", "");
-	CLEAN_FREE char *subjects = item_subjects(viewer);
+	CLEAN_JSON json_object *list = item_subjects(viewer);
+	CLEAN_FREE char *subjects = json_print(list, NULL);
 	sqlite3_stmt *stmt;
 	bool row;
 	int64_t level = json_int(item, "guest", 0), shared;

@@ -253,8 +253,8 @@ enum err catalog_list(struct catalog *c, const struct catalog_query *q, json_obj
 {
 	const char *user = q->viewer.user == NULL ? "" : q->viewer.user;
 	CLEAN_FREE char *subject = user[0] == '\0' ? mem_strdup("") : mem_printf("u:%s", user);
-	CLEAN_FREE char *subjects = item_subjects(&q->viewer);
-	CLEAN_JSON json_object *subject_list = NULL;
+	CLEAN_JSON json_object *subject_list = item_subjects(&q->viewer);
+	CLEAN_FREE char *subjects = json_print(subject_list, NULL);
 	CLEAN_FREE char *folded = words_fold(q->keyword);
 	char **runs = NULL;
 	CLEAN_FREE char *match = words_match(folded, &runs);
@@ -267,8 +267,6 @@ enum err catalog_list(struct catalog *c, const struct catalog_query *q, json_obj
 
 	a.f = open_memstream(&a.sql, &a.len);
 	if (a.f == NULL)
-		mem_die();
-	if (json_read(subjects, strlen(subjects), &json_limits_job, &subject_list) != ERR_OK)
 		mem_die();
 	if (match[0] != '\0')
 		ask_words(&a, q, subjects, match, runs);

@@ -19,8 +19,10 @@ static enum err stretch(struct call *call, struct datas_query *d, json_object **
 			size_t *ret_total)
 {
 	json_object *items = NULL, *item = NULL;
-	enum err err = catalog_items(call->ctx->catalog, &d->q, &items, ret_total, &call->error);
+	enum err err;
 
+	d->q.brief = !d->services;
+	err = catalog_items(call->ctx->catalog, &d->q, &items, ret_total, &call->error);
 	JSON_EACH(item, items)
 	{
 		if (err == ERR_OK)

@@ -73,7 +73,8 @@ enum err datas_viewer(struct call *, struct viewer *ret);
 enum err datas_find(struct call *, enum item_permission wanted, json_object **ret);
 /* The body of a request, as supermap_body reads it; NULL: none. */
 enum err datas_body(struct call *, json_object **ret);
-/* A catalogue model becomes what clients read.  SERVICES: list them.  Changes MODEL. */
+/* A catalogue model becomes what clients read.  SERVICES: list them; else MODEL is brief.  Changes
+ * MODEL. */
 enum err datas_item_tell(struct call *, json_object *model, bool services);
 /* [{"serviceID":…},…] of MODEL: what the site offers of an imported item.  Caller frees. */
 json_object *datas_services(struct call *, const json_object *model);

@@ -172,47 +172,63 @@ static enum err tell_entities(struct call *call, json_object *model)
 }
 
 /* What is the server's own goes (catalog/item.h). */
-static void keep_told(json_object *model)
+static void keep_told(json_object *model, bool brief)
 {
-	static const char *const own[] = {"file", "upload", "work", "dataset", "layer", "public",
-	    "permission", "may_share", "dirId", "guest", "api"};
+	static const char *const own[] = {"dataset", "may_share", "file",   "upload",
+					  "work",    "layer",	  "public", "permission",
+					  "dirId",   "guest",	  "api"};
 
-	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+	for (size_t i = 0; i < (brief ? 2 : sizeof(own) / sizeof(*own)); i++)
 		json_object_object_del(model, own[i]);
 	json_add(model, "serviceId", NULL);
 	json_add(model, "publishInfo", NULL);
 }
 
+/* The type that stands as MEMBER, as the site tells it. */
+static void tell_type(struct call *call, json_object *model, const char *member)
+{
+	const char *type = json_str(model, member, "UNKNOWN"), *told = datas_type_told(call, type);
+
+	if (told != type || json_get(model, member) == NULL)
+		json_set_str(model, member, told);
+}
+
+static void tell_imported(struct call *call, json_object *model, int64_t id)
+{
+	json_object *meta = json_obj(model, "dataMetaInfo");
+
+	if (strcmp(json_str(model, "status", ""), "OK") == 0 && target_is_changing(call->ctx, id))
+		json_set_str(model, "status", "MODIFYING");
+	/* What it looks like is on the page of its dataset. */
+	if (meta != NULL) {
+		CLEAN_FREE char *preview = supermap_url(call, "/datasets/%lld", (long long)id);
+		json_set_str(meta, "previewURL", preview);
+	}
+}
+
 enum err datas_item_tell(struct call *call, json_object *model, bool services)
 {
-	long long id = (long long)json_int(model, "id", 0);
-	bool usable = strcmp(json_str(model, "permission", "SEARCH"), "SEARCH") != 0;
-	bool pictured = json_bool(model, "thumbnail", false);
-	bool imported = json_str(model, "dataset", NULL) != NULL;
-	CLEAN_FREE char *thumbnail = pictured
-	    ? supermap_url(call, "/iportal/web/datas/%lld/thumbnail.png", id)
-	    : NULL;
+	int64_t id = json_int(model, "id", 0);
+	CLEAN_FREE char *thumbnail = NULL;
 	json_object *check = json_obj(json_obj(model, "dataCheckResult"), "dataCheckInfo");
 	enum err err = tell_entities(call, model);
 
 	if (err != ERR_OK)
 		return err;
-	json_add(model, "dataItemServices",
-		 services && usable ? datas_services(call, model) : json_object_new_array());
-	json_set_str(model, "thumbnail", thumbnail);
-	if (imported && strcmp(json_str(model, "status", ""), "OK") == 0 &&
-	    target_is_changing(call->ctx, json_int(model, "id", 0)))
-		json_set_str(model, "status", "MODIFYING");
-	json_set_str(model, "type", datas_type_told(call, json_str(model, "type", "UNKNOWN")));
+	if (!services || strcmp(json_str(model, "permission", "SEARCH"), "SEARCH") == 0)
+		json_add(model, "dataItemServices", json_object_new_array());
+	else
+		json_add(model, "dataItemServices", datas_services(call, model));
+	if (json_bool(model, "thumbnail", false))
+		thumbnail =
+		    supermap_url(call, "/iportal/web/datas/%lld/thumbnail.png", (long long)id);
+	if (thumbnail != NULL || services)
+		json_set_str(model, "thumbnail", thumbnail);
+	if (json_str(model, "dataset", NULL) != NULL)
+		tell_imported(call, model, id);
+	tell_type(call, model, "type");
 	if (check != NULL)
-		json_set_str(check, "dataType",
-			     datas_type_told(call, json_str(check, "dataType", "UNKNOWN")));
-	/* What an imported item looks like is on the page of its dataset. */
-	json_object *meta = json_obj(model, "dataMetaInfo");
-	if (meta != NULL && imported) {
-		CLEAN_FREE char *preview = supermap_url(call, "/datasets/%lld", id);
-		json_set_str(meta, "previewURL", preview);
-	}
-	keep_told(model);
+		tell_type(call, check, "dataType");
+	keep_told(model, !services);
 	return ERR_OK;
 }

@@ -53,6 +53,9 @@ static void test_buf_empty_is_a_text(void **state)
 
 	(void)state;
 	assert_int_equal(len, 0);
+	buf_printf(&b, "%s", "first");
+	assert_string_equal(buf_text(&b), "first");
+	buf_done(&b);
 	assert_string_equal(text, "");
 	buf_str(&b, "dropped");
 	buf_done(&b);
