@@ -179,7 +179,7 @@ static json_object *array(struct text *t)
 static bool is_one_of(const char *const *names, const char *name)
 {
 	for (; names != NULL && *names != NULL; names++)
-		if (strcmp(*names, name) == 0)
+		if (**names == *name && strcmp(*names, name) == 0)
 			return true;
 	return false;
 }

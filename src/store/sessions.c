@@ -260,14 +260,43 @@ enum err sessions_get(struct pass *p, int64_t id, json_object **ret)
 	return record_get(p, TABLE_SESSIONS, key, 8, ret);
 }
 
+/* What no list and no next step tells; "columns" is the last. */
+static const char *const not_brief[] = {"preview", "supported", "candidates", "samples", "first_bad", "type_bad",
+    "encoding", "bundles", "md5", "sha256", "own", "named", "driver", "source_layer", "extent", "hash", "columns", NULL};
+#define N_NOT_BRIEF (sizeof(not_brief) / sizeof(not_brief[0]))
+
+/* Does the next step depend on the columns?  Those of tables may hold places, those of others times. */
+static bool columns_tell(const json_object *record)
+{
+	json_object *layer;
+
+	if (json_bool(json_obj(json_obj(record, "input"), "save"), "time", false))
+		return true;
+	JSON_EACH (layer, json_arr(record, "layers"))
+		if (strcmp(json_str(layer, "kind", ""), "table") == 0 || json_get(layer, "dialect") != NULL ||
+		    json_get(layer, "sheets") != NULL)
+			return true;
+	return false;
+}
+
 enum err sessions_get_brief(struct pass *p, int64_t id, json_object **ret)
 {
-	static const char *const without[] = {"preview", "supported", "candidates", "samples", "first_bad",
-	    "type_bad", "encoding", "bundles", "md5", "sha256", NULL};
+	const char *without[N_NOT_BRIEF];
+	json_object *record = NULL;
 	unsigned char key[8];
+	enum err err;
 
 	key_u64((uint64_t)id, key);
-	return record_get_without(p, TABLE_SESSIONS, key, 8, without, ret);
+	err = record_get_without(p, TABLE_SESSIONS, key, 8, not_brief, &record);
+	if (err == ERR_OK && columns_tell(record)) {
+		memcpy(without, not_brief, sizeof(without));
+		without[N_NOT_BRIEF - 2] = NULL;
+		json_object_put(record);
+		err = record_get_without(p, TABLE_SESSIONS, key, 8, without, &record);
+	}
+	if (err == ERR_OK)
+		*ret = record;
+	return err;
 }
 
 enum err sessions_put(struct pass *p, json_object *record, int64_t expected_rev)

@@ -18,8 +18,8 @@ enum err sessions_create(struct pass *, json_object *record, const char *nonce, 
 /* A tombstone is got too: it has the member "gone". */
 enum err sessions_get(struct pass *, int64_t id, json_object **ret);
 /*
- * The same without what only pages of steps show and imports read: its layers' previews, the samples and mistakes of their
- * columns, what reference systems may fit, digests.  Never to be put again.
+ * The same without what only pages of steps show and imports read: its layers' previews and extents, their columns (all of
+ * them, where no step but its page depends on them), what reference systems may fit, digests.  Never to be put again.
  */
 enum err sessions_get_brief(struct pass *, int64_t id, json_object **ret);
 /* Store a changed record; its "rev" must still be EXPECTED_REV in the store (-1: whatever), else ERR_CONFLICT. */

@@ -188,7 +188,9 @@ void upload_reads(struct call *call)
 		return;
 	if (m == METHOD_GET && step_by_name(pairs_get(&call->params, "step"), &step) && steps[step].get_locks)
 		return;
-	call->ahead_brief = call->route->view == upload_root_view || call->route->view == data_upload_progress;
+	/* The page of progress shows all steps. */
+	call->ahead_brief = call->route->view == upload_root_view ||
+	    (call->route->view == data_upload_progress && call->mode != MODE_HTML);
 	if (turn_id(call, &call->ahead_id) != ID_FOUND)
 		call->ahead_id = 0;
 }

@@ -284,25 +284,41 @@ static enum err put_layers(struct pass *p, void *arg)
 	return sessions_put(p, b->whole, -1);
 }
 
-static void test_sessions_brief_lacks_what_pages_show(void **state)
+/* Stored with LAYERS and INPUT, read briefly: the layers are WANT. */
+static void want_brief(struct fixture *f, const char *layers, const char *input, const char *want)
 {
-	struct fixture *f = *state;
 	struct brief b = {.id = add(f, "u:ann", "WAITING", 0)};
 
 	run(f, PASS_READ, get_both, &b);
 	assert_true(json_equal(b.brief, b.whole));
-	json_set(b.whole, "layers",
-	    json_tokener_parse("[{\"i\":0,\"preview\":{\"rows\":[{\"cells\":[\"}\"]}]},\"columns\":"
-			       "[{\"name\":\"preview\",\"samples\":[\"a\"]}],\"count\":3}]"));
+	json_set(b.whole, "layers", json_tokener_parse(layers));
+	json_set(b.whole, "input", json_tokener_parse(input));
 	run(f, PASS_SYNC, put_layers, &b);
 	json_object_put(b.whole);
 	json_object_put(b.brief);
 	run(f, PASS_READ, get_both, &b);
-	assert_non_null(json_get(json_at(json_arr(b.whole, "layers"), 0), "preview"));
-	assert_string_equal(json_object_to_json_string_ext(json_get(b.brief, "layers"), JSON_C_TO_STRING_PLAIN),
-	    "[{\"i\":0,\"columns\":[{\"name\":\"preview\"}],\"count\":3}]");
+	assert_string_equal(
+	    json_object_to_json_string_ext(json_get(b.whole, "layers"), JSON_C_TO_STRING_PLAIN), layers);
+	assert_string_equal(
+	    json_object_to_json_string_ext(json_get(b.brief, "layers"), JSON_C_TO_STRING_PLAIN), want);
 	json_object_put(b.whole);
 	json_object_put(b.brief);
+}
+
+static void test_sessions_brief_lacks_what_pages_show(void **state)
+{
+#define COLUMNS "\"columns\":[{\"name\":\"preview\"}]"
+#define REST    "\"samples\":[\"a\"],\"preview\":{\"rows\":[\"}\"]}}"
+	struct fixture *f = *state;
+
+	want_brief(f, "[{\"i\":0,\"kind\":\"vector\"," COLUMNS "," REST "]", "{\"save\":{\"time\":false}}",
+	    "[{\"i\":0,\"kind\":\"vector\"}]");
+	/* The columns are there for whom the next step depends on them. */
+	want_brief(f, "[{\"i\":0,\"kind\":\"vector\"," COLUMNS "," REST "]", "{\"save\":{\"time\":true}}",
+	    "[{\"i\":0,\"kind\":\"vector\"," COLUMNS "}]");
+	want_brief(f, "[{\"i\":0,\"kind\":\"table\"," COLUMNS "," REST "]", "{}",
+	    "[{\"i\":0,\"kind\":\"table\"," COLUMNS "}]");
+	want_brief(f, "[{\"i\":0},{\"dialect\":{}," COLUMNS "," REST "]", "{}", "[{\"i\":0},{\"dialect\":{}," COLUMNS "}]");
 }
 
 int main(void)
