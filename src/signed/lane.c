@@ -1,21 +1,30 @@
 #include "signed/lane.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <time.h>
 #include "base/mem.h"
 
+/* One who waits: on his own stack, woken once. */
+struct waiter {
+	TAILQ_ENTRY(waiter) next;
+	struct waiter *asleep; /* the next one of his group */
+	void *item;	       /* NULL = to be carried out by himself alone */
+	bool taken; /* no longer in line: the turn is his, or his item is another one's */
+	bool done;
+	sem_t woken;
+};
+
 struct lane {
 	LIST_ENTRY(lane) next;
 	struct lanes *all;
 	char *key;
-	size_t users;	/* who has it, waits for it, or for the end of a joint */
-	size_t waiting; /* for it */
+	size_t users; /* who has the turn or waits for it */
 	bool taken;
-	pthread_cond_t free;  /* one of the waiting may take it */
-	pthread_cond_t ended; /* a joint is over */
-	struct joint *joint;  /* open, or NULL */
+	TAILQ_HEAD(, waiter) waiting; /* the one who came first stands first */
 };
 
 struct lanes {
@@ -40,7 +49,6 @@ void lanes_free(struct lanes *all)
 
 static struct lane *find(struct lanes *all, const char *key)
 {
-	pthread_condattr_t monotonic;
 	struct lane *lane;
 
 	LIST_FOREACH(lane, &all->list, next)
@@ -51,11 +59,7 @@ static struct lane *find(struct lanes *all, const char *key)
 	lane = mem_alloc(sizeof(*lane));
 	lane->all = all;
 	lane->key = mem_strdup(key);
-	(void)pthread_condattr_init(&monotonic);
-	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&lane->free, &monotonic);
-	(void)pthread_condattr_destroy(&monotonic);
-	(void)pthread_cond_init(&lane->ended, NULL);
+	TAILQ_INIT(&lane->waiting);
 	LIST_INSERT_HEAD(&all->list, lane, next);
 	return lane;
 }
@@ -66,116 +70,135 @@ static void drop(struct lane *lane)
 	if (--lane->users > 0)
 		return;
 	LIST_REMOVE(lane, next);
-	(void)pthread_cond_destroy(&lane->free);
-	(void)pthread_cond_destroy(&lane->ended);
 	free(lane->key);
 	free(lane);
 }
 
-bool lane_take(struct lanes *all, const char *key, int64_t wait_ms, struct lane **ret)
+/* ---- waiting */
+
+static struct timespec after(int64_t wait_ms)
 {
 	struct timespec until;
-	struct lane *lane;
-	int rc = 0;
-	bool mine;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += (time_t)(wait_ms / 1000);
 	until.tv_nsec += (long)(wait_ms % 1000) * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
+	return until;
+}
+
+/* In line until W is woken; with the mutex before and not after.  False: it gave up. */
+static bool wait_in_line(struct lane *lane, struct waiter *w, int64_t wait_ms)
+{
+	struct timespec until = after(wait_ms);
+	pthread_mutex_t *mutex = &lane->all->mutex; /* the lane may be gone once it has woken us */
+	bool taken;
+	int rc;
+
+	TAILQ_INSERT_TAIL(&lane->waiting, w, next);
+	(void)pthread_mutex_unlock(mutex);
+	while ((rc = sem_clockwait(&w->woken, CLOCK_MONOTONIC, &until)) != 0 && errno == EINTR)
+		;
+	if (rc == 0)
+		return true;
+	(void)pthread_mutex_lock(mutex);
+	taken = w->taken;
+	if (!taken) {
+		TAILQ_REMOVE(&lane->waiting, w, next);
+		drop(lane);
+	}
+	(void)pthread_mutex_unlock(mutex);
+	/* Somebody is at it: it would be wrong to go now. */
+	while (taken && sem_wait(&w->woken) != 0)
+		;
+	return taken;
+}
+
+static enum lane_turn wait_for(struct lanes *all, const char *key, void *item, int64_t wait_ms,
+			       struct lane **ret)
+{
+	struct waiter w = {.item = item};
+	enum lane_turn turn = LANE_OURS;
+	struct lane *lane;
+
 	(void)pthread_mutex_lock(&all->mutex);
 	lane = find(all, key);
 	lane->users++;
-	lane->waiting++;
-	/* What is free is taken even by who came late: an open joint relies on it. */
-	while (lane->taken && rc == 0)
-		rc = pthread_cond_timedwait(&lane->free, &all->mutex, &until);
-	lane->waiting--;
-	mine = !lane->taken;
-	if (mine) {
+	if (!lane->taken) {
 		lane->taken = true;
-		*ret = lane;
+		(void)pthread_mutex_unlock(&all->mutex);
 	} else {
-		drop(lane);
+		(void)sem_init(&w.woken, 0, 0);
+		if (!wait_in_line(lane, &w, wait_ms))
+			turn = LANE_LATE;
+		else if (w.done)
+			turn = LANE_DONE;
+		(void)sem_destroy(&w.woken);
 	}
-	(void)pthread_mutex_unlock(&all->mutex);
-	return mine;
+	*ret = lane;
+	return turn;
 }
 
-static void pass_on(struct lane *lane)
+bool lane_take(struct lanes *all, const char *key, int64_t wait_ms, struct lane **ret)
 {
-	lane->taken = false;
-	(void)pthread_cond_signal(&lane->free);
+	return wait_for(all, key, NULL, wait_ms, ret) == LANE_OURS;
+}
+
+enum lane_turn lane_gather(struct lanes *all, const char *key, void *item, int64_t wait_ms,
+			   struct lane **ret, struct lane_group *group)
+{
+	enum lane_turn turn = wait_for(all, key, item, wait_ms, ret);
+	struct waiter *w, *behind;
+
+	if (turn != LANE_OURS)
+		return turn;
+	*group = (struct lane_group){.items = {item}, .n = 1};
+	(void)pthread_mutex_lock(&all->mutex);
+	for (w = TAILQ_FIRST(&(*ret)->waiting); w != NULL && group->n < LANE_GROUP_MAX;
+	     w = behind) {
+		behind = TAILQ_NEXT(w, next);
+		if (w->item == NULL)
+			continue;
+		TAILQ_REMOVE(&(*ret)->waiting, w, next);
+		drop(*ret);
+		w->taken = true;
+		w->asleep = group->asleep;
+		group->asleep = w;
+		group->items[group->n++] = w->item;
+	}
+	(void)pthread_mutex_unlock(&all->mutex);
+	return LANE_OURS;
 }
 
 void lane_leave(struct lane *lane)
 {
 	pthread_mutex_t *mutex = &lane->all->mutex;
+	struct waiter *first;
 
 	(void)pthread_mutex_lock(mutex);
-	pass_on(lane);
-	drop(lane);
-	(void)pthread_mutex_unlock(mutex);
-}
-
-/* ---- by who has the turn */
-
-struct link *lane_link(const struct lane *lane)
-{
-	return lane->joint != NULL ? lane->joint->link : NULL;
-}
-
-struct joint *lane_join(struct lane *lane, struct link *link)
-{
-	if (lane->joint == NULL) {
-		lane->joint = mem_alloc(sizeof(*lane->joint));
-		lane->joint->link = link;
+	first = TAILQ_FIRST(&lane->waiting);
+	lane->taken = first != NULL;
+	if (first != NULL) {
+		first->taken = true;
+		TAILQ_REMOVE(&lane->waiting, first, next);
 	}
-	lane->joint->n++;
-	(void)pthread_mutex_lock(&lane->all->mutex);
-	lane->joint->users++;
-	(void)pthread_mutex_unlock(&lane->all->mutex);
-	return lane->joint;
-}
-
-bool lane_hand_over(struct lane *lane, struct joint *joint)
-{
-	pthread_mutex_t *mutex = &lane->all->mutex;
-	bool wanted;
-
-	(void)pthread_mutex_lock(mutex);
-	wanted = lane->waiting > 0;
-	if (wanted)
-		pass_on(lane);
-	while (wanted && !joint->over)
-		(void)pthread_cond_wait(&lane->ended, mutex);
-	(void)pthread_mutex_unlock(mutex);
-	return wanted;
-}
-
-void lane_close(struct lane *lane, const struct fault *fault, bool lost)
-{
-	struct joint *joint = lane->joint;
-
-	(void)pthread_mutex_lock(&lane->all->mutex);
-	lane->joint = NULL;
-	joint->fault = *fault;
-	joint->lost = lost;
-	joint->over = true;
-	(void)pthread_cond_broadcast(&lane->ended);
-	(void)pthread_mutex_unlock(&lane->all->mutex);
-}
-
-void lane_part(struct lane *lane, struct joint *joint, bool held)
-{
-	pthread_mutex_t *mutex = &lane->all->mutex;
-
-	(void)pthread_mutex_lock(mutex);
-	if (--joint->users == 0)
-		free(joint);
-	if (held)
-		pass_on(lane);
 	drop(lane);
 	(void)pthread_mutex_unlock(mutex);
+	/* Without the mutex, which he would have to wait for. */
+	if (first != NULL)
+		(void)sem_post(&first->woken);
+}
+
+void lane_wake(struct lane_group *group)
+{
+	struct waiter *w, *behind;
+
+	for (w = group->asleep; w != NULL; w = behind) {
+		behind = w->asleep;
+		w->done = true;
+		/* Gone as soon as it is woken. */
+		(void)sem_post(&w->woken);
+	}
+	group->asleep = NULL;
 }

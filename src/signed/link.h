@@ -121,6 +121,8 @@ extern const struct link_kind sqlite_link_kind, pg_link_kind;
 bool targets_take(struct targets *, const struct receiver *, struct link **ret, struct refusal *);
 void targets_give(struct targets *, struct link *);
 struct lanes *targets_lanes(struct targets *);
+/* Of those who gather to write together; each group takes its turn in the lanes. */
+struct lanes *targets_gatherings(struct targets *);
 
 /* The path of a receiver's own SQLite file.  Caller frees. */
 char *targets_file(const struct config *, const struct receiver *);

@@ -6,6 +6,7 @@
 #include "base/config_target.h"
 #include "base/mem.h"
 #include "signed/lane.h"
+#include "signed/link.h"
 
 #define IDLE 16 /* connections kept while nobody uses them */
 
@@ -14,7 +15,7 @@ struct targets {
 	pthread_mutex_t mutex;	 /* guards what follows */
 	struct link *idle[IDLE]; /* the one given back last stands last */
 	size_t n_idle;
-	struct lanes *lanes;
+	struct lanes *lanes, *gatherings;
 };
 
 void table_done(struct table *table)
@@ -48,6 +49,7 @@ struct targets *targets_open(const struct config *config)
 	t->config = config;
 	(void)pthread_mutex_init(&t->mutex, NULL);
 	t->lanes = lanes_new();
+	t->gatherings = lanes_new();
 	return t;
 }
 
@@ -67,6 +69,7 @@ void targets_close(struct targets *t)
 		close_link(t->idle[i]);
 	(void)pthread_mutex_destroy(&t->mutex);
 	lanes_free(t->lanes);
+	lanes_free(t->gatherings);
 	free(t);
 }
 
@@ -114,6 +117,11 @@ bool targets_take(struct targets *t, const struct receiver *receiver, struct lin
 struct lanes *targets_lanes(struct targets *t)
 {
 	return t->lanes;
+}
+
+struct lanes *targets_gatherings(struct targets *t)
+{
+	return t->gatherings;
 }
 
 void targets_give(struct targets *t, struct link *link)

@@ -6,6 +6,7 @@
 #define SLIPWAY_SIGNED_WRITER_H
 
 #include "base/config.h"
+#include "signed/lane.h"
 #include "signed/receiver.h"
 #include "signed/rows.h"
 
@@ -64,6 +65,27 @@ bool write_open(struct targets *, const struct write_order *, struct write **ret
 		struct refusal *r);
 bool write_run(struct write *, struct write_counts *ret, struct refusal *r);
 void write_close(struct write *);
+
+/*
+ * Small writes into one embedded file may be carried out together, in one transaction.  Whoever is
+ * first (WRITE_LEADS) does it for all who came meanwhile: the items of GROUP.
+ */
+enum write_turn {
+	WRITE_ALONE, /* not a write of that kind: write_run */
+	WRITE_LEADS, /* the caller prepares the group, and ends with write_run_together */
+	WRITE_DONE,  /* another one did whatever it does with an item */
+	WRITE_LATE,  /* others were at it for lock_wait_ms */
+};
+enum write_turn write_gather(struct write *, void *item, struct lane **ret,
+			     struct lane_group *group);
+struct write_part {
+	struct write *write;
+	bool good;		    /* it is committed */
+	struct write_counts counts; /* if so */
+	struct refusal refusal;	    /* if not */
+};
+/* All or nothing each: fills the parts, of which there is at least one. */
+void write_run_together(struct write_part *, size_t n);
 
 /*
  * Did the write that MARK names commit?  For a request that is repeated after its first server

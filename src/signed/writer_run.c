@@ -1,15 +1,14 @@
 /*
  * The transaction of a write.  On an embedded file writers wait for each other in turn, and small
- * ones share a transaction: each is a part of its own, all or nothing, and is told of success only
- * when COMMIT was.
+ * ones share a transaction: each is a part of its own, all or nothing, and succeeds only when
+ * COMMIT did.
  */
 #include "signed/writer_inside.h"
 
 #include "base/clock.h"
 #include "signed/lane.h"
 
-#define PARTS_MOST 32	/* of a shared transaction */
-#define ROWS_MOST  1000 /* of a write that shares: the others wait for it */
+#define ROWS_MOST 1000 /* of a write that shares: the others wait for it */
 
 static void deadline(struct write *w)
 {
@@ -76,76 +75,141 @@ static bool run_part(struct write *w, struct write_counts *counts, bool *ret_los
 	return good;
 }
 
-/* Who has the turn ends what is open on LINK, and tells the others. */
-static void end_joint(struct lane *lane, struct link *link, bool lost)
+/* What the parts did so far is kept; or nothing of it, whoever's fault that is. */
+static bool end_together(struct link *link, bool lost, struct fault *fault)
 {
 	const struct write_order plain = {.mark = NULL};
-	struct fault fault = {0};
 
-	if (lost || !link->kind->commit(link, &plain, &fault)) {
-		link->stale = true;
-		link->kind->rollback(link);
-	}
-	lane_close(lane, &fault, lost);
+	if (!lost && link->kind->commit(link, &plain, fault))
+		return true;
+	link->stale = true;
+	link->kind->rollback(link);
+	return false;
 }
 
-/* *RET_AGAIN: another one's fault took ours with it; nothing was written. */
-static bool run_joint(struct write *w, struct lane *lane, const struct write_order *order,
-		      struct write_counts *ret, bool *ret_again, struct refusal *r)
+/* One after the other on LINK.  False: one of them took all others with it. */
+static bool run_parts(struct link *link, struct write_part *parts, size_t n)
 {
-	struct write_counts counts = {0};
-	struct link *own = w->link;
-	struct joint *joint;
-	struct fault fault = {0};
-	bool good, lost, held;
+	bool lost = false;
 
-	*ret_again = false;
-	if (lane_link(lane) == NULL && !own->kind->begin(own, order, &fault)) {
-		lane_leave(lane);
-		return fault_refuse(&fault, "begin", r);
+	for (size_t i = 0; i < n && !lost; i++) {
+		struct write *w = parts[i].write;
+		struct link *own = w->link;
+
+		if (parts[i].refusal.code != REFUSE_NOTHING)
+			continue;
+		w->link = link;
+		parts[i].good = run_part(w, &parts[i].counts, &lost, &parts[i].refusal);
+		w->link = own;
+		own->stale |= !parts[i].good;
 	}
-	joint = lane_join(lane, own);
-	w->link = joint->link;
-	good = run_part(w, &counts, &lost, r);
-	w->link = own;
-	held = lost || joint->n >= PARTS_MOST || !lane_hand_over(lane, joint);
-	if (held)
-		end_joint(lane, joint->link, lost);
-	if (good && joint->lost)
-		good = !(*ret_again = true);
-	else if (good && joint->fault.kind != FAULT_NONE)
-		good = fault_refuse(&joint->fault, "commit", r);
-	lane_part(lane, joint, held);
-	own->stale |= !good;
-	*ret = good ? counts : *ret;
-	return good;
+	return !lost;
+}
+
+static void refuse_all(struct write_part *parts, size_t n, const struct fault *fault,
+		       const char *place)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].refusal.code == REFUSE_NOTHING)
+			(void)fault_refuse(fault, place, &parts[i].refusal);
+		parts[i].good = false;
+	}
+}
+
+/* Nothing was written of those that were not at fault. */
+static void run_each_alone(struct write_part *parts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct write_part *part = &parts[i];
+
+		if (part->refusal.code == REFUSE_NOTHING)
+			part->good = run_alone(part->write, part->write->order, &part->counts,
+					       &part->refusal);
+	}
+}
+
+/* With the turn. */
+static void run_together(struct write_part *parts, size_t n, int64_t wait_ms)
+{
+	struct link *link = parts[0].write->link;
+	struct write_order order = *parts[0].write->order;
+	struct fault fault = {0};
+	bool lost;
+
+	order.lock_wait_ms = wait_ms;
+	if (!link->kind->begin(link, &order, &fault)) {
+		refuse_all(parts, n, &fault, "begin");
+		return;
+	}
+	lost = !run_parts(link, parts, n);
+	if (end_together(link, lost, &fault))
+		return;
+	if (lost)
+		run_each_alone(parts, n);
+	else
+		refuse_all(parts, n, &fault, "commit");
+}
+
+enum write_turn write_gather(struct write *w, void *item, struct lane **ret,
+			     struct lane_group *group)
+{
+	if (w->link->kind->part_begin == NULL || !may_share(w))
+		return WRITE_ALONE;
+	switch (lane_gather(targets_gatherings(w->targets), w->link->key, item,
+			    w->order->lock_wait_ms, ret, group)) {
+	case LANE_OURS:
+		return WRITE_LEADS;
+	case LANE_DONE:
+		return WRITE_DONE;
+	case LANE_LATE:
+		break;
+	}
+	return WRITE_LATE;
+}
+
+/* ---- in turn */
+
+/* *RET_LEFT_MS of WAIT_MS are left then. */
+static bool take_turn(struct write *w, int64_t wait_ms, struct lane **ret, int64_t *ret_left_ms)
+{
+	int64_t until = clock_mono_ms() + wait_ms;
+
+	if (!lane_take(targets_lanes(w->targets), w->link->key, wait_ms, ret))
+		return false;
+	*ret_left_ms = until - clock_mono_ms();
+	if (*ret_left_ms < 0)
+		*ret_left_ms = 0;
+	return true;
+}
+
+void write_run_together(struct write_part *parts, size_t n)
+{
+	const struct fault busy = {.kind = FAULT_BUSY};
+	struct write *first = parts[0].write;
+	struct lane *lane;
+	int64_t left_ms;
+
+	for (size_t i = 0; i < n; i++)
+		(void)writer_codes(parts[i].write, &parts[i].refusal);
+	if (!take_turn(first, first->order->lock_wait_ms, &lane, &left_ms)) {
+		refuse_all(parts, n, &busy, "turn");
+		return;
+	}
+	run_together(parts, n, left_ms);
+	lane_leave(lane);
 }
 
 static bool run_in_turn(struct write *w, struct write_counts *ret, struct refusal *r)
 {
 	struct write_order order = *w->order;
-	int64_t until = clock_mono_ms() + order.lock_wait_ms;
-	struct fault busy = {.kind = FAULT_BUSY};
-	bool share = may_share(w), again = true, good = false;
+	const struct fault busy = {.kind = FAULT_BUSY};
 	struct lane *lane;
+	bool good;
 
-	while (again) {
-		again = false;
-		if (!lane_take(targets_lanes(w->targets), w->link->key, order.lock_wait_ms, &lane))
-			return fault_refuse(&busy, "turn", r);
-		order.lock_wait_ms = until - clock_mono_ms();
-		if (order.lock_wait_ms < 0)
-			order.lock_wait_ms = 0;
-		if (share) {
-			good = run_joint(w, lane, &order, ret, &again, r);
-			share = false;
-			continue;
-		}
-		if (lane_link(lane) != NULL)
-			end_joint(lane, lane_link(lane), false);
-		good = run_alone(w, &order, ret, r);
-		lane_leave(lane);
-	}
+	if (!take_turn(w, order.lock_wait_ms, &lane, &order.lock_wait_ms))
+		return fault_refuse(&busy, "turn", r);
+	good = run_alone(w, &order, ret, r);
+	lane_leave(lane);
 	return good;
 }
 

@@ -30,16 +30,20 @@ enum err replay_put(struct pass *p, const unsigned char key[32], json_object *re
 	return err == ERR_OK ? record_replace(p, TABLE_REPLAY, key, KEY_LEN, record) : err;
 }
 
+enum err replay_end(struct pass *p, const unsigned char key[32], json_object *record,
+		    json_object *answer)
+{
+	json_set_str(record, "state", "done");
+	json_set(record, "answer", json_object_get(answer));
+	return record_replace(p, TABLE_REPLAY, key, KEY_LEN, record);
+}
+
 enum err replay_done(struct pass *p, const unsigned char key[32], json_object *answer)
 {
 	CLEAN_JSON json_object *record = NULL;
 	enum err err = replay_get(p, key, &record);
 
-	if (err != ERR_OK)
-		return err;
-	json_set_str(record, "state", "done");
-	json_set(record, "answer", json_copy(answer));
-	return record_replace(p, TABLE_REPLAY, key, KEY_LEN, record);
+	return err == ERR_OK ? replay_end(p, key, record, answer) : err;
 }
 
 enum err replay_forget(struct pass *p, const unsigned char key[32])

@@ -225,6 +225,44 @@ enum err tasks_put(struct pass *p, json_object *record)
 	return err == ERR_OK ? index_task(p, record, old) : err;
 }
 
+/* Does the index say what the task's record says of its state? */
+static enum err in_index(struct pass *p, const json_object *task)
+{
+	unsigned char value[INDEX_HEAD + STORE_KEY_MAX];
+	struct key k = state_key(task);
+	size_t len;
+
+	return index_get(p, TABLE_TASKS_BY_STATE, k.at, k.len, value, sizeof(value), &len);
+}
+
+enum err tasks_end(struct pass *p, json_object *record, const char *state)
+{
+	const char *owner = json_str(record, "owner", "-");
+	const struct key none = {0};
+	unsigned char key[8];
+	struct key was;
+	enum err err;
+
+	json_set_str(record, "state", "running");
+	was = state_key(record);
+	err = in_index(p, record);
+	json_set_str(record, "state", state);
+	/* Another one held it for lost, and has ended it. */
+	if (err == ERR_NOT_FOUND)
+		return tasks_put(p, record);
+	complete(record);
+	key_u64((uint64_t)json_int(record, "id", 0), key);
+	if (err == ERR_OK)
+		err = record_replace(p, TABLE_TASKS, key, 8, record);
+	return err != ERR_OK
+	    ? err
+	    : entry_change(p,
+		  (const struct index_pair[]){
+		      {TABLE_TASKS_BY_STATE, state_key(record), was, owner, owner},
+		      {TABLE_TASKS_BY_STATE, ended_key(record), none, NULL, NULL}},
+		  2);
+}
+
 enum err tasks_delete(struct pass *p, int64_t id)
 {
 	CLEAN_JSON json_object *old = NULL;

@@ -47,6 +47,11 @@ enum err tasks_beat(struct pass *, int64_t id, const char *worker, json_object *
 /* As tasks_add, in state running: work of the front's own, "heartbeat" as above. */
 enum err tasks_begin(struct pass *, json_object *record, int64_t *ret_id);
 /*
+ * Its end, by who began it: RECORD as it was begun, with what is new in it; it is not read again while its task is still
+ * running.  ERR_NOT_FOUND.
+ */
+enum err tasks_end(struct pass *, json_object *record, const char *state);
+/*
  * Tasks of the signed APIs, newest first: of OWNER, of ACCOUNT, or of all (both NULL); BEFORE > 0: only those with smaller
  * ids.  Owns: caller frees *RET, an array of records.
  */

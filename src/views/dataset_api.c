@@ -68,19 +68,22 @@ static bool identified(struct signed_call *s)
 static bool receive(struct dataset_call *d)
 {
 	struct signed_call *s = &d->s;
-	bool ok;
 
 	if (!signed_check_receiver(s) || !check_operation(d) || !check_rows(d))
 		return false;
 	if (s->call->ctx->config->read_only)
 		return refuse(&s->refusal, REFUSE_UNREACHABLE, "%s", "");
 	signed_once_prepare(s);
-	if (!open_order(d) || !dataset_api_claim(d))
+	if (!open_order(d))
+		return false;
+	if (dataset_api_together(d))
+		return s->refusal.code == REFUSE_NOTHING;
+	if (!dataset_api_claim(d))
 		return false;
 	if (s->once.answer != NULL)
 		return true;
-	ok = write_run(d->write, &d->counts, &s->refusal);
-	dataset_api_finish(d, ok);
+	d->written = write_run(d->write, &d->counts, &s->refusal);
+	dataset_api_finish(&d, 1);
 	return s->refusal.code == REFUSE_NOTHING;
 }
 

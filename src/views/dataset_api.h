@@ -15,10 +15,13 @@ struct dataset_call {
 	bool op_known; /* "update" was one of the three */
 	struct ds *ds;
 	struct write_order order;
-	struct write *write; /* checked, not carried out yet */
-	json_object *task;   /* as it was begun; owned */
-	char *kept;	     /* told by the writer before COMMIT; owned */
-	struct write_counts counts;
+	struct write *write;	    /* checked, not carried out yet */
+	json_object *task;	    /* as it was begun; owned */
+	char *kept;		    /* told by the writer before COMMIT; owned */
+	bool written;		    /* the writer's word */
+	struct write_counts counts; /* if so */
+	bool rolled_back;	    /* the table's word, where the writer's was lost */
+	bool carried;		    /* claimed, and ended, by dataset_api_together */
 };
 
 /*
@@ -26,8 +29,16 @@ struct dataset_call {
  * carried out now, or d->s.once.answer is the answer of the first one.
  */
 bool dataset_api_claim(struct dataset_call *);
-/* After write_run: the answer recorded, the task ended.  OK: as it returned. */
-void dataset_api_finish(struct dataset_call *, bool ok);
+/* After the writer is done with them: the answers recorded, the tasks ended. */
+void dataset_api_finish(struct dataset_call *const *calls, size_t n);
+/* The task of a write that begins.  Owns: caller frees. */
+json_object *dataset_api_task(const struct dataset_call *);
+
+/*
+ * Claimed, carried out and ended with others that write into the same file meanwhile.  False: it
+ * is to be done alone, by the three above.
+ */
+bool dataset_api_together(struct dataset_call *);
 
 /* ---- callbacks of the order; ARG is the call */
 bool dataset_api_codes(void *arg, const char *column, const char *day, int64_t n,

@@ -18,9 +18,9 @@
 
 /* ---- the task */
 
-static json_object *new_task(struct dataset_call *d)
+json_object *dataset_api_task(const struct dataset_call *d)
 {
-	struct signed_call *s = &d->s;
+	const struct signed_call *s = &d->s;
 	json_object *t = json_object_new_object();
 	CLEAN_FREE char *owner = mem_printf("u:%s", json_str(s->account, "user", s->visitor));
 	char mark[65];
@@ -91,20 +91,17 @@ static json_object *answer_of(const struct dataset_call *d, bool counted)
 }
 
 /* End the task in this pass: TEXT is the wire's word for what became of it. */
-static enum err end_task(struct pass *p, const struct dataset_call *d, const char *state,
-			 const char *text, json_object *rows)
+static enum err end_task(struct pass *p, json_object *task, const char *state, const char *text,
+			 json_object *rows)
 {
-	CLEAN_JSON json_object *task = NULL;
-	enum err err = tasks_get(p, d->s.task, &task);
+	enum err err;
 
-	if (err != ERR_OK)
-		return err == ERR_NOT_FOUND ? ERR_OK : err;
-	json_set_str(task, "state", state);
 	json_set_str(task, "message", text);
 	json_set_int(task, "ended", clock_now_ms());
 	if (rows != NULL)
-		json_set(task, "rows", json_copy(rows));
-	return tasks_put(p, task);
+		json_set(task, "rows", json_object_get(rows));
+	err = tasks_end(p, task, state);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 /* Is the entry still that of the dead owner?  ERR_CONFLICT: somebody else was here. */
@@ -125,13 +122,15 @@ static enum err committed_pass(struct pass *p, void *arg)
 	struct claim *c = arg;
 	struct dataset_call *d = c->d;
 	CLEAN_JSON json_object *record = NULL;
+	CLEAN_JSON json_object *task = NULL;
 	CLEAN_JSON json_object *answer = answer_of(d, false);
 	enum err err = still_his(p, c, &record);
 
 	if (err == ERR_OK)
-		err = replay_done(p, d->s.once.key, answer);
-	if (err == ERR_OK)
-		err = end_task(p, d, "done", "success", NULL);
+		err = replay_end(p, d->s.once.key, record, answer);
+	if (err == ERR_OK && (err = tasks_get(p, d->s.task, &task)) == ERR_OK)
+		err = end_task(p, task, "done", "success", NULL);
+	err = err == ERR_NOT_FOUND ? ERR_OK : err;
 	return err == ERR_OK ? tasks_refresh(p, d->s.record) : err;
 }
 
@@ -149,6 +148,8 @@ static enum err takeover_pass(struct pass *p, void *arg)
 		json_set_str(task, "state", "running");
 		json_set_int(task, "heartbeat", json_int(d->task, "heartbeat", 0));
 		err = tasks_put(p, task);
+		json_object_put(d->task);
+		d->task = json_object_get(task);
 	}
 	if (err != ERR_OK && err != ERR_NOT_FOUND)
 		return err;
@@ -227,8 +228,8 @@ static bool claim_or_wait(struct claim *c)
 	while (!over) {
 		/* Gone: the first one changed nothing, or nobody was here before. */
 		if (err == ERR_NOT_FOUND)
-			err = store_pass(ctx->store, PASS_SYNC_SHARED, "signed", claim_pass,
-					 c, &s->call->error);
+			err = store_pass(ctx->store, PASS_SYNC_SHARED, "signed", claim_pass, c,
+					 &s->call->error);
 		mine = err == ERR_OK;
 		if (mine || (err != ERR_CONFLICT && !signed_err(s, err)))
 			break;
@@ -256,7 +257,7 @@ bool dataset_api_claim(struct dataset_call *d)
 	enum err err = ERR_OK;
 	bool ok;
 
-	d->task = new_task(d);
+	d->task = dataset_api_task(d);
 	/* Ours before anybody can read the entry. */
 	if (s->once.on)
 		err = replay_lock(s->call->ctx->store, s->once.number, &s->once.lock);
@@ -273,23 +274,21 @@ bool dataset_api_claim(struct dataset_call *d)
 /* ---- the end */
 
 struct finish {
-	struct dataset_call *d;
-	bool ok;
+	struct dataset_call *const *calls;
+	size_t n;
 };
 
-static enum err finish_pass(struct pass *p, void *arg)
+static enum err finish_one(struct pass *p, struct dataset_call *d)
 {
-	const struct finish *f = arg;
-	struct dataset_call *d = f->d;
 	struct signed_call *s = &d->s;
 	char text[sizeof(s->refusal.what) + 64];
 	enum err err = ERR_OK;
 
-	if (f->ok) {
-		if (s->once.on)
-			err = replay_done(p, s->once.key, s->once.answer);
+	if (d->written) {
+		err = signed_once_done(p, s);
 		if (err == ERR_OK)
-			err = end_task(p, d, "done", "success", json_obj(s->once.answer, "rows"));
+			err = end_task(p, d->task, "done", "success",
+				       json_obj(s->once.answer, "rows"));
 		return err == ERR_OK ? tasks_refresh(p, s->record) : err;
 	}
 	/* Nothing was changed: the same request may come again, a corrected one, too. */
@@ -299,36 +298,66 @@ static enum err finish_pass(struct pass *p, void *arg)
 		return err;
 	if (s->refusal.code == REFUSE_BUSY)
 		return tasks_delete(p, s->task);
-	return end_task(p, d, "failed", refusal_text(&s->refusal, text, sizeof(text)), NULL);
+	return end_task(p, d->task, "failed", refusal_text(&s->refusal, text, sizeof(text)), NULL);
 }
 
-void dataset_api_finish(struct dataset_call *d, bool ok)
+/* What is not known is left to the table, which is asked when the request comes again. */
+static bool is_known(const struct dataset_call *d)
+{
+	return d->written || d->rolled_back || d->s.refusal.code != REFUSE_UNREACHABLE;
+}
+
+static enum err finish_pass(struct pass *p, void *arg)
+{
+	const struct finish *f = arg;
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < f->n && err == ERR_OK; i++)
+		err = is_known(f->calls[i]) ? finish_one(p, f->calls[i]) : ERR_OK;
+	return err;
+}
+
+/* A lost connection may hide a COMMIT: only the table can tell, now or later. */
+static void ask_table(struct dataset_call *d)
 {
 	struct signed_call *s = &d->s;
-	struct finish f = {d, ok};
-	struct error error = {0};
+	enum mark_state state =
+	    write_outcome(s->call->ctx->targets, s->receiver, s->once.key, d->kept);
 
-	/* A lost connection may hide a COMMIT: only the table can tell, now or when it is asked
-	 * again. */
-	if (!ok && s->refusal.code == REFUSE_UNREACHABLE) {
-		enum mark_state state =
-		    write_outcome(s->call->ctx->targets, s->receiver, s->once.key, d->kept);
-
-		if (state == MARK_UNKNOWN)
-			return;
-		f.ok = state == MARK_COMMITTED;
-		if (f.ok)
-			s->refusal = (struct refusal){0};
+	if (state == MARK_COMMITTED) {
+		s->refusal = (struct refusal){0};
+		s->once.answer = answer_of(d, false);
+		d->written = true;
+	} else if (state == MARK_ROLLED_BACK) {
+		d->rolled_back = true;
 	}
-	if (f.ok)
-		s->once.answer = answer_of(d, ok);
-	if (store_pass(s->call->ctx->store, PASS_WRITE_NOSYNC, "signed end", finish_pass, &f,
-		       &error) != ERR_OK)
-		log_line(LOG_LEVEL_ERROR, s->call->req->id,
-			 "the end of task %lld is not recorded: %s", (long long)s->task,
-			 error.text);
-	if (s->refusal.code == REFUSE_BUSY)
-		s->task = 0;
+}
+
+void dataset_api_finish(struct dataset_call *const *calls, size_t n)
+{
+	const struct call *first = calls[0]->s.call;
+	struct finish f = {calls, n};
+	struct error error = {0};
+	enum err err;
+
+	for (size_t i = 0; i < n; i++) {
+		if (calls[i]->written)
+			calls[i]->s.once.answer = answer_of(calls[i], true);
+		else if (!is_known(calls[i]))
+			ask_table(calls[i]);
+	}
+	err =
+	    store_pass(first->ctx->store, PASS_WRITE_NOSYNC, "signed end", finish_pass, &f, &error);
+	for (size_t i = 0; i < n; i++) {
+		struct signed_call *s = &calls[i]->s;
+
+		if (err != ERR_OK)
+			log_line(LOG_LEVEL_ERROR, s->call->req->id,
+				 "the end of task %lld is not recorded: %s", (long long)s->task,
+				 error.text);
+		if (s->refusal.code == REFUSE_BUSY)
+			s->task = 0;
+	}
 }
 
 /* ---- callbacks of the writer */
@@ -347,13 +376,8 @@ static enum err keep_pass(struct pass *p, void *arg)
 	const struct dataset_call *d = arg;
 	const struct signed_call *s = &d->s;
 	CLEAN_JSON json_object *record = NULL;
-	CLEAN_JSON json_object *task = NULL;
-	enum err err = tasks_get(p, s->task, &task);
+	enum err err = tasks_put(p, json_set_str(d->task, "kept", d->kept));
 
-	if (err == ERR_OK) {
-		json_set_str(task, "kept", d->kept);
-		err = tasks_put(p, task);
-	}
 	if (err != ERR_OK || !s->once.on)
 		return err;
 	err = replay_get(p, s->once.key, &record);

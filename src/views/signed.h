@@ -95,10 +95,14 @@ bool signed_check_receiver(struct signed_call *);
 /* ---- signed_once.c */
 /* Key and content hash; "on" where the account wants it. */
 void signed_once_prepare(struct signed_call *);
+/* Another number for its lock. */
+void signed_once_number(struct signed_once *);
 /* In the pass that accepts: the call counted, the request claimed.  ERR_RATE; ERR_CONFLICT with
  * *RET_OLD. */
 enum err signed_claim(struct pass *, struct signed_call *, json_object *task,
 		      json_object **ret_old);
+/* What was answered is recorded: by who claimed it, in the pass that ends it. */
+enum err signed_once_done(struct pass *, struct signed_call *);
 /* Is OLD, which has our key, the same request?  Else it is refused as a forgery. */
 bool signed_once_same(struct signed_call *, const json_object *old);
 /* 64 hex digits of the key. */

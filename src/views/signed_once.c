@@ -82,8 +82,13 @@ void signed_once_prepare(struct signed_call *s)
 	if (!s->once.on)
 		token_bytes(s->once.key, sizeof(s->once.key));
 	hash_content(s, s->once.content);
-	token_bytes(&s->once.number, sizeof(s->once.number));
-	s->once.number &= INT64_MAX >> 1;
+	signed_once_number(&s->once);
+}
+
+void signed_once_number(struct signed_once *once)
+{
+	token_bytes(&once->number, sizeof(once->number));
+	once->number &= INT64_MAX >> 1;
 }
 
 /* ---- claiming */
@@ -117,6 +122,13 @@ enum err signed_claim(struct pass *p, struct signed_call *s, json_object *task,
 		return err;
 	record = entry(s);
 	return replay_begin(p, s->once.key, record, ret_old);
+}
+
+enum err signed_once_done(struct pass *p, struct signed_call *s)
+{
+	CLEAN_JSON json_object *record = entry(s);
+
+	return s->once.on ? replay_end(p, s->once.key, record, s->once.answer) : ERR_OK;
 }
 
 bool signed_once_same(struct signed_call *s, const json_object *old)

@@ -191,47 +191,42 @@ static void test_writer_sqlite_threads(void **state)
 
 #define WRITERS 8
 
-struct writer {
-	struct bed *bed;
-	int number;
-	bool done;
-};
-
-static void *write_marked(void *arg)
-{
-	struct writer *w = arg;
-	struct receiver *receiver = bed_receiver(w->bed, "{'table':'t'}");
-	unsigned char mark[32] = {(unsigned char)(w->number + 1)};
-	CLEAN_FREE char *ds = mem_printf("[[],[%d],[%d]]", w->number * 2, w->number * 2 + 1);
-	CLEAN_FREE char *got = bed_order(
-	    w->bed, (struct write_order){.receiver = receiver, .mark = mark, .lock_wait_ms = 20000},
-	    ds);
-
-	w->done = strcmp(got, "inserted=2 updated=0 deleted=0") == 0;
-	assert_int_equal(write_outcome(w->bed->targets, receiver, mark, NULL),
-			 w->done ? MARK_COMMITTED : MARK_ROLLED_BACK);
-	receiver_free(receiver);
-	return NULL;
-}
-
-/* All come while another process writes; how many of them were told of success? */
+/* WRITERS writes of two rows each, carried out together; how many of them were told of success? */
 static int write_together(struct bed *bed)
 {
-	struct writer writers[WRITERS];
-	pthread_t threads[WRITERS];
+	struct receiver *receiver = bed_receiver(bed, "{'table':'t'}");
+	unsigned char marks[WRITERS][32] = {0};
+	struct write_order orders[WRITERS];
+	struct write_part parts[WRITERS] = {0};
+	struct ds *rows[WRITERS];
+	char *texts[WRITERS]; /* the rows borrow them */
+	struct refusal r = {0};
 	int done = 0;
 
-	bed_run(bed, "begin immediate");
 	for (int i = 0; i < WRITERS; i++) {
-		writers[i] = (struct writer){.bed = bed, .number = i};
-		assert_int_equal(pthread_create(&threads[i], NULL, write_marked, &writers[i]), 0);
+		texts[i] = mem_printf("[[],[%d],[%d]]", i * 2, i * 2 + 1);
+		assert_true(ds_open(texts[i], strlen(texts[i]), 10, &rows[i], &r));
+		marks[i][0] = (unsigned char)(i + 1);
+		orders[i] = (struct write_order){.receiver = receiver,
+						 .visitor = "loader",
+						 .mark = marks[i],
+						 .rows = ds_rows(rows[i]),
+						 .lock_wait_ms = 20000,
+						 .max_bad = 1};
+		assert_true(write_open(bed->targets, &orders[i], &parts[i].write, &r));
 	}
-	clock_sleep_ms(400);
-	bed_run(bed, "commit");
+	write_run_together(parts, WRITERS);
 	for (int i = 0; i < WRITERS; i++) {
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
-		done += writers[i].done;
+		assert_int_equal(write_outcome(bed->targets, receiver, marks[i], NULL),
+				 parts[i].good ? MARK_COMMITTED : MARK_ROLLED_BACK);
+		assert_int_equal(parts[i].refusal.code == REFUSE_NOTHING, parts[i].good);
+		assert_true(!parts[i].good || parts[i].counts.inserted == 2);
+		done += parts[i].good;
+		write_close(parts[i].write);
+		ds_free(rows[i]);
+		free(texts[i]);
 	}
+	receiver_free(receiver);
 	return done;
 }
 
