@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -99,6 +100,25 @@ static void add(struct line *l, const char *bytes, size_t n)
 	}
 }
 
+/* The beginning of S that is no secret and needs no escape: letters beyond F, blanks, marks. */
+static size_t harmless(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= 0x20 && s[n] < 0x7F && !isxdigit((unsigned char)s[n]))
+		n++;
+	return n;
+}
+
+static size_t hex_digits(const char *s)
+{
+	size_t n = 0;
+
+	while (isxdigit((unsigned char)s[n]))
+		n++;
+	return n;
+}
+
 static void add_byte_escape(struct line *l, unsigned char byte)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -116,14 +136,20 @@ static void add_escaped(struct line *l, size_t max, const char *s, bool whole)
 	size_t len = strlen(s);
 
 	for (size_t i = 0; i < len;) {
+		size_t digits = hex_digits(s + i), plain = harmless(s + i), n;
 		int32_t cp;
-		size_t n = text_decode(s + i, len - i, &cp);
-		size_t digits = strspn(s + i, "0123456789abcdefABCDEF");
 
 		if (l->n + SECRET_DIGITS + 3 > max) { /* the next digits or escape, and the dots */
 			add(l, "...", 3);
 			return;
 		}
+		if (plain > 0) {
+			plain = plain < SECRET_DIGITS ? plain : SECRET_DIGITS;
+			add(l, s + i, plain);
+			i += plain;
+			continue;
+		}
+		n = text_decode(s + i, len - i, &cp);
 		if (digits >= SECRET_DIGITS && !whole) {
 			add(l, s + i, SHOWN_DIGITS);
 			i += digits;

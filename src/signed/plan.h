@@ -27,7 +27,7 @@ struct layout {
 	struct value *names; /* n_cells, their own copies; NULL: by position */
 	size_t n_cells;
 	struct sources sources[PLAN__SQL];
-	char *sql[PLAN__SQL];		      /* NULL: has no use here */
+	char *sql[PLAN__SQL];		      /* NULL: the order does not run it */
 	struct prepared *prepared[PLAN__SQL]; /* the writer's */
 	const struct column **columns;	      /* n_cells; NULL = ignored, or joined key */
 	bool has_key;			      /* its rows name the whole key */

@@ -227,6 +227,24 @@ static void add_sources(const struct plan *p, struct layout *layout)
 	(void)add_key(p, layout, &layout->sources[PLAN_DELETE]);
 }
 
+/* May a write of this kind run it? */
+static bool is_used(const struct plan *p, enum plan_sql which)
+{
+	bool upsert = p->order->upsert || p->receiver->upsert;
+
+	switch (which) {
+	case PLAN_INSERT:
+		return p->order->op == OP_INSERT || upsert;
+	case PLAN_UPDATE:
+		return p->order->op == OP_UPDATE || upsert;
+	case PLAN_DELETE:
+		return p->order->op == OP_DELETE;
+	case PLAN__SQL:
+		break;
+	}
+	return false;
+}
+
 static bool make_layout(struct plan *p, const struct row *row, struct layout *layout,
 			struct refusal *r)
 {
@@ -241,7 +259,7 @@ static bool make_layout(struct plan *p, const struct row *row, struct layout *la
 	if (op != OP_INSERT && !layout->has_key)
 		return refuse(r, REFUSE_BAD, "row %lld: without its key", (long long)row->number);
 	for (int i = 0; i < PLAN__SQL; i++)
-		if (i == PLAN_INSERT || layout->has_key)
+		if (is_used(p, (enum plan_sql)i) && (i == PLAN_INSERT || layout->has_key))
 			layout->sql[i] =
 			    plan_sql_text((enum plan_sql)i, p->table->name, p->receiver,
 					  &layout->sources[i], p->kind->marker);

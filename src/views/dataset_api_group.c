@@ -66,10 +66,10 @@ static void give_back(struct dataset_call *d, bool leader)
 
 static void write_all(struct dataset_call *const *calls, size_t n)
 {
-	struct write_part parts[LANE_GROUP_MAX] = {0};
+	struct write_part parts[LANE_GROUP_MAX]; /* large: only what is used is cleared */
 
 	for (size_t i = 0; i < n; i++)
-		parts[i].write = calls[i]->write;
+		parts[i] = (struct write_part){.write = calls[i]->write};
 	write_run_together(parts, n);
 	for (size_t i = 0; i < n; i++) {
 		calls[i]->written = parts[i].good;
