@@ -72,12 +72,31 @@ static struct parts split(int64_t ms)
 	return p;
 }
 
+/* N digits of V, and what follows them. */
+static char *put_digits(char *out, int64_t v, int n, char then)
+{
+	for (int i = n - 1; i >= 0; i--, v /= 10)
+		out[i] = (char)('0' + v % 10);
+	out[n] = then;
+	return out + n + 1;
+}
+
 void clock_iso(int64_t ms, char out[32])
 {
 	struct parts p = split(ms);
 
-	(void)snprintf(out, 32, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)p.y, p.m, p.d, p.h,
-	    p.min, p.s);
+	/* Every line of the log and many answers hold one: printf takes ten times as long. */
+	if (p.y < 0 || p.y > 9999) {
+		(void)snprintf(out, 32, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)p.y, p.m,
+		    p.d, p.h, p.min, p.s);
+		return;
+	}
+	out = put_digits(out, p.y, 4, '-');
+	out = put_digits(out, p.m, 2, '-');
+	out = put_digits(out, p.d, 2, 'T');
+	out = put_digits(out, p.h, 2, ':');
+	out = put_digits(out, p.min, 2, ':');
+	*put_digits(out, p.s, 2, 'Z') = '\0';
 }
 
 void clock_http(int64_t ms, char out[32])

@@ -205,9 +205,14 @@ static void begin(struct line *l, enum log_level level, const char *id)
 {
 	int64_t now = clock_now_ms();
 	char when[40], head[128];
+	size_t end;
 
 	clock_iso(now, when);
-	(void)snprintf(when + strlen(when) - 1, 8, ".%03dZ", (int)(now % 1000));
+	end = strlen(when) - 1;
+	when[end] = '.';
+	for (int i = 3; i > 0; i--, now /= 10)
+		when[end + (size_t)i] = (char)('0' + now % 10);
+	memcpy(when + end + 4, "Z", 2);
 	l->n = 0;
 	if (sink.json) {
 		add_json(l, "time", ID_MAX_BYTES, when, true);

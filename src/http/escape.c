@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/represent.h"
@@ -30,39 +31,29 @@ void escape_html(FILE *out, const char *s)
 	}
 }
 
-static void escape_percent(FILE *out, const char *s, const char *plain)
+static char *percent_dup(const char *s, const char *plain)
 {
 	static const char hex[] = "0123456789ABCDEF";
+	struct buf out = {0};
 
 	while (*s != '\0') {
 		size_t n = strspn(s, plain);
-		fwrite(s, 1, n, out);
+		buf_add(&out, s, n);
 		s += n;
 		if (*s == '\0')
-			return;
+			break;
 		unsigned char c = (unsigned char)*s++;
 		char e[3] = {'%', hex[c >> 4], hex[c & 15]};
-		fwrite(e, 1, 3, out);
+		buf_add(&out, e, 3);
 	}
+	return buf_take(&out, NULL);
 }
 
 void escape_url(FILE *out, const char *s)
 {
-	escape_percent(out, s, PLAIN_URL);
-}
+	CLEAN_FREE char *escaped = escape_url_dup(s);
 
-static char *percent_dup(const char *s, const char *plain)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-
-	if (out == NULL)
-		mem_die();
-	escape_percent(out, s, plain);
-	if (fclose(out) != 0)
-		mem_die();
-	return text;
+	fputs(escaped, out);
 }
 
 char *escape_url_dup(const char *s)

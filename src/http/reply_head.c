@@ -61,11 +61,19 @@ const char *reply_header_of(const struct reply *r, const char *name)
 	return NULL;
 }
 
+static void put(struct sending *s, const char *name, const char *value)
+{
+	buf_str(&s->head, name);
+	buf_add(&s->head, ": ", 2);
+	buf_str(&s->head, value);
+	buf_add(&s->head, "\r\n", 2);
+}
+
 /* A header of ours, unless the view said something else. */
 static void put_default(struct sending *s, const char *name, const char *value)
 {
 	if (reply_header_of(s->reply, name) == NULL)
-		fprintf(s->head, "%s: %s\r\n", name, value);
+		put(s, name, value);
 }
 
 /* The origin of the background map's tiles, for img-src; "" when there is none that can stand
@@ -124,13 +132,13 @@ static void cache_headers(struct sending *s)
 	if (s->reply->cacheable) {
 		put_default(s, "Cache-Control", "public, max-age=300");
 		if (vary != NULL)
-			fprintf(s->head, "Vary: %s\r\n", vary);
+			put(s, "Vary", vary);
 		return;
 	}
 	put_default(s, "Cache-Control", "no-store");
 	/* What the view adds ("Origin") is said besides. */
-	fprintf(s->head, "Vary: %s%s%s\r\n", ours, vary != NULL ? ", " : "",
-		vary != NULL ? vary : "");
+	CLEAN_FREE char *both = vary != NULL ? mem_printf("%s, %s", ours, vary) : NULL;
+	put(s, "Vary", both != NULL ? both : ours);
 }
 
 static int64_t body_length(const struct sending *s)
@@ -144,12 +152,20 @@ void reply_head_print(struct sending *s)
 {
 	struct reply *r = s->reply;
 
-	fprintf(s->head, "Status: %d %s\r\n", r->status, reply_reason(r->status));
+	buf_str(&s->head, "Status: ");
+	buf_int(&s->head, r->status);
+	buf_char(&s->head, ' ');
+	buf_str(&s->head, reply_reason(r->status));
+	buf_str(&s->head, "\r\n");
 	if (s->type != NULL)
 		put_default(s, "Content-Type", s->type);
-	if (!s->no_length && !s->by_server)
-		fprintf(s->head, "Content-Length: %lld\r\n", (long long)body_length(s));
-	fprintf(s->head, "X-Slipway: 1\r\nX-Request-Id: %s\r\n", s->req->id);
+	if (!s->no_length && !s->by_server) {
+		buf_str(&s->head, "Content-Length: ");
+		buf_int(&s->head, body_length(s));
+		buf_str(&s->head, "\r\n");
+	}
+	put(s, "X-Slipway", "1");
+	put(s, "X-Request-Id", s->req->id);
 	security_headers(s);
 	cache_headers(s);
 	if (s->type != NULL && (r->download_name != NULL || r->user_content)) {
@@ -159,8 +175,8 @@ void reply_head_print(struct sending *s)
 	}
 	for (size_t i = 0; i < r->headers.n; i++)
 		if (!text_ieq(r->headers.v[i].name, "Vary"))
-			fprintf(s->head, "%s: %s\r\n", r->headers.v[i].name, r->headers.v[i].value);
+			put(s, r->headers.v[i].name, r->headers.v[i].value);
 	for (size_t i = 0; i < r->cookies.n; i++)
-		fprintf(s->head, "Set-Cookie: %s\r\n", r->cookies.v[i].value);
-	fputs("\r\n", s->head);
+		put(s, "Set-Cookie", r->cookies.v[i].value);
+	buf_str(&s->head, "\r\n");
 }

@@ -5,13 +5,14 @@
 #ifndef SLIPWAY_HTTP_REPLY_INT_H
 #define SLIPWAY_HTTP_REPLY_INT_H
 
+#include "base/buf.h"
 #include "http/reply.h"
 
 /* The answer on its way. */
 struct sending {
 	struct reply *reply;
 	struct req *req;
-	FILE *head;
+	struct buf head; /* and, when it is a text, the body behind it */
 	char *text; /* owned: printed model */
 	size_t text_len;
 	const char *type;    /* NULL = no body */

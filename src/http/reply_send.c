@@ -231,8 +231,6 @@ static void discard_body(struct req *req)
 void reply_send(struct reply *r, struct req *req, struct pages *pages)
 {
 	struct sending s = {.reply = r, .req = req};
-	char *head = NULL;
-	size_t head_len = 0;
 
 	if (r->broken) {
 		pairs_done(&r->headers);
@@ -251,23 +249,18 @@ void reply_send(struct reply *r, struct req *req, struct pages *pages)
 	s.no_length = r->status == 204 || r->status == 304 || r->status < 200;
 	if (s.no_length)
 		s.type = NULL;
-	s.head = open_memstream(&head, &head_len);
-	if (s.head == NULL)
-		mem_die();
 	reply_head_print(&s);
 	bool text =
 	    s.text_len > 0 && !s.no_length && req->method != METHOD_HEAD && r->body != REPLY_FILE;
 	if (text)
-		fwrite(s.text, 1, s.text_len, s.head);
-	if (fclose(s.head) != 0)
-		mem_die();
+		buf_add(&s.head, s.text, s.text_len);
 	discard_body(req);
-	if (wire_write(req->wire, head, head_len) && r->body == REPLY_FILE && !s.by_server &&
+	if (wire_write(req->wire, s.head.s, s.head.len) && r->body == REPLY_FILE && !s.by_server &&
 	    req->method != METHOD_HEAD)
 		send_file(&s);
 	/* What the web server does with it is not told. */
 	r->delivered = r->delivered || s.by_server;
-	free(head);
+	buf_done(&s.head);
 	free(s.text);
 }
 

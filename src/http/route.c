@@ -84,6 +84,16 @@ static bool match_rest(const char *pattern, const char *path, struct pairs *para
 	return false;
 }
 
+/* May PATH match PATTERN, as far as its first parameter? */
+static bool begins(const char *pattern, const char *path)
+{
+	while (*pattern != '{' && *pattern == *path && *path != '\0') {
+		pattern++;
+		path++;
+	}
+	return *pattern == '{' || *pattern == *path;
+}
+
 /* How much PATTERN leaves open: 0 nothing, 1 segments, 2 anything. */
 static int openness(const char *pattern)
 {
@@ -99,10 +109,11 @@ enum err route_find(const struct route *table, size_t n, enum method method, con
 	for (size_t i = 0; i < n; i++) {
 		const struct route *r = &table[i];
 		struct pairs params = {0};
-		size_t literal = strcspn(r->path, "{");
-		if (first != NULL && openness(r->path) > openness(first->path))
+
+		if (!begins(r->path, path) ||
+		    (first != NULL && openness(r->path) > openness(first->path)))
 			continue;
-		if (strncmp(r->path, path, literal) != 0 || !match_rest(r->path, path, &params)) {
+		if (!match_rest(r->path, path, &params)) {
 			pairs_done(&params);
 			continue;
 		}
