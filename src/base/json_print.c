@@ -19,15 +19,18 @@ static const char *const escapes[256] = {
     ['"'] = "\\\"", ['\\'] = "\\\\", ['\b'] = "\\b", ['\f'] = "\\f",   ['\n'] = "\\n",
     ['\r'] = "\\r", ['\t'] = "\\t",  ['/'] = "\\/",  ['<'] = "\\u003c"};
 
-/* What else cannot be copied without a look: in every text, or in one for <script> only. */
+/* What cannot be copied without a look: in every text, or in one for <script> only. */
 enum { LOOK = 1, LOOK_IN_SCRIPT = 2 };
-static const unsigned char looks[256] = {
-    ['"'] = LOOK, ['\\'] = LOOK, [0xC2] = LOOK, ['/'] = LOOK_IN_SCRIPT, ['<'] = LOOK_IN_SCRIPT};
-
-static inline bool is_plain(char c, unsigned look)
-{
-	return (unsigned char)c >= ' ' && (looks[(unsigned char)c] & look) == 0;
-}
+#define EIGHT LOOK, LOOK, LOOK, LOOK, LOOK, LOOK, LOOK, LOOK
+static const unsigned char looks[256] = {EIGHT,
+					 EIGHT,
+					 EIGHT,
+					 EIGHT,
+					 ['"'] = LOOK,
+					 ['\\'] = LOOK,
+					 [0xC2] = LOOK,
+					 ['/'] = LOOK_IN_SCRIPT,
+					 ['<'] = LOOK_IN_SCRIPT};
 
 /* The escape of the first of LEN bytes at S, if it needs one; how many bytes it stands for. */
 static size_t put_escape(struct buf *b, const char *s, size_t len)
@@ -50,18 +53,20 @@ static size_t put_escape(struct buf *b, const char *s, size_t len)
 static void put_text(struct buf *b, const char *s, size_t len, bool script)
 {
 	unsigned look = LOOK | (script ? LOOK_IN_SCRIPT : 0u);
+	char *out = buf_more(b, len + 2);
 
-	buf_char(b, '"');
-	for (size_t i = 0; i < len;) {
-		size_t from = i;
-
-		while (i < len && is_plain(s[i], look))
-			i++;
-		buf_add(b, s + from, i - from);
-		if (i < len)
-			i += put_escape(b, s + i, len - i);
+	*out++ = '"';
+	for (size_t i = 0; i < len; i++) {
+		if ((looks[(unsigned char)s[i]] & look) == 0) {
+			*out++ = s[i];
+			continue;
+		}
+		b->len = (size_t)(out - b->s);
+		i += put_escape(b, s + i, len - i) - 1;
+		out = buf_more(b, len - i + 1);
 	}
-	buf_char(b, '"');
+	*out++ = '"';
+	b->len = (size_t)(out - b->s);
 }
 
 static void put(struct buf *b, const json_object *o, bool script)

@@ -15,10 +15,10 @@
  */
 const char item_columns[] = "i.id, i.guest, i.owner, i.nick, i.file_name, i.type, i.status, "
 			    "i.service, i.size, i.created, i.changed,"
-			    " i.downloads + ifnull((SELECT n FROM dataset_downloads WHERE id = "
-			    "i.id), 0), i.dir, i.md5, i.coord, i.description,"
+			    " i.downloads + ifnull(n.n, 0), i.dir, i.md5, i.coord, i.description,"
 			    " i.storage, i.file, i.upload, i.api, i.kind, i.layer, i.thumbnail, "
 			    "i.more";
+const char item_downloads[] = "LEFT JOIN dataset_downloads n ON n.id = i.id";
 
 enum column_kind { TEXT, NUMBER, FLAG };
 enum column_readers { TOLD, OWN }; /* clients; the server alone */
@@ -156,7 +156,8 @@ json_object *item_of_row(struct conn *conn, sqlite3_stmt *stmt, bool brief)
 
 enum err item_load(struct conn *conn, int64_t id, json_object **ret, struct error *error)
 {
-	CLEAN_FREE char *sql = mem_printf("SELECT %s FROM item i WHERE i.id = ?1", item_columns);
+	CLEAN_FREE char *sql =
+	    mem_printf("SELECT %s FROM item i %s WHERE i.id = ?1", item_columns, item_downloads);
 	sqlite3_stmt *stmt;
 	bool row;
 	enum err e = id > 0 ? conn_prepare(conn, sql, &stmt, error)

@@ -29,8 +29,11 @@ enum err item_load(struct conn *, int64_t id, json_object **ret, struct error *)
 enum err item_save(struct conn *, int64_t id, const json_object *model, bool insert,
 		   struct error *);
 enum err item_remove(struct conn *, int64_t id, struct error *); /* nothing there is fine */
-/* The model in a row that `item_columns` was selected from; BRIEF as in item.h.  NULL: damaged. */
-extern const char item_columns[];
+/*
+ * The model in a row that `item_columns` was selected from: of item i and what `item_downloads`
+ * joins to it.  BRIEF as in item.h.  NULL: damaged.
+ */
+extern const char item_columns[], item_downloads[];
 json_object *item_of_row(struct conn *, sqlite3_stmt *, bool brief);
 enum { ITEM_COLUMN_GUEST = 1, ITEM_COLUMN_LEVEL = 24 }; /* the latter follows item_columns */
 

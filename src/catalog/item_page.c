@@ -281,7 +281,7 @@ enum err page_find(struct page *g, sqlite3_stmt **ret)
 			ask_union(&a, g, NULL, &r, from);
 		ask_order(&a, &r, g->max, offset);
 		/* The left side of a cross join is the outer loop: its order is the rows'. */
-		ask_add(&a, ") AS page CROSS JOIN item i ON i.id = page.id");
+		ask_add(&a, ") AS page CROSS JOIN item i ON i.id = page.id %s", item_downloads);
 		e = ask_prepare(g->conn, &a, ret, g->error);
 		ask_free(&a);
 	}

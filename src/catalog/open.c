@@ -13,10 +13,18 @@
 #define ITEMS_SINCE 4 /* the schema that has data items: older datasets get theirs */
 #define BUSY_MS 5000 /* how long a writer waits for another */
 
+/* SQLite would count every piece of memory it takes, all threads under one lock; nobody asks for the sums. */
+static void configure_sqlite(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum err catalog_open(const struct config *config, struct catalog **ret, struct error *error)
 {
+	static pthread_once_t configured = PTHREAD_ONCE_INIT;
 	struct catalog *c;
 
+	(void)pthread_once(&configured, configure_sqlite);
 	if (config->data_dir == NULL)
 		return error_set(error, ERR_INTERNAL, "catalogue without data_dir");
 	c = mem_alloc(sizeof(*c));

@@ -155,8 +155,7 @@ static bool is_said(const struct call *call, const json_object *body, const stru
 	bool said = body != NULL;
 
 	for (size_t i = 0; i < q->n && !said; i++)
-		said = strcmp(q->v[i].name, p->name) == 0 ||
-		       strcmp(q->v[i].name, alias_of(p)) == 0;
+		said = strcmp(q->v[i].name, p->name) == 0 || strcmp(q->v[i].name, alias_of(p)) == 0;
 	return said;
 }
 
@@ -271,6 +270,9 @@ static struct item_texts texts_of(struct datas_query *d, const char *a, const ch
 {
 	json_object *both[2] = {json_get(d->echo, a), b != NULL ? json_get(d->echo, b) : NULL},
 		    *item = NULL;
+
+	if (both[0] == NULL && both[1] == NULL)
+		return (struct item_texts){0};
 	size_t room = json_object_is_type(both[0], json_type_array) ? json_len(both[0]) : 1;
 	const char **v = mem_array(room + 1, sizeof(*v));
 	size_t n = 0;
@@ -287,9 +289,13 @@ static struct item_texts texts_of(struct datas_query *d, const char *a, const ch
 
 static struct item_numbers numbers_of(struct datas_query *d, const json_object *list)
 {
-	int64_t *v = mem_array(json_len(list) + 1, sizeof(*v));
 	json_object *item = NULL;
+	int64_t *v;
 	size_t n = 0;
+
+	if (json_len(list) == 0)
+		return (struct item_numbers){0};
+	v = mem_array(json_len(list), sizeof(*v));
 
 	JSON_EACH(item, list)
 	v[n++] = json_object_get_int64(item);
@@ -346,7 +352,8 @@ static void set_times(struct datas_query *d)
 	json_set_int(d->echo, "createEnd", d->q.created_to);
 }
 
-/* A day of the page's form in ms since 1970, its first moment in UTC.  False: there is no such day. */
+/* A day of the page's form in ms since 1970, its first moment in UTC.  False: there is no such day.
+ */
 static bool day_of(const char *text, int64_t *ret)
 {
 	struct tm tm = {0};
@@ -360,7 +367,8 @@ static bool day_of(const char *text, int64_t *ret)
 	return strncmp(back, text, 10) == 0; /* 30 February is 2 March */
 }
 
-/* People choose days, from the first moment of one to the last of another; programs give createStart and createEnd. */
+/* People choose days, from the first moment of one to the last of another; programs give
+ * createStart and createEnd. */
 static enum err set_days(struct call *call, struct datas_query *d)
 {
 	static const char *const names[2] = {"from", "to"};
