@@ -69,7 +69,7 @@ static enum err name_data(struct upload *u, struct error *error)
 	CLEAN_FD int above = -1;
 	enum err e;
 
-	if (!u->staged && renameat(u->dir, "part", u->dir, "data") != 0)
+	if (!u->staged && !u->named && renameat(u->dir, "part", u->dir, "data") != 0)
 		return error_errno(error, ERR_IO, "name upload's data");
 	u->staged = true;
 	e = sync_fd(u->engine, u->dir, "upload's directory", error);
@@ -89,10 +89,10 @@ static enum err upload_stage(struct upload *u, struct error *error)
 
 	if (u->staged)
 		return name_data(u, error);
-	if (u->mode->join != NULL)
-		e = u->mode->join(u, error);
-	else
-		e = receive_sync(u, error);
+	if (u->pending)
+		e = upload_place(u, 0, error);
+	if (e == ERR_OK)
+		e = u->mode->join != NULL ? u->mode->join(u, error) : receive_sync(u, error);
 	if (e != ERR_OK)
 		return e;
 	if (u->length < 0)
@@ -282,6 +282,12 @@ static void tidy_up(struct upload *u)
 		concat_leave(u);
 }
 
+/* Of a new upload nobody knows before its client does, who is told when it is on disk. */
+static enum pass_kind commit_kind(const struct engine *e, struct upload *const *v, size_t n)
+{
+	return e->sync && n == 1 && v[0]->pending ? PASS_SYNC_SHARED : engine_kind(e);
+}
+
 enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pass_fn *with,
 			void *arg, struct error *error)
 {
@@ -313,7 +319,7 @@ enum err uploads_commit(struct engine *e, struct upload *const *v, size_t n, pas
 	for (size_t i = 0; i < n; i++)
 		if (list[i]->state != UPLOAD_COMPLETE)
 			records[i] = completed(list[i], clock_now_ms());
-	err = commit(&c, engine_kind(e), "upload commit");
+	err = commit(&c, commit_kind(e, v, n), "upload commit");
 	for (size_t i = 0; err == ERR_OK && i < n; i++)
 		if (records[i] != NULL)
 			tidy_up(list[i]);

@@ -109,6 +109,7 @@ struct upload {
 	bool kept;	     /* a record is about to be: what its openers look for is written */
 	bool doubtful;	     /* perhaps it was: closing leaves it to the sweep */
 	bool marked;	     /* the lock file says that bytes may not be on disk */
+	bool named;	     /* its file was made under its last name, `data` */
 	bool staged;	     /* named `data`: only the commit is missing */
 	struct room room;
 	char *address;	    /* of the creator while pending: for the rate; owned */
@@ -364,6 +365,12 @@ struct upload *upload_new(struct engine *, const char *id, enum upload_want);
  */
 enum err upload_make(struct engine *, const struct upload_spec *, const char *replaces,
 		     struct upload **ret, bool *ret_taken, struct error *);
+/*
+ * Make the files of one whose request brings its bytes, if there are none yet: BYTES come first.  It
+ * needs no lock file, since nobody knows it before it is complete, or kept: the file of its bytes
+ * tells the sweep that it is being written.  And all its bytes at once need no name in between.
+ */
+enum err upload_place(struct upload *, int64_t bytes, struct error *);
 
 /* ---- open.c */
 /* For an upload that only knows its id and what is wanted. */

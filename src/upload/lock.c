@@ -107,7 +107,8 @@ bool lock_wanted(struct upload *u)
 {
 	int64_t now = clock_mono_ms();
 
-	if (now - u->looked < POLL_MS)
+	/* Of a pending one nobody knows. */
+	if (u->pending || now - u->looked < POLL_MS)
 		return false;
 	u->looked = now;
 	return faccessat(u->dir, "stop", F_OK, AT_SYMLINK_NOFOLLOW) == 0;

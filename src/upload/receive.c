@@ -134,7 +134,9 @@ enum err receive(struct upload *u, const void *bytes, size_t n, struct error *er
 	int64_t room = receive_room(u, &full);
 	size_t take = (int64_t)n > room ? (size_t)room : n;
 
-	if (take > 0 && !u->marked)
+	if (take > 0 && u->pending)
+		e = upload_place(u, (int64_t)take, error);
+	if (e == ERR_OK && take > 0 && !u->marked)
 		e = upload_mark(u, true, error);
 	if (e == ERR_OK)
 		e = write_part(u, bytes, take, error);

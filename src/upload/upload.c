@@ -158,11 +158,11 @@ static enum err check_spec(const struct engine *e, const struct upload_spec *spe
 	return ERR_OK;
 }
 
-/* The directories and files of a new upload, and its lock. */
-static enum err make_files(struct upload *u, struct error *error)
+/* The directory of a new upload. */
+static enum err make_dir(struct upload *u, struct error *error)
 {
 	char place[40], prefix[3] = {u->id[0], u->id[1], '\0'};
-	int file, made;
+	int made;
 
 	id_place(u->id, place);
 	made = mkdirat(u->engine->dir, place, 0700);
@@ -181,16 +181,65 @@ static enum err make_files(struct upload *u, struct error *error)
 	if (made != 0)
 		return error_errno(error, ERR_IO, "make upload's directory");
 	u->dir = fs_open_dir(u->engine->dir, place);
-	if (u->dir < 0)
-		return error_errno(error, ERR_IO, "open upload's directory");
-	u->lock = openat(u->dir, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	file =
-	    openat(u->dir, u->mode->file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	*(u->mode == mode_of(UPLOAD_PARTS) ? &u->sizes : &u->part) = file;
-	if (u->lock < 0 || file < 0 || !lock_try(u->lock, true))
-		return error_errno(error, ERR_IO, "make upload's files");
+	return u->dir < 0 ? error_errno(error, ERR_IO, "open upload's directory") : ERR_OK;
+}
+
+static int make_file(const struct upload *u, const char *name)
+{
+	return openat(u->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* The file that tells others whether somebody is at it. */
+static enum err make_lock(struct upload *u, struct error *error)
+{
+	u->lock = make_file(u, "lock");
+	if (u->lock < 0 || !lock_try(u->lock, true))
+		return error_errno(error, ERR_IO, "make upload's lock file");
 	u->exclusive = true;
 	return ERR_OK;
+}
+
+/* The directory and files of a new upload, and its lock. */
+static enum err make_files(struct upload *u, struct error *error)
+{
+	enum err e = make_dir(u, error);
+	int file;
+
+	if (e == ERR_OK)
+		e = make_lock(u, error);
+	if (e != ERR_OK)
+		return e;
+	file = make_file(u, u->mode->file);
+	*(u->mode == mode_of(UPLOAD_PARTS) ? &u->sizes : &u->part) = file;
+	return file < 0 ? error_errno(error, ERR_IO, "make upload's files") : ERR_OK;
+}
+
+enum err upload_place(struct upload *u, int64_t bytes, struct error *error)
+{
+	enum err e;
+
+	if (u->dir >= 0)
+		return ERR_OK;
+	e = make_dir(u, error);
+	if (e != ERR_OK)
+		return e;
+	u->named = bytes == u->length;
+	u->part = make_file(u, u->named ? "data" : u->mode->file);
+	if (u->part < 0 || !lock_try(u->part, true))
+		return error_errno(error, ERR_IO, "make upload's file");
+	u->exclusive = true;
+	return ERR_OK;
+}
+
+/* One that was to be over with its request is not: later ones find what they look for. */
+static enum err keep_files(struct upload *u, struct error *error)
+{
+	if (u->dir < 0)
+		return make_files(u, error);
+	if (u->named && !u->staged && renameat(u->dir, "data", u->dir, u->mode->file) != 0)
+		return error_errno(error, ERR_IO, "name upload's file");
+	u->named = u->staged;
+	return u->lock < 0 ? make_lock(u, error) : ERR_OK;
 }
 
 /* The names of a new upload's files are durable, and whoever opens it finds a note. */
@@ -235,7 +284,9 @@ enum err upload_keep(struct upload *u, struct error *error)
 
 	if (!u->pending)
 		return ERR_OK;
-	e = receive_sync(u, error);
+	e = keep_files(u, error);
+	if (e == ERR_OK)
+		e = receive_sync(u, error);
 	if (e == ERR_OK)
 		e = sync_names(u, error);
 	if (e != ERR_OK)
@@ -292,7 +343,9 @@ enum err upload_make(struct engine *e, const struct upload_spec *spec, const cha
 	u->partials_complete = concat.complete;
 	u->received = concat.received;
 	hash_begin(u, spec);
-	err = make_files(u, error);
+	/* Bytes that come at once bring their files with them: upload_place. */
+	if (!(spec->late && spec->mode == UPLOAD_APPEND))
+		err = make_files(u, error);
 	if (err == ERR_OK && !in_one_request(spec))
 		err = create_now(u, error);
 	if (err != ERR_OK) {
