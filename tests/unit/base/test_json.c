@@ -160,7 +160,7 @@ static void test_json_own_leaves_members_out(void **state)
 static void test_json_own_tells_what_is_damaged(void **state)
 {
 	static const char whole[] = "{\"a\":[1,-2.5,\"x\\\\\",{\"no\":{\"b\":[\"\\\"}\"]}}],\"no\":[true,null],\"c\":false}";
-	static const char *const bad[] = {"", " ", "{\"a\" :1}", "{\"a\":1}}", "{\"a\":1}x", "[1 2]", "{a:1}", "[tru]", "[-]", "[1x]",
+	static const char *const bad[] = {"", " ", "{\"a\":1}}", "{\"a\":1}x", "[1 2]", "{a:1}", "[tru]", "[-]", "[1x]",
 		"[1.5.5]", "{\"a\":1,}", "[1,]", "[99999999999999999999x]", "[\"\\u12\"]", "{\"a\\u1\":1}"};
 	static const char *const names[] = {"no", NULL};
 	char deep[2 * 100 + 1];
