@@ -1,6 +1,6 @@
 /*
- * Reading what json_print wrote: compact and valid, so json-c needs no checks before it, and members nobody asks for
- * are cut from the text, which costs far less than reading them.
+ * Reading what json_print wrote: compact and valid, so json-c needs no checks before it, and
+ * members nobody asks for are cut from the text, which costs far less than reading them.
  */
 #include <string.h>
 #include "base/json.h"
@@ -49,7 +49,8 @@ static bool is_one_of(const char *const *names, const char *name, size_t len)
 	return false;
 }
 
-/* TEXT without members called one of WITHOUT, each with a comma that parts it from a neighbour.  Caller frees. */
+/* TEXT without members called one of WITHOUT, each with a comma that parts it from a neighbour.
+ * Caller frees. */
 static char *cut(const char *text, size_t len, const char *const *without, size_t *ret_len)
 {
 	const char *end = text + len, *kept = text, *p = text;

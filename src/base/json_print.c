@@ -10,7 +10,8 @@ __attribute__((constructor)) static void set_double_format(void)
 	(void)json_c_set_serialization_double_format("%.15g", JSON_C_OPTION_GLOBAL);
 }
 
-/* Copy S with U+00A0 and, for SCRIPT, every '<' written as escapes: both stand only inside strings. */
+/* Copy S with U+00A0 and, for SCRIPT, every '<' written as escapes: both stand only inside strings.
+ */
 static char *escaped(const char *s, size_t len, bool script, size_t *ret_len)
 {
 	size_t extra = 0;
