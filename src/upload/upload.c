@@ -11,7 +11,8 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define TINY_BYTES (64 * KIB)
+#define TINY_BYTES     (64 * KIB)
+#define RECORD_MEMBERS 32 /* about as many as a record has when it is complete */
 
 /*
  * Whole files in one request: nobody is told of them before they are complete, so one commit does
@@ -100,7 +101,7 @@ int64_t upload_expires(const struct upload *u)
 static json_object *record_new(const struct upload *u, const struct upload_spec *spec)
 {
 	const struct config *c = u->engine->config;
-	json_object *r = json_object_new_object();
+	json_object *r = json_new(RECORD_MEMBERS);
 	int64_t now = clock_now_ms();
 
 	(void)json_set_str(r, "id", u->id);
