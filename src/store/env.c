@@ -117,7 +117,8 @@ static int configure(struct env *env, const char *base, bool region_init)
 	    (rc = e->set_lk_max_lockers(e, N_LOCKERS)) != 0 || (rc = e->set_lg_dir(e, logs)) != 0 ||
 	    (rc = e->add_data_dir(e, DATA_NAME)) != 0 ||
 	    (rc = e->set_create_dir(e, DATA_NAME)) != 0 ||
-	    (rc = e->log_set_config(e, DB_LOG_AUTO_REMOVE, 1)) != 0)
+	    /* Written in full when it is made, a log file has its length: a flush is of data alone. */
+	    (rc = e->log_set_config(e, DB_LOG_AUTO_REMOVE | DB_LOG_ZERO, 1)) != 0)
 		return rc;
 	if (region_init)
 		rc = e->set_flags(e, DB_REGION_INIT, 1);
