@@ -65,19 +65,22 @@ static const char *const more_members[] = {"tags", "dataMetaInfo", "dataCheckRes
 #define ITEM_MEMBERS  (N_COLUMNS + N_MORE + 8)
 #define BRIEF_MEMBERS 26
 
+/* A connection is one thread's: its values need no protection, and are read without a lock for
+ * each. */
 static json_object *value_of(sqlite3_stmt *stmt, int at, enum column_kind kind)
 {
-	if (sqlite3_column_type(stmt, at) == SQLITE_NULL)
+	sqlite3_value *v = sqlite3_column_value(stmt, at);
+
+	if (sqlite3_value_type(v) == SQLITE_NULL)
 		return NULL;
 	if (kind == TEXT) {
 		/* As text SQLite would copy it for a NUL at its end. */
-		const char *text = sqlite3_column_blob(stmt, at);
+		const char *text = sqlite3_value_blob(v);
 
-		return json_object_new_string_len(text != NULL ? text : "",
-						  sqlite3_column_bytes(stmt, at));
+		return json_object_new_string_len(text != NULL ? text : "", sqlite3_value_bytes(v));
 	}
-	return kind == FLAG ? json_object_new_boolean(sqlite3_column_int(stmt, at) != 0)
-			    : json_object_new_int64(sqlite3_column_int64(stmt, at));
+	return kind == FLAG ? json_object_new_boolean(sqlite3_value_int(v) != 0)
+			    : json_object_new_int64(sqlite3_value_int64(v));
 }
 
 /* The tags of a row that has nothing else in `more`, each without an escape: nearly all.  NULL:
@@ -133,7 +136,7 @@ json_object *item_of_row(struct conn *conn, sqlite3_stmt *stmt, bool brief)
 	json_object *o = json_new(brief ? BRIEF_MEMBERS : ITEM_MEMBERS);
 
 	for (size_t i = 0; i < N_COLUMNS; i++) {
-		bool none = (int)i == DIR_COLUMN && sqlite3_column_int64(stmt, DIR_COLUMN) == 0;
+		bool none = i == DIR_COLUMN && sqlite3_column_int64(stmt, DIR_COLUMN) == 0;
 
 		if (brief && columns[i].readers == OWN &&
 		    (i != KIND_COLUMN || sqlite3_column_type(stmt, KIND_COLUMN) == SQLITE_NULL))

@@ -158,44 +158,43 @@ json_object *datas_entities_tell(struct call *call, json_object *entities)
 	return list;
 }
 
+/* Those of an item that the viewer may share. */
 static enum err tell_entities(struct call *call, json_object *model)
 {
 	json_object *entities = NULL;
-	enum err err = ERR_OK;
+	enum err err = catalog_item_entities(call->ctx->catalog, json_int(model, "id", 0),
+					     &entities, &call->error);
 
-	if (json_bool(model, "may_share", false))
-		err = catalog_item_entities(call->ctx->catalog, json_int(model, "id", 0), &entities,
-					    &call->error);
 	if (err == ERR_OK)
 		json_add(model, "authorizeSetting", datas_entities_tell(call, entities));
 	return err;
 }
 
 /* What is the server's own goes (catalog/item.h). */
-static void keep_told(json_object *model, bool brief)
+static void drop_own(json_object *model)
 {
 	static const char *const own[] = {"dataset", "may_share", "file",   "upload",
 					  "work",    "layer",	  "public", "permission",
 					  "dirId",   "guest",	  "api"};
 
-	for (size_t i = 0; i < (brief ? 2 : sizeof(own) / sizeof(*own)); i++)
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		json_object_object_del(model, own[i]);
-	json_add(model, "serviceId", NULL);
-	json_add(model, "publishInfo", NULL);
 }
 
 /* The type that stands as MEMBER, as the site tells it. */
 static void tell_type(struct call *call, json_object *model, const char *member)
 {
-	const char *type = json_str(model, member, "UNKNOWN"), *told = datas_type_told(call, type);
+	const char *type = json_str(model, member, NULL);
+	const char *told = datas_type_told(call, type != NULL ? type : "UNKNOWN");
 
-	if (told != type || json_get(model, member) == NULL)
+	if (told != type)
 		json_set_str(model, member, told);
 }
 
-static void tell_imported(struct call *call, json_object *model, int64_t id)
+static void tell_imported(struct call *call, json_object *model)
 {
 	json_object *meta = json_obj(model, "dataMetaInfo");
+	int64_t id = json_int(model, "id", 0);
 
 	if (strcmp(json_str(model, "status", ""), "OK") == 0 && target_is_changing(call->ctx, id))
 		json_set_str(model, "status", "MODIFYING");
@@ -206,29 +205,35 @@ static void tell_imported(struct call *call, json_object *model, int64_t id)
 	}
 }
 
-enum err datas_item_tell(struct call *call, json_object *model, bool services)
+enum err datas_item_tell(struct call *call, json_object *model, bool services, json_object *none)
 {
-	int64_t id = json_int(model, "id", 0);
+	bool mine = json_bool(model, "may_share", false);
+	bool imported = json_str(model, "dataset", NULL) != NULL;
+	json_object *check = json_obj(json_get(model, "dataCheckResult"), "dataCheckInfo");
 	CLEAN_FREE char *thumbnail = NULL;
-	json_object *check = json_obj(json_obj(model, "dataCheckResult"), "dataCheckInfo");
-	enum err err = tell_entities(call, model);
+	enum err err = mine ? tell_entities(call, model) : ERR_OK;
 
 	if (err != ERR_OK)
 		return err;
+	if (!mine)
+		json_add(model, "authorizeSetting", json_object_get(none));
 	if (!services || strcmp(json_str(model, "permission", "SEARCH"), "SEARCH") == 0)
-		json_add(model, "dataItemServices", json_object_new_array());
+		json_add(model, "dataItemServices", json_object_get(none));
 	else
 		json_add(model, "dataItemServices", datas_services(call, model));
 	if (json_bool(model, "thumbnail", false))
-		thumbnail =
-		    supermap_url(call, "/iportal/web/datas/%lld/thumbnail.png", (long long)id);
+		thumbnail = supermap_url(call, "/iportal/web/datas/%lld/thumbnail.png",
+					 (long long)json_int(model, "id", 0));
 	if (thumbnail != NULL || services)
 		json_set_str(model, "thumbnail", thumbnail);
-	if (json_str(model, "dataset", NULL) != NULL)
-		tell_imported(call, model, id);
+	if (imported)
+		tell_imported(call, model);
 	tell_type(call, model, "type");
 	if (check != NULL)
 		tell_type(call, check, "dataType");
-	keep_told(model, !services);
+	if (mine || imported || services)
+		drop_own(model);
+	json_add(model, "serviceId", NULL);
+	json_add(model, "publishInfo", NULL);
 	return ERR_OK;
 }
