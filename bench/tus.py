@@ -78,6 +78,9 @@ class Slipway:
     def peaks(self):
         return {name: peak_mib(p) for p, name in family(self.server.process.pid).items() if name in ("slipway.fcgi", *WEB)}
 
+    def stop(self):
+        self.server.stop()
+
     def close(self):
         self.server.close()
 
@@ -92,18 +95,25 @@ class Peer:
     def peaks(self):
         return {"node": peak_mib(self.process.pid)}
 
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+
     def close(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+        self.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def compare(title, args, check, unit):
-    """Median seconds of both in turns; fresh servers every round, so that none works through what another left."""
+def compare(title, args, check, unit, keep=False):
+    """
+    Median seconds of both in turns; fresh servers every round, so that none works through what another left.  KEEP: files are
+    removed when all is measured, because ext4 passes over what was deleted lately, to the cost of whoever makes files next.
+    """
     kinds = {f"{web}, {'durable' if sync else 'not durable'}": lambda web=web, sync=sync: Slipway(sync, web=web) for web in WEB for sync in (True, False)}
     kinds["peer"] = Peer
-    times, peaks = {k: [] for k in kinds}, {k: {} for k in kinds}
+    times, peaks, done = {k: [] for k in kinds}, {k: {} for k in kinds}, []
     for _ in range(ROUNDS):
         for kind, make in kinds.items():
             s = make()
@@ -115,8 +125,14 @@ def compare(title, args, check, unit):
                 for name, mib in s.peaks().items():
                     peaks[kind][name] = max(mib, peaks[kind].get(name, 0))
             finally:
-                s.close()
+                s.stop()
+                if keep:
+                    done.append(s)
+                else:
+                    s.close()
             subprocess.run(["sync"], check=False)
+    for s in done:
+        s.close()
     peer = statistics.median(times["peer"])
     for kind, list_ in times.items():
         middle = statistics.median(list_)
@@ -138,7 +154,7 @@ def big():
 
 def small():
     for connections in (1, 16):
-        compare(f"{FILES} creations with 1 KiB, {connections} connections", ["small", "PORT", FILES, 1024, connections], exactly({201: FILES}), FILES)
+        compare(f"{FILES} creations with 1 KiB, {connections} connections", ["small", "PORT", FILES, 1024, connections], exactly({201: FILES}), FILES, keep=True)
 
 
 def descriptors(pids):
