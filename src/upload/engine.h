@@ -190,6 +190,11 @@ void count(struct pass *, const char *what, const char *adapter, int64_t by,
 	   enum err *e); /* metrics; skipped when *E */
 
 /* ---- lock.c */
+/*
+ * The file whose lock is an upload's: `lock`, or `data` of one that was whole in one request and has
+ * no other.  -1 and errno.
+ */
+int lock_open(int dir);
 /* EXCLUSIVE or shared; true when taken.  Never waits. */
 bool lock_try(int fd, bool exclusive);
 /*

@@ -26,6 +26,15 @@ bool lock_try(int fd, bool exclusive)
 	return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
+int lock_open(int dir)
+{
+	int fd = openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(dir, "data", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return fd;
+}
+
 static void put_stop(const struct upload *u)
 {
 	int fd = openat(u->dir, "stop", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -115,7 +115,7 @@ enum err upload_load(struct upload *u, const struct principal *who, bool figures
  */
 static enum err open_files(struct upload *u, struct error *error)
 {
-	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (u->want == UPLOAD_WANT_STATUS ? 0 : O_CREAT);
+	bool status = u->want == UPLOAD_WANT_STATUS;
 	char place[40];
 
 	id_place(u->id, place);
@@ -123,8 +123,10 @@ static enum err open_files(struct upload *u, struct error *error)
 	if (u->dir < 0)
 		return errno == ENOENT ? ERR_NOT_FOUND
 				       : error_errno(error, ERR_IO, "open upload's directory");
-	u->lock = openat(u->dir, "lock", flags, 0600);
-	if (u->lock < 0 && !(errno == ENOENT && u->want == UPLOAD_WANT_STATUS))
+	u->lock = lock_open(u->dir);
+	if (u->lock < 0 && errno == ENOENT && !status)
+		u->lock = openat(u->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (u->lock < 0 && !(errno == ENOENT && status))
 		return error_errno(error, ERR_IO, "open upload's lock file");
 	return ERR_OK;
 }

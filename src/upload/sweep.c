@@ -62,10 +62,8 @@ static void due_look(const struct sweep *s, struct due *d)
 		d->busy = errno != ENOENT;
 		return;
 	}
-	d->lock = openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	/* One made by a single request, see upload_place. */
-	if (d->lock < 0 && errno == ENOENT)
-		d->lock = openat(dir, "data", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	d->lock = lock_open(dir);
+	/* Of a request that is still at it. */
 	if (d->lock < 0 && errno == ENOENT)
 		d->lock = openat(dir, "part", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	d->busy = d->lock >= 0 ? !lock_try(d->lock, true) : errno != ENOENT;
