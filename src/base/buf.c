@@ -27,18 +27,25 @@ void buf_str(struct buf *b, const char *s)
 	buf_add(b, s, strlen(s));
 }
 
-void buf_int(struct buf *b, int64_t n)
+const char *buf_digits(char digits[BUF_DIGITS], int64_t n)
 {
-	char digits[BUF_DIGITS];
-	size_t at = sizeof(digits);
+	char *at = digits + BUF_DIGITS;
 	uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
 
 	do
-		digits[--at] = (char)('0' + left % 10);
+		*--at = (char)('0' + left % 10);
 	while ((left /= 10) > 0);
 	if (n < 0)
-		digits[--at] = '-';
-	buf_add(b, digits + at, sizeof(digits) - at);
+		*--at = '-';
+	return at;
+}
+
+void buf_int(struct buf *b, int64_t n)
+{
+	char digits[BUF_DIGITS];
+	const char *first = buf_digits(digits, n);
+
+	buf_add(b, first, (size_t)(digits + BUF_DIGITS - first));
 }
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)

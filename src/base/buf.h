@@ -27,6 +27,9 @@ const char *buf_text(struct buf *);
 char *buf_take(struct buf *, size_t *ret_len) __attribute__((warn_unused_result));
 void buf_done(struct buf *);
 
+/* N in decimal at the end of DIGITS, no NUL behind it: where it begins. */
+const char *buf_digits(char digits[BUF_DIGITS], int64_t n);
+
 void buf_grow(struct buf *, size_t n); /* buf_more's, when there is no room */
 
 /* Room for N more bytes, where the caller writes them and then counts them in len. */

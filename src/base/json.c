@@ -216,7 +216,7 @@ json_object *json_set_str(json_object *o, const char *key, const char *value)
 
 json_object *json_set_int(json_object *o, const char *key, int64_t value)
 {
-	return json_set(o, key, json_object_new_int64(value));
+	return json_set(o, key, json_int_new(value));
 }
 
 json_object *json_set_num(json_object *o, const char *key, double value)

@@ -48,6 +48,8 @@ void json_reader_free(struct json_tokener *);
  */
 json_object *json_own_read(const char *text, size_t len, const char *const *without);
 
+/* json-c's integer, printed without the sprintf of its own. */
+json_object *json_int_new(int64_t n);
 /* An object whose table need not grow under so many MEMBERS. */
 json_object *json_new(int members);
 /* A member O does not have yet; takes VALUE, KEY lasts as long as O. */

@@ -1,13 +1,35 @@
 /* JSON as text: json-c's, but for what two readers of it cannot take. */
 #include "base/json.h"
 
+#include <json-c/printbuf.h>
 #include <string.h>
+#include "base/buf.h"
 #include "base/mem.h"
 
 /* Seventeen digits would show 23.1 as 23.100000000000001; fifteen are what a double is sure of. */
 __attribute__((constructor)) static void set_double_format(void)
 {
 	(void)json_c_set_serialization_double_format("%.15g", JSON_C_OPTION_GLOBAL);
+}
+
+static int print_int(json_object *o, struct printbuf *out, int level, int flags)
+{
+	char digits[BUF_DIGITS];
+	const char *first = buf_digits(digits, json_object_get_int64(o));
+
+	(void)level;
+	(void)flags;
+	return printbuf_memappend(out, first, (int)(digits + BUF_DIGITS - first));
+}
+
+json_object *json_int_new(int64_t n)
+{
+	json_object *o = json_object_new_int64(n);
+
+	if (o == NULL)
+		mem_die();
+	json_object_set_serializer(o, print_int, NULL, NULL);
+	return o;
 }
 
 /* Copy S with U+00A0 and, for SCRIPT, every '<' written as escapes: both stand only inside strings.

@@ -80,7 +80,7 @@ static json_object *value_of(sqlite3_stmt *stmt, int at, enum column_kind kind)
 		return json_object_new_string_len(text != NULL ? text : "", sqlite3_value_bytes(v));
 	}
 	return kind == FLAG ? json_object_new_boolean(sqlite3_value_int(v) != 0)
-			    : json_object_new_int64(sqlite3_value_int64(v));
+			    : json_int_new(sqlite3_value_int64(v));
 }
 
 /* The tags of a row that has nothing else in `more`, each without an escape: nearly all.  NULL:

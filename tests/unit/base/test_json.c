@@ -305,6 +305,24 @@ static void test_json_prints_as_json_c(void **state)
 	assert_string_equal(none, "null");
 }
 
+/* Integers of our own making, their copies, too. */
+static void test_json_integers_are_printed_as_by_json_c(void **state)
+{
+	static const int64_t numbers[] = {0, 7, -1, 10, -10, 1790000000000, INT64_MAX, INT64_MIN};
+	CLEAN_JSON json_object *list = json_object_new_array();
+	CLEAN_JSON json_object *copy = NULL;
+	CLEAN_FREE char *text = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		json_object_array_add(list, json_int_new(numbers[i]));
+	copy = json_copy(list);
+	text = json_print(copy, NULL);
+	assert_string_equal(text, "[0,7,-1,10,-10,1790000000000,9223372036854775807,-9223372036854775808]");
+	assert_true(json_equal(copy, list));
+	assert_string_equal(json_object_get_string(json_object_array_get_idx(list, 5)), "1790000000000");
+}
+
 static void test_json_numbers_are_short_and_come_back(void **state)
 {
 	static const double numbers[] = {0.1, 116.39, -73.9857, 1e300, 5e-324, 1.0 / 3, 0, 7, -120.5, 1e16};
@@ -400,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_json_costs_no_more_memory_than_eight_times_its_limit),
 		cmocka_unit_test(test_json_prints_for_clients_that_compare),
 		cmocka_unit_test(test_json_prints_as_json_c),
+		cmocka_unit_test(test_json_integers_are_printed_as_by_json_c),
 		cmocka_unit_test(test_json_numbers_are_short_and_come_back),
 		cmocka_unit_test(test_json_readers_give_the_default),
 	};
