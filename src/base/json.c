@@ -103,20 +103,6 @@ enum err json_read(const char *text, size_t len, const struct json_limits *limit
 	return parse(text + scan.start, scan.end - scan.start, limits->depth, scan.members, ret);
 }
 
-json_object *json_read_own(struct json_tokener **reader, const char *text, size_t len)
-{
-	if (*reader == NULL && (*reader = json_tokener_new()) == NULL)
-		mem_die();
-	json_tokener_reset(*reader);
-	return json_tokener_parse_ex(*reader, text, (int)len);
-}
-
-void json_reader_free(struct json_tokener *reader)
-{
-	if (reader != NULL)
-		json_tokener_free(reader);
-}
-
 json_object *json_get(const json_object *o, const char *key)
 {
 	json_object *v = NULL;

@@ -35,18 +35,12 @@ char *json_print(const json_object *o, size_t *ret_len);
 char *json_print_script(const json_object *o);
 
 /*
- * What json_print wrote and nobody else could change: no limits are checked.  READER is made for the
- * first text (*READER = NULL) and serves for all that follow; caller frees with json_reader_free.
- * NULL: damaged.
- */
-json_object *json_read_own(struct json_tokener **reader, const char *text, size_t len);
-void json_reader_free(struct json_tokener *);
-
-/*
  * What json_print wrote and nobody else could change, without the members called one of WITHOUT (NULL ends them; NULL
- * itself: with all), wherever they are.  No limits are checked.  Owns: caller frees.  NULL: damaged.
+ * itself: with all), wherever they are.  No limits are checked.  READER is made for the first text (*READER = NULL) and
+ * serves one after another; caller frees it with json_reader_free.  Owns: caller frees.  NULL: damaged.
  */
-json_object *json_own_read(const char *text, size_t len, const char *const *without);
+json_object *json_own_read(struct json_tokener **reader, const char *text, size_t len, const char *const *without);
+void json_reader_free(struct json_tokener *);
 
 /* json-c's integer, printed without the sprintf of its own. */
 json_object *json_int_new(int64_t n);

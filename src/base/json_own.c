@@ -77,23 +77,28 @@ static char *cut(const char *text, size_t len, const char *const *without, size_
 	return copy;
 }
 
-json_object *json_own_read(const char *text, size_t len, const char *const *without)
+json_object *json_own_read(struct json_tokener **reader, const char *text, size_t len,
+			   const char *const *without)
 {
 	CLEAN_FREE char *rest = without != NULL ? cut(text, len, without, &len) : NULL;
-	json_tokener *tok = json_tokener_new_ex(DEPTH_MOST);
 	json_object *o;
 
-	if (tok == NULL)
+	if (*reader == NULL && (*reader = json_tokener_new_ex(DEPTH_MOST)) == NULL)
 		mem_die();
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
-	o = json_tokener_parse_ex(tok, rest != NULL ? rest : text, (int)len);
+	json_tokener_reset(*reader);
+	json_tokener_set_flags(*reader, JSON_TOKENER_STRICT);
+	o = json_tokener_parse_ex(*reader, rest != NULL ? rest : text, (int)len);
 	/* A bare number or word could go on; the NUL ends it. */
-	if (json_tokener_get_error(tok) == json_tokener_continue)
-		o = json_tokener_parse_ex(tok, "", 1);
-	if (json_tokener_get_error(tok) != json_tokener_success) {
-		json_object_put(o);
-		o = NULL;
-	}
-	json_tokener_free(tok);
-	return o;
+	if (json_tokener_get_error(*reader) == json_tokener_continue)
+		o = json_tokener_parse_ex(*reader, "", 1);
+	if (json_tokener_get_error(*reader) == json_tokener_success)
+		return o;
+	json_object_put(o);
+	return NULL;
+}
+
+void json_reader_free(struct json_tokener *reader)
+{
+	if (reader != NULL)
+		json_tokener_free(reader);
 }

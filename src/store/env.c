@@ -317,8 +317,15 @@ enum err env_open_copy(struct env *env, const char *dir, bool recover, struct er
 
 /* ---- closing */
 
+static void drop_reader(struct env *env)
+{
+	json_reader_free(env->reader);
+	env->reader = NULL;
+}
+
 void env_drop(struct env *env)
 {
+	drop_reader(env);
 	if (env->dbenv == NULL)
 		return;
 	env->ending = true;
@@ -339,6 +346,7 @@ int env_close(struct env *env)
 {
 	int rc = 0;
 
+	drop_reader(env);
 	if (env->dbenv == NULL)
 		return 0;
 	/* DB_NOSYNC: what is not on disk yet stays in the shared cache, and in the log. */

@@ -22,6 +22,7 @@ struct env {
 	bool broken[TABLE__MAX];    /* could not be opened by a recovery: restore needed */
 	uint64_t epoch;             /* of the gate when the handle was opened */
 	bool ending;                /* being dropped: its complaints interest nobody */
+	struct json_tokener *reader; /* of records; one pass at a time uses it */
 	char last[160];             /* Berkeley DB's last message */
 };
 

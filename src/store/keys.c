@@ -98,13 +98,14 @@ enum err keys_get_limited(struct pass *p, const char *token, int64_t now_ms, str
     bool *ret_touch, json_object **ret_limits)
 {
 	CLEAN_JSON json_object *record = NULL;
+	static const char *const without[] = {"id", "name", "created", NULL};
 	struct principal who;
 	char digest[DIGEST_LEN + 1];
 	int64_t expires;
 	enum err err;
 
 	token_sha256_hex(token, strlen(token), digest);
-	err = record_get(p, TABLE_KEYS, digest, DIGEST_LEN, &record);
+	err = record_get_without(p, TABLE_KEYS, digest, DIGEST_LEN, without, &record);
 	if (err != ERR_OK)
 		return err;
 	expires = json_int(record, "expires", 0);

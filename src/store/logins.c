@@ -74,8 +74,11 @@ enum err logins_add(struct pass *p, const char *user, const char *address, int64
 /* The user behind a login or key, if enabled. */
 enum err principal_of(struct pass *p, const char *user, struct principal *ret)
 {
+	static const char *const without[] = {"password", "created", NULL};
 	CLEAN_JSON json_object *record = NULL;
-	enum err err = users_get(p, user, &record);
+	enum err err = user[0] == '\0'
+	    ? ERR_NOT_FOUND
+	    : record_get_without(p, TABLE_USERS, user, strlen(user), without, &record);
 
 	if (err != ERR_OK)
 		return err;

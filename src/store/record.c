@@ -141,7 +141,7 @@ static enum err erase(struct pass *p, enum table table, const void *key, size_t 
 static enum err parse(struct pass *p, enum table table, const void *value, size_t len,
     const char *const *without, json_object **ret)
 {
-	json_object *o = json_own_read(value, len, without);
+	json_object *o = json_own_read(&p->env->reader, value, len, without);
 
 	if (!json_object_is_type(o, json_type_object)) {
 		json_object_put(o);

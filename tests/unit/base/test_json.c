@@ -120,18 +120,20 @@ static void test_json_own_is_read_as_by_json_c(void **state)
 		"{\"zh\\u00a0\":\"\xE5\x8C\x97\xE4\xBA\xAC\",\"e\":\"\xF0\x9F\x8C\x8D\"}",
 		"{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":{\"b\":[1,2,3,4,5,6,7,8,9]}}",
 	};
+	struct json_tokener *reader = NULL;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		CLEAN_JSON json_object *want = json_tokener_parse(texts[i]);
 		CLEAN_FREE char *text = json_print(want, NULL);
-		CLEAN_JSON json_object *got = json_own_read(text, strlen(text), NULL);
+		CLEAN_JSON json_object *got = json_own_read(&reader, text, strlen(text), NULL);
 		CLEAN_FREE char *again = json_print(got, NULL);
 
 		assert_string_equal(again, text);
 		assert_true(json_equal(got, want));
 		assert_int_equal(json_object_get_type(got), json_object_get_type(want));
 	}
+	json_reader_free(reader);
 }
 
 static void test_json_own_leaves_members_out(void **state)
@@ -147,14 +149,16 @@ static void test_json_own_leaves_members_out(void **state)
 		{"[\"no\",\"too\"]", "[\"no\",\"too\"]"},
 	};
 	static const char *const names[] = {"no", "too", NULL};
+	struct json_tokener *reader = NULL;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		CLEAN_JSON json_object *o = json_own_read(rows[i].text, strlen(rows[i].text), names);
+		CLEAN_JSON json_object *o = json_own_read(&reader, rows[i].text, strlen(rows[i].text), names);
 		CLEAN_FREE char *got = json_print(o, NULL);
 
 		assert_string_equal(got, rows[i].want);
 	}
+	json_reader_free(reader);
 }
 
 static void test_json_own_tells_what_is_damaged(void **state)
@@ -164,23 +168,25 @@ static void test_json_own_tells_what_is_damaged(void **state)
 		"[1.5.5]", "{\"a\":1,}", "[1,]", "[99999999999999999999x]", "[\"\\u12\"]", "{\"a\\u1\":1}"};
 	static const char *const names[] = {"no", NULL};
 	char deep[2 * 100 + 1];
+	struct json_tokener *reader = NULL;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_null(json_own_read(bad[i], strlen(bad[i]), NULL));
+		assert_null(json_own_read(&reader, bad[i], strlen(bad[i]), NULL));
 	/* Wherever it breaks off; the copy shows whoever reads on behind it to valgrind. */
 	for (size_t n = 0; n < strlen(whole); n++) {
 		CLEAN_FREE char *part = mem_alloc(n + 1);
 
 		part = mem_resize(memcpy(part, whole, n), n > 0 ? n : 1, 1);
-		assert_null(json_own_read(part, n, NULL));
-		assert_null(json_own_read(part, n, names));
+		assert_null(json_own_read(&reader, part, n, NULL));
+		assert_null(json_own_read(&reader, part, n, names));
 	}
 	memset(deep, '[', 100);
 	memset(deep + 100, ']', 100);
-	assert_null(json_own_read(deep, 200, NULL));
-	CLEAN_JSON json_object *o = json_own_read(deep + 30, 140, NULL);
+	assert_null(json_own_read(&reader, deep, 200, NULL));
+	CLEAN_JSON json_object *o = json_own_read(&reader, deep + 30, 140, NULL);
 	assert_non_null(o);
+	json_reader_free(reader);
 }
 
 static void test_json_does_not_need_a_nul_behind(void **state)
