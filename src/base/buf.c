@@ -18,7 +18,9 @@ void buf_grow(struct buf *b, size_t n)
 
 void buf_add(struct buf *b, const char *s, size_t len)
 {
-	memcpy(buf_more(b, len), s, len);
+	/* Of nothing, S may be nothing, and there may be no room yet. */
+	if (len > 0)
+		memcpy(buf_more(b, len), s, len);
 	b->len += len;
 }
 
