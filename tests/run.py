@@ -15,6 +15,8 @@ import sys
 import time
 
 SIDE_BY_SIDE = ("unit", "jail", "http", "clients", "browser")
+# Of two at a time the longest ones begin first, so that none is left alone at the end.
+LONGEST = ("test_pages.py", "test_hostile.py", "test_libraries.py", "test_mail.py", "test_selftest.py", "test_bundle.py", "test_resume.py")
 PYTHON = "/usr/bin/python3"      # Debian's: the test packages are installed for it
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -32,7 +34,7 @@ def programs(build, group):
         limit = {"lint": 120, "jail": 600, "http": 900, "clients": 900, "browser": 900, "crash": 900, "install": 600}[group]
         if group == "crash":
             yield "tests/crash/gate_kill", [f"{build}/crash/gate_kill", "--seconds", "15", "--kills", "60"], 120
-        for path in py(f"tests/{group}/test_*.py"):
+        for path in sorted(py(f"tests/{group}/test_*.py"), key=lambda path: not path.endswith(LONGEST)):
             yield os.path.relpath(path, TOP), [PYTHON, path], limit
 
 
