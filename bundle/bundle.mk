@@ -5,13 +5,13 @@
 #
 # The programs are linked anew to find their libraries in lib/ beside them.  --disable-new-dtags: the libraries there
 # find each other by it as well.  slipway-geo looks at the host's own libraries first unless GDAL comes along: the
-# host's GDAL wants its neighbours as they are there.
+# host's GDAL wants its neighbours as they are there.  The compiler is asked only when a bundle is made.
 BUNDLE   ?= $(B)/bundle
 GEO_LIBS ?= 0
 BUNDLED  := $(B)/bundled
-HOST_LIBS := /usr/lib/$(shell $(CC) -print-multiarch):/lib/$(shell $(CC) -print-multiarch):/usr/lib64:/usr/lib
+HOST_LIBS = /usr/lib/$(shell $(CC) -print-multiarch):/lib/$(shell $(CC) -print-multiarch):/usr/lib64:/usr/lib
 beside    = -Wl,--disable-new-dtags,-rpath,'$(1)'
-BESIDE_geo := $(call beside,$(if $(filter 1,$(GEO_LIBS)),,$(HOST_LIBS):)$$ORIGIN/lib)
+BESIDE_geo = $(call beside,$(if $(filter 1,$(GEO_LIBS)),,$(HOST_LIBS):)$$ORIGIN/lib)
 
 # $(1) file, $(2) main, $(3) folder of src/ it is made of
 define BUNDLED_RULE
