@@ -29,14 +29,21 @@ void buf_str(struct buf *b, const char *s)
 	buf_add(b, s, strlen(s));
 }
 
-const char *buf_digits(char digits[BUF_DIGITS], int64_t n)
+char *buf_digits_before(char *end, uint64_t n, int least)
 {
-	char *at = digits + BUF_DIGITS;
-	uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+	char *at = end;
 
 	do
-		*--at = (char)('0' + left % 10);
-	while ((left /= 10) > 0);
+		*--at = (char)('0' + n % 10);
+	while ((n /= 10) > 0 || end - at < least);
+	return at;
+}
+
+const char *buf_digits(char digits[BUF_DIGITS], int64_t n)
+{
+	uint64_t size = n < 0 ? -(uint64_t)n : (uint64_t)n;
+	char *at = buf_digits_before(digits + BUF_DIGITS, size, 1);
+
 	if (n < 0)
 		*--at = '-';
 	return at;

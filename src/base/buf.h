@@ -29,6 +29,8 @@ void buf_done(struct buf *);
 
 /* N in decimal at the end of DIGITS, no NUL behind it: where it begins. */
 const char *buf_digits(char digits[BUF_DIGITS], int64_t n);
+/* N in decimal before END, with zeros before it up to LEAST digits: where it begins. */
+char *buf_digits_before(char *end, uint64_t n, int least);
 
 void buf_grow(struct buf *, size_t n); /* buf_more's, when there is no room */
 

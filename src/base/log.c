@@ -203,16 +203,9 @@ static const char *program_name(void)
 /* When, how bad, who, for which request: what all lines begin with. */
 static void begin(struct line *l, enum log_level level, const char *id)
 {
-	int64_t now = clock_now_ms();
-	char when[40], head[128];
-	size_t end;
+	char when[32], head[128];
 
-	clock_iso(now, when);
-	end = strlen(when) - 1;
-	when[end] = '.';
-	for (int i = 3; i > 0; i--, now /= 10)
-		when[end + (size_t)i] = (char)('0' + now % 10);
-	memcpy(when + end + 4, "Z", 2);
+	clock_iso_ms(clock_now_ms(), when);
 	l->n = 0;
 	if (sink.json) {
 		add_json(l, "time", ID_MAX_BYTES, when, true);

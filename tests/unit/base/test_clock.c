@@ -14,12 +14,18 @@ static void test_clock_spells_moments(void **state)
 	assert_string_equal(s, "2026-11-22T10:00:00Z");
 	clock_iso(-1, s);
 	assert_string_equal(s, "1969-12-31T23:59:59Z");
+	clock_iso_ms(1795341600057, s);
+	assert_string_equal(s, "2026-11-22T10:00:00.057Z");
+	clock_iso_ms(-1, s);
+	assert_string_equal(s, "1969-12-31T23:59:59.999Z");
 	clock_http(1795341600999, s);
 	assert_string_equal(s, "Sun, 22 Nov 2026 10:00:00 GMT");
 	clock_http(784111777000, s);
 	assert_string_equal(s, "Sun, 06 Nov 1994 08:49:37 GMT");
 	clock_iso(INT64_MAX, s);
-	clock_iso(INT64_MIN, s);
+	clock_iso_ms(INT64_MAX, s);
+	assert_string_equal(s + strlen(s) - 5, ".807Z");
+	clock_iso_ms(INT64_MIN, s);
 	assert_true(strlen(s) < sizeof(s));
 }
 
