@@ -64,27 +64,30 @@ static char *without_pairs(const char *text, size_t len, size_t *ret_len)
 	return copy;
 }
 
+bool json_tok_all(struct json_tokener *tok, const char *text, size_t len, json_object **ret)
+{
+	*ret = json_tokener_parse_ex(tok, text, (int)len);
+	/* A bare number or word could go on; the NUL ends it. */
+	if (json_tokener_get_error(tok) == json_tokener_continue)
+		*ret = json_tokener_parse_ex(tok, "", 1);
+	return json_tokener_get_error(tok) == json_tokener_success;
+}
+
 /* LEN bytes, whose grammar was checked, with MEMBERS in all objects. */
 static enum err parse(const char *text, size_t len, int depth, size_t n_members, json_object **ret)
 {
 	CLEAN_FREE char *plain = without_pairs(text, len, &len);
 	json_tokener *tok = json_tokener_new_ex(depth + 2); /* json-c counts the level of scalars too */
-	enum json_tokener_error got;
 	json_object *o;
+	bool ok;
 
 	if (tok == NULL)
 		mem_die();
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	o = json_tokener_parse_ex(tok, plain != NULL ? plain : text, (int)len);
-	got = json_tokener_get_error(tok);
-	/* A bare number or word could go on; the NUL ends it. */
-	if (got == json_tokener_continue) {
-		o = json_tokener_parse_ex(tok, "", 1);
-		got = json_tokener_get_error(tok);
-	}
+	ok = json_tok_all(tok, plain != NULL ? plain : text, len, &o);
 	json_tokener_free(tok);
 	/* json-c keeps the last of equal keys, so a missing member is a doubled key. */
-	if (got != json_tokener_success || members(o) != n_members) {
+	if (!ok || members(o) != n_members) {
 		json_object_put(o);
 		return ERR_BAD_REQUEST;
 	}

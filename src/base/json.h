@@ -41,6 +41,8 @@ char *json_print_script(const json_object *o);
  */
 json_object *json_own_read(struct json_tokener **reader, const char *text, size_t len, const char *const *without);
 void json_reader_free(struct json_tokener *);
+/* For the readers here: the value that is all of TEXT.  False: it is none, and *RET is NULL. */
+bool json_tok_all(struct json_tokener *, const char *text, size_t len, json_object **ret);
 
 /* json-c's integer, printed without the sprintf of its own. */
 json_object *json_int_new(int64_t n);

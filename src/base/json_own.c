@@ -87,14 +87,7 @@ json_object *json_own_read(struct json_tokener **reader, const char *text, size_
 		mem_die();
 	json_tokener_reset(*reader);
 	json_tokener_set_flags(*reader, JSON_TOKENER_STRICT);
-	o = json_tokener_parse_ex(*reader, rest != NULL ? rest : text, (int)len);
-	/* A bare number or word could go on; the NUL ends it. */
-	if (json_tokener_get_error(*reader) == json_tokener_continue)
-		o = json_tokener_parse_ex(*reader, "", 1);
-	if (json_tokener_get_error(*reader) == json_tokener_success)
-		return o;
-	json_object_put(o);
-	return NULL;
+	return json_tok_all(*reader, rest != NULL ? rest : text, len, &o) ? o : NULL;
 }
 
 void json_reader_free(struct json_tokener *reader)
