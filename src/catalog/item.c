@@ -4,6 +4,7 @@
 #include "catalog/item_db.h"
 
 #include <string.h>
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "catalog/item_set.h"
@@ -308,22 +309,17 @@ enum field { FIELD_FILE, FIELD_DESCRIPTION, FIELD_TAGS, FIELD_OWNER, FIELD_NICK,
 
 static char *fold_tags(const json_object *tags)
 {
-	char *text = NULL;
-	size_t len = 0;
+	struct buf b = {0};
 	json_object *tag;
-	FILE *f = open_memstream(&text, &len);
 
-	if (f == NULL)
-		mem_die();
 	JSON_EACH(tag, tags)
 	{
 		CLEAN_FREE char *folded = fold(json_object_get_string(tag));
 
-		fprintf(f, "%s\n", folded);
+		buf_str(&b, folded);
+		buf_char(&b, '\n');
 	}
-	if (fclose(f) != 0)
-		mem_die();
-	return text;
+	return buf_take(&b, NULL);
 }
 
 static enum err put_fields(struct conn *conn, const char *sql, int64_t id, char *const fields[],

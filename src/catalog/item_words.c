@@ -4,8 +4,8 @@
 #include "catalog/item_words.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "catalog/words_run.h"
@@ -61,32 +61,26 @@ static const char *term_end(struct at a, int *ret_n)
 }
 
 /* A sign's term begins with a private character, which is no letter and so begins no other term. */
-static void put_sign(FILE *f, int32_t cp)
+static void put_sign(struct buf *b, int32_t cp)
 {
-	fprintf(f, "\xee\x80\x80%x", (unsigned)cp);
+	buf_printf(b, "\xee\x80\x80%x", (unsigned)cp);
 }
 
 char *item_words_index(const char *folded)
 {
-	char *text = NULL;
-	size_t len = 0;
+	struct buf b = {0};
 	int n;
-	FILE *f = open_memstream(&text, &len);
 
-	if (f == NULL)
-		mem_die();
 	for (struct at a = at(folded); a.len > 0; a = at(a.s + a.len)) {
 		if (a.class == WORD_OTHER && is_blank(a.cp))
 			continue;
 		if (a.class == WORD_OTHER)
-			put_sign(f, a.cp);
+			put_sign(&b, a.cp);
 		else
-			fprintf(f, "%.*s", (int)(term_end(a, &n) - a.s), a.s);
-		(void)fputc(' ', f);
+			buf_add(&b, a.s, (size_t)(term_end(a, &n) - a.s));
+		buf_char(&b, ' ');
 	}
-	if (fclose(f) != 0)
-		mem_die();
-	return text;
+	return buf_take(&b, NULL);
 }
 
 /*
@@ -96,15 +90,12 @@ char *item_words_index(const char *folded)
  */
 char *item_words_match(const char *folded, bool *ret_exact)
 {
-	char *text = NULL;
-	size_t len = 0, terms = 0, chars = 0, proven = 1;
+	struct buf b = {0};
+	size_t terms = 0, chars = 0, proven = 1;
 	bool inside = false; /* the run has a full term already */
 	enum word_class class = WORD_OTHER;
-	FILE *f = open_memstream(&text, &len);
 	int n = 0;
 
-	if (f == NULL)
-		mem_die();
 	for (struct at a = at(folded); a.len > 0 && terms < MAX_TERMS; a = at(a.s + a.len)) {
 		chars++;
 		if (a.class != class)
@@ -113,9 +104,9 @@ char *item_words_match(const char *folded, bool *ret_exact)
 		if (a.class == WORD_OTHER) {
 			if (is_blank(a.cp))
 				continue;
-			(void)fputc('"', f);
-			put_sign(f, a.cp);
-			fputs("\" ", f);
+			buf_char(&b, '"');
+			put_sign(&b, a.cp);
+			buf_str(&b, "\" ");
 			terms++;
 			continue;
 		}
@@ -123,14 +114,14 @@ char *item_words_match(const char *folded, bool *ret_exact)
 
 		if (n < span(a.class) && inside)
 			continue;
-		fprintf(f, "\"%.*s\" %s", (int)(end - a.s), a.s, n < span(a.class) ? "* " : "");
+		buf_char(&b, '"');
+		buf_add(&b, a.s, (size_t)(end - a.s));
+		buf_str(&b, n < span(a.class) ? "\" * " : "\" ");
 		terms++;
 		proven = (size_t)n;
 		inside = true;
 	}
-	if (fclose(f) != 0)
-		mem_die();
 	/* One term, as long as the keyword, is the keyword. */
 	*ret_exact = terms == 1 && chars == proven;
-	return text;
+	return buf_take(&b, NULL);
 }

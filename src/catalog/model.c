@@ -5,6 +5,7 @@
 #include "catalog/item_db.h"
 
 #include <string.h>
+#include "base/buf.h"
 #include "base/mem.h"
 #include "catalog/share.h"
 #include "catalog/words.h"
@@ -161,23 +162,18 @@ enum field {
 
 static char *joined(const json_object *list, const char *member)
 {
-	char *text = NULL;
-	size_t len = 0;
+	struct buf b = {0};
 	json_object *item;
-	FILE *f = open_memstream(&text, &len);
 
-	if (f == NULL)
-		mem_die();
 	JSON_EACH(item, list) {
 		const char *s = member != NULL                    ? json_str(item, member, "")
 		    : json_object_is_type(item, json_type_string) ? json_object_get_string(item)
 								  : "";
 
-		fprintf(f, "%s\n", s);
+		buf_str(&b, s);
+		buf_char(&b, '\n');
 	}
-	if (fclose(f) != 0)
-		mem_die();
-	return text;
+	return buf_take(&b, NULL);
 }
 
 static void fields_of(const json_object *model, char *ret[FIELD__MAX])

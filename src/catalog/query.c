@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "base/buf.h"
 #include "base/mem.h"
 #include "catalog/item_db.h"
 #include "catalog/model.h"
@@ -21,9 +22,7 @@
 #define MAX_BINDS 64 /* groups of a viewer, runs of a keyword */
 
 struct ask {
-	FILE *f;
-	char *sql; /* the statement that yields ids */
-	size_t len;
+	struct buf sql; /* the statement that yields ids */
 	struct {
 		const char *text; /* NULL: number */
 		int64_t number;
@@ -36,7 +35,7 @@ struct ask {
 
 static void ask_put(struct ask *a, const char *sql)
 {
-	(void)fputs(sql, a->f);
+	buf_str(&a->sql, sql);
 }
 
 static void ask_bind(
@@ -45,7 +44,7 @@ static void ask_bind(
 	if (a->n ==
 	    MAX_BINDS) /* only more than 16 long runs of characters could: the pairs still filter */
 		return;
-	fprintf(a->f, "%s?%d%s", before, a->n + 1, after);
+	buf_printf(&a->sql, "%s?%d%s", before, a->n + 1, after);
 	a->binds[a->n].text = text;
 	a->binds[a->n++].number = number;
 }
@@ -73,8 +72,8 @@ static void ask_visible(struct ask *a, const struct catalog_query *q, const char
 	    strcmp(q->owner, q->viewer.user) == 0)
 		return;
 	ask_and(a);
-	fprintf(a->f, "EXISTS (SELECT 1 FROM dataset_share s WHERE s.dataset = %s AND %s", a->id,
-	    right_of(q));
+	buf_printf(&a->sql, "EXISTS (SELECT 1 FROM dataset_share s WHERE s.dataset = %s AND %s",
+	    a->id, right_of(q));
 	ask_bind(a, " AND (s.subject = '' OR s.subject IN (SELECT value FROM json_each(", "))))",
 	    subjects, 0);
 }
@@ -171,10 +170,10 @@ static enum err bind_all(struct conn *conn, const struct ask *a, const char *sql
 	return e;
 }
 
-static enum err total(struct conn *conn, const struct ask *a, const struct catalog_query *q,
+static enum err total(struct conn *conn, struct ask *a, const struct catalog_query *q,
     const char *subject, size_t *ret, struct error *error)
 {
-	CLEAN_FREE char *sql = mem_printf("SELECT count(*) FROM (%s)", a->sql);
+	CLEAN_FREE char *sql = mem_printf("SELECT count(*) FROM (%s)", buf_text(&a->sql));
 	sqlite3_stmt *stmt;
 	int64_t n = 0;
 	enum err e;
@@ -207,7 +206,7 @@ static enum err page(struct conn *conn, struct ask *a, const struct catalog_quer
 	    "SELECT d.brief, ifnull(n.n, 0) + ifnull(t.downloads, 0) FROM (%s LIMIT ?%d OFFSET ?%d) i"
 	    " CROSS JOIN dataset d ON d.id = i.id LEFT JOIN dataset_downloads n ON n.id = i.id"
 	    " LEFT JOIN item t ON t.id = i.id ORDER BY i.id DESC",
-	    a->sql, a->n + 1, a->n + 2);
+	    buf_text(&a->sql), a->n + 1, a->n + 2);
 	sqlite3_stmt *stmt;
 	bool row;
 	enum err e = bind_all(conn, a, sql, &stmt, error);
@@ -265,21 +264,16 @@ enum err catalog_list(struct catalog *c, const struct catalog_query *q, json_obj
 	size_t n = 0;
 	enum err e = ERR_OK;
 
-	a.f = open_memstream(&a.sql, &a.len);
-	if (a.f == NULL)
-		mem_die();
 	if (match[0] != '\0')
 		ask_words(&a, q, subjects, match, runs);
 	else if (q->viewer.admin || q->owner != NULL)
 		ask_all(&a, q, subjects);
 	else
 		ask_shared(&a, q, subject, subject_list);
-	if (fclose(a.f) != 0)
-		mem_die();
 	/* Signs alone are a question that nothing answers, not the question for everything. */
 	if (!nothing)
 		e = read_both(c, &a, q, subject, list, &n, error);
-	free(a.sql);
+	buf_done(&a.sql);
 	words_runs_free(runs);
 	if (e != ERR_OK)
 		return e;

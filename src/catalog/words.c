@@ -4,8 +4,8 @@
 #include "catalog/words.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "catalog/words_run.h"
@@ -90,27 +90,11 @@ char *words_fold(const char *text)
 	return folded == NULL ? mem_strdup("") : folded;
 }
 
-static FILE *open_text(char **text, size_t *len)
-{
-	FILE *f = open_memstream(text, len);
-
-	if (f == NULL)
-		mem_die();
-	return f;
-}
-
-static char *close_text(FILE *f, char *const *text)
-{
-	if (fclose(f) != 0)
-		mem_die();
-	return *text;
-}
-
 /*
  * A run "abc" gives "ab bc c": its last character alone lets a question of one character find it as
  * a beginning.
  */
-static void put_pairs(FILE *f, const char *run, size_t len)
+static void put_pairs(struct buf *b, const char *run, size_t len)
 {
 	const char *end = run + len;
 
@@ -118,41 +102,50 @@ static void put_pairs(FILE *f, const char *run, size_t len)
 		size_t one = words_char(run);
 		size_t two = run + one < end ? one + words_char(run + one) : one;
 
-		fprintf(f, "%.*s ", (int)two, run);
+		buf_add(b, run, two);
+		buf_char(b, ' ');
 		run += one;
 	}
 }
 
 char *words_index(const char *folded)
 {
-	char *text = NULL;
-	size_t text_len = 0, len, chars;
-	FILE *f = open_text(&text, &text_len);
+	struct buf b = {0};
+	size_t len, chars;
 	const char *run;
 	enum word_class class;
 
 	while ((run = next_run(&folded, &class, &len, &chars)) != NULL) {
-		if (class == WORD_DENSE)
-			put_pairs(f, run, len);
-		else
-			fprintf(f, "%.*s ", (int)len, run);
+		if (class == WORD_DENSE) {
+			put_pairs(&b, run, len);
+			continue;
+		}
+		buf_add(&b, run, len);
+		buf_char(&b, ' ');
 	}
-	return close_text(f, &text);
+	return buf_take(&b, NULL);
 }
 
 /* Only letters and digits are ever quoted here: no term can end its quotes. */
-static size_t ask_dense(FILE *f, const char *run, size_t len, size_t chars)
+static void ask_term(struct buf *b, const char *term, size_t len, const char *after)
+{
+	buf_char(b, '"');
+	buf_add(b, term, len);
+	buf_str(b, after);
+}
+
+static size_t ask_dense(struct buf *b, const char *run, size_t len, size_t chars)
 {
 	const char *end = run + len;
 	size_t n = 0;
 
 	if (chars == 1) {
-		fprintf(f, "\"%.*s\" * ", (int)len, run);
+		ask_term(b, run, len, "\" * ");
 		return 1;
 	}
 	for (size_t one = words_char(run); run + one < end && n < MAX_TERMS;
 	     one = words_char(run)) {
-		fprintf(f, "\"%.*s\" ", (int)(one + words_char(run + one)), run);
+		ask_term(b, run, one + words_char(run + one), "\" ");
 		run += one;
 		n++;
 	}
@@ -161,19 +154,19 @@ static size_t ask_dense(FILE *f, const char *run, size_t len, size_t chars)
 
 char *words_match(const char *folded, char ***ret_runs)
 {
-	char *text = NULL, **runs = NULL;
-	size_t text_len = 0, len, chars, terms = 0, n_runs = 0;
-	FILE *f = open_text(&text, &text_len);
+	struct buf b = {0};
+	char **runs = NULL;
+	size_t len, chars, terms = 0, n_runs = 0;
 	const char *run;
 	enum word_class class;
 
 	while (terms < MAX_TERMS && (run = next_run(&folded, &class, &len, &chars)) != NULL) {
 		if (class == WORD_LETTERS) {
-			fprintf(f, "\"%.*s\" * ", (int)len, run);
+			ask_term(&b, run, len, "\" * ");
 			terms++;
 			continue;
 		}
-		terms += ask_dense(f, run, len, chars);
+		terms += ask_dense(&b, run, len, chars);
 		if (chars > 2 && ret_runs != NULL) {
 			runs = mem_resize(runs, n_runs + 2, sizeof(*runs));
 			runs[n_runs++] = mem_strndup(run, len);
@@ -182,7 +175,7 @@ char *words_match(const char *folded, char ***ret_runs)
 	}
 	if (ret_runs != NULL)
 		*ret_runs = runs;
-	return close_text(f, &text);
+	return buf_take(&b, NULL);
 }
 
 void words_runs_free(char **runs)
