@@ -167,6 +167,23 @@ enum err conn_by_id(struct conn *conn, const char *sql, int64_t id, struct error
 	return conn_step(conn, stmt, NULL, error);
 }
 
+enum err conn_by_texts(struct conn *conn, const char *sql, int64_t id, char *const texts[], int n,
+		       char *(*terms)(const char *text), struct error *error)
+{
+	sqlite3_stmt *stmt;
+	enum err e = conn_prepare(conn, sql, &stmt, error);
+
+	if (e != ERR_OK)
+		return e;
+	(void)sqlite3_bind_int64(stmt, 1, id);
+	for (int i = 0; i < n; i++) {
+		CLEAN_FREE char *index = terms != NULL ? terms(texts[i]) : NULL;
+
+		conn_bind_text(stmt, i + 2, terms != NULL ? index : texts[i]);
+	}
+	return conn_step(conn, stmt, NULL, error);
+}
+
 enum err conn_number(struct conn *conn, sqlite3_stmt *stmt, int64_t *ret, struct error *error)
 {
 	bool row;

@@ -322,23 +322,6 @@ static char *fold_tags(const json_object *tags)
 	return buf_take(&b, NULL);
 }
 
-static enum err put_fields(struct conn *conn, const char *sql, int64_t id, char *const fields[],
-			   bool terms, struct error *error)
-{
-	sqlite3_stmt *stmt;
-	enum err e = conn_prepare(conn, sql, &stmt, error);
-
-	if (e != ERR_OK)
-		return e;
-	(void)sqlite3_bind_int64(stmt, 1, id);
-	for (int i = 0; i < FIELD__MAX; i++) {
-		CLEAN_FREE char *index = terms ? item_words_index(fields[i]) : NULL;
-
-		conn_bind_text(stmt, i + 2, terms ? index : fields[i]);
-	}
-	return conn_step(conn, stmt, NULL, error);
-}
-
 /* *RET_SAME: what stands there is what would be written.  The index forgets a row only when told
  * its terms. */
 static enum err drop_text(struct conn *conn, int64_t id, char *const now[], bool *ret_same,
@@ -365,11 +348,11 @@ static enum err drop_text(struct conn *conn, int64_t id, char *const now[], bool
 	(void)sqlite3_reset(stmt);
 	*ret_same = same;
 	if (!same) {
-		e = put_fields(conn,
-			       "INSERT INTO item_words (item_words, rowid, file, description, "
-			       "tags, owner, nick)"
-			       " VALUES ('delete', ?1, ?2, ?3, ?4, ?5, ?6)",
-			       id, was, true, error);
+		e = conn_by_texts(conn,
+				  "INSERT INTO item_words (item_words, rowid, file, description, "
+				  "tags, owner, nick)"
+				  " VALUES ('delete', ?1, ?2, ?3, ?4, ?5, ?6)",
+				  id, was, FIELD__MAX, item_words_index, error);
 		if (e == ERR_OK)
 			e = conn_by_id(conn, "DELETE FROM item_text WHERE id = ?1", id, error);
 	}
@@ -393,15 +376,16 @@ static enum err save_text(struct conn *conn, int64_t id, const json_object *mode
 	enum err e = insert ? ERR_OK : drop_text(conn, id, fields, &same, error);
 
 	if (e == ERR_OK && !same)
-		e = put_fields(conn,
-			       "INSERT INTO item_text (id, file, description, tags, owner, nick) "
-			       "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-			       id, fields, false, error);
+		e = conn_by_texts(
+		    conn,
+		    "INSERT INTO item_text (id, file, description, tags, owner, nick) "
+		    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+		    id, fields, FIELD__MAX, NULL, error);
 	if (e == ERR_OK && !same)
-		e = put_fields(conn,
-			       "INSERT INTO item_words (rowid, file, description, tags, owner, "
-			       "nick) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-			       id, fields, true, error);
+		e = conn_by_texts(conn,
+				  "INSERT INTO item_words (rowid, file, description, tags, owner, "
+				  "nick) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+				  id, fields, FIELD__MAX, item_words_index, error);
 	for (int i = 0; i < FIELD__MAX; i++)
 		free(fields[i]);
 	return e;

@@ -189,24 +189,6 @@ static void fields_of(const json_object *model, char *ret[FIELD__MAX])
 	ret[FIELD_OWNER] = words_fold(json_str(model, "owner", ""));
 }
 
-/* Run SQL with ID and the fields, or with their terms. */
-static enum err with_fields(struct conn *conn, const char *sql, int64_t id,
-    char *const fields[FIELD__MAX], bool terms, struct error *error)
-{
-	sqlite3_stmt *stmt;
-	enum err e = conn_prepare(conn, sql, &stmt, error);
-
-	if (e != ERR_OK)
-		return e;
-	(void)sqlite3_bind_int64(stmt, 1, id);
-	for (int i = 0; i < FIELD__MAX; i++) {
-		CLEAN_FREE char *index = terms ? words_index(fields[i]) : NULL;
-
-		conn_bind_text(stmt, i + 2, terms ? index : fields[i]);
-	}
-	return conn_step(conn, stmt, NULL, error);
-}
-
 /*
  * The word index keeps no text of its own: it forgets a row only when it is told the very terms
  * again.
@@ -230,11 +212,11 @@ static enum err remove_text(struct conn *conn, int64_t id, struct error *error)
 	for (int i = 0; i < FIELD__MAX; i++)
 		fields[i] = mem_strdup(conn_text(stmt, i));
 	(void)sqlite3_reset(stmt);
-	e = with_fields(conn,
+	e = conn_by_texts(conn,
 	    "INSERT INTO dataset_words"
 	    " (dataset_words, rowid, title, name, abstract, keywords, files, owner)"
 	    " VALUES ('delete', ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-	    id, fields, true, error);
+	    id, fields, FIELD__MAX, words_index, error);
 	if (e == ERR_OK)
 		e = conn_by_id(conn, "DELETE FROM dataset_text WHERE id = ?1", id, error);
 	for (int i = 0; i < FIELD__MAX; i++)
@@ -249,16 +231,16 @@ static enum err write_text(
 	enum err e;
 
 	fields_of(model, fields);
-	e = with_fields(conn,
+	e = conn_by_texts(conn,
 	    "INSERT INTO dataset_text (id, title, name, abstract, keywords, files, owner)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-	    id, fields, false, error);
+	    id, fields, FIELD__MAX, NULL, error);
 	if (e == ERR_OK)
-		e = with_fields(conn,
+		e = conn_by_texts(conn,
 		    "INSERT INTO dataset_words"
 		    " (rowid, title, name, abstract, keywords, files, owner)"
 		    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-		    id, fields, true, error);
+		    id, fields, FIELD__MAX, words_index, error);
 	for (int i = 0; i < FIELD__MAX; i++)
 		free(fields[i]);
 	return e;
