@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 
+# Debian's own (9.2) fails at an override of a dependency that is an address: it is asked for a newer one.
+NPM = ["npx", "--yes", "npm@10.9.2"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("SLIPWAY_BUILD", os.path.join(HERE, "..", "..", "build")))
 
@@ -30,7 +32,7 @@ def modules():
             with open(os.path.join(folder, "package.json"), "wb") as f:
                 f.write(text)
             shutil.rmtree(os.path.join(folder, "node_modules"), ignore_errors=True)
-            subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"],
+            subprocess.run([*NPM, "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"],
                            cwd=folder, check=True, timeout=600)
             with open(stamp, "w") as f:
                 f.write(wanted)
