@@ -27,7 +27,4 @@ struct figures_tasks {
 };
 enum err figures_tasks(struct store *, struct figures_tasks *ret, struct error *);
 
-/* {"upload.created.tus":17,…}: the store's own sums whose name begins with PREFIX.  Caller frees *RET. */
-enum err figures_sums(struct store *, const char *prefix, json_object **ret, struct error *);
-
 #endif

@@ -107,7 +107,7 @@ static enum err gate_reopen(struct gate *g, struct error *error)
 	if (g->fd >= 0)
 		(void)close(g->fd);
 	g->fd = openat(g->dir, GATE_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (g->fd < 0)
+	if (g->fd < 0 || !gate_map_add(g))
 		return error_errno(error, ERR_STORE, "gate file");
 	return ERR_OK;
 }
@@ -152,6 +152,7 @@ void gate_done(struct gate *g)
 		(void)close(g->fd);
 	g->fd = -1;
 	g->have_watchdog = false;
+	gate_map_done(g);
 	(void)pthread_mutex_destroy(&g->mutex);
 }
 

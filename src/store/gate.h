@@ -32,10 +32,31 @@ struct gate_header {
 	uint32_t crc; /* CRC-32 of the 60 bytes before */
 };
 
+#define GATE_CHANGES 500
+
+/*
+ * The whole file.  Whoever is about to change a record counts one of CHANGES first, inside; what a
+ * process read while it was where it is now is still so (memo.h).
+ */
+struct gate_file {
+	struct gate_header header;
+	uint64_t unused[4];
+	uint64_t changes[GATE_CHANGES];
+};
+
+/* The file as it is mapped; kept until the end, because readers outside look at it. */
+struct gate_map {
+	struct gate_map *before; /* of a file that was replaced */
+	struct gate_file *file;
+	dev_t dev;
+	ino_t ino;
+};
+
 struct gate {
 	pthread_mutex_t mutex; /* POSIX locks belong to the process, so threads need this as well */
 	int dir;               /* data_dir; owned by the store */
 	int fd;                /* the gate file: opened once, see gate_reopen */
+	_Atomic(struct gate_map *) map; /* of it */
 	pid_t pid;             /* who opened it: a forked child must not use it */
 	int wait_ms;           /* bound of waiting to get in */
 	int hold_s;            /* bound of being inside */
@@ -84,6 +105,22 @@ void gate_hold(struct gate *, int seconds);
 /* Go out.  CLEAN writes dirty = 0; else the file stays as it is.  False: that write failed, dirty
  * is still 1. */
 bool gate_leave(struct gate *, bool clean);
+
+/* Inside: something that is counted by CHANGES[counter] is about to change. */
+void gate_change(struct gate *, size_t counter);
+
+/* The state of a counter; the same again: nothing was changed in between. */
+struct gate_stamp {
+	uint64_t epoch; /* each recovery counts as a change of everything */
+	uint64_t changes;
+};
+
+/* Inside or outside: the file, for gate_stamp.  NULL: it is not the one we know, or was cut. */
+const struct gate_file *gate_view(const struct gate *);
+struct gate_stamp gate_stamp(const struct gate_file *, size_t counter);
+/* For gate.c: map the file that was just opened (false and errno), and unmap all. */
+bool gate_map_add(struct gate *);
+void gate_map_done(struct gate *);
 
 /* Read the header without entering, and ask the kernel who holds the lock (*RET_PID, 0 = nobody we
  * can see). */

@@ -7,6 +7,7 @@
 
 #include "store/env.h"
 #include "store/gate.h"
+#include "store/memo.h"
 #include "store/place.h"
 
 #define STORE_DROPS_MAX 8 /* each drop leaks 6.6 MB of address space (store.md 1) */
@@ -33,10 +34,12 @@ struct store {
 	struct gate gate;
 	struct env env;
 	struct flush flush;
+	struct memo *memo;      /* NULL = a process of one request */
 	unsigned n_drops;       /* of stale or failed handles */
 	unsigned n_unlooked;    /* commits since a checkpoint was looked for; inside the gate only */
 	atomic_bool worn;       /* the process should end */
 	bool told_differ;       /* the log has the line about differing regions */
+	atomic_ullong n_recalls; /* reads that needed no pass */
 	atomic_ullong n_passes; /* since the start of this process, for store_stat */
 	atomic_ullong n_recoveries;
 };
@@ -46,12 +49,18 @@ struct pass {
 	struct env *env;
 	DB_TXN *txn;
 	enum pass_kind kind;
+	struct recall *recall;   /* PASS_RECALL outside the gate; NULL = inside */
 	uint64_t to_flush;    /* PASS_SYNC_SHARED: the commit's number */
 	enum env_class worst; /* of what Berkeley DB said so far */
 	enum err bad;         /* ours for it, when worst is not ENV_FINE */
 	int number;           /* Berkeley DB's for it */
 	struct error *error;
 };
+
+static inline bool pass_writes(enum pass_kind kind)
+{
+	return kind != PASS_READ && kind != PASS_RECALL;
+}
 
 /* Take note of what Berkeley DB said in this pass: ERR_OK for 0, else our error. */
 enum err pass_took(struct pass *, int ret, const char *what);

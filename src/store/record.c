@@ -62,6 +62,10 @@ static enum err table_of(struct pass *p, enum table table, size_t key_len, DB **
 {
 	enum env_access access = ENV_WRITE;
 
+	if (p->recall != NULL) {
+		p->recall->missed = true; /* this needs the gate */
+		return ERR_BUSY;
+	}
 	if (p->worst != ENV_FINE)
 		return p->bad; /* no further call after a failed one */
 	if (key_len > STORE_KEY_MAX)
@@ -70,14 +74,14 @@ static enum err table_of(struct pass *p, enum table table, size_t key_len, DB **
 	if (p->env->broken[table])
 		return error_set(
 		    p->error, ERR_STORE, "table %s is damaged, restore needed", table_name(table));
-	if (p->kind == PASS_READ && !(p->store != NULL && p->store->keep))
+	if (!pass_writes(p->kind) && !(p->store != NULL && p->store->keep))
 		access = ENV_READ;
 	return pass_took(p, env_table(p->env, table, access, ret), table_name(table));
 }
 
 static enum err writable(struct pass *p)
 {
-	if (p->kind == PASS_READ)
+	if (!pass_writes(p->kind))
 		return error_set(p->error, ERR_INTERNAL, "a pass that only reads wants to write");
 	return ERR_OK;
 }
@@ -90,6 +94,13 @@ static DBT dbt(const void *data, size_t len)
 	memcpy(&d.data, &data, sizeof(d.data));
 	d.size = (u_int32_t)len;
 	return d;
+}
+
+/* Before it happens: nobody takes what he remembers for true from here on. */
+static void count_change(struct pass *p, enum table table, const void *key, size_t key_len)
+{
+	if (p->store != NULL)
+		gate_change(&p->store->gate, memo_counter(table, key, key_len));
 }
 
 static enum err put(struct pass *p, enum table table, const void *key, size_t key_len,
@@ -106,20 +117,38 @@ static enum err put(struct pass *p, enum table table, const void *key, size_t ke
 		err = table_of(p, table, key_len, &db);
 	if (err != ERR_OK)
 		return err;
+	count_change(p, table, key, key_len);
 	return pass_took(p, db->put(db, p->txn, &k, &v, flags), table_name(table));
 }
 
-/* The value stays in Berkeley DB's hands until the next call of this table. */
+static enum err recall(
+    struct recall *r, enum table table, const void *key, size_t key_len, DBT *ret)
+{
+	size_t len;
+
+	if (!recall_get(r, table, key, key_len, &len))
+		return ERR_BUSY;
+	*ret = dbt(r->value, len);
+	return ERR_OK;
+}
+
+/* The value is valid until the next call of this table. */
 static enum err get(struct pass *p, enum table table, const void *key, size_t key_len, DBT *ret)
 {
 	DBT k = dbt(key, key_len);
 	DB *db;
-	enum err err = table_of(p, table, key_len, &db);
+	enum err err;
 
 	*ret = (DBT){0};
+	if (p->recall != NULL)
+		return recall(p->recall, table, key, key_len, ret);
+	err = table_of(p, table, key_len, &db);
 	if (err != ERR_OK)
 		return err;
-	return pass_took(p, db->get(db, p->txn, &k, ret, 0), table_name(table));
+	err = pass_took(p, db->get(db, p->txn, &k, ret, 0), table_name(table));
+	if (err == ERR_OK && p->kind == PASS_RECALL && p->store->memo != NULL)
+		memo_keep(p->store->memo, &p->store->gate, table, key, key_len, ret->data, ret->size);
+	return err;
 }
 
 static enum err erase(struct pass *p, enum table table, const void *key, size_t key_len)
@@ -132,6 +161,7 @@ static enum err erase(struct pass *p, enum table table, const void *key, size_t 
 		err = table_of(p, table, key_len, &db);
 	if (err != ERR_OK)
 		return err;
+	count_change(p, table, key, key_len);
 	return pass_took(p, db->del(db, p->txn, &k, 0), table_name(table));
 }
 
@@ -141,7 +171,8 @@ static enum err erase(struct pass *p, enum table table, const void *key, size_t 
 static enum err parse(struct pass *p, enum table table, const void *value, size_t len,
     const char *const *without, json_object **ret)
 {
-	json_object *o = json_own_read(&p->env->reader, value, len, without);
+	struct json_tokener **reader = p->recall != NULL ? &p->recall->reader : &p->env->reader;
+	json_object *o = json_own_read(reader, value, len, without);
 
 	if (!json_object_is_type(o, json_type_object)) {
 		json_object_put(o);

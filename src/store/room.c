@@ -26,7 +26,7 @@ enum err room_check(const struct store *store, enum pass_kind kind, struct error
 	struct fs_space space;
 	enum err err;
 
-	if (kind == PASS_READ || kind == PASS_DELETE)
+	if (!pass_writes(kind) || kind == PASS_DELETE)
 		return ERR_OK;
 	err = fs_space(store->dir, &space, error);
 	if (err != ERR_OK)

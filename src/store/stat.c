@@ -49,6 +49,7 @@ json_object *store_stat(const struct store *s)
 	json_set_int(o, "inside_pid", pid);
 	json_set_int(o, "inside_ms", pid != 0 ? clock_now_ms() - since_ms : 0);
 	json_set_int(o, "passes", (int64_t)atomic_load(&s->n_passes));
+	json_set_int(o, "recalls", (int64_t)atomic_load(&s->n_recalls));
 	json_set_int(o, "recoveries", (int64_t)atomic_load(&s->n_recoveries));
 	json_set_int(o, "drops", s->n_drops);
 	json_set_bool(o, "worn_out", store_worn_out(s));

@@ -58,6 +58,7 @@ enum err store_open(const struct config *config, bool keep, struct store **ret, 
 	s->dir = -1;
 	s->backup_fd = -1;
 	flush_init(&s->flush);
+	s->memo = keep ? memo_new() : NULL;
 	if (err == ERR_OK)
 		err = place_open(config, &s->place, &s->dir, error);
 	if (err == ERR_OK)
@@ -69,6 +70,7 @@ enum err store_open(const struct config *config, bool keep, struct store **ret, 
 			(void)close(s->dir);
 		place_done(&s->place);
 		flush_done(&s->flush);
+		memo_free(s->memo);
 		free(s);
 		return err;
 	}
@@ -110,6 +112,7 @@ void store_close(struct store *s)
 	(void)close(s->dir);
 	place_done(&s->place);
 	flush_done(&s->flush);
+	memo_free(s->memo);
 	free(s);
 }
 
@@ -266,7 +269,8 @@ static bool checkpoint_looked_for(struct store *s)
 static u_int32_t txn_flags(const struct store *s, enum pass_kind kind)
 {
 	switch (kind) {
-	case PASS_READ: return DB_TXN_NOWAIT;
+	case PASS_READ:
+	case PASS_RECALL: return DB_TXN_NOWAIT;
 	case PASS_SYNC_SHARED:
 	case PASS_WRITE_NOSYNC: return DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC;
 	case PASS_SYNC:
@@ -312,7 +316,7 @@ static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean,
 	if (rc != 0)
 		return pass_took(p, rc, "log_stat");
 	/* From here on the caller's work is done, whatever the checkpoint says. */
-	if (p->kind != PASS_READ && checkpoint_looked_for(s))
+	if (pass_writes(p->kind) && checkpoint_looked_for(s))
 		rc = e->txn_checkpoint(e, CHECKPOINT_KIB, CHECKPOINT_MIN, 0);
 	if (rc != 0)
 		take_consequences(s, rc);
@@ -368,18 +372,37 @@ static enum err pass_once(struct store *s, enum pass_kind kind, pass_fn *fn, voi
 	return err;
 }
 
+/*
+ * Without entering the gate, on what is remembered.  False: that was not enough, or no longer true,
+ * and *RET means nothing.
+ */
+static bool recalled(struct store *s, pass_fn *fn, void *arg, enum err *ret, struct error *error)
+{
+	struct recall recall = {.memo = s->memo, .gate = &s->gate};
+	struct pass pass = {
+	    .store = s, .env = &s->env, .kind = PASS_RECALL, .recall = &recall, .error = error};
+
+	*ret = fn(&pass, arg);
+	return recall_end(&recall);
+}
+
 enum err store_pass(struct store *s, enum pass_kind kind, const char *name, pass_fn *fn, void *arg,
     struct error *error)
 {
 	struct error inner = {0};
 	int64_t held_ms = 0;
-	bool again;
+	bool again = false;
 	enum err err = room_check(s, kind, error);
 
 	if (err != ERR_OK)
 		return err;
-	(void)atomic_fetch_add(&s->n_passes, 1);
-	err = pass_once(s, kind, fn, arg, true, &again, &held_ms, &inner);
+	if (kind == PASS_RECALL && s->memo != NULL && recalled(s, fn, arg, &err, &inner)) {
+		(void)atomic_fetch_add(&s->n_recalls, 1);
+	} else {
+		inner = (struct error){0};
+		(void)atomic_fetch_add(&s->n_passes, 1);
+		err = pass_once(s, kind, fn, arg, true, &again, &held_ms, &inner);
+	}
 	if (again) {
 		inner = (struct error){0};
 		err = pass_once(s, kind, fn, arg, false, &again, &held_ms, &inner);

@@ -14,6 +14,11 @@ struct pass;       /* one transaction inside the gate; borrowed by a pass functi
 
 enum pass_kind {
 	PASS_READ,          /* reads only; nothing is flushed */
+	/*
+	 * As READ, but FN is content with records as this process read them last, while nobody has changed them: then it runs
+	 * outside the gate.  For a few records that are read again and again.
+	 */
+	PASS_RECALL,
 	PASS_SYNC,          /* flushed to disk before it returns */
 	/*
 	 * As SYNC, but flushed after the gate was left, together with others: they may see what it wrote before it

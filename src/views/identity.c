@@ -83,7 +83,7 @@ static bool key_reads(const struct req *req)
 static enum err lookup(struct call *call, const char *token, bool is_login)
 {
 	struct lookup l = { .call = call, .token = token, .is_login = is_login };
-	enum err err = store_pass(call->ctx->store, PASS_READ, "who", lookup_pass, &l, &call->error);
+	enum err err = store_pass(call->ctx->store, PASS_RECALL, "who", lookup_pass, &l, &call->error);
 	if (err != ERR_OK) {
 		if (err == ERR_NOT_FOUND)
 			call->error = (struct error){0};
@@ -229,7 +229,7 @@ static enum err known_pass(struct pass *p, void *arg)
 static enum err known_user(struct call *call, const char *name)
 {
 	struct known k = { .name = name };
-	enum err err = store_pass(call->ctx->store, PASS_READ, "who", known_pass, &k, &call->error);
+	enum err err = store_pass(call->ctx->store, PASS_RECALL, "who", known_pass, &k, &call->error);
 	if (err == ERR_OK)
 		call->who = k.who;
 	return err == ERR_NOT_FOUND ? error_set(&call->error, ERR_AUTH, "no such user") : err;

@@ -85,7 +85,7 @@ static enum err load_record(struct call *call, int64_t id, bool *ret_brief, json
 		call->ahead = NULL;
 		return ERR_OK;
 	}
-	enum err err = store_pass(call->ctx->store, PASS_READ, "session", load_pass, &l, &call->error);
+	enum err err = store_pass(call->ctx->store, PASS_RECALL, "session", load_pass, &l, &call->error);
 	*ret = l.doc;
 	return err;
 }
@@ -271,7 +271,7 @@ json_object *turn_task(struct turn *t)
 {
 	struct task_find f = { .id = json_int(json_obj(t->s->doc, "task"), "id", 0) };
 	if (f.id != 0)
-		(void)store_pass(t->call->ctx->store, PASS_READ, "task", task_pass, &f, NULL);
+		(void)store_pass(t->call->ctx->store, PASS_RECALL, "task", task_pass, &f, NULL);
 	return f.task;
 }
 
