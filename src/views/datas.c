@@ -18,7 +18,6 @@
 static enum err stretch(struct call *call, struct datas_query *d, json_object **ret,
 			size_t *ret_total)
 {
-	CLEAN_JSON json_object *none = json_object_new_array();
 	json_object *items = NULL, *item = NULL;
 	enum err err;
 
@@ -27,7 +26,7 @@ static enum err stretch(struct call *call, struct datas_query *d, json_object **
 	JSON_EACH(item, items)
 	{
 		if (err == ERR_OK)
-			err = datas_item_tell(call, item, d->services, none);
+			err = datas_item_tell(call, item, d->services);
 	}
 	if (err == ERR_OK)
 		*ret = items;
@@ -134,7 +133,6 @@ static enum err item_page(struct call *call, json_object *model, bool download)
 
 enum err datas_item_view(struct call *call)
 {
-	CLEAN_JSON json_object *none = json_object_new_array();
 	json_object *model = NULL;
 	enum err err = datas_find(
 	    call,
@@ -147,7 +145,7 @@ enum err datas_item_view(struct call *call)
 	bool page = call->supermap.format == SUPERMAP_HTML;
 	const char *dataset = json_str(model, "dataset", NULL);
 	bool imported = dataset != NULL;
-	err = datas_item_tell(call, model, true, none);
+	err = datas_item_tell(call, model, true);
 	if (err != ERR_OK) {
 		json_object_put(model);
 		return err;

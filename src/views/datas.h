@@ -74,8 +74,8 @@ enum err datas_find(struct call *, enum item_permission wanted, json_object **re
 /* The body of a request, as supermap_body reads it; NULL: none. */
 enum err datas_body(struct call *, json_object **ret);
 /* A catalogue model becomes what clients read.  SERVICES: list them; else MODEL is brief.  Changes
- * MODEL, which may hold NONE, an empty list, more than once. */
-enum err datas_item_tell(struct call *, json_object *model, bool services, json_object *none);
+ * MODEL. */
+enum err datas_item_tell(struct call *, json_object *model, bool services);
 /* [{"serviceID":…},…] of MODEL: what the site offers of an imported item.  Caller frees. */
 json_object *datas_services(struct call *, const json_object *model);
 /* Entities as clients read them; takes ENTITIES. */

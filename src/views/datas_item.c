@@ -205,11 +205,12 @@ static void tell_imported(struct call *call, json_object *model)
 	}
 }
 
-enum err datas_item_tell(struct call *call, json_object *model, bool services, json_object *none)
+enum err datas_item_tell(struct call *call, json_object *model, bool services)
 {
 	bool mine = json_bool(model, "may_share", false);
 	bool imported = json_str(model, "dataset", NULL) != NULL;
 	json_object *check = json_obj(json_get(model, "dataCheckResult"), "dataCheckInfo");
+	CLEAN_JSON json_object *none = json_object_new_array_ext(0);
 	CLEAN_FREE char *thumbnail = NULL;
 	enum err err = mine ? tell_entities(call, model) : ERR_OK;
 
