@@ -270,18 +270,19 @@ static struct item_texts texts_of(struct datas_query *d, const char *a, const ch
 {
 	json_object *both[2] = {json_get(d->echo, a), b != NULL ? json_get(d->echo, b) : NULL},
 		    *item = NULL;
+	const char **v;
+	size_t n = 0;
 
 	if (both[0] == NULL && both[1] == NULL)
 		return (struct item_texts){0};
-	size_t room = json_object_is_type(both[0], json_type_array) ? json_len(both[0]) : 1;
-	const char **v = mem_array(room + 1, sizeof(*v));
-	size_t n = 0;
-
+	v = mem_array(json_len(both[0]) + json_len(both[1]) + 2, sizeof(*v));
 	for (int i = 0; i < 2; i++) {
 		if (json_object_is_type(both[i], json_type_string))
 			v[n++] = json_object_get_string(both[i]);
-		JSON_EACH(item, json_object_is_type(both[i], json_type_array) ? both[i] : NULL)
-		v[n++] = json_object_get_string(item);
+		JSON_EACH(item, both[i])
+		{
+			v[n++] = json_object_get_string(item);
+		}
 	}
 	d->blocks[d->n_blocks++] = v;
 	return (struct item_texts){.v = v, .n = n};
@@ -296,9 +297,10 @@ static struct item_numbers numbers_of(struct datas_query *d, const json_object *
 	if (json_len(list) == 0)
 		return (struct item_numbers){0};
 	v = mem_array(json_len(list), sizeof(*v));
-
 	JSON_EACH(item, list)
-	v[n++] = json_object_get_int64(item);
+	{
+		v[n++] = json_object_get_int64(item);
+	}
 	d->blocks[d->n_blocks++] = v;
 	return (struct item_numbers){.v = v, .n = n};
 }

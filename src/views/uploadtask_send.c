@@ -241,9 +241,9 @@ static enum err open_upload(struct sending *s)
 /* Open or make what this request writes to. */
 static enum err take_upload(struct sending *s)
 {
-	enum err err = ERR_GONE;
+	enum err err;
 
-	for (int tries = 0; tries < TRIES && err == ERR_GONE; tries++) {
+	for (int tries = 1;; tries++) {
 		const char *state = json_str(s->task.record, "state", "");
 
 		if (strcmp(state, "completed") == 0)
@@ -251,7 +251,7 @@ static enum err take_upload(struct sending *s)
 		if (strcmp(state, "error") == 0)
 			return s->by_offset ? wrong_offset(s, 0) : start_anew(s);
 		err = open_upload(s);
-		if (err != ERR_GONE)
+		if (err != ERR_GONE || tries == TRIES)
 			break;
 		CLEAN_FREE char *before = mem_strdup(json_str(s->task.record, "upload", ""));
 		err = uploadtask_reload(&s->task);
@@ -261,7 +261,6 @@ static enum err take_upload(struct sending *s)
 		 * say so. */
 		if (strcmp(before, json_str(s->task.record, "upload", "")) == 0)
 			clock_sleep_ms(TRY_MS);
-		err = ERR_GONE;
 	}
 	if (err == ERR_NOT_FOUND || err == ERR_GONE)
 		return supermap_fail(s->call, ERR_NOT_FOUND, "upload_task_unknown", NULL);
