@@ -76,7 +76,7 @@ json_object *json_set_bool(json_object *o, const char *key, bool value);
 json_object *json_copy(const json_object *o);                        /* deep; caller frees */
 bool json_equal(const json_object *a, const json_object *b);
 
-/* FOR_ARRAY(item, array) { … } with borrowed items. */
+/* JSON_EACH(item, array) { … } with borrowed items. */
 #define JSON_EACH(item, array)                                                                     \
 	for (size_t json_i_##item = 0, json_n_##item = json_len(array);                            \
 	     json_i_##item < json_n_##item &&                                                      \
