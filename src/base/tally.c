@@ -12,7 +12,7 @@
 
 #define TALLY_NAME    "tally"
 #define TALLY_MAGIC   "SLIPTALY"
-#define TALLY_VERSION 1
+#define TALLY_VERSION 2
 
 /* The file: host byte order, read on the host that wrote it alone. */
 struct layout {
@@ -35,6 +35,12 @@ static const char *const class_words[TALLY__MAX] = {
     [TALLY_CHUNKS] = "chunks",	 [TALLY_GWS] = "gws",	      [TALLY_DATASETS] = "datasets",
     [TALLY_ISERVER] = "iserver", [TALLY_IPORTAL] = "iportal", [TALLY_SIGNED] = "signed",
     [TALLY_STATUS] = "status",
+};
+
+static const char *const adapter_words[TALLY_ADAPTERS] = {
+    "tus",	"ietf", "put",	       "form",	    "raw",	    "iserver",
+    "iportal",	"gws",	"filepond",    "resumable", "flow",	    "simple",
+    "dropzone", "fine", "webuploader", "plupload",  "contentrange", "other",
 };
 
 int64_t tally_bound_ms(size_t i)
@@ -163,4 +169,31 @@ void tally_request(struct tally *t, enum tally_class class, int status, int64_t 
 	tally_add(&c->bytes_in[class], bytes_in);
 	tally_add(&c->took[class][bucket], 1);
 	tally_add(&c->took_ms[class], ms);
+}
+
+size_t tally_adapter(const char *word)
+{
+	size_t row = 0;
+
+	while (row + 1 < TALLY_ADAPTERS && strcmp(adapter_words[row], word) != 0)
+		row++;
+	return row;
+}
+
+const char *tally_adapter_word(size_t row)
+{
+	return adapter_words[row];
+}
+
+void tally_add_uploads(struct tally *t, const struct tally_uploads *by)
+{
+	struct tally_uploads *sums = &tally_cells(t)->uploads;
+
+	for (size_t a = 0; a < TALLY_ADAPTERS; a++) {
+		for (size_t e = 0; e < TALLY_EVENT__MAX; e++)
+			if (by->events[a][e] != 0)
+				tally_add(&sums->events[a][e], by->events[a][e]);
+		if (by->bytes[a] != 0)
+			tally_add(&sums->bytes[a], by->bytes[a]);
+	}
 }

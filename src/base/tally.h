@@ -33,6 +33,22 @@ enum tally_task {
 	TALLY_TASK__MAX
 };
 
+/* What happens to uploads. */
+enum tally_event {
+	TALLY_CREATED,
+	TALLY_COMPLETED,
+	TALLY_TERMINATED,     /* by its owner */
+	TALLY_EXPIRED,
+	TALLY_EVENT__MAX
+};
+#define TALLY_ADAPTERS 18     /* protocols that make uploads, and one row for all others */
+
+/* Sums of uploads: those of a site, or what one commit adds to them. */
+struct tally_uploads {
+	int64_t events[TALLY_ADAPTERS][TALLY_EVENT__MAX];
+	int64_t bytes[TALLY_ADAPTERS]; /* of completed ones */
+};
+
 /* Every field is a sum of 64-bit cells, changed by tally_add alone. */
 struct tally_cells {
 	int64_t requests[TALLY__MAX][TALLY_STATUSES];
@@ -42,6 +58,7 @@ struct tally_cells {
 	int64_t tasks[TALLY_TASK__MAX];
 	int64_t task_ms;      /* of ended ones */
 	int64_t jail_level;   /* that of the latest job, 0 = none yet */
+	struct tally_uploads uploads;
 };
 
 /*
@@ -59,6 +76,12 @@ void tally_set(int64_t *cell, int64_t value);
 int64_t tally_get(const int64_t *cell);
 /* A request of CLASS that was answered with STATUS (others than 100..599 count as 500) after MS. */
 void tally_request(struct tally *, enum tally_class, int status, int64_t ms, int64_t bytes_in);
+
+/* The row of the protocol that an upload's record calls its adapter, and that row's word. */
+size_t tally_adapter(const char *word);
+const char *tally_adapter_word(size_t row);
+/* What a commit was about is added when it has succeeded. */
+void tally_add_uploads(struct tally *, const struct tally_uploads *by);
 
 /* Upper bound of bucket I in milliseconds; INT64_MAX for the last. */
 int64_t tally_bound_ms(size_t i);

@@ -120,6 +120,7 @@ struct commit {
 	bool agreed; /* the last run ended well: a failure after that is a doubt */
 	json_object
 	    *finals; /* result: ids of uploads that waited for one of them; owned, NULL = none */
+	struct tally_uploads sums; /* result */
 	struct error *error;
 };
 
@@ -148,7 +149,6 @@ static enum err put_beside(struct pass *p, const struct upload *u, json_object *
 
 static enum err commit_one(struct pass *p, struct commit *c, struct upload *u, json_object *record)
 {
-	const char *adapter = json_str(record, "adapter", "");
 	struct admission a = {.engine = c->engine,
 			      .owner = json_str(record, "owner", "-"),
 			      .address = u->address,
@@ -176,12 +176,10 @@ static enum err commit_one(struct pass *p, struct commit *c, struct upload *u, j
 			e = concat_link(p, u, record, c->error);
 		if (e == ERR_OK)
 			e = uploads_create(p, record);
-		count(p, "created", adapter, 1, &e);
+		count(&c->sums, TALLY_CREATED, record);
 	}
-	if (u->staged) {
-		count(p, "completed", adapter, 1, &e);
-		count(p, "bytes", adapter, json_int(record, "length", 0), &e);
-	}
+	if (u->staged)
+		count(&c->sums, TALLY_COMPLETED, record);
 	return e;
 }
 
@@ -193,6 +191,7 @@ static enum err commit_pass(struct pass *p, void *arg)
 	c->agreed = false;
 	json_object_put(c->finals);
 	c->finals = NULL;
+	c->sums = (struct tally_uploads){0};
 	for (size_t i = 0; e == ERR_OK && i < c->n; i++)
 		if (c->records[i] != NULL)
 			e = commit_one(p, c, c->v[i], c->records[i]);
@@ -207,6 +206,8 @@ static enum err commit(struct commit *c, enum pass_kind kind, const char *name)
 {
 	enum err e = store_pass(c->engine->store, kind, name, commit_pass, c, c->error);
 
+	if (e == ERR_OK)
+		tally_add_uploads(c->engine->tally, &c->sums);
 	for (size_t i = 0; i < c->n; i++) {
 		struct upload *u = c->v[i];
 
@@ -238,6 +239,8 @@ enum err upload_store(struct upload *u, enum pass_kind kind, const char *name, s
 
 static json_object *completed(const struct upload *u, int64_t now)
 {
+	static const char *const unfinished[] = {
+	    "ranges", "received", "tentative", "assembling", "boot_id"};
 	json_object *r = json_new(json_object_object_length(u->record));
 
 	/* What is set below takes the place of what they share; nothing deeper changes. */
@@ -248,10 +251,8 @@ static json_object *completed(const struct upload *u, int64_t now)
 	(void)json_set_int(r, "offset", u->offset);
 	(void)json_set_int(r, "touched", now);
 	(void)json_set_int(r, "expires", now + u->engine->config->upload_complete_ttl_s * 1000);
-	(void)json_set_int(r, "tentative", -1);
-	(void)json_set_bool(r, "assembling", false);
-	json_object_object_del(r, "ranges");
-	json_object_object_del(r, "received");
+	for (size_t i = 0; i < sizeof(unfinished) / sizeof(unfinished[0]); i++)
+		json_object_object_del(r, unfinished[i]);
 	return r;
 }
 

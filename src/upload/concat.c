@@ -216,7 +216,7 @@ void concat_wake(struct engine *e, const json_object *finals)
 }
 
 enum err concat_partial_gone(struct pass *p, const struct engine *e, const json_object *partial,
-			     json_object **broken)
+			     json_object **broken, struct tally_uploads *sums)
 {
 	json_object *item;
 
@@ -229,10 +229,9 @@ enum err concat_partial_gone(struct pass *p, const struct engine *e, const json_
 			continue;
 		if (err == ERR_OK) {
 			record_expire(e, r, UPLOAD_INVALID, clock_now_ms());
-			count(p, "expired", json_str(r, "adapter", ""), 1, &err);
-		}
-		if (err == ERR_OK)
+			count(sums, TALLY_EXPIRED, r);
 			err = uploads_put(p, r);
+		}
 		if (err != ERR_OK)
 			return err;
 		if (*broken == NULL)

@@ -102,6 +102,7 @@ enum err engine_open(const struct config *config, struct store *store, struct en
 	}
 	if (err == ERR_OK)
 		err = locks_work(e->dir, error);
+	e->tally = tally_open(config->data_dir);
 	if (err != ERR_OK) {
 		engine_close(e);
 		return err;
@@ -119,6 +120,7 @@ void engine_close(struct engine *e)
 		(void)close(e->dir);
 	if (e->data >= 0)
 		(void)close(e->data);
+	tally_close(e->tally);
 	free(e);
 }
 
@@ -221,10 +223,11 @@ enum err sync_data(const struct engine *e, int fd, struct error *error)
 	return ERR_OK;
 }
 
-void count(struct pass *p, const char *what, const char *adapter, int64_t by, enum err *e)
+void count(struct tally_uploads *sums, enum tally_event event, const json_object *record)
 {
-	CLEAN_FREE char *name = mem_printf("upload.%s.%.32s", what, adapter);
+	size_t row = tally_adapter(json_str(record, "adapter", ""));
 
-	if (*e == ERR_OK && by != 0)
-		*e = counter_add(p, name, by, NULL);
+	sums->events[row][event]++;
+	if (event == TALLY_COMPLETED)
+		sums->bytes[row] += json_int(record, "length", 0);
 }

@@ -29,6 +29,7 @@
 #include <stdatomic.h>
 #include "base/config.h"
 #include "base/json.h"
+#include "base/tally.h"
 #include "store/store.h"
 #include "upload/ranges.h"
 #include "upload/upload.h"
@@ -42,6 +43,7 @@
 struct engine {
 	const struct config *config;
 	struct store *store;
+	struct tally *tally;
 	int data;	 /* data_dir */
 	int dir;	 /* <data_dir>/uploads */
 	bool sync;	 /* false: upload.sync = none */
@@ -165,7 +167,7 @@ enum err concat_partial_done(struct pass *, const struct engine *, const json_ob
 void concat_wake(struct engine *, const json_object *finals);
 /* In the pass that ends PARTIAL: finals that wait for it end, too. */
 enum err concat_partial_gone(struct pass *, const struct engine *, const json_object *partial,
-			     json_object **broken);
+			     json_object **broken, struct tally_uploads *);
 /* After that commit. */
 void concat_remove(const struct engine *, const json_object *broken);
 /* The final U is complete: its partials are not needed much longer. */
@@ -186,8 +188,8 @@ const char *reason_word(enum upload_reason);
 enum upload_reason reason_of(const json_object *record);
 enum err sync_fd(const struct engine *, int fd, const char *what, struct error *);
 enum err sync_data(const struct engine *, int fd, struct error *);
-void count(struct pass *, const char *what, const char *adapter, int64_t by,
-	   enum err *e); /* metrics; skipped when *E */
+/* Metrics: what happened to RECORD's upload.  Added to the site's when its pass has succeeded. */
+void count(struct tally_uploads *, enum tally_event, const json_object *record);
 
 /* ---- lock.c */
 /*

@@ -39,6 +39,7 @@ struct removal {
 	enum upload_reason reason;
 	bool *unused; /* result: nobody holds V[i]'s bytes */
 	json_object *broken; /* result: ids of those that waited for one of them; owned */
+	struct tally_uploads sums; /* result */
 };
 
 static enum err removal_pass(struct pass *p, void *arg)
@@ -48,6 +49,7 @@ static enum err removal_pass(struct pass *p, void *arg)
 
 	json_object_put(r->broken);
 	r->broken = NULL;
+	r->sums = (struct tally_uploads){0};
 	for (size_t i = 0; i < r->n; i++) {
 		CLEAN_JSON json_object *record = NULL;
 		enum err e = uploads_get(p, r->v[i]->id, &record);
@@ -56,13 +58,13 @@ static enum err removal_pass(struct pass *p, void *arg)
 		if (e == ERR_NOT_FOUND)
 			continue;
 		if (e == ERR_OK && state_of(record) != UPLOAD_EXPIRED) {
-			count(p, r->reason == UPLOAD_DELETED ? "terminated" : "expired",
-			    json_str(record, "adapter", ""), 1, &e);
+			count(&r->sums,
+			    r->reason == UPLOAD_DELETED ? TALLY_TERMINATED : TALLY_EXPIRED, record);
 			record_expire(r->engine, record, r->reason, now);
+			e = uploads_put(p, record);
 			if (e == ERR_OK)
-				e = uploads_put(p, record);
-			if (e == ERR_OK)
-				e = concat_partial_gone(p, r->engine, record, &r->broken);
+				e = concat_partial_gone(
+				    p, r->engine, record, &r->broken, &r->sums);
 		}
 		if (e != ERR_OK)
 			return e;
@@ -74,7 +76,7 @@ static enum err remove_all(struct engine *e, struct upload *const *v, size_t n,
     enum upload_reason reason, struct error *error)
 {
 	CLEAN_FREE bool *unused = mem_array(n + 1, sizeof(bool));
-	struct removal r = {e, v, n, reason, unused, NULL};
+	struct removal r = {.engine = e, .v = v, .n = n, .reason = reason, .unused = unused};
 	enum err err = n == 0
 	    ? ERR_OK
 	    : store_pass(e->store, PASS_DELETE, "upload remove", removal_pass, &r, error);
@@ -84,8 +86,10 @@ static enum err remove_all(struct engine *e, struct upload *const *v, size_t n,
 		if (unused[i])
 			files_remove(e, v[i]->id);
 	}
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
+		tally_add_uploads(e->tally, &r.sums);
 		concat_remove(e, r.broken);
+	}
 	json_object_put(r.broken);
 	return err;
 }

@@ -37,8 +37,9 @@ struct sweep {
 	int64_t until; /* monotonic ms */
 	struct due due[BATCH];
 	size_t n;
-	json_object *ids;    /* of uploads_expired */
-	json_object *broken; /* finals that waited for one of them */
+	json_object *ids;	   /* of uploads_expired */
+	json_object *broken;	   /* finals that waited for one of them */
+	struct tally_uploads sums; /* of a batch */
 };
 
 static enum err due_pass(struct pass *p, void *arg)
@@ -113,7 +114,7 @@ static enum err settle(struct pass *p, struct sweep *s, struct due *d)
 		return uploads_put(p, r);
 	}
 	d->remove = true;
-	count(p, "expired", json_str(r, "adapter", ""), 1, &e);
+	count(&s->sums, TALLY_EXPIRED, r);
 	record_expire(s->engine, r,
 		      state_of(r) == UPLOAD_COMPLETE ? UPLOAD_UNUSED
 		      : end ==
@@ -121,9 +122,8 @@ static enum err settle(struct pass *p, struct sweep *s, struct due *d)
 			  ? UPLOAD_AGE
 			  : UPLOAD_IDLE,
 		      s->now);
-	if (e == ERR_OK)
-		e = uploads_put(p, r);
-	return e == ERR_OK ? concat_partial_gone(p, s->engine, r, &s->broken) : e;
+	e = uploads_put(p, r);
+	return e == ERR_OK ? concat_partial_gone(p, s->engine, r, &s->broken, &s->sums) : e;
 }
 
 static enum err settle_pass(struct pass *p, void *arg)
@@ -133,6 +133,7 @@ static enum err settle_pass(struct pass *p, void *arg)
 
 	json_object_put(s->broken);
 	s->broken = NULL;
+	s->sums = (struct tally_uploads){0};
 	for (size_t i = 0; e == ERR_OK && i < s->n; i++)
 		e = settle(p, s, &s->due[i]);
 	return e;
@@ -163,8 +164,10 @@ static enum err sweep_due(struct sweep *s, bool *ret_more, struct error *error)
 		if (s->due[i].lock >= 0)
 			(void)close(s->due[i].lock);
 	}
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		tally_add_uploads(s->engine->tally, &s->sums);
 		concat_remove(s->engine, s->broken);
+	}
 	*ret_more = e == ERR_OK && s->n == BATCH;
 	return e;
 }

@@ -98,6 +98,13 @@ int64_t upload_expires(const struct upload *u)
 
 /* ---- create */
 
+/* What a record need not say: what is absent, or as it is for most. */
+static void set_given(json_object *r, const char *name, const char *value)
+{
+	if (value != NULL)
+		(void)json_set_str(r, name, value);
+}
+
 static json_object *record_new(const struct upload *u, const struct upload_spec *spec)
 {
 	const struct config *c = u->engine->config;
@@ -111,9 +118,9 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 	(void)json_set_str(r, "state", state_word(UPLOAD_CREATED));
 	(void)json_set_str(r, "name",
 			   spec->name != NULL && spec->name[0] != '\0' ? spec->name : "upload");
-	(void)json_set_str(r, "rel_path", spec->rel_path);
-	(void)json_set_str(r, "media_type", spec->media_type);
-	(void)json_set_str(r, "meta", spec->meta);
+	set_given(r, "rel_path", spec->rel_path);
+	set_given(r, "media_type", spec->media_type);
+	set_given(r, "meta", spec->meta);
 	(void)json_set_int(r, "length", u->length);
 	(void)json_set_int(r, "offset", 0);
 	if (spec->mode == UPLOAD_PARTS) {
@@ -126,15 +133,13 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 		(void)json_set_int(r, "hash", spec->hash);
 	if (spec->by_mark)
 		(void)json_set_bool(r, "by_mark", true);
+	if (spec->partial)
+		(void)json_set_bool(r, "partial", true);
 	key_record(r, spec);
 	concat_record(r, spec);
 	(void)json_set_int(r, "created", now);
 	(void)json_set_int(r, "touched", now);
 	(void)json_set_str(r, "boot_id", u->engine->boot_id);
-	(void)json_set_int(r, "tentative", -1);
-	(void)json_set_bool(r, "assembling", false);
-	(void)json_set_bool(r, "partial", spec->partial);
-	(void)json_set_int(r, "refs", 0);
 	/* What a reference's end needs to know inside a pass, where no configuration is at hand. */
 	(void)json_set_int(r, "complete_ttl", c->upload_complete_ttl_s * 1000);
 	(void)json_set_int(r, "tombstone_ttl", c->upload_tombstone_ttl_s * 1000);

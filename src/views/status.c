@@ -113,45 +113,45 @@ static void print_states(FILE *out, const char *name, const char *help, const st
 	}
 }
 
-/* Sums are named upload.EVENT.ADAPTER; both are words of ours. */
-static void print_upload_sums(FILE *out, const json_object *sums)
+static void print_upload_sums(FILE *out, const struct tally_uploads *u)
 {
+	static const char *const events[TALLY_EVENT__MAX] = {[TALLY_CREATED] = "created",
+							     [TALLY_COMPLETED] = "completed",
+							     [TALLY_TERMINATED] = "terminated",
+							     [TALLY_EXPIRED] = "expired"};
 	head(out, "slipway_upload_events_total", "counter",
 	     "Uploads created, completed, ended and expired, by the protocol that made them.");
-	json_object_object_foreach((json_object *)(uintptr_t)sums, key, value)
-	{
-		const char *event = key + strlen("upload."), *dot = strchr(event, '.');
-		if (dot != NULL && strncmp(event, "bytes.", 6) != 0)
-			fprintf(out,
-				"slipway_upload_events_total{event=\"%.*s\",adapter=\"%s\"} %lld\n",
-				(int)(dot - event), event, dot + 1,
-				(long long)json_object_get_int64(value));
+	for (size_t a = 0; a < TALLY_ADAPTERS; a++) {
+		for (enum tally_event e = 0; e < TALLY_EVENT__MAX; e++) {
+			int64_t n = tally_get(&u->events[a][e]);
+			if (n != 0)
+				fprintf(out,
+					"slipway_upload_events_total{event=\"%s\",adapter=\"%s\"} "
+					"%lld\n",
+					events[e], tally_adapter_word(a), (long long)n);
+		}
 	}
 	head(out, "slipway_upload_bytes_total", "counter", "Bytes of completed uploads.");
-	json_object_object_foreach((json_object *)(uintptr_t)sums, key2, value2)
-	{
-		if (text_starts(key2, "upload.bytes."))
+	for (size_t a = 0; a < TALLY_ADAPTERS; a++) {
+		int64_t n = tally_get(&u->bytes[a]);
+		if (n != 0)
 			fprintf(out, "slipway_upload_bytes_total{adapter=\"%s\"} %lld\n",
-				key2 + strlen("upload.bytes."),
-				(long long)json_object_get_int64(value2));
+				tally_adapter_word(a), (long long)n);
 	}
 }
 
-static enum err print_stored(struct call *call, FILE *out)
+static enum err print_stored(struct call *call, FILE *out, const struct tally_cells *c)
 {
 	struct store *store = call->ctx->store;
 	struct figures uploads, sessions;
-	CLEAN_JSON json_object *sums = NULL;
 	enum err err = figures_uploads(store, &uploads, &call->error);
 	if (err == ERR_OK)
 		err = figures_sessions(store, &sessions, &call->error);
-	if (err == ERR_OK)
-		err = figures_sums(store, "upload.", &sums, &call->error);
 	if (err != ERR_OK)
 		return err;
 	print_states(out, "slipway_uploads", "Uploads by state.", &uploads);
 	print_states(out, "slipway_sessions", "Sessions of the wizard by state.", &sessions);
-	print_upload_sums(out, sums);
+	print_upload_sums(out, &c->uploads);
 	return ERR_OK;
 }
 
@@ -253,7 +253,7 @@ enum err metrics_view(struct call *call)
 		mem_die();
 	const struct tally_cells *cells = tally_cells(call->ctx->tally);
 	print_requests(out, cells);
-	enum err err = print_stored(call, out);
+	enum err err = print_stored(call, out, cells);
 	if (err == ERR_OK)
 		err = print_tasks(call, out, cells);
 	if (err == ERR_OK)

@@ -84,6 +84,31 @@ static void test_tally_without_a_folder_goes_nowhere(void **state)
 	tally_close(NULL);
 }
 
+/* What two processes' commits add is there together; a protocol nobody named has a row, too. */
+static void test_tally_uploads(void **state)
+{
+	struct tally *t = tally_open(*state), *other = tally_open(*state);
+	const struct tally_uploads *sums = &tally_cells(t)->uploads;
+	size_t tus = tally_adapter("tus"), last = tally_adapter("gopher");
+	struct tally_uploads by = {0};
+
+	assert_string_equal(tally_adapter_word(tus), "tus");
+	assert_string_equal(tally_adapter_word(last), "other");
+	for (size_t i = 0; i < TALLY_ADAPTERS; i++)
+		assert_int_equal(tally_adapter(tally_adapter_word(i)), i);
+	by.events[tus][TALLY_CREATED] = 2;
+	by.events[last][TALLY_EXPIRED] = 1;
+	by.bytes[tus] = 1000;
+	tally_add_uploads(t, &by);
+	tally_add_uploads(other, &by);
+	assert_int_equal(tally_get(&sums->events[tus][TALLY_CREATED]), 4);
+	assert_int_equal(tally_get(&sums->events[last][TALLY_EXPIRED]), 2);
+	assert_int_equal(tally_get(&sums->bytes[tus]), 2000);
+	assert_int_equal(tally_get(&sums->events[tus][TALLY_COMPLETED]), 0);
+	tally_close(other);
+	tally_close(t);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, unit_folder_make, unit_folder_remove)
 
 int main(void)
@@ -91,6 +116,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_tally_sums_of_processes),
 		IN_FOLDER(test_tally_buckets),
+		IN_FOLDER(test_tally_uploads),
 		IN_FOLDER(test_tally_of_another_kind_begins_anew),
 		IN_FOLDER(test_tally_without_a_folder_goes_nowhere),
 	};
