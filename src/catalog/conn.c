@@ -167,6 +167,24 @@ enum err conn_by_id(struct conn *conn, const char *sql, int64_t id, struct error
 	return conn_step(conn, stmt, NULL, error);
 }
 
+enum err conn_texts(struct conn *conn, const char *sql, int64_t id, char *ret[], int n,
+		    struct error *error)
+{
+	sqlite3_stmt *stmt;
+	bool row = false;
+	enum err e = conn_prepare(conn, sql, &stmt, error);
+
+	if (e != ERR_OK)
+		return e;
+	(void)sqlite3_bind_int64(stmt, 1, id);
+	e = conn_step(conn, stmt, &row, error);
+	for (int i = 0; i < n; i++)
+		ret[i] = row ? mem_strdup(conn_text(stmt, i)) : NULL;
+	if (row)
+		(void)sqlite3_reset(stmt);
+	return e;
+}
+
 enum err conn_by_texts(struct conn *conn, const char *sql, int64_t id, char *const texts[], int n,
 		       char *(*terms)(const char *text), struct error *error)
 {

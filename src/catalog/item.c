@@ -328,24 +328,16 @@ static enum err drop_text(struct conn *conn, int64_t id, char *const now[], bool
 			  struct error *error)
 {
 	char *was[FIELD__MAX] = {NULL};
-	sqlite3_stmt *stmt;
-	bool row, same = now != NULL;
-	enum err e = conn_prepare(
-	    conn, "SELECT file, description, tags, owner, nick FROM item_text WHERE id = ?1", &stmt,
-	    error);
+	bool same = now != NULL;
+	enum err e = conn_texts(
+	    conn, "SELECT file, description, tags, owner, nick FROM item_text WHERE id = ?1", id,
+	    was, FIELD__MAX, error);
 
 	*ret_same = false;
-	if (e != ERR_OK)
+	if (e != ERR_OK || was[0] == NULL)
 		return e;
-	(void)sqlite3_bind_int64(stmt, 1, id);
-	e = conn_step(conn, stmt, &row, error);
-	if (e != ERR_OK || !row)
-		return e;
-	for (int i = 0; i < FIELD__MAX; i++) {
-		was[i] = mem_strdup(conn_text(stmt, i));
+	for (int i = 0; i < FIELD__MAX; i++)
 		same = same && strcmp(was[i], now[i]) == 0;
-	}
-	(void)sqlite3_reset(stmt);
 	*ret_same = same;
 	if (!same) {
 		e = conn_by_texts(conn,

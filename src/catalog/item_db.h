@@ -68,6 +68,9 @@ void item_storage_id(char out[55]);
 
 /* One statement with an id as its only value. */
 enum err conn_by_id(struct conn *, const char *sql, int64_t id, struct error *);
+/* The first N columns of the only row of such a statement, all NULL without one.
+ * Owns: caller frees each. */
+enum err conn_texts(struct conn *, const char *sql, int64_t id, char *ret[], int n, struct error *);
 /* With an id and N texts behind it; TERMS (may be NULL) tells what is bound in place of each. */
 enum err conn_by_texts(struct conn *, const char *sql, int64_t id, char *const texts[], int n,
 		       char *(*terms)(const char *text), struct error *);

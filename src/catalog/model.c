@@ -196,22 +196,13 @@ static void fields_of(const json_object *model, char *ret[FIELD__MAX])
 static enum err remove_text(struct conn *conn, int64_t id, struct error *error)
 {
 	char *fields[FIELD__MAX] = {NULL};
-	sqlite3_stmt *stmt;
-	bool row;
-	enum err e = conn_prepare(conn,
+	enum err e = conn_texts(conn,
 	    "SELECT title, name, abstract, keywords, files, owner FROM dataset_text"
 	    " WHERE id = ?1",
-	    &stmt, error);
+	    id, fields, FIELD__MAX, error);
 
-	if (e != ERR_OK)
+	if (e != ERR_OK || fields[0] == NULL)
 		return e;
-	(void)sqlite3_bind_int64(stmt, 1, id);
-	e = conn_step(conn, stmt, &row, error);
-	if (e != ERR_OK || !row)
-		return e;
-	for (int i = 0; i < FIELD__MAX; i++)
-		fields[i] = mem_strdup(conn_text(stmt, i));
-	(void)sqlite3_reset(stmt);
 	e = conn_by_texts(conn,
 	    "INSERT INTO dataset_words"
 	    " (dataset_words, rowid, title, name, abstract, keywords, files, owner)"
