@@ -136,6 +136,23 @@ bool found_text64(const void *key, size_t key_len, const void *value, size_t len
 	return found_text(key, key_len, 64, arg);
 }
 
+enum err found_add(json_object *list, enum err err, json_object *record)
+{
+	if (err == ERR_OK)
+		json_object_array_add(list, record);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+enum err found_end(struct found *f, enum err err, json_object *list, json_object **ret)
+{
+	found_done(f);
+	if (err == ERR_OK)
+		*ret = list;
+	else
+		json_object_put(list);
+	return err;
+}
+
 bool found_count(const void *key, size_t key_len, const void *value, size_t len, void *arg)
 {
 	size_t *n = arg;

@@ -38,6 +38,13 @@ bool found_id(const void *key, size_t key_len, const void *value, size_t len, vo
 /* The last 32 or 64 bytes of the key. */
 bool found_text32(const void *key, size_t key_len, const void *value, size_t len, void *found);
 bool found_text64(const void *key, size_t key_len, const void *value, size_t len, void *found);
+/*
+ * For a list of records made of them, entry by entry.  One more: RECORD, when ERR is ERR_OK;
+ * ERR_NOT_FOUND is an index entry too many, which `check --repair` removes.  The end: FOUND goes,
+ * and LIST is *RET or, with an error, goes too.
+ */
+enum err found_add(json_object *list, enum err err, json_object *record);
+enum err found_end(struct found *, enum err err, json_object *list, json_object **ret);
 bool found_count(const void *key, size_t key_len, const void *value, size_t len, void *size);
 
 /*

@@ -381,19 +381,12 @@ enum err sessions_list(struct pass *p, const char *owner, size_t skip, size_t ma
 		json_object *record = NULL;
 
 		err = sessions_get_brief(p, (int64_t)~found.ids[i], &record);
-		if (err == ERR_OK)
-			json_object_array_add(list, record);
-		else if (err == ERR_NOT_FOUND)
-			err = ERR_OK; /* an index entry too many: `check --repair` removes it */
+		err = found_add(list, err, record);
 	}
-	found_done(&found);
-	if (err != ERR_OK) {
-		json_object_put(list);
-		return err;
-	}
-	*ret = list;
-	*ret_total = total > 0 ? (size_t)total : 0;
-	return ERR_OK;
+	err = found_end(&found, err, list, ret);
+	if (err == ERR_OK)
+		*ret_total = total > 0 ? (size_t)total : 0;
+	return err;
 }
 
 enum err sessions_open(struct pass *p, const char *owner, json_object **ret)
@@ -410,18 +403,9 @@ enum err sessions_open(struct pass *p, const char *owner, json_object **ret)
 		json_object *record = NULL;
 
 		err = sessions_get_brief(p, (int64_t)found.ids[i - 1], &record);
-		if (err == ERR_OK)
-			json_object_array_add(list, record);
-		else if (err == ERR_NOT_FOUND)
-			err = ERR_OK;
+		err = found_add(list, err, record);
 	}
-	found_done(&found);
-	if (err != ERR_OK) {
-		json_object_put(list);
-		return err;
-	}
-	*ret = list;
-	return ERR_OK;
+	return found_end(&found, err, list, ret);
 }
 
 enum err sessions_count_open(struct pass *p, const char *owner, size_t *ret)

@@ -509,12 +509,7 @@ enum err tasks_signed(struct pass *p, const char *owner, const char *account, in
 		if (err == ERR_OK)
 			json_object_array_add(list, task);
 	}
-	found_done(&found);
-	if (err == ERR_OK)
-		*ret = list;
-	else
-		json_object_put(list);
-	return err;
+	return found_end(&found, err, list, ret);
 }
 
 enum err tasks_of_file(struct pass *p, const char *account, int64_t receiver, const char *name,

@@ -137,18 +137,9 @@ enum err upload_tasks_list(struct pass *p, const char *owner, size_t max, json_o
 		json_object *record = NULL;
 
 		err = upload_tasks_get(p, found.texts[i - 1], &record);
-		if (err == ERR_OK)
-			json_object_array_add(list, record);
-		else if (err == ERR_NOT_FOUND)
-			err = ERR_OK; /* an index entry too many: `check --repair` removes it */
+		err = found_add(list, err, record);
 	}
-	found_done(&found);
-	if (err != ERR_OK) {
-		json_object_put(list);
-		return err;
-	}
-	*ret = list;
-	return ERR_OK;
+	return found_end(&found, err, list, ret);
 }
 
 static enum err erase(struct pass *p, const char *id)

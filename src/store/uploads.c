@@ -275,18 +275,9 @@ enum err uploads_list(struct pass *p, const char *owner, size_t skip, size_t max
 		json_object *record = NULL;
 
 		err = uploads_get(p, found.texts[i], &record);
-		if (err == ERR_OK)
-			json_object_array_add(list, record);
-		else if (err == ERR_NOT_FOUND)
-			err = ERR_OK; /* an index entry too many: `check --repair` removes it */
+		err = found_add(list, err, record);
 	}
-	found_done(&found);
-	if (err != ERR_OK) {
-		json_object_put(list);
-		return err;
-	}
-	*ret = list;
-	return ERR_OK;
+	return found_end(&found, err, list, ret);
 }
 
 enum err uploads_expired(struct pass *p, int64_t now_ms, size_t max, json_object **ret)
