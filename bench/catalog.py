@@ -23,6 +23,8 @@ import time
 import unicodedata
 import urllib.request
 
+import wsgi
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(TOP, "build"))
 N = int(os.environ.get("BENCH_ITEMS", 1_000_000))
@@ -332,8 +334,7 @@ def peer(base):
         with open(app, "w") as f:
             f.write(f"PATH = {path!r}\n{DJANGO}")
         port = harness.free_port()
-        gunicorn = subprocess.Popen(["gunicorn", "-w", "2", "-k", "gthread", "--threads", "4", "--keep-alive", "30", "-b", f"127.0.0.1:{port}",
-                                     "--chdir", base, "--log-level", "error", "peer_app:application"])
+        gunicorn = wsgi.Gunicorn(base, "peer_app", port, options=wsgi.THREADS)
         ours, theirs = f"http://127.0.0.1:{server.port}/iportal/web/datas.json", f"http://127.0.0.1:{port}/datas.json"
         time.sleep(2)
         got = {}
@@ -351,8 +352,7 @@ def peer(base):
         return a >= 8 * b
     finally:
         if gunicorn is not None:
-            gunicorn.terminate()
-            gunicorn.wait()
+            gunicorn.close()
         server.close()
 
 

@@ -30,6 +30,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "http"))
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(TOP, "build"))
 os.environ["SLIPWAY_BUILD"] = BUILD
 import harness
+import wsgi
 
 SIZE = int(os.environ.get("BENCH_BYTES", 1 << 30))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
@@ -369,26 +370,6 @@ class HelloFastcgi:
         shutil.rmtree(self.dir)
 
 
-class Django:
-    """bench/peers/django_hello.py behind Debian's gunicorn."""
-
-    def __init__(self, n):
-        self.port = harness.free_port()
-        self.process = subprocess.Popen(["/usr/bin/gunicorn", "-w", str(n), "-b", f"127.0.0.1:{self.port}", "--log-level", "error",
-                                         "--chdir", os.path.join(TOP, "bench/peers"), "django_hello:application"])
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise SystemExit("gunicorn does not start")
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
-
-
 def cpu_seconds(root):
     """User and system time so far of the processes below ROOT, itself included, which do the answering."""
     ticks, parents, names = {}, {}, {}
@@ -413,7 +394,7 @@ def cpu_seconds(root):
 
 def bench_fastcgi(server):
     session = server.save(*shapefile(100)[:3]).json["id"]
-    hello, django = HelloFastcgi(PROCESSES), Django(PROCESSES)
+    hello, django = HelloFastcgi(PROCESSES), wsgi.Gunicorn(os.path.join(TOP, "bench/peers"), "django_hello", harness.free_port(), PROCESSES)
     web = Web("lighttpd", LIGHTTPD_SWALLOW.replace("@SOCKET@", hello.socket))
     cpu = {}
 

@@ -28,6 +28,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "http"))
 import harness
 import pgserver
 import signed
+import wsgi
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
 ROWS = int(os.environ.get("BENCH_ROWS", 100_000))
@@ -246,19 +247,14 @@ class Peer:
         folder = os.path.join(TOP, "bench", "peers")
         # Django may be Debian's alone, as gunicorn is.
         subprocess.run(["/usr/bin/python3", "-B", f"{folder}/django_signed.py", signed.KEY], env=env, check=True)
-        self.port = harness.free_port()
         with open(f"{base}/{view}.log", "w") as log:
-            self.process = subprocess.Popen(["gunicorn", "-w", "2", "-k", "gthread", "--threads", "4", "--keep-alive", "30", "-b",
-                                             f"127.0.0.1:{self.port}", "--chdir", folder, "--log-level", "error", "django_signed:application"],
-                                            env={**env, "PYTHONDONTWRITEBYTECODE": "1"}, stderr=log)
+            gunicorn = wsgi.Gunicorn(folder, "django_signed", harness.free_port(), options=wsgi.THREADS,
+                                     env={**env, "PYTHONDONTWRITEBYTECODE": "1"}, log=log)
+        self.port, self.process, self.close = gunicorn.port, gunicorn.process, gunicorn.close
 
     def sql(self, text):
         with sqlite3.connect(self.path, timeout=30) as db:
             return db.execute(text).fetchall()
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
 
 
 class Ours:
