@@ -11,9 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define RECORDS_HELD                                                                               \
-	16384 /* bytes read ahead: parameters, and bodies that come in small records               \
-	       */
+/* Bytes read ahead: parameters, and bodies that come in small records. */
+#define RECORDS_HELD 16384
 
 enum records_state {
 	RECORDS_HEAD,	 /* the next byte begins a record */

@@ -105,6 +105,9 @@ static void start(void)
 		struct config config = defaults;
 		struct error error = {0};
 		config.upload_body_idle_s = 2;
+		/* One thread at a time waits for connections: the hardest case. */
+		(void)setenv("SLIPWAY_SUPERVISED", "1", 1);
+		config.processes = 1000;
 		(void)dup2(fd, 0);
 		(void)close(fd);
 		_exit(transport_serve(&config, handle, NULL, &error) == ERR_OK ? 0 : 1);
@@ -204,12 +207,13 @@ static void put_param(struct bytes *b, const char *name, const char *value)
 }
 
 /* Begin and parameters; LENGTH NULL: no CONTENT_LENGTH. */
-static struct bytes begin(unsigned role, const char *path, const char *length)
+static struct bytes begin_as(unsigned role, const char *method, const char *path,
+			     const char *length)
 {
 	struct bytes b = {0}, params = {0};
 	unsigned char body[8] = {0, (unsigned char)role, 0};
 
-	put_param(&params, "REQUEST_METHOD", "PUT");
+	put_param(&params, "REQUEST_METHOD", method);
 	put_param(&params, "PATH_INFO", path);
 	put_param(&params, "PATH_INFO", "/repeated");
 	if (length != NULL)
@@ -219,6 +223,11 @@ static struct bytes begin(unsigned role, const char *path, const char *length)
 	put_record(&b, 4, "", 0, 5);
 	free(params.v);
 	return b;
+}
+
+static struct bytes begin(unsigned role, const char *path, const char *length)
+{
+	return begin_as(role, "PUT", path, length);
 }
 
 static void send_all(int fd, const void *p, size_t n)
@@ -577,6 +586,69 @@ static void test_transport_interim_goes_out_at_once(void **state)
 	assert_string_equal(got, "Status: 104\r\n\r\nStatus: 200\r\n\r\nfinal");
 }
 
+/* A request of METHOD whose body does not come to its end. */
+static int dial_slow(const char *method, const char *path, const char *length)
+{
+	struct bytes b = begin_as(1, method, path, length);
+	int fd = dial();
+
+	if (length == NULL)
+		put_record(&b, 5, "", 0, 0);
+	send_all(fd, b.v, b.n);
+	free(b.v);
+	return fd;
+}
+
+static int64_t ms_to_serve(void)
+{
+	int64_t start = clock_mono_ms();
+
+	still_serves();
+	return clock_mono_ms() - start;
+}
+
+/* There are four threads, of which one waits for connections. */
+static void test_transport_slow_answers_hold_up_nobody(void **state)
+{
+	static const char *const methods[] = {"GET", "HEAD", "POST"};
+	int slow[4];
+
+	(void)state;
+	for (size_t m = 0; m < 3; m++) {
+		for (size_t i = 0; i < 3; i++)
+			slow[i] = dial_slow(methods[m], "/sleep", NULL);
+		assert_in_range(ms_to_serve(), 0, 500);
+		for (size_t i = 0; i < 3; i++)
+			expect_answer(slow[i], "slept");
+	}
+	/* With all four in requests the next one waits. */
+	for (size_t i = 0; i < 4; i++)
+		slow[i] = dial_slow("GET", "/sleep", NULL);
+	clock_sleep_ms(100);
+	assert_in_range(ms_to_serve(), 300, 3000);
+	for (size_t i = 0; i < 4; i++)
+		expect_answer(slow[i], "slept");
+}
+
+static void test_transport_slow_bodies_hold_up_nobody(void **state)
+{
+	int slow[3];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		slow[i] = dial_slow("PUT", "/echo", "5");
+	assert_in_range(ms_to_serve(), 0, 500);
+	for (size_t i = 0; i < 3; i++) {
+		struct bytes b = {0};
+		put_record(&b, 5, "later", 5, 0);
+		put_record(&b, 5, "", 0, 0);
+		send_all(slow[i], b.v, b.n);
+		free(b.v);
+		CLEAN_FREE char *got = answer(slow[i], NULL);
+		assert_non_null(strstr(got, "later|0|"));
+	}
+}
+
 static void test_transport_stops_when_idle(void **state)
 {
 	(void)state;
@@ -598,6 +670,17 @@ static void test_transport_finishes_what_it_began(void **state)
 	clock_sleep_ms(200);
 	assert_int_equal(kill(child, SIGTERM), 0);
 	expect_answer(fd, "slept");
+	assert_int_equal(stop_within(2000), 0);
+	start();
+	still_serves();
+	/* The thread whose turn it is among them, and the one that would be the next. */
+	int slow[4];
+	for (size_t i = 0; i < 4; i++)
+		slow[i] = dial_slow("GET", "/sleep", NULL);
+	clock_sleep_ms(200);
+	assert_int_equal(kill(child, SIGUSR1), 0);
+	for (size_t i = 0; i < 4; i++)
+		expect_answer(slow[i], "slept");
 	assert_int_equal(stop_within(2000), 0);
 	start();
 	still_serves();
@@ -677,6 +760,8 @@ int main(void)
 	    cmocka_unit_test(test_transport_large_answers_are_intact),
 	    cmocka_unit_test(test_transport_client_leaves_early),
 	    cmocka_unit_test(test_transport_interim_goes_out_at_once),
+	    cmocka_unit_test(test_transport_slow_answers_hold_up_nobody),
+	    cmocka_unit_test(test_transport_slow_bodies_hold_up_nobody),
 	    cmocka_unit_test(test_transport_stops_when_idle),
 	    cmocka_unit_test(test_transport_finishes_what_it_began),
 	    cmocka_unit_test(test_transport_plain_cgi),
