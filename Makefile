@@ -126,7 +126,6 @@ $(B)/deps-ok: tests/deps.sh
 	@mkdir -p $(B)
 	@sh tests/deps.sh build && touch $@
 deps:
-	@sh tests/deps.sh build
 	@sh tests/deps.sh check
 
 include bundle/bundle.mk
