@@ -82,7 +82,9 @@ static bool spawn(struct serve *s, struct proc *p)
 	/* The worker is ours to start again: fronts that started one themselves would leave it behind when we stop. */
 	char path[] = "PATH=/usr/sbin:/usr/bin:/bin", lang[] = "LANG=C.UTF-8", supervised[] = "SLIPWAY_SUPERVISED=1", proving[] = "SLIPWAY_SUPERVISED=proving",
 	     data_dir[] = "--data-dir", config_word[] = "--config";
-	char *env[] = { path, lang, p->proving ? proving : supervised, env_dir, env_conf, NULL };
+	/* A model is some hundred small pieces, freed at once: so many a thread keeps for its next one, 140 KiB at most. */
+	char pieces[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=64:glibc.malloc.tcache_max=256";
+	char *env[] = { path, lang, p->proving ? proving : supervised, env_dir, pieces, env_conf, NULL };
 	char *argv_front[] = { front, NULL };
 	char *argv_worker[] = { worker, data_dir, c->data_dir, c->path == NULL ? NULL : config_word, c->path, NULL };
 	char *argv_web[WEB_ARGS];

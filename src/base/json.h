@@ -35,11 +35,12 @@ char *json_print(const json_object *o, size_t *ret_len);
 char *json_print_script(const json_object *o);
 
 /*
- * What json_print wrote and nobody else could change, without the members called one of WITHOUT (NULL ends them; NULL
- * itself: with all), wherever they are.  No limits are checked.  READER is made for the first text (*READER = NULL) and
- * serves one after another; caller frees it with json_reader_free.  Owns: caller frees.  NULL: damaged.
+ * What json_print wrote and nobody else could change; no limits are checked.  READER is made for the first text (*READER =
+ * NULL) and serves one after another; caller frees it with json_reader_free.  Owns: caller frees.  NULL: damaged.
  */
-json_object *json_own_read(struct json_tokener **reader, const char *text, size_t len, const char *const *without);
+json_object *json_own_read(struct json_tokener **reader, const char *text, size_t len);
+/* Such a text without the members called one of WITHOUT (NULL ends them), wherever they are.  Owns: caller frees. */
+char *json_own_cut(const char *text, size_t len, const char *const *without, size_t *ret_len);
 void json_reader_free(struct json_tokener *);
 /* For the readers here: the value that is all of TEXT.  False: it is none, and *RET is NULL. */
 bool json_tok_all(struct json_tokener *, const char *text, size_t len, json_object **ret);

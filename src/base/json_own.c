@@ -49,9 +49,8 @@ static bool is_one_of(const char *const *names, const char *name, size_t len)
 	return false;
 }
 
-/* TEXT without members called one of WITHOUT, each with a comma that parts it from a neighbour.
- * Caller frees. */
-static char *cut(const char *text, size_t len, const char *const *without, size_t *ret_len)
+/* Each with a comma that parts it from a neighbour. */
+char *json_own_cut(const char *text, size_t len, const char *const *without, size_t *ret_len)
 {
 	const char *end = text + len, *kept = text, *p = text;
 	char *copy = mem_alloc(len + 1), *out = copy;
@@ -77,17 +76,15 @@ static char *cut(const char *text, size_t len, const char *const *without, size_
 	return copy;
 }
 
-json_object *json_own_read(struct json_tokener **reader, const char *text, size_t len,
-			   const char *const *without)
+json_object *json_own_read(struct json_tokener **reader, const char *text, size_t len)
 {
-	CLEAN_FREE char *rest = without != NULL ? cut(text, len, without, &len) : NULL;
 	json_object *o;
 
 	if (*reader == NULL && (*reader = json_tokener_new_ex(DEPTH_MOST)) == NULL)
 		mem_die();
 	json_tokener_reset(*reader);
 	json_tokener_set_flags(*reader, JSON_TOKENER_STRICT);
-	return json_tok_all(*reader, rest != NULL ? rest : text, len, &o) ? o : NULL;
+	return json_tok_all(*reader, text, len, &o) ? o : NULL;
 }
 
 void json_reader_free(struct json_tokener *reader)

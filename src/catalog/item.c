@@ -122,7 +122,7 @@ static bool add_more(struct conn *conn, sqlite3_stmt *stmt, bool brief, json_obj
 	CLEAN_JSON json_object *more = NULL;
 
 	if (len > 2 && tags == NULL &&
-	    (more = json_own_read(&conn->reader, text, (size_t)len, NULL)) == NULL)
+	    (more = json_own_read(&conn->reader, text, (size_t)len)) == NULL)
 		return false;
 	if (tags == NULL)
 		tags = json_object_get(json_arr(more, more_members[0]));

@@ -8,10 +8,10 @@
 #define READERS_MAX 16
 
 struct entry {
-	enum table table;
+	struct memo_key key; /* its bytes are BYTES' first */
 	struct gate_stamp stamp;
 	char *bytes; /* the key, then the value; NULL = empty */
-	size_t key_len, len;
+	size_t len;
 };
 
 struct memo {
@@ -58,30 +58,31 @@ size_t memo_counter(enum table table, const void *key, size_t key_len)
 	return hash(table, key, key_len) % GATE_CHANGES;
 }
 
-static struct entry *place(struct memo *m, enum table table, const void *key, size_t key_len)
+static struct entry *place(struct memo *m, const struct memo_key *k)
 {
-	return &m->entries[hash(table, key, key_len) / GATE_CHANGES % MEMO_ENTRIES];
+	return &m->entries[hash(k->table, k->at, k->len) / GATE_CHANGES % MEMO_ENTRIES];
 }
 
-static bool is_for(const struct entry *e, enum table table, const void *key, size_t key_len)
+static bool is_for(const struct entry *e, const struct memo_key *k)
 {
-	return e->bytes != NULL && e->table == table && e->key_len == key_len &&
-	       memcmp(e->bytes, key, key_len) == 0;
+	return e->bytes != NULL && e->key.table == k->table && e->key.without == k->without &&
+	       e->key.len == k->len && memcmp(e->bytes, k->at, k->len) == 0;
 }
 
-void memo_keep(struct memo *m, const struct gate *gate, enum table table, const void *key,
-	       size_t key_len, const void *value, size_t len)
+void memo_keep(struct memo *m, const struct gate *gate, const struct memo_key *key,
+	       const void *value, size_t len)
 {
 	const struct gate_file *file = gate_view(gate);
-	struct entry *e = place(m, table, key, key_len);
-	struct entry new = {.table = table, .key_len = key_len, .len = len};
+	struct entry *e = place(m, key);
+	struct entry new = {.key = *key, .len = len};
 	char *old;
 
 	if (file == NULL || len > MEMO_VALUE_MAX)
 		return;
-	new.stamp = gate_stamp(file, memo_counter(table, key, key_len));
-	new.bytes = mem_alloc(key_len + len);
-	memcpy(mempcpy(new.bytes, key, key_len), value, len);
+	new.stamp = gate_stamp(file, memo_counter(key->table, key->at, key->len));
+	new.bytes = mem_alloc(key->len + len);
+	new.key.at = new.bytes;
+	memcpy(mempcpy(new.bytes, key->at, key->len), value, len);
 	(void)pthread_mutex_lock(&m->mutex);
 	old = e->bytes;
 	*e = new;
@@ -96,16 +97,16 @@ static bool same(struct gate_stamp a, struct gate_stamp b)
 	return a.epoch == b.epoch && a.changes == b.changes;
 }
 
-static char *copy_if_true(struct recall *r, enum table table, const void *key, size_t key_len,
-			  struct gate_stamp now, size_t *ret_len)
+static char *copy_if_true(struct recall *r, const struct memo_key *key, struct gate_stamp now,
+			  size_t *ret_len)
 {
-	struct entry *e = place(r->memo, table, key, key_len);
+	struct entry *e = place(r->memo, key);
 	char *copy = NULL;
 
 	(void)pthread_mutex_lock(&r->memo->mutex);
-	if (is_for(e, table, key, key_len) && same(e->stamp, now)) {
+	if (is_for(e, key) && same(e->stamp, now)) {
 		copy = mem_alloc(e->len + 1);
-		memcpy(copy, e->bytes + e->key_len, e->len);
+		memcpy(copy, e->bytes + e->key.len, e->len);
 		*ret_len = e->len;
 	}
 	if (copy != NULL && r->reader == NULL && r->memo->n_readers > 0)
@@ -114,10 +115,9 @@ static char *copy_if_true(struct recall *r, enum table table, const void *key, s
 	return copy;
 }
 
-bool recall_get(struct recall *r, enum table table, const void *key, size_t key_len,
-		size_t *ret_len)
+bool recall_get(struct recall *r, const struct memo_key *key, size_t *ret_len)
 {
-	size_t counter = memo_counter(table, key, key_len);
+	size_t counter = memo_counter(key->table, key->at, key->len);
 
 	free(r->value);
 	r->value = NULL;
@@ -129,7 +129,7 @@ bool recall_get(struct recall *r, enum table table, const void *key, size_t key_
 	}
 	r->used[r->n].counter = counter;
 	r->used[r->n].stamp = gate_stamp(r->file, counter);
-	r->value = copy_if_true(r, table, key, key_len, r->used[r->n].stamp, ret_len);
+	r->value = copy_if_true(r, key, r->used[r->n].stamp, ret_len);
 	r->missed = r->value == NULL;
 	r->n++;
 	return !r->missed;

@@ -19,12 +19,22 @@ struct memo;
 struct memo *memo_new(void);
 void memo_free(struct memo *);
 
+/* A record, or the part of it without the members called one of WITHOUT (record.h; lists are told
+ * apart by their place). */
+struct memo_key {
+	enum table table;
+	const void *at;
+	size_t len;
+	const char *const *without; /* static; NULL = the whole */
+};
+
 /* The gate's counter for this record: 0 .. GATE_CHANGES - 1. */
 size_t memo_counter(enum table, const void *key, size_t key_len);
 
-/* Inside the gate, in a pass that only reads: keep a copy of what the record is now. */
-void memo_keep(struct memo *, const struct gate *, enum table, const void *key, size_t key_len,
-	       const void *value, size_t len);
+/* Inside the gate, in a pass that only reads: keep a copy of VALUE, which is what the key means
+ * now. */
+void memo_keep(struct memo *, const struct gate *, const struct memo_key *, const void *value,
+	       size_t len);
 
 /* One reader outside the gate; begins as {.memo, .gate}. */
 struct recall {
@@ -44,7 +54,7 @@ struct recall {
 /*
  * The record as remembered, in R->value until the next call.  False: R->missed.
  */
-bool recall_get(struct recall *r, enum table, const void *key, size_t key_len, size_t *ret_len);
+bool recall_get(struct recall *r, const struct memo_key *key, size_t *ret_len);
 /* The end: was everything still true at one moment?  Frees what R owns. */
 bool recall_end(struct recall *r);
 

@@ -121,34 +121,17 @@ static enum err put(struct pass *p, enum table table, const void *key, size_t ke
 	return pass_took(p, db->put(db, p->txn, &k, &v, flags), table_name(table));
 }
 
-static enum err recall(
-    struct recall *r, enum table table, const void *key, size_t key_len, DBT *ret)
-{
-	size_t len;
-
-	if (!recall_get(r, table, key, key_len, &len))
-		return ERR_BUSY;
-	*ret = dbt(r->value, len);
-	return ERR_OK;
-}
-
-/* The value is valid until the next call of this table. */
+/* The value stays in Berkeley DB's hands until the next call of this table. */
 static enum err get(struct pass *p, enum table table, const void *key, size_t key_len, DBT *ret)
 {
 	DBT k = dbt(key, key_len);
 	DB *db;
-	enum err err;
+	enum err err = table_of(p, table, key_len, &db);
 
 	*ret = (DBT){0};
-	if (p->recall != NULL)
-		return recall(p->recall, table, key, key_len, ret);
-	err = table_of(p, table, key_len, &db);
 	if (err != ERR_OK)
 		return err;
-	err = pass_took(p, db->get(db, p->txn, &k, ret, 0), table_name(table));
-	if (err == ERR_OK && p->kind == PASS_RECALL && p->store->memo != NULL)
-		memo_keep(p->store->memo, &p->store->gate, table, key, key_len, ret->data, ret->size);
-	return err;
+	return pass_took(p, db->get(db, p->txn, &k, ret, 0), table_name(table));
 }
 
 static enum err erase(struct pass *p, enum table table, const void *key, size_t key_len)
@@ -165,14 +148,47 @@ static enum err erase(struct pass *p, enum table table, const void *key, size_t 
 	return pass_took(p, db->del(db, p->txn, &k, 0), table_name(table));
 }
 
+/* ---- what is remembered */
+
+static enum err recall(
+    struct recall *r, const struct memo_key *key, DBT *ret)
+{
+	size_t len;
+
+	if (!recall_get(r, key, &len))
+		return ERR_BUSY;
+	*ret = dbt(r->value, len);
+	return ERR_OK;
+}
+
+/* As it is stored, or a part of that: *RET_PART, the caller's.  Valid until the next call of this table. */
+static enum err get_part(struct pass *p, const struct memo_key *key, char **ret_part, DBT *ret)
+{
+	enum err err;
+	size_t len;
+
+	if (p->recall != NULL)
+		return recall(p->recall, key, ret);
+	err = get(p, key->table, key->at, key->len, ret);
+	if (err != ERR_OK)
+		return err;
+	if (key->without != NULL) {
+		*ret_part = json_own_cut(ret->data, ret->size, key->without, &len);
+		*ret = dbt(*ret_part, len);
+	}
+	if (p->kind == PASS_RECALL && p->store->memo != NULL)
+		memo_keep(p->store->memo, &p->store->gate, key, ret->data, ret->size);
+	return ERR_OK;
+}
+
 /* ---- records */
 
 /* Only json_print writes records, and each page has a checksum: the text itself is taken as it stands. */
-static enum err parse(struct pass *p, enum table table, const void *value, size_t len,
-    const char *const *without, json_object **ret)
+enum err record_parse(
+    struct pass *p, enum table table, const void *value, size_t len, json_object **ret)
 {
 	struct json_tokener **reader = p->recall != NULL ? &p->recall->reader : &p->env->reader;
-	json_object *o = json_own_read(reader, value, len, without);
+	json_object *o = json_own_read(reader, value, len);
 
 	if (!json_object_is_type(o, json_type_object)) {
 		json_object_put(o);
@@ -188,12 +204,6 @@ static enum err parse(struct pass *p, enum table table, const void *value, size_
 	return ERR_OK;
 }
 
-enum err record_parse(
-    struct pass *p, enum table table, const void *value, size_t len, json_object **ret)
-{
-	return parse(p, table, value, len, NULL, ret);
-}
-
 enum err record_get(
     struct pass *p, enum table table, const void *key, size_t key_len, json_object **ret)
 {
@@ -203,12 +213,14 @@ enum err record_get(
 enum err record_get_without(struct pass *p, enum table table, const void *key, size_t key_len,
     const char *const *without, json_object **ret)
 {
+	const struct memo_key k = {table, key, key_len, without};
+	CLEAN_FREE char *part = NULL;
 	DBT value;
-	enum err err = get(p, table, key, key_len, &value);
+	enum err err = get_part(p, &k, &part, &value);
 
 	if (err != ERR_OK)
 		return err;
-	return parse(p, table, value.data, value.size, without, ret);
+	return record_parse(p, table, value.data, value.size, ret);
 }
 
 static enum err write_record(struct pass *p, enum table table, const void *key, size_t key_len,
@@ -269,8 +281,9 @@ enum err index_put(struct pass *p, enum table table, const void *key, size_t key
 enum err index_get(struct pass *p, enum table table, const void *key, size_t key_len, void *value,
     size_t size, size_t *ret_len)
 {
+	const struct memo_key k = {table, key, key_len, NULL};
 	DBT v;
-	enum err err = get(p, table, key, key_len, &v);
+	enum err err = get_part(p, &k, NULL, &v);
 
 	if (err != ERR_OK)
 		return err;

@@ -46,8 +46,8 @@ const char *table_name(enum table);
  * Owns: record_get: caller frees *RET with json_object_put.  record_put keeps nothing; sets "v".
  */
 enum err record_get(struct pass *, enum table, const void *key, size_t key_len, json_object **ret);
-/* Without the members called one of WITHOUT (NULL: with all), wherever they are: such a value must not be
- * written back. */
+/* Without the members called one of WITHOUT (static; NULL: with all), wherever they are: such a value must not
+ * be written back. */
 enum err record_get_without(struct pass *, enum table, const void *key, size_t key_len, const char *const *without,
     json_object **ret);
 enum err record_put(struct pass *, enum table, const void *key, size_t key_len, json_object *value);

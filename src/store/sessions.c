@@ -260,10 +260,11 @@ enum err sessions_get(struct pass *p, int64_t id, json_object **ret)
 	return record_get(p, TABLE_SESSIONS, key, 8, ret);
 }
 
-/* What no list and no next step tells; "columns" is the last. */
-static const char *const not_brief[] = {"preview", "supported", "candidates", "samples", "first_bad", "type_bad",
-    "encoding", "bundles", "md5", "sha256", "own", "named", "driver", "source_layer", "extent", "hash", "columns", NULL};
-#define N_NOT_BRIEF (sizeof(not_brief) / sizeof(not_brief[0]))
+/* What no list and no next step tells. */
+#define NOT_BRIEF "preview", "supported", "candidates", "samples", "first_bad", "type_bad", "encoding", "bundles", "md5", \
+	"sha256", "own", "named", "driver", "source_layer", "extent", "hash"
+static const char *const not_brief[] = {NOT_BRIEF, "columns", NULL};
+static const char *const not_brief_with_columns[] = {NOT_BRIEF, NULL};
 
 /* Does the next step depend on the columns?  Those of tables may hold places, those of others times. */
 static bool columns_tell(const json_object *record)
@@ -281,7 +282,6 @@ static bool columns_tell(const json_object *record)
 
 enum err sessions_get_brief(struct pass *p, int64_t id, json_object **ret)
 {
-	const char *without[N_NOT_BRIEF];
 	json_object *record = NULL;
 	unsigned char key[8];
 	enum err err;
@@ -289,10 +289,8 @@ enum err sessions_get_brief(struct pass *p, int64_t id, json_object **ret)
 	key_u64((uint64_t)id, key);
 	err = record_get_without(p, TABLE_SESSIONS, key, 8, not_brief, &record);
 	if (err == ERR_OK && columns_tell(record)) {
-		memcpy(without, not_brief, sizeof(without));
-		without[N_NOT_BRIEF - 2] = NULL;
 		json_object_put(record);
-		err = record_get_without(p, TABLE_SESSIONS, key, 8, without, &record);
+		err = record_get_without(p, TABLE_SESSIONS, key, 8, not_brief_with_columns, &record);
 	}
 	if (err == ERR_OK)
 		*ret = record;
