@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "store/groups.h"
 #include "views/identity.h"
@@ -104,6 +105,25 @@ enum err call_answer(struct call *call, int status, const char *template_name, j
 }
 
 /* ---- wait slots: files nobody writes to, locked by whoever waits; a dead waiter frees its slot */
+
+bool call_file(struct call *call, const char *path, const char *type, const char *etag, const char *name)
+{
+	const struct config *config = call->ctx->config;
+	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, config->data_dir);
+	int fd = dir < 0 ? -1 : fs_open_read(dir, path);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		if (fd >= 0)
+			(void)close(fd);
+		return false;
+	}
+	reply_file(call->reply, fd, st.st_size, type, etag, name);
+	call->reply->user_content = name != NULL;
+	if (name != NULL && config->sendfile != SENDFILE_NONE)
+		call->reply->sendfile_path = mem_printf("%s/%s", config->data_dir, path);
+	return true;
+}
 
 bool wait_slot_take(struct ctx *ctx, int *ret_fd)
 {

@@ -84,6 +84,11 @@ struct viewer call_viewer(const struct call *);
 void call_page(struct call *, json_object *model, const char *title_key);
 /* Answer with MODEL, as a page with the title "title.TEMPLATE_NAME" or as JSON.  Takes MODEL. */
 enum err call_answer(struct call *, int status, const char *template_name, json_object *model);
+/*
+ * Answer with the file PATH below data_dir, made of numbers and our own names; with NAME as a download, which is a
+ * user's content.  False: there is no such file.
+ */
+bool call_file(struct call *, const char *path, const char *type, const char *etag, const char *name);
 /* Does a worker live? */
 bool call_worker_lives(const struct config *);
 /* Start slipway-worker if none lives and spawning is allowed. */

@@ -2,13 +2,9 @@
  * The bytes of a data item: its file as it was stored, the imported result, the thumbnail.
  * Source: contracts/datas.md 8.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "views/datas.h"
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "views/views.h"
@@ -62,20 +58,10 @@ static enum err send_file(struct call *call, const char *path, const char *name,
 			  int64_t changed_ms)
 {
 	struct reply *reply = call->reply;
-	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
-	int fd = dir < 0 ? -1 : fs_open_read(dir, path);
 	char modified[32];
-	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		if (fd >= 0)
-			(void)close(fd);
+	if (!call_file(call, path, media_type(name), etag, name))
 		return no_file(call);
-	}
-	reply_file(reply, fd, st.st_size, media_type(name), etag, name);
-	reply->user_content = true;
-	if (call->ctx->config->sendfile != SENDFILE_NONE)
-		reply->sendfile_path = mem_printf("%s/%s", call->ctx->config->data_dir, path);
 	clock_http(changed_ms, modified);
 	reply_header(reply, "Last-Modified", modified);
 	reply_header(reply, "Content-Security-Policy", "sandbox; default-src 'none'");
@@ -162,15 +148,8 @@ enum err datas_thumbnail_view(struct call *call)
 					   slash == NULL ? 0 : (int)(slash - file), file);
 	CLEAN_FREE char *etag = mem_printf("\"%lld-%lld-t\"", (long long)json_int(d, "id", 0),
 					   (long long)json_int(d, "revision", 1));
-	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
-	int fd = dir < 0 ? -1 : fs_open_read(dir, path);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		if (fd >= 0)
-			(void)close(fd);
+	if (!call_file(call, path, "image/png", etag, NULL))
 		return no_file(call);
-	}
-	reply_file(call->reply, fd, st.st_size, "image/png", etag, NULL);
 	reply_header(call->reply, "Cache-Control", "private, max-age=3600");
 	reply_header(call->reply, "Vary", "Origin");
 	return ERR_OK;

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "views/dataset.h"
 #include "views/mycontent.h"
@@ -184,26 +183,11 @@ enum err layer_view(struct call *call)
 
 /* ---- files */
 
-/* Send a file below data_dir; PATH is made of numbers and our own names. */
-static enum err send_file(struct call *call, const char *path, const char *type, const char *etag, char *download_name)
+static enum err send_file(struct call *call, const char *path, const char *type, const char *etag, const char *download_name)
 {
-	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
-	int fd = dir < 0 ? -1 : fs_open_read(dir, path);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		if (fd >= 0)
-			(void)close(fd);
-		free(download_name);
-		return call_fail(call, ERR_NOT_FOUND, problem_new("not_found"));
-	}
-	reply_file(call->reply, fd, st.st_size, type, etag, download_name);
-	if (download_name != NULL) {
-		call->reply->user_content = true;
-		if (call->ctx->config->sendfile != SENDFILE_NONE)
-			call->reply->sendfile_path = mem_printf("%s/%s", call->ctx->config->data_dir, path);
-	}
-	free(download_name);
-	return ERR_OK;
+	if (call_file(call, path, type, etag, download_name))
+		return ERR_OK;
+	return call_fail(call, ERR_NOT_FOUND, problem_new("not_found"));
 }
 
 /* The folder a dataset's files stand in: "datasets/7/1-12". */
@@ -238,7 +222,7 @@ enum err dataset_file_view(struct call *call)
 		CLEAN_FREE char *path = mem_printf("%s/original/%lld", folder, (long long)number);
 		CLEAN_FREE char *etag = etag_of(d, n);
 		json_object *source = json_at(json_arr(d, "source"), (size_t)number - 1);
-		err = send_file(call, path, "application/octet-stream", etag, mem_strdup(json_str(source, "name", "original")));
+		err = send_file(call, path, "application/octet-stream", etag, json_str(source, "name", "original"));
 	}
 	for (size_t i = 0; n == NULL && i < sizeof(files) / sizeof(*files); i++) {
 		if (strcmp(files[i].name, what) != 0)
@@ -419,7 +403,8 @@ enum err dataset_download_view(struct call *call)
 		err = call->req->method == METHOD_HEAD ? ERR_INCOMPLETE : make_export(call, d, e, path);
 	if (err == ERR_OK) {
 		CLEAN_FREE char *etag = etag_of(d, e->format);
-		err = send_file(call, path, e->type, etag, mem_printf("%s.%s", json_str(d, "name", "data"), e->extension));
+		CLEAN_FREE char *name = mem_printf("%s.%s", json_str(d, "name", "data"), e->extension);
+		err = send_file(call, path, e->type, etag, name);
 		if (err == ERR_OK && call->req->method == METHOD_GET && req_header(call->req, "Range") == NULL)
 			(void)catalog_count_download(call->ctx->catalog, json_int(d, "id", 0), NULL);
 	} else if (err == ERR_INCOMPLETE) {
