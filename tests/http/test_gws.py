@@ -16,6 +16,7 @@ import msgpack
 
 from harness import Server, main, multipart, nothing_left
 from steps import configured
+from transfer import fronts
 
 GENERIC = "The browser (or proxy) sent a request that this server could not understand."
 VECTOR = bytes.fromhex("86a975706c6f6164556964a0aa6368756e6b436f756e7402a9746f74616c53697a650ba866696c654e616d65a5612e747874"
@@ -596,11 +597,9 @@ def test_memory_does_not_grow_with_bodies(server):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         uids = [a.json["uploadUid"] for a in pool.map(lambda _: send(server, "uploadChunk", body), range(8))]
     most = 0
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            with open(f"/proc/{pid}/cmdline") as c, open(f"/proc/{pid}/status") as s:
-                if "slipway.fcgi" in c.read() and server.data in open(f"/proc/{pid}/environ").read() + open(f"/proc/{pid}/cmdline").read():
-                    most = max(most, int(re.search(r"VmHWM:\s+(\d+)", s.read())[1]))
+    for pid in fronts(server):
+        with open(f"/proc/{pid}/status") as f:
+            most = max(most, int(re.search(r"VmHWM:\s+(\d+)", f.read())[1]))
     assert 0 < most < 80 << 10, most      # kB: four bodies and a front
     for uid in uids:
         assert finish(server, uid).status == 200

@@ -485,6 +485,9 @@ def test_front_ends_in_mid_body(server):      # 16
 
 
 def test_order_of_what_reaches_the_disk(server):      # 9
+    if os.geteuid() != 0:
+        print("# only root may look into a front")
+        return
     own = Server(processes=1)
     try:
         url = made(own, 40_000, b"x" * 10_000)
