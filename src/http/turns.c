@@ -15,10 +15,11 @@
 #define LOOKER_STACK ((size_t)64 << 10)
 
 enum turn_state {
-	TURN_NONE,  /* somebody else's, or nobody's */
-	TURN_WAITS, /* for a connection */
-	TURN_NEW,   /* in a request nobody has looked at */
-	TURN_SEEN,  /* in one that was there at the last look */
+	TURN_NONE,	/* the thread sleeps, or will */
+	TURN_WAITS,	/* for a connection */
+	TURN_NEW,	/* in a request nobody has looked at */
+	TURN_SEEN,	/* in one that was there at the last look */
+	TURN_PASSED_ON, /* in one, without the turn */
 };
 
 struct turn {
@@ -27,7 +28,8 @@ struct turn {
 };
 
 struct turns {
-	sem_t free; /* turns nobody has */
+	sem_t free;	  /* turns nobody has */
+	atomic_int spare; /* turns there are beyond those at once */
 	size_t n;
 	struct turn *threads; /* of N */
 	atomic_size_t joined; /* of them */
@@ -52,15 +54,33 @@ static void time_look(struct turns *t)
 		set_timer(t, TURNS_LOOK_MS * 1000000L);
 }
 
-/* Is the thread in a request, in its turn? */
+/* One turn less, if there are more than there should be. */
+static bool drop_spare(struct turns *t)
+{
+	int n = atomic_load(&t->spare);
+
+	while (n > 0)
+		if (atomic_compare_exchange_weak(&t->spare, &n, n - 1))
+			return true;
+	return false;
+}
+
+static void give_away(struct turns *t)
+{
+	if (!drop_spare(t))
+		(void)sem_post(&t->free);
+}
+
+/* Is the thread in a request, in its turn, after this look too? */
 static bool look_at(struct turn *turn)
 {
 	enum turn_state state = TURN_NEW;
 
 	if (atomic_compare_exchange_strong(&turn->state, &state, TURN_SEEN))
 		return true;
-	if (state == TURN_SEEN && atomic_compare_exchange_strong(&turn->state, &state, TURN_NONE))
-		(void)sem_post(&turn->turns->free);
+	if (state == TURN_SEEN &&
+	    atomic_compare_exchange_strong(&turn->state, &state, TURN_PASSED_ON))
+		give_away(turn->turns);
 	return false;
 }
 
@@ -139,21 +159,30 @@ struct turn *turns_join(struct turns *t)
 
 void turns_take(struct turn *turn)
 {
-	if (atomic_exchange(&turn->state, TURN_WAITS) != TURN_NONE)
+	struct turns *t = turn->turns;
+	enum turn_state was = atomic_exchange(&turn->state, TURN_WAITS);
+
+	if (was == TURN_PASSED_ON) {
+		(void)atomic_fetch_add(&t->spare, 1);
 		return;
-	while (sem_wait(&turn->turns->free) != 0 && errno == EINTR)
+	}
+	if (was != TURN_NONE && !drop_spare(t))
+		return;
+	while (sem_wait(&t->free) != 0 && errno == EINTR)
 		;
 }
 
 void turns_begin(struct turn *turn)
 {
+	if (!turn->turns->looked_at)
+		return;
 	atomic_store(&turn->state, TURN_NEW);
-	if (turn->turns->looked_at)
-		time_look(turn->turns);
+	time_look(turn->turns);
 }
 
 void turns_pass_on(struct turn *turn)
 {
-	if (atomic_exchange(&turn->state, TURN_NONE) != TURN_NONE)
-		(void)sem_post(&turn->turns->free);
+	if (turn->turns->looked_at &&
+	    atomic_exchange(&turn->state, TURN_PASSED_ON) != TURN_PASSED_ON)
+		give_away(turn->turns);
 }

@@ -6,6 +6,10 @@
  * A request that will wait for something passes its thread's turn on at once.  Any other is looked
  * at every TURNS_LOOK_MS: seen twice, it loses the turn.  So a connection waits for a thread at
  * most twice that long, unless all threads are in requests.
+ *
+ * Passing on wakes a thread.  So that not every request does that where all pass on, a thread that
+ * comes back from one gets a spare turn, which the next to pass on, or the next request that did
+ * not, does away with.
  */
 #ifndef SLIPWAY_HTTP_TURNS_H
 #define SLIPWAY_HTTP_TURNS_H
@@ -17,7 +21,8 @@
 struct turns; /* of a process */
 struct turn;  /* of a thread, which has it or not; used by that thread alone */
 
-/* For N_THREADS threads, AT_ONCE of which have a turn.  Owns: caller frees with turns_free. */
+/* For N_THREADS threads, AT_ONCE of which have a turn, those with spare ones apart.  Owns: caller
+ * frees with turns_free. */
 struct turns *turns_new(size_t n_threads, size_t at_once);
 /* When no thread uses its turn any more. */
 void turns_free(struct turns *);
