@@ -283,7 +283,7 @@ def bench_sessions(server):
     path, before = bench_step(server)
     session = int(path.split("=")[1])
     server.stop()
-    rows = [json.loads(line) for line in server.slipway("dump", "--secrets").splitlines()]
+    rows = server.dump()
     pattern = [r for r in rows if r["table"] == "sessions" and r["key"] == session][0]
     for i in range(session + 1, session + 10001):
         copy = json.loads(json.dumps(pattern))
@@ -294,15 +294,8 @@ def bench_sessions(server):
     for r in rows:
         if r["table"] == "counters" and r["key"] == "session":
             r["value"] += 10000
-    dump = os.path.join(server.dir, "dump")
-    with open(dump, "w") as f:
-        f.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
-    os.chmod(dump, 0o644)
-    for name in ("db", "gate", "ballast"):
-        target = os.path.join(server.data, name)
-        shutil.rmtree(target) if os.path.isdir(target) else os.path.exists(target) and os.unlink(target)
     start = time.perf_counter()
-    server.slipway("load", dump)
+    server.load(rows)
     print(f"sessions: 10,000 loaded in {time.perf_counter() - start:.0f} s")
     server.start()
     p50, p99, rate, bad = wrk(server, path)
