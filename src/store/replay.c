@@ -11,15 +11,9 @@ enum err replay_get(struct pass *p, const unsigned char key[32], json_object **r
 	return record_get(p, TABLE_REPLAY, key, KEY_LEN, ret);
 }
 
-enum err replay_begin(struct pass *p, const unsigned char key[32], json_object *record,
-		      json_object **ret)
+enum err replay_begin(struct pass *p, const unsigned char key[32], json_object *record)
 {
-	enum err err = record_insert(p, TABLE_REPLAY, key, KEY_LEN, record);
-
-	if (err != ERR_CONFLICT)
-		return err;
-	err = replay_get(p, key, ret);
-	return err == ERR_OK ? ERR_CONFLICT : err;
+	return record_insert(p, TABLE_REPLAY, key, KEY_LEN, record);
 }
 
 enum err replay_put(struct pass *p, const unsigned char key[32], json_object *record)

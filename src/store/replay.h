@@ -10,8 +10,8 @@
 
 #include "store/record.h"
 
-/* Insert if absent.  Errors: ERR_CONFLICT, then *RET is what stands there; caller frees. */
-enum err replay_begin(struct pass *, const unsigned char key[32], json_object *record, json_object **ret);
+/* Insert if absent.  Errors: ERR_CONFLICT. */
+enum err replay_begin(struct pass *, const unsigned char key[32], json_object *record);
 enum err replay_get(struct pass *, const unsigned char key[32], json_object **ret);
 /* Store a changed entry.  ERR_NOT_FOUND. */
 enum err replay_put(struct pass *, const unsigned char key[32], json_object *record);

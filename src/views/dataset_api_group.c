@@ -18,15 +18,10 @@ struct group {
 static enum err claim_one(struct pass *p, struct dataset_call *d, bool *ret)
 {
 	CLEAN_JSON json_object *old = NULL;
-	struct signed_call *s = &d->s;
-	enum err err = s->once.on ? replay_get(p, s->once.key, &old) : ERR_NOT_FOUND;
+	enum err err = signed_claim(p, &d->s, d->task, &old);
 
-	*ret = false;
-	if (err != ERR_NOT_FOUND)
-		return err;
-	err = signed_claim(p, s, d->task, &old);
 	*ret = err == ERR_OK;
-	return err == ERR_RATE ? ERR_OK : err;
+	return err == ERR_RATE || err == ERR_CONFLICT ? ERR_OK : err;
 }
 
 static enum err claim_pass(struct pass *p, void *arg)

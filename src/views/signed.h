@@ -97,8 +97,10 @@ bool signed_check_receiver(struct signed_call *);
 void signed_once_prepare(struct signed_call *);
 /* Another number for its lock. */
 void signed_once_number(struct signed_once *);
-/* In the pass that accepts: the call counted, the request claimed.  ERR_RATE; ERR_CONFLICT with
- * *RET_OLD. */
+/*
+ * In the pass that accepts: the call counted, the request claimed.  ERR_RATE, or ERR_CONFLICT with
+ * *RET_OLD: nothing was changed.
+ */
 enum err signed_claim(struct pass *, struct signed_call *, json_object *task,
 		      json_object **ret_old);
 /* What was answered is recorded: by who claimed it, in the pass that ends it. */

@@ -113,15 +113,18 @@ enum err signed_claim(struct pass *p, struct signed_call *s, json_object *task,
 {
 	CLEAN_JSON json_object *record = NULL;
 	int64_t limit = json_int(s->account, "limit", 0);
-	enum err err = accounts_call(p, s->visitor, limit, s->now_ms);
+	enum err err = s->once.on ? replay_get(p, s->once.key, ret_old) : ERR_NOT_FOUND;
 
+	if (err != ERR_NOT_FOUND)
+		return err == ERR_OK ? ERR_CONFLICT : err;
+	err = accounts_call(p, s->visitor, limit, s->now_ms);
 	if (err == ERR_OK)
 		err = s->api == SIGNED_ROWS ? tasks_begin(p, task, &s->task)
 					    : tasks_add(p, task, &s->task);
 	if (err != ERR_OK || !s->once.on)
 		return err;
 	record = entry(s);
-	return replay_begin(p, s->once.key, record, ret_old);
+	return replay_begin(p, s->once.key, record);
 }
 
 enum err signed_once_done(struct pass *p, struct signed_call *s)

@@ -146,7 +146,6 @@ static enum err lose_pass(struct pass *p, void *arg)
 {
 	struct lost *l = arg;
 	CLEAN_JSON json_object *task = json_object_new_object(), *entry = json_object_new_object();
-	json_object *there = NULL;
 	unsigned char key[32];
 	enum err err;
 
@@ -158,7 +157,7 @@ static enum err lose_pass(struct pass *p, void *arg)
 	json_set_str(json_set_str(entry, "state", "running"), "content", l->hex);
 	json_set_int(json_set_int(entry, "task", l->id), "expires", clock_now_ms() + 3600000);
 	if (err == ERR_OK && token_hex_bytes(l->hex, key, sizeof(key)))
-		err = replay_begin(p, key, entry, &there);
+		err = replay_begin(p, key, entry);
 	return err;
 }
 
