@@ -32,14 +32,6 @@ enum err replay_end(struct pass *p, const unsigned char key[32], json_object *re
 	return record_replace(p, TABLE_REPLAY, key, KEY_LEN, record);
 }
 
-enum err replay_done(struct pass *p, const unsigned char key[32], json_object *answer)
-{
-	CLEAN_JSON json_object *record = NULL;
-	enum err err = replay_get(p, key, &record);
-
-	return err == ERR_OK ? replay_end(p, key, record, answer) : err;
-}
-
 enum err replay_forget(struct pass *p, const unsigned char key[32])
 {
 	enum err err = record_delete(p, TABLE_REPLAY, key, KEY_LEN);

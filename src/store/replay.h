@@ -15,8 +15,7 @@ enum err replay_begin(struct pass *, const unsigned char key[32], json_object *r
 enum err replay_get(struct pass *, const unsigned char key[32], json_object **ret);
 /* Store a changed entry.  ERR_NOT_FOUND. */
 enum err replay_put(struct pass *, const unsigned char key[32], json_object *record);
-enum err replay_done(struct pass *, const unsigned char key[32], json_object *answer);
-/* The same by who holds the entry's lock: RECORD as it stands there, which is not read again. */
+/* Its answer, by who holds the entry's lock or has just read it: RECORD as it stands there. */
 enum err replay_end(struct pass *, const unsigned char key[32], json_object *record, json_object *answer);
 /* It changed nothing: the same request may come again. */
 enum err replay_forget(struct pass *, const unsigned char key[32]);

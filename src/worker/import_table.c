@@ -232,7 +232,7 @@ struct end {
 static enum err answer_pass(struct pass *p, const struct end *e)
 {
 	const char *hex = json_str(e->im->work->task, "replay", "");
-	CLEAN_JSON json_object *answer = json_object_new_object();
+	CLEAN_JSON json_object *answer = json_object_new_object(), *entry = NULL;
 	unsigned char key[32];
 	enum err err;
 
@@ -240,7 +240,9 @@ static enum err answer_pass(struct pass *p, const struct end *e)
 		return ERR_OK;
 	json_set_str(answer, "result", e->im->refusal.code == REFUSE_NOTHING ? "success" : "error");
 	json_set_str(answer, "data", e->message);
-	err = replay_done(p, key, json_set_int(answer, "task", e->im->work->id));
+	err = replay_get(p, key, &entry);
+	if (err == ERR_OK)
+		err = replay_end(p, key, entry, json_set_int(answer, "task", e->im->work->id));
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 

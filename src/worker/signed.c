@@ -102,7 +102,7 @@ static enum err orphan_pass(struct pass *p, void *arg)
 	    strcmp(json_str(entry, "state", ""), "running") == 0) {
 		json_set_int(json_set_str(answer, "msg", "success"), "status", 200);
 		err = o->state == MARK_COMMITTED
-			  ? replay_done(p, key, json_set_int(answer, "task", o->work->id))
+			  ? replay_end(p, key, entry, json_set_int(answer, "task", o->work->id))
 			  : replay_forget(p, key);
 	}
 	if (err == ERR_NOT_FOUND)

@@ -44,8 +44,10 @@ static enum err done(struct pass *p, void *arg)
 	struct step *s = arg;
 	CLEAN_JSON json_object *answer = json_object_new_object();
 
+	enum err err = get(p, s);
+
 	json_set_int(answer, "status", 200);
-	return replay_done(p, s->key, answer);
+	return err == ERR_OK ? replay_end(p, s->key, s->got, answer) : err;
 }
 
 static enum err forget(struct pass *p, void *arg)
