@@ -87,6 +87,7 @@ enum err engine_open(const struct config *config, struct store *store, struct en
 	e->store = store;
 	e->sync = config->upload_sync == UPLOAD_SYNC_FULL;
 	e->dir = -1;
+	pieces_init(&e->pieces);
 	read_boot_id(e->boot_id);
 	e->data = fs_open_dir(AT_FDCWD, config->data_dir);
 	if (e->data < 0)
@@ -121,6 +122,7 @@ void engine_close(struct engine *e)
 	if (e->data >= 0)
 		(void)close(e->data);
 	tally_close(e->tally);
+	pieces_done(&e->pieces);
 	free(e);
 }
 

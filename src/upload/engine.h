@@ -9,6 +9,7 @@
  *   range.c     range mode                        ranges.c    its list
  *   parts.c     parts mode                        concat.c    lists of other uploads
  *   receive.c   how bytes reach the disk          hash.c      digests of the whole file
+ *   pieces.c    memory that long bodies pass
  *   complete.c  the order of completion, the one commit
  *   assemble.c  joining and hashing, here or by the worker
  *   name.c      names told late
@@ -26,6 +27,7 @@
 #ifndef SLIPWAY_UPLOAD_ENGINE_H
 #define SLIPWAY_UPLOAD_ENGINE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include "base/config.h"
 #include "base/json.h"
@@ -40,6 +42,24 @@
 #define POLL_MS		 250	     /* longest wait for bytes before `stop` is looked for */
 #define NOTE_BYTES	 (256 * MIB) /* received bytes between two notes of the offset in the record */
 
+/*
+ * Memory that long bodies pass through, two pieces each, kept for the next ones.  The first PAIRS of
+ * a process share a huge page: a disk takes it in few segments, a third faster than scattered pages.
+ */
+#define PIECE_BYTES (512 * KIB) /* what goes to the disk at once */
+#define PAIR_BYTES  ((size_t)(2 * PIECE_BYTES))
+#define PAIRS	    2
+struct pieces {
+	pthread_mutex_t mutex;
+	unsigned char *block; /* one behind the other; NULL = no long body came yet */
+	bool taken[PAIRS];
+};
+void pieces_init(struct pieces *);
+void pieces_done(struct pieces *);
+/* PAIR_BYTES; caller gives it back with pieces_give. */
+unsigned char *pieces_take(struct pieces *);
+void pieces_give(struct pieces *, unsigned char *pair);
+
 struct engine {
 	const struct config *config;
 	struct store *store;
@@ -49,6 +69,7 @@ struct engine {
 	bool sync;	 /* false: upload.sync = none */
 	bool ack_commit; /* the file system may show a length before its bytes (store.md 8) */
 	char boot_id[37];
+	struct pieces pieces;
 	atomic_bool queued; /* there is work for the worker, which nobody was told of */
 };
 

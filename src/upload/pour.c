@@ -134,22 +134,26 @@ enum end pour(struct pour *p)
 	struct round r = {
 	    .pour = p, .mutex = PTHREAD_MUTEX_INITIALIZER, .turned = PTHREAD_COND_INITIALIZER};
 	bool two = p->limit > PIECE_BYTES;
-	size_t size = (size_t)(two ? PIECE_BYTES : p->limit);
-	CLEAN_FREE unsigned char *bytes = mem_pages(size * (two ? 2 : 1));
+	struct pieces *pieces = &p->u->engine->pieces;
+	unsigned char *bytes = two ? pieces_take(pieces) : mem_pages((size_t)p->limit);
 	enum end end = END_NOT_YET;
 	pthread_t reader;
 
 	r.pieces[0].bytes = bytes;
-	r.pieces[1].bytes = bytes + size;
+	if (two)
+		r.pieces[1].bytes = bytes + PIECE_BYTES;
 	if (two && reader_start(&r, &reader)) {
 		end = write_behind(&r);
 		(void)pthread_join(reader, NULL);
-		return end;
 	}
 	while (end == END_NOT_YET) {
 		fill(p, &r.pieces[0]);
 		end = empty(p, &r.pieces[0]);
 	}
+	if (two)
+		pieces_give(pieces, bytes);
+	else
+		free(bytes);
 	return end;
 }
 

@@ -8,8 +8,6 @@
 #include <stdatomic.h>
 #include "upload/engine.h"
 
-#define PIECE_BYTES (512 * KIB) /* what goes to the disk at once */
-
 enum end {
 	END_NOT_YET, /* more comes */
 	END_FULL,    /* as many bytes as may come */

@@ -37,6 +37,7 @@ int64_t receive_room(const struct upload *u, enum err *ret_full)
  */
 void receive_begin(struct upload *u, int64_t bytes)
 {
+	u->checkpoint = u->begun = u->offset;
 	if (bytes >= DIRECT_BYTES && u->direct < 0)
 		u->direct = openat(u->dir, "part", O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW);
 }
@@ -195,6 +196,8 @@ enum err receive_end(struct upload *u, struct error *error)
 	direct_end(u);
 	if (u->offset > 0 && u->state == UPLOAD_CREATED)
 		u->state = UPLOAD_RECEIVING;
+	if (e == ERR_OK)
+		note_offset(u);
 	if (e != ERR_OK || !u->engine->ack_commit || u->pending ||
 	    u->offset == json_int(u->record, "offset", 0))
 		return e;
