@@ -9,7 +9,8 @@ small     5,000 files of 1 KiB, each created and filled by one request, over 1 a
 many      1,000 uploads of 1 MiB in chunks of 64 KiB, all at once, through one server with 4 front processes: all complete, every
           SHA-256 right, no answer but 2xx or 503 with Retry-After, no descriptor left, memory flat
 
-Slipway is measured behind each of BENCH_WEB (nginx and lighttpd), the peer without a web server.  A and B alternate; medians are quoted.
+Slipway is measured behind each of BENCH_WEB (nginx and lighttpd); the peer both ways: by itself, which is "the peer" of all ratios, and
+behind nginx as its authors recommend for production, which is like with like.  A and B alternate; medians are quoted.
 """
 import hashlib
 import os
@@ -106,6 +107,63 @@ class Peer:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+PROXY = """daemon off;
+{user}pid {dir}/web.pid;
+error_log stderr warn;
+events {{ worker_connections 2048; }}
+http {{
+access_log off;
+keepalive_requests 10000;
+client_body_temp_path {dir}/body;
+proxy_temp_path {dir}/proxy;
+fastcgi_temp_path {dir}/fastcgi;
+uwsgi_temp_path {dir}/uwsgi;
+scgi_temp_path {dir}/scgi;
+upstream peer {{ server 127.0.0.1:{peer}; keepalive 32; keepalive_requests 1000000; }}
+server {{
+listen 127.0.0.1:{port};
+client_max_body_size 0;
+client_body_buffer_size 512k;
+location / {{
+proxy_pass http://peer;
+proxy_http_version 1.1;
+proxy_set_header Connection "";
+proxy_set_header Host $http_host;
+proxy_request_buffering off;
+proxy_buffering off;
+}}
+}}
+}}
+"""
+
+
+class PeerBehindNginx(Peer):
+    """The peer behind the web server and with the settings that Slipway has."""
+
+    def __init__(self):
+        super().__init__()
+        self.web_dir = tempfile.mkdtemp(prefix="slipway-bench-")
+        conf, port = os.path.join(self.web_dir, "web.conf"), harness.free_port()
+        with open(conf, "w") as f:
+            f.write(PROXY.format(user="user root root;\n" if os.geteuid() == 0 else "", dir=self.web_dir, peer=self.port, port=port))
+        self.port = port
+        self.web = subprocess.Popen(["nginx", "-e", "stderr", "-c", conf])
+
+    def peaks(self):
+        worker = max(peak_mib(p) for p in family(self.web.pid))
+        return {**super().peaks(), "nginx": worker}
+
+    def stop(self):
+        if self.web.poll() is None:
+            self.web.terminate()
+            self.web.wait()
+        super().stop()
+
+    def close(self):
+        super().close()
+        shutil.rmtree(self.web_dir, ignore_errors=True)
+
+
 def compare(title, args, check, unit, keep=False):
     """
     Median seconds of both in turns; fresh servers every round, so that none works through what another left.  KEEP: files are
@@ -113,6 +171,8 @@ def compare(title, args, check, unit, keep=False):
     """
     kinds = {f"{web}, {'durable' if sync else 'not durable'}": lambda web=web, sync=sync: Slipway(sync, web=web) for web in WEB for sync in (True, False)}
     kinds["peer"] = Peer
+    if "nginx" in WEB:
+        kinds["peer behind nginx"] = PeerBehindNginx
     times, peaks, done = {k: [] for k in kinds}, {k: {} for k in kinds}, []
     for _ in range(ROUNDS):
         for kind, make in kinds.items():
@@ -137,7 +197,8 @@ def compare(title, args, check, unit, keep=False):
     for kind, list_ in times.items():
         middle = statistics.median(list_)
         memory = ", ".join(f"{name} {mib:.0f} MiB" for name, mib in peaks[kind].items())
-        print(f"{title}, {kind}: {middle:.2f} s ({unit / middle:.0f}/s), {peer / middle:.2f} times the peer; {memory}"
+        like = f", {statistics.median(times['peer behind nginx']) / middle:.2f} times the peer behind nginx" if kind.startswith("nginx") else ""
+        print(f"{title}, {kind}: {middle:.2f} s ({unit / middle:.0f}/s), {peer / middle:.2f} times the peer{like}; {memory}"
               f"   [{' '.join(f'{t:.2f}' for t in list_)}]", flush=True)
 
 
