@@ -10,6 +10,7 @@
 struct entry {
 	struct memo_key key; /* its bytes are BYTES' first */
 	struct gate_stamp stamp;
+	bool absent; /* there is no such record */
 	char *bytes; /* the key, then the value; NULL = empty */
 	size_t len;
 };
@@ -74,7 +75,7 @@ void memo_keep(struct memo *m, const struct gate *gate, const struct memo_key *k
 {
 	const struct gate_file *file = gate_view(gate);
 	struct entry *e = place(m, key);
-	struct entry new = {.key = *key, .len = len};
+	struct entry new = {.key = *key, .absent = value == NULL, .len = len};
 	char *old;
 
 	if (file == NULL || len > MEMO_VALUE_MAX)
@@ -82,7 +83,9 @@ void memo_keep(struct memo *m, const struct gate *gate, const struct memo_key *k
 	new.stamp = gate_stamp(file, memo_counter(key->table, key->at, key->len));
 	new.bytes = mem_alloc(key->len + len);
 	new.key.at = new.bytes;
-	memcpy(mempcpy(new.bytes, key->at, key->len), value, len);
+	memcpy(new.bytes, key->at, key->len);
+	if (value != NULL)
+		memcpy(new.bytes + key->len, value, len);
 	(void)pthread_mutex_lock(&m->mutex);
 	old = e->bytes;
 	*e = new;
@@ -97,42 +100,43 @@ static bool same(struct gate_stamp a, struct gate_stamp b)
 	return a.epoch == b.epoch && a.changes == b.changes;
 }
 
-static char *copy_if_true(struct recall *r, const struct memo_key *key, struct gate_stamp now,
-			  size_t *ret_len)
+/* ERR_BUSY: not remembered, or no longer true. */
+static enum err look_up(struct recall *r, const struct memo_key *key, struct gate_stamp now,
+			size_t *ret_len)
 {
 	struct entry *e = place(r->memo, key);
-	char *copy = NULL;
+	enum err err = ERR_BUSY;
 
 	(void)pthread_mutex_lock(&r->memo->mutex);
-	if (is_for(e, key) && same(e->stamp, now)) {
-		copy = mem_alloc(e->len + 1);
-		memcpy(copy, e->bytes + e->key.len, e->len);
+	if (is_for(e, key) && same(e->stamp, now))
+		err = e->absent ? ERR_NOT_FOUND : ERR_OK;
+	if (err == ERR_OK) {
+		r->value = mem_alloc(e->len + 1);
+		memcpy(r->value, e->bytes + e->key.len, e->len);
 		*ret_len = e->len;
+		if (r->reader == NULL && r->memo->n_readers > 0)
+			r->reader = r->memo->readers[--r->memo->n_readers];
 	}
-	if (copy != NULL && r->reader == NULL && r->memo->n_readers > 0)
-		r->reader = r->memo->readers[--r->memo->n_readers];
 	(void)pthread_mutex_unlock(&r->memo->mutex);
-	return copy;
+	return err;
 }
 
-bool recall_get(struct recall *r, const struct memo_key *key, size_t *ret_len)
+enum err recall_get(struct recall *r, const struct memo_key *key, size_t *ret_len)
 {
 	size_t counter = memo_counter(key->table, key->at, key->len);
+	enum err err = ERR_BUSY;
 
 	free(r->value);
 	r->value = NULL;
 	if (r->file == NULL)
 		r->file = gate_view(r->gate);
-	if (r->file == NULL || r->missed || r->n == RECALL_MOST) {
-		r->missed = true;
-		return false;
+	if (r->file != NULL && !r->missed && r->n < RECALL_MOST) {
+		r->used[r->n].counter = counter;
+		r->used[r->n].stamp = gate_stamp(r->file, counter);
+		err = look_up(r, key, r->used[r->n++].stamp, ret_len);
 	}
-	r->used[r->n].counter = counter;
-	r->used[r->n].stamp = gate_stamp(r->file, counter);
-	r->value = copy_if_true(r, key, r->used[r->n].stamp, ret_len);
-	r->missed = r->value == NULL;
-	r->n++;
-	return !r->missed;
+	r->missed = err == ERR_BUSY;
+	return err;
 }
 
 /*

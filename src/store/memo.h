@@ -52,9 +52,10 @@ struct recall {
 };
 
 /*
- * The record as remembered, in R->value until the next call.  False: R->missed.
+ * The record as remembered, in R->value until the next call.
+ * Errors: ERR_NOT_FOUND: there is none; ERR_BUSY: R->missed.
  */
-bool recall_get(struct recall *r, const struct memo_key *key, size_t *ret_len);
+enum err recall_get(struct recall *r, const struct memo_key *key, size_t *ret_len);
 /* The end: was everything still true at one moment?  Frees what R owns. */
 bool recall_end(struct recall *r);
 

@@ -150,35 +150,29 @@ static enum err erase(struct pass *p, enum table table, const void *key, size_t 
 
 /* ---- what is remembered */
 
-static enum err recall(
-    struct recall *r, const struct memo_key *key, DBT *ret)
-{
-	size_t len;
-
-	if (!recall_get(r, key, &len))
-		return ERR_BUSY;
-	*ret = dbt(r->value, len);
-	return ERR_OK;
-}
-
 /* As it is stored, or a part of that: *RET_PART, the caller's.  Valid until the next call of this table. */
 static enum err get_part(struct pass *p, const struct memo_key *key, char **ret_part, DBT *ret)
 {
 	enum err err;
-	size_t len;
+	size_t len = 0;
 
-	if (p->recall != NULL)
-		return recall(p->recall, key, ret);
-	err = get(p, key->table, key->at, key->len, ret);
-	if (err != ERR_OK)
+	if (p->recall != NULL) {
+		err = recall_get(p->recall, key, &len);
+		*ret = dbt(p->recall->value, len);
 		return err;
-	if (key->without != NULL) {
+	}
+	err = get(p, key->table, key->at, key->len, ret);
+	if (err == ERR_OK && key->without != NULL) {
 		*ret_part = json_own_cut(ret->data, ret->size, key->without, &len);
 		*ret = dbt(*ret_part, len);
 	}
-	if (p->kind == PASS_RECALL && p->store->memo != NULL)
+	if (p->kind != PASS_RECALL || p->store->memo == NULL)
+		return err;
+	if (err == ERR_OK)
 		memo_keep(p->store->memo, &p->store->gate, key, ret->data, ret->size);
-	return ERR_OK;
+	else if (err == ERR_NOT_FOUND)
+		memo_keep(p->store->memo, &p->store->gate, key, NULL, 0);
+	return err;
 }
 
 /* ---- records */

@@ -176,7 +176,7 @@ static bool look(struct signed_call *s)
 {
 	struct look l = {.s = s};
 	enum err err =
-	    store_pass(s->call->ctx->store, PASS_READ, "signed", look_pass, &l, &s->call->error);
+	    store_pass(s->call->ctx->store, PASS_RECALL, "signed", look_pass, &l, &s->call->error);
 	bool ok = err == ERR_OK ? judge(s, &l) : signed_err(s, err);
 
 	json_object_put(l.account);
@@ -251,7 +251,7 @@ static bool check_body_of_head(struct signed_call *s)
 	if (visitor != NULL && strcmp(visitor, s->visitor) != 0)
 		return signed_failed(s, "another visitor in the form");
 	err =
-	    store_pass(s->call->ctx->store, PASS_READ, "signed", receiver_pass, s, &s->call->error);
+	    store_pass(s->call->ctx->store, PASS_RECALL, "signed", receiver_pass, s, &s->call->error);
 	return err == ERR_OK || signed_err(s, err);
 }
 
