@@ -12,11 +12,13 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/records.h"
+#include "http/turns.h"
 #include "http/wire.h"
 
 #define LISTEN_FD   0	   /* FCGI_LISTENSOCK_FILENO */
@@ -34,6 +36,7 @@ struct server {
 	const struct config *config;
 	wire_fn *handle;
 	void *arg;
+	struct turns *turns;
 };
 
 /* Set by the signal handler; the eventfd wakes the thread that waits. */
@@ -91,6 +94,7 @@ struct fastcgi {
 	struct wire wire;
 	FCGX_Request request;
 	struct records records;
+	struct turn *turn; /* of the thread */
 };
 
 /* The connection libfcgi reads from on this thread. */
@@ -196,6 +200,15 @@ static void linger(struct fastcgi *f)
 	}
 }
 
+/* Is it answered from what is there?  Others wait for their bodies, and for the disk. */
+static bool only_reads(struct wire *w)
+{
+	const char *method = wire_env(w, "REQUEST_METHOD");
+
+	return w->length == 0 && method != NULL &&
+	       (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
+}
+
 /* One connection is one request: keeping connections would tie a thread to each. */
 static void serve_connection(struct server *s, struct fastcgi *f, int fd)
 {
@@ -224,6 +237,8 @@ static void serve_connection(struct server *s, struct fastcgi *f, int fd)
 		transport_stop();
 	} else if (f->request.role == RESPONDER) {
 		wire_init(&f->wire, &fastcgi_kind, (const char *const *)f->request.envp, f);
+		if (!only_reads(&f->wire))
+			turns_pass_on(f->turn);
 		s->handle(&f->wire, s->arg);
 	}
 	(void)FCGX_FClose(f->request.err);
@@ -259,13 +274,8 @@ static int next_connection(int listener)
 {
 	while (!finishing) {
 		struct epoll_event e;
-		int fd;
+		int fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
 
-		if (epoll_wait(listener, &e, 1, LOOK_MS) < 0 && errno != EINTR)
-			break;
-		if (finishing)
-			break;
-		fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			return fd;
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -274,6 +284,8 @@ static int next_connection(int listener)
 		} else if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK) {
 			log_line(LOG_LEVEL_ERROR, NULL, "accept: %s: stopping", strerror(errno));
 			transport_stop();
+		} else if (epoll_wait(listener, &e, 1, LOOK_MS) < 0 && errno != EINTR) {
+			break;
 		}
 	}
 	return -1;
@@ -285,8 +297,16 @@ static void *serve_thread(void *arg)
 	struct fastcgi *f = mem_alloc(sizeof(*f));
 	int listener = listener_open(), fd;
 
-	while (listener >= 0 && (fd = next_connection(listener)) >= 0)
+	f->turn = turns_join(s->turns);
+	for (;;) {
+		turns_take(f->turn);
+		fd = listener >= 0 ? next_connection(listener) : -1;
+		if (fd < 0)
+			break;
+		turns_begin(f->turn);
 		serve_connection(s, f, fd);
+	}
+	turns_pass_on(f->turn);
 	if (listener >= 0)
 		(void)close(listener);
 	free(f);
@@ -303,6 +323,16 @@ static void keep_memory_small(void)
 	mallopt(M_TRIM_THRESHOLD, 512 * 1024);
 }
 
+/* Of slipway serve's processes each has its share of the processors; who else starts some does not
+ * say how many. */
+static size_t turns_at_once(const struct config *c)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	long processes = getenv("SLIPWAY_SUPERVISED") != NULL ? (long)c->processes : 1;
+
+	return processors > processes ? (size_t)((processors + processes - 1) / processes) : 1;
+}
+
 static enum err serve_fastcgi(struct server *s, struct error *error)
 {
 	size_t n = s->config->threads > 1 ? (size_t)s->config->threads - 1 : 0, made = 0;
@@ -317,6 +347,7 @@ static enum err serve_fastcgi(struct server *s, struct error *error)
 	log_line(LOG_LEVEL_INFO, NULL, "server.interim = %s",
 		 s->config->interim ? "yes: answers with 104, which only lighttpd passes on" : "no");
 	keep_memory_small();
+	s->turns = turns_new(n + 1, turns_at_once(s->config));
 	threads = mem_array(n + 1, sizeof(*threads));
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, THREAD_STACK);
@@ -329,6 +360,7 @@ static enum err serve_fastcgi(struct server *s, struct error *error)
 	serve_thread(s);
 	for (size_t i = 0; i < made; i++)
 		pthread_join(threads[i], NULL);
+	turns_free(s->turns);
 	free(threads);
 	return ERR_OK;
 }
@@ -359,7 +391,7 @@ static const struct wire_kind cgi_kind = {cgi_read, cgi_write, NULL};
 enum err transport_serve(const struct config *config, wire_fn *handle, void *arg,
 			 struct error *error)
 {
-	struct server s = {config, handle, arg};
+	struct server s = {.config = config, .handle = handle, .arg = arg};
 
 	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (stop_fd < 0)

@@ -105,6 +105,9 @@ static void start(void)
 		struct config config = defaults;
 		struct error error = {0};
 		config.upload_body_idle_s = 2;
+		/* One thread at a time waits for connections: the hardest case. */
+		(void)setenv("SLIPWAY_SUPERVISED", "1", 1);
+		config.processes = 1000;
 		(void)dup2(fd, 0);
 		(void)close(fd);
 		_exit(transport_serve(&config, handle, NULL, &error) == ERR_OK ? 0 : 1);
@@ -604,7 +607,7 @@ static int64_t ms_to_serve(void)
 	return clock_mono_ms() - start;
 }
 
-/* There are four threads. */
+/* There are four threads, of which one waits for connections. */
 static void test_transport_slow_answers_hold_up_nobody(void **state)
 {
 	static const char *const methods[] = {"GET", "HEAD", "POST"};
@@ -670,7 +673,7 @@ static void test_transport_finishes_what_it_began(void **state)
 	assert_int_equal(stop_within(2000), 0);
 	start();
 	still_serves();
-	/* All threads at once. */
+	/* The thread whose turn it is among them, and the one that would be the next. */
 	int slow[4];
 	for (size_t i = 0; i < 4; i++)
 		slow[i] = dial_slow("GET", "/sleep", NULL);
