@@ -131,7 +131,7 @@ enum err logins_get(struct pass *p, const char *token, int64_t now_ms, int64_t i
 	return ERR_OK;
 }
 
-enum err logins_set_idle(struct pass *p, const char *token, int64_t idle_s)
+static enum err set_member(struct pass *p, const char *token, const char *name, int64_t value)
 {
 	CLEAN_JSON json_object *record = NULL;
 	char digest[DIGEST_LEN + 1];
@@ -141,22 +141,18 @@ enum err logins_set_idle(struct pass *p, const char *token, int64_t idle_s)
 	err = record_get(p, TABLE_LOGINS, digest, DIGEST_LEN, &record);
 	if (err != ERR_OK)
 		return err;
-	json_set_int(record, "idle", idle_s);
+	json_set_int(record, name, value);
 	return record_replace(p, TABLE_LOGINS, digest, DIGEST_LEN, record);
+}
+
+enum err logins_set_idle(struct pass *p, const char *token, int64_t idle_s)
+{
+	return set_member(p, token, "idle", idle_s);
 }
 
 enum err logins_touch(struct pass *p, const char *token, int64_t now_ms)
 {
-	CLEAN_JSON json_object *record = NULL;
-	char digest[DIGEST_LEN + 1];
-	enum err err;
-
-	token_sha256_hex(token, strlen(token), digest);
-	err = record_get(p, TABLE_LOGINS, digest, DIGEST_LEN, &record);
-	if (err != ERR_OK)
-		return err;
-	json_set_int(record, "seen", now_ms);
-	return record_replace(p, TABLE_LOGINS, digest, DIGEST_LEN, record);
+	return set_member(p, token, "seen", now_ms);
 }
 
 enum err logins_end(struct pass *p, const char *token)
