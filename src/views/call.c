@@ -104,8 +104,6 @@ enum err call_answer(struct call *call, int status, const char *template_name, j
 	return ERR_OK;
 }
 
-/* ---- wait slots: files nobody writes to, locked by whoever waits; a dead waiter frees its slot */
-
 bool call_file(struct call *call, const char *path, const char *type, const char *etag, const char *name)
 {
 	const struct config *config = call->ctx->config;
@@ -124,6 +122,8 @@ bool call_file(struct call *call, const char *path, const char *type, const char
 		call->reply->sendfile_path = mem_printf("%s/%s", config->data_dir, path);
 	return true;
 }
+
+/* ---- wait slots: files nobody writes to, locked by whoever waits; a dead waiter frees its slot */
 
 bool wait_slot_take(struct ctx *ctx, int *ret_fd)
 {
