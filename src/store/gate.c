@@ -107,9 +107,14 @@ static enum err gate_reopen(struct gate *g, struct error *error)
 	if (g->fd >= 0)
 		(void)close(g->fd);
 	g->fd = openat(g->dir, GATE_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (g->fd < 0 || !gate_map_add(g))
-		return error_errno(error, ERR_STORE, "gate file");
-	return ERR_OK;
+	if (g->fd >= 0 && gate_map_add(g))
+		return ERR_OK;
+	(void)error_errno(error, ERR_STORE, "gate file");
+	/* Changes must not be counted in the file before it: without its map a file is no gate. */
+	if (g->fd >= 0)
+		(void)close(g->fd);
+	g->fd = -1;
+	return ERR_STORE;
 }
 
 /* Inside: a file shorter than it must be (just made, or cut) gets its length and is on disk once.
