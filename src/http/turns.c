@@ -15,7 +15,7 @@
 #define LOOKER_STACK ((size_t)64 << 10)
 
 enum turn_state {
-	TURN_NONE,	/* the thread sleeps, or will */
+	TURN_NONE,	/* had none so far */
 	TURN_WAITS,	/* for a connection */
 	TURN_NEW,	/* in a request nobody has looked at */
 	TURN_SEEN,	/* in one that was there at the last look */
