@@ -313,10 +313,13 @@ static void *serve_thread(void *arg)
 	return NULL;
 }
 
-/* glibc would give each thread an arena of its own and keep what big requests freed. */
+/*
+ * glibc would give each thread an arena of its own and keep what big requests freed.  With two of
+ * them threads wait for each other at every few requests.
+ */
 static void keep_memory_small(void)
 {
-	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_ARENA_MAX, 8);
 	/* Freed pieces are joined one by one; else each larger request joins all of them first. */
 	mallopt(M_MXFAST, 0);
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);

@@ -4,47 +4,41 @@
 #include <sys/mman.h>
 #include "base/mem.h"
 
-#define BLOCK_BYTES ((size_t)PAIRS * PAIR_BYTES)
+#define KEPT_BYTES ((size_t)(2 * PIECE_MOST))
 
 /* Where the kernel has no huge pages to give, it is memory like any other. */
-static unsigned char *block_new(void)
+static unsigned char *kept_new(void)
 {
 	void *p;
 
-	if (posix_memalign(&p, BLOCK_BYTES, BLOCK_BYTES) != 0)
+	if (posix_memalign(&p, PIECE_MOST, KEPT_BYTES) != 0)
 		mem_die();
-	(void)madvise(p, BLOCK_BYTES, MADV_HUGEPAGE);
+	(void)madvise(p, KEPT_BYTES, MADV_HUGEPAGE);
 	return p;
 }
 
-unsigned char *pieces_take(struct pieces *all)
+unsigned char *pieces_take(struct pieces *all, size_t *ret_size)
 {
-	unsigned char *pair = NULL;
+	bool ours;
 
 	(void)pthread_mutex_lock(&all->mutex);
-	for (size_t i = 0; pair == NULL && i < PAIRS; i++) {
-		if (all->taken[i])
-			continue;
-		if (all->block == NULL)
-			all->block = block_new();
-		all->taken[i] = true;
-		pair = all->block + i * PAIR_BYTES;
-	}
+	ours = !all->taken;
+	all->taken = true;
+	if (ours && all->kept == NULL)
+		all->kept = kept_new();
 	(void)pthread_mutex_unlock(&all->mutex);
-	return pair != NULL ? pair : mem_pages(PAIR_BYTES);
+	*ret_size = ours ? PIECE_MOST : PIECE_LEAST;
+	return ours ? all->kept : mem_pages((size_t)(2 * PIECE_LEAST));
 }
 
 void pieces_give(struct pieces *all, unsigned char *pair)
 {
-	bool ours = false;
+	bool ours;
 
 	(void)pthread_mutex_lock(&all->mutex);
-	for (size_t i = 0; i < PAIRS; i++) {
-		if (all->block == NULL || pair != all->block + i * PAIR_BYTES)
-			continue;
-		all->taken[i] = false;
-		ours = true;
-	}
+	ours = pair == all->kept;
+	if (ours)
+		all->taken = false;
 	(void)pthread_mutex_unlock(&all->mutex);
 	if (!ours)
 		free(pair);
@@ -58,6 +52,6 @@ void pieces_init(struct pieces *all)
 
 void pieces_done(struct pieces *all)
 {
-	free(all->block);
+	free(all->kept);
 	(void)pthread_mutex_destroy(&all->mutex);
 }

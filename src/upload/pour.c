@@ -8,7 +8,7 @@
 #define READER_STACK ((size_t)256 * KIB)
 
 struct piece {
-	unsigned char *bytes; /* PIECE_BYTES, or as many as may come */
+	unsigned char *bytes; /* PIECE bytes, or as many as may come */
 	size_t len;
 	enum end end; /* what the reader met behind it */
 };
@@ -21,16 +21,29 @@ static bool unwanted(struct pour *p)
 	return p->got < p->limit && (engine_stopping() || lock_wanted(p->u));
 }
 
+/*
+ * How much the next piece holds: pieces end where whole pages do, and become smaller towards the
+ * end, because nothing is read any more while the last one is written.
+ */
+static size_t room_of(const struct pour *p)
+{
+	int64_t left = p->limit - p->got, room = left / 2;
+
+	if (room > (int64_t)p->piece)
+		room = (int64_t)p->piece;
+	if (room < PIECE_LEAST)
+		room = PIECE_LEAST;
+	room -= (p->first + p->got + room) % PIECE_LEAST;
+	return (size_t)(room < left ? room : left);
+}
+
 /* The next piece: full, or what came in FLUSH_MS, or the last one. */
 static void fill(struct pour *p, struct piece *piece)
 {
 	int64_t begun = clock_mono_ms(), heard = begun, now = begun;
 	int64_t idle = p->u->engine->config->upload_body_idle_s * 1000;
-	/* Pieces end where whole pages do. */
-	size_t room = (size_t)(PIECE_BYTES - (p->first + p->got) % PIECE_BYTES);
+	size_t room = room_of(p);
 
-	if ((int64_t)room > p->limit - p->got)
-		room = (size_t)(p->limit - p->got);
 	piece->len = 0;
 	piece->end = END_NOT_YET;
 	while (piece->len < room && (piece->len == 0 || now - begun < FLUSH_MS) && !p->failed) {
@@ -133,15 +146,15 @@ enum end pour(struct pour *p)
 {
 	struct round r = {
 	    .pour = p, .mutex = PTHREAD_MUTEX_INITIALIZER, .turned = PTHREAD_COND_INITIALIZER};
-	bool two = p->limit > PIECE_BYTES;
+	bool two = p->limit > PIECE_LEAST;
 	struct pieces *pieces = &p->u->engine->pieces;
-	unsigned char *bytes = two ? pieces_take(pieces) : mem_pages((size_t)p->limit);
+	unsigned char *bytes = two ? pieces_take(pieces, &p->piece) : mem_pages((size_t)p->limit);
 	enum end end = END_NOT_YET;
 	pthread_t reader;
 
 	r.pieces[0].bytes = bytes;
 	if (two)
-		r.pieces[1].bytes = bytes + PIECE_BYTES;
+		r.pieces[1].bytes = bytes + p->piece;
 	if (two && reader_start(&r, &reader)) {
 		end = write_behind(&r);
 		(void)pthread_join(reader, NULL);

@@ -26,6 +26,7 @@ struct pour {
 	sink_fn *sink;
 	int64_t first;		/* where in its file the body begins */
 	int64_t limit, got;	/* bytes */
+	size_t piece;		/* the most bytes handed on at once */
 	enum err full;		/* what it is called when more than LIMIT comes */
 	bool ends_whole;	/* having all bytes of the upload is the end of the body, too */
 	struct digest_run *run; /* of this body; NULL = nobody asked */
