@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """Run every test of the tree and count: tests/run.py BUILD_DIR [GROUP…].
 
-Programs of a group in SIDE_BY_SIDE run two at a time: each has a server, folders and ports of its own.
+Programs of the groups in SIDE_BY_SIDE run two at a time: each has a server, folders and ports of its own.
 
-Groups: unit, lint, fuzz, jail, http, clients, browser, install, crash.  Each program prints TAP lines ("ok 1 - …", "not ok 2 - …");
+Groups: lint, install, unit, fuzz, jail, http, clients, browser, crash.  Each program prints TAP lines ("ok 1 - …", "not ok 2 - …");
 one that ends badly without a "not ok" counts as a failure.  The last line is "N passed, N failed".
 """
 import concurrent.futures
 import glob
+import itertools
 import os
 import re
 import subprocess
@@ -15,9 +16,10 @@ import sys
 import tempfile
 import time
 
-SIDE_BY_SIDE = ("unit", "jail", "http", "clients", "browser")
+SIDE_BY_SIDE = ("unit", "fuzz", "jail", "http", "clients", "browser", "crash")
 # Of two at a time the longest ones begin first, so that none is left alone at the end.
-LONGEST = ("test_pages.py", "test_hostile.py", "test_libraries.py", "test_mail.py", "test_selftest.py", "test_bundle.py", "test_resume.py")
+LONGEST = ("test_pages.py", "test_hostile.py", "test_libraries.py", "test_mail.py", "test_selftest.py", "test_bundle.py", "test_resume.py",
+           "test_transports.py", "test_backup.py")
 PYTHON = "/usr/bin/python3"      # Debian's: the test packages are installed for it
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -94,13 +96,13 @@ def seen_elsewhere(build):
 def main():
     build = os.path.abspath(sys.argv[1])
     seen_elsewhere(build)
-    groups = sys.argv[2:] or ["lint", "unit", "fuzz", "jail", "http", "clients", "browser", "install", "crash"]
+    groups = sys.argv[2:] or ["lint", "install", "unit", "fuzz", "jail", "http", "clients", "browser", "crash"]
     env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", SLIPWAY_BUILD=build, SLIPWAY_GEO=f"{build}/slipway-geo", B=build, PYTHONDONTWRITEBYTECODE="1")
     good = bad = 0
     leave_out = os.environ.get("EXCEPT", "").split()
-    for group in groups:
-        with concurrent.futures.ThreadPoolExecutor(2 if group in SIDE_BY_SIDE else 1) as pool:
-            tries = [pool.submit(run, name, command, limit, env) for name, command, limit in programs(build, group)
+    for beside, some in itertools.groupby(groups, lambda group: group in SIDE_BY_SIDE):
+        with concurrent.futures.ThreadPoolExecutor(2 if beside else 1) as pool:
+            tries = [pool.submit(run, name, command, limit, env) for group in some for name, command, limit in programs(build, group)
                      if not any(name.endswith(e) for e in leave_out)]
             for done in tries:
                 good, bad = good + done.result()[0], bad + done.result()[1]

@@ -18,7 +18,7 @@ RECEIVERS = {
     "once": {"table": "t(request, n)", "columns": {"request": "text", "n": "integer"}},
     # Seconds of work before the first row.
     "slow": {"table": "t(request, n)", "columns": {"request": "text", "n": "integer"},
-             "preSql": ["insert into t(request, n) with recursive c(n) as (select 1 union all select n + 1 from c where n < 3000000) "
+             "preSql": ["insert into t(request, n) with recursive c(n) as (select 1 union all select n + 1 from c where n < 9000000) "
                         "select 'filler', max(n) from c"]},
 }
 
@@ -50,7 +50,7 @@ def test_killed_in_mid_transaction_nothing_is_there(server):
     # Repeated: what died did nothing, so it is done now, under the task that is there already.
     a = repeat(server, fields)
     assert a.body == SUCCESS and int(a.header("X-Slipway-Task")) == running[0]["id"], (a, a.headers)
-    assert table(server, "slow", "select request, n from t order by n") == [("s", 1), ("filler", 3000000)]
+    assert table(server, "slow", "select request, n from t order by n") == [("s", 1), ("filler", 9000000)]
     assert [t["state"] for t in tasks(server, receiver="slow")] == ["done"]
     again = send(server, fields)
     assert again.body == SUCCESS and again.header("X-Slipway-Replayed") == "1"
