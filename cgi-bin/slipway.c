@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/child.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -241,14 +242,28 @@ static enum err open_all(struct ctx *ctx, bool keep, struct error *error)
 	return err;
 }
 
-/* Without a store there is still an answer: a web server's bare 500 tells nobody anything. */
+/* Without settings or a store there is still an answer: a web server's bare 500 tells nobody anything. */
+static const char sorry_text[] = "Status: 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n"
+				 "X-Slipway: 1\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+				 "Slipway cannot work just now. The log says why.\n";
+
 static void sorry(struct wire *wire, void *arg)
 {
-	static const char text[] = "Status: 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n"
-				   "X-Slipway: 1\r\nX-Content-Type-Options: nosniff\r\n\r\n"
-				   "Slipway cannot work just now. The log says why.\n";
 	(void)arg;
-	(void)wire_write(wire, text, sizeof(text) - 1);
+	(void)wire_write(wire, sorry_text, sizeof(sorry_text) - 1);
+}
+
+/* Of a process started for one request the arguments are no options; whoever wrote others is told. */
+static bool read_options(int argc, char **argv, bool of_web, const char **ret_file)
+{
+	*ret_file = NULL;
+	if (of_web || argc == 1)
+		return true;
+	if (argc == 3 && strcmp(argv[1], "--config") == 0)
+		*ret_file = argv[2];
+	else
+		(void)fputs("usage: slipway.fcgi [--config FILE]\n", stderr);
+	return *ret_file != NULL;
 }
 
 int main(int argc, char **argv)
@@ -256,14 +271,19 @@ int main(int argc, char **argv)
 	struct ctx ctx = { .routes = routes, .n_routes = sizeof(routes) / sizeof(*routes) };
 	struct config *config = NULL;
 	struct error error = {0};
-	const char *file = argc == 3 && strcmp(argv[1], "--config") == 0 ? argv[2] : NULL;
+	const char *file;
+	bool of_web = child_of_web();
 
+	if (!read_options(argc, argv, of_web, &file))
+		return 2;
 	set_up_process();
 	log_open("slipway.fcgi", NULL);
 	enum err err = config_load(file, getenv("SLIPWAY_DATA_DIR"), argv[0], &config, &error);
 	if (err != ERR_OK) {
 		log_line(LOG_LEVEL_ERROR, NULL, "%s", error.text);
-		return 2;
+		if (of_web)
+			(void)fputs(sorry_text, stdout);
+		return of_web ? 0 : 2;
 	}
 	log_json(config->log_json);
 	if (config->log_file != NULL)

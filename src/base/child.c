@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -173,6 +175,19 @@ enum err child_detach(const char *program, char *const argv[], const char *log_p
 		     log_path != NULL ? log_path : "/dev/null",
 		     O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0600));
 	return spawn_run(&s, program, argv, &pid, error);
+}
+
+bool child_of_web(void)
+{
+	return getenv("GATEWAY_INTERFACE") != NULL || getenv("REQUEST_METHOD") != NULL;
+}
+
+bool child_refuses_web(const char *name)
+{
+	if (!child_of_web())
+		return false;
+	(void)fprintf(stderr, "%s: this is no program for a web server to start\n", name);
+	return true;
 }
 
 enum err child_send(struct child *child, const json_object *message, struct error *error)

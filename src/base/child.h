@@ -40,6 +40,15 @@ void child_end(struct child *, int *ret_status);
 /* Close the write end and wait up to TIMEOUT_MS for an orderly exit, then child_end. */
 void child_finish(struct child *, int timeout_ms, int *ret_status);
 
+/*
+ * Did a web server start this process for one request (CGI)?  Then its arguments may be words of the address: the
+ * client's, and no options.
+ * Source: RFC 3875 4.4.
+ */
+bool child_of_web(void);
+/* The same, for a program that is none for web servers: says so on standard error. */
+bool child_refuses_web(const char *name);
+
 /* The other side: frames on descriptors of this process. */
 enum err frame_write(int fd, const json_object *message, struct error *);
 enum err frame_read(int fd, int timeout_ms, json_object **ret, struct error *);

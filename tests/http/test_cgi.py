@@ -27,9 +27,9 @@ def owner(server):
     return {"user": st.st_uid, "group": st.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
-def start(server, env, body=b"", stdin=None, **kw):
+def start(server, env, body=b"", stdin=None, program=FRONT, words=(), **kw):
     full = {"PATH": "/usr/bin:/bin", "SLIPWAY_CONF": server.conf, "SLIPWAY_DATA_DIR": server.data, **env}
-    return subprocess.run([FRONT], env=full, input=None if stdin is not None else body, stdin=stdin, stdout=subprocess.PIPE,
+    return subprocess.run([program, *words], env=full, input=None if stdin is not None else body, stdin=stdin, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=60, cwd="/", **{**owner(server), **kw})
 
 
@@ -241,6 +241,42 @@ def test_unsafe_places_are_refused(server):
         finally:
             os.chmod(server.data, mode)
     assert parse(start(server, env)).status == 200
+
+
+def test_words_of_the_address_are_no_options(server):
+    """A web server may hand the words of an address without "=" to the program as its arguments (RFC 3875 4.4): they are the
+    client's, who must not choose our settings by them, nor give orders to the programs beside."""
+    mine = os.path.join(server.dir, "mine")
+    os.makedirs(mine, exist_ok=True)
+    os.chmod(mine, 0o777)
+    conf = os.path.join(mine, "slipway.conf")
+    with open(conf, "w") as f:
+        f.write(f"[log]\nfile = {mine}/log\n[iserver]\nroot = {mine}\n")
+    os.chmod(conf, 0o644)
+    path = f"/healthz?--config+{conf}"
+    env = variables(server, "GET", path, accept=None, user=None)
+    for words in (["--config", conf], ["--config"], ["--help"], ["--data-dir", mine]):
+        done = start(server, env, words=words)
+        a = parse(done)
+        assert (a.status, a.body, done.returncode) == (200, b"ok\n", 0), (words, done)
+    assert os.listdir(mine) == ["slipway.conf"], os.listdir(mine)
+    for name, *words in (["slipway", "user", "add", "mallory", "--password-stdin", "--admin"], ["slipway", "--version"],
+                         ["slipway-worker", "--config", conf, "--once"], ["slipway-geo", "--crs-index", f"{mine}/index"]):
+        done = start(server, env, b"a long enough password\n", program=f"{BUILD}/{name}", words=words)
+        assert done.returncode == 2 and done.stdout == b"" and b"no program for a web server" in done.stderr, (name, done)
+    assert os.listdir(mine) == ["slipway.conf"] and "mallory" not in server.slipway("user", "list")
+
+
+def test_wrong_arguments_and_settings_are_told(server):
+    done = subprocess.run([FRONT, "--bogus"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+    assert done.returncode == 2 and b"usage: slipway.fcgi [--config FILE]" in done.stderr and done.stdout == b"", done
+    conf = os.path.join(server.dir, "wrong.conf")
+    with open(conf, "w") as f:
+        f.write("[site]\nread_only = maybe\n")
+    os.chmod(conf, 0o644)
+    env = variables(server, "GET", "/healthz", accept=None, user=None)
+    done = start(server, {**env, "SLIPWAY_CONF": conf})
+    assert parse(done).status == 503 and b"wrong.conf:2: [site] read_only" in done.stderr and b"wrong.conf" not in done.stdout, done
 
 
 def test_socket_open_to_the_network_is_refused(server):

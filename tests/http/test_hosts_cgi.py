@@ -34,6 +34,12 @@ def test_what_lies_beside_the_program_is_not_read(_):
             assert server.get(path).status in (403, 404), path
 
 
+def test_words_of_the_address_are_no_options(_):
+    """Apache hands them to the program as its arguments."""
+    with differing(WEB) as server:
+        assert server.get("/healthz?--config+/dev/null/none", user=None).body == b"ok\n"
+
+
 def test_default_body_limit(_):
     with differing(WEB, htaccess=[("LimitRequestBody 0\n", "")], config="max_size = 1T") as server:
         url = made(server, 2 << 30)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include "admin/command.h"
 #include "admin/privilege.h"
+#include "base/child.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -230,6 +231,9 @@ int main(int argc, char **argv)
 	bool help = false;
 	struct command_run r = { .program = argv[0] };
 
+	/* Where all programs lie in a cgi-bin, nobody's address may be a command. */
+	if (child_refuses_web("slipway"))
+		return 2;
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_open("slipway", NULL);

@@ -213,6 +213,8 @@ int main(int argc, char *argv[])
 	struct error error = {0};
 	int c;
 
+	if (child_refuses_web("slipway-geo"))
+		return 2;
 	/* 0, 1 and 2 are the worker's pipes; 3 may be a log. */
 	(void)close_range(4, ~0U, 0);
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "worker/mail.h"
 #include "worker/worker.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -234,6 +235,8 @@ int main(int argc, char **argv)
 	bool once = false, sliced = false, test = false;
 	int c;
 
+	if (child_refuses_web("slipway-worker"))
+		return 2;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 'd':
