@@ -173,12 +173,24 @@ static void put_value(struct sheet_rows *s, struct cells *c, const char **atts)
 	if (strcmp(type, "date") == 0 && strlen(v) > 19) {
 		sheet_text(
 		    s, c->col, v, 19); /* fractions of a second are noise of the day's number */
-	} else if (strlen(v) > 15 && text_double(v, &d)) {
-		n = (size_t)snprintf(text, sizeof text, "%.15g", d);
+	} else if (strlen(v) > 15 && !sheet_is_whole(v, strlen(v)) && text_double(v, &d)) {
+		n = sheet_digits(d, text);
 		sheet_text(s, c->col, text, n);
 	} else {
 		sheet_text(s, c->col, v, strlen(v));
 	}
+}
+
+/* Spaces in a row are told by their number. */
+static void put_spaces(struct sheet_rows *s, const struct cells *c, const char **atts)
+{
+	const char *count = zipxml_att(atts, "text", "c");
+	int64_t n = 1;
+
+	if (count != NULL && !text_int(count, 0, (int64_t)s->max_cell, &n))
+		n = 1;
+	while (n-- > 0 && s->failed == NULL)
+		sheet_text(s, c->col, " ", 1);
 }
 
 static void begin_row(struct sheet_rows *s, struct cells *c, const char **atts)
@@ -217,8 +229,10 @@ static void cells_start(void *user, const char *name, const char **atts)
 		if (c->from_text && c->paragraphs++ > 0)
 			sheet_text(s, c->col, "\n", 1);
 	} else if (c->in_p && c->from_text && c->note == 0) {
-		if (strcmp(name, "s") == 0 || strcmp(name, "tab") == 0)
-			sheet_text(s, c->col, name[0] == 's' ? " " : "\t", 1);
+		if (strcmp(name, "s") == 0)
+			put_spaces(s, c, atts);
+		else if (strcmp(name, "tab") == 0)
+			sheet_text(s, c->col, "\t", 1);
 		else if (strcmp(name, "line-break") == 0)
 			sheet_text(s, c->col, "\n", 1);
 	}

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "geo/sheet_impl.h"
 
+#define WHOLE_MOST 0x1p53 /* up to here doubles count one by one */
+
 static enum err unreadable(struct job *job, const struct source *src)
 {
 	return job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
@@ -162,10 +164,12 @@ enum err book_choose(struct job *job, const struct source *src, const struct boo
 
 /* ---- the row at hand */
 
-static void give_up(struct sheet_rows *s, const char *code)
+static void give_up(struct sheet_rows *s, const char *code, size_t limit)
 {
-	if (s->failed == NULL)
+	if (s->failed == NULL) {
 		s->failed = code;
+		s->limit = limit;
+	}
 	if (s->xml != NULL)
 		zipxml_stop(s->xml);
 }
@@ -175,7 +179,7 @@ void sheet_text(struct sheet_rows *s, size_t col, const char *text, size_t len)
 	if (len == 0 || merges_cover(&s->merges, s->row, col))
 		return;
 	if (col >= s->max_columns) {
-		give_up(s, "csv_too_many_columns");
+		give_up(s, "csv_too_many_columns", s->max_columns);
 		return;
 	}
 	while (s->n <= col) {
@@ -200,7 +204,7 @@ void sheet_text(struct sheet_rows *s, size_t col, const char *text, size_t len)
 	s->text_len += len;
 	s->cells[col].len += len;
 	if (s->cells[col].len > s->max_cell)
-		give_up(s, "csv_cell_too_long");
+		give_up(s, "csv_cell_too_long", s->max_cell);
 }
 
 void sheet_clear(struct sheet_rows *s)
@@ -247,6 +251,21 @@ void sheet_shared(struct sheet_rows *s, size_t col, size_t n)
 	sheet_text(s, col, (const char *)b->strings.p + from, ends[n] - from);
 }
 
+/* 16 digits that a double holds exactly are somebody's number of a card or an order. */
+size_t sheet_digits(double v, char out[40])
+{
+	bool whole = v > -WHOLE_MOST && v < WHOLE_MOST && (double)(int64_t)v == v;
+
+	return (size_t)snprintf(out, 40, whole ? "%.0f" : "%.15g", whole ? v + 0.0 : v);
+}
+
+bool sheet_is_whole(const char *s, size_t len)
+{
+	size_t sign = len > 0 && s[0] == '-';
+
+	return len > sign && len - sign <= 19 && strspn(s + sign, "0123456789") == len - sign;
+}
+
 void sheet_number(struct sheet_rows *s, size_t col, enum shown shown, double v)
 {
 	char text[40];
@@ -255,7 +274,7 @@ void sheet_number(struct sheet_rows *s, size_t col, enum shown shown, double v)
 	if (shown != SHOWN_NUMBER)
 		n = sheet_serial(v, shown, s->book->from_1904, text);
 	if (n == 0)
-		n = (size_t)snprintf(text, sizeof text, "%.15g", v);
+		n = sheet_digits(v, text);
 	sheet_text(s, col, text, n);
 }
 
@@ -279,8 +298,10 @@ static enum rows_result sheet_next(struct rows *r, const struct cell **ret_cells
 		    problem_str(problem_new(s->failed != NULL ? s->failed : "format_unreadable"),
 			"file", r->src->file);
 
-		if (s->failed != NULL)
+		if (s->failed != NULL) {
 			problem_int(p, "row", s->row);
+			problem_arg_int(p, "limit", (int64_t)s->limit);
+		}
 		(void)job_fail(r->job, p);
 		return ROWS_FAILED;
 	}

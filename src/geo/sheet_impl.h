@@ -72,6 +72,7 @@ struct sheet_rows {
 	size_t text_len, text_size;
 	size_t *starts;	    /* where each cell's text begins; size of them */
 	const char *failed; /* code, NULL = fine */
+	size_t limit;	    /* it went over */
 	void *own;	    /* the format's own state */
 	struct merges merges;
 	size_t max_columns, max_cell;
@@ -110,7 +111,11 @@ bool book_string_text(struct book *, const char *text, size_t len);
 bool book_string_end(struct book *);
 /* The text of shared string N for cell COL. */
 void sheet_shared(struct sheet_rows *, size_t col, size_t n);
-/* A number as it is shown: a date, or 15 significant digits. */
+/* A number: all digits of a whole one that is exact, else 15 significant digits.  Returns the length. */
+size_t sheet_digits(double v, char out[40]);
+/* The LEN digits at S, perhaps behind '-', are a whole number that needs no rounding to be told. */
+bool sheet_is_whole(const char *s, size_t len);
+/* A number as it is shown: a date, or its digits. */
 void sheet_number(struct sheet_rows *, size_t col, enum shown, double v);
 
 /* sheet_date.c: what format code or built-in number shows; a serial day as ISO text.  Returns its

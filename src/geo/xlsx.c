@@ -85,12 +85,14 @@ static void put_shared(struct sheet_rows *s, const struct cells *c)
 		sheet_shared(s, c->col, (size_t)n);
 }
 
-/* Short numbers stand as they are. */
+/* Short numbers and whole ones stand as they are. */
 static void put_number(struct sheet_rows *s, const struct cells *c)
 {
 	double v;
 
-	if ((c->shown != SHOWN_NUMBER || c->len > 15) && text_double(c->value, &v))
+	bool rounded = c->len > 15 && !sheet_is_whole(c->value, c->len);
+
+	if ((c->shown != SHOWN_NUMBER || rounded) && text_double(c->value, &v))
 		sheet_number(s, c->col, c->shown, v);
 	else
 		sheet_text(s, c->col, c->value, c->len);

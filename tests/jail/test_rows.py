@@ -287,6 +287,39 @@ class Workbooks(Case):
     def test_numbers_of_a_sheet_have_points(self):
         self.good("a.xlsx", book(("d", [["v"], [1.234], ["1,5"]])), columns="v:real", decimal=",", want=[[1.234], [1.5]])
 
+    def test_whole_numbers_of_a_sheet_keep_their_digits(self):
+        """16 digits a double holds exactly, and 19 that a program wrote as they are; only what has a fraction is rounded."""
+        numbers = [1234567890123456, -9007199254740991, 1234567890123456789, 10 ** 15, 0.1 + 0.2, 2.5e-7]
+        want = [1234567890123456, -9007199254740991, 1234567890123456789, 10 ** 15, 0.3, 2.5e-7]
+        # openpyxl rounds what it writes: put the digits in its place.
+        with zipfile.ZipFile(io.BytesIO(book(("d", [["n", "v"]] + [[77000 + i, 77000 + i] for i in range(len(numbers))])))) as z:
+            members = [[n, z.read(n).decode()] for n in z.namelist()]
+        for m in members:
+            for i, n in enumerate(numbers):
+                m[1] = m[1].replace(f"<v>{77000 + i}</v>", f"<v>{n}</v>")
+        self.good("a.xlsx", archive(members), columns="n:real v:text", want=[[n, str(n)] for n in want[:5]] + [[2.5e-7, "2.5e-07"]])
+        cell = '<table:table-cell office:value-type="float" office:value="%s"><text:p>x</text:p></table:table-cell>'
+        line = "<table:table-row>%s</table:table-row>"
+        head = '<table:table-cell office:value-type="string"><text:p>v</text:p></table:table-cell>'
+        table = '<table:table table:name="d">' + line % head + "".join(line % (cell % n) for n in numbers) + "</table:table>"
+        self.good("a.ods", ods(table), columns="v:real", want=[[n] for n in want])
+        wb = xlwt.Workbook()
+        ws = wb.add_sheet("d")
+        for i, n in enumerate(["v"] + numbers[:2]):
+            ws.write(i, 0, n)
+        wb.save(out := io.BytesIO())
+        self.good("a.xls", out.getvalue(), columns="v:integer", want=[[n] for n in want[:2]])
+
+    def test_wide_sheets_are_told_the_limit(self):
+        p = self.refused("csv_too_many_columns", "a.xlsx", book(("d", [[1] * 30])), limits={"csv_max_columns": 20})
+        self.assertEqual((p["row"], p["args"]["limit"]), (1, 20))
+
+    def test_spaces_of_an_ods_are_counted(self):
+        cell = '<table:table-cell office:value-type="string"><text:p>%s</text:p></table:table-cell>'
+        line = "<table:table-row>%s</table:table-row>"
+        table = '<table:table table:name="d">' + line % (cell % "v") + line % (cell % 'a<text:s text:c="3"/>b<text:s/>c') + "</table:table>"
+        self.good("a.ods", ods(table), columns="v", want=[["a   b c"]])
+
     def test_ods(self):
         data = ods('<table:table table:name="Data"><table:table-row><table:table-cell office:value-type="string"><text:p>n</text:p>'
                    '</table:table-cell><table:table-cell office:value-type="string"><text:p>name</text:p></table:table-cell></table:table-row>'
