@@ -1,5 +1,6 @@
 #include "http/path.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -149,11 +150,10 @@ enum err path_find(struct wire *w, const struct config *config, char **ret_mount
 	} else if (err == ERR_OK && info != NULL && *info != '\0') {
 		err = by_path_info(info, script, whole, &mount, &path, error);
 	} else if (err == ERR_OK && strcmp(whole, script) == 0 && holds_our_segment(script)) {
-		static volatile bool said;
-		if (!said)
+		static atomic_bool said;
+		if (!atomic_exchange(&said, true))
 			log_line(LOG_LEVEL_ERROR, NULL,
 				 "the web server does not tell PATH_INFO: set server.mount");
-		said = true;
 		err = field_fail(error, ERR_INTERNAL, "set_server_mount", "set server.mount");
 	} else if (err == ERR_OK) {
 		mount = escape_url_path_dup(script);

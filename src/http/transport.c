@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -39,9 +40,13 @@ struct server {
 	struct turns *turns;
 };
 
-/* Set by the signal handler; the eventfd wakes the thread that waits. */
-static volatile sig_atomic_t finishing; /* no more connections */
-static volatile sig_atomic_t stopping;	/* and those that are there hurry */
+/*
+ * Set by the signal handler, on whatever thread it runs; the eventfd wakes those that wait.
+ * Lock-free atomics are what both a handler and other threads may use.
+ */
+_Static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "atomics serve in a signal handler");
+static atomic_bool finishing; /* no more connections */
+static atomic_bool stopping;  /* and those that are there hurry */
 static int stop_fd = -1;
 
 void transport_finish(void)
@@ -49,7 +54,7 @@ void transport_finish(void)
 	int saved = errno;
 	uint64_t one = 1;
 
-	finishing = 1;
+	atomic_store(&finishing, true);
 	if (stop_fd >= 0 && write(stop_fd, &one, sizeof(one)) < 0) {
 		/* The counter is full: it is readable anyway. */
 	}
@@ -58,13 +63,13 @@ void transport_finish(void)
 
 void transport_stop(void)
 {
-	stopping = 1;
+	atomic_store(&stopping, true);
 	transport_finish();
 }
 
 bool transport_stopping(void)
 {
-	return stopping != 0;
+	return atomic_load(&stopping);
 }
 
 static void on_signal(int signal)
@@ -272,7 +277,7 @@ static int listener_open(void)
  * never shut down. */
 static int next_connection(int listener)
 {
-	while (!finishing) {
+	while (!atomic_load(&finishing)) {
 		struct epoll_event e;
 		int fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
 

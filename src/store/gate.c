@@ -16,11 +16,11 @@
 #define STOP_GRACE_MS                                                                              \
 	1000 /* what a waiter still gets after SIGTERM: its request may be nearly done */
 
-static volatile sig_atomic_t stopping;
+static atomic_bool stopping; /* set by a signal handler, on whatever thread it runs */
 
 void gate_stop(void)
 {
-	stopping = 1;
+	atomic_store(&stopping, true);
 }
 
 /* ---- signals: a tick that interrupts F_SETLKW, and the watchdog */
@@ -167,14 +167,14 @@ static int64_t deadline_of(const struct gate *g, int64_t start_ms, bool last)
 {
 	int64_t wait = g->wait_ms;
 
-	if (stopping && !last && wait > STOP_GRACE_MS)
+	if (atomic_load(&stopping) && !last && wait > STOP_GRACE_MS)
 		wait = STOP_GRACE_MS;
 	return start_ms + wait;
 }
 
 static enum err too_late(struct error *error)
 {
-	if (stopping)
+	if (atomic_load(&stopping))
 		return error_set(error, ERR_STOPPING, "gate: waiting given up, the process ends");
 	return error_set(error, ERR_BUSY, "gate: not free in time");
 }

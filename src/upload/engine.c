@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -13,16 +12,16 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-static volatile sig_atomic_t stopping;
+static atomic_bool stopping; /* set by a signal handler, on whatever thread it runs */
 
 void engine_stop(void)
 {
-	stopping = 1;
+	atomic_store(&stopping, true);
 }
 
 bool engine_stopping(void)
 {
-	return stopping != 0;
+	return atomic_load(&stopping);
 }
 
 /*

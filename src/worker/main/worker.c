@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -29,12 +30,12 @@
 #define SLICE_SWEEP_S 600
 #define HOLD_MS 20000
 
-static volatile sig_atomic_t stopping;
+static atomic_bool stopping; /* set by a signal handler, on whatever thread it runs */
 
 static void on_term(int sig)
 {
 	(void)sig;
-	stopping = 1;
+	atomic_store(&stopping, true);
 	store_stop();
 }
 
@@ -42,7 +43,7 @@ static void on_term(int sig)
 static void on_finish(int sig)
 {
 	(void)sig;
-	stopping = 1;
+	atomic_store(&stopping, true);
 }
 
 static void set_up_process(void)
@@ -109,7 +110,7 @@ static void wake_all(struct worker *w, bool stop)
 static void serve(struct worker *w, int pipe_fd, bool once)
 {
 	int64_t active = clock_mono_ms(), swept = 0;
-	while (stopping == 0 && !store_worn_out(w->store)) {
+	while (!atomic_load(&stopping) && !store_worn_out(w->store)) {
 		wait_for_wake(pipe_fd, 500);
 		wake_all(w, false);
 		int64_t now = clock_mono_ms();
@@ -169,7 +170,7 @@ static enum err hold(const struct config *c, struct error *error)
 		return error_errno(error, ERR_IO, "locks/self-test");
 	if (fcntl(fd, F_OFD_SETLK, &l) != 0)
 		return ERR_OK;      /* another test is under way */
-	for (int64_t until = clock_mono_ms() + HOLD_MS; clock_mono_ms() < until && stopping == 0; clock_sleep_ms(100)) {
+	for (int64_t until = clock_mono_ms() + HOLD_MS; clock_mono_ms() < until && !atomic_load(&stopping); clock_sleep_ms(100)) {
 		if (fstat(fd, &st) != 0 || st.st_nlink == 0)
 			return ERR_OK;
 	}
