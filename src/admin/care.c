@@ -56,15 +56,15 @@ int check_command(struct command_run *r)
 		else
 			return 2;
 	}
-	if (optind < r->argc && strcmp(r->argv[optind], "store") != 0)
+	if (optind < r->argc && (strcmp(r->argv[optind], "store") != 0 || optind + 1 < r->argc))
 		return 2;
 	enum err err = store_check(r->store, repair, migrate, stdout, &findings, &error);
 	if (err != ERR_OK) {
 		(void)command_error("check", err, &error);
-		return 2;
+		return COMMAND_UNREAD;
 	}
 	if (check_catalog(r, repair, &findings) != 0)
-		return 2;
+		return COMMAND_UNREAD;
 	printf("%d findings\n", findings);
 	return findings > 0 ? 1 : 0;
 }
@@ -126,8 +126,10 @@ int config_check_command(struct command_run *r)
 	int slips = 0;
 	if (r->argc != 2)
 		return 2;
-	if (config_check(r->argv[1], stdout, &slips, &error) != ERR_OK)
-		return command_error("config check", ERR_BAD_REQUEST, &error) + 1;
+	if (config_check(r->argv[1], stdout, &slips, &error) != ERR_OK) {
+		(void)command_error("config check", ERR_BAD_REQUEST, &error);
+		return COMMAND_UNREAD;
+	}
 	printf("%d errors\n", slips);
 	return slips > 0 ? 1 : 0;
 }

@@ -18,9 +18,13 @@ struct command_run {
 enum command_needs {
 	NEEDS_NOTHING,
 	NEEDS_CONFIG,
-	NEEDS_STORE,
+	NEEDS_STORE,                 /* made where there is none */
 	NEEDS_STORE_AND_FILE,        /* and a --config FILE of its own: JSON */
+	NEEDS_KEPT,                  /* one that is there */
 };
+
+/* What a command that looks for mistakes returns when it cannot look: exit status 2, but it was called rightly. */
+#define COMMAND_UNREAD (-2)
 
 struct command {
 	const char *words;           /* "user add" */

@@ -179,6 +179,8 @@ int group_list_command(struct command_run *r)
 	struct group_change c = {0};
 	struct error error = {0};
 	json_object *group = NULL, *member = NULL;
+	if (r->argc != 1)
+		return 2;
 	enum err err = store_pass(r->store, PASS_READ, "groups", group_list_pass, &c, &error);
 	JSON_EACH(group, c.list) {
 		printf("%lld\t%s\t", (long long)json_int(group, "id", 0), json_str(group, "name", ""));
@@ -225,6 +227,8 @@ int dir_list_command(struct command_run *r)
 	struct catalog *catalog = NULL;
 	struct error error = {0};
 	json_object *list = NULL, *dir = NULL;
+	if (r->argc != 1)
+		return 2;
 	enum err err = catalog_open(r->config, &catalog, &error);
 	if (err == ERR_OK)
 		err = catalog_dir_list(catalog, &list, &error);

@@ -183,6 +183,8 @@ int user_list_command(struct command_run *r)
 	struct change c = {0};
 	struct error error = {0};
 	json_object *u = NULL;
+	if (r->argc != 1)
+		return 2;
 	enum err err = store_pass(r->store, PASS_READ, "users", list_pass, &c, &error);
 	JSON_EACH(u, c.list) {
 		char created[32];

@@ -159,13 +159,17 @@ static enum err stage_file(int from, int to, const json_object *file, struct err
 	return err;
 }
 
-static enum err read_manifest(int from, json_object **ret, struct error *error)
+static enum err read_manifest(int from, const char *dir, json_object **ret, struct error *error)
 {
 	CLEAN_FREE char *text = NULL;
 	json_object *manifest = NULL;
 	size_t len;
-	enum err err = fs_read_file(from, MANIFEST, MANIFEST_MAX, &text, &len, error);
+	enum err err;
 
+	if (faccessat(from, MANIFEST, F_OK, 0) != 0 && errno == ENOENT)
+		return error_set(
+		    error, ERR_NOT_FOUND, "%s is no backup: it has no " MANIFEST, dir);
+	err = fs_read_file(from, MANIFEST, MANIFEST_MAX, &text, &len, error);
 	if (err == ERR_OK && json_read(text, len, &json_limits_form, &manifest) != ERR_OK)
 		err = error_set(error, ERR_BAD_REQUEST, "backup: the manifest is damaged");
 	if (err == ERR_OK &&
@@ -187,7 +191,7 @@ enum err store_backup_more(const char *dir, json_object **ret, struct error *err
 
 	if (from < 0)
 		return error_errno(error, ERR_IO, "backup %s", dir);
-	err = read_manifest(from, &manifest, error);
+	err = read_manifest(from, dir, &manifest, error);
 	if (err == ERR_OK)
 		*ret = json_object_get(json_obj(manifest, "more"));
 	return err;
@@ -206,7 +210,7 @@ static enum err stage_backup(const char *dir, const char *stage, struct error *e
 
 	if (from < 0)
 		return error_errno(error, ERR_IO, "backup %s", dir);
-	err = read_manifest(from, &manifest, error);
+	err = read_manifest(from, dir, &manifest, error);
 	if (err == ERR_OK)
 		err = fs_mkdirs(AT_FDCWD, data, error);
 	if (err == ERR_OK)

@@ -136,7 +136,7 @@ static enum err dump_entry(
 	json_set(line, "value", v);
 	text = json_print(line, NULL);
 	if (fprintf(d->out, "%s\n", text) < 0)
-		return error_errno(d->error, ERR_IO, "dump: writing");
+		return error_errno(d->error, ERR_IO, "writing");
 	return ERR_OK;
 }
 
@@ -164,7 +164,7 @@ enum err store_dump(
 
 	for (size_t i = 0; tables != NULL && tables[i] != NULL; i++) {
 		if (!table_by_name(tables[i], &known))
-			return error_set(error, ERR_BAD_REQUEST, "dump: no table %s", tables[i]);
+			return error_set(error, ERR_BAD_REQUEST, "no table %s", tables[i]);
 	}
 	err = copy_scratch(store->place.data_dir, "dump", &dir, error);
 	if (err == ERR_OK)
@@ -176,7 +176,7 @@ enum err store_dump(
 			err = copy_each(&env, d.table, dump_entry, &d, error);
 	}
 	if (err == ERR_OK && fflush(out) != 0)
-		err = error_errno(error, ERR_IO, "dump: writing");
+		err = error_errno(error, ERR_IO, "writing");
 	(void)env_close(&env);
 	copy_remove(dir);
 	return err;
@@ -241,7 +241,7 @@ static enum err load_record(struct pass *p, const struct loading *l)
 	if (!json_object_is_type(l->value, json_type_object))
 		return ERR_BAD_REQUEST;
 	if (json_int(l->value, "v", 0) > RECORD_VERSION)
-		return error_set(p->error, ERR_STORE, "load: the dump is newer than this program");
+		return error_set(p->error, ERR_STORE, "the dump is newer than this program");
 	/* The copy has a format record of its own already. */
 	err = l->table == TABLE_META ? record_put(p, l->table, l->key, l->key_len, l->value)
 	                             : record_insert(p, l->table, l->key, l->key_len, l->value);
@@ -288,7 +288,7 @@ static enum err load_line(
 		err = ERR_BAD_REQUEST;
 	if (err == ERR_OK && strstr(text, "\"" HIDDEN "\"") != NULL)
 		return error_set(error, ERR_BAD_REQUEST,
-		    "load: line %zu: a dump without --secrets cannot be loaded", number);
+		    "line %zu: a dump without --secrets cannot be loaded", number);
 	if (err == ERR_OK) {
 		key = key_from(table_info(l.table), json_get(line, "key"), &l.key_len);
 		l.key = key;
@@ -297,8 +297,10 @@ static enum err load_line(
 		                                     : pass_on_copy(env, load_pass, &l, &inner);
 	}
 	if (err != ERR_OK)
-		return error_set(error, err, "load: line %zu: %s", number,
-		    inner.text[0] != '\0' ? inner.text : err_name(err));
+		return error_set(error, err, "line %zu: %s", number,
+		    inner.text[0] != '\0' ? inner.text
+		        : err == ERR_BAD_REQUEST   ? "no line of a dump"
+		                                   : err_name(err));
 	return ERR_OK;
 }
 
@@ -332,7 +334,7 @@ enum err store_load(struct store *store, FILE *in, struct error *error)
 	enum err err = store_pass(store, PASS_READ, "load", count_records, &now, error);
 
 	if (err == ERR_OK && now.n > 0)
-		err = error_set(error, ERR_CONFLICT, "load: the store is not empty");
+		err = error_set(error, ERR_CONFLICT, "the store is not empty");
 	if (err == ERR_OK)
 		err = copy_scratch(store->place.data_dir, "load", &dir, error);
 	if (err == ERR_OK)
@@ -340,12 +342,12 @@ enum err store_load(struct store *store, FILE *in, struct error *error)
 	while (err == ERR_OK && (n = getline(&line, &size, in)) > 0) {
 		number++;
 		if ((size_t)n > LINE_MAX_BYTES)
-			err = error_set(error, ERR_TOO_LARGE, "load: line %zu is too long", number);
+			err = error_set(error, ERR_TOO_LARGE, "line %zu is too long", number);
 		else
 			err = load_line(&env, line, (size_t)n, number, error);
 	}
 	if (err == ERR_OK && ferror(in))
-		err = error_errno(error, ERR_IO, "load: reading");
+		err = error_errno(error, ERR_IO, "reading");
 	if (err == ERR_OK)
 		err = copy_close(&env, error);
 	else

@@ -30,6 +30,11 @@ static enum err check_library(struct error *error)
 	return ERR_OK;
 }
 
+const char *store_library(void)
+{
+	return db_version(NULL, NULL, NULL);
+}
+
 static enum err open_files(struct store *s, struct error *error)
 {
 	const struct config *config = s->config;

@@ -37,6 +37,8 @@ enum pass_kind {
  */
 enum err store_open(const struct config *, bool keep, struct store **ret, struct error *);
 void store_close(struct store *);
+/* Berkeley DB and its version, as loaded. */
+const char *store_library(void);
 
 /*
  * FN runs inside the gate; it may run twice and has no effects outside the store (it may fill ARG).

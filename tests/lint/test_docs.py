@@ -28,7 +28,11 @@ def commands_are_told():
     told = set(re.findall(r"^\.It Ic (.+)$", read("doc", "slipway.1"), re.M))
     spell = lambda s: re.sub(r"\s+", " ", s.replace("\\e", "\\").replace("...", "…")).strip()
     told = {spell(t) for t in told}
-    return [f"not in slipway.1: {c}" for c in sorted(real - told)] + [f"no such command: {c}" for c in sorted(told - real)]
+    plain = lambda s: s.strip().rstrip(".").lower()
+    helps = {spell(c): plain(h) for c, h in re.findall(r"^  (\S.*)\n      (.+)$", usage, re.M)}
+    texts = {spell(c): plain(h) for c, h in re.findall(r"^\.It Ic (.+)\n(.+)$", read("doc", "slipway.1"), re.M)}
+    return [f"not in slipway.1: {c}" for c in sorted(real - told)] + [f"no such command: {c}" for c in sorted(told - real)] + \
+        [f"{c}: --help says “{h}”, slipway.1 says “{texts[c]}”" for c, h in helps.items() if c in texts and texts[c] != h]
 
 
 def settings_are_told():

@@ -2,11 +2,13 @@
  * slipway: the command line.
  */
 #include <ctype.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "admin/command.h"
 #include "admin/privilege.h"
 #include "base/child.h"
@@ -19,7 +21,7 @@ static const struct command commands[] = {
 	    serve_command },
 	{ "user add", "NAME --password-stdin [--admin] [--manager]", "add a user; the password is the first line of standard input", NEEDS_STORE,
 	    user_add_command },
-	{ "user list", "", "list the users", NEEDS_STORE, user_list_command },
+	{ "user list", "", "list the users", NEEDS_KEPT, user_list_command },
 	{ "user password", "NAME --password-stdin", "set a user's password and end its logins", NEEDS_STORE, user_password_command },
 	{ "user manager", "NAME yes|no", "let a user manage the file area of iServer clients, or no longer", NEEDS_STORE, user_manager_command },
 	{ "user role", "NAME user|manager|administrator", "say what a user may do", NEEDS_STORE, user_role_command },
@@ -30,30 +32,30 @@ static const struct command commands[] = {
 	{ "group delete", "GROUP", "delete a group and what was shared with it", NEEDS_STORE, group_delete_command },
 	{ "group join", "GROUP USER…", "let users belong to a group", NEEDS_STORE, group_join_command },
 	{ "group leave", "GROUP USER…", "let users belong to a group no longer", NEEDS_STORE, group_leave_command },
-	{ "group list", "", "list the groups with their members", NEEDS_STORE, group_list_command },
+	{ "group list", "", "list the groups with their members", NEEDS_KEPT, group_list_command },
 	{ "dir add", "[--parent ID] NAME", "add a directory of the catalogue and print its id", NEEDS_STORE, dir_add_command },
-	{ "dir list", "", "list the directories of the catalogue", NEEDS_STORE, dir_list_command },
+	{ "dir list", "", "list the directories of the catalogue", NEEDS_KEPT, dir_list_command },
 	{ "dir delete", "ID", "delete an empty directory", NEEDS_STORE, dir_delete_command },
 	{ "key add", "USER [--name N] [--read-only] [--expires DAYS] [--ids N,…] [--address A,…] [--referer URL,…]",
 	    "make an API token and print it once", NEEDS_STORE, key_add_command },
-	{ "key list", "USER", "list a user's API keys", NEEDS_STORE, key_list_command },
+	{ "key list", "USER", "list a user's API keys", NEEDS_KEPT, key_list_command },
 	{ "key delete", "USER ID", "revoke an API key", NEEDS_STORE, key_delete_command },
-	{ "upload list", "[--owner NAME]", "list uploads, the newest first; * = being written", NEEDS_STORE, upload_list_command },
-	{ "upload show", "ID", "show what is known of an upload", NEEDS_STORE, upload_show_command },
-	{ "upload delete", "ID…", "delete uploads", NEEDS_STORE, upload_delete_command },
-	{ "upload gc", "", "remove uploads that have expired and stray files", NEEDS_STORE, upload_gc_command },
-	{ "gc", "", "remove what has expired", NEEDS_STORE, gc_command },
+	{ "upload list", "[--owner NAME]", "list uploads, the newest first; * = being written", NEEDS_KEPT, upload_list_command },
+	{ "upload show", "ID", "show what is known of an upload", NEEDS_KEPT, upload_show_command },
+	{ "upload delete", "ID…", "delete uploads", NEEDS_KEPT, upload_delete_command },
+	{ "upload gc", "", "remove uploads that have expired and stray files", NEEDS_KEPT, upload_gc_command },
+	{ "gc", "", "remove what has expired", NEEDS_KEPT, gc_command },
 	{ "check --url", "https://HOST/MOUNT [--token-stdin]", "ask a running site what its web server and host can do; 0: nothing failed",
 	    NEEDS_CONFIG, check_url_command },
-	{ "check", "store [--repair] [--migrate]", "check the store against itself, the catalogue and the files", NEEDS_STORE, check_command },
-	{ "dump", "[TABLE…] [--secrets]", "print the store as JSON Lines", NEEDS_STORE, dump_command },
+	{ "check", "store [--repair] [--migrate]", "check the store against itself, the catalogue and the files", NEEDS_KEPT, check_command },
+	{ "dump", "[TABLE…] [--secrets]", "print the store as JSON Lines", NEEDS_KEPT, dump_command },
 	{ "load", "FILE", "fill an empty store from a dump", NEEDS_STORE, load_command },
-	{ "backup", "DIR [--files]", "copy store and catalogue while everything runs; --files: uploads, datasets, tables and the file area, too", NEEDS_STORE, backup_command },
+	{ "backup", "DIR [--files]", "copy store and catalogue while everything runs; --files: uploads, datasets, tables and the file area, too", NEEDS_KEPT, backup_command },
 	{ "restore", "DIR [--replace]", "put a backup in place, Slipway being stopped; --replace: what is there is kept aside", NEEDS_CONFIG, restore_command },
-	{ "store stat", "", "show the gate, the logs and the tables", NEEDS_STORE, stat_command },
+	{ "store stat", "", "show the gate, the logs and the tables", NEEDS_KEPT, stat_command },
 	{ "config check", "FILE", "tell every error of a configuration file with its line", NEEDS_NOTHING, config_check_command },
 	{ "config", "", "print every setting with its value and where it comes from", NEEDS_CONFIG, config_command },
-	{ "dataset account list", "[--json]", "list the accounts that sign requests of the data APIs", NEEDS_STORE, dataset_account_list_command },
+	{ "dataset account list", "[--json]", "list the accounts that sign requests of the data APIs", NEEDS_KEPT, dataset_account_list_command },
 	{ "dataset account show", "NAME [--secret] [--json]", "show an account; --secret: with its secret", NEEDS_STORE, dataset_account_show_command },
 	{ "dataset account add", "NAME [--config FILE] [--json]", "add an account with the settings (JSON) in FILE; prints the secret it makes", NEEDS_STORE_AND_FILE,
 	    dataset_account_add_command },
@@ -62,7 +64,7 @@ static const struct command commands[] = {
 	    dataset_account_rotate_command },
 	{ "dataset account remove", "NAME", "remove an account", NEEDS_STORE, dataset_account_remove_command },
 	{ "dataset account import", "FILE [--json]", "add the accounts of SmartChart's settings object", NEEDS_STORE, dataset_account_import_command },
-	{ "dataset list", "[--json]", "list the datasets that signed requests write to", NEEDS_STORE, dataset_list_command },
+	{ "dataset list", "[--json]", "list the datasets that signed requests write to", NEEDS_KEPT, dataset_list_command },
 	{ "dataset show", "NAME [--json]", "show a dataset and its configuration", NEEDS_STORE, dataset_show_command },
 	{ "dataset add", "NAME --config FILE [--json]", "add a dataset with the configuration (JSON) in FILE; - is standard input", NEEDS_STORE_AND_FILE,
 	    dataset_add_command },
@@ -74,8 +76,8 @@ static const struct command commands[] = {
 	    "read the configuration, connect, prepare; --dry-run writes the ds in FILE and rolls back", NEEDS_STORE, dataset_check_command },
 	{ "dataset sign", "ACCOUNT TYPE [--hmac METHOD PATH FILE] [--json]", "print stamp and token of a request, or its head fields", NEEDS_STORE,
 	    dataset_sign_command },
-	{ "dataset log", "[ACCOUNT|DATASET] [--json]", "show what was written and what was refused, with the reasons", NEEDS_STORE, dataset_log_command },
-	{ "task list", "[--account NAME] [--owner USER] [--json]", "list the writes of the signed data APIs, newest first", NEEDS_STORE, task_list_command },
+	{ "dataset log", "[ACCOUNT|DATASET] [--json]", "show what was written and what was refused, with the reasons", NEEDS_KEPT, dataset_log_command },
+	{ "task list", "[--account NAME] [--owner USER] [--json]", "list the writes of the signed data APIs, newest first", NEEDS_KEPT, task_list_command },
 	{ "crs-index", "[--if-older]", "write the index the CRS search reads; --if-older: only when PROJ's database is newer", NEEDS_CONFIG,
 	    crs_index_command },
 };
@@ -200,29 +202,54 @@ static int take_common(int argc, char **argv, const char **dir, const char **fil
 	return n;
 }
 
+/* A store, or what a crash in its first moment leaves: a mistyped directory has neither. */
+static bool is_kept(const char *data_dir)
+{
+	CLEAN_FD int dir = fs_open_dir(-1, data_dir);
+	return dir >= 0 && (faccessat(dir, "db", F_OK, AT_SYMLINK_NOFOLLOW) == 0 || faccessat(dir, "gate", F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+}
+
+/* C's store, opened; else what to exit with, told. */
+static int open_store(const struct command *c, struct command_run *r)
+{
+	struct error error = {0};
+	int status = c->run == check_command ? 2 : 1;      /* 1 are findings there */
+	if (c->needs == NEEDS_KEPT && !is_kept(r->config->data_dir)) {
+		(void)command_fail("%s: Slipway keeps nothing there (--data-dir, --config)", r->config->data_dir);
+		return status;
+	}
+	if (mkdir(r->config->data_dir, 0700) != 0 && fs_open_dir(-1, r->config->data_dir) < 0) {
+		(void)command_fail("%s: no such directory", r->config->data_dir);
+		return status;
+	}
+	enum err err = privilege_drop(r->config, false, &error);
+	if (err == ERR_OK)
+		err = store_open(r->config, false, &r->store, &error);
+	if (err == ERR_OK)
+		return 0;
+	(void)command_error(c->words, err, &error);
+	return status;
+}
+
 static int run(const struct command *c, struct command_run *r, const char *dir, const char *file)
 {
 	struct error error = {0};
+	int status = 0;
 	enum err err = ERR_OK;
 	if (c->needs != NEEDS_NOTHING)
 		err = config_load(file, dir, r->program, &r->config, &error);
 	if (err != ERR_OK)
 		return command_error("configuration", err, &error);
-	if (c->needs >= NEEDS_STORE) {
-		if (mkdir(r->config->data_dir, 0700) != 0 && fs_open_dir(-1, r->config->data_dir) < 0)
-			return command_fail("%s: no such directory", r->config->data_dir);
-		err = privilege_drop(r->config, false, &error);
-		if (err == ERR_OK)
-			err = store_open(r->config, false, &r->store, &error);
-		if (err != ERR_OK)
-			return command_error(c->words, err, &error);
+	if (c->needs >= NEEDS_STORE)
+		status = open_store(c, r);
+	if (status == 0) {
+		status = c->run(r);
+		if (status == 2)
+			fprintf(stderr, "usage: slipway %s %s [--data-dir DIR] [--config FILE]\n", c->words, c->usage);
 	}
-	int status = c->run(r);
 	store_close(r->store);
 	config_free(r->config);
-	if (status == 2)
-		fprintf(stderr, "usage: slipway %s %s [--data-dir DIR] [--config FILE]\n", c->words, c->usage);
-	return status;
+	return status == COMMAND_UNREAD ? 2 : status;
 }
 
 int main(int argc, char **argv)
@@ -241,7 +268,8 @@ int main(int argc, char **argv)
 	if (n < 0)
 		return command_fail("an option lacks its value") + 1;
 	if (n > 0 && strcmp(argv[1], "--version") == 0) {
-		puts("slipway 0.1");
+		printf("slipway 0.1\n%s (Sleepycat licence): https://packages.debian.org/source/bookworm/db5.3\n"
+		       "Slipway's own source: with whoever passed it on (`make dist`)\n", store_library());
 		return 0;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {

@@ -1,0 +1,65 @@
+"""Goal: `slipway` refuses what is called wrongly, tells what it cannot read, makes no data directory out of a mistyped one, and
+says whose source it uses (doc/slipway.1; store.md 13, 14)."""
+import os
+import subprocess
+import tempfile
+
+from harness import BUILD, TOP, main
+
+# On a site that is not there these have nothing to tell; the others may be the first to be called.
+READING = ("user list", "group list", "dir list", "key list mei", "upload list", "upload gc", "gc", "check", "check store", "dump",
+           "store stat", "dataset list", "dataset account list", "dataset log", "task list")
+MAKING = ("user add mei --password-stdin", "group add g", "dir add d", "dataset account add a")
+
+
+def slipway(*words, stdin=b""):
+    done = subprocess.run([f"{BUILD}/slipway", *words], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_mistyped_data_directory_is_told(_):
+    with tempfile.TemporaryDirectory() as folder:
+        data, kept = folder + "/no-such-site", folder + "/backup"
+        for words in (*READING, f"backup {kept}"):
+            code, out, err = slipway(*words.split(), "--data-dir", data)
+            assert code == (2 if words.startswith("check") else 1) and out == "" and "keeps nothing there" in err, (words, code, out, err)
+            assert os.listdir(folder) == [], (words, os.listdir(folder))
+        os.mkdir(data)      # as it comes from systemd-tmpfiles
+        assert slipway("check", "--data-dir", data)[0] == 2 and os.listdir(data) == []
+        for words in MAKING:
+            code, out, err = slipway(*words.split(), "--data-dir", data, stdin=b"a long enough password\n")
+            assert code == 0, (words, code, err)
+        for words in READING:
+            code, out, err = slipway(*words.split(), "--data-dir", data)
+            assert code == 0, (words, code, err)
+
+
+def test_words_too_many_are_refused(server):
+    for words in ("user list", "group list", "dir list", "check store", "gc", "store stat", "dataset list", "config"):
+        for more in ("extra", "--bogus"):
+            code, out, err = slipway(*words.split(), more, "--data-dir", server.data, "--config", server.conf)
+            assert code == 2 and out == "" and f"usage: slipway {words.split()[0]}" in err, (words, more, code, err)
+
+
+def test_what_cannot_be_read_is_told(server):
+    here = ("--data-dir", server.data, "--config", server.conf)
+    code, _, err = slipway("config", "check", "/nowhere")
+    assert code == 2 and err == "slipway: config check: /nowhere: cannot be read\n", err
+    assert slipway("dump", "nothings", *here) == (1, "", "slipway: dump: no table nothings\n")
+    with tempfile.TemporaryDirectory() as empty:
+        code, _, err = slipway("load", os.path.join(TOP, "README.md"), "--data-dir", empty)
+        assert (code, err) == (1, "slipway: load: line 1: no line of a dump\n"), err
+    for folder, words in (("/nowhere", "/nowhere: No such file"), ("/usr", "/usr is no backup")):
+        with tempfile.TemporaryDirectory() as empty:
+            code, _, err = slipway("restore", folder, "--replace", "--data-dir", empty)
+            assert code == 1 and words in err, err
+
+
+def test_version_names_the_library(_):
+    code, out, _ = slipway("--version")
+    assert code == 0 and out.startswith("slipway 0.1\n") and "Berkeley DB 5.3." in out and "https://" in out, out
+
+
+if __name__ == "__main__":
+    import test_command
+    main(test_command)
