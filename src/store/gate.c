@@ -285,7 +285,11 @@ enum err gate_enter(struct gate *g, bool last, struct error *error)
 		return err;
 	gate_step();
 	for (int tries = 0;; tries++) {
-		err = lock_file(g, start_ms, last, error);
+		/* Whoever was here before could not open the file that stood there then. */
+		if (g->fd < 0)
+			err = gate_reopen(g, error);
+		if (err == ERR_OK)
+			err = lock_file(g, start_ms, last, error);
 		if (err != ERR_OK)
 			break;
 		gate_step();

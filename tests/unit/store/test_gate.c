@@ -167,6 +167,22 @@ static void test_file_cut_deleted_replaced_recovers_once(void **state)
 	want_recoveries(f, n++, 1);
 }
 
+/* What stands there now cannot be opened; that does not outlast it. */
+static void test_file_that_cannot_be_opened_is_tried_again(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *path = mem_printf("%s/gate", f->dir);
+	int64_t n;
+
+	run(f, PASS_SYNC, add_one, &n);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	for (int i = 0; i < 3; i++)
+		run_want(f, PASS_SYNC, add_one, &n, ERR_STORE);
+	assert_int_equal(rmdir(path), 0);
+	want_recoveries(f, n, 1);
+}
+
 static void test_boot_id_changed_recovers_once(void **state)
 {
 	struct fixture *f = *state;
@@ -568,6 +584,7 @@ int main(void)
 	    STORE_TEST(test_header_epoch_changed_recovers_once),
 	    STORE_TEST(test_header_newer_version_is_refused),
 	    STORE_TEST(test_file_cut_deleted_replaced_recovers_once),
+	    STORE_TEST(test_file_that_cannot_be_opened_is_tried_again),
 	    STORE_TEST(test_boot_id_changed_recovers_once),
 	    STORE_TEST(test_regions_deleted_recovers_until_worn),
 	    STORE_TEST(test_regions_folder_deleted_is_made_again),
