@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/charset.h"
+#include "base/config_word.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -317,9 +318,33 @@ static char *join_words(const char *old, const char *value)
 	return out;
 }
 
+/* An address or a path in one: no blank, quote or query has a place there. */
+static bool is_place(const struct row *row)
+{
+	return row->kind == KIND_URL || row->kind == KIND_SMTP || row->kind == KIND_MOUNT;
+}
+
+static const char *wrong_text(const struct row *row, const char *value)
+{
+	if (row->kind == KIND_CHARSET && charset_canonical(value) == NULL)
+		return "unknown charset";
+	if (row->kind == KIND_URL && !text_starts(value, "https://") &&
+	    !text_starts(value, "http://"))
+		return "does not begin with https:// or http://";
+	if (row->kind == KIND_SMTP && !text_starts(value, "smtp://") &&
+	    !text_starts(value, "smtps://"))
+		return "does not begin with smtp:// or smtps://";
+	if (row->kind == KIND_MOUNT && value[0] != '/')
+		return "does not begin with /";
+	return is_place(row) && strpbrk(value, " \t\"'<>?#\\") != NULL
+	           ? "holds a character that has no place in it"
+	           : NULL;
+}
+
 const char *config_table_set(struct config *c, size_t i, const char *value, bool more)
 {
 	const struct row *row = &rows[i];
+	const char *wrong = NULL;
 	size_t len = strlen(value);
 
 	if (row->kind < KIND_TEXT)
@@ -333,30 +358,21 @@ const char *config_table_set(struct config *c, size_t i, const char *value, bool
 		put_text(c, row, mem_strdup(find_out ? row->text : ""));
 		return NULL;
 	}
+	wrong = wrong_text(row, value);
+	if (wrong == NULL)
+		wrong = config_word_wrong(row->section, row->key, value);
+	if (wrong != NULL)
+		return wrong;
 	if (row->kind == KIND_LIST) {
 		put_text(c, row, join_words(more ? *text_of(c, row) : "", value));
 		return NULL;
 	}
 	if (row->kind == KIND_CHARSET) {
-		if (charset_canonical(value) == NULL)
-			return "unknown charset";
 		put_text(c, row, mem_strdup(charset_canonical(value)));
 		return NULL;
 	}
-	if (row->kind == KIND_URL && !text_starts(value, "https://") &&
-	    !text_starts(value, "http://"))
-		return "does not begin with https:// or http://";
-	if (row->kind == KIND_SMTP && !text_starts(value, "smtp://") &&
-	    !text_starts(value, "smtps://"))
-		return "does not begin with smtp:// or smtps://";
-	if (row->kind == KIND_MOUNT && value[0] != '/')
-		return "does not begin with /";
-	if (row->kind == KIND_URL || row->kind == KIND_SMTP || row->kind == KIND_MOUNT) {
-		if (strpbrk(value, " \t\"'<>?#\\") != NULL)
-			return "holds a character that has no place in it";
-		while (len > 0 && value[len - 1] == '/')
-			len--;
-	}
+	while (is_place(row) && len > 0 && value[len - 1] == '/')
+		len--;
 	put_text(c, row, mem_strndup(value, len));
 	return NULL;
 }

@@ -37,17 +37,47 @@ static bool address_read(const char *s, size_t len, struct in6_addr *ret)
 	return inet_pton(AF_INET6, buf, ret) == 1;
 }
 
-static bool is_trusted(const struct config *config, const struct in6_addr *who)
+/* Is WHO in the range of LEN bytes at RANGE: an address, or one with "/bits"? */
+static bool in_range(const struct in6_addr *who, const char *range, size_t len)
 {
-	const char *s = config->trusted_proxies;
-	struct in6_addr one;
+	const char *slash = memchr(range, '/', len);
+	size_t n = slash != NULL ? (size_t)(slash - range) : len;
+	const char *colon = memchr(range, ':', n);
+	struct in6_addr net;
+	int64_t bits = 128;
 
-	while (s != NULL && *s != '\0') {
-		s += strspn(s, " ,\t");
-		size_t len = strcspn(s, " ,\t");
-		if (len > 0 && address_read(s, len, &one) && memcmp(&one, who, sizeof(one)) == 0)
+	/* A port has no place in a range. */
+	if (memchr(range, '[', n) != NULL ||
+	    (colon != NULL && memchr(colon + 1, ':', n - (size_t)(colon + 1 - range)) == NULL) ||
+	    !address_read(range, n, &net))
+		return false;
+	if (slash != NULL) {
+		CLEAN_FREE char *digits = mem_strndup(slash + 1, len - n - 1);
+		int64_t most = colon != NULL ? 128 : 32;
+
+		if (!text_int(digits, 0, most, &bits))
+			return false;
+		bits += 128 - most;
+	}
+	for (int i = 0; i < 16 && bits > 0; i++, bits -= 8) {
+		unsigned mask = bits >= 8 ? 0xFFu : 0xFFu << (8 - bits) & 0xFFu;
+
+		if (((who->s6_addr[i] ^ net.s6_addr[i]) & mask) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool is_listed(const struct in6_addr *who, const char *list)
+{
+	while (list != NULL && *list != '\0') {
+		size_t len;
+
+		list += strspn(list, " ,\t");
+		len = strcspn(list, " ,\t");
+		if (len > 0 && in_range(who, list, len))
 			return true;
-		s += len;
+		list += len;
 	}
 	return false;
 }
@@ -79,7 +109,7 @@ static void from_forwarded(const char *list, const struct config *config, struct
 		if (!address_read(list + a, b - a, &next))
 			return;
 		*client = next;
-		if (!is_trusted(config, client))
+		if (!is_listed(client, config->trusted_proxies))
 			return;
 		end = start > 0 ? start - 1 : 0;
 	}
@@ -95,7 +125,7 @@ void address_find(struct wire *w, const struct config *config, char out[64], boo
 		     text_ieq(scheme, "https");
 	out[0] = '\0';
 	if (remote != NULL && address_read(remote, strlen(remote), &who)) {
-		if (is_trusted(config, &who)) {
+		if (is_listed(&who, config->trusted_proxies)) {
 			const char *list = wire_env(w, "HTTP_X_FORWARDED_FOR");
 			const char *proto = wire_env(w, "HTTP_X_FORWARDED_PROTO");
 			if (list != NULL)
@@ -112,29 +142,14 @@ void address_find(struct wire *w, const struct config *config, char out[64], boo
 
 bool address_in(const char *address, const char *range)
 {
-	const char *slash = strchr(range, '/');
-	size_t len = slash != NULL ? (size_t)(slash - range) : strlen(range);
-	const char *colon = memchr(range, ':', len);
-	struct in6_addr who, net;
-	int64_t bits = 128;
+	struct in6_addr who;
 
-	/* A port has no place in a range. */
-	if (memchr(range, '[', len) != NULL ||
-	    (colon != NULL && memchr(colon + 1, ':', len - (size_t)(colon + 1 - range)) == NULL) ||
-	    !address_read(address, strlen(address), &who) || !address_read(range, len, &net))
-		return false;
-	if (slash != NULL) {
-		int64_t most = colon != NULL ? 128 : 32;
+	return address_read(address, strlen(address), &who) && in_range(&who, range, strlen(range));
+}
 
-		if (!text_int(slash + 1, 0, most, &bits))
-			return false;
-		bits += 128 - most;
-	}
-	for (int i = 0; i < 16 && bits > 0; i++, bits -= 8) {
-		unsigned mask = bits >= 8 ? 0xFFu : 0xFFu << (8 - bits) & 0xFFu;
+bool address_listed(const char *address, const char *list)
+{
+	struct in6_addr who;
 
-		if (((who.s6_addr[i] ^ net.s6_addr[i]) & mask) != 0)
-			return false;
-	}
-	return true;
+	return address_read(address, strlen(address), &who) && is_listed(&who, list);
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "http/field.h"
 #include "views/views.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -231,13 +232,7 @@ static void print_store(const struct call *call, FILE *out)
 /* A monitor that may ask without a login. */
 static bool is_monitor(const struct call *call)
 {
-	CLEAN_FREE char *list = mem_strdup(call->ctx->config->metrics_address);
-	char *rest = NULL;
-	for (char *a = strtok_r(list, " ", &rest); a != NULL; a = strtok_r(NULL, " ", &rest)) {
-		if (strcmp(a, call->req->address) == 0)
-			return true;
-	}
-	return false;
+	return address_listed(call->req->address, call->ctx->config->metrics_address);
 }
 
 enum err metrics_view(struct call *call)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
+#include "http/field.h"
 #include "http/represent.h"
 #include "views/ctx.h"
 #include "views/errors.h"
@@ -197,18 +198,9 @@ static bool host_ok(const char *s)
 /* The address of the last hop is one of trusted_proxies. */
 static bool by_proxy(const struct call *call)
 {
-	const char *list = call->ctx->config->trusted_proxies,
-		   *remote = wire_env(call->req->wire, "REMOTE_ADDR");
-	size_t n = remote != NULL ? strlen(remote) : 0;
+	const char *remote = wire_env(call->req->wire, "REMOTE_ADDR");
 
-	for (const char *p = list; n > 0 && p != NULL && *p != '\0';) {
-		size_t len = strcspn(p, " ");
-		if (len == n && strncmp(p, remote, n) == 0)
-			return true;
-		p += len;
-		p += strspn(p, " ");
-	}
-	return false;
+	return remote != NULL && address_listed(remote, call->ctx->config->trusted_proxies);
 }
 
 /* What a trusted proxy says about the outside, NULL: nothing. */

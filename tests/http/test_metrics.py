@@ -8,8 +8,8 @@ import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness import Server, main
-from steps import JSON, points, saved, table
+from harness import main
+from steps import JSON, configured, points, saved, table
 from transfer import fronts, made, patch
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
@@ -164,11 +164,9 @@ def test_a_queue_nobody_works_on_grows_old(server):
 def test_who_may_read_it(server):
     for user, status in ((None, 401), ("mei", 403), ("admin", 200)):
         assert server.get("/metrics", user=user).status == status, user
-    own = Server(config="[metrics]\naddress = 192.0.2.1 127.0.0.1\n")
-    try:
-        scrape(own, user=None)
-    finally:
-        own.close()
+    for addresses, status in (("192.0.2.1 127.0.0.1", 200), ("192.0.2.0/24 127.0.0.0/8", 200), ("192.0.2.0/24", 401)):
+        with configured(server, f"[metrics]\naddress = {addresses}"):
+            assert server.get("/metrics", user=None).status == status, addresses
 
 
 if __name__ == "__main__":

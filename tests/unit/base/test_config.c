@@ -127,6 +127,21 @@ static void test_config_names_the_slip(void **state)
 		{"[site]\npublic_url = https://a b\n", ":2:", "has no place"},
 		{"[wizard]\nprefer_charset = klingon\n", ":2:", "unknown charset"},
 		{"[page]\ntile_url = \xFF\n", ":2:", "not UTF-8"},
+		{"[server]\ntrusted_proxies = 10.0.0.1 proxy\n", ":2:", "not addresses or ranges"},
+		{"[server]\ntrusted_proxies = 10.0.0.0/33\n", ":2:", "not addresses or ranges"},
+		{"[server]\ntrusted_proxies = ::1\n  10.0.0.1:80\n", ":3:", "not addresses"},
+		{"[metrics]\naddress = localhost\n", ":2:", "not addresses or ranges"},
+		{"[cors]\norigins = maps.example\n", ":2:", "not origins like"},
+		{"[cors]\norigins = https://a.example/\n", ":2:", "not origins like"},
+		{"[iserver]\ndenied_files = .sh php\n", ":2:", "not endings like .php"},
+		{"[jail]\nextra_drivers = HFA VRT\n", ":2:", "none of HFA, JP2OpenJPEG, NITF"},
+		{"[iportal]\nservice = WFS200\n", ":2:", "not services like"},
+		{"[site]\npublic_url = https://\n", ":2:", "not an address like"},
+		{"[site]\npublic_url = https://u:p@host\n", ":2:", "not an address like"},
+		{"[mail]\nsmtp_url = smtp://\n", ":2:", "not an address like"},
+		{"[page]\ntile_url = https://host/tiles.png\n", ":2:", "not an address like"},
+		{"[login]\nfirst_token_sha256 = secret\n", ":2:", "not a SHA-256"},
+		{"[store]\nregions = shm\n", ":2:", "neither auto nor the path"},
 		{"[site]\nnonsense\n", ":2:", "not \"key = value\""},
 		{"[site\n", ":1:", "not \"key = value\""},
 	};
@@ -182,7 +197,7 @@ static void test_config_prints_what_reads_back(void **state)
 
 	assert_int_equal(load(state,
 			     "[site]\npublic_url = https://maps.example\n[upload]\nmax_size = 1500M\nmin_free = 0\n"
-			     "[server]\nsendfile = x-sendfile\nmount = /m\n[cors]\norigins = a b\n[log]\nfile = /tmp/l\n",
+			     "[server]\nsendfile = x-sendfile\nmount = /m\n[cors]\norigins = http://a https://b:81\n[log]\nfile = /tmp/l\n",
 			     &c, &e), ERR_OK);
 	out = open_memstream(&first, &len);
 	config_print(c, out);
