@@ -100,6 +100,21 @@ static bool add_s_fields(struct plan *p, struct refusal *r)
 	return true;
 }
 
+/* The key's columns and those that fields stand for are there. */
+static bool check_names(const struct plan *p, struct refusal *r)
+{
+	const struct receiver *receiver = p->receiver;
+
+	for (size_t i = 0; i < receiver->n_key; i++)
+		if (plan_need_column(p, receiver->key[i], r) == NULL)
+			return false;
+	for (size_t i = 0; i < receiver->n_fields; i++)
+		if (!plan_is_joined_key(receiver, receiver->fields[i].column) &&
+		    plan_need_column(p, receiver->fields[i].column, r) == NULL)
+			return false;
+	return true;
+}
+
 bool plan_new(const struct write_order *order, const struct table *table,
 	      const struct link_kind *kind, struct plan **ret, struct refusal *r)
 {
@@ -111,9 +126,7 @@ bool plan_new(const struct write_order *order, const struct table *table,
 	p->table = table;
 	p->kind = kind;
 	value_rules_fill(&p->rules, order, kind->dialect == STATEMENT_POSTGRES);
-	good = add_fills(p, r) && add_positions(p, r) && add_s_fields(p, r);
-	for (size_t i = 0; good && i < p->receiver->n_key; i++)
-		good = plan_need_column(p, p->receiver->key[i], r) != NULL;
+	good = add_fills(p, r) && add_positions(p, r) && add_s_fields(p, r) && check_names(p, r);
 	if (!good) {
 		plan_free(p);
 		return false;

@@ -31,7 +31,8 @@ struct layout {
 	struct prepared *prepared[PLAN__SQL]; /* the writer's */
 	const struct column **columns;	      /* n_cells; NULL = ignored, or joined key */
 	bool has_key;			      /* its rows name the whole key */
-	int64_t used;			      /* when last, in rows */
+	const char *lacks; /* a column of the key that no row of it fills; NULL = none */
+	int64_t used;	   /* when last, in rows */
 };
 
 #define PLAN_FILL_BYTES 192 /* of a code: its prefix, the day and the number */

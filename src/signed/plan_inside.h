@@ -33,6 +33,7 @@ struct plan {
 /* Stands in a layout's columns for the joined key. */
 extern const struct column plan_joined_key;
 
+bool plan_is_joined_key(const struct receiver *, const char *text);
 /* NULL when the table has none of that name. */
 const struct column *plan_column(const struct plan *, const char *name, size_t len);
 /* The same; its absence is a mistake of the configuration: R. */

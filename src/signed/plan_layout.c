@@ -41,7 +41,7 @@ static bool is_listed(const struct receiver *receiver, const char *name)
 }
 
 /* TEXT is "concat(a,b)" of the receiver's key, whatever its spaces. */
-static bool is_joined_key(const struct receiver *receiver, const char *text)
+bool plan_is_joined_key(const struct receiver *receiver, const char *text)
 {
 	if (!receiver->key_is_concat || strncasecmp(text, "concat(", 7) != 0)
 		return false;
@@ -83,7 +83,7 @@ static bool meaning_of(const struct plan *p, const struct row *row, const struct
 			mapped = pair->column;
 	}
 	*ret = MEANS_COLUMN;
-	if (mapped != NULL && is_joined_key(p->receiver, mapped)) {
+	if (mapped != NULL && plan_is_joined_key(p->receiver, mapped)) {
 		*ret = MEANS_JOINED_KEY;
 		return true;
 	}
@@ -222,6 +222,15 @@ static void add_sources(const struct plan *p, struct layout *layout)
 		add_source(insert, true, i, fill->column);
 		if (fill->rule->kind != AUTO_CODE && !is_key(p->receiver, fill->column->name))
 			add_source(update, true, i, fill->column);
+	}
+	for (size_t i = 0; i < p->receiver->n_key && layout->lacks == NULL; i++) {
+		size_t at = 0;
+
+		while (at < insert->n &&
+		       strcmp(insert->of[at].column->name, p->receiver->key[i]) != 0)
+			at++;
+		if (at == insert->n)
+			layout->lacks = p->receiver->key[i];
 	}
 	layout->has_key = add_key(p, layout, update);
 	(void)add_key(p, layout, &layout->sources[PLAN_DELETE]);

@@ -327,6 +327,11 @@ bool value_fits(const struct column *column, const struct value *v, char *why, s
 			       (long long)column->max_chars);
 		return false;
 	}
+	/* PostgreSQL's numeric takes more than a double; SQLite would store an infinity. */
+	if (column->strict && v->kind == VALUE_NUMBER && !is_real(v)) {
+		(void)snprintf(why, size, "%s", fault_not_a(TYPE_REAL));
+		return false;
+	}
 	if (column->strict && !fits_type(column, v)) {
 		(void)snprintf(why, size, "%s", fault_not_a(column->type));
 		return false;

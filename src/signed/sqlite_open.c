@@ -245,12 +245,11 @@ static void type_of(struct column *column, const char *declared)
 	};
 
 	column->type = TYPE_TEXT;
-	column->plain = true;
+	column->plain = column->strict = true;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (strcasestr(declared, parts[i].part) != NULL) {
 			column->type = parts[i].type;
 			column->plain = column->type == TYPE_TEXT;
-			column->strict = !column->plain;
 			return;
 		}
 	}

@@ -110,6 +110,12 @@ static bool write_one(struct write *w, struct one *one, const struct row *row,
 		if (changed > 0 || !w->upsert)
 			return true;
 	}
+	/* Found by nobody again, and added once more by each repetition. */
+	if (w->upsert && one->layout->has_key && one->layout->lacks != NULL) {
+		(void)snprintf(fault->column, sizeof(fault->column), "%s", one->layout->lacks);
+		return fault_set(fault, FAULT_VALUE, "not given, and no row has this key",
+				 "a part of the key is not given");
+	}
 	if (!step(w, one, PLAN_INSERT, row, &changed, fault))
 		return false;
 	counts->inserted += changed;

@@ -123,6 +123,10 @@ static void test_writer_thirty_digits(void **state)
 		  "inserted=1 updated=0 deleted=0");
 	bed_is(bed, "select r from t",
 	       bed->postgres ? "123456789012345678901234567890.10\n" : "1.23456789012346e+29\n");
+	/* Beyond all doubles: kept where there is room for it, never an infinity. */
+	bed_gives(bed, "{'table':'t'}", OP_INSERT, "[[],[1e309]]",
+		  bed->postgres ? "inserted=1 updated=0 deleted=0"
+				: "bad request: row 1, column r: not a number");
 }
 
 static void test_writer_types_are_refused_with_row_and_column(void **state)
@@ -264,6 +268,14 @@ static void test_writer_keys_of_several_columns(void **state)
 		  "[{\"pk\":\"y1\",\"v\":\"joined\"}]", "inserted=0 updated=1 deleted=0");
 	bed_gives(bed, "{'table':'t','id':'concat(a,b)'}", OP_UPDATE,
 		  "[{\"a\":\"x\",\"b\":1,\"v\":\"parts\"}]", "inserted=0 updated=1 deleted=0");
+	/* Where no row has a joined key, one is added only with the columns it is made of. */
+	bed_gives(
+	    bed, "{'table':'t','id':'concat(a,b)','upsert':true,'fDict':{'pk':'concat(a,b)'}}",
+	    OP_UPDATE, "[{\"pk\":\"y1\",\"v\":\"joined\"},{\"pk\":\"z3\",\"b\":3,\"v\":\"?\"}]",
+	    "bad request: row 2, column a: not given, and no row has this key");
+	bed_gives(
+	    bed, "{'table':'t','id':'concat(a,b)','upsert':true,'fDict':{'pk':'concat(a,b)'}}",
+	    OP_UPDATE, "[{\"pk\":\"y1\",\"v\":\"joined\"}]", "inserted=0 updated=1 deleted=0");
 	bed_is(bed, "select a, b, v from t order by a, b", "x|1|parts\nx|2|new\ny|1|joined\n");
 	bed_gives(bed, "{'table':'t','id':['a','b'],'ops':'D'}", OP_DELETE,
 		  "[[],[\"x\",1],[\"x\",7]]", "inserted=0 updated=0 deleted=1");
@@ -441,6 +453,9 @@ static void test_writer_prepares(void **state)
 	    {"{'table':'t','preSql':['truncate t'],'postSql':['update t set age = $rows']}", ""},
 	    {"{'table':'nowhere'}", "database error: missing object in table"},
 	    {"{'table':'t','id':'nokey'}", "database error: missing object in table"},
+	    {"{'table':'t','fDict':{'x':'nowhere'}}", "database error: missing object in table"},
+	    {"{'table':'t','fDict':{'x':'concat(id,age)'}}",
+	     "database error: missing object in table"},
 	    {"{'table':'t','postSql':['delete from t','delete from nowhere']}",
 	     "database error: missing object in postSql 2"},
 	    {"{'table':'t','preSql':['delete frm t']}", "database error: other in preSql 1"},
