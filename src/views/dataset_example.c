@@ -13,6 +13,14 @@
 #define UNKNOWN_HOST "https://slipway.example" /* replaced in the browser, which knows ours */
 #define COLUMNS_MAX  20
 
+static bool is_s_field(const struct receiver *v, const char *name)
+{
+	for (size_t i = 0; i < v->n_s_fields; i++)
+		if (strcmp(v->s_fields[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* A value that fits the column NAME. */
 static json_object *example_value(const struct receiver *v, const char *name)
 {
@@ -21,6 +29,10 @@ static json_object *example_value(const struct receiver *v, const char *name)
 	for (size_t i = 0; i < v->n_types; i++)
 		if (strcmp(v->types[i].name, name) == 0)
 			type = v->types[i].type;
+	/* Its texts are words of sFields only. */
+	if (is_s_field(v, name) &&
+	    (type == TYPE_TEXT || type == TYPE_DATE || type == TYPE_TIMESTAMP))
+		return json_object_new_string("now()");
 	switch (type) {
 	case TYPE_INTEGER:
 		return json_object_new_int(7);

@@ -187,8 +187,8 @@ def run(server, name, text):
 
 
 def test_the_programs_work_as_they_stand(server):
-    config = {"table": "t(名称,n,\"o'k\")", "columns": {"名称": "text", "n": "integer", "o'k": "real", "who": "text", "at": "date"}, "fDict": {"n\"": "n"},
-              "autoDict": {"who": "$username"}}
+    config = {"table": "t(名称,n,\"o'k\",at)", "columns": {"名称": "text", "n": "integer", "o'k": "real", "who": "text", "at": "date"}, "fDict": {"n\"": "n"},
+              "autoDict": {"who": "$username"}, "sFields": ["at"], "missing": "ignore"}
     add(server, "库存-1.x", config)
     who = "it's \"张\" $5 \\ `x`"
     dataset(server, "account", "add", who, config={"token": "a 'secret' of $HOME \"here\"", "receivers": ["库存-1.x"], "modes": ["sha1", "hmac"],
