@@ -113,10 +113,19 @@ static enum err csv_export(struct job *job, OGRLayerH layer, const char *path)
 static const struct {
 	const char *suffix, *where;
 } families[] = {
-	{ "_points", "ST_GeometryType(geom) IN ('POINT','MULTIPOINT')" },
+	/* Rows without a geometry have to go somewhere. */
+	{ "_points", "geom IS NULL OR ST_GeometryType(geom) IN ('POINT','MULTIPOINT')" },
 	{ "_lines", "ST_GeometryType(geom) IN ('LINESTRING','MULTILINESTRING')" },
 	{ "_polygons", "ST_GeometryType(geom) IN ('POLYGON','MULTIPOLYGON')" },
 };
+
+static int64_t count_where(OGRLayerH layer, const char *where)
+{
+	(void)OGR_L_SetAttributeFilter(layer, where);
+	int64_t n = OGR_L_GetFeatureCount(layer, 1);
+	(void)OGR_L_SetAttributeFilter(layer, NULL);
+	return n;
+}
 
 static enum err shapefiles(struct job *job, GDALDatasetH ds, OGRLayerH layer, const char *folder)
 {
@@ -130,11 +139,10 @@ static enum err shapefiles(struct job *job, GDALDatasetH ds, OGRLayerH layer, co
 		(void)snprintf(path, sizeof(path), "%s/%s.shp", folder, name);
 		args = add(add(args, "-nln", name), table, NULL);
 		if (mixed) {
-			args = add(add(args, "-where", families[i].where), "-nlt", "PROMOTE_TO_MULTI");
-			(void)OGR_L_SetAttributeFilter(layer, families[i].where);
-			GIntBig n = OGR_L_GetFeatureCount(layer, 1);
-			(void)OGR_L_SetAttributeFilter(layer, NULL);
-			if (n == 0) {
+			/* Of no geometry at all GDAL would write the attributes only. */
+			bool bare = i == 0 && count_where(layer, "geom IS NOT NULL") == 0;
+			args = add(add(args, "-where", families[i].where), "-nlt", bare ? "MULTIPOINT" : "PROMOTE_TO_MULTI");
+			if (!bare && count_where(layer, families[i].where) == 0) {
 				CSLDestroy(args);
 				continue;
 			}
@@ -204,6 +212,19 @@ static const struct format {
 	{ "xlsx", "export.xlsx", "XLSX", "" },
 };
 
+/*
+ * GDAL cuts at the antimeridian for RFC 7946 and keeps one kind of a collection's parts when it does: a layer with
+ * collections is written uncut.
+ */
+static const char *options_of(const struct format *f, OGRLayerH layer)
+{
+	OGRwkbGeometryType type = wkbFlatten(OGR_L_GetGeomType(layer));
+	bool mixed = type == wkbUnknown || type == wkbGeometryCollection;
+	if (strcmp(f->name, "geojson") == 0 && mixed && count_where(layer, "ST_GeometryType(geom) = 'GEOMETRYCOLLECTION'") > 0)
+		return "-t_srs EPSG:4326 -lco COORDINATE_PRECISION=7 -lco WRITE_NAME=NO";
+	return f->options;
+}
+
 static enum err export_as(struct job *job, const struct format *f, GDALDatasetH ds, OGRLayerH layer)
 {
 	char path[700], folder[700];
@@ -216,7 +237,7 @@ static enum err export_as(struct job *job, const struct format *f, GDALDatasetH 
 		enum err err = shapefiles(job, ds, layer, folder);
 		return err == ERR_OK ? zip_folder(job, folder, path) : err;
 	}
-	char **args = add(NULL, "-f", f->driver), **more = CSLTokenizeString(f->options);
+	char **args = add(NULL, "-f", f->driver), **more = CSLTokenizeString(options_of(f, layer));
 	bool known = OGR_L_GetSpatialRef(layer) != NULL;
 	for (int i = 0; more != NULL && more[i] != NULL; i++) {
 		/* Without a CRS nothing can be moved: coordinates go out as they are. */

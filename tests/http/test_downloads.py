@@ -54,6 +54,27 @@ def test_every_vector_format_holds_the_rows(server):
             assert [8.25, 50.5] in [f["geometry"]["coordinates"][:2] for f in features], (d, features)
 
 
+def test_odd_geometries_go_out_whole(server):
+    one = {"type": "Point", "coordinates": [1, 2]}
+    both = {"type": "GeometryCollection", "geometries": [one, {"type": "LineString", "coordinates": [[1, 2], [3, 4]]}]}
+
+    def dataset(name, *geometries):
+        features = [{"type": "Feature", "properties": {"n": i}, "geometry": g} for i, g in enumerate(geometries)]
+        text = json.dumps({"type": "FeatureCollection", "features": features})
+        return finished(server, saved(server, (name, text.encode())))["dataset"]["id"]
+    a = server.get(f"/datasets/{dataset('both.geojson', both, one)}/download?format=geojson")
+    first = a.json["features"][0]["geometry"]
+    assert [g["type"] for g in first["geometries"]] == ["Point", "LineString"], a
+    for name, geometries, rows in (("some.geojson", (one, None, {"type": "LineString", "coordinates": [[1, 2], [3, 4]]}), 3),
+                                   ("none.geojson", (), 0), ("bare.geojson", (None, None), 2)):
+        a = server.get(f"/datasets/{dataset(name, *geometries)}/download?format=shp")
+        assert a.status == 200, (name, a)
+        with zipfile.ZipFile(io.BytesIO(a.body)) as z:
+            tables = [n for n in z.namelist() if n.endswith(".dbf")]
+            assert all(n[:-3] + "shp" in z.namelist() for n in tables), (name, z.namelist())
+            assert sum(int.from_bytes(z.read(n)[4:8], "little") for n in tables) == rows, (name, tables)
+
+
 def test_tables_and_rasters_have_their_formats(server):
     session = saved(server, table("t.csv", "a,b", "1,x"))
     post(server, session, "csv", geometry="none")
