@@ -66,6 +66,8 @@ static void on_start(void *user, const char *qualified, const char **attributes)
 		s->out->links++;
 	else if (strcmp(name, "ScreenOverlay") == 0 || strcmp(name, "PhotoOverlay") == 0)
 		s->out->others++;
+	else if (strcmp(name, "ExtendedData") == 0)
+		s->out->extended++;
 	else if (strcmp(name, "GroundOverlay") == 0 && s->out->overlays++ == 0)
 		s->overlay_depth = s->depth;
 	if (s->overlay_depth == 0)
@@ -272,6 +274,10 @@ enum err kml_settle(struct job *job, struct source *src, kml_find_image *find, v
 			warn_skipped(job, src, "GroundOverlay", s.overlays);
 		warn_skipped(job, src, "NetworkLink", s.links);
 		warn_skipped(job, src, "ScreenOverlay, PhotoOverlay", s.others);
+		warn_skipped(job, src, "ExtendedData", src->overlay == NULL ? s.extended : 0);
+		/* It is laid out as its box stands: a turned one would lie wrong without a word. */
+		warn_skipped(job, src, "LatLonBox/rotation",
+		    src->overlay != NULL && s.rotation != 0 ? 1 : 0);
 	}
 	kml_survey_done(&s);
 	return e;

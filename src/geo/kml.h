@@ -13,6 +13,7 @@ struct kml_survey {
 	int64_t overlays;       /* GroundOverlay */
 	int64_t links;          /* NetworkLink, never followed */
 	int64_t others;         /* ScreenOverlay, PhotoOverlay */
+	int64_t extended;       /* ExtendedData, which the driver does not read */
 	char *href;             /* Icon/href of the first overlay; owned */
 	double box[4];          /* its west, south, east, north; degrees */
 	double rotation;        /* degrees, counter-clockwise */

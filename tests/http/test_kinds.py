@@ -71,6 +71,13 @@ def test_kml_has_a_layer_for_each_folder(server):
     assert sorted((d["title"], d["count"], d["crs"]) for d in f["datasets"]) == [("Inns", 2, "EPSG:4326"), ("Parks", 1, "EPSG:4326")], f
 
 
+def test_kml_columns_left_out_are_told(server):
+    text = KML.format(PLACE.format("a", 1, 2).replace("<Point>", '<ExtendedData><Data name="n"><value>5</value></Data></ExtendedData><Point>'))
+    a = ready(strict(server, ("columns.kml", text.encode())))
+    assert "ExtendedData" in str(a.json.get("warnings")), a
+    drop(server, a)
+
+
 def test_kmz_with_a_folder(server):
     text = KML.format("<Folder><name>Sights</name>" + PLACE.format("a", 1, 2) + "</Folder>")
     f = finished(server, ready(strict(server, zipped([("doc.kml", text)], "trip.kmz"))))
@@ -126,6 +133,10 @@ def test_overlays(server):
     assert f["dataset"]["type"] == "raster" and f["crs"]["properties"] == "EPSG:4326", f
     box = [round(float(x), 6) for x in f["bbox"].split(",")]
     assert box == [-81.7, 12.5, -81.6, 12.6], "west, south, east, north"
+    turned = KML.format(OVERLAY.format(1, "a.png").replace("</LatLonBox>", "<rotation>30</rotation></LatLonBox>"))
+    a = strict(server, zipped([("doc.kml", turned), png("a.png")], "turned.kmz"))
+    assert [w["code"] for w in a.json.get("warnings", [])] == ["elements_skipped"] and "rotation" in str(a.json["warnings"]), a
+    drop(server, a)
     mixed = KML.format("<Folder><name>v</name>" + PLACE.format("p", 1, 2) + "</Folder>" + OVERLAY.format(1, "a.png"))
     a = strict(server, ("mixed.kml", mixed.encode()))
     assert "elements_skipped" in [w["code"] for w in a.json.get("warnings", [])], a
