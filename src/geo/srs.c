@@ -237,7 +237,7 @@ void srs_describe(struct job *job, OGRSpatialReferenceH srs, const double extent
 
 		problem_arg(p, "name", OSRGetName(m.v[0].srs));
 		problem_arg_int(
-		    problem_arg(p, "code", m.v[0].code), "confidence", m.v[0].confidence);
+		    problem_arg(p, "crs", m.v[0].code), "confidence", m.v[0].confidence);
 		problems_add(&list, problem_str(p, "layer", json_str(layer, "name", NULL)));
 		json_set(layer, "warnings", list);
 	}

@@ -4,7 +4,7 @@ import sys
 import urllib.parse
 
 from harness import USER, main
-from made import HTML, WGS84, Browser, Page, drop, flatgeobuf, geojson, geopackage, geotiff, grid, refused, shapefile
+from made import HTML, WGS84, Browser, Page, drop, flatgeobuf, geojson, geopackage, geotiff, grid, refused, run, shapefile
 
 JSON = "application/json"
 GEOSERVER = ('GEOGCS["WGS 84", DATUM["World Geodetic System 1984", SPHEROID["WGS 84", 6378137.0, 298.257223563, '
@@ -55,6 +55,15 @@ def test_esri_file_of_california_is_matched(server):
     a = server.save(*shapefile("california", [(6_500_000, 1_900_000)], prj=CALIFORNIA6), strict=False)
     assert "required_input" not in a.json, a
     assert crs_of(server, a.json["id"]) == "EPSG:2230"
+
+
+def test_a_perhaps_is_told_with_its_code(server):
+    name = "height.geojson"
+    flat = geojson(name, [(1, 2, 3)])
+    files = [run(["ogr2ogr", "-f", "ESRI Shapefile", "height.shp", name], f"height.{ext}", flat) for ext in ("shp", "shx", "dbf", "prj")]
+    a = server.save(*files, strict=False)
+    told = [w["message"] for w in a.json.get("warnings", []) if w["code"] == "crs_uncertain"]
+    assert told and "EPSG:" in told[0] and "crs_uncertain" not in told[0], a
 
 
 def test_definition_without_a_code_is_used_as_it_is(server):
