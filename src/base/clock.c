@@ -88,8 +88,9 @@ static char *put_moment(char out[32], int64_t ms, char then)
 
 	/* Every line of the log and many answers hold one: printf takes ten times as long. */
 	if (p.y < 0 || p.y > 9999)
-		return out + snprintf(out, 32, "%04lld-%02d-%02dT%02d:%02d:%02d%c", (long long)p.y,
-				      p.m, p.d, p.h, p.min, p.s, then);
+		return out + snprintf(out, 32, "%s%04lld-%02d-%02dT%02d:%02d:%02d%c",
+				      p.y < 0 ? "-" : "", (long long)(p.y < 0 ? -p.y : p.y), p.m, p.d,
+				      p.h, p.min, p.s, then);
 	out = put_digits(out, p.y, 4, '-');
 	out = put_digits(out, p.m, 2, '-');
 	out = put_digits(out, p.d, 2, 'T');

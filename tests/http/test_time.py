@@ -96,6 +96,7 @@ def test_years_before_christ_and_whole_numbers(server):
     # -0501-03-01: 501 proleptic Gregorian years of days before 0000-03-01, in astronomical numbering.
     days = (datetime.date(1499, 3, 1) - datetime.date(1970, 1, 1)).days - 5 * 146_097
     assert got[0] == days * DAY_MS, (got[0], days * DAY_MS)
+    assert d["time"]["start"] == "-0501-03-01T00:00:00Z", d["time"]
     session = timed(server, "years", "built_year", ["1900.000", "1901.000", "1902.000"])
     d, _ = imported(server, session, year_attribute="built_year")
     assert instants(server, d["id"]) == [ms(1900), ms(1901), ms(1902)], d
