@@ -221,7 +221,9 @@ static enum err commit(struct commit *c, enum pass_kind kind, const char *name)
 		json_object_put(u->record);
 		u->record = c->records[i];
 		u->state = state_of(u->record);
-		u->pending = false;
+		/* Written only where it changes: whoever reads a body ahead looks at it. */
+		if (u->pending)
+			u->pending = false;
 	}
 	return e;
 }
