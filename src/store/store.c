@@ -30,6 +30,11 @@ static enum err check_library(struct error *error)
 	return ERR_OK;
 }
 
+enum err store_has_room(const struct store *store, struct error *error)
+{
+	return room_check(store, PASS_SYNC, error);
+}
+
 const char *store_library(void)
 {
 	return db_version(NULL, NULL, NULL);

@@ -37,6 +37,11 @@ enum pass_kind {
  */
 enum err store_open(const struct config *, bool keep, struct store **ret, struct error *);
 void store_close(struct store *);
+/*
+ * Would a pass that writes be let in, or is the disk too full?
+ * Errors: ERR_NO_SPACE.
+ */
+enum err store_has_room(const struct store *, struct error *);
 /* Berkeley DB and its version, as loaded. */
 const char *store_library(void);
 

@@ -120,7 +120,8 @@ enum err ready_view(struct call *call)
 {
 	if (transport_stopping())
 		return error_set(&call->error, ERR_STOPPING, "stopping");
-	return health_view(call);
+	enum err err = store_has_room(call->ctx->store, &call->error);
+	return err != ERR_OK ? err : health_view(call);
 }
 
 enum err about_view(struct call *call)

@@ -169,5 +169,16 @@ def test_who_may_read_it(server):
             assert server.get("/metrics", user=None).status == status, addresses
 
 
+def test_readiness_tells_a_full_disk(server):
+    """What would be refused for want of space is told before: reading goes on, so the service is still healthy."""
+    assert (server.get("/readyz", user=None).status, server.get("/healthz", user=None).status) == (200, 200)
+    with configured(server, "[upload]\nmin_free = 900T"):
+        a = server.get("/readyz", user=None)
+        assert a.status == 507 and a.text.startswith("ERR_NO_SPACE: ") and server.data not in a.text, a
+        assert server.get("/healthz", user=None).status == 200
+        assert server.request("PUT", "/files/x.csv", body=b"a,b\n").status == 507
+    assert server.get("/readyz", user=None).status == 200
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
