@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/token.h"
 
 #define TALLY_NAME    "tally"
 #define TALLY_MAGIC   "SLIPTALY"
@@ -72,11 +73,15 @@ static bool whole(int fd)
 /* A new one, complete under its name at once; another process may have been faster. */
 static void make(int dir, bool replace)
 {
-	CLEAN_FREE char *temp = mem_printf(TALLY_NAME ".%ld", (long)getpid());
+	char random[17], temp[sizeof(TALLY_NAME) + sizeof(random)];
 	struct layout head = {
 	    .magic = TALLY_MAGIC, .version = TALLY_VERSION, .bytes = sizeof(head)};
-	CLEAN_FD int fd = fs_create(dir, temp);
+	CLEAN_FD int fd = -1;
 
+	/* A process's number is no name: in two containers two have the same. */
+	token_hex(random, 16);
+	(void)snprintf(temp, sizeof(temp), TALLY_NAME ".%s", random);
+	fd = fs_create(dir, temp);
 	if (fd < 0)
 		return;
 	if (posix_fallocate(fd, 0, sizeof(head)) == 0 &&

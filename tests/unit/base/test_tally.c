@@ -73,6 +73,21 @@ static void test_tally_of_another_kind_begins_anew(void **state)
 	tally_close(t);
 }
 
+/* In containers the next process has the same number. */
+static void test_tally_beside_what_a_killed_process_left(void **state)
+{
+	CLEAN_FREE char *left = mem_printf("%s/tally.%ld", (char *)*state, (long)getpid());
+	struct tally *t;
+
+	assert_int_equal(fs_replace(AT_FDCWD, left, "", 0, NULL), ERR_OK);
+	t = tally_open(*state);
+	tally_add(&tally_cells(t)->task_ms, 7);
+	tally_close(t);
+	t = tally_open(*state);
+	assert_int_equal(tally_get(&tally_cells(t)->task_ms), 7);
+	tally_close(t);
+}
+
 static void test_tally_without_a_folder_goes_nowhere(void **state)
 {
 	struct tally *t = tally_open("/nonexistent");
@@ -118,6 +133,7 @@ int main(void)
 		IN_FOLDER(test_tally_buckets),
 		IN_FOLDER(test_tally_uploads),
 		IN_FOLDER(test_tally_of_another_kind_begins_anew),
+		IN_FOLDER(test_tally_beside_what_a_killed_process_left),
 		IN_FOLDER(test_tally_without_a_folder_goes_nowhere),
 	};
 
