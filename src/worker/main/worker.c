@@ -256,7 +256,7 @@ int main(int argc, char **argv)
 			test = true;
 			break;
 		default:
-			fprintf(c == 'h' ? stdout : stderr, "usage: slipway-worker [--data-dir DIR] [--config FILE] [--once | --slice]\n");
+			fprintf(c == 'h' ? stdout : stderr, "usage: slipway-worker [--data-dir DIR] [--config FILE] [--once | --slice | --self-test]\n");
 			return c == 'h' ? 0 : 2;
 		}
 	}
