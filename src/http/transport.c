@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fcgiapp.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -32,12 +33,17 @@
 #define LINGER_MS      30000
 /* A process killed when it was woken leaves its connection to whoever looks by himself. */
 #define LOOK_MS 5000
+/* A body for whose next SLOW_BYTES its thread waits longer is slow. */
+#define SLOW_BYTES 2048
+#define SLOW_MS	   3000
 
 struct server {
 	const struct config *config;
 	wire_fn *handle;
 	void *arg;
 	struct turns *turns;
+	atomic_int threads;
+	atomic_int serving; /* of them, a connection each */
 };
 
 /*
@@ -99,7 +105,10 @@ struct fastcgi {
 	struct wire wire;
 	FCGX_Request request;
 	struct records records;
-	struct turn *turn; /* of the thread */
+	struct server *server;
+	struct turn *turn;	/* of the thread */
+	int64_t slow_bytes;	/* of the body: fewer than SLOW_BYTES have come … */
+	int64_t slow_waited_ms; /* … while the thread waited so long */
 };
 
 /* The connection libfcgi reads from on this thread. */
@@ -117,11 +126,34 @@ int OS_Read(int fd, char *buf, size_t len)
 	return (int)read(fd, buf, len);
 }
 
+/* Has this process no thread left, and does somebody stand at the door? */
+static bool crowded(const struct server *s)
+{
+	struct pollfd door = {.fd = LISTEN_FD, .events = POLLIN};
+
+	return atomic_load(&s->serving) >= atomic_load(&s->threads) && poll(&door, 1, 0) > 0;
+}
+
+/*
+ * Who sends a body slowly has a thread for it as long as nobody else needs one; else a few of them
+ * would keep all others out.
+ */
 static ssize_t fastcgi_read(struct wire *w, void *buf, size_t size, int wait_ms)
 {
 	struct fastcgi *f = w->source;
+	int64_t begun = clock_mono_ms();
+	ssize_t n;
 
-	return records_body(&f->records, (unsigned)f->request.requestId, buf, size, wait_ms);
+	if (f->slow_waited_ms >= SLOW_MS && crowded(f->server)) {
+		w->crowded_out = true;
+		return -2;
+	}
+	n = records_body(&f->records, (unsigned)f->request.requestId, buf, size, wait_ms);
+	f->slow_waited_ms += clock_mono_ms() - begun;
+	f->slow_bytes += n > 0 ? n : 0;
+	if (f->slow_bytes >= SLOW_BYTES)
+		f->slow_bytes = f->slow_waited_ms = 0;
+	return n;
 }
 
 static bool write_all(int fd, struct iovec *iov, int n_iov)
@@ -226,6 +258,7 @@ static void serve_connection(struct server *s, struct fastcgi *f, int fd)
 	 * over it, it closes it and turns to the listening socket, which is none: it returns.
 	 */
 	FCGX_InitRequest(&f->request, -1, 0);
+	f->slow_bytes = f->slow_waited_ms = 0;
 	f->request.ipcFd = fd;
 	f->request.keepConnection = 1;
 	reading = &f->records;
@@ -302,6 +335,8 @@ static void *serve_thread(void *arg)
 	struct fastcgi *f = mem_alloc(sizeof(*f));
 	int listener = listener_open(), fd;
 
+	f->server = s;
+	(void)atomic_fetch_add(&s->threads, 1);
 	f->turn = turns_join(s->turns);
 	for (;;) {
 		turns_take(f->turn);
@@ -309,7 +344,9 @@ static void *serve_thread(void *arg)
 		if (fd < 0)
 			break;
 		turns_begin(f->turn);
+		(void)atomic_fetch_add(&s->serving, 1);
 		serve_connection(s, f, fd);
+		(void)atomic_fetch_sub(&s->serving, 1);
 	}
 	turns_pass_on(f->turn);
 	if (listener >= 0)

@@ -33,6 +33,8 @@ ssize_t wire_read(struct wire *, void *buf, size_t size, int wait_ms);
 bool wire_write(struct wire *, const void *p, size_t n);
 /* The same, and nothing stays in a buffer on the way: for interim answers. */
 bool wire_write_now(struct wire *, const void *p, size_t n);
+/* Was the body given up, as lost, because it came slowly and others waited for the thread? */
+bool wire_crowded_out(const struct wire *);
 /* Bytes of body read so far. */
 int64_t wire_received(const struct wire *);
 

@@ -93,6 +93,11 @@ bool wire_write_now(struct wire *w, const void *p, size_t n)
 	return !w->broken;
 }
 
+bool wire_crowded_out(const struct wire *w)
+{
+	return w->crowded_out;
+}
+
 int64_t wire_received(const struct wire *w)
 {
 	return w->received;

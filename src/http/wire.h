@@ -23,7 +23,8 @@ struct wire {
 	int64_t length;		/* declared body bytes, -1 = until the end of input, 0 = none */
 	int64_t received;	/* body bytes read so far */
 	bool cgi;
-	bool broken; /* a write failed: the client has gone */
+	bool broken;	  /* a write failed: the client has gone */
+	bool crowded_out; /* as wire_crowded_out */
 };
 
 /* Fill WIRE from its variables. */

@@ -99,6 +99,11 @@ void errors_answer(struct call *call, enum err err)
 	enum error_style style = call->style;
 	CLEAN_JSON json_object *details = NULL;
 
+	if (err == ERR_CUT && wire_crowded_out(call->req->wire)) {
+		/* Not the client's fault: he may go on. */
+		err = ERR_BUSY;
+		*call->error.code = '\0';
+	}
 	if (call->problems == NULL)
 		add_problem(call, *call->error.code != '\0' ? call->error.code : err_code(err));
 	if (err == ERR_AUTH && may_be_kept_back(call) && problems_have(call->problems, "login_required"))

@@ -7,6 +7,7 @@ import socket
 import time
 import urllib.parse
 
+import transfer
 from harness import USER, main, nothing_left
 from steps import code, configured, post, saved, state, table
 
@@ -216,6 +217,40 @@ def test_announced_over_the_limit_is_refused_before_reading(server):
         out = raw(server, head_of(server, "POST", "/upload/", kind, "Transfer-Encoding: chunked"), chunks)
         assert b" 413 " in out.split(b"\r\n")[0] and b"size_limit" in out, out[:300]
         nothing_left(server, before)
+
+
+def test_slow_bodies_keep_nobody_out(server):
+    """A43: more of them than there are threads, none ever silent for long; who gives way goes on where he was."""
+    urls = [transfer.made(server, 100_000) for _ in range(60)]
+    slow = [transfer.begin_patch(server, url, 0, 100_000, b"x" * 10) for url in urls]
+    slow += [transfer.begin(server, "POST", "/login", 1000, {"Content-Type": "application/x-www-form-urlencoded"}, b"user") for _ in range(20)]
+    worst = 0
+    end = time.monotonic() + 9
+    while time.monotonic() < end:
+        t = time.monotonic()
+        a = server.request("GET", "/healthz", user=None, timeout=30)
+        assert a.status == 200, a
+        worst = max(worst, time.monotonic() - t)
+        for s in slow:
+            try:
+                s.sendall(b"y")
+            except OSError:
+                pass
+        time.sleep(0.5)
+    assert worst < 8, worst
+    gave_way = 0
+    for i, s in enumerate(slow):
+        s.settimeout(0.02)
+        status, top, _ = transfer.answer_of(s)
+        assert status in (0, 503), top
+        if status == 503:
+            gave_way += 1
+            assert "Retry-After: 1" in top and "ERR_BUSY" in top, top
+    assert gave_way >= 20, gave_way
+    for url in urls:
+        at = transfer.offset(server, url)
+        assert at == 0 or transfer.patch(server, url, at, b"z" * (100_000 - at)).status == 204, (url, at)
+        assert server.request("DELETE", url).status == 204
 
 
 def test_odd_methods_and_heads(server):
