@@ -270,19 +270,53 @@ static enum err basic(struct call *call, const char *encoded)
 
 /* ---- cookies */
 
-bool identity_login_token(const struct req *req, char token[33])
+/* As browsers carry it. */
+static bool own_token(const struct req *req, char token[33])
 {
 	const char *v = req_cookie(req, "slipway_login");
-	if (v != NULL && token_is_hex(v, 32)) {
-		memcpy(token, v, 33);
-		return true;
-	}
-	v = req_cookie(req, "JSESSIONID");      /* the same login, as SuperMap clients carry it */
+	if (v == NULL || !token_is_hex(v, 32))
+		return false;
+	memcpy(token, v, 33);
+	return true;
+}
+
+/* The same login, as SuperMap clients carry it. */
+static bool supermap_token(const struct req *req, char token[33])
+{
+	const char *v = req_cookie(req, "JSESSIONID");
 	if (v == NULL || strlen(v) != 32)
 		return false;
 	for (size_t i = 0; i <= 32; i++)
 		token[i] = v[i] >= 'A' && v[i] <= 'F' ? (char)(v[i] + 32) : v[i];
 	return token_is_hex(token, 32) && strpbrk(v, "abcdef") == NULL;
+}
+
+enum err identity_end_logins(struct pass *p, const struct req *req)
+{
+	char token[33];
+	enum err err = own_token(req, token) ? logins_end(p, token) : ERR_OK;
+	if ((err == ERR_OK || err == ERR_NOT_FOUND) && supermap_token(req, token))
+		err = logins_end(p, token);
+	return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static enum err logout_pass(struct pass *p, void *arg)
+{
+	return identity_end_logins(p, arg);
+}
+
+enum err identity_logout(struct call *call)
+{
+	static const char *const names[] = { "slipway_login", "JSESSIONID" };
+	char token[33];
+	enum err err = ERR_OK;
+	if (own_token(call->req, token) || supermap_token(call->req, token))
+		err = store_pass(call->ctx->store, PASS_DELETE, "logout", logout_pass, (void *)(uintptr_t)call->req, &call->error);
+	for (size_t i = 0; err == ERR_OK && i < sizeof(names) / sizeof(*names); i++) {
+		if (req_cookie(call->req, names[i]) != NULL)
+			reply_cookie(call->reply, call->req, &(struct cookie){ .name = names[i], .value = "", .max_age = 0, .http_only = true });
+	}
+	return err;
 }
 
 /* What stands in records and on pages is no key to them: a part of the cookie's digest. */
@@ -340,11 +374,24 @@ static enum err by_web_server(struct call *call, const char *name)
 	return err;
 }
 
+/* ERR_NOT_FOUND: no login of that token, or no more. */
+static enum err by_login(struct call *call, const char *token)
+{
+	enum err err = lookup(call, token, true);
+	call->who.by_cookie = err == ERR_OK;
+	if (err == ERR_OK)
+		token_sha256_hex(token, 32, call->who.login);
+	else
+		call->who = (struct principal){ .owner = "-" };
+	return err;
+}
+
 enum err identity_find(struct call *call)
 {
 	const char *outside = call->ctx->config->remote_user ? wire_env(call->req->wire, "REMOTE_USER") : NULL;
 	const char *auth = req_header(call->req, "Authorization");
 	const char *key = req_header(call->req, "X-Slipway-Key");
+	bool script = call->supermap.on && call->supermap.format == SUPERMAP_JSONP;
 	char token[33];
 	enum err err;
 
@@ -357,23 +404,19 @@ enum err identity_find(struct call *call)
 		err = lookup(call, key, false);
 		return err == ERR_NOT_FOUND ? ERR_AUTH : err;
 	}
+	/* A foreign page must not read private lists through a script: what browsers send unasked is nobody's there. */
+	if (script)
+		return ERR_OK;
 	/* Its password is the web server's, not ours. */
-	if (outside != NULL && *outside != '\0' && !(call->supermap.on && call->supermap.format == SUPERMAP_JSONP))
+	if (outside != NULL && *outside != '\0')
 		return by_web_server(call, outside);
 	if (auth != NULL && strncasecmp(auth, "Basic ", 6) == 0)
 		return basic(call, auth + 6);
-	/* A foreign page must not read private lists through a script. */
-	if (call->supermap.on && call->supermap.format == SUPERMAP_JSONP)
-		return ERR_OK;
-	if (identity_login_token(call->req, token)) {
-		err = lookup(call, token, true);
-		call->who.by_cookie = err == ERR_OK;
-		if (err == ERR_OK)
-			token_sha256_hex(token, 32, call->who.login);
-		if (err != ERR_NOT_FOUND)
-			return err;
-		call->who = (struct principal){ .owner = "-" };
-	}
+	err = own_token(call->req, token) ? by_login(call, token) : ERR_NOT_FOUND;
+	if (err == ERR_NOT_FOUND && supermap_token(call->req, token))
+		err = by_login(call, token);
+	if (err != ERR_NOT_FOUND)
+		return err;
 	anonymous(call);
 	return ERR_OK;
 }

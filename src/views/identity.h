@@ -14,8 +14,10 @@
  */
 enum err identity_find(struct call *);
 
-/* The login that a cookie of either name carries; false: none of the right shape. */
-bool identity_login_token(const struct req *, char token[33]);
+/* Inside a pass: the logins that cookies of either name carry are no more. */
+enum err identity_end_logins(struct pass *, const struct req *);
+/* They are ended, and their cookies with them. */
+enum err identity_logout(struct call *);
 /* Is ORIGIN (NULL = none) one of cors.origins? */
 bool identity_origin_listed(const struct call *, const char *origin);
 

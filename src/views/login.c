@@ -73,25 +73,19 @@ struct start_login {
 	const char *address;
 	int64_t max;
 	char token[33];
-	const char *old;      /* a login of before, ended with this one */
+	const struct req *req;      /* logins of before that it carries are ended with this one */
 };
 
 static enum err start_pass(struct pass *p, void *arg)
 {
 	struct start_login *s = arg;
-	if (s->old != NULL) {
-		enum err err = logins_end(p, s->old);
-		if (err != ERR_OK && err != ERR_NOT_FOUND)
-			return err;
-	}
-	return logins_add(p, s->user, s->address, clock_now_ms(), s->max, s->token);
+	enum err err = identity_end_logins(p, s->req);
+	return err == ERR_OK ? logins_add(p, s->user, s->address, clock_now_ms(), s->max, s->token) : err;
 }
 
 static enum err start_login(struct call *call, const char *user)
 {
-	struct start_login s = { .user = user, .address = call->req->address, .max = call->ctx->config->logins_per_user };
-	const char *old = req_cookie(call->req, "slipway_login");
-	s.old = old != NULL && token_is_hex(old, 32) ? old : NULL;
+	struct start_login s = { .user = user, .address = call->req->address, .max = call->ctx->config->logins_per_user, .req = call->req };
 	token_hex(s.token, 32);
 	enum err err = store_pass(call->ctx->store, PASS_SYNC, "login", start_pass, &s, &call->error);
 	if (err != ERR_OK)
@@ -139,37 +133,20 @@ enum err login_view(struct call *call)
 	return form_done_answer(call, to);
 }
 
-struct end_login {
-	const char *token;
-};
-
-static enum err end_pass(struct pass *p, void *arg)
-{
-	struct end_login *e = arg;
-	enum err err = logins_end(p, e->token);
-	return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
 enum err logout_view(struct call *call)
 {
-	const char *token = req_cookie(call->req, "slipway_login");
 	CLEAN_FREE char *home = call_url(call, "/login?note=logged_out");
+	enum err err = ERR_OK;
 
 	if (call->req->method != METHOD_POST && req_header(call->req, "Referer") == NULL &&
 	    req_header(call->req, "Origin") == NULL)
 		return call_fail(call, ERR_FORBIDDEN, problem_new("csrf_failed"));
-	if (call->req->method != METHOD_POST) {
-		enum err err = csrf_origin(call);
-		if (err != ERR_OK)
-			return err;
-	}
-	if (token != NULL && token_is_hex(token, 32)) {
-		struct end_login e = { .token = token };
-		enum err err = store_pass(call->ctx->store, PASS_DELETE, "logout", end_pass, &e, &call->error);
-		if (err != ERR_OK)
-			return err;
-	}
-	reply_cookie(call->reply, call->req, &(struct cookie){ .name = "slipway_login", .value = "", .max_age = 0, .http_only = true });
+	if (call->req->method != METHOD_POST)
+		err = csrf_origin(call);
+	if (err == ERR_OK)
+		err = identity_logout(call);
+	if (err != ERR_OK)
+		return err;
 	reply_cookie(call->reply, call->req, &(struct cookie){ .name = "csrftoken", .value = "", .max_age = 0 });
 	call->csrf_new = false;
 	reply_redirect(call->reply, 303, home);
@@ -269,16 +246,7 @@ enum err first_login_view(struct call *call)
 struct change {
 	const char *name;
 	const char *hash;
-	json_object *user;
 };
-
-static enum err change_get_pass(struct pass *p, void *arg)
-{
-	struct change *c = arg;
-	json_object_put(c->user);
-	c->user = NULL;
-	return users_get(p, c->name, &c->user);
-}
 
 static enum err change_put_pass(struct pass *p, void *arg)
 {
@@ -311,18 +279,18 @@ enum err password_view(struct call *call)
 	const char *old = form_get(&call->form, "old"), *new = form_get(&call->form, "password");
 	struct change c = { .name = call->who.name };
 	CLEAN_FREE char *hash = NULL;
-	bool good = false;
-	enum err err = store_pass(call->ctx->store, PASS_READ, "password", change_get_pass, &c, &call->error);
-	if (err == ERR_OK)
-		err = user_password_check(call->ctx->store, json_str(c.user, "password", NULL), old != NULL ? old : "", &good);
-	json_object_put(c.user);
-	c.user = NULL;
-	if (err != ERR_OK)
+	struct principal who = {0};
+	/* Somebody at an open browser has no more guesses than at the login. */
+	enum err err = identity_password(call, c.name, old != NULL ? old : "", &who);
+	if (err != ERR_OK && err != ERR_AUTH && err != ERR_RATE)
 		return err;
-	const char *bad = !good ? "login_wrong" : new == NULL ? "password_short" : user_password_problem(c.name, new);
+	const char *bad = err == ERR_RATE ? "login_rate" : err == ERR_AUTH ? "login_wrong" :
+			  new == NULL ? "password_short" : user_password_problem(c.name, new);
 	if (bad != NULL) {
-		(void)call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new(bad), "field", good ? "password" : "old"));
-		return call->mode == MODE_HTML ? password_page(call, 400) : ERR_BAD_REQUEST;
+		enum err why = err == ERR_RATE ? ERR_RATE : ERR_BAD_REQUEST;
+		call->error = (struct error){0};
+		(void)call_fail(call, why, problem_str(problem_new(bad), "field", err == ERR_OK ? "password" : "old"));
+		return call->mode == MODE_HTML ? password_page(call, why == ERR_RATE ? 429 : 400) : why;
 	}
 	err = user_password_hash(call->ctx->store, new, &hash, &call->error);
 	c.hash = hash;

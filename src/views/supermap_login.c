@@ -67,16 +67,16 @@ static enum err check_password(struct call *call, const struct names *n, enum er
 struct start {
 	const char *user, *address;
 	int64_t max, idle_s;
-	const char *old; /* a login of before, ended with this one; NULL = none */
+	const struct req *req; /* logins of before that it carries are ended with this one */
 	char token[33];
 };
 
 static enum err start_pass(struct pass *p, void *arg)
 {
 	struct start *s = arg;
-	enum err err = s->old != NULL ? logins_end(p, s->old) : ERR_OK;
+	enum err err = identity_end_logins(p, s->req);
 
-	if (err == ERR_OK || err == ERR_NOT_FOUND)
+	if (err == ERR_OK)
 		err = logins_add(p, s->user, s->address, clock_now_ms(), s->max, s->token);
 	return err == ERR_OK ? logins_set_idle(p, s->token, s->idle_s) : err;
 }
@@ -103,7 +103,6 @@ enum err supermap_login_view(struct call *call)
 	struct names n = {0};
 	struct principal who = {0};
 	bool remember = false;
-	char old[33];
 	enum err err = names_read(call, &n);
 
 	if (err == ERR_OK)
@@ -114,7 +113,7 @@ enum err supermap_login_view(struct call *call)
 			  .address = call->req->address,
 			  .max = call->ctx->config->logins_per_user,
 			  .idle_s = remember ? REMEMBER_S : IDLE_S,
-			  .old = identity_login_token(call->req, old) ? old : NULL};
+			  .req = call->req};
 	token_hex(s.token, 32);
 	if (err == ERR_OK)
 		err =
@@ -132,31 +131,14 @@ enum err supermap_login_view(struct call *call)
 	return supermap_answer(call, 200, NULL, m);
 }
 
-static enum err end_pass(struct pass *p, void *arg)
-{
-	enum err err = logins_end(p, arg);
-
-	return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
 enum err supermap_logout_view(struct call *call)
 {
-	char token[33];
 	enum err err = csrf_origin(call);
 
-	if (err == ERR_OK && identity_login_token(call->req, token))
-		err = store_pass(call->ctx->store, PASS_DELETE, "logout", end_pass, token,
-				 &call->error);
+	if (err == ERR_OK)
+		err = identity_logout(call);
 	if (err != ERR_OK)
 		return err;
-	reply_cookie(
-	    call->reply, call->req,
-	    &(struct cookie){.name = "JSESSIONID", .value = "", .max_age = 0, .http_only = true});
-	if (req_cookie(call->req, "slipway_login") != NULL)
-		reply_cookie(
-		    call->reply, call->req,
-		    &(struct cookie){
-			.name = "slipway_login", .value = "", .max_age = 0, .http_only = true});
 	return supermap_done(call);
 }
 

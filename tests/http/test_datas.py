@@ -1,5 +1,6 @@
 """Goal: the catalogue as iPortal's clients read it: every parameter in every spelling, orders, pages, visibility, formats, the
 page for people (datas.md 2-8, cases 1-10, 16, 17, 19-22, 28, 29, 32, 33)."""
+import base64
 import hashlib
 import http.client
 import json
@@ -215,6 +216,9 @@ def test_09_scripts(server):
     cookie = login.header("Set-Cookie").split(";")[0]
     assert ask(server, "GET", f"{DATAS}/{two}.json", user=None, Cookie=cookie).status == 200
     assert ask(server, "GET", f"{DATAS}/{two}.jsonp", user=None, Cookie=cookie).text.endswith(",404);")
+    basic = "Basic " + base64.b64encode(f"{USER[0]}:{USER[1]}".encode()).decode()      # browsers send it unasked, as they do cookies
+    assert ask(server, "GET", f"{DATAS}/{two}.json", user=None, Authorization=basic).status == 200
+    assert ask(server, "GET", f"{DATAS}/{two}.jsonp", user=None, Authorization=basic).text.endswith(",404);")
     assert ask(server, "GET", f"{DATAS}/{two}.jsonp?token={server.tokens['mei']}", user=None).text.endswith(",200);")
     for method, path in (("GET", f"{DATAS}.jsonp?_method=POST&requestEntity=1"), ("GET", f"{MINE}/{one}.jsonp?_method=DELETE")):
         assert ask(server, method, path).text.endswith(",405);"), path

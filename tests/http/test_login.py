@@ -248,6 +248,14 @@ def test_guessing_is_limited(server):
         a = server.get("/upload/", headers={"Authorization": "Basic " + basic, "Accept": "application/json"}, user=None)
         assert a.status == 429, a
         assert try_login(server, *OTHER).status == 303      # others are not locked out
+        server.slipway("user", "add", "uma", "--password-stdin", stdin="first password of uma\n")
+        browser = Browser(server, "uma", "first password of uma")      # nor may the page that asks for the old one be asked for ever
+        answers = []
+        for i in range(5):
+            browser.open("/account/password")
+            browser.submit("/account/password", old=f"wrong password {i}", password="a new long phrase", again="a new long phrase")
+            answers.append(browser.answer.status)
+        assert answers[:3] == [400] * 3 and answers[4] == 429, answers
 
 
 def test_basic_and_tokens(server):

@@ -284,6 +284,11 @@ def test_change(server):
     f = good(ask(server, "GET", f"{DATAS}/{id}/attributes.json"))
     assert f == {"fileName": "y.json", "description": "E", "tags": [], "type": "JSON", "coordType": "NONE", "dataMetaInfo": None}, f
     assert len(item(server, id)["authorizeSetting"]) == 1
+    reader = {"Authorization": "Bearer " + server.slipway("key", "add", "mei", "--read-only").split()[-1]}
+    assert ask(server, "GET", f"{DATAS}/{id}/attributes.json", user=None, **reader).json == f
+    for path in (DATAS, MINE):      # who may only read changes nothing, whichever address it has
+        refused(ask(server, "PUT", f"{path}/{id}/attributes.json", {"description": "F"}, user=None, **reader), 401)
+    assert good(ask(server, "GET", f"{DATAS}/{id}/attributes.json")) == f
     assert good(ask(server, "GET", f"{MINE}/{id}/digest.json")) == {"id": d["storageId"], "MD5": d["MD5"], "size": 2}
     assert good(ask(server, "GET", f"{MINE}/{id}/services.json")) == []
     good(ask(server, "DELETE", f"{MINE}/{id}.json", b"", Content_Type="application/json"))

@@ -7,6 +7,7 @@ import urllib.parse
 import xml.etree.ElementTree
 
 from harness import ADMIN, OTHER, USER, main
+from made import Browser
 from steps import configured
 
 LOGIN = "/iserver/services/security/login"
@@ -75,6 +76,25 @@ def test_login_of_before_ends(server):
     invented = "0" * 32
     a = ask(server, "POST", LOGIN, {"username": USER[0], "password": USER[1]}, cookie="JSESSIONID=" + invented)
     assert a.status == 200 and invented not in a.header("Set-Cookie")
+
+
+def test_one_browser_with_both_cookies(server):
+    """The wizard's pages and these clients know one login under two names: it ends under both, and a dead one hides no living one."""
+    browser = Browser(server, *USER)
+    own = f"slipway_login={browser.cookies['slipway_login']}"
+    theirs = "JSESSIONID=" + login(server)
+    a = ask(server, "GET", ACCOUNT, cookie=f"slipway_login={'0' * 32}; {theirs}")
+    assert a.status == 200, a
+    referer = {"Referer": f"http://127.0.0.1:{server.port}/"}
+    a = ask(server, "GET", "/logout", cookie=theirs, **referer)      # a login of theirs, ended on a page of ours
+    assert a.status == 303 and any(c.startswith("JSESSIONID=;") for c in a.headers.get_all("Set-Cookie")), a.headers
+    assert ask(server, "GET", ACCOUNT, cookie=theirs).status == 401
+    theirs = "JSESSIONID=" + login(server)
+    assert ask(server, "GET", "/logout", cookie=f"{own}; {theirs}", **referer).status == 303
+    assert [ask(server, "GET", ACCOUNT, cookie=c).status for c in (own, theirs)] == [401, 401]
+    own, theirs = f"slipway_login={Browser(server, *USER).cookies['slipway_login']}", "JSESSIONID=" + login(server)
+    assert ask(server, "GET", "/iportal/web/logout.json", cookie=f"{own}; {theirs}").status == 200
+    assert [ask(server, "GET", ACCOUNT, cookie=c).status for c in (own, theirs)] == [401, 401]
 
 
 def test_login_form_and_xml(server):
