@@ -3,10 +3,14 @@
 import concurrent.futures
 import json
 import os
+import re
+import resource
 import signal
+import subprocess
+import tempfile
 import time
 
-from harness import USER, main
+from harness import BUILD, USER, main
 from made import Browser, geojson, shapefile, WGS84
 from steps import code, configured, finished, get, points, post, saved, state, table, wait_state
 
@@ -272,6 +276,25 @@ def test_worker_killed_gives_exactly_one_dataset(server):
     assert a.json["status"] == "finished" and a.json["dataset"]["count"] == BIG, a
     assert datasets(server) == before + 1 and job_files(server) == []
     assert server.slipway("check", "store").strip().endswith("0 findings")
+
+
+def test_worker_where_few_threads_may_be_made(_):
+    if os.geteuid() != 0:
+        return       # the limit counts all that this user runs
+    uid = 61234      # nobody's
+    for most, status, told in ((8, 0, r"worker: [1-7] slots of 64, more threads cannot be made"), (2, 1, "no threads can be made")):
+        with tempfile.TemporaryDirectory() as there:
+            os.chmod(there, 0o755)
+            for folder in ("data", "regions"):
+                os.mkdir(f"{there}/{folder}", 0o700)
+                os.chown(f"{there}/{folder}", uid, uid)
+            with open(f"{there}/slipway.conf", "w") as f:
+                f.write(f"[store]\nregions = {there}/regions\n[upload]\nmin_free = 64M\n[worker]\ntasks_total = 64\nworker_idle_s = 1\n")
+            os.chmod(f"{there}/slipway.conf", 0o644)
+            done = subprocess.run([f"{BUILD}/slipway-worker", "--once", "--data-dir", f"{there}/data", "--config", f"{there}/slipway.conf"],
+                                  user=uid, group=uid, extra_groups=[], stderr=subprocess.PIPE, timeout=60,
+                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (most, most)))
+            assert done.returncode == status and re.search(told, done.stderr.decode()), done
 
 
 def test_front_killed_loses_nothing(server):

@@ -178,6 +178,16 @@ static enum err hold(const struct config *c, struct error *error)
 	return ERR_OK;
 }
 
+/* The second one sends mails.  How many could be made: hosts have limits of their own. */
+static size_t start_threads(struct worker *w, pthread_t *threads, size_t n)
+{
+	size_t made = 0;
+
+	while (made < n && pthread_create(&threads[made], NULL, made == 1 ? mail_loop : worker_loop, w) == 0)
+		made++;
+	return made;
+}
+
 static enum err run(struct worker *w, bool once, struct error *error)
 {
 	CLEAN_FD int lock = worker_lock(w);
@@ -191,19 +201,21 @@ static enum err run(struct worker *w, bool once, struct error *error)
 	if (err != ERR_OK)
 		return error_set(error, err, "cannot take over");
 	n = n < 1 ? 1 : n > 64 ? 64 : n;
-	/* The last one sends mails. */
 	pthread_t *threads = mem_array((size_t)n + 1, sizeof(*threads));
-	for (int64_t i = 0; i <= n; i++) {
-		if (pthread_create(&threads[i], NULL, i < n ? worker_loop : mail_loop, w) != 0)
-			abort();
-	}
-	log_line(LOG_LEVEL_INFO, NULL, "worker: %lld slots", (long long)n);
-	serve(w, wake, once);
+	size_t made = start_threads(w, threads, (size_t)n + 1);
+	if (made < 2)
+		err = error_set(error, ERR_BUSY, "no threads can be made");
+	else if (made <= (size_t)n)
+		log_line(LOG_LEVEL_WARN, NULL, "worker: %zu slots of %lld, more threads cannot be made", made - 1, (long long)n);
+	else
+		log_line(LOG_LEVEL_INFO, NULL, "worker: %lld slots", (long long)n);
+	if (err == ERR_OK)
+		serve(w, wake, once);
 	wake_all(w, true);
-	for (int64_t i = 0; i <= n; i++)
+	for (size_t i = 0; i < made; i++)
 		pthread_join(threads[i], NULL);
 	free(threads);
-	return ERR_OK;
+	return err;
 }
 
 static enum err open_all(struct worker *w, struct error *error)
