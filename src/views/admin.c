@@ -167,6 +167,19 @@ enum err admin_fail(struct call *call, enum err err, const char *code, const cha
 	return call_fail(call, err, value != NULL ? problem_str(p, "value", value) : p);
 }
 
+/* "do" is none of the N words of ACTIONS: which ones there are. */
+static enum err unknown_action(struct call *call, const struct admin_action *actions, size_t n, const char *what)
+{
+	CLEAN_FREE char *words = mem_strdup("");
+	json_object *p = problem_str(problem_str(problem_new("bad_choice"), "field", "do"), "value", what);
+	for (size_t i = 0; i < n; i++) {
+		char *longer = mem_printf("%s%s%s", words, i > 0 ? ", " : "", actions[i].word);
+		free(words);
+		words = longer;
+	}
+	return call_fail(call, ERR_BAD_REQUEST, problem_arg(p, "accepted", words));
+}
+
 enum err admin_do(struct call *call, const struct admin_action *actions, size_t n, bool *ret_answers)
 {
 	const char *what = form_get(&call->form, "do");
@@ -176,7 +189,7 @@ enum err admin_do(struct call *call, const struct admin_action *actions, size_t 
 			return actions[i].fn(call);
 		}
 	}
-	return admin_fail(call, ERR_BAD_REQUEST, "bad_choice", "do", what != NULL ? what : "");
+	return unknown_action(call, actions, n, what != NULL ? what : "");
 }
 
 int admin_status(enum err err)

@@ -102,7 +102,8 @@ def test_the_same_checks_as_the_command(server):
     for name in ("123", "a b", ""):
         assert code(admin(server, {"do": "add_dataset", "name": name, "config": CONFIG})) == "signed_refused"
     assert code(admin(server, {"do": "add_dataset", "name": "wrong"})) == "signed_refused"
-    assert code(admin(server, {"do": "steal"})) == "bad_choice"
+    a = admin(server, {"do": "steal"})
+    assert code(a) == "bad_choice" and "add_dataset, " in a.json["details"][0]["message"], a
     assert admin(server, {"do": "save", "config": CONFIG}, one("nothing")).status == 404
     assert dataset(server, "list") == before
     # What was typed and refused stands in the form again, harmless.
