@@ -125,6 +125,24 @@ class OpenApi(unittest.TestCase):
         self.fits("/_", "post", s.request("POST", "/_", body=b'{"cmd":"uploadChunk","params":{}}', headers={"Content-Type": JSON}))
         self.fits("/upload/{step}", "post", s.post(f"/upload/csv?id={n}", {"geometry": "latlng", "lat": "y", "lng": "x"}, accept=JSON))
 
+    def test_refusals_are_as_described(self):
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        for path, method, users in (("/_", "post", (None, "mei")), ("/_", "options", (None,)), ("/_/{command}", "post", (None, "mei")),
+                                    ("/_/{command}", "options", (None,)), ("/files/{id}", "head", (None, "mei")), ("/files/{id}", "patch", (None, "mei")),
+                                    ("/files/{id}", "put", (None, "mei")), ("/first", "get", (None,)), ("/first", "post", (None,)), ("/logout", "get", ("mei",)),
+                                    ("/logout", "post", ("mei",)), ("/upload/delete/{id}", "get", (None, "mei")), ("/upload/remove/{id}", "post", (None, "mei")),
+                                    ("/upload/remove/{id}", "delete", (None, "mei")), ("/upload/new/", "post", (None, "mei")),
+                                    ("/iserver/services/security/tokens", "get", (None,)), (DATAS + "/{id}", "get", (None,)), (MINE, "get", (None,))):
+            url = path.replace("{id}", "99999").replace("{command}", "nothing")
+            for user in users:
+                for kind, body in ((form, b"a=1"), ({"Content-Type": JSON}, b"{nonsense")):
+                    body, kind = (None, {}) if method in ("get", "head", "options") else (body, kind)
+                    answer = self.server.request(method.upper(), url, body=body, headers={"Accept": JSON, **kind}, user=user)
+                    if answer.body:
+                        self.fits(path, method, answer)
+                    else:
+                        self.assertIn(str(answer.status), self.doc["paths"][path][method]["responses"], (path, method, user))
+
     def test_supermap_answers_are_as_described(self):
         s = self.server
         item = make(s, "b.csv")
