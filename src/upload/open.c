@@ -126,7 +126,10 @@ static enum err open_files(struct upload *u, struct error *error)
 	u->lock = lock_open(u->dir);
 	if (u->lock < 0 && errno == ENOENT && !status)
 		u->lock = openat(u->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (u->lock < 0 && !(errno == ENOENT && status))
+	/* The folder was removed after it was opened. */
+	if (u->lock < 0 && errno == ENOENT && !status)
+		return ERR_NOT_FOUND;
+	if (u->lock < 0 && errno != ENOENT)
 		return error_errno(error, ERR_IO, "open upload's lock file");
 	return ERR_OK;
 }

@@ -409,6 +409,15 @@ def test_delete_ends_a_hanging_patch(server):
     assert head(server, url).status == 410 and before["records"].get("uploads", 0) - 1 == server.traces()["records"].get("uploads", 0)
 
 
+def test_deletions_at_once(server):
+    """Exactly one of them did it; for the others it is gone, also when its folder goes while they look into it."""
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        for _ in range(150):
+            url = made(server, 5)
+            found = sorted(a.status for a in pool.map(lambda _: server.request("DELETE", url, headers=TUS), range(6)))
+            assert found == [204] + [410] * 5, found
+
+
 def test_two_patches_at_once(server):      # 6
     for _ in range(3):
         url = made(server, 200_000)
