@@ -62,6 +62,14 @@ KML = """<?xml version="1.0" encoding="UTF-8"?>
 PLACE = "<Placemark><name>{}</name><Point><coordinates>{},{}</coordinates></Point></Placemark>"
 
 
+def test_geometry_is_told_in_the_language_of_the_page(server):
+    d = finished(server, ready(strict(server, geojson("wells.geojson", [(1, 2), (3, 4)]))))["dataset"]
+    for lang, words in (("en", "Vector · points · "), ("zh", "矢量 · 点 · ")):
+        for path in (f"/datasets/{d['id']}?lang={lang}", f"/datasets/?lang={lang}"):
+            page = server.get(path, accept=HTML)
+            assert page.status == 200 and words in page.text, (path, page.text[:3000])
+
+
 def test_kml_has_a_layer_for_each_folder(server):
     text = KML.format("<Folder><name>Parks</name>" + PLACE.format("a", 1, 2) + "</Folder><Folder><name>Inns</name>" +
                       PLACE.format("b", 3, 4) + PLACE.format("c", 5, 6) + "</Folder><Folder><name>Empty</name></Folder>")

@@ -37,6 +37,8 @@ FAMILIES = {
     "state": "READY PENDING WAITING RUNNING COMPLETE PROCESSED INCOMPLETE INVALID",
     "kind": "shp csv xlsx ods geojson kml kml-overlay gpx gml gpkg fgb tif asc png jpg zip-mosaic multi img jp2 ntf zip",
     "type": "vector raster table",
+    "geometry": "Unknown None Point LineString Polygon MultiPoint MultiLineString MultiPolygon GeometryCollection CircularString "
+                "CompoundCurve CurvePolygon MultiCurve MultiSurface Curve Surface PolyhedralSurface TIN Triangle",
     "coltype": "text integer real date datetime boolean time binary",
     "csv.reason": "name_and_values name_only survey_order swapped content none",
     "crs.source": "file match user none",
