@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 
 from harness import BUILD, TOP, main
+from made import HTML
 
 # On a site that is not there these have nothing to tell; the others may be the first to be called.
 READING = ("user list", "group list", "dir list", "key list mei", "upload list", "upload gc", "gc", "check", "check store", "dump",
@@ -55,9 +56,12 @@ def test_what_cannot_be_read_is_told(server):
             assert code == 1 and words in err, err
 
 
-def test_version_names_the_library(_):
+def test_version_and_page_name_the_library(server):
     code, out, _ = slipway("--version")
     assert code == 0 and out.startswith("slipway 0.1\n") and "Berkeley DB 5.3." in out and "https://" in out, out
+    for language in ("en", "zh"):
+        page = server.get("/about", accept=HTML, headers={"Accept-Language": language}).text
+        assert "Berkeley DB 5.3" in page and "https://packages.debian.org/source/bookworm/db5.3" in page, page
 
 
 if __name__ == "__main__":
