@@ -43,19 +43,19 @@ NEED_store   := base
 NEED_upload  := store base
 NEED_wizard  := base
 NEED_catalog := base
-NEED_signed  := store base
+NEED_signed  := wizard store base
 NEED_area    := base
-NEED_views   := http upload wizard catalog signed area store base
-NEED_worker  := upload wizard catalog signed area store base
+NEED_views   := http upload catalog signed wizard area store base
+NEED_worker  := upload catalog signed wizard area store base
 NEED_geo     := wizard area base
-NEED_admin   := worker upload wizard catalog signed area store base
+NEED_admin   := worker upload catalog signed wizard area store base
 SYS_base     := $(LIBS_BASE)
 SYS_http     := $(LIBS_HTTP) $(LIBS_BASE)
 SYS_store    := $(LIBS_STORE) $(LIBS_BASE)
 SYS_upload   := $(LIBS_STORE) $(LIBS_BASE)
 SYS_wizard   := $(LIBS_BASE) -lm
 SYS_catalog  := $(LIBS_CATALOG) $(LIBS_BASE)
-SYS_signed   := $(LIBS_STORE) $(LIBS_CATALOG) $(LIBS_BASE)
+SYS_signed   := $(LIBS_STORE) $(LIBS_CATALOG) $(LIBS_BASE) -lm
 SYS_area     := $(LIBS_BASE)
 SYS_views    := $(LIBS_HTTP) $(LIBS_STORE) $(LIBS_CATALOG) $(LIBS_BASE) -lm
 SYS_worker   := $(LIBS_STORE) $(LIBS_CATALOG) $(LIBS_WORKER) $(LIBS_BASE) -lm
@@ -153,7 +153,7 @@ $(foreach f,$(FOLDERS),$(eval $(call UNIT_RUN,$f)))
 unit: $(UNIT_BIN)
 
 # ---- crash loops in C link the store and the signed writer: $(B)/crash/gate_kill
-CRASH_LIBS := signed $(NEED_upload)
+CRASH_LIBS := signed wizard $(NEED_upload)
 $(B)/crash/%: tests/crash/%.c $(foreach f,$(CRASH_LIBS),$(call lib,$f))
 	@mkdir -p $(@D)
 	$(call say,$(if $(filter %.o,$@),CC,LD)  $(patsubst $(B)/%,%,$@))

@@ -6,11 +6,11 @@
 #include "base/text.h"
 #include "signed/mailbox.h"
 #include "signed/receiver_read.h"
+#include "wizard/when.h"
 
 #define SHEET_BYTES  255
 #define HEADER_BYTES 1024    /* of a column's header in the file */
 #define ROW_MOST     1048576 /* of a workbook's sheet */
-#define FORMAT_BYTES 63	     /* of a date format */
 #define KEEP_MOST    3650    /* days */
 #define NULLS_MAX    100
 #define MAIL_MAX     10 /* addresses */
@@ -136,9 +136,19 @@ static bool read_decimal(struct reading *g, json_object *value)
 	return keep_word(g, value, words);
 }
 
+/* As the file's dates will be read: a format that cannot be one is told here, not by each import. */
 static bool read_date_format(struct reading *g, json_object *value)
 {
-	return reading_text(g, value, FORMAT_BYTES) != NULL && keep(g, value);
+	const char *text = reading_text(g, value, WHEN_FORMAT_MAX);
+	struct when_format *format;
+
+	if (text == NULL)
+		return false;
+	if (*text == '\0' || text_ieq(text, "ISO"))
+		return keep(g, value);
+	format = when_format_new(text, NULL);
+	when_format_free(format);
+	return format != NULL ? keep(g, value) : reading_bad(g, "\"%s\" is no format of dates", text);
 }
 
 static bool read_null_text(struct reading *g, json_object *value)

@@ -17,7 +17,7 @@ BUILD = pathlib.Path(os.environ.get("SLIPWAY_BUILD", ROOT / "build"))
 # What each folder may include from src/.
 MAY = {
     "base": "base", "http": "base http", "wizard": "base wizard", "catalog": "base catalog", "store": "base store",
-    "upload": "base store upload", "area": "base area", "signed": "base store signed",
+    "upload": "base store upload", "area": "base area", "signed": "base store wizard signed",
     "views": "base http store upload wizard catalog signed area views",
     "worker": "base store upload wizard catalog signed area worker", "geo": "base wizard area geo",
     "admin": "base store upload wizard catalog signed area worker admin", "cgi-bin": "base http store upload wizard catalog signed views",

@@ -297,6 +297,11 @@ static void test_receiver_file_keys(void **state)
 	bad("{\"table\":\"t\",\"headerRow\":0,\"map\":{\"b\":\"B\"}}", "map: \"b\" needs a number");
 	bad("{\"table\":\"t\",\"missing\":\"warn\"}", "missing: \"warn\"");
 	bad("{\"table\":\"t\",\"delimiter\":\"ab\"}", "delimiter:");
+	receiver_free(good("{\"table\":\"t\",\"dateFormat\":\"ISO\"}"));
+	receiver_free(good("{\"table\":\"t\",\"dateFormat\":\"%d.%m.%Y\"}"));
+	bad("{\"table\":\"t\",\"dateFormat\":\"DD.MM.YYYY\"}",
+	    "dateFormat: \"DD.MM.YYYY\" is no format of dates");
+	bad("{\"table\":\"t\",\"dateFormat\":\"xx\"}", "dateFormat: \"xx\" is no format");
 	bad("{\"table\":\"t\",\"encoding\":\"klingon\"}", "encoding: \"klingon\" is not known");
 	bad("{\"table\":\"t\",\"mode\":\"upsert\"}", "mode: upsert needs \"id\"");
 	bad("{\"table\":\"t\",\"mode\":\"drop\"}", "mode:");
