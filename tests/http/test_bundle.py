@@ -15,6 +15,7 @@ import struct
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 from harness import BUILD, TOP, Server, free_port, main, multipart, nothing_left
 from made import WGS84, Browser, shapefile
@@ -226,6 +227,13 @@ def test_nothing_but_the_program_answers(server):
         a = server.get("/maps/" + path, user=None)
         assert a.status in (wanted, 301 if path == "data" else wanted), (path, a.status)
         assert b"first_token" not in a.body, path
+    for name in ("slipway.conf~", "slipway.conf.bak", "slipway.conf-old", "#slipway.conf#", "slipway.ini.save", "catalog.sqlite-wal"):
+        with open(f"{server.folder}/{name}", "w") as f:      # what editors and careful people leave there
+            f.write("first_token")
+        os.chmod(f"{server.folder}/{name}", 0o644)
+        a = server.get("/maps/" + urllib.parse.quote(name), user=None)
+        os.unlink(f"{server.folder}/{name}")
+        assert a.status == 403, (name, a.status)
     a = server.get("/maps/healthz", user=None)
     assert a.status == 200 and a.header("X-Slipway") == "1", a
 
