@@ -25,6 +25,13 @@ def now_ms():
     return int(time.time() * 1000)
 
 
+def own_stamp(last=[0], lock=threading.Lock()):
+    """Now, in ms; never the same twice, because a second request with the stamp of the first is refused."""
+    with lock:
+        last[0] = max(now_ms(), last[0] + 1)
+        return last[0]
+
+
 def token(key, stamp, visitor, type_):
     return hashlib.sha1(f"{key}{stamp}{visitor}{type_}".encode()).hexdigest()
 
@@ -52,7 +59,7 @@ def sha1_extended(digest, secret_len, message, tail):
 
 def signed(type_, key=KEY, visitor="loader", stamp=None, **fields):
     """Fields of a SHA-1 request; a field of ... is left out."""
-    stamp = now_ms() if stamp is None else stamp
+    stamp = own_stamp() if stamp is None else stamp
     all_of = {"visitor": visitor, "token": token(key, stamp, visitor, type_), "stamp": str(stamp), "type": str(type_), **fields}
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in all_of.items() if v is not ...}
 
