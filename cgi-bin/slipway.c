@@ -196,9 +196,11 @@ static enum err read_secret(const struct config *c, unsigned char secret[32], st
 			memcpy(secret, text, 32);
 			return ERR_OK;
 		}
+		char random[17];
 		token_bytes(secret, 32);
-		CLEAN_FREE char *temp = mem_printf("%s.%d", path, (int)getpid());
-		CLEAN_FD int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+		token_hex(random, 16);
+		CLEAN_FREE char *temp = mem_printf("%s.%s", path, random);
+		CLEAN_FD int fd = fs_create(AT_FDCWD, temp);
 		if (fd < 0)
 			return error_errno(error, ERR_IO, "secret");
 		bool made = write(fd, secret, 32) == 32 && fsync(fd) == 0 && link(temp, path) == 0;
