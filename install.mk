@@ -44,6 +44,8 @@ UNITS     := $(wildcard systemd/*.service systemd/*.socket)
 MAN       := $(wildcard doc/*.1 doc/*.5 doc/*.8)
 man_of     = $(mandir)/man$(subst .,,$(suffix $(1)))
 DOCS      := README.md $(wildcard COPYING* LICENSE*)
+# What README leads to, where it says.
+PAGES     := $(wildcard doc/*.md doc/deploy/*.md) doc/openapi.json
 
 .PHONY: install uninstall dist check-install
 install: all
@@ -53,22 +55,23 @@ install: all
 	$(Q)$(call put,644,$(wildcard templates/*),$(share)/templates)
 	$(Q)$(call put,644,$(wildcard static/*),$(share)/static)
 	$(Q)$(call put,644,$(DOCS),$(docdir))
+	$(Q)set -e; $(foreach f,$(PAGES),$(call put_text,$(f),$(docdir)/$(f));)
 	$(Q)set -e; $(foreach f,$(WEB_FILES),$(call put_text,$(f),$(share)/$(f));)
 	$(Q)$(call put_text,etc/slipway.conf,$(share)/slipway.conf)
 	$(Q)set -e; $(foreach f,$(UNITS),$(call put_text,$(f),$(unitdir)/$(notdir $(f)));)
 	$(Q)$(call put_text,systemd/sysusers.conf,$(sysusersdir)/slipway.conf)
 	$(Q)$(call put_text,systemd/tmpfiles.conf,$(tmpfilesdir)/slipway.conf)
-	$(Q)set -e; $(foreach f,$(MAN),$(call put,644,$(f),$(call man_of,$(f)));)
+	$(Q)set -e; $(foreach f,$(MAN),$(call put_text,$(f),$(call man_of,$(f))/$(notdir $(f)));)
 	$(call put_conf,etc/slipway.conf,$(sysconfdir)/slipway/slipway.conf)
 	$(call put_conf,etc/logrotate,$(sysconfdir)/logrotate.d/slipway)
 
 # Exactly what install puts there, and folders that are empty then; data and changed configuration stay.
 OWN_FILES = $(bindir)/slipway $(cgibindir)/slipway.fcgi $(libexecdir)/slipway/slipway-worker $(libexecdir)/slipway/slipway-geo \
-            $(addprefix $(share)/,$(wildcard templates/* static/*) $(WEB_FILES) slipway.conf) $(addprefix $(docdir)/,$(DOCS)) \
+            $(addprefix $(share)/,$(wildcard templates/* static/*) $(WEB_FILES) slipway.conf) $(addprefix $(docdir)/,$(DOCS) $(PAGES)) \
             $(addprefix $(unitdir)/,$(notdir $(UNITS))) $(sysusersdir)/slipway.conf $(tmpfilesdir)/slipway.conf \
             $(foreach f,$(MAN),$(call man_of,$(f))/$(notdir $(f)))
 OWN_DIRS  = $(libexecdir)/slipway $(share)/templates $(share)/static $(share)/lighttpd $(share)/apache $(share)/nginx $(share) \
-            $(docdir) $(sysconfdir)/slipway $(sysusersdir) $(tmpfilesdir) $(unitdir)
+            $(docdir)/doc/deploy $(docdir)/doc $(docdir) $(sysconfdir)/slipway $(sysusersdir) $(tmpfilesdir) $(unitdir)
 uninstall:
 	$(Q)rm -f $(addprefix $(DESTDIR),$(OWN_FILES))
 	$(call drop_conf,etc/slipway.conf,$(sysconfdir)/slipway/slipway.conf)

@@ -68,6 +68,19 @@ def test_uninstall_leaves_nothing(_):
             assert left == [], left
 
 
+def test_readme_leads_somewhere(_):
+    """Every page README links to that is not source is installed beside it, and speaks of this installation's places."""
+    with Installed("/opt/slipway") as i:
+        docs = i.path("/opt/slipway/share/doc/slipway")
+        with open(f"{docs}/README.md", encoding="utf-8") as f:
+            linked = re.findall(r"\]\((doc/[^)]+[^)/])\)", f.read())
+        assert "doc/deploy/nginx.md" in linked and "doc/openapi.json" in linked, linked
+        assert [name for name in linked if not os.path.isfile(f"{docs}/{name}")] == []
+        for name in (f"{docs}/doc/deploy/nginx.md", i.path("/opt/slipway/share/man/man5/slipway.conf.5")):
+            with open(name, encoding="utf-8") as f:
+                assert "/usr/share/slipway" not in f.read(), name
+
+
 def test_changed_configuration_and_data_stay(_):
     with Installed("/usr") as i:
         with open(i.path("/etc/slipway/slipway.conf"), "a") as f:
