@@ -120,23 +120,24 @@ static struct {
 	size_t next;
 } proven = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static void proven_mac(const char *name, const char *password, char mac[65])
+/* HASH: what the store knows the password by.  With another one the old password proves nothing any more. */
+static void proven_mac(const char *name, const char *password, const char *hash, char mac[65])
 {
-	CLEAN_FREE char *both = mem_printf("%zu:%s:%s", strlen(name), name, password);
+	CLEAN_FREE char *all = mem_printf("%zu:%s:%zu:%s:%s", strlen(name), name, strlen(hash), hash, password);
 	if (!proven.has_key) {
 		token_bytes(proven.key, sizeof(proven.key));
 		proven.has_key = true;
 	}
-	token_hmac_hex(proven.key, sizeof(proven.key), both, strlen(both), mac);
-	OPENSSL_cleanse(both, strlen(both));
+	token_hmac_hex(proven.key, sizeof(proven.key), all, strlen(all), mac);
+	OPENSSL_cleanse(all, strlen(all));
 }
 
-static bool proven_find(const char *name, const char *password)
+static bool proven_find(const char *name, const char *password, const char *hash)
 {
 	char mac[65];
 	bool found = false;
 	pthread_mutex_lock(&proven.lock);
-	proven_mac(name, password, mac);
+	proven_mac(name, password, hash, mac);
 	for (size_t i = 0; i < PROVEN_MAX && !found; i++) {
 		if (proven.v[i].until > clock_mono_ms() && token_equal(proven.v[i].mac, mac))
 			found = true;
@@ -145,11 +146,11 @@ static bool proven_find(const char *name, const char *password)
 	return found;
 }
 
-static void proven_add(const char *name, const char *password)
+static void proven_add(const char *name, const char *password, const char *hash)
 {
 	pthread_mutex_lock(&proven.lock);
 	size_t i = proven.next++ % PROVEN_MAX;
-	proven_mac(name, password, proven.v[i].mac);
+	proven_mac(name, password, hash, proven.v[i].mac);
 	proven.v[i].until = clock_mono_ms() + PROVEN_MS;
 	pthread_mutex_unlock(&proven.lock);
 }
@@ -187,8 +188,8 @@ static enum err cleared_pass(struct pass *p, void *arg)
 	return failures_clear(p, a->name, a->call->req->address);
 }
 
-enum err identity_password(struct call *call, const char *name, const char *password,
-    struct principal *ret)
+/* REMEMBER: as proven. */
+static enum err check_password(struct call *call, const char *name, const char *password, bool remember, struct principal *ret)
 {
 	struct attempt a = { .call = call, .name = name };
 	struct store *store = call->ctx->store;
@@ -203,6 +204,8 @@ enum err identity_password(struct call *call, const char *name, const char *pass
 	err = user_password_check(store, hash, password, &good);
 	if (err == ERR_OK && good && hash != NULL) {
 		user_principal(a.user, ret);
+		if (remember)
+			proven_add(name, password, hash);
 		(void)store_pass(store, PASS_WRITE_NOSYNC, "password ok", cleared_pass, &a, NULL);
 	} else if (err == ERR_OK) {
 		(void)store_pass(store, PASS_WRITE_NOSYNC, "password bad", failed_pass, &a, NULL);
@@ -210,6 +213,32 @@ enum err identity_password(struct call *call, const char *name, const char *pass
 	}
 	json_object_put(a.user);
 	return err;
+}
+
+enum err identity_password(struct call *call, const char *name, const char *password, struct principal *ret)
+{
+	return check_password(call, name, password, false, ret);
+}
+
+static enum err user_pass(struct pass *p, void *arg)
+{
+	struct attempt *a = arg;
+	json_object_put(a->user);
+	a->user = NULL;
+	return users_get(p, a->name, &a->user);
+}
+
+/* Was that proven lately, and is it so still?  Rights and groups are those of now. */
+static bool proven_still(struct call *call, const char *name, const char *password)
+{
+	struct attempt a = { .call = call, .name = name };
+	enum err err = store_pass(call->ctx->store, PASS_RECALL, "who", user_pass, &a, NULL);
+	const char *hash = json_bool(a.user, "disabled", false) ? NULL : json_str(a.user, "password", NULL);
+	bool still = err == ERR_OK && hash != NULL && proven_find(name, password, hash);
+	if (still)
+		user_principal(a.user, &call->who);
+	json_object_put(a.user);
+	return still;
 }
 
 /* ---- users the store knows and somebody else has proven */
@@ -252,16 +281,12 @@ static enum err basic(struct call *call, const char *encoded)
 	if (strlen(password) >= 24 && lookup(call, password, false) == ERR_OK &&
 	    (*name == '\0' || strcmp(call->who.name, name) == 0)) {
 		;
-	} else if (proven_find(name, password)) {
-		/* Rights and groups are those of now. */
-		err = known_user(call, name);
 	} else {
-		call->who = (struct principal){0};
+		call->who = (struct principal){ .owner = "-" };
 		json_object_put(call->limits);
 		call->limits = NULL;
-		err = identity_password(call, name, password, &call->who);
-		if (err == ERR_OK)
-			proven_add(name, password);
+		if (!proven_still(call, name, password))
+			err = check_password(call, name, password, true, &call->who);
 	}
 	OPENSSL_cleanse(plain, n);
 	call->who.by_basic = err == ERR_OK;

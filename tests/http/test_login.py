@@ -319,6 +319,11 @@ def test_strangers_leave_no_record(server):
 def test_password_change_ends_other_logins(server):
     server.slipway("user", "add", "pia", "--password-stdin", stdin="first password of pia\n")
     one, two = Browser(server, "pia", "first password of pia"), Browser(server, "pia", "first password of pia")
+
+    def basic(password):      # in every front process
+        header = {"Authorization": "Basic " + base64.b64encode(f"pia:{password}".encode()).decode(), "Accept": "application/json"}
+        return {server.get("/upload/", headers=header, user=None).status for _ in range(8)}
+    assert basic("first password of pia") == {200}
     one.open("/account/password")
     one.submit("/account/password", old="wrong old password", password="second password of pia", again="second password of pia")
     assert one.answer.status == 400, one.answer
@@ -330,6 +335,9 @@ def test_password_change_ends_other_logins(server):
     assert ask(server, "GET", "/upload/", two.cookies, {"Accept": "application/json"}).status == 401
     assert try_login(server, "pia", "first password of pia").status == 401
     assert try_login(server, "pia", "second password of pia").status == 303
+    assert basic("second password of pia") == {200} and basic("first password of pia") <= {401, 429}      # nor is the old one remembered
+    server.slipway("user", "disable", "pia")
+    assert basic("second password of pia") <= {401, 429}
 
 
 if __name__ == "__main__":
