@@ -190,7 +190,7 @@ static char **eight_bits(GDALDatasetH ds, char **args)
 	return good ? args_add(args, "-a_nodata", "0") : args;
 }
 
-static bool translate(GDALDatasetH ds, const char *path, char **args)
+static GDALDatasetH translated(GDALDatasetH ds, const char *path, char **args)
 {
 	int bad = 0;
 	GDALTranslateOptions *o = GDALTranslateOptionsNew(args, NULL);
@@ -198,10 +198,46 @@ static bool translate(GDALDatasetH ds, const char *path, char **args)
 	if (o != NULL)
 		GDALTranslateOptionsFree(o);
 	CSLDestroy(args);
+	if (out != NULL && bad != 0) {
+		GDALClose(out);
+		return NULL;
+	}
+	return out;
+}
+
+static bool translate(GDALDatasetH ds, const char *path, char **args)
+{
+	GDALDatasetH out = translated(ds, path, args);
 	if (out == NULL)
 		return false;
 	GDALClose(out);
-	return bad == 0;
+	return true;
+}
+
+/* Is the first line the southern one? */
+static bool south_up(GDALDatasetH ds)
+{
+	double t[6];
+	return GDALGetGeoTransform(ds, t) == CE_None && t[5] > 0;
+}
+
+/* The last line of an eight-bit picture becomes the first. */
+static bool turn_over(GDALDatasetH ds)
+{
+	int w = GDALGetRasterXSize(ds), h = GDALGetRasterYSize(ds);
+	CLEAN_FREE unsigned char *lines = mem_array(2 * (size_t)w, 1);
+	CPLErr rc = CE_None;
+	for (int b = 1; b <= GDALGetRasterCount(ds); b++) {
+		GDALRasterBandH band = GDALGetRasterBand(ds, b);
+		for (int y = 0; rc == CE_None && y < h / 2; y++) {
+			int pair[2] = { y, h - 1 - y };
+			for (int i = 0; rc == CE_None && i < 2; i++)
+				rc = GDALRasterIO(band, GF_Read, 0, pair[i], w, 1, lines + i * w, w, 1, GDT_Byte, 0, 0);
+			for (int i = 0; rc == CE_None && i < 2; i++)
+				rc = GDALRasterIO(band, GF_Write, 0, pair[1 - i], w, 1, lines + i * w, w, 1, GDT_Byte, 0, 0);
+		}
+	}
+	return rc == CE_None;
 }
 
 static bool thumbnail_raster(GDALDatasetH ds, const char *path, int max_w, int max_h)
@@ -216,7 +252,13 @@ static bool thumbnail_raster(GDALDatasetH ds, const char *path, int max_w, int m
 	(void)snprintf(height, sizeof(height), "%d", (int)fmax(1, h / k));
 	args = args_add(args, "-outsize", width);
 	args = args_add(args, height, NULL);
-	return translate(ds, path, args);
+	if (!south_up(ds))
+		return translate(ds, path, args);
+	GDALDatasetH picture = translated(ds, "", args_add(args, "-of", "MEM"));
+	bool good = picture != NULL && turn_over(picture) && translate(picture, path, args_add(NULL, "-of", "PNG"));
+	if (picture != NULL)
+		GDALClose(picture);
+	return good;
 }
 
 static double to_degrees(double y)

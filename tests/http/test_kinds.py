@@ -8,6 +8,8 @@ import sys
 import threading
 import zipfile
 
+from osgeo import gdal
+
 from harness import SHARED, USER, Server, main, nothing_left
 from made import (HTML, WGS84, Browser, Page, drop, flatgeobuf, geojson, geopackage, geotiff, grid, png, refused, run, shapefile, world,
                   zipped)
@@ -149,6 +151,21 @@ def test_overlays(server):
     a = strict(server, ("mixed.kml", mixed.encode()))
     assert "elements_skipped" in [w["code"] for w in a.json.get("warnings", [])], a
     drop(server, a)
+
+
+def lines(server, *files):
+    """The lines of the thumbnail of what FILES become."""
+    f = finished(server, strict(server, *files), source="EPSG:4326")
+    gdal.FileFromMemBuffer("/vsimem/a.png", server.get(f"/datasets/{f['dataset']['id']}/thumbnail.png").body)
+    picture = gdal.Open("/vsimem/a.png")
+    return [picture.GetRasterBand(1).ReadRaster(0, y, picture.RasterXSize, 1) for y in range(picture.RasterYSize)]
+
+
+def test_a_picture_from_south_to_north(server):
+    """North is above in the small picture, wherever the file begins."""
+    north = lines(server, png("n.png"), world("n.pgw"))
+    south = lines(server, png("s.png"), ("s.pgw", b"0.001\n0\n0\n0.001\n-81.7\n12.5\n"))
+    assert len(set(north)) == 4 and south == north[::-1], (north, south)
 
 
 GPX = """<?xml version="1.0"?><gpx version="1.1" creator="t" xmlns="http://www.topografix.com/GPX/1/1">{}</gpx>"""
