@@ -158,7 +158,7 @@ def lines(server, *files):
     f = finished(server, strict(server, *files), source="EPSG:4326")
     gdal.FileFromMemBuffer("/vsimem/a.png", server.get(f"/datasets/{f['dataset']['id']}/thumbnail.png").body)
     picture = gdal.Open("/vsimem/a.png")
-    return [picture.GetRasterBand(1).ReadRaster(0, y, picture.RasterXSize, 1) for y in range(picture.RasterYSize)]
+    return [bytes(picture.GetRasterBand(1).ReadRaster(0, y, picture.RasterXSize, 1)) for y in range(picture.RasterYSize)]
 
 
 def test_a_picture_from_south_to_north(server):
