@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import signal
+import shutil
 import subprocess
 import tempfile
 import time
@@ -278,23 +279,45 @@ def test_worker_killed_gives_exactly_one_dataset(server):
     assert server.slipway("check", "store").strip().endswith("0 findings")
 
 
+UID = 61234      # nobody's
+
+
+def empty_site(there, slots):
+    """A data directory below THERE for UID, and its configuration: how its worker is started."""
+    os.chmod(there, 0o755)
+    for folder in ("data", "regions"):
+        os.mkdir(f"{there}/{folder}", 0o700)
+        os.chown(f"{there}/{folder}", UID, UID)
+    with open(f"{there}/slipway.conf", "w") as f:
+        f.write(f"[store]\nregions = {there}/regions\n[upload]\nmin_free = 64M\n[worker]\ntasks_total = {slots}\nworker_idle_s = 1\n")
+    os.chmod(f"{there}/slipway.conf", 0o644)
+    return [f"{BUILD}/slipway-worker", "--data-dir", f"{there}/data", "--config", f"{there}/slipway.conf"]
+
+
 def test_worker_where_few_threads_may_be_made(_):
     if os.geteuid() != 0:
         return       # the limit counts all that this user runs
-    uid = 61234      # nobody's
     for most, status, told in ((8, 0, r"worker: [1-7] slots of 64, more threads cannot be made"), (2, 1, "no threads can be made")):
         with tempfile.TemporaryDirectory() as there:
-            os.chmod(there, 0o755)
-            for folder in ("data", "regions"):
-                os.mkdir(f"{there}/{folder}", 0o700)
-                os.chown(f"{there}/{folder}", uid, uid)
-            with open(f"{there}/slipway.conf", "w") as f:
-                f.write(f"[store]\nregions = {there}/regions\n[upload]\nmin_free = 64M\n[worker]\ntasks_total = 64\nworker_idle_s = 1\n")
-            os.chmod(f"{there}/slipway.conf", 0o644)
-            done = subprocess.run([f"{BUILD}/slipway-worker", "--once", "--data-dir", f"{there}/data", "--config", f"{there}/slipway.conf"],
-                                  user=uid, group=uid, extra_groups=[], stderr=subprocess.PIPE, timeout=60,
+            done = subprocess.run([*empty_site(there, 64), "--once"], user=UID, group=UID, extra_groups=[], stderr=subprocess.PIPE, timeout=60,
                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (most, most)))
             assert done.returncode == status and re.search(told, done.stderr.decode()), done
+
+
+def test_worker_of_a_removed_site_ends(_):
+    if os.geteuid() != 0:
+        return       # only root starts somebody else's
+    with tempfile.TemporaryDirectory() as there:
+        worker = subprocess.Popen(empty_site(there, 1), user=UID, group=UID, extra_groups=[], stderr=subprocess.PIPE)
+        try:
+            while b"slots" not in worker.stderr.readline():
+                assert worker.poll() is None
+            while os.path.exists(f"{there}/data"):      # it still makes files in it
+                shutil.rmtree(f"{there}/data", ignore_errors=True)
+            told = worker.communicate(timeout=30)[1].decode()
+            assert worker.returncode == 0 and "the data directory was removed" in told, (worker.returncode, told)
+        finally:
+            worker.kill()
 
 
 def test_front_killed_loses_nothing(server):

@@ -107,10 +107,20 @@ static void wake_all(struct worker *w, bool stop)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* Is the site no more?  Nobody comes back to a folder without a name. */
+static bool site_removed(const struct worker *w)
+{
+	struct stat st;
+	if (fstat(w->data_fd, &st) != 0 || st.st_nlink > 0)
+		return false;
+	log_line(LOG_LEVEL_WARN, NULL, "worker: the data directory was removed");
+	return true;
+}
+
 static void serve(struct worker *w, int pipe_fd, bool once)
 {
 	int64_t active = clock_mono_ms(), swept = 0;
-	while (!atomic_load(&stopping) && !store_worn_out(w->store)) {
+	while (!atomic_load(&stopping) && !store_worn_out(w->store) && !site_removed(w)) {
 		wait_for_wake(pipe_fd, 500);
 		wake_all(w, false);
 		int64_t now = clock_mono_ms();
