@@ -141,14 +141,13 @@ static enum err enter_landlock(const char *dir, bool *ret, struct error *error)
 static const int allowed[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2),
-	SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(open), SCMP_SYS(openat),
-	SCMP_SYS(openat2), SCMP_SYS(close), SCMP_SYS(creat), SCMP_SYS(fstat), SCMP_SYS(stat),
+	SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(close), SCMP_SYS(creat), SCMP_SYS(fstat), SCMP_SYS(stat),
 	SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fstat64),
 	SCMP_SYS(fstatat64), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(access),
 	SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
-	SCMP_SYS(getdents64), SCMP_SYS(getcwd), SCMP_SYS(fcntl), SCMP_SYS(fcntl64), SCMP_SYS(flock),
+	SCMP_SYS(getdents64), SCMP_SYS(getcwd), SCMP_SYS(flock),
 	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range), SCMP_SYS(ftruncate),
-	SCMP_SYS(truncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(readahead),
+	SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(readahead),
 	SCMP_SYS(copy_file_range), SCMP_SYS(sendfile), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
 	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(mkdir),
 	SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(umask), SCMP_SYS(dup), SCMP_SYS(dup2),
@@ -168,9 +167,55 @@ static const int allowed[] = {
 	SCMP_SYS(_newselect), SCMP_SYS(pselect6),
 };
 
+/*
+ * Opening may empty only what is opened for writing, which is Landlock's to refuse: before its ABI 3
+ * a file anywhere could be emptied by its path alone, as by truncate().  openat2 hides its flags;
+ * who asks for it falls back to openat.
+ */
+static int add_open(scmp_filter_ctx ctx, int call, unsigned flags)
+{
+	static const struct {
+		scmp_datum_t mask, value;
+	} modes[] = {
+		{O_ACCMODE | O_TRUNC, O_RDONLY}, {O_ACCMODE, O_WRONLY}, {O_ACCMODE, O_RDWR},
+	};
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < COUNT(modes); i++)
+		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
+		    SCMP_CMP(flags, SCMP_CMP_MASKED_EQ, modes[i].mask, modes[i].value));
+	return e;
+}
+
+/* Not F_SETOWN, F_SETSIG and F_SETFL: they send any signal to any process of our user. */
+static int add_fcntl(scmp_filter_ctx ctx, int call)
+{
+	static const scmp_datum_t commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,
+	    F_GETLK, F_SETLK, F_SETLKW};
+	int e = 0;
+
+	for (size_t i = 0; e == 0 && i < COUNT(commands); i++)
+		e = seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, call, 1, SCMP_A1(SCMP_CMP_EQ, commands[i]));
+	return e;
+}
+
+static int add_files(scmp_filter_ctx ctx)
+{
+	int e = add_open(ctx, SCMP_SYS(open), 1);
+
+	if (e == 0)
+		e = add_open(ctx, SCMP_SYS(openat), 2);
+	if (e == 0)
+		e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
+	if (e == 0)
+		e = add_fcntl(ctx, SCMP_SYS(fcntl));
+	return e == 0 ? add_fcntl(ctx, SCMP_SYS(fcntl64)) : e;
+}
+
 static int add_rules(scmp_filter_ctx ctx)
 {
-	int e = 0;
+	int e = add_files(ctx);
 
 	/*
 	 * A call this architecture does not have is skipped by libseccomp's pseudo numbers: not an
