@@ -34,24 +34,42 @@ static enum err step_error(struct turn *t, enum step step, json_object *errors, 
 	return err;
 }
 
-/* Store INPUT (taken) of STEP when it is new, then answer the next step. */
-static enum err step_store(struct turn *t, enum step step, json_object *input)
+/* Whether W was said of an earlier answer to STEP for LAYER; NULL = for all layers. */
+static bool said_before(const json_object *w, enum step step, const json_object *layer)
 {
-	if (session_set_input(t->s, step, input)) {
+	return strcmp(json_str(w, "step", ""), step_name(step)) == 0 &&
+	       (layer == NULL || json_int(w, "layer_i", -1) == json_int(layer, "i", 0));
+}
+
+/* The warnings of this answer to STEP take the place of those of the answer before it. */
+static void keep_warnings(struct turn *t, enum step step, const json_object *layer)
+{
+	json_object *all = json_object_new_array();
+	json_object *w = NULL;
+	JSON_EACH(w, json_arr(t->s->doc, "warnings")) {
+		if (!said_before(w, step, layer))
+			json_object_array_add(all, json_object_get(w));
+	}
+	JSON_EACH(w, t->warnings) {
+		json_set_str(w, "step", step_name(step));
+		if (layer != NULL)
+			json_set_int(w, "layer_i", json_int(layer, "i", 0));
+		json_object_array_add(all, json_object_get(w));
+	}
+	json_set(t->s->doc, "warnings", all);
+	json_object_put(t->warnings);
+	t->warnings = NULL;
+}
+
+/* Store INPUT (taken) of STEP, for LAYER or with NULL for all, when it is new, then answer the next step. */
+static enum err step_store(struct turn *t, enum step step, const json_object *layer, json_object *input)
+{
+	bool fresh = session_set_input(t->s, step, input);
+
+	keep_warnings(t, step, layer);
+	if (fresh) {
 		if (t->s->state == STATE_INVALID || t->s->state == STATE_INCOMPLETE)
 			t->s->state = STATE_WAITING;
-		json_object *keep = json_arr(t->s->doc, "warnings");
-		json_object *w = NULL;
-		JSON_EACH(w, t->warnings) {
-			if (keep == NULL) {
-				keep = json_object_new_array();
-				json_set(t->s->doc, "warnings", keep);
-			}
-			if (!problems_have(keep, problem_code(w)))
-				json_object_array_add(keep, json_object_get(w));
-		}
-		json_object_put(t->warnings);
-		t->warnings = NULL;
 		enum err err = turn_store(t, NULL, true);
 		if (err != ERR_OK)
 			return err;
@@ -165,7 +183,7 @@ enum err csv_step_view(struct turn *t)
 	columns_check(layer, t->fields, &input, &errors, &t->warnings);
 	if (errors != NULL)
 		return step_error(t, STEP_CSV, errors, columns_model(t->s, layer, t->fields));
-	return step_store(t, STEP_CSV, csv_input(t, layer, input));
+	return step_store(t, STEP_CSV, layer, csv_input(t, layer, input));
 }
 
 /* ---- srs */
@@ -221,7 +239,7 @@ enum err srs_step_view(struct turn *t)
 	if (errors != NULL)
 		return step_error(t, STEP_SRS, errors, srs_model(t->s, t->fields, NULL));
 	t->last_crs = chosen_crs(input);
-	return step_store(t, STEP_SRS, input);
+	return step_store(t, STEP_SRS, NULL, input);
 }
 
 /* ---- check: a real stop for scripts, nothing for people */
@@ -318,5 +336,5 @@ enum err time_step_view(struct turn *t)
 		}
 		return err;
 	}
-	return step_store(t, STEP_TIME, input);
+	return step_store(t, STEP_TIME, NULL, input);
 }

@@ -407,6 +407,30 @@ def test_multi_asks_each_table(server):
     assert f.json["status"] == "finished" and sorted(d["name"] for d in f.json["datasets"]) == ["a", "b", "c"], f
 
 
+def told(answer):
+    return [(w["code"], w["layer"], w["column"]) for w in answer.json.get("warnings", [])]
+
+
+def test_warnings_belong_to_the_last_answer(server):
+    """What was said of the columns chosen first is not said of the next; each column and each table has its own."""
+    a = server.save(("swap.csv", b"lat,lon\n116.4,39.9\n121.4,31.2\n"))
+    path = f"/upload/csv?id={a.json['id']}"
+    wrong = [("csv_out_of_range", "swap", "lat"), ("latlng_swapped", "swap", "lat")]
+    for _ in range(2):
+        assert told(server.post(path, {"lat": "lat", "lng": "lon"}, accept=JSON)) == wrong
+    b = server.post(path, {"lat": "lon", "lng": "lat"}, accept=JSON)
+    assert b.json["success"] is True and told(b) == [], b
+    drop(server, a)
+
+    good = "1,2\n" * 40
+    members = [("a.csv", f"lat,lon\n{good}x,1\n1,y\n".encode()), ("b.csv", f"lat,lon\n{good}z,1\n".encode())]
+    a = server.save(zipped(members, "bad.zip"))
+    for name in ("a", "b", "a"):
+        b = server.post(f"/upload/csv?id={a.json['id']}", {"layer": name, "lat": "lat", "lng": "lon"}, accept=JSON)
+    assert sorted(told(b)) == [("csv_bad_rows", "a", "lat"), ("csv_bad_rows", "a", "lon"), ("csv_bad_rows", "b", "lat")], told(b)
+    drop(server, a)
+
+
 def test_a_look_with_other_settings_leaves_the_revision(server):
     a = server.save(("look.csv", b"lat;lng;name\n1;2;a\n"), strict=True)
     path, api = f"/upload/csv?id={a.json['id']}", f"/api/v2/uploads/{a.json['id']}/?full=true"
