@@ -201,7 +201,7 @@ enum err child_receive(struct child *child, int timeout_ms, json_object **ret, s
 {
 	if (child->from < 0)
 		return error_set(error, ERR_CUT, "the child's output is closed");
-	return frame_read(child->from, timeout_ms, ret, error);
+	return frame_read_on(child->from, &child->in, timeout_ms, ret, error);
 }
 
 void child_end(struct child *child, int *ret_status)
@@ -216,6 +216,7 @@ void child_end(struct child *child, int *ret_status)
 	close_fd(&child->to);
 	close_fd(&child->from);
 	close_fd(&child->log);
+	frame_done(&child->in);
 	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	child->pid = 0;

@@ -8,11 +8,19 @@
 #include <sys/types.h>
 #include "base/json.h"
 
+/* A frame on its way: what has come of it stays here over a timeout. */
+struct frame {
+	unsigned char head[4];
+	size_t have;     /* bytes of head and text together */
+	char *text;      /* NULL until the head is whole */
+};
+
 struct child {
 	pid_t pid;       /* its process group too; 0 = none */
 	int to;          /* write end: frames to its descriptor 0; -1 = closed */
 	int from;        /* read end: frames from its descriptor 1; -1 = closed */
 	int log;         /* read end: its descriptor 2, text, non-blocking; -1 = not captured */
+	struct frame in; /* what it has begun to say */
 };
 
 /*
@@ -32,7 +40,7 @@ enum err child_send(struct child *, const json_object *message, struct error *);
 /*
  * Wait up to TIMEOUT_MS (-1: for ever) for one frame.
  * Owns:   caller frees *RET.
- * Errors: ERR_TIMEOUT; ERR_CUT at end of input; ERR_BAD_REQUEST for a frame that is not strict JSON or too long.
+ * Errors: ERR_TIMEOUT: a frame that has begun goes on with the next call; ERR_CUT at end of input; ERR_BAD_REQUEST for a frame that is not strict JSON or too long.
  */
 enum err child_receive(struct child *, int timeout_ms, json_object **ret, struct error *);
 /* Kill the group, close, reap.  *RET_STATUS (may be NULL) as from waitpid. */
@@ -52,5 +60,8 @@ bool child_refuses_web(const char *name);
 /* The other side: frames on descriptors of this process. */
 enum err frame_write(int fd, const json_object *message, struct error *);
 enum err frame_read(int fd, int timeout_ms, json_object **ret, struct error *);
+/* Go on with F (begun with {0}); whoever gives up after ERR_TIMEOUT ends it with frame_done. */
+enum err frame_read_on(int fd, struct frame *f, int timeout_ms, json_object **ret, struct error *);
+void frame_done(struct frame *f);
 
 #endif

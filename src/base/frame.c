@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/mem.h"
@@ -69,45 +70,61 @@ enum err frame_write(int fd, const json_object *message, struct error *error)
 	return e == ERR_OK ? write_bytes(fd, text, len, error) : e;
 }
 
-static enum err read_bytes(int fd, char *p, size_t n, int64_t until, struct error *error)
+/* Read into P until F has WANT bytes, FIRST of them not in P. */
+static enum err read_bytes(
+    int fd, struct frame *f, void *p, size_t first, size_t want, int64_t until, struct error *error)
 {
-	while (n > 0) {
+	while (f->have < want) {
 		enum err e = wait_ready(fd, POLLIN, until, error);
 		ssize_t got;
 
 		if (e != ERR_OK)
 			return e;
-		got = read(fd, p, n);
+		got = read(fd, (char *)p + (f->have - first), want - f->have);
 		if (got == 0)
 			return error_set(error, ERR_CUT, "end of input");
 		if (got < 0 && errno != EINTR && errno != EAGAIN)
 			return error_errno(error, ERR_IO, "read of a frame");
-		if (got > 0) {
-			p += got;
-			n -= (size_t)got;
-		}
+		if (got > 0)
+			f->have += (size_t)got;
 	}
 	return ERR_OK;
 }
 
-enum err frame_read(int fd, int timeout_ms, json_object **ret, struct error *error)
+void frame_done(struct frame *f)
+{
+	free(f->text);
+	*f = (struct frame){0};
+}
+
+enum err frame_read_on(
+    int fd, struct frame *f, int timeout_ms, json_object **ret, struct error *error)
 {
 	int64_t until = timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;
-	CLEAN_FREE char *text = NULL;
-	unsigned char head[4];
+	const unsigned char *head = f->head;
 	size_t len;
-	enum err e = read_bytes(fd, (char *)head, sizeof(head), until, error);
+	enum err e = read_bytes(fd, f, f->head, 0, sizeof(f->head), until, error);
 
 	if (e != ERR_OK)
 		return e;
 	len = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
 	if (len > FRAME_MAX)
 		return error_set(error, ERR_BAD_REQUEST, "a frame of %zu bytes", len);
-	text = mem_alloc(len + 1);
-	e = read_bytes(fd, text, len, until, error);
-	if (e != ERR_OK)
-		return e;
-	if (json_read(text, len, &json_limits_job, ret) != ERR_OK)
-		return error_set(error, ERR_BAD_REQUEST, "a frame that is not JSON");
-	return ERR_OK;
+	if (f->text == NULL)
+		f->text = mem_alloc(len + 1);
+	e = read_bytes(fd, f, f->text, sizeof(f->head), sizeof(f->head) + len, until, error);
+	if (e == ERR_OK && json_read(f->text, len, &json_limits_job, ret) != ERR_OK)
+		e = error_set(error, ERR_BAD_REQUEST, "a frame that is not JSON");
+	if (e != ERR_TIMEOUT)
+		frame_done(f);
+	return e;
+}
+
+enum err frame_read(int fd, int timeout_ms, json_object **ret, struct error *error)
+{
+	struct frame f = {0};
+	enum err e = frame_read_on(fd, &f, timeout_ms, ret, error);
+
+	frame_done(&f);
+	return e;
 }

@@ -72,6 +72,7 @@ static int play_report(void)
 static int play(const char *role)
 {
 	static const unsigned char big[] = {1, 0, 0, 1};   /* 16 MiB and 1 */
+	static const unsigned char slow[] = {0, 0, 0, 7, '{', '"', 'a', '"', ':', '1', '}'};
 
 	if (strcmp(role, "echo") == 0)
 		return play_echo();
@@ -81,6 +82,11 @@ static int play(const char *role)
 		(void)!write(1, big, sizeof(big));
 	if (strcmp(role, "half") == 0)
 		(void)!write(1, "\0\0\0\x0a{\"a\"", 8);
+	if (strcmp(role, "hesitant") == 0)
+		for (size_t i = 0; i < 2 * sizeof(slow); i++) {
+			(void)!write(1, slow + i % sizeof(slow), 1);
+			clock_sleep_ms(40);
+		}
 	if (strcmp(role, "not-json") == 0)
 		(void)!write(1, "\0\0\0\x03NaN", 7);
 	if (strcmp(role, "chatty") == 0) {
@@ -211,6 +217,27 @@ static void test_child_bad_frames_are_refused(void **state)
 	}
 }
 
+/* Who looks up between two bytes, as the worker does each second, loses none of them. */
+static void test_child_frame_outlasts_a_timeout(void **state)
+{
+	struct child c;
+	int timeouts = 0;
+
+	(void)state;
+	assert_int_equal(start("hesitant", &c), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		CLEAN_JSON json_object *o = NULL;
+		enum err e;
+
+		while ((e = child_receive(&c, 30, &o, NULL)) == ERR_TIMEOUT)
+			timeouts++;
+		assert_int_equal(e, ERR_OK);
+		assert_int_equal(json_int(o, "a", 0), 1);
+	}
+	assert_true(timeouts > 2);
+	child_end(&c, NULL);
+}
+
 static void test_child_end_takes_the_group(void **state)
 {
 	CLEAN_JSON json_object *o = NULL;
@@ -310,6 +337,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_child_inherits_nothing),
 		cmocka_unit_test(test_child_with_much_to_say_is_not_stopped),
 		cmocka_unit_test(test_child_bad_frames_are_refused),
+		cmocka_unit_test(test_child_frame_outlasts_a_timeout),
 		cmocka_unit_test(test_child_end_takes_the_group),
 		cmocka_unit_test(test_child_that_is_gone_gives_cut),
 		cmocka_unit_test(test_child_missing_program_is_told),
