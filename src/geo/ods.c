@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
+#include "geo/isotime.h"
 #include "geo/sheet_impl.h"
 
 #define CONTENT	   "content.xml"
@@ -135,7 +136,17 @@ static size_t duration(const char *s, char out[32])
 	if (sscanf(s, "PT%dH%dM%lfS", &h, &m, &sec) < 2 || h < 0 || h > 9999 || m < 0 || m > 59 ||
 	    !(sec >= 0 && sec < 60))
 		return 0;
-	return (size_t)snprintf(out, 32, "%02d:%02d:%02d", h, m, (int)sec);
+	return sheet_elapsed(((int64_t)h * 60 + m) * 60000 + (int64_t)(sec * 1000 + 0.5), out);
+}
+
+/* A date with more than thousandths of a second: these are noise of the day's number. */
+static size_t moment(const char *s, size_t len, char out[32])
+{
+	struct isotime t;
+
+	if (!isotime_parse(s, len, &t) || t.has_zone)
+		return 0;
+	return sheet_moment(t.ms + (len > 23 && s[23] >= '5' && s[23] <= '9'), out);
 }
 
 static void put_value(struct sheet_rows *s, struct cells *c, const char **atts)
@@ -170,9 +181,8 @@ static void put_value(struct sheet_rows *s, struct cells *c, const char **atts)
 	if (v == NULL)
 		return;
 	c->from_text = false;
-	if (strcmp(type, "date") == 0 && strlen(v) > 19) {
-		sheet_text(
-		    s, c->col, v, 19); /* fractions of a second are noise of the day's number */
+	if (strcmp(type, "date") == 0 && strlen(v) > 19 && (n = moment(v, strlen(v), text)) > 0) {
+		sheet_text(s, c->col, text, n);
 	} else if (strlen(v) > 15 && !sheet_is_whole(v, strlen(v)) && text_double(v, &d)) {
 		n = sheet_digits(d, text);
 		sheet_text(s, c->col, text, n);

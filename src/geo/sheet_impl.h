@@ -22,7 +22,7 @@ struct sheet {
 };
 
 /* What a number is shown as. */
-enum shown { SHOWN_NUMBER, SHOWN_DATE, SHOWN_TIME, SHOWN_DATETIME };
+enum shown { SHOWN_NUMBER, SHOWN_DATE, SHOWN_TIME, SHOWN_ELAPSED, SHOWN_DATETIME };
 
 struct book {
 	void *zip; /* NULL: xls */
@@ -123,5 +123,9 @@ void sheet_number(struct sheet_rows *, size_t col, enum shown, double v);
 enum shown sheet_shown(const char *code);
 enum shown sheet_shown_builtin(int64_t id);
 size_t sheet_serial(double serial, enum shown, bool from_1904, char out[32]);
+/* A moment without zone, "2020-01-02T03:04:05", and a time that may be of more than a day, "30:05:00";
+ * thousandths only where there are some. */
+size_t sheet_moment(int64_t ms, char out[32]);
+size_t sheet_elapsed(int64_t ms, char out[32]);
 
 #endif

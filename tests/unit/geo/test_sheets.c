@@ -62,6 +62,8 @@ static const char xlsx_sheet[] =
     "<row r='4'><c r='A4'><v>7</v></c><c r='C4' s='1'><v>59</v></c><c r='D4' "
     "s='2'><v>43833</v></c><c r='F4' t='b'><v>0</v></c>"
     "<c r='G4' t='e'><v>#DIV/0!</v></c><c r='H4' t='e'><v>#N/A</v></c></row>"
+    "<row r='5'><c r='A5' s='5'><v>1.25347222222222</v></c><c r='E5' s='6'><v>0.0625</v></c></row>"
+    "<row r='6'><c r='E6' s='7'><v>0.0000578703703703704</v></c></row>"
     "<row><c t='s'><v>2</v></c><c><v>1</v></c></row></sheetData></worksheet>";
 
 static const struct part xlsx[] = {
@@ -83,11 +85,14 @@ static const struct part xlsx[] = {
 	    "<styleSheet xmlns='" MAIN
 	    "'><numFmts><numFmt numFmtId='164' formatCode='yyyy\\-mm\\-dd\\ h:mm:ss'/>"
 	    "<numFmt numFmtId='165' "
-	    "formatCode='[$-804]yyyy\"年\"m\"月\"d\"日\";@'/></numFmts><cellStyleXfs><xf "
+	    "formatCode='[$-804]yyyy\"年\"m\"月\"d\"日\";@'/>"
+    "<numFmt numFmtId='166' formatCode='[mm]:ss'/>"
+    "<numFmt numFmtId='167' formatCode='[Magenta][ss].000'/></numFmts><cellStyleXfs><xf "
 	    "numFmtId='14'/>"
 	    "</cellStyleXfs><cellXfs><xf numFmtId='0'/><xf numFmtId='14'/><xf numFmtId='164'/><xf "
 	    "numFmtId='21'/>"
-	    "<xf numFmtId='165'/></cellXfs></styleSheet>" },
+	    "<xf numFmtId='165'/><xf numFmtId='46'/><xf numFmtId='166'/>"
+    "<xf numFmtId='167'/></cellXfs></styleSheet>" },
 	{ "xl/sharedStrings.xml",
 	    "<sst xmlns='" MAIN "'><si><t>name</t></si><si><r><t>va</t></r><r><t>lue</t></r></si>"
 	    "<si><t>北京</t><rPh><t>ignored</t></rPh></si></sst>" },
@@ -128,11 +133,16 @@ static void test_xlsx_cells(void **state)
 	expect_at(l, "preview.rows.1.cells",
 	    "[ \"7\", null, \"1900-02-28\", \"2020-01-03T00:00:00\", null, \"false\", "
 	    "\"#DIV\\/0!\", null ]");
+	/* Elapsed time goes on after a day. */
 	expect_at(l, "preview.rows.2.row", "5");
+	expect_at(l, "preview.rows.2.cells",
+	    "[ \"30:05:00\", null, null, null, \"01:30:00\", null, null, null ]");
+	expect_at(l, "preview.rows.3.cells.4", "00:00:05");
+	expect_at(l, "preview.rows.4.row", "7");
 	expect_at(l, "columns.2.type", "date");
 	expect_at(l, "columns.3.type", "datetime");
 	expect_at(l, "columns.5.type", "boolean");
-	expect_at(l, "count", "3");
+	expect_at(l, "count", "5");
 }
 
 static void test_xlsx_chooses_sheet(void **state)
@@ -205,9 +215,9 @@ static const struct part ods[] = {
 	    "office:value-type='float' office:value='1.5' "
 	    "table:number-columns-repeated='2'><text:p>1,50</text:p></"
 	    "table:table-cell><table:table-cell office:value-type='date' "
-	    "office:date-value='2020-01-02T03:04:05'><text:p>02.01.20</text:p></"
+	    "office:date-value='2020-01-02T03:04:04.999999997'><text:p>02.01.20</text:p></"
 	    "table:table-cell><table:table-cell "
-	    "office:value-type='time' office:time-value='PT03H04M05S'/><table:table-cell "
+	    "office:value-type='time' office:time-value='PT27H04M04.999999999S'/><table:table-cell "
 	    "table:number-columns-repeated='16380'/>"
 	    "</table:table-row><table:table-row "
 	    "table:number-rows-repeated='10'><table:table-cell/></table:table-row>"
@@ -234,7 +244,7 @@ static void test_ods_cells(void **state)
 	expect_at(l, "count", "3");
 	expect_at(l, "preview.rows.1.row", "3");
 	expect_at(l, "preview.rows.1.cells",
-	    "[ \"1.5\", \"1.5\", \"2020-01-02T03:04:05\", \"03:04:05\" ]");
+	    "[ \"1.5\", \"1.5\", \"2020-01-02T03:04:05\", \"27:04:05\" ]");
 	expect_at(l, "preview.rows.2.row", "14");
 	expect_at(l, "preview.rows.2.cells.2", "2021-01-02");
 	expect_at(l, "columns.2.type", "datetime");
