@@ -334,3 +334,12 @@ enum err upload_keys_drop(struct pass *p, const char key_hex[65])
 	key_text(&k, key_hex);
 	return entry_delete(p, TABLE_UPLOAD_KEYS, &k);
 }
+
+/* Two keys that share a byte wait for each other, nothing more. */
+enum err upload_keys_lock(struct store *s, const char key_hex[65], int wait_ms, int *ret_fd)
+{
+	char digits[13] = "";
+
+	memcpy(digits, key_hex, sizeof(digits) - 1);
+	return byte_lock(s, "locks/upload-keys", strtoll(digits, NULL, 16), wait_ms, ret_fd);
+}

@@ -33,5 +33,7 @@ enum err upload_keys_claim(struct pass *, const char key_hex[65], const char *id
 enum err upload_keys_drop(struct pass *, const char key_hex[65]);
 /* The id under a key: ERR_NOT_FOUND. */
 enum err upload_keys_get(struct pass *, const char key_hex[65], char ret_id[33]);
+/* Be alone with a key until *RET_FD is closed; outside a pass.  Errors: ERR_BUSY after WAIT_MS. */
+enum err upload_keys_lock(struct store *, const char key_hex[65], int wait_ms, int *ret_fd);
 
 #endif

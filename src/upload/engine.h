@@ -14,6 +14,7 @@
  *   assemble.c  joining and hashing, here or by the worker
  *   name.c      names told late
  *   key.c       clients' own identifiers          spool.c     bytes whose upload comes later
+ *   agree.c     other bytes than those stored?
  *   info.c      status and consumers              remove.c    deletion, references
  *   expiry.c    when uploads end                  sweep.c     the sweep
  *

@@ -188,6 +188,13 @@ void upload_key(const struct principal *, const char *address, const char *diale
  */
 enum err upload_claim(struct engine *, const struct upload_spec *, bool fresh, struct upload **ret, bool *ret_created,
     struct error *);
+/*
+ * For keys that two clients may share: be alone with KEY until *RET_FD is closed.  Then BODY, which is for FIRST of a range
+ * upload or is part NUMBER, can be compared with what is stored there: *RET is false when one byte of it is another one.
+ * What nobody stored yet agrees.  Errors: ERR_LOCKED: it is not to be had within upload.lock_wait, or being put together.
+ */
+enum err upload_key_lock(struct engine *, const char key[65], int *ret_fd, struct error *);
+enum err upload_agrees(const struct upload *, int64_t first, uint32_t number, struct body *, bool *ret, struct error *);
 /* The id under KEY, "" = none.  With FRESH a complete one loses its key and is not told. */
 enum err upload_by_key(struct engine *, const char key[65], bool fresh, char ret_id[33], struct error *);
 

@@ -3,7 +3,7 @@
  * into calls of the upload engine; chunk_dialect knows their words. Source:
  * contracts/transports.md 6.
  */
-#include "views/chunks.h"
+#include "views/chunks_work.h"
 
 #include <string.h>
 #include "base/mem.h"
@@ -73,7 +73,8 @@ static enum err ask(struct call *call, const struct chunk *c)
 	struct upload *u = NULL;
 	char id[33] = "";
 	bool here = false;
-	enum err err = find_by_key(call, c, fresh, id);
+	/* What his neighbour has sent a guest must send himself, to have it compared. */
+	enum err err = work_is_guest(call, c) ? ERR_OK : find_by_key(call, c, fresh, id);
 
 	if (err == ERR_OK && *id != '\0')
 		err = upload_open(call->ctx->engine, id, &call->who, UPLOAD_WANT_STATUS, &u,
@@ -95,7 +96,7 @@ static enum err ask(struct call *call, const struct chunk *c)
 		return ERR_OK;
 	}
 	struct chunks_result r = {
-	    .dialect = c->dialect, .ids = mem_array(1, sizeof(*r.ids)), .n = 1};
+	    .dialect = c->dialect, .ids = mem_array(1, sizeof(*r.ids)), .n = 1, .upto = -1};
 	memcpy(r.ids[0], id, sizeof(id));
 	err = chunks_answer(call, &r);
 	chunks_result_done(&r);

@@ -27,6 +27,7 @@ struct chunks_result {
 	enum chunk_kind kind;
 	char (*ids)[33]; /* the uploads, N of them; owned */
 	size_t n;
+	int64_t upto; /* Content-Range: tell of no byte from here on; -1 = of all */
 };
 void chunks_result_done(struct chunks_result *);
 

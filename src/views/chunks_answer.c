@@ -91,11 +91,13 @@ static enum err answer_filepond(struct call *call, const struct chunks_result *r
 }
 
 /* blueimp goes on behind the last byte of what it is told here. */
-static void tell_range(struct call *call, const struct upload_info *info)
+static void tell_range(struct call *call, const struct upload_info *info, int64_t upto)
 {
-	if (info->state == UPLOAD_COMPLETE || info->offset == 0)
+	int64_t end = upto >= 0 && upto < info->offset ? upto : info->offset;
+
+	if (info->state == UPLOAD_COMPLETE || end == 0)
 		return;
-	CLEAN_FREE char *range = mem_printf("0-%lld", (long long)info->offset - 1);
+	CLEAN_FREE char *range = mem_printf("0-%lld", (long long)end - 1);
 	reply_header(call->reply, "Range", range);
 }
 
@@ -112,7 +114,7 @@ static enum err answer_one(struct call *call, const struct chunks_result *r,
 		return answer_filepond(call, r, info);
 	}
 	if (r->dialect == CHUNK_CONTENTRANGE)
-		tell_range(call, info);
+		tell_range(call, info, r->upto);
 	json_object *m = chunks_model(call, info);
 	if (r->dialect == CHUNK_FORM || r->dialect == CHUNK_CONTENTRANGE)
 		json_set(m, "files", files);

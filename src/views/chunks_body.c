@@ -100,6 +100,21 @@ static enum err receive_patch(struct chunks_work *w)
 	return err;
 }
 
+/* A piece that may turn out to be of another file is compared before it is stored. */
+static enum err receive_guest(struct chunks_work *w, int64_t bytes)
+{
+	struct call *call = w->call;
+	struct spool *spool = NULL;
+	enum err err = spool_begin(call->ctx->engine, &spool, &call->error);
+
+	if (err == ERR_OK)
+		err = read_whole(call->req, spool, bytes, &call->error);
+	if (err == ERR_OK)
+		err = work_put_guest(w, spool, NULL);
+	spool_end(spool);
+	return err;
+}
+
 enum err work_body(struct chunks_work *w, struct chunks_result *ret)
 {
 	struct call *call = w->call;
@@ -121,7 +136,10 @@ enum err work_body(struct chunks_work *w, struct chunks_result *ret)
 		return error_set(&call->error, ERR_LENGTH, "body of another length");
 	if (c->total < 0 && c->id == NULL && c->mode == UPLOAD_RANGE)
 		c->total = body.length;
-	err = c->id != NULL ? receive_patch(w) : work_put(w, &body, NULL);
+	if (work_is_guest(call, c))
+		err = receive_guest(w, body.length >= 0 ? body.length : c->len);
+	else
+		err = c->id != NULL ? receive_patch(w) : work_put(w, &body, NULL);
 	if (err == ERR_OK)
 		work_result(ret, upload_id(w->upload));
 	return err;

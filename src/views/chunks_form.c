@@ -51,7 +51,8 @@ static enum err part_begin(void *arg, const char *field, const char *filename, c
 		/* What is wrong now may be mended by the fields behind. */
 		chunk_done(&w->chunk);
 		enum err err = chunk_read(&w->request, &w->chunk);
-		if (err == ERR_OK && w->chunk.settled && w->chunk.kind == CHUNK_KIND_BYTES)
+		if (err == ERR_OK && w->chunk.settled && w->chunk.kind == CHUNK_KIND_BYTES &&
+		    !work_is_guest(w->call, &w->chunk))
 			return push_begin(w, p->type, error);
 	}
 	return spool_begin(w->call->ctx->engine, &p->spool, error);
@@ -212,7 +213,9 @@ static enum err settle(struct chunks_work *w, struct chunks_result *ret)
 		/* Fine Uploader's whole files may come without their length. */
 		if (w->chunk.total < 0 && w->chunk.mode == UPLOAD_RANGE)
 			w->chunk.total = w->parts[0].size;
-		err = work_put(w, &body, w->parts[0].type);
+		err = work_is_guest(w->call, &w->chunk)
+			  ? work_put_guest(w, w->parts[0].spool, w->parts[0].type)
+			  : work_put(w, &body, w->parts[0].type);
 		if (err == ERR_OK)
 			work_result(ret, upload_id(w->upload));
 	}

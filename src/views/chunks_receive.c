@@ -40,6 +40,7 @@ enum err chunks_receive(struct call *call, struct chunks_result *ret)
 	upload_close(w.upload);
 	ret->dialect = w.chunk.dialect;
 	ret->kind = w.chunk.kind;
+	ret->upto = work_is_guest(call, &w.chunk) ? w.chunk.first + w.chunk.len : -1;
 	chunk_done(&w.chunk);
 	work_parts_free(&w);
 	return err;

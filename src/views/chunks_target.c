@@ -49,36 +49,51 @@ static void wait_for_first_chunk(struct call *call, const char key[65], const ch
 	wait_slot_give(slot);
 }
 
+static enum err claim_once(struct chunks_work *w, const char *type, const char key[65], bool fresh)
+{
+	struct call *call = w->call;
+	const struct chunk *c = &w->chunk;
+	const struct upload_spec spec = {.owner = call->who,
+					 .adapter = chunk_dialect_name(c->dialect),
+					 .mode = c->mode,
+					 .name = c->name,
+					 .rel_path = c->rel_path,
+					 .media_type = type,
+					 .length = c->total,
+					 .address = call->req->address,
+					 .parts = c->count,
+					 .key = key};
+
+	return upload_claim(call->ctx->engine, &spec, fresh, &w->upload, &w->created, &call->error);
+}
+
+/* The upload of a later chunk is complete: give it up for the one that a first chunk begins. */
+static bool give_way(struct chunks_work *w, const char key[65])
+{
+	char id[33];
+
+	if (w->chunk.begins || w->chunk.keeps_key || !upload_is_complete(w->upload))
+		return false;
+	memcpy(id, upload_id(w->upload), sizeof(id));
+	upload_close(w->upload);
+	w->upload = NULL;
+	wait_for_first_chunk(w->call, key, id);
+	return true;
+}
+
 static enum err claim(struct chunks_work *w, const char *type)
 {
 	struct call *call = w->call;
 	const struct chunk *c = &w->chunk;
-	struct engine *engine = call->ctx->engine;
-	char key[65], id[33];
+	bool fresh = c->begins && !c->keeps_key;
+	char key[65];
 
 	upload_key(&call->who, call->req->address, chunk_dialect_name(c->dialect), c->key, key);
 	enum err err = check_resume(w, key);
-	if (err != ERR_OK)
-		return err;
-	struct upload_spec spec = {.owner = call->who,
-				   .adapter = chunk_dialect_name(c->dialect),
-				   .mode = c->mode,
-				   .name = c->name,
-				   .rel_path = c->rel_path,
-				   .media_type = type,
-				   .length = c->total,
-				   .address = call->req->address,
-				   .parts = c->count,
-				   .key = key};
-	bool fresh = c->begins && !c->keeps_key;
-	err = upload_claim(engine, &spec, fresh, &w->upload, &w->created, &call->error);
-	if (err == ERR_OK && !c->begins && !c->keeps_key && upload_is_complete(w->upload)) {
-		memcpy(id, upload_id(w->upload), sizeof(id));
-		upload_close(w->upload);
-		w->upload = NULL;
-		wait_for_first_chunk(call, key, id);
-		err = upload_claim(engine, &spec, fresh, &w->upload, &w->created, &call->error);
-	}
+	if (err == ERR_OK)
+		err = claim_once(w, type, key, fresh);
+	if (err == ERR_OK && give_way(w, key))
+		err = claim_once(w, type, key, fresh);
 	if (err == ERR_OK && c->restarts && !w->created)
 		err = upload_restart(w->upload, &call->error);
 	return err;
@@ -121,6 +136,49 @@ void work_result(struct chunks_result *ret, const char *id)
 	ret->n = 1;
 }
 
+/* ---- guests whom only their address tells apart */
+
+bool work_is_guest(const struct call *call, const struct chunk *c)
+{
+	return strcmp(call->who.owner, "-") == 0 && c->kind == CHUNK_KIND_BYTES && c->id == NULL &&
+	       !c->keeps_key;
+}
+
+static enum err put_bytes(struct chunks_work *w, struct body *body)
+{
+	const struct chunk *c = &w->chunk;
+
+	if (c->mode == UPLOAD_PARTS)
+		return upload_put_part(w->upload, c->number, body, &w->call->error);
+	return upload_put_range(w->upload, c->first, c->len, body, &w->call->error);
+}
+
+/*
+ * Two visitors behind one address may send files that a library calls the same.  So nothing that
+ * one has stored gives way to other bytes, and a complete upload keeps its key for its minute: who
+ * is told of success for every piece has his own file.
+ */
+enum err work_put_guest(struct chunks_work *w, struct spool *spool, const char *type)
+{
+	struct call *call = w->call;
+	const struct chunk *c = &w->chunk;
+	struct body body = spool_body(spool);
+	CLEAN_FD int lock = -1;
+	bool agrees = false;
+	char key[65];
+
+	upload_key(&call->who, call->req->address, chunk_dialect_name(c->dialect), c->key, key);
+	enum err err = upload_key_lock(call->ctx->engine, key, &lock, &call->error);
+	if (err == ERR_OK)
+		err = claim_once(w, type, key, false);
+	if (err == ERR_OK)
+		err = upload_agrees(w->upload, c->first, c->number, &body, &agrees, &call->error);
+	if (err == ERR_OK && !agrees)
+		err = call_fail(call, ERR_BAD_REQUEST, problem_new("chunk_another"));
+	body = spool_body(spool);
+	return err == ERR_OK ? put_bytes(w, &body) : err;
+}
+
 enum err work_put(struct chunks_work *w, struct body *body, const char *type)
 {
 	const struct chunk *c = &w->chunk;
@@ -129,7 +187,5 @@ enum err work_put(struct chunks_work *w, struct body *body, const char *type)
 	/* FilePond's last piece may be empty. */
 	if (err != ERR_OK || (c->id != NULL && body->length == 0))
 		return err;
-	if (c->mode == UPLOAD_PARTS)
-		return upload_put_part(w->upload, c->number, body, &w->call->error);
-	return upload_put_range(w->upload, c->first, c->len, body, &w->call->error);
+	return put_bytes(w, body);
 }

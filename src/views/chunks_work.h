@@ -30,6 +30,12 @@ struct chunks_work {
 enum err work_open(struct chunks_work *, const char *type);
 /* BODY goes where the chunk says. */
 enum err work_put(struct chunks_work *, struct body *, const char *type);
+/*
+ * A piece of somebody without login and cookie, by a name that his neighbours may use, too?  Such a
+ * piece is stored as a whole, and only where no other bytes are.
+ */
+bool work_is_guest(const struct call *, const struct chunk *);
+enum err work_put_guest(struct chunks_work *, struct spool *, const char *type);
 /* After ERR: an upload that this request began with nothing to keep goes again. */
 void work_abandon(struct chunks_work *, enum err err);
 /* The request's upload is this one. */

@@ -137,6 +137,8 @@ def contentrange(data, size, name):
 RANGED = [resumable, flow, simple, dropzone, fine, plupload_offset, contentrange]
 SEQUENTIAL = [plupload]
 ALL = RANGED + [webuploader, plupload]
+# Names of their own making that two clients may share.
+UNSURE = [resumable, flow, simple, webuploader, plupload, plupload_offset, contentrange]
 FORCED = {plupload_offset: "plupload"}
 
 
@@ -787,6 +789,72 @@ def test_anonymous_clients(server):
                 a = server.request(method, f"/chunks/{m['id']}", body=b"x", headers={**mine, **headers}, user=None)
                 assert a.status == 403 and a.json["success"] is False, (method, headers, a)
         nothing_left(server, before)
+
+
+def test_neighbours_do_not_mix(server):
+    """Guests without cookies behind one address, whose libraries call two files the same: nobody is told of success for another one's bytes."""
+    a, b, size = content(25_000, 1), content(25_000, 2), 10_000
+    c = a[:20_000] + b[20_000:]      # differs from A in its last piece only
+    with configured(server, "[site]\nanonymous_uploads = yes"):
+        for library in UNSURE:
+            def pieces(data, name):
+                return [lambda f=f, p=p, e=e, **kw: send(server, f, p, user=None, **{**e, **kw}) for f, p, e in library(data, size, name)]
+            name = f"turns {library.__name__}"
+            mine, others = pieces(a, name), pieces(b, name)
+            for own, other in zip(mine, others):
+                last = check(own())
+                refused = other()
+                assert refused.status == 400 and refused.json["success"] is False and "another name" in refused.json["error"], (library, refused)
+            complete(server, last, a, name)
+            # a repetition of what arrived is no other file, not even after the end
+            assert check(mine[-1]())["id"] == last["id"]
+            assert others[0]().status == 400      # a piece of the first one may still be on its way
+            server.request("DELETE", f"/files/{last['id']}", user=None)
+            for other in others:
+                second = check(other())
+            complete(server, second, b, name)
+            # what one has begun is not gone on with by another, wherever they part
+            name = f"left {library.__name__}"
+            mine, others = pieces(a, name), pieces(c, name)
+            check(mine[0]())
+            first = others[0]()
+            assert check(first)["complete"] is False
+            for own in mine[1:]:
+                last = check(own())
+            assert others[-1]().status == 400
+            assert others[1]().status == (200 if len(others) > 2 else 400)
+            complete(server, last, a, name)
+            if library is contentrange:
+                name = "jumps"
+                mine, others = pieces(a, name), pieces(c, name)
+                check(mine[0]())
+                check(mine[1]())
+                assert others[0]().header("Range") == "0-9999"      # blueimp goes on behind it
+            # bodies that are the bytes, and fields behind them
+        a, b = content(35_000, 1), content(35_000, 2)
+        requests = list(flow(a, size, "asked"))
+        check(send(server, *requests[0][:2], user=None))
+        assert server.get("/chunks?" + urllib.parse.urlencode(requests[0][0]), user=None).status == 204
+        assert octets(server, requests[0][0], b[:size], user=None).status == 400
+        assert send(server, requests[0][0], b[:size], order="after", user=None).status == 400
+        check(octets(server, requests[1][0], requests[1][1], user=None))
+        check(send(server, requests[2][0], requests[2][1], order="after", user=None))
+
+
+def test_neighbours_at_once(server):
+    """The same, all pieces of several guests at the same moment."""
+    files = [content(50_000, seed) for seed in range(4)]
+    with configured(server, "[site]\nanonymous_uploads = yes"):
+        for library in UNSURE:
+            name = f"crowd {library.__name__}"
+            with concurrent.futures.ThreadPoolExecutor(16) as pool:
+                sent = [[pool.submit(send, server, f, p, user=None, **e) for f, p, e in library(data, 10_000, name)] for data in files]
+            for data, answers in zip(files, sent):
+                answers = [x.result() for x in answers]
+                assert {x.status for x in answers} <= {200, 400, 423}, answers
+                whole = {x.json["id"] for x in answers if x.status == 200 and x.json["complete"]}
+                if all(x.status == 200 for x in answers):
+                    assert len(whole) == 1 and stored(server, whole.pop()) == data, (library, answers)
 
 
 def complete_of(server, m, data):
