@@ -429,7 +429,9 @@ static enum err restore_all(struct restore *r, struct error *error)
 		err = stage_all(r, error);
 	if (err == ERR_OK)
 		err = store_restore(r->config, r->dir, r->replace, error);
-	return err == ERR_OK && told != NULL ? place_all(r, error) : err;
+	if (err == ERR_OK && told != NULL)
+		err = place_all(r, error);
+	return err == ERR_OK ? store_restored(r->config, error) : err;
 }
 
 int restore_command(struct command_run *r)

@@ -16,6 +16,7 @@
 
 #define MANIFEST     "manifest.json"
 #define MANIFEST_MAX (1U << 20)
+#define RESTORING    "restoring" /* below data_dir while a restore is half done */
 
 /* ---- the manifest: every file with size and SHA-256 */
 
@@ -261,10 +262,28 @@ enum err store_restore(
 		err = gate_init(
 		    &gate, data_dir, (int)config->store_wait_ms, (int)config->store_hold_s, error);
 	if (err == ERR_OK) {
-		err = copy_install(&gate, NULL, place.data_dir, stage, replace, NULL, error);
+		err = copy_install(
+		    &gate, NULL, place.data_dir, stage, replace, RESTORING, NULL, error);
 		gate_done(&gate);
 	}
 	copy_remove(stage);
 	place_done(&place);
 	return err;
+}
+
+enum err store_restored(const struct config *config, struct error *error)
+{
+	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, config->data_dir);
+
+	if (dir < 0 || (unlinkat(dir, RESTORING, 0) != 0 && errno != ENOENT))
+		return error_errno(error, ERR_IO, RESTORING);
+	return fs_sync_dir(dir, ".", error);
+}
+
+enum err restore_check(const struct store *store, struct error *error)
+{
+	if (faccessat(store->dir, RESTORING, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+		return ERR_OK;
+	return error_set(error, ERR_STORE,
+	    "a restore is under way or was cut off: run slipway restore --replace again");
 }

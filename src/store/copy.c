@@ -193,6 +193,7 @@ struct install {
 	const char *data_dir;
 	const char *dir;
 	bool replace;
+	const char *mark;
 	char *old;
 };
 
@@ -207,37 +208,60 @@ static bool has_tables(const char *data_dir)
 	return false;
 }
 
+static enum err set_mark(const struct install *i, struct error *error)
+{
+	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, i->data_dir);
+
+	return i->mark == NULL ? ERR_OK : fs_replace(dir, i->mark, "", 0, error);
+}
+
+static void drop_mark(const struct install *i)
+{
+	CLEAN_FREE char *path = mem_printf("%s/%s", i->data_dir, i->mark != NULL ? i->mark : "");
+
+	if (i->mark != NULL)
+		(void)unlink(path);
+}
+
 static enum err swap(void *arg, struct error *error)
 {
 	struct install *i = arg;
 	CLEAN_FREE char *live = mem_printf("%s/db", i->data_dir);
 	CLEAN_FREE char *fresh = mem_printf("%s/db", i->dir);
+	enum err err;
 
 	if (!i->replace && has_tables(i->data_dir))
 		return error_set(error, ERR_CONFLICT, "the store is in use already");
+	err = set_mark(i, error);
+	if (err != ERR_OK) {
+		drop_mark(i);
+		return err;
+	}
 	if (access(live, F_OK) == 0) {
 		char hex[9];
 
 		token_hex(hex, 8);
 		i->old = mem_printf(
 		    "%s/db.old-%lld-%s", i->data_dir, (long long)(clock_now_ms() / 1000), hex);
-		if (rename(live, i->old) != 0)
-			return error_errno(error, ERR_IO, "moving db aside");
+		if (rename(live, i->old) != 0) {
+			err = error_errno(error, ERR_IO, "moving db aside");
+			drop_mark(i);
+			return err;
+		}
 	}
 	if (rename(fresh, live) != 0) {
-		enum err err = error_errno(error, ERR_IO, "putting db in place");
-
-		if (i->old != NULL)
-			(void)rename(i->old, live);
+		err = error_errno(error, ERR_IO, "putting db in place");
+		if (i->old == NULL || rename(i->old, live) == 0)
+			drop_mark(i);
 		return err;
 	}
 	return fs_sync_dir(AT_FDCWD, i->data_dir, error);
 }
 
 enum err copy_install(struct gate *gate, const struct env *env, const char *data_dir,
-    const char *dir, bool replace, char **ret_old, struct error *error)
+    const char *dir, bool replace, const char *mark, char **ret_old, struct error *error)
 {
-	struct install i = {.data_dir = data_dir, .dir = dir, .replace = replace};
+	struct install i = {.data_dir = data_dir, .dir = dir, .replace = replace, .mark = mark};
 	enum err err = store_alone(gate, env, swap, &i, error);
 
 	if (err == ERR_OK && ret_old != NULL)

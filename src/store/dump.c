@@ -355,7 +355,7 @@ enum err store_load(struct store *store, FILE *in, struct error *error)
 	/* All or nothing: what was built beside takes the place of the empty store in one step. */
 	if (err == ERR_OK)
 		err = copy_install(
-		    &store->gate, &store->env, store->place.data_dir, dir, true, &old, error);
+		    &store->gate, &store->env, store->place.data_dir, dir, true, NULL, &old, error);
 	if (err == ERR_OK)
 		copy_remove(old);
 	copy_remove(dir);

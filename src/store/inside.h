@@ -109,6 +109,11 @@ enum err byte_lock(struct store *, const char *file, int64_t n, int wait_ms, int
 /* Does anybody hold it? */
 bool byte_lock_held(struct store *, const char *file, int64_t n);
 
+/* ---- backup.c */
+
+/* Was a restore begun and not ended?  Then what there is does not belong together: ERR_STORE. */
+enum err restore_check(const struct store *, struct error *);
+
 /* ---- room.c: space on the disk (store.md 10) */
 
 /* May a pass of this kind write?  ERR_NO_SPACE. */

@@ -16,7 +16,13 @@ typedef enum err backup_more_fn(const char *dir, json_object **ret_told, void *a
 enum err store_backup(struct store *, const char *dir, backup_more_fn *more, void *arg, struct error *);
 /* What MORE told of the backup in DIR; NULL = nothing.  Caller frees *RET. */
 enum err store_backup_more(const char *dir, json_object **ret, struct error *);
+/*
+ * Put the store of the backup in DIR in place.  From then on nobody gets into the store, whoever is killed, until
+ * store_restored says that what belongs to it is in place as well: half a restore is no site.
+ * Errors: ERR_CONFLICT (there is a store, and not REPLACE), those of the backup.
+ */
 enum err store_restore(const struct config *, const char *dir, bool replace, struct error *);
+enum err store_restored(const struct config *, struct error *);
 /* One line each to OUT; *RET_FINDINGS counts.  FLAGS mend. */
 enum err store_check(struct store *, bool repair, bool migrate, FILE *out, int *ret_findings, struct error *);
 /* JSON Lines, sorted; TABLES NULL = all; digests shown as "***" without SECRETS. */

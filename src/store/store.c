@@ -158,7 +158,9 @@ static enum err recover(struct store *s, struct error *error)
 
 	tell_if_regions_differ(s, &s->gate.header);
 	drop(s);
-	err = place_regions(&s->place, s->config, &changed, error);
+	err = restore_check(s, error);
+	if (err == ERR_OK)
+		err = place_regions(&s->place, s->config, &changed, error);
 	if (err == ERR_OK)
 		err = place_no_db_config(&s->place, error);
 	if (err == ERR_OK)

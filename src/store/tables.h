@@ -55,9 +55,10 @@ enum err copy_each(struct env *, enum table, each_fn *fn, void *arg, struct erro
 
 /*
  * Put DIR/db in the place of db/; what was there becomes *RET_OLD (below data_dir; caller frees,
- * may be NULL).
+ * may be NULL).  MARK: a file that is made below data_dir first, unless nothing was changed in the
+ * end; NULL = none.
  */
 enum err copy_install(struct gate *, const struct env *, const char *data_dir, const char *dir,
-    bool replace, char **ret_old, struct error *);
+    bool replace, const char *mark, char **ret_old, struct error *);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/token.h"
 #include "store/maintain.h"
 #include "upload/release.h"
 #include "wizard/spill.h"
@@ -28,6 +29,7 @@
 #define CONTENT_KEEP_MS (7LL * 86400 * 1000)    /* what accounts with "log" 2 sent */
 #define STALE_S      60                         /* one that nobody can ask for any more may still be on its way to somebody */
 #define STRAY_S      3600                       /* younger files may belong to somebody at work */
+#define COPY_S       86400                      /* no check or dump takes a day */
 
 struct expire {
 	json_object *ids;
@@ -59,12 +61,14 @@ static enum err expire_pass(struct pass *p, void *arg)
 	return err == ERR_OK ? sessions_delete(p, e->id, true) : err;
 }
 
-static void expire_sessions(struct worker *w)
+/* The error is that of asking which there are. */
+static enum err expire_sessions(struct worker *w, struct error *error)
 {
 	struct expire e = {0};
 	json_object *id = NULL;
-	if (store_pass(w->store, PASS_READ, "expired", expired_pass, &e, NULL) != ERR_OK)
-		return;
+	enum err err = store_pass(w->store, PASS_READ, "expired", expired_pass, &e, error);
+	if (err != ERR_OK)
+		return err;
 	JSON_EACH(id, e.ids) {
 		struct session_lock lock = { .fd = -1 };
 		e.id = json_object_get_int64(id);
@@ -80,6 +84,7 @@ static void expire_sessions(struct worker *w)
 	}
 	json_object_put(e.ids);
 	json_object_put(e.release);
+	return ERR_OK;
 }
 
 static enum err old_tasks_pass(struct pass *p, void *arg)
@@ -217,6 +222,17 @@ static void find_old_request(struct search *s, const char *folder, const char *n
 		found(s, folder, name);
 }
 
+/* What a killed check, dump, load or restore left of its copy: nobody asks for that again. */
+static void find_orphan_copy(struct search *s, const char *folder, const char *name)
+{
+	static const char *const kinds[] = { "check.", "dump.", "load.", "restore." };
+	(void)folder;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (text_starts(name, kinds[i]) && token_is_hex(name + strlen(kinds[i]), 16))
+			s->found(s->arg, name);
+	}
+}
+
 static void remove_found(void *arg, const char *path)
 {
 	const struct worker *w = arg;
@@ -229,7 +245,11 @@ void worker_sweep(struct worker *w)
 	/* Nothing goes while a backup copies; a minute later is soon enough. */
 	if (store_keeps_files(w->store))
 		return;
-	expire_sessions(w);
+	/* Without the store nobody knows which files are strays: a restore may be putting them there. */
+	if (expire_sessions(w, &error) != ERR_OK) {
+		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
+		return;
+	}
 	(void)store_pass(w->store, PASS_DELETE, "old tasks", old_tasks_pass, NULL, NULL);
 	if (upload_sweep(w->engine, 500, &error) != ERR_OK || store_sweep(w->store, &error) != ERR_OK)
 		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
@@ -243,4 +263,5 @@ void worker_sweep(struct worker *w)
 	each_old(&s, "exports", EXPORT_KEEP_S, found);
 	each_old(&s, "sessions", STRAY_S, find_orphan_session);
 	each_old(&s, "requests", -1, find_old_request);
+	each_old(&s, ".", COPY_S, find_orphan_copy);
 }

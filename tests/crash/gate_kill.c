@@ -327,6 +327,7 @@ static bool prove_backup(struct world *world, struct account *a, const char *dir
 	config.store_regions = regions;
 	config.store_ballast = 0;
 	if (store_restore(&config, dir, false, &error) == ERR_OK &&
+	    store_restored(&config, &error) == ERR_OK &&
 	    store_open(&config, true, &store, &error) == ERR_OK) {
 		good = store_pass(store, PASS_READ, "account", take_account, a, &error) == ERR_OK &&
 		    a->lost == 0 && a->torn == 0 && a->sum == a->all;

@@ -295,6 +295,54 @@ def test_nothing_is_overwritten_unasked(server):
         copy.close()
 
 
+def calls(path, name):
+    """The lines of a trace that are calls of NAME."""
+    with open(path) as f:
+        return [line for line in f if f" {name}(" in line]
+
+
+def test_a_restore_cut_off_is_no_site(server):
+    """Killed at each step of putting in place: what it was before, or nobody gets in until it was done again."""
+    path = take(server, "--files")
+    kept, trace = server.dir + "/kept", server.dir + "/trace"
+    copy = Restored(server, path)
+    restore = [f"{BUILD}/slipway", "restore", path, "--replace", "--data-dir", copy.data, "--config", copy.conf]
+    traced = ["strace", "-f", "-qq", "-o", trace, "-e", "trace=rename,renameat"]
+    try:
+        steps.points(copy, "newer", ["1,2,a"])
+        copy.stop()
+        before = copy.dump()
+        shutil.move(copy.data, kept)
+        subprocess.run(["cp", "-a", kept, copy.data], check=True)
+        subprocess.run([*traced, *restore], check=True)
+        after = copy.dump()
+        assert before != after
+        first = next(i for i, line in enumerate(calls(trace, "renameat"), 1) if '"restoring"' in line)
+        cuts = [("rename", n) for n in range(1, len(calls(trace, "rename")) + 1)]
+        cuts += [("renameat", n) for n in range(first, len(calls(trace, "renameat")) + 1)]
+        untouched = 0
+        for call, n in cuts:
+            shutil.rmtree(copy.data)
+            subprocess.run(["cp", "-a", kept, copy.data], check=True)
+            subprocess.run([*traced, "-e", f"inject={call}:signal=KILL:when={n}", *restore])
+            status, said = run(copy, "dump", "--data-dir", copy.data, "--config", copy.conf)
+            if status == 0:
+                assert copy.dump() == before, (call, n)
+                untouched += 1
+                continue
+            assert "slipway restore --replace again" in said, (call, n, said)
+            status, said = run(copy, "gc", "--data-dir", copy.data, "--config", copy.conf)
+            assert status == 1 and "slipway restore --replace again" in said, (call, n, said)
+            status, said = run(copy, "serve", "--listen", f"127.0.0.1:{copy.port}", "--data-dir", copy.data, "--config", copy.conf)
+            assert status == 1 and "slipway restore --replace again" in said, (call, n, said)
+            subprocess.run(restore, check=True)
+            assert copy.dump() == after and copy.slipway("check", "store").endswith("0 findings\n"), (call, n)
+        assert untouched <= 1 and len(cuts) > 12, (untouched, len(cuts))
+    finally:
+        copy.close()
+        shutil.rmtree(kept, ignore_errors=True)
+
+
 def test_a_damaged_backup_is_refused(server):
     path = take(server, "--files")
     for damage in ("catalog.sqlite", "db/data/uploads.db", "manifest.json", "tree"):

@@ -118,6 +118,24 @@ def test_folders_without_a_dataset_are_told_and_removed(server):
     assert server.get(f"/datasets/{dataset}/download?format=gpkg", accept="*/*").status == 200
 
 
+def test_copies_of_a_killed_check_go(server):
+    """A check, dump, load or restore works on a copy of the store, secrets and all; killed, it cannot take it away."""
+    started = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=unlinkat", "-e", "inject=unlinkat:signal=KILL:when=1",
+                              f"{BUILD}/slipway", "check", "store", "--data-dir", server.data, "--config", server.conf])
+    left = sorted(name for name in os.listdir(server.data) if name.startswith("check."))
+    assert started.returncode == -9 and len(left) == 2, (started, left)
+    others = ["check.txt", "dump.0123456789abcdeF", "restore.0123456789abcdef0"]
+    for name in others:
+        os.mkdir(data(server, name))
+        owned(server, data(server, name))
+        age(data(server, name), 100000)
+    age(data(server, left[0]), 100000)
+    server.slipway("gc")
+    assert not os.path.exists(data(server, left[0])) and os.path.isdir(data(server, left[1]))
+    for name in others + left[1:]:
+        shutil.rmtree(data(server, name))
+
+
 def test_exports_of_replaced_revisions_go(server):
     dataset = dataset_of(points(server, "export", ["1,2,a"]))
     other = dataset_of(points(server, "export_other", ["1,2,a"]))
