@@ -311,5 +311,9 @@ enum err message_check_progress(json_object *o, struct error *error)
 
 enum err message_check_failed(json_object *o, struct error *error)
 {
-	return shape_check(o, failed, error);
+	enum err e = shape_check(o, failed, error);
+
+	if (e == ERR_OK && json_len(json_arr(o, "problems")) == 0)
+		return error_set(error, ERR_BAD_REQUEST, "failed without a problem");
+	return e;
 }

@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "signed/ds.h"
+#include "worker/output.h"
 #include "worker/signed.h"
 
 #define GAP_BYTES 64
@@ -67,12 +67,10 @@ static bool again(void *arg)
 
 struct import_rows *import_rows_open(struct work *work)
 {
-	CLEAN_FREE char *lines = mem_printf("%s/out/rows.jsonl", work->folder);
-	CLEAN_FREE char *gaps = mem_printf("%s/out/gaps.jsonl", work->folder);
 	struct import_rows *r = mem_alloc(sizeof(*r));
-	int fd = fs_open_read(work->w->data_fd, gaps);
+	int fd = output_open(work, "gaps.jsonl", 0);
 
-	r->fd = fs_open_read(work->w->data_fd, lines);
+	r->fd = output_open(work, "rows.jsonl", 0);
 	r->gaps = fd < 0 ? NULL : fdopen(fd, "r");
 	if (r->fd < 0 || r->gaps == NULL) {
 		(void)error_errno(&work->error, ERR_IO, "rows of the job");

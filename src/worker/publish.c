@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "worker/output.h"
 #include "worker/work_item.h"
-#include "worker/worker.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -19,6 +19,8 @@
 #include "wizard/task.h"
 
 #define LOCK_WAIT_MS 30000      /* a session is held for a request's time at most */
+#define PREVIEW_MAX (4 << 20)   /* bytes; a picture of 512 by 512 pixels that does not compress has 1 MiB */
+#define REPORT_MAX  (16 << 20)  /* bytes; 1000 rows with their values cut have far fewer */
 
 /* ---- ending the task, with or without a session */
 
@@ -166,10 +168,9 @@ static void keep_previews(struct work *work, const struct session *s)
 	for (size_t i = 0; i < json_len(session_layers(s)); i++) {
 		static const char *const endings[] = { "json", "png" };
 		for (size_t j = 0; j < 2; j++) {
-			CLEAN_FREE char *from = mem_printf("%s/out/preview-%zu.%s", work->folder, i, endings[j]);
-			CLEAN_FREE char *to = mem_printf("%s/preview-%zu.%s", folder, i, endings[j]);
-			if (fs_size(work->w->data_fd, from) >= 0)
-				(void)fs_rename_durable(work->w->data_fd, from, to, NULL);
+			CLEAN_FREE char *name = mem_printf("preview-%zu.%s", i, endings[j]);
+			CLEAN_FREE char *to = mem_printf("%s/%s", folder, name);
+			(void)output_move(work, name, PREVIEW_MAX, to, NULL);
 		}
 	}
 }
@@ -276,11 +277,9 @@ static size_t count_failed(const json_object *datasets)
 static bool keep_report(struct work *work, const struct session *s)
 {
 	CLEAN_FREE char *folder = session_folder(s->id);
-	CLEAN_FREE char *from = mem_printf("%s/out/report.jsonl", work->folder);
 	CLEAN_FREE char *to = mem_printf("%s/report.jsonl", folder);
-	return json_str(work->result, "report", NULL) != NULL && fs_size(work->w->data_fd, from) >= 0 &&
-	       fs_mkdirs(work->w->data_fd, folder, NULL) == ERR_OK &&
-	       fs_rename_durable(work->w->data_fd, from, to, NULL) == ERR_OK;
+	return json_str(work->result, "report", NULL) != NULL && fs_mkdirs(work->w->data_fd, folder, NULL) == ERR_OK &&
+	       output_move(work, "report.jsonl", REPORT_MAX, to, NULL) == ERR_OK;
 }
 
 /* A finished session lets its uploads go: those it held until now.  Caller frees. */
@@ -378,14 +377,12 @@ static void publish_import(struct work *work, struct session *s)
 
 static void publish_export(struct work *work)
 {
-	struct worker *w = work->w;
 	const json_object *spec = json_obj(work->task, "spec");
 	struct ending e = {0};
 	if (work->problems == NULL && work->result != NULL) {
-		CLEAN_FREE char *from = mem_printf("%s/out/%s", work->folder, json_str(work->result, "file", ""));
 		CLEAN_FREE char *to = mem_printf("exports/%lld-%lld.%s", (long long)json_int(work->task, "dataset", 0),
 		    (long long)json_int(work->task, "revision", 1), json_str(spec, "format", ""));
-		if (fs_rename_durable(w->data_fd, from, to, &work->error) != ERR_OK)
+		if (output_move(work, json_str(work->result, "file", ""), 0, to, &work->error) != ERR_OK)
 			problems_add(&work->problems, problem_new("export_failed"));
 	}
 	(void)end_task(work, &e);

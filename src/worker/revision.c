@@ -8,18 +8,17 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "worker/output.h"
 
 enum err revision_move_in(struct work *work, const char *folder, const char *from_name,
 			  const char *to_name)
 {
-	struct worker *w = work->w;
-	CLEAN_FREE char *from = mem_printf("%s/out/%s", work->folder, from_name);
 	CLEAN_FREE char *to = mem_printf("%s/%s", folder, to_name);
-	CLEAN_FD int fd = fs_open_read(w->data_fd, from);
+	CLEAN_FD int fd = output_open(work, from_name, 0);
 
 	if (fd < 0 || fsync(fd) != 0)
 		return error_errno(&work->error, ERR_IO, "%s", from_name);
-	return fs_rename_durable(w->data_fd, from, to, &work->error);
+	return output_move(work, from_name, 0, to, &work->error);
 }
 
 const char *revision_data_name(const json_object *item)

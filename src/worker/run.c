@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "worker/worker.h"
+#include "worker/output.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -16,6 +16,7 @@
 #include "wizard/message.h"
 
 #define LOG_MAX  (64 * 1024)      /* bytes of a job's standard error that are kept */
+#define LOG_READS 16              /* at one look: who writes on and on must not hold us */
 #define BEAT_MS  1000             /* progress reaches the store this often, and cancelling the job */
 #define READY_MS 20000            /* the jail must stand by then */
 
@@ -107,10 +108,10 @@ static void drain_log(struct work *work, struct child *child)
 	char buf[4096];
 	ssize_t n;
 	size_t have = work->log == NULL ? 0 : strlen(work->log);
-	while (child->log >= 0 && (n = read(child->log, buf, sizeof(buf))) > 0) {
+	for (int i = 0; i < LOG_READS && child->log >= 0 && (n = read(child->log, buf, sizeof(buf))) > 0; i++) {
 		size_t take = have + (size_t)n > LOG_MAX ? LOG_MAX - have : (size_t)n;
-		for (size_t i = 0; i < take; i++)
-			buf[i] = buf[i] == '\0' ? ' ' : buf[i];
+		for (size_t at = 0; at < take; at++)
+			buf[at] = buf[at] == '\0' ? ' ' : buf[at];
 		work->log = mem_resize(work->log, have + take + 1, 1);
 		memcpy(work->log + have, buf, take);
 		have += take;
@@ -239,7 +240,9 @@ static void follow(struct work *work, struct child *child)
 		}
 		if (!over && now - beaten >= BEAT_MS) {
 			beaten = now;
-			over = !work_beat(work, progress);
+			if (!output_fits(work))
+				fail(work, inspect ? "inspect_failed" : "import_output_too_big");
+			over = work->problems != NULL || !work_beat(work, progress);
 		}
 	}
 	json_object_put(progress);

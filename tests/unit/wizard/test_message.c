@@ -386,7 +386,7 @@ static void test_progress_and_failure(void **state)
 	    {"{'type':'result','phase':'import'}", true, false},
 	    {"{'type':'failed','problems':[{'code':'zip_ratio','file':'a.zip','value':3}],'detail':'x'}",
 	        false, true},
-	    {"{'type':'failed','problems':[]}", false, true},
+	    {"{'type':'failed','problems':[]}", false, false},
 	    {"{'type':'failed'}", false, false},
 	    {"{'type':'failed','problems':[{'message':'no code'}]}", false, false},
 	};
