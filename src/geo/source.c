@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include "base/charset.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -353,14 +354,17 @@ enum err source_set_open(struct job *job, struct source_set *ret)
 char *source_prj(const struct source *src)
 {
 	CLEAN_FREE char *text = NULL;
+	CLEAN_FREE char *decoded = NULL;
 	size_t len;
 
 	if (src->side[SOURCE_PRJ] == NULL ||
 	    fs_read_file(AT_FDCWD, src->side[SOURCE_PRJ], PRJ_MAX_BYTES, &text, &len, NULL) !=
-		ERR_OK ||
-	    !text_is_utf8(text, len))
+		ERR_OK)
 		return NULL;
-	return text_trim(text);
+	/* Names in it may be Chinese; of what else it is the numbers count. */
+	decoded = charset_decode(
+	    text_is_utf8(text, len) ? "UTF-8" : "GB18030", text, len, NULL, NULL);
+	return text_trim(decoded);
 }
 
 void source_set_done(struct source_set *set)

@@ -111,15 +111,28 @@ static int by_confidence(const void *a, const void *b)
 	return rank(x) - rank(y);
 }
 
+/*
+ * The system in the plane: of data with heights Esri's programs write GEOGCS or PROJCS and VERTCS,
+ * and codes stand for the first.
+ */
+static OGRSpatialReferenceH flat(OGRSpatialReferenceH srs)
+{
+	OGRSpatialReferenceH plane = OSRClone(srs);
+
+	if (OSRGetAxesCount(plane) == 3 && !OSRIsCompound(plane))
+		(void)OSRDemoteTo2D(plane, NULL);
+	return plane;
+}
+
 static void match_register(OGRSpatialReferenceH srs, struct srs_match *ret)
 {
-	OGRSpatialReferenceH bare = without_axes(srs), *found;
+	OGRSpatialReferenceH plane = flat(srs), bare = without_axes(plane), *found;
 	struct srs_candidate *all;
 	int n = 0, *confidence = NULL;
 	size_t kept = 0;
 	char own[48];
 
-	found = OSRFindMatches(bare != NULL ? bare : srs, NULL, &n, &confidence);
+	found = OSRFindMatches(bare != NULL ? bare : plane, NULL, &n, &confidence);
 	all = mem_array((size_t)n + 1, sizeof(*all));
 	for (int i = 0; i < n; i++) {
 		struct srs_candidate *c = &all[kept];
@@ -144,6 +157,7 @@ static void match_register(OGRSpatialReferenceH srs, struct srs_match *ret)
 	OSRFreeSRSArray(found);
 	CPLFree(confidence);
 	OSRRelease(bare);
+	OSRRelease(plane);
 }
 
 /* GeoPackage's ids 0 and -1 mean "not told"; GDAL turns them into systems of these names. */

@@ -58,12 +58,35 @@ def test_esri_file_of_california_is_matched(server):
 
 
 def test_a_perhaps_is_told_with_its_code(server):
-    name = "height.geojson"
-    flat = geojson(name, [(1, 2, 3)])
-    files = [run(["ogr2ogr", "-f", "ESRI Shapefile", "height.shp", name], f"height.{ext}", flat) for ext in ("shp", "shx", "dbf", "prj")]
-    a = server.save(*files, strict=False)
+    a = server.save(*shapefile("perhaps", [(1, 2)], prj=WGS84.replace("GCS_WGS_1984", "here")), strict=False)
     told = [w["message"] for w in a.json.get("warnings", []) if w["code"] == "crs_uncertain"]
     assert told and "EPSG:" in told[0] and "crs_uncertain" not in told[0], a
+
+
+UTM50 = (f'PROJCS["WGS_1984_UTM_Zone_50N",{WGS84},PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",500000.0],'
+         'PARAMETER["False_Northing",0.0],PARAMETER["Central_Meridian",117.0],PARAMETER["Scale_Factor",0.9996],'
+         'PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]')
+HEIGHTS = (',VERTCS["WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PARAMETER["Vertical_Shift",0.0],'
+           'PARAMETER["Direction",1.0],UNIT["Meter",1.0]]')
+
+
+def test_definition_with_heights_has_the_code_of_the_plane(server):
+    """ArcGIS writes VERTCS behind the system of data with heights."""
+    for prj, want in ((WGS84, "EPSG:4326"), (UTM50, "EPSG:32650")):
+        name = "height.geojson"
+        files = [run(["ogr2ogr", "-f", "ESRI Shapefile", "height.shp", name], f"height.{ext}", geojson(name, [(1, 2, 3)]))
+                 for ext in ("shp", "shx", "dbf")]
+        a = server.save(*files, ("height.prj", (prj + HEIGHTS).encode()), strict=False)
+        assert "required_input" not in a.json and not [w for w in a.json.get("warnings", []) if w["code"] == "crs_uncertain"], a
+        assert crs_of(server, a.json["id"]) == want, prj
+
+
+def test_definition_in_any_encoding(server):
+    for prj, want in ((WGS84.encode("utf-8-sig"), "EPSG:4326"), (CUSTOM.replace("somewhere", "北京地方").encode("gbk"), "北京地方")):
+        files = [(n, prj if n.endswith(".prj") else data) for n, data in shapefile("coded", [(100, 39)], prj=WGS84)]
+        a = server.save(*files, strict=False)
+        assert "required_input" not in a.json, a
+        assert crs_of(server, a.json["id"]) == want, want
 
 
 def test_definition_without_a_code_is_used_as_it_is(server):
