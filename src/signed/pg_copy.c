@@ -10,7 +10,8 @@
 #include "signed/writer_inside.h"
 
 #define STAGE	   "slipway_stage"
-#define COPY_BYTES (64 * 1024) /* handed to libpq at once */
+#define STAGED	   "pg_temp." STAGE /* another table of that name is none of ours */
+#define COPY_BYTES (64 * 1024)	    /* handed to libpq at once */
 
 /* ---- text format */
 
@@ -174,7 +175,8 @@ static bool copy(struct write *w, const char *sql, const char *table, enum plan_
 	struct stream s = {.p = p};
 	bool sent;
 
-	if (!pg_good(p, p->pq->PQexec(p->conn, sql), PGRES_COPY_IN, NULL, fault))
+	if (!pg_limit(p, fault) ||
+	    !pg_good(p, p->pq->PQexec(p->conn, sql), PGRES_COPY_IN, NULL, fault))
 		return false;
 	s.buf = mem_alloc(COPY_BYTES);
 	sent = send_rows(w, &s, which, staged, fault);
@@ -216,7 +218,7 @@ static char *stage_sql(const struct write *w, const struct sources *sources)
 
 	if (out == NULL)
 		mem_die();
-	(void)fputs("CREATE TEMP TABLE " STAGE " ON COMMIT DROP AS SELECT 0::bigint AS n", out);
+	(void)fputs("CREATE TEMP TABLE " STAGED " ON COMMIT DROP AS SELECT 0::bigint AS n", out);
 	for (size_t i = 0; i < sources->n; i++) {
 		CLEAN_FREE char *name = plan_quote(sources->of[i].column->name);
 
@@ -241,7 +243,7 @@ static size_t staged_as(const struct sources *sources, const char *column)
 static void put_last_rows(FILE *out, const struct receiver *receiver, const struct sources *sources)
 {
 	for (int part = 0; part < 2; part++) {
-		(void)fputs(part == 0 ? "(SELECT DISTINCT ON (" : ") * FROM " STAGE " ORDER BY ",
+		(void)fputs(part == 0 ? "(SELECT DISTINCT ON (" : ") * FROM " STAGED " ORDER BY ",
 			    out);
 		for (size_t i = 0; i < receiver->n_key; i++)
 			(void)fprintf(out, "%sc%zu", i > 0 ? ", " : "",
@@ -323,7 +325,7 @@ static bool run_staged(struct write *w, enum plan_sql which, const struct source
 	}
 	if (fclose(out) != 0)
 		mem_die();
-	good = pg_run(pg_mine(w->link), text, changed, fault);
+	good = pg_limit(pg_mine(w->link), fault) && pg_run(pg_mine(w->link), text, changed, fault);
 	free(text);
 	return good;
 }
@@ -337,8 +339,8 @@ static bool bulk_staged(struct write *w, struct write_counts *counts, struct fau
 	CLEAN_FREE char *sql = stage_sql(w, staged);
 
 	if (!pg_run(p, sql, NULL, fault) ||
-	    !copy(w, "COPY " STAGE " FROM STDIN", STAGE, which, true, NULL, fault) ||
-	    !pg_run(p, "ANALYZE " STAGE, NULL, fault))
+	    !copy(w, "COPY " STAGED " FROM STDIN", STAGE, which, true, NULL, fault) ||
+	    !pg_run(p, "ANALYZE " STAGED, NULL, fault))
 		return false;
 	if (op == OP_DELETE)
 		return run_staged(w, PLAN_DELETE, staged, &counts->deleted, fault);

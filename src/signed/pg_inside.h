@@ -9,6 +9,11 @@
 #include "signed/pg_lib.h"
 
 #define PG_TABLES 8 /* tables a connection remembers */
+/* Whatever database or role have set: literals are as the lexer reads them, dates as we do. */
+#define PG_SESSION                                                                                 \
+	"SET search_path = public, pg_temp; SET standard_conforming_strings = on;"                 \
+	"SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET extra_float_digits = 1;"       \
+	"SET bytea_output = 'hex'"
 
 struct pg_link {
 	struct link link;
@@ -17,10 +22,11 @@ struct pg_link {
 	const struct config *config;
 	struct table known[PG_TABLES]; /* as they were last described; n = 0: empty place */
 	size_t next_known;
-	int next_name;	   /* of a prepared statement */
-	bool prepared_any; /* statements to be forgotten */
-	char xact[24];	   /* number of the running transaction */
-	char *text;	   /* parameters of the statement at hand, each with its NUL */
+	int next_name;	    /* of a prepared statement */
+	bool prepared_any;  /* statements to be forgotten */
+	char xact[24];	    /* number of the running transaction */
+	int64_t limited_ms; /* when the server was last told how long a statement may take */
+	char *text;	    /* parameters of the statement at hand, each with its NUL */
 	size_t text_size;
 	const char **values;
 	size_t n_values;
@@ -40,6 +46,9 @@ bool pg_good(struct pg_link *, PGresult *result, ExecStatusType wanted, int64_t 
 bool pg_run(struct pg_link *, const char *sql, int64_t *changed, struct fault *);
 /* V as PostgreSQL reads it, in BUF when it has no text of its own; NULL for NULL. */
 const char *pg_text(const struct value *v, char buf[32], size_t *ret_len);
+
+/* Before a statement of a write that began a while ago: it may take what is left of its time. */
+bool pg_limit(struct pg_link *, struct fault *);
 
 /* A connection to TARGET into P->conn, which is NULL. */
 bool pg_connect(struct pg_link *, const struct config_target *, struct fault *);

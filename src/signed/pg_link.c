@@ -11,9 +11,25 @@
 
 #define FETCH_ROWS 2000 /* of a table that is read */
 #define OUTCOME_MS 5000 /* for a transaction that is about to end */
+#define LIMIT_MS   250	/* a limit this old is told the server anew */
 #define XACT_TEXT  "select txid_current()"
 
 /* ---- statements */
+
+bool pg_limit(struct pg_link *p, struct fault *fault)
+{
+	int64_t now = clock_mono_ms(), left = p->link.deadline_ms - now;
+	char sql[64];
+
+	if (now - p->limited_ms < LIMIT_MS ||
+	    p->pq->PQtransactionStatus(p->conn) != PQTRANS_INTRANS)
+		return true;
+	if (left <= 0)
+		return fault_set(fault, FAULT_OTHER, NULL, "timeout");
+	p->limited_ms = now;
+	(void)snprintf(sql, sizeof(sql), "SET LOCAL statement_timeout = %lld", (long long)left);
+	return pg_run(p, sql, NULL, fault);
+}
 
 /* Parameters as texts that end in NUL. */
 static void set_values(struct pg_link *p, struct params params)
@@ -58,8 +74,8 @@ static bool pg_prepare(struct link *link, const char *sql, size_t n_params, bool
 	(void)theirs;
 	(void)snprintf(name, sizeof(name), "s%d", ++p->next_name % 1000000000);
 	p->prepared_any = true;
-	if (!pg_good(p, p->pq->PQprepare(p->conn, name, sql, 0, NULL), PGRES_COMMAND_OK, NULL,
-		     fault))
+	if (!pg_limit(p, fault) || !pg_good(p, p->pq->PQprepare(p->conn, name, sql, 0, NULL),
+					    PGRES_COMMAND_OK, NULL, fault))
 		return false;
 	*ret = mem_alloc(sizeof(**ret));
 	memcpy((*ret)->name, name, sizeof(name));
@@ -71,6 +87,8 @@ static bool pg_step(struct link *link, struct prepared *prepared, struct params 
 {
 	struct pg_link *p = pg_mine(link);
 
+	if (!pg_limit(p, fault))
+		return false;
 	set_values(p, params);
 	return pg_good(
 	    p,
@@ -103,6 +121,8 @@ static bool pg_exec(struct link *link, const char *sql, struct params params, bo
 	PGresult *result;
 	bool ended;
 
+	if (!pg_limit(p, fault))
+		return false;
 	set_values(p, params);
 	/* The extended protocol takes one statement only. */
 	result = p->pq->PQexecParams(p->conn, sql, (int)params.n, NULL, p->values, NULL, NULL, 0);
@@ -135,18 +155,20 @@ static bool begin_now(struct pg_link *p, const struct write_order *order, struct
 	char sql[512];
 	PGresult *result;
 
-	(void)snprintf(sql, sizeof(sql),
-		       "BEGIN; SET LOCAL search_path = public, pg_temp;"
-		       "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = %lld;"
-		       "SELECT pg_advisory_xact_lock(%lld); SET LOCAL lock_timeout = 0;"
-		       "SET LOCAL statement_timeout = %lld; " XACT_TEXT,
-		       (long long)wait, (long long)lock_of(receiver),
-		       (long long)receiver->timeout_s * 1000);
+	/* Who waited for the lock has to see what the one before has written. */
+	(void)snprintf(
+	    sql, sizeof(sql),
+	    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = public, pg_temp;"
+	    "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = %lld;"
+	    "SELECT pg_advisory_xact_lock(%lld); SET LOCAL lock_timeout = 0;"
+	    "SET LOCAL statement_timeout = %lld; " XACT_TEXT,
+	    (long long)wait, (long long)lock_of(receiver), (long long)receiver->timeout_s * 1000);
 	result = p->pq->PQexec(p->conn, sql);
 	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK)
 		return pg_good(p, result, PGRES_TUPLES_OK, NULL, fault);
 	(void)snprintf(p->xact, sizeof(p->xact), "%.20s", p->pq->PQgetvalue(result, 0, 0));
 	p->pq->PQclear(result);
+	p->limited_ms = clock_mono_ms();
 	return true;
 }
 

@@ -63,7 +63,7 @@ bool pg_connect(struct pg_link *p, const struct config_target *target, struct fa
 	if (p->pq->PQstatus(p->conn) != CONNECTION_OK)
 		return fault_set(fault, FAULT_GONE, NULL, "%s", p->pq->PQerrorMessage(p->conn));
 	(void)p->pq->PQsetNoticeProcessor(p->conn, no_notice, NULL);
-	return pg_run(p, "SET search_path = public, pg_temp", NULL, fault);
+	return pg_run(p, PG_SESSION, NULL, fault);
 }
 
 static void forget_tables(struct pg_link *p)
@@ -129,7 +129,7 @@ bool pg_clean(struct link *link)
 	if (link->used_sql) {
 		link->used_sql = p->prepared_any = false;
 		return pg_run(p, "DISCARD ALL", NULL, &ignored) &&
-		       pg_run(p, "SET search_path = public, pg_temp", NULL, &ignored);
+		       pg_run(p, PG_SESSION, NULL, &ignored);
 	}
 	if (!p->prepared_any)
 		return true;
@@ -183,12 +183,14 @@ static const char describe_sql[] =
     " a.attgenerated <> '' OR a.attidentity = 'a',"
     " CASE WHEN b.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4"
     " THEN a.atttypmod - 4 ELSE 0 END,"
-    " c.relkind IN ('r', 'p') AND NOT c.relrowsecurity"
+    " c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND NOT c.relhasrules"
     " FROM pg_catalog.pg_attribute a"
     " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-    " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
-    " JOIN pg_catalog.pg_type b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype"
-    " ELSE t.oid END"
+    " JOIN pg_catalog.pg_type b ON b.oid = (WITH RECURSIVE base AS ("
+    "SELECT t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid"
+    " UNION ALL SELECT t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_type t"
+    " JOIN base ON base.typtype = 'd' AND t.oid = base.typbasetype)"
+    " SELECT oid FROM base WHERE typtype <> 'd')"
     " WHERE c.oid = pg_catalog.to_regclass($1) AND c.relkind IN ('r', 'p', 'v', 'f')"
     " AND c.relnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace"
     " WHERE nspname IN ('pg_catalog', 'information_schema', 'pg_toast'))"

@@ -49,6 +49,10 @@ class Pg:
             raise AssertionError(done.stderr.decode())
         return done.stdout.decode()
 
+    def open(self, text):
+        """A session that runs TEXT; the caller ends it."""
+        return subprocess.Popen([f"{self.bin}/psql", "-X", "-q", "-c", text, self.conninfo], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def postmaster(self):
         with open(f"{self.data}/postmaster.pid") as f:
             return int(f.readline())

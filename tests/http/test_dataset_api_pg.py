@@ -19,6 +19,14 @@ RECEIVERS = {
     "once": {"table": "once(request)", "target": "pg"},
     "slow": {"table": "slow(request)", "target": "pg", "preSql": ["select pg_sleep(2.5)"]},
     "gone": {"table": "t(a)", "target": "nobody"},
+    "staged": {"table": "staged(id, name)", "target": "pg", "id": "id", "upsert": True},
+    "ruled": {"table": "ruled(id)", "target": "pg"},
+    "nested": {"table": "nested(doc, n)", "target": "pg"},
+    "serial": {"table": "serial_t(id, n)", "target": "serial", "id": "id", "upsert": True},
+    "short": {"table": "locked(id)", "target": "pg", "timeout": 2},
+    "naps": {"table": "naps(id)", "target": "pg", "timeout": 2, "preSql": ["select pg_sleep(1.2)"] * 4},
+    "forth": {"table": "pair(id, n)", "target": "pg", "id": "id", "ops": "U", "preSql": ["set local deadlock_timeout = '100ms'"]},
+    "back": {"table": "pair(id, n)", "target": "pg", "id": "id", "ops": "U", "preSql": ["set local deadlock_timeout = '100ms'"]},
 }
 TABLES = """
 create table plain(id integer primary key, name text, n numeric, at timestamp, ok boolean, doc jsonb);
@@ -27,11 +35,37 @@ insert into full_t values (1), (2);
 create table late(id integer primary key, other integer references late(id) deferrable initially deferred);
 create table once(request text);
 create table slow(request text);
+create table slipway_stage(n bigint, c1 integer, c2 text);
+create table staged(id integer primary key, name text);
+create table ruled(id integer);
+create table ruled_log(id integer);
+create rule elsewhere as on insert to ruled do instead insert into ruled_log values (new.id);
+create domain doc as jsonb;
+create domain short_doc as doc check (length(value::text) < 100);
+create domain small as integer;
+create domain tiny as small;
+create table nested(doc short_doc, n tiny);
+create table serial_t(id integer primary key, n integer);
+create table locked(id integer);
+create table naps(id integer);
+create table pair(id integer primary key, n integer);
+insert into pair values (1, 0), (2, 0);
+create function nap() returns trigger language plpgsql as $$ begin perform pg_sleep(0.3); return new; end $$;
+create trigger nap after update on pair for each row execute function nap();
+create role serial login superuser;
+alter role serial set default_transaction_isolation = 'serializable';
 """
 
 
 def everything(server, sql):
     return server.pg.sql(sql).splitlines()
+
+
+def until_locked(server, table):
+    end = time.monotonic() + 10
+    while everything(server, f"select 1 from pg_locks where relation = '{table}'::regclass and mode = 'AccessExclusiveLock' and granted") == []:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_values_are_exact(server):
@@ -116,6 +150,61 @@ def test_killed_fronts_write_once(server):
     assert sorted(got) == sorted(f"r{k}|1" for k in range(KILLS)), got
 
 
+def test_a_table_that_is_called_like_ours(server):
+    """Many rows by key go through a temporary table, whatever else has its name."""
+    accepted(rows(server, "staged", [[]] + [[i, f"n{i}"] for i in range(300)]), inserted=300)
+    assert everything(server, "select count(*) from slipway_stage") == ["0"]
+    assert everything(server, "select count(*) from staged") == ["300"]
+
+
+def test_rules_hold_for_many_rows(server):
+    accepted(rows(server, "ruled", [[], [1]]))
+    accepted(rows(server, "ruled", [[]] + [[i] for i in range(2, 10)]))
+    assert everything(server, "select (select count(*) from ruled), (select count(*) from ruled_log)") == ["0|9"]
+
+
+def test_domains_of_domains(server):
+    accepted(rows(server, "nested", [[], [{"k": [1]}, True]]), inserted=1)
+    assert everything(server, "select doc, n from nested") == ['{"k": [1]}|1']
+    refused(rows(server, "nested", [[], [None, "x"]]), 400, "bad request: row 1, column n: not an integer")
+
+
+def test_writers_of_a_role_that_is_serializable(server):
+    """One after the other each sees what the one before has written."""
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        for a in pool.map(lambda k: rows(server, "serial", [[], [1, k]]), range(12)):
+            accepted(a)
+
+
+def test_timeout_is_of_all_statements(server):
+    """Two seconds in all, not for each; a stream that was stopped is not tried again row by row."""
+    begin = time.monotonic()
+    refused(rows(server, "naps", [[], [1]]), 500, "database error: other in preSql 2")
+    assert time.monotonic() - begin < 3
+    holder = server.pg.open("begin; lock table locked; select pg_sleep(30)")
+    try:
+        until_locked(server, "locked")
+        begin = time.monotonic()
+        refused(rows(server, "short", [[]] + [[i] for i in range(10)]), 500, "database error: other in row")
+        assert 1.5 < time.monotonic() - begin < 3
+    finally:
+        holder.kill()
+        holder.wait()
+        server.pg.sql("select pg_terminate_backend(pid) from pg_locks where relation = 'locked'::regclass and mode = 'AccessExclusiveLock'")
+    accepted(rows(server, "short", [[]] + [[i] for i in range(10)]), inserted=10)
+
+
+def test_a_deadlock_is_busy(server):
+    """The loser may come again as it is; the other one has written."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        one = pool.submit(rows, server, "forth", [{"id": 1, "n": 1}, {"id": 2, "n": 1}], update="1")
+        two = pool.submit(rows, server, "back", [{"id": 2, "n": 2}, {"id": 1, "n": 2}], update="1")
+        got = sorted((one.result(), two.result()), key=lambda a: a.json["status"])
+    accepted(got[0], updated=2)
+    assert refused(got[1], 409) == "busy"
+    assert len(set(everything(server, "select n from pair"))) == 1
+
+
 def test_database_not_reachable(server):
     assert refused(rows(server, "gone", [1]), 503) == "database not reachable"
     text = rows(server, "gone", [1], stamp=now_ms() + 1).body.decode()
@@ -125,7 +214,7 @@ def test_database_not_reachable(server):
 def prepared():
     pg = pgserver.Pg()
     pg.sql(TABLES)
-    server = Server(f"[target]\npg = {pg.conninfo}\nnobody = host=/nowhere dbname=x\n[signed]\nlock_wait = 1\n")
+    server = Server(f"[target]\npg = {pg.conninfo}\nserial = {pg.conninfo.replace('=boss', '=serial')}\nnobody = host=/nowhere dbname=x\n[signed]\nlock_wait = 1\n")
     server.pg = pg
     configure(server, {"loader": {}}, RECEIVERS)
     return server

@@ -14,11 +14,16 @@ TABLES = """
 create table sales(id integer primary key, name text not null, n numeric, at timestamp, ok boolean);
 create table many(n integer, name text);
 create table million(n integer, name text);
+create table days(id integer primary key, d date, at timestamp, x double precision);
+create role dmy login superuser;
+alter role dmy set datestyle = 'SQL, DMY';
+alter role dmy set extra_float_digits = -12;
 """
 RECEIVERS = {
     "sales": {"table": "sales(id, name, n, at, ok)", "target": "pg", "id": "id", "mode": "upsert", "decimal": ",", "catalogue": True},
     "many": {"table": "many(n, name)", "target": "pg", "maxRows": 1000000},
     "million": {"table": "million(n, name)", "target": "pg", "maxRows": 1000000},
+    "days": {"table": "days", "target": "dmy", "catalogue": True},
     "slow": {"table": "many(n, name)", "target": "pg", "postSql": ["select pg_sleep(1.5)"]},
 }
 SALES = "id;name;n;at;ok\n1;Köln;1.234,50;2026-01-31 08:00:00;yes\n2;北京;0,10;;no\n"
@@ -41,6 +46,15 @@ def test_bad_rows_keep_the_table(server):
     a, _ = put(server, "sales", b"id;name;n;at;ok\n7;x;1;;\n8;;1;;\n", want=None)
     assert a.json["result"] == "error" and "row 3" in a.json["data"], a
     assert server.pg.sql("select * from sales order by id") == before
+
+
+def test_dates_are_listed_whatever_the_role_prefers(server):
+    """The table is read for its dataset: not as 31/01/2026."""
+    put(server, "days", b"id,d,at,x\n1,2026-01-31,2026-01-31 08:00:00,0.1234567890123\n", visitor="meis", key="a-secret-of-mei-alone-1")
+    d = until(lambda: datasets(server, "days"))[0]
+    got = server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]
+    assert [c["type"] for c in got["columns"]] == ["integer", "date", "datetime", "real"], got["columns"]
+    assert got["rows"] == [["1", "2026-01-31", got["rows"][0][2], "0.1234567890123"]] and got["rows"][0][2][:10] == "2026-01-31", got["rows"]
 
 
 def test_a_million_rows(server):
@@ -80,7 +94,7 @@ if __name__ == "__main__":
         sys.exit(0)
     pg = pgserver.Pg()
     pg.sql(TABLES)
-    site = Server(f"[target]\npg = {pg.conninfo}\n[signed]\nwait = 1\n[mail]\nmethod = none\n")
+    site = Server(f"[target]\npg = {pg.conninfo}\ndmy = {pg.conninfo.replace('=boss', '=dmy')}\n[signed]\nwait = 1\n[mail]\nmethod = none\n")
     site.pg = pg
     try:
         configure(site, {"loader": {}, "meis": {"token": "a-secret-of-mei-alone-1", "user": "mei"}}, RECEIVERS)
