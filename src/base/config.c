@@ -220,8 +220,7 @@ static int on_value(void *user, const char *section, const char *key, const char
 {
 	struct reading *r = user;
 	size_t row = config_table_find(section, key);
-	CLEAN_FREE char *path = NULL;
-	const char *why;
+	CLEAN_FREE char *path = NULL, *why = NULL;
 	int *origin;
 
 	if (r->err != ERR_OK)

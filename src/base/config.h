@@ -21,7 +21,7 @@ enum { CONFIG_DEFAULT = 0, CONFIG_OPTION = -1 /* command line, environment */, C
 struct config_target;
 
 struct config {
-#define X(field, section, key, def) int64_t field;      /* [section] key; see limits.h */
+#define X(field, section, key, def, least, most) int64_t field;      /* [section] key; see limits.h */
 	LIMITS(X)
 #undef X
 	char *path;                /* the file that was read, NULL = none */

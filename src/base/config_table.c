@@ -32,7 +32,7 @@ static const struct row {
 	enum kind kind;
 	bool nullable;       /* text: an empty value is NULL, "find out" */
 	int64_t number;      /* default of a number, bool or enum */
-	int64_t min, max;    /* of a number; max 0 = none */
+	int64_t min, max;    /* of a number */
 	const char *text;    /* default of a text; NULL only when nullable */
 } rows[] = {
 #define NUMBER(section, key, field, def, min, max)                                                 \
@@ -105,7 +105,7 @@ static const struct row {
 	TEXT("metrics", "address", metrics_address, KIND_LIST, ""),
 	TEXT("log", "file", log_file, KIND_PATH, NONE),
 	CHOICE("log", "format", log_json, KIND_FORMAT, false),
-#define X(field, section, key, def) NUMBER(section, key, field, def, 0, 0),
+#define X(field, section, key, def, least, most) NUMBER(section, key, field, def, least, most),
 	LIMITS(X)
 #undef X
 };
@@ -270,19 +270,40 @@ static const char *wrong_word(enum kind kind)
 	}
 }
 
-static const char *set_number(struct config *c, const struct row *row, const char *value)
+/* "64M": as many of the largest unit as there are whole ones of; V >= 0. */
+static char *size_text(int64_t v)
+{
+	static const char units[] = " KMGT";
+	size_t u = 0;
+
+	while (v != 0 && v % KIB == 0 && u + 1 < strlen(units)) {
+		v /= KIB;
+		u++;
+	}
+	return mem_printf("%lld%.*s", (long long)v, u > 0, units + u);
+}
+
+static char *out_of_range(const struct row *row)
+{
+	CLEAN_FREE char *least = size_text(row->min), *most = size_text(row->max);
+
+	return mem_printf("out of range: %s to %s", least, most);
+}
+
+/* Returns as config_table_set. */
+static char *set_number(struct config *c, const struct row *row, const char *value)
 {
 	int64_t v = 0;
 	bool b = false;
 
 	if (row->kind == KIND_SIZE) {
 		if (!read_size(value, &v))
-			return "not a whole number, with K, M, G or T for multiples of 1024";
-		if (v < row->min || (row->max > 0 && v > row->max))
-			return "out of range";
+			return mem_strdup("not a whole number, with K, M, G or T for multiples of 1024");
+		if (v < row->min || v > row->max)
+			return out_of_range(row);
 	} else if (row->kind == KIND_BOOL) {
 		if (*value == '\0' || !text_bool(value, &b))
-			return "neither yes nor no";
+			return mem_strdup("neither yes nor no");
 		v = b;
 	} else {
 		size_t i = 0;
@@ -291,7 +312,7 @@ static const char *set_number(struct config *c, const struct row *row, const cha
 		    (words[i].kind != row->kind || !text_ieq(words[i].word, value)))
 			i++;
 		if (i == N_WORDS)
-			return wrong_word(row->kind);
+			return mem_strdup(wrong_word(row->kind));
 		v = words[i].value;
 	}
 	put_number(c, row, v);
@@ -341,7 +362,7 @@ static const char *wrong_text(const struct row *row, const char *value)
 	           : NULL;
 }
 
-const char *config_table_set(struct config *c, size_t i, const char *value, bool more)
+char *config_table_set(struct config *c, size_t i, const char *value, bool more)
 {
 	const struct row *row = &rows[i];
 	const char *wrong = NULL;
@@ -350,7 +371,7 @@ const char *config_table_set(struct config *c, size_t i, const char *value, bool
 	if (row->kind < KIND_TEXT)
 		return set_number(c, row, value);
 	if (!text_is_utf8(value, len))
-		return "not UTF-8";
+		return mem_strdup("not UTF-8");
 	if (len == 0) {
 		/* An empty value is what the default is, where "" has no meaning of its own. */
 		bool find_out = row->nullable || row->kind == KIND_PATH;
@@ -362,7 +383,7 @@ const char *config_table_set(struct config *c, size_t i, const char *value, bool
 	if (wrong == NULL)
 		wrong = config_word_wrong(row->section, row->key, value);
 	if (wrong != NULL)
-		return wrong;
+		return mem_strdup(wrong);
 	if (row->kind == KIND_LIST) {
 		put_text(c, row, join_words(more ? *text_of(c, row) : "", value));
 		return NULL;
@@ -379,19 +400,15 @@ const char *config_table_set(struct config *c, size_t i, const char *value, bool
 
 static void print_value(const struct config *c, const struct row *row, FILE *out)
 {
-	static const char units[] = " KMGT";
 	const void *at = field_of(c, row);
+	CLEAN_FREE char *size = NULL;
 	int64_t v;
 	size_t u = 0;
 
 	switch (row->kind) {
 	case KIND_SIZE:
-		v = *(const int64_t *)at;
-		while (v != 0 && v % KIB == 0 && u + 1 < strlen(units)) {
-			v /= KIB;
-			u++;
-		}
-		(void)fprintf(out, "%lld%.*s", (long long)v, u > 0, units + u);
+		size = size_text(*(const int64_t *)at);
+		(void)fputs(size, out);
 		break;
 	case KIND_BOOL:
 		(void)fputs(*(const bool *)at ? "yes" : "no", out);

@@ -18,9 +18,9 @@ void config_table_defaults(struct config *);
 
 /*
  * Set row ROW to VALUE, or with MORE append VALUE to the list that is there.
- * Owns: keeps nothing; returns NULL, or static text that says what is wrong.
+ * Owns: keeps nothing; returns NULL, or text that says what is wrong: caller frees.
  */
-const char *config_table_set(struct config *, size_t row, const char *value, bool more);
+char *config_table_set(struct config *, size_t row, const char *value, bool more);
 
 void config_table_print(const struct config *, FILE *);
 void config_table_free(struct config *);   /* the settings, not the struct */

@@ -20,7 +20,7 @@ static const struct {
 	const char *key;        /* as in slipway.conf */
 	int64_t def;
 } limits[] = {
-#define X(field, section, key, def) {#field, key, def},
+#define X(field, section, key, def, least, most) {#field, key, def},
 	LIMITS(X)
 #undef X
 };

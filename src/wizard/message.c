@@ -131,8 +131,8 @@ static json_object *limits_of(const struct config *c)
 {
 	json_object *o = json_object_new_object();
 
-#define X(field, section, key, def)       \
-	if (strcmp(section, "jail") == 0) \
+#define X(field, section, key, def, least, most)                                                   \
+	if (strcmp(section, "jail") == 0)                                                          \
 		json_set_int(o, #field, c->field);
 	LIMITS(X)
 #undef X

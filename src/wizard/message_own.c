@@ -15,7 +15,7 @@ static json_object *job_of(const struct config *c, const char *task, const char 
 
 	json_set_str(json_set_int(file, "n", 1), "name", name);
 	json_object_array_add(files, json_set_str(file, "path", path));
-#define X(field, section, key, def)                                                                \
+#define X(field, section, key, def, least, most)                                                   \
 	if (strcmp(section, "jail") == 0)                                                          \
 		json_set_int(limits, #field, c->field);
 	LIMITS(X)

@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define X(field, section, key, def) .field = (def),
+#define X(field, section, key, def, least, most) .field = (def),
 static const struct config fuzz_config = {
     LIMITS(X).data_dir = (char *)"/nowhere", .public_url = (char *)"",
     .trusted_proxies = (char *)"127.0.0.1 ::1", .cors_origins = (char *)"", .tile_url = (char *)""};

@@ -98,6 +98,37 @@ static void test_config_targets(void **state)
 	config_free(c);
 }
 
+/* What stands beyond either end of a limit's range is refused, the ends themselves are taken. */
+static void test_config_limits_have_two_ends(void **state)
+{
+	static const struct {
+		const char *section, *key;
+		int64_t def, least, most;
+	} rows[] = {
+#define X(field, section, key, def, least, most) {section, key, def, least, most},
+		LIMITS(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const int64_t ends[] = {rows[i].least - 1, rows[i].least, rows[i].def, rows[i].most, rows[i].most + 1};
+
+		for (size_t k = 0; k < sizeof(ends) / sizeof(ends[0]); k++) {
+			CLEAN_FREE char *text = mem_printf(
+			    "[%s]\n%s = %lld\n", rows[i].section, rows[i].key, (long long)ends[k]);
+			bool fits = k > 0 && k + 1 < sizeof(ends) / sizeof(ends[0]);
+			struct config *c = NULL;
+			struct error e = {0};
+
+			if (ends[k] < 0)
+				continue;
+			assert_int_equal(load(state, text, &c, &e), fits ? ERR_OK : ERR_BAD_REQUEST);
+			assert_true(fits || strstr(e.text, "out of range: ") != NULL);
+			config_free(c);
+		}
+	}
+}
+
 static void test_config_names_the_slip(void **state)
 {
 	static const struct {
@@ -117,8 +148,10 @@ static void test_config_names_the_slip(void **state)
 		{"[upload]\nmax_size = 9223372036854775807K\n", ":2:", "not a whole number"},
 		{"[upload]\nmax_size = 1\nmax_size = 2\n", ":3:", "given twice"},
 		{"[upload]\nsync = maybe\n", ":2:", "neither full nor none"},
-		{"[server]\nthreads = 0\n", ":2:", "out of range"},
-		{"[jail]\nmin_level = 4\n", ":2:", "out of range"},
+		{"[server]\nthreads = 0\n", ":2:", "out of range: 1 to 1K"},
+		{"[jail]\nmin_level = 4\n", ":2:", "out of range: 1 to 3"},
+		{"[upload]\nbody_idle = 0\n", ":2:", "[upload] body_idle: out of range: 1 to 86400"},
+		{"[jail]\nmemory = 1M\n", ":2:", "[jail] memory: out of range: 256M to"},
 		{"[server]\nhsts = perhaps\n", ":2:", "neither yes nor no"},
 		{"[server]\nhsts =\n", ":2:", "neither yes nor no"},
 		{"[server]\nmount = slipway\n", ":2:", "does not begin with /"},
@@ -286,6 +319,7 @@ int main(void)
 		IN_FOLDER(test_config_reads_values),
 		IN_FOLDER(test_config_targets),
 		IN_FOLDER(test_config_names_the_slip),
+		IN_FOLDER(test_config_limits_have_two_ends),
 		IN_FOLDER(test_config_long_lines_and_missing_files_are_told),
 		IN_FOLDER(test_config_prints_what_reads_back),
 		IN_FOLDER(test_config_check_tells_every_slip),

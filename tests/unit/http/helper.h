@@ -14,7 +14,7 @@
 #include "http/form.h"
 #include "http/wire.h"
 
-#define X(field, section, key, def) .field = (def),
+#define X(field, section, key, def, least, most) .field = (def),
 #define TEST_CONFIG                                                                                \
 	{                                                                                          \
 		LIMITS(X).data_dir = (char *)"/nowhere", .public_url = (char *)"",                 \
