@@ -66,6 +66,7 @@
 			if (!fresh.getElementById("csv") || answer.status >= 500)
 				throw new Error("no page");
 			["#f-geometry", "#preview", "#columns-more", "input[name=rev]"].forEach((s) => replace(fresh, s));
+			open_columns();
 			const problems = fresh.getElementById("errors"), old = document.getElementById("errors");
 			if (old)
 				old.remove();
@@ -92,6 +93,11 @@
 
 	/* ---- only what was changed is sent */
 
+	/* Without this script very many columns stay as they are. */
+	function open_columns() {
+		document.querySelector("#columns-more fieldset").disabled = false;
+	}
+
 	function unchanged(field) {
 		if (field.type === "checkbox")
 			return field.checked && field.defaultChecked;
@@ -115,5 +121,6 @@
 	window.addEventListener("pageshow", () => {
 		form.querySelectorAll("#columns-more [disabled]").forEach((f) => { f.disabled = false; });
 	});
+	open_columns();
 	mark();
 })();

@@ -30,7 +30,8 @@
 		if (tenth !== last)
 			text(percent, news.percent + " %");
 		last = tenth;
-		text(rows, done && (news.total > 0 ? done + " / " + news.total.toLocaleString() : done) + " " + card.dataset.wordRows);
+		const words = news.unit !== "rows" ? "" : news.total > 0 ? card.dataset.wordRowsOf.replace("##", news.total.toLocaleString()) : card.dataset.wordRows;
+		text(rows, done && words.replace("#", done));
 	}
 
 	async function poll() {

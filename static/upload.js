@@ -125,7 +125,7 @@
 		if (phase !== "posting")
 			bar.value = percent;
 		write(figures, bytes(done) + " / " + bytes(size) + " " + word.wordSent + " · " +
-			items.filter((i) => i.tus.state === "done").length + " / " + items.length + " " + word.wordFiles);
+			word.wordFiles.replace("#", items.filter((i) => i.tus.state === "done").length + " / " + items.length));
 		say(percent);
 	}
 

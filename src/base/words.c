@@ -141,25 +141,52 @@ void words_free(struct words *w)
 
 /* ---- finding */
 
-/* NULL: neither in LANG nor in English. */
-static const char *find(const struct words *w, enum lang lang, const char *key)
+/* Does a sentence filled from ARGS count one of something? */
+static bool counts_one(const json_object *args)
+{
+	static const char *const numbers[] = {"count", "limit"};
+	const json_object *inner = json_obj(args, "args");
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		json_object *value = json_get(args, numbers[i]);
+		if (value == NULL)
+			value = json_get(inner, numbers[i]);
+		if (value != NULL)
+			return json_object_is_type(value, json_type_int) && json_object_get_int64(value) == 1;
+	}
+	return false;
+}
+
+static const char *find_in(const struct words *w, enum lang lang, const char *key)
 {
 	struct word wanted = {(char *)key, NULL};
+	const struct word *v = w->v[lang];
+	const struct word *found =
+	    v == NULL ? NULL : bsearch(&wanted, v, w->n[lang], sizeof(*v), by_key);
+
+	return found != NULL ? found->text : NULL;
+}
+
+/* NULL: neither in LANG nor in English. */
+static const char *find(
+    const struct words *w, enum lang lang, const char *key, const json_object *args)
+{
 	enum lang order[2] = {lang, LANG_EN};
+	CLEAN_FREE char *singular = counts_one(args) ? mem_printf("%s.one", key) : NULL;
 
 	for (size_t i = 0; i < 2; i++) {
-		const struct word *v = w->v[order[i]];
-		const struct word *found =
-		    v == NULL ? NULL : bsearch(&wanted, v, w->n[order[i]], sizeof(*v), by_key);
-		if (found != NULL)
-			return found->text;
+		const char *text = singular != NULL ? find_in(w, order[i], singular) : NULL;
+		if (text == NULL)
+			text = find_in(w, order[i], key);
+		if (text != NULL)
+			return text;
 	}
 	return NULL;
 }
 
 const char *words_get(const struct words *w, enum lang lang, const char *key)
 {
-	const char *text = find(w, lang, key);
+	const char *text = find(w, lang, key, NULL);
 
 	return text != NULL ? text : key;
 }
@@ -268,7 +295,9 @@ static char *fill(const char *text, const json_object *args, bool tame)
 
 char *words_fill(const struct words *w, enum lang lang, const char *key, const json_object *args)
 {
-	return fill(words_get(w, lang, key), args, false);
+	const char *text = find(w, lang, key, args);
+
+	return fill(text != NULL ? text : key, args, false);
 }
 
 /* A code with several causes has a sentence for each: "problem.<code>.<reason>". */
@@ -277,9 +306,9 @@ static const char *find_problem(const struct words *w, enum lang lang, const jso
 	const char *code = problem_code(problem), *reason = json_str(json_obj(problem, "args"), "reason", "");
 	CLEAN_FREE char *key = mem_printf("problem.%s", code != NULL ? code : "");
 	CLEAN_FREE char *closer = mem_printf("%s.%s", key, reason);
-	const char *text = *reason != '\0' ? find(w, lang, closer) : NULL;
+	const char *text = *reason != '\0' ? find(w, lang, closer, problem) : NULL;
 
-	return text != NULL ? text : find(w, lang, key);
+	return text != NULL ? text : find(w, lang, key, problem);
 }
 
 char *words_problem(const struct words *w, enum lang lang, const json_object *problem)
@@ -294,7 +323,7 @@ char *words_hint(const struct words *w, enum lang lang, const json_object *probl
 {
 	const char *code = problem_code(problem);
 	CLEAN_FREE char *key = mem_printf("hint.%s", code != NULL ? code : "");
-	const char *text = find(w, lang, key);
+	const char *text = find(w, lang, key, problem);
 
 	return text == NULL ? NULL : fill(text, problem, true);
 }

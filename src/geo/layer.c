@@ -193,7 +193,7 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 		CLEAN_FREE char *inner = name_for_finding(ds, i);
 		json_object *l;
 
-		job_progress(job, "inspect", "reading", name, i, n, 0, i == 0);
+		job_progress(job, "inspect", "describing", name, i, n, 0, i == 0);
 		if ((int64_t)json_len(layers) >= job_limit(job, "max_layers")) {
 			(void)job_fail(job,
 			    problem_arg_int(

@@ -136,7 +136,7 @@ static int CPL_STDCALL on_progress(double done, const char *message, void *arg)
 {
 	struct watch *w = arg;
 	(void)message;
-	job_progress(w->job, "import", "writing", w->layer, (int64_t)(done * 1000), 1000, 0, false);
+	job_progress(w->job, "import", "raster", w->layer, (int64_t)(done * 1000), 1000, 0, false);
 	return TRUE;
 }
 

@@ -7,7 +7,7 @@
  *   {{t "key"}} {{t "key" a=b c=d}} words from text.<lang>, with {placeholders} filled from the model, escaped
  *   {{T name}}                      words whose key is the value of name ({{T "prefix." name}} joins)
  *   {{problem item}}                the sentence of a problem object; {{hint item}} what to do
- *   {{bytes n}} {{date ms}} {{num n}}  formatted
+ *   {{bytes n}} {{date ms}} {{num n}}  formatted; {{num}} marks thousands of whole numbers and gives others at most ten digits
  *   {{json name}}                   JSON for <script type="application/json">
  *   {{if a}} {{if a == "x"}} {{if a != b}} {{if not a}} {{elif b}} {{else}} {{end}}      empty array, "", 0, false, null are false
  *   {{for x in list}} … {{x.y}} {{x_index}} {{x_first}} {{x_last}} … {{end}}      x_index counts from 0

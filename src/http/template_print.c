@@ -91,17 +91,22 @@ static struct value evaluate(const struct printer *p, const struct expr *e)
 
 /* ---- spelling */
 
-/* The shortest spelling that reads back as the same number. */
-static char *double_text(double d)
+/* Digits of a number people read: millimetres in metres, and in degrees. */
+#define READ_DIGITS 10
+
+/* The shortest spelling with at most MOST digits that reads back as the same number; northings are no 5.3e+06. */
+static char *double_text(double d, int most)
 {
 	char buf[40];
 
-	for (int digits = 6; digits <= 17; digits++) {
+	for (int digits = 6; digits <= most; digits++) {
 		double back;
 		(void)snprintf(buf, sizeof(buf), "%.*g", digits, d);
 		if (text_double(buf, &back) && !(back < d) && !(back > d))
 			break;
 	}
+	if (strchr(buf, 'e') != NULL && d > -1e15 && d < 1e15 && (d >= 1 || d <= -1))
+		(void)snprintf(buf, sizeof(buf), "%.0f", d);
 	return mem_strdup(buf);
 }
 
@@ -113,7 +118,7 @@ static char *plain_text(json_object *o)
 	case json_type_boolean:
 		return mem_strdup(json_object_get_string(o));
 	case json_type_double:
-		return double_text(json_object_get_double(o));
+		return double_text(json_object_get_double(o), 17);
 	case json_type_null:
 	case json_type_object:
 	case json_type_array:
@@ -194,6 +199,8 @@ static char *words_text(const struct printer *p, const struct node *n, const str
 
 static char *number_or_text(const struct value *v, bool bytes)
 {
+	if (v->text == NULL && !bytes && json_object_is_type(v->json, json_type_double))
+		return double_text(json_object_get_double(v->json), READ_DIGITS);
 	if (v->text != NULL || !json_object_is_type(v->json, json_type_int))
 		return value_text(v);
 	return bytes ? text_bytes(json_object_get_int64(v->json)) : words_number(v->json);

@@ -11,6 +11,8 @@
 #include "base/text.h"
 #include "wizard/spill.h"
 
+#define REPORT_ROWS 1000      /* a job reports no more (14.6) */
+
 static enum err none(struct call *call)
 {
 	json_object *m = json_object_new_object();
@@ -52,6 +54,12 @@ static const char *progress_word(const struct session *s, const json_object *tas
 	return "RUNNING";
 }
 
+/* What is done in these phases are rows; elsewhere it is bytes, layers or shares. */
+static bool counts_rows(const char *doing)
+{
+	return strcmp(doing, "reading") == 0 || strcmp(doing, "writing") == 0;
+}
+
 static json_object *progress_model(struct turn *t, const json_object *task)
 {
 	struct call *call = t->call;
@@ -68,6 +76,7 @@ static json_object *progress_model(struct turn *t, const json_object *task)
 	json_set_str(m, "state", word);
 	json_set_int(m, "progress", running ? json_int(p, "done", 0) : json_int(p, "done", 1));
 	json_set_int(m, "total", json_int(p, "total", -1));
+	json_set_str(m, "unit", running && counts_rows(doing) ? "rows" : NULL);
 	json_set_str(m, "message", words_get(pages_words(call->ctx->pages), call->req->lang, key));
 	json_set_int(m, "percent", session_percent(t->s, p));
 	json_set_str(m, "phase", phase);
@@ -254,7 +263,7 @@ enum err report_print(struct call *call, const char *text, const char *name)
 		json_object *row = NULL;
 		if (json_read(p, n, &json_limits_job, &row) == ERR_OK) {
 			total = json_int(row, "total", total);
-			if (problem_code(row) != NULL && *problem_code(row) != '\0') {
+			if (json_len(rows) < REPORT_ROWS && *problem_code(row) != '\0') {
 				csv_line(call, out, row);
 				json_object_array_add(rows, json_object_get(row));
 			}

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "wizard/bundle.h"
+#include "wizard/spill.h"
 
 #define RECENT 100      /* the newest sessions, among which those that failed in part are looked for */
 
@@ -73,6 +74,8 @@ json_object *open_sessions(struct call *call)
 		char date[32], expires[32];
 		if (session_from_json(json_object_get(doc), &s) != ERR_OK)
 			continue;
+		/* Of a wide table's columns the record knows only the file; without them it looks as not yet read. */
+		(void)spill_load(call->ctx->config, s, NULL);
 		step = step_next_stop(s, MODE_HTML);
 		json_object *o = json_object_new_object();
 		CLEAN_FREE char *resume = call_url(call, "/upload/?id=%lld", (long long)id);

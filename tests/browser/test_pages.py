@@ -384,6 +384,85 @@ def test_each_table_of_a_zip_has_its_page(server):
         b.wait_path("/upload/srs")
 
 
+def test_more_columns_than_a_form_has_fields(server):
+    """Without the script names and types stay as they are; the table still goes its way."""
+    path = FILE("broad.csv")
+    with open(path, "w") as f:
+        f.write(",".join(f"column {i}" for i in range(600)) + "\n")
+        for row in range(20):
+            f.write(",".join(f"{row}.{i}" for i in range(600)) + "\n")
+    for script in (False, True):
+        with Browser(server, script=script) as b:
+            b.login()
+            send(b, path)
+            b.wait_path("/upload/csv")
+            here = b.path()
+            b.go("/upload/")
+            assert "next: Table" in b.text(".rows li"), b.text(".rows li")
+            b.go(here)
+            b.check(f"csv-broad{'' if script else '-plain'}")
+            assert b.one("#f-col_599_name").is_enabled() == script
+            b.click("#g-none")
+            if script:
+                b.click("#columns-more summary")
+                b.fill("#f-col_599_name", "last")
+            b.click("#next")
+            b.wait_path("/upload/final")
+            assert ("last" in b.text()) == script
+
+
+def test_one_of_something_is_told_as_one(server):
+    path = FILE("single.csv")
+    with open(path, "w") as f:
+        f.write("id,lat,lon\n" + "".join(f"{i},{'?' if i == 4 else 40 + i},5\n" for i in range(20)))
+    for lang, said in (("en", "1 row has no readable place in column “lat”: row 6 with “?”."), ("zh", "列“lat”有 1 行没有可识别的位置，第一处在第 6 行：“?”。")):
+        with Browser(server, lang=lang) as b:
+            b.login()
+            send(b, path)
+            b.wait_path("/upload/csv")
+            b.click("#next")
+            b.wait_path("/upload/srs")
+            assert said in b.text(".box.warning"), b.text()
+            single = FILE("alone.geojson")
+            with open(single, "w") as f:
+                f.write('{"type": "Point", "coordinates": [7, 50]}')
+            send(b, single)
+            b.wait_path("/upload/final")
+            b.click("form.stack > .actions button.primary")
+            b.wait_path("/datasets/")
+            assert ("· 1 row ·" if lang == "en" else "· 1 行 ·") in b.text("main > p.help")
+
+
+def test_a_dataset_without_places_has_no_map(server):
+    path = FILE("nowhere.geojson")
+    with open(path, "w") as f:
+        f.write('{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"a": 1}, "geometry": null}]}')
+    with Browser(server) as b:
+        b.login()
+        send(b, path)
+        b.wait_path("/upload/final")
+        b.click("form.stack > .actions button.primary")
+        b.wait_path("/datasets/")
+        assert not b.all("#map") and "nothing to show on a map" in b.text()
+        b.check("dataset-nowhere")
+        b.go("/datasets/?q=nowhere")
+        assert not b.all(".cards img")
+        assert not [line for line in b.d.get_log("browser") if "404" in line["message"]]
+
+
+def test_coordinates_have_no_exponent(server):
+    with Browser(server) as b:
+        b.login()
+        send(b, FILE("relief.tif"))
+        b.wait_path("/upload/final")
+        b.click("form.stack > .actions button.primary")
+        b.wait_path("/datasets/")
+        facts = b.text("#facts + dl")
+        assert "500000, 5270000" in facts and "540000, 5300000" in facts, facts
+        degrees = re.findall(r"\d+\.\d+", facts.partition("degrees")[2].partition("Pixels")[0])
+        assert degrees and all(len(d) <= 11 for d in degrees), degrees
+
+
 class Fresh(harness.Server):
     """Nobody has an account here yet."""
 

@@ -98,6 +98,7 @@ def read(path):
     return words
 
 
+ONE = ".one"      # the words where {count}, or without it {limit}, is 1
 findings = []
 
 
@@ -157,6 +158,12 @@ def c_codes():
 
 def main():
     en, zh = read(TEMPLATES / "text.en"), read(TEMPLATES / "text.zh")
+    for words, name in ((en, "text.en"), (zh, "text.zh")):
+        for key in sorted(words):
+            if key.endswith(ONE) and (placeholders(words[key]) != placeholders(words.get(key[:-4], "")) or not re.search(r"\{(count|limit)\b", words[key])):
+                yield_finding(f"{name}: {key} counts something else than {key[:-4]}")
+    # A language without plurals has no words for one of something.
+    en, zh = ({k: v for k, v in words.items() if not k.endswith(ONE)} for words in (en, zh))
     for key in sorted(set(en) ^ set(zh)):
         yield_finding(f"{key}: only in {'text.en' if key in en else 'text.zh'}")
     for key in sorted(set(en) & set(zh)):

@@ -36,6 +36,12 @@ static int set_up(void **state)
 		   "   two\n"
 		   "step.csv = Table\n"
 		   "only = English\n"
+		   "rows = {count:num} rows\n"
+		   "rows.one = {count:num} row\n"
+		   "most = Not more than {limit:num} files.\n"
+		   "most.one = Not more than {limit:num} file.\n"
+		   "problem.bad = {count:num} rows of {limit:num} are bad.\n"
+		   "problem.bad.one = {count:num} row of {limit:num} is bad.\n"
 		   "problem.csv_not_numeric = Column “{column}” of {file} holds no numbers: row "
 		   "{row} has “{value}”.\n"
 		   "problem.size = Exceeds {limit}.\n"
@@ -43,6 +49,7 @@ static int set_up(void **state)
 	write_file("text.zh", "hello = 你好 {name}\n"
 			      "long = 一\n"
 			      "   二\n"
+			      "rows = {count:num} 行\n"
 			      "step.csv = 表\n");
 	return 0;
 }
@@ -56,7 +63,7 @@ static int tear_down(void **state)
 
 static const char model_text[] =
     "{\"name\":\"<b>&\\\"'\",\"a\":{\"b\":{\"c\":\"deep\"}},\"n\":1234567,\"neg\":-1234,\"zero\":0,"
-    "\"d\":12.4,\"yes\":true,\"no\":false,"
+    "\"d\":12.4,\"big\":5299000.0,\"long\":47.84434140845486,\"tiny\":0.00001,\"huge\":-3.4028234663852886e38,\"yes\":true,\"no\":false,"
     "\"null\":null,\"empty\":\"\",\"none\":[],\"list\":[{\"x\":\"1\",\"in\":[\"a\",\"b\"]},{\"x\":"
     "\"<2>\",\"in\":[]}],"
     "\"words\":[\"q\",\"r\"],\"bad\":\"javascript:alert(1)\",\"good\":\"https://example.org/"
@@ -267,6 +274,8 @@ static void test_template_formats(void **state)
 	expect("{{bytes size}} {{bytes missing}} {{bytes step}}", "1.5\xC2\xA0KB  csv");
 	expect("{{num n}} {{num neg}} {{num zero}} {{num d}} {{num step}}",
 	       "1,234,567 -1,234 0 12.4 csv");
+	expect("{{big}} {{num big}} {{num long}} {{long}} {{num tiny}} {{num huge}}",
+	       "5299000 5299000 47.84434141 47.84434140845486 1e-05 -3.402823466e+38");
 	expect("{{date ms}} {{date iso}} {{date step}} {{date missing}}",
 	       "2026-11-22 10:00 UTC 2026-11-22 10:00 UTC csv ");
 }
@@ -377,6 +386,53 @@ static void test_words_values_are_cut(void **state)
 	words_free(w);
 }
 
+static char *counted(const struct words *w, enum lang lang, const char *key, const char *name, int64_t n)
+{
+	CLEAN_JSON json_object *args = json_object_new_object();
+
+	json_set_int(args, name, n);
+	return words_fill(w, lang, key, args);
+}
+
+/* One of something has words of its own where the language has them; the language goes before the number. */
+static void test_words_one_is_not_many(void **state)
+{
+	struct words *w;
+	struct error error = {0};
+	CLEAN_JSON json_object *p = NULL;
+	static const struct {
+		enum lang lang;
+		const char *key, *name, *text;
+		int64_t n;
+	} cases[] = {
+		{ LANG_EN, "rows", "count", "0 rows", 0 },
+		{ LANG_EN, "rows", "count", "1 row", 1 },
+		{ LANG_EN, "rows", "count", "1,001 rows", 1001 },
+		{ LANG_ZH, "rows", "count", "1 行", 1 },
+		{ LANG_EN, "most", "limit", "Not more than 1 file.", 1 },
+		{ LANG_ZH, "most", "limit", "Not more than 1 file.", 1 },
+		{ LANG_EN, "step.csv", "count", "Table", 1 },
+	};
+
+	(void)state;
+	assert_int_equal(words_load(dir, &w, &error), ERR_OK);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEAN_FREE char *text = counted(w, cases[i].lang, cases[i].key, cases[i].name, cases[i].n);
+		assert_string_equal(text, cases[i].text);
+	}
+	for (int64_t n = 1; n <= 2; n++) {
+		json_object_put(p);
+		p = json_object_new_object();
+		json_set_str(p, "code", "bad");
+		json_set(p, "args", json_object_new_object());
+		json_set_int(json_get(p, "args"), "count", n);
+		json_set_int(json_get(p, "args"), "limit", 3 - n);
+		CLEAN_FREE char *text = words_problem(w, LANG_EN, p);
+		assert_string_equal(text, n == 1 ? "1 row of 2 is bad." : "2 rows of 1 are bad.");
+	}
+	words_free(w);
+}
+
 static void test_pages_reload_when_told(void **state)
 {
 	struct pages *pages;
@@ -419,6 +475,7 @@ int main(void)
 	    cmocka_unit_test(test_template_deep_nesting_is_refused),
 	    cmocka_unit_test(test_words_files_are_checked),
 	    cmocka_unit_test(test_words_values_are_cut),
+	    cmocka_unit_test(test_words_one_is_not_many),
 	    cmocka_unit_test(test_pages_reload_when_told),
 	};
 
