@@ -56,7 +56,8 @@ def origins(own):
             ({"Sec-Fetch-Site": "same-origin"}, True), ({"Sec-Fetch-Site": "none"}, True), ({"Sec-Fetch-Site": "cross-site"}, False),
             ({"Sec-Fetch-Site": "same-site"}, False), ({"Referer": own + "/upload/"}, True), ({"Referer": EVIL + "/x"}, False),
             ({"Referer": EVIL + "/?" + own}, False), ({"Origin": own, "Sec-Fetch-Site": "cross-site"}, True),
-            ({"Origin": EVIL, "Referer": own + "/"}, False)]
+            ({"Origin": EVIL, "Referer": own + "/"}, False), ({"Referer": "test-client"}, True),      # no address: no browser's
+            ({"Origin": EVIL, "Referer": "test-client"}, False), ({"Sec-Fetch-Site": "cross-site", "Referer": "test-client"}, False)]
 
 
 def test_matrix_of_encodings_origins_and_tokens(server):

@@ -215,6 +215,19 @@ def test_login_form_of_geonode_opens_a_session(server):
     drop(server, b)
 
 
+def test_documented_script_logs_in(server):
+    """GeoNode's own example for scripts says it comes from "test-client": no address, so no browser and no other site."""
+    cookies = {c.partition("=")[0]: c.partition(";")[0].partition("=")[2]
+               for c in server.get("/account/login/", user=None).headers.get_all("Set-Cookie")}
+    form = {"username": USER[0], "password": USER[1], "csrfmiddlewaretoken": cookies["csrftoken"]}
+    headers = lambda referer: {"Referer": referer, "Cookie": "csrftoken=" + cookies["csrftoken"]}
+    assert server.post("/account/login/", form, user=None, headers=headers("test-client")).status == 303
+    for foreign in ("https://evil.example/", "android-app://com.example", "//evil.example/test-client"):
+        assert server.post("/account/login/", form, user=None, headers=headers(foreign)).status == 403, foreign
+    bare = {k: v for k, v in form.items() if k != "csrfmiddlewaretoken"}
+    assert server.post("/account/login/", bare, user=None, headers=headers("test-client")).status == 403
+
+
 def test_basic_authentication_works(server):
     basic = base64.b64encode(f"{OTHER[0]}:{OTHER[1]}".encode()).decode()
     a = upload(server, shapefile("basic", [(1, 2)], prj=WGS84), headers={"Authorization": "Basic " + basic})
