@@ -63,11 +63,18 @@ static const struct route routes[] = {
 	{ "/upload/remove/{id}",        POST | DELETE, LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  upload_remove_view },
 	{ "/upload/{step:alpha}",       GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  upload_view },
 	{ "/upload/{rest:rest}",        GET | POST,    LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  upload_unknown_view },
+	/* GeoNode's router takes each of these with and without the last slash. */
+	{ "/api/v2/uploads",            GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  api_uploads_view },
 	{ "/api/v2/uploads/",           GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  api_uploads_view },
+	{ "/api/v2/uploads/upload",     POST,          LOGIN_USER,  CSRF_FORM,   BODYRULE_FILES, STYLE_WIZARD, -1, api_post_view },
 	{ "/api/v2/uploads/upload/",    POST,          LOGIN_USER,  CSRF_FORM,   BODYRULE_FILES, STYLE_WIZARD, -1, api_post_view },
+	{ "/api/v2/uploads/{id}",       GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  api_upload_view },
 	{ "/api/v2/uploads/{id}/",      GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  api_upload_view },
+	{ "/api/v2/upload-size-limits",              GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_size_limits_view },
 	{ "/api/v2/upload-size-limits/",             GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_size_limits_view },
+	{ "/api/v2/upload-size-limits/{slug}",       GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_size_limits_view },
 	{ "/api/v2/upload-size-limits/{slug}/",      GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_size_limits_view },
+	{ "/api/v2/upload-parallelism-limits",       GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_parallelism_view },
 	{ "/api/v2/upload-parallelism-limits/",      GET, LOGIN_NONE, CSRF_NONE, BODYRULE_NONE,  STYLE_WIZARD, 0,  api_parallelism_view },
 	/* uploads: tus, IETF, plain */
 	{ "/files",                     OPTIONS,       LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_FILES,  0,  files_options_view },

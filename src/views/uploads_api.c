@@ -6,10 +6,13 @@
 #include "views/wizard.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "http/represent.h"
 
 #define PAGE_DEFAULT 10
 #define PAGE_MAX     100
 #define SCAN_MAX     10000      /* sessions looked through for a filter */
+#define FILTER_ID    "filter{import_id}"
+#define FILTER_STATE "filter{state}"
 
 static enum err json_answer(struct call *call, json_object *m)
 {
@@ -62,7 +65,7 @@ static json_object *api_item(struct call *call, json_object *doc)
 
 static void filter(struct call *call, struct api_list *l, size_t skip, size_t max)
 {
-	const char *id = req_query(call->req, "filter{import_id}"), *state = req_query(call->req, "filter{state}");
+	const char *id = req_query(call->req, FILTER_ID), *state = req_query(call->req, FILTER_STATE);
 	json_object *kept = json_object_new_array(), *doc = NULL;
 	size_t n = 0;
 	JSON_EACH(doc, l->list) {
@@ -79,16 +82,28 @@ static void filter(struct call *call, struct api_list *l, size_t skip, size_t ma
 	l->total = n;
 }
 
+/* Another page of the same list: with what filters it. */
 static json_object *page_link(const struct call *call, int64_t page, int64_t size)
 {
-	CLEAN_FREE char *url = call_public_url(call, "/api/v2/uploads/?page=%lld&page_size=%lld", (long long)page, (long long)size);
+	static const char *const filters[] = { FILTER_ID, FILTER_STATE };
+	CLEAN_FREE char *kept = mem_strdup("");
+
+	for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
+		const char *value = req_query(call->req, filters[i]);
+		if (value == NULL)
+			continue;
+		CLEAN_FREE char *name = escape_url_dup(filters[i]), *text = escape_url_dup(value), *before = kept;
+		kept = mem_printf("%s&%s=%s", before, name, text);
+	}
+	CLEAN_FREE char *url = call_public_url(call, "/api/v2/uploads/?page=%lld&page_size=%lld%s", (long long)page,
+		(long long)size, kept);
 	return json_object_new_string(url);
 }
 
 enum err api_uploads_view(struct call *call)
 {
 	int64_t page = number(call, "page", 1, INT32_MAX), size = number(call, "page_size", PAGE_DEFAULT, PAGE_MAX);
-	bool filtered = req_query(call->req, "filter{import_id}") != NULL || req_query(call->req, "filter{state}") != NULL;
+	bool filtered = req_query(call->req, FILTER_ID) != NULL || req_query(call->req, FILTER_STATE) != NULL;
 	size_t skip = (size_t)((page - 1) * size);
 	struct api_list l = { .owner = call->who.admin ? NULL : call->who.owner, .skip = filtered ? 0 : skip,
 		.max = filtered ? SCAN_MAX : (size_t)size };

@@ -44,6 +44,37 @@ def test_list_shows_own_and_administrators_all(server):
     assert server.get("/api/v2/uploads/?filter%7Bstate%7D=NOSUCH").json["total"] == 0
 
 
+def test_links_keep_the_filter(server):
+    """A script that follows them sees what it asked for, to the end."""
+    saved(server, geojson("kept.geojson", [(1, 2)]), user="otto")
+    n = points(server, "kept", ["1,2,a"], user="otto")["id"]
+    saved(server, geojson("kept.geojson", [(1, 2)]), user="otto")
+    for query in ("filter{state}=WAITING", "filter%7Bstate%7D=waiting", f"filter%7Bimport_id%7D={n}", "filter{state}=a%26b%3D%20c"):
+        whole = server.get(f"/api/v2/uploads/?{query}&page_size=100", user="otto").json
+        url, seen = f"/api/v2/uploads/?{query}&page_size=1", []
+        while url is not None:
+            j = server.get(url, user="otto").json
+            assert j["total"] == whole["total"], (query, url, j)
+            seen += [u["id"] for u in j["uploads"]]
+            url = j["links"]["next"]
+        assert seen == [u["id"] for u in whole["uploads"]], (query, seen)
+        back = server.get(f"/api/v2/uploads/?{query}&page=3&page_size=1", user="otto").json["links"]["previous"]
+        assert server.get(back, user="otto").json["total"] == whole["total"], (query, back)
+
+
+def test_each_address_with_and_without_the_last_slash(server):
+    """GeoNode's router takes both, and scripts are written in both ways."""
+    for path in ("/api/v2/uploads/", "/api/v2/upload-size-limits/", "/api/v2/upload-size-limits/total_upload_size_sum/",
+                 "/api/v2/upload-parallelism-limits/"):
+        one, two = server.get(path), server.get(path[:-1])
+        assert (one.status, one.json) == (two.status, two.json), (path, one, two)
+    files = [("base_file", *geojson("slashless.geojson", [(1, 2)]))]
+    a = server.post("/api/v2/uploads/upload", {}, files)
+    assert a.status == 200 and a.json["status"] == "finished" and a.json["name"] == "slashless", a
+    assert server.get(f"/api/v2/uploads/{a.json['id']}").json == server.get(f"/api/v2/uploads/{a.json['id']}/").json
+    assert server.get("/api/v2/uploads/upload").status == 405 and server.get("/api/v2/uploads/0", accept="application/json").status == 404
+
+
 def test_item_of_a_waiting_session(server):
     session = saved(server, *shapefile("Stadt Plan", [(1, 2), (3, 4)]))
     item = state(server, session)
