@@ -1,7 +1,9 @@
 #include "geo/content.h"
 
 #include <fcntl.h>
+#include <ogr_srs_api.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 #include "base/fs.h"
 #include "base/mem.h"
@@ -81,15 +83,35 @@ static enum err take_out_link(struct job *job, struct source *src, int64_t at)
 	return ERR_OK;
 }
 
+/* Whether GDAL makes something of NAME: where it does not, it takes WGS 84. */
+static bool is_crs_name(const char *name)
+{
+	static const char *const long_forms[] = {
+	    "urn:", "http://www.opengis.net/def/crs/", "https://www.opengis.net/def/crs/"};
+	OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL), by_code = srs_of(name);
+	bool known = by_code != NULL || OSRSetWellKnownGeogCS(srs, name) == OGRERR_NONE;
+
+	for (size_t i = 0; i < sizeof(long_forms) / sizeof(long_forms[0]) && !known; i++)
+		if (strncasecmp(name, long_forms[i], strlen(long_forms[i])) == 0)
+			known = OSRSetFromUserInput(srs, name) == OGRERR_NONE;
+	OSRRelease(by_code);
+	OSRRelease(srs);
+	return known;
+}
+
 static enum err check_geojson(struct job *job, struct source *src)
 {
 	struct json_facts facts;
 
+	if (recode_json(job, src) != ERR_OK)
+		return ERR_BAD_REQUEST;
 	json_gate_file(src->path, &facts);
 	if (facts.code != NULL)
 		return fail(job, facts.code, src);
 	if (facts.objects > 1)
 		src->driver = "GeoJSONSeq";
+	if (facts.crs_text || (facts.crs_name[0] != '\0' && !is_crs_name(facts.crs_name)))
+		src->no_crs = true;
 	return facts.crs_link ? take_out_link(job, src, facts.crs_link_at) : ERR_OK;
 }
 

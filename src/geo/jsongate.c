@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 #define MAX_DEPTH 100           /* 32 nested geometry collections and what is around them */
-#define MAX_WORD 32             /* the longest key or type we look at */
+#define MAX_WORD JSON_CRS_NAME  /* the longest key, type or name we look at */
 #define BLOCK 65536
 
 struct scan {
@@ -68,6 +68,11 @@ static void end_string(struct scan *s)
 		s->facts->crs_link = true;
 		s->facts->crs_link_at = s->word_at;
 	}
+	if (d == 1 && strcmp(s->key[1], "crs") == 0)
+		s->facts->crs_text = true;
+	if (d == 3 && strcmp(s->key[1], "crs") == 0 && strcmp(s->key[2], "properties") == 0 &&
+	    strcmp(s->key[3], "name") == 0 && !s->long_word)
+		memcpy(s->facts->crs_name, s->word, sizeof(s->facts->crs_name));
 }
 
 static void open_value(struct scan *s, bool object)

@@ -9,11 +9,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define JSON_CRS_NAME 64        /* "http://www.opengis.net/def/crs/EPSG/0/4326" */
+
 struct json_facts {
 	const char *code;       /* NULL = fine, or "content_mismatch", "format_unreadable" */
 	int64_t objects;        /* top-level ones; more than one = newline-delimited */
 	bool crs_link;          /* "crs":{"type":"link"…}: would send GDAL to a URL */
 	int64_t crs_link_at;    /* byte offset of that word "link", inside its quotes */
+	bool crs_text;          /* "crs":"…", which GDAL passes over */
+	/* "crs":{…,"properties":{"name":"…"}}; empty = none, or longer than names are */
+	char crs_name[JSON_CRS_NAME];
 };
 
 void json_gate_file(const char *path, struct json_facts *ret);

@@ -86,6 +86,7 @@ static size_t ogrvalue_iso(OGRFeatureH feature, int field, char out[OGRVALUE_ISO
 static char *list_text(OGRFeatureH feature, int field, OGRFieldType type)
 {
 	CLEAN_JSON json_object *a = json_object_new_array();
+	bool boolean = OGR_Fld_GetSubType(OGR_F_GetFieldDefnRef(feature, field)) == OFSTBoolean;
 	int n = 0;
 
 	if (type == OFTStringList) {
@@ -111,7 +112,8 @@ static char *list_text(OGRFeatureH feature, int field, OGRFieldType type)
 		const int *v = OGR_F_GetFieldAsIntegerList(feature, field, &n);
 
 		for (int i = 0; i < n; i++)
-			json_object_array_add(a, json_object_new_int(v[i]));
+			json_object_array_add(a, boolean ? json_object_new_boolean(v[i] != 0)
+							 : json_object_new_int(v[i]));
 	}
 	return json_print(a, NULL);
 }

@@ -67,22 +67,18 @@ static enum err convert(int from, int to, const char *charset, struct error *err
 	return e;
 }
 
-enum err recode_xml(struct job *job, struct source *src)
+/* SRC->path becomes HEAD and what stands in FROM behind byte END, decoded. */
+static enum err make_utf8(struct job *job, struct source *src, const char *charset, int from,
+    size_t end, const char *head)
 {
-	static const char head8[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
-	CLEAN_FD int from = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), to = -1;
-	CLEAN_FREE char *path = NULL;
-	char head[HEAD + 1] = {0};
-	const char *charset, *dot = strrchr(src->path, '.');
+	CLEAN_FD int to = -1;
+	const char *dot = strrchr(src->path, '.');
+	CLEAN_FREE char *path = mem_printf("out/work/%d.utf8%s", src->bundle, dot != NULL ? dot : "");
 	struct error error = {0};
-	size_t end;
 
-	if (from < 0 || pread(from, head, HEAD, 0) <= 0 || (charset = declared(head, &end)) == NULL)
-		return ERR_OK;
-	path = mem_printf("out/work/%d.utf8%s", src->bundle, dot != NULL ? dot : "");
 	if (fs_mkdirs(AT_FDCWD, "out/work", &error) != ERR_OK ||
 	    (to = fs_create(AT_FDCWD, path)) < 0 || lseek(from, (off_t)end, SEEK_SET) < 0 ||
-	    fs_write_all(to, head8, sizeof(head8) - 1, &error) != ERR_OK ||
+	    fs_write_all(to, head, strlen(head), &error) != ERR_OK ||
 	    convert(from, to, charset, &error) != ERR_OK)
 		return job_fail(job,
 		    problem_str(
@@ -92,4 +88,54 @@ enum err recode_xml(struct job *job, struct source *src)
 	src->path = path;
 	path = NULL;
 	return ERR_OK;
+}
+
+enum err recode_xml(struct job *job, struct source *src)
+{
+	CLEAN_FD int from = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char head[HEAD + 1] = {0};
+	const char *charset;
+	size_t end;
+
+	if (from < 0 || pread(from, head, HEAD, 0) <= 0 || (charset = declared(head, &end)) == NULL)
+		return ERR_OK;
+	return make_utf8(job, src, charset, from, end, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+}
+
+/* What all bytes of FROM are; static. */
+static const char *guessed(int from, const char **ret_source)
+{
+	struct charset_guess *guess = charset_guess_new();
+	CLEAN_FREE char *block = mem_alloc(BLOCK);
+	const char *charset;
+	ssize_t n;
+
+	while ((n = read(from, block, BLOCK)) > 0)
+		charset_guess_feed(guess, block, (size_t)n);
+	charset = charset_guess_end(guess, ret_source);
+	charset_guess_free(guess);
+	return charset;
+}
+
+enum err recode_json(struct job *job, struct source *src)
+{
+	CLEAN_FD int from = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	const char *charset, *source, *chosen = json_str(job->spec, "charset", NULL);
+	json_object *w;
+
+	if (from < 0 || strcmp(charset = guessed(from, &source), "UTF-8") == 0)
+		return ERR_OK;
+	if (strcmp(source, "bom") == 0)
+		return make_utf8(job, src, charset, from, 0, "");
+	if (chosen != NULL && charset_canonical(chosen) != NULL)
+		return make_utf8(job, src, charset_canonical(chosen), from, 0, "");
+	/* A detector's word is not enough to take UTF-8 with one bad byte for something else. */
+	w = problem_new(strcmp(source, "gb18030") == 0 ? "charset_guessed" : "charset_mismatch");
+	problem_str(w, "file", src->file);
+	if (strcmp(source, "gb18030") != 0) {
+		job_warn(job, problem_arg(problem_arg(w, "declared", "UTF-8"), "charset", "UTF-8"));
+		return ERR_OK;
+	}
+	job_warn(job, problem_arg(w, "charset", charset));
+	return make_utf8(job, src, charset, from, 0, "");
 }

@@ -1,5 +1,6 @@
 /*
- * XML in encodings expat (and so GDAL) does not read, GB2312 above all, made UTF-8.
+ * XML in encodings expat (and so GDAL) does not read, GB2312 above all, and JSON that is no UTF-8,
+ * made UTF-8.
  */
 #ifndef SLIPWAY_GEO_RECODE_H
 #define SLIPWAY_GEO_RECODE_H
@@ -13,5 +14,11 @@
  *         alone.
  */
 enum err recode_xml(struct job *, struct source *);
+
+/*
+ * The same for JSON that is not valid UTF-8 when a charset was chosen, or else its mark or its bytes
+ * tell UTF-16 or GB18030.  Of other bytes that do not fit UTF-8 a warning tells.
+ */
+enum err recode_json(struct job *, struct source *);
 
 #endif

@@ -59,6 +59,33 @@ def test_geojson(server):
         assert f["rows"]["imported"] == 2, (name, f)
 
 
+def test_geojson_in_other_encodings(server):
+    """JSON is UTF-8, but not all programs know: nothing turns into question marks."""
+    for encoding, text, fields in (("gbk", "中文地名", {}), ("utf-16", "中文", {}), ("big5", "臺北", {"charset": "Big5"})):
+        feature = {"type": "Feature", "properties": {"地名": text, "ok": [True, False]}, "geometry": {"type": "Point", "coordinates": [1, 2]}}
+        data = json.dumps({"type": "FeatureCollection", "features": [feature]}, ensure_ascii=False).encode(encoding)
+        a = strict(server, (f"{encoding}.geojson", data), **fields)
+        told = [w["code"] for w in a.json.get("warnings", [])]
+        assert told == (["charset_guessed"] if encoding == "gbk" else []), a
+        d = finished(server, a)["dataset"]["id"]
+        properties = server.get(f"/datasets/{d}/download?format=geojson").json["features"][0]["properties"]
+        assert properties["地名"] == text and "true" in str(properties["ok"]).lower(), properties
+    a = strict(server, ("bad.geojson", geojson("x", [(1, 2)])[1].replace(b'"n"', b'"n":1,"caf\xe9"')))
+    assert [w["code"] for w in a.json.get("warnings", [])] == ["charset_mismatch"], a
+    drop(server, a)
+
+
+def test_geojson_with_a_crs_nobody_knows(server):
+    """What names another system than WGS 84 is not taken for WGS 84."""
+    named = lambda name: {"type": "name", "properties": {"name": name}}
+    for crs in (named("foo:1"), named("urn:ogc:def:crs:EPSG::999999"), "EPSG:3857"):
+        a = asks_srs(strict(server, geojson("old.geojson", [(500000, 4000000)], crs=crs)))
+        assert finished(server, a, source="EPSG:32633")["crs"]["properties"] == "EPSG:32633", crs
+    for name, want in (("http://www.opengis.net/def/crs/EPSG/0/3857", "EPSG:3857"), ("urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:4326")):
+        a = ready(strict(server, geojson("known.geojson", [(5, 4)], crs=named(name))))
+        assert finished(server, a)["crs"]["properties"] == want, name
+
+
 KML = """<?xml version="1.0" encoding="UTF-8"?>
 <kml xmlns="http://www.opengis.net/kml/2.2"><Document><name>d</name>{}</Document></kml>"""
 PLACE = "<Placemark><name>{}</name><Point><coordinates>{},{}</coordinates></Point></Placemark>"
