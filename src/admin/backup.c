@@ -277,14 +277,6 @@ struct restore {
 	char suffix[40];   /* what is kept aside */
 };
 
-/* Somebody holds the worker's lock: Slipway is running. */
-static bool is_running(int data_dir)
-{
-	CLEAN_FD int fd = openat(data_dir, "locks/worker", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
-}
-
 /* Is there a file, or a folder with something in it? */
 static bool has_content(int at, const char *path)
 {
@@ -418,8 +410,11 @@ static enum err restore_all(struct restore *r, struct error *error)
 	CLEAN_JSON json_object *told = NULL;
 	if (from < 0 || to < 0)
 		return error_errno(error, ERR_IO, "%s", from < 0 ? r->dir : r->config->data_dir);
-	if (is_running(to))
-		return error_set(error, ERR_CONFLICT, "Slipway is running here: stop it first");
+	pid_t user = store_user(r->config);
+	if (user != 0)
+		return error_set(error, ERR_CONFLICT,
+				 "Slipway is running here: stop it first (process %lld)",
+				 (long long)user);
 	r->from = from;
 	r->to = to;
 	snprintf(r->suffix, sizeof(r->suffix), ".old-%lld", (long long)clock_now_ms());

@@ -271,6 +271,16 @@ enum err store_restore(
 	return err;
 }
 
+pid_t store_user(const struct config *config)
+{
+	CLEAN_FREE char *path = mem_printf("%s/backup", config->data_dir);
+	CLEAN_FD int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct flock lock = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BACKUP_USED, .l_len = 1};
+
+	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+}
+
 enum err store_restored(const struct config *config, struct error *error)
 {
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, config->data_dir);

@@ -89,7 +89,11 @@ void index_head(unsigned char out[4], enum table);
 #define INDEX_HEAD 4
 
 /* Bytes of `backup` that are locked. */
-enum { BACKUP_LOGS = 0 /* no checkpoint removes logs */, BACKUP_FILES = 1 /* no file of a record is unlinked */ };
+enum {
+	BACKUP_LOGS = 0,  /* no checkpoint removes logs */
+	BACKUP_FILES = 1, /* no file of a record is unlinked */
+	BACKUP_USED = 2,  /* read-locked by every process that has the store open */
+};
 /* Is a backup copying, so that a checkpoint must not remove logs now? */
 bool store_backup_runs(const struct store *);
 

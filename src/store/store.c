@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/tables.h"
 
 #define CHECKPOINT_KIB 1024
 #define CHECKPOINT_MIN 5
@@ -50,6 +51,8 @@ static enum err open_files(struct store *s, struct error *error)
 	s->backup_fd = openat(s->dir, "backup", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->backup_fd < 0)
 		return error_errno(error, ERR_STORE, "data_dir: backup");
+	/* Only restore looks whether it is there. */
+	(void)copy_lock(s, F_RDLCK, BACKUP_USED, NULL);
 	err = place_selftest(&s->place, s->dir, error);
 	if (err != ERR_OK)
 		return err;

@@ -10,9 +10,11 @@ import hashlib
 import os
 import random
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -293,6 +295,33 @@ def test_nothing_is_overwritten_unasked(server):
         assert glob.glob(copy.data + "/catalog.sqlite.old-*") and glob.glob(copy.data + "/datasets.old-*"), os.listdir(copy.data)
     finally:
         copy.close()
+
+
+def test_a_front_alone_is_a_running_site(server):
+    """As spawn-fcgi or systemd start it, without a worker: it would go on with the catalogue that was put aside."""
+    path = take(server, "--files")
+    server.stop()
+    st = os.stat(server.data)
+    with socket.socket(socket.AF_UNIX) as s, tempfile.TemporaryDirectory() as d:
+        s.bind(f"{d}/front")
+        s.listen(8)
+        who = {"user": st.st_uid, "group": st.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        env = {"SLIPWAY_CONF": server.conf, "SLIPWAY_DATA_DIR": server.data, "SLIPWAY_SUPERVISED": "1"}
+        front = subprocess.Popen([f"{BUILD}/slipway.fcgi"], stdin=s, env=env, stderr=subprocess.DEVNULL, cwd="/", **who)
+        try:
+            until = time.monotonic() + 10
+            while not any(os.path.realpath(f) == f"{server.data}/backup" for f in glob.glob(f"/proc/{front.pid}/fd/*")):
+                assert time.monotonic() < until and front.poll() is None
+                time.sleep(0.05)
+            status, said = run(server, "restore", path, "--replace", "--data-dir", server.data, "--config", server.conf)
+            assert status == 1 and f"stop it first (process {front.pid})" in said, said
+            assert not glob.glob(f"{server.data}/*.old-*"), os.listdir(server.data)
+        finally:
+            front.terminate()
+            front.wait(20)
+    server.slipway("restore", path, "--replace")
+    server.start()
+    assert server.get("/healthz").status == 200
 
 
 def calls(path, name):
