@@ -69,6 +69,7 @@ all: $(PROGRAMS)
 
 # Builds, then serves the wizard on http://127.0.0.1:8080/ with its data in var/ and prints a login link.
 run: all
+	@sh tests/deps.sh run
 	@exec $(B)/slipway serve --listen 127.0.0.1:8080 --data-dir var
 
 # Installs what tests need, builds and runs all of them; closes with "N passed, N failed".
@@ -126,7 +127,7 @@ $(B)/deps-ok: tests/deps.sh
 	@mkdir -p $(B)
 	@sh tests/deps.sh build && touch $@
 deps:
-	@sh tests/deps.sh check
+	@sh tests/deps.sh build
 
 include bundle/bundle.mk
 
