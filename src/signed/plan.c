@@ -115,6 +115,19 @@ static bool check_names(const struct plan *p, struct refusal *r)
 	return true;
 }
 
+bool plan_check_geometry(const struct plan *p, struct refusal *r)
+{
+	static const char *const keys[] = {"lon", "lat", "wkt"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *name = json_str(p->receiver->geometry, keys[i], NULL);
+
+		if (name != NULL && plan_need_column(p, name, r) == NULL)
+			return false;
+	}
+	return true;
+}
+
 bool plan_new(const struct write_order *order, const struct table *table,
 	      const struct link_kind *kind, struct plan **ret, struct refusal *r)
 {

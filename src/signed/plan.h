@@ -57,6 +57,9 @@ bool plan_new(const struct write_order *, const struct table *, const struct lin
 	      struct plan **ret, struct refusal *r);
 void plan_free(struct plan *);
 
+/* Its dataset's map is made of columns the table has; a write goes without. */
+bool plan_check_geometry(const struct plan *, struct refusal *r);
+
 /*
  * The layout of ROW.  *RET_NEW tells that it was made now (its slot may have been another's: let_go
  * is called for that one before).

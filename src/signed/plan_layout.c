@@ -24,20 +24,12 @@ void plan_layout_done(struct layout *layout)
 	*layout = (struct layout){0};
 }
 
-static bool is_key(const struct receiver *receiver, const char *name)
-{
-	for (size_t i = 0; i < receiver->n_key; i++)
-		if (strcmp(receiver->key[i], name) == 0)
-			return true;
-	return false;
-}
-
 static bool is_listed(const struct receiver *receiver, const char *name)
 {
 	for (size_t i = 0; i < receiver->n_columns; i++)
 		if (strcmp(receiver->columns[i], name) == 0)
 			return true;
-	return receiver->n_columns == 0 || is_key(receiver, name);
+	return receiver->n_columns == 0 || plan_is_key(receiver, name);
 }
 
 /* TEXT is "concat(a,b)" of the receiver's key, whatever its spaces. */
@@ -213,14 +205,14 @@ static void add_sources(const struct plan *p, struct layout *layout)
 		if (column == NULL || column == &plan_joined_key)
 			continue;
 		add_source(insert, false, i, column);
-		if (!is_key(p->receiver, column->name))
+		if (!plan_is_key(p->receiver, column->name))
 			add_source(update, false, i, column);
 	}
 	for (size_t i = 0; i < p->n_fills; i++) {
 		const struct fill *fill = &p->fills[i];
 
 		add_source(insert, true, i, fill->column);
-		if (fill->rule->kind != AUTO_CODE && !is_key(p->receiver, fill->column->name))
+		if (fill->rule->kind != AUTO_CODE && !plan_is_key(p->receiver, fill->column->name))
 			add_source(update, true, i, fill->column);
 	}
 	for (size_t i = 0; i < p->receiver->n_key && layout->lacks == NULL; i++) {

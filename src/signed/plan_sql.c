@@ -180,25 +180,39 @@ static bool is_type(const struct receiver *receiver, const char *column)
 	return false;
 }
 
+bool plan_is_key(const struct receiver *receiver, const char *name)
+{
+	for (size_t i = 0; i < receiver->n_key; i++)
+		if (strcmp(receiver->key[i], name) == 0)
+			return true;
+	return false;
+}
+
 char *plan_create_sql(const struct receiver *receiver, const struct link_kind *kind)
 {
 	CLEAN_FREE char *table = plan_table_name(receiver);
 	char *text = NULL;
 	size_t size = 0, n_key = 0;
+	bool key;
 	FILE *out = open_memstream(&text, &size);
 
 	if (out == NULL)
 		mem_die();
 	(void)fprintf(out, "CREATE TABLE IF NOT EXISTS %s (", table);
-	for (size_t i = 0; i < receiver->n_types; i++) {
-		(void)fputs(i > 0 ? ", " : "", out);
-		put_name(out, receiver->types[i].name);
-		(void)fprintf(out, " %s", type_name(receiver->types[i].type, kind));
-	}
-	/* What rows are found by is unique and found quickly. */
 	while (n_key < receiver->n_key && is_type(receiver, receiver->key[n_key]))
 		n_key++;
-	if (n_key > 0 && n_key == receiver->n_key && !receiver->key_is_concat) {
+	key = n_key > 0 && n_key == receiver->n_key && !receiver->key_is_concat;
+	for (size_t i = 0; i < receiver->n_types; i++) {
+		const char *name = receiver->types[i].name;
+
+		(void)fputs(i > 0 ? ", " : "", out);
+		put_name(out, name);
+		/* SQLite's primary keys hold NULL, time and again, unless that is said. */
+		(void)fprintf(out, " %s%s", type_name(receiver->types[i].type, kind),
+			      key && plan_is_key(receiver, name) ? " NOT NULL" : "");
+	}
+	/* What rows are found by is unique and found quickly. */
+	if (key) {
 		for (size_t i = 0; i < n_key; i++) {
 			(void)fputs(i > 0 ? ", " : ", PRIMARY KEY (", out);
 			put_name(out, receiver->key[i]);

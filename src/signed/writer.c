@@ -321,7 +321,7 @@ bool write_prepare(struct targets *targets, const struct receiver *receiver, str
 	if (!targets_take(targets, receiver, &w.link, r))
 		return false;
 	w.link->stale = true;
-	if (look(&w, r) && make_plan(&w, r)) {
+	if (look(&w, r) && make_plan(&w, r) && plan_check_geometry(w.plan, r)) {
 		if (!w.link->kind->begin(w.link, &order, &fault))
 			(void)fault_refuse(&fault, "begin", r);
 		else

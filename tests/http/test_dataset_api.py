@@ -186,6 +186,21 @@ def test_update_and_delete_by_key(server):
     assert everything() == [(2, "y", 2)]
 
 
+def test_keys_of_a_table_of_ours_are_not_null(server):
+    """Nobody could find such a row again.  An integer is numbered by the database."""
+    key, pair = {"a": "text", "n": "integer"}, {"a": "text", "b": "integer", "n": "integer"}
+    configure(server, receivers={"by_text": {"table": "t(a, n)", "columns": key, "id": "a"},
+                                 "by_pair": {"table": "t(a, b, n)", "columns": pair, "id": ["a", "b"], "upsert": True},
+                                 "by_number": {"table": "t(n, a)", "columns": key, "id": "n"}})
+    refused(rows(server, "by_text", [[], ["x", 1], [None, 2]]), 500, "database error: constraint in row 2")
+    refused(rows(server, "by_text", {"n": 1}), 500, "database error: constraint in row 1")
+    refused(rows(server, "by_pair", [[], [None, 1, 2]]), 500, "database error: constraint in row 1")
+    refused(rows(server, "by_pair", [[], ["x", None, 2]]), 500, "database error: constraint in row 1")
+    accepted(rows(server, "by_pair", [[], ["x", 1, None]]), inserted=1)
+    accepted(rows(server, "by_number", [[], [7, "x"], [None, "y"]]), inserted=2)
+    assert table(server, "by_number", "select n, a from t order by n") == [(7, "x"), (8, "y")]
+
+
 def test_failures_leave_the_table(server):
     for name, where in (("broken_pre", "preSql 1"), ("broken_post", "postSql 1")):
         before = len(tasks(server, receiver=name, state="done"))

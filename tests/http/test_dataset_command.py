@@ -230,6 +230,13 @@ def test_check(server):
     add(server, "elsewhere", {**CONFIG, "target": "nowhere"})
     assert dataset(server, "check", "elsewhere")[0] == 1
     fails(dataset(server, "check", "no such"), 1, "there is no dataset")
+    # A map of columns the table does not have would be a table without one.
+    for name, geometry, missing in (("mapless", {"lon": "x", "lat": "y"}, "y"), ("shapeless", {"wkt": "shape"}, "shape"), ("mapped", {"lon": "x", "lat": "z"}, None)):
+        add(server, name, {"table": "t", "columns": {"x": "real", "z": "real"}, "catalogue": True, "geometry": geometry})
+        if missing is None:
+            done(dataset(server, "check", name))
+        else:
+            fails(dataset(server, "check", name), 1, f'no column "{missing}"')
 
 
 def test_log_and_tasks(server):
