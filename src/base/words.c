@@ -193,6 +193,8 @@ const char *words_get(const struct words *w, enum lang lang, const char *key)
 
 /* ---- filling */
 
+static char *fill(const struct words *, enum lang, const char *text, const json_object *args, bool tame);
+
 char *words_number(json_object *value)
 {
 	const char *digits = json_object_get_string(value);
@@ -213,12 +215,23 @@ char *words_number(json_object *value)
 	return out;
 }
 
+char *words_bytes(const struct words *w, enum lang lang, int64_t bytes)
+{
+	CLEAN_JSON json_object *args = json_object_new_object();
+	const char *text = NULL;
+
+	json_set_int(args, "count", bytes);
+	if (bytes < 1024)
+		text = find(w, lang, "word.bytes", args);
+	return text != NULL ? fill(w, lang, text, args, false) : text_bytes(bytes);
+}
+
 /* A value as text; a placeholder may ask for a spelling: {size:bytes}, {count:num}.  Caller frees.
  */
-static char *value_text(json_object *value, const char *spelling, size_t spelling_len)
+static char *value_text(const struct words *w, enum lang lang, json_object *value, const char *spelling, size_t spelling_len)
 {
 	if (spelling_len == 5 && memcmp(spelling, "bytes", 5) == 0)
-		return text_bytes(json_object_get_int64(value));
+		return words_bytes(w, lang, json_object_get_int64(value));
 	if (spelling_len == 3 && memcmp(spelling, "num", 3) == 0)
 		return words_number(value);
 	return mem_strdup(json_object_get_string(value));
@@ -257,7 +270,7 @@ static char *tamed(const char *value, size_t most)
 	return out;
 }
 
-static char *fill(const char *text, const json_object *args, bool tame)
+static char *fill(const struct words *w, enum lang lang, const char *text, const json_object *args, bool tame)
 {
 	const json_object *inner = json_obj(args, "args");
 	char *out = NULL;
@@ -281,7 +294,7 @@ static char *fill(const char *text, const json_object *args, bool tame)
 			value = json_get(inner, name);
 		CLEAN_FREE char *plain = value == NULL
 					     ? NULL
-					     : value_text(value, open + 2 + name_len,
+					     : value_text(w, lang, value, open + 2 + name_len,
 							  len > name_len ? len - name_len - 1 : 0);
 		CLEAN_FREE char *shown = tame && plain != NULL ? tamed(plain, most) : NULL;
 		if (plain != NULL)
@@ -297,7 +310,7 @@ char *words_fill(const struct words *w, enum lang lang, const char *key, const j
 {
 	const char *text = find(w, lang, key, args);
 
-	return fill(text != NULL ? text : key, args, false);
+	return fill(w, lang, text != NULL ? text : key, args, false);
 }
 
 /* A code with several causes has a sentence for each: "problem.<code>.<reason>". */
@@ -316,7 +329,7 @@ char *words_problem(const struct words *w, enum lang lang, const json_object *pr
 	const char *code = problem_code(problem);
 	const char *text = find_problem(w, lang, problem);
 
-	return text == NULL ? mem_strdup(code != NULL ? code : "") : fill(text, problem, true);
+	return text == NULL ? mem_strdup(code != NULL ? code : "") : fill(w, lang, text, problem, true);
 }
 
 char *words_hint(const struct words *w, enum lang lang, const json_object *problem)
@@ -325,5 +338,5 @@ char *words_hint(const struct words *w, enum lang lang, const json_object *probl
 	CLEAN_FREE char *key = mem_printf("hint.%s", code != NULL ? code : "");
 	const char *text = find(w, lang, key, problem);
 
-	return text == NULL ? NULL : fill(text, problem, true);
+	return text == NULL ? NULL : fill(w, lang, text, problem, true);
 }

@@ -28,6 +28,8 @@ char *words_fill(const struct words *, enum lang, const char *key, const json_ob
  * 80 characters (wizard.md 6.3).  Caller frees.
  */
 char *words_problem(const struct words *, enum lang, const json_object *problem);
+/* A size: "17 bytes" in the language's own words, from 1024 on as text_bytes.  Caller frees. */
+char *words_bytes(const struct words *, enum lang, int64_t bytes);
 /* A number with thousands apart ("1,234,567"), anything else as its text.  Caller frees. */
 char *words_number(json_object *value);
 /* What to do about it; NULL: no hint.  Caller frees. */

@@ -163,7 +163,10 @@ static void set_content(json_object *item, const json_object *model)
 	(void)json_set_str(item, "serviceStatus", "PUBLISHED");
 	(void)json_set_str(item, "dataset", json_str(model, "type", ""));
 	(void)json_set_str(item, "layer", json_str(model, "name", ""));
-	(void)json_set_bool(item, "thumbnail", strcmp(json_str(model, "type", ""), "table") != 0);
+	/* What lies nowhere has no picture. */
+	(void)json_set_bool(item, "thumbnail",
+			    strcmp(json_str(model, "type", ""), "table") != 0 &&
+				json_len(json_arr(model, "bbox")) == 4);
 	(void)json_set(item, "dataMetaInfo", meta_of(model, json_obj(item, "dataMetaInfo")));
 	if (json_bool(item, "api", false) && json_get(item, "coordType") != NULL)
 		return;

@@ -197,13 +197,13 @@ static char *words_text(const struct printer *p, const struct node *n, const str
 	return words_fill(p->run->words, p->run->lang, key, args);
 }
 
-static char *number_or_text(const struct value *v, bool bytes)
+static char *number_or_text(const struct template_run *run, const struct value *v, bool bytes)
 {
 	if (v->text == NULL && !bytes && json_object_is_type(v->json, json_type_double))
 		return double_text(json_object_get_double(v->json), READ_DIGITS);
 	if (v->text != NULL || !json_object_is_type(v->json, json_type_int))
 		return value_text(v);
-	return bytes ? text_bytes(json_object_get_int64(v->json)) : words_number(v->json);
+	return bytes ? words_bytes(run->words, run->lang, json_object_get_int64(v->json)) : words_number(v->json);
 }
 
 static char *quoted_json(const char *text)
@@ -238,11 +238,11 @@ static char *verb_text(const struct printer *p, const struct node *n, const stru
 		text = v->json == NULL ? NULL : words_hint(run->words, run->lang, v->json);
 		return text != NULL ? text : mem_strdup("");
 	case VERB_BYTES:
-		return number_or_text(v, true);
+		return number_or_text(run, v, true);
 	case VERB_DATE:
 		return date_text(v);
 	case VERB_NUM:
-		return number_or_text(v, false);
+		return number_or_text(run, v, false);
 	case VERB_JSON:
 		return v->text != NULL ? quoted_json(v->text) : json_print_script(v->json);
 	case VERB__MAX:

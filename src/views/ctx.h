@@ -46,6 +46,7 @@ struct call {
 	struct pairs params;          /* from the path */
 	struct form form;             /* BODYRULE_FORM: read by dispatch; FILES: by the view */
 	struct principal who;
+	bool who_known;               /* it was found out who asks, be it nobody */
 	int64_t ahead_id;             /* session read in the pass that finds out who asks, 0 = none */
 	bool ahead_brief;             /* sessions_get_brief is enough */
 	json_object *ahead;           /* owned: its record, NULL = not read */

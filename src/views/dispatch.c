@@ -158,6 +158,13 @@ void dispatch_allow(struct reply *reply, unsigned allow)
 	reply_header(reply, "Allow", buf);
 }
 
+static enum err find_reader(struct call *call)
+{
+	enum err err = identity_find(call);
+	call->who_known = err == ERR_OK || err == ERR_AUTH;
+	return err;
+}
+
 static enum err route_call(struct call *call, struct route_match *match)
 {
 	struct ctx *ctx = call->ctx;
@@ -166,6 +173,9 @@ static enum err route_call(struct call *call, struct route_match *match)
 	bool options = call->req->method == METHOD_OPTIONS;
 	/* A row that names OPTIONS has more to say about it than its methods. */
 	bool own = err == ERR_OK && (match->route->methods & METHOD_BIT(METHOD_OPTIONS)) != 0;
+	/* The page that says so names its reader. */
+	if (err != ERR_OK && call->mode == MODE_HTML && call->style == STYLE_WIZARD && find_reader(call) != ERR_OK)
+		call->error = (struct error){0};
 	if (err == ERR_METHOD || (err == ERR_OK && options && !own)) {
 		dispatch_allow(call->reply, match->allow);
 		call->reply->status = 204;
@@ -181,7 +191,7 @@ static enum err route_call(struct call *call, struct route_match *match)
 	if (err != ERR_OK)
 		return err;
 	upload_reads(call);
-	err = identity_find(call);
+	err = find_reader(call);
 	/* A stale login of somebody who only wants to log in again is no obstacle. */
 	if (err == ERR_AUTH && match->route->login <= LOGIN_READER && !call->supermap.on)
 		err = ERR_OK;
@@ -195,7 +205,8 @@ static enum err route_call(struct call *call, struct route_match *match)
 static void common_cookies(struct call *call)
 {
 	bool page = call->reply->body == REPLY_MODEL && call->reply->format == FORMAT_HTML;
-	if (call->csrf_new && page && *call->csrf != '\0')
+	/* Nobody's token in place of a login's would make every page that is open elsewhere useless. */
+	if (call->csrf_new && page && call->who_known && *call->csrf != '\0')
 		reply_cookie(call->reply, call->req,
 		    &(struct cookie){ .name = "csrftoken", .value = call->csrf, .max_age = -1 });
 	if (call->req->lang_set)

@@ -97,6 +97,22 @@ def test_token_must_equal_the_cookie_and_belong_to_the_login(server):
     assert a.status == 403, a
 
 
+def test_error_pages_leave_open_forms_usable(server):
+    """Nobody's token in place of the login's made every form in other tabs too old; and the reader stays who they are."""
+    mei = Client(server, *USER)
+    session = saved(server, geojson("open.geojson", [(1, 2)]))
+    html = {"Accept": "text/html", "Cookie": mei.cookie()}
+    for method, path, status in (("GET", "/nowhere", 404), ("GET", "/upload/..%2f", 400), ("PUT", "/about", 405), ("GET", "/datasets/999999", 404),
+                                 ("GET", "/admin/", 403), ("GET", "/upload/srs?id=abc", 400)):
+        a = server.request(method, path, headers=html, user=None)
+        assert a.status == status, (path, a)
+        assert not [c for c in a.headers.get_all("Set-Cookie") or [] if c.startswith("csrftoken")], (path, a.headers.items())
+        assert status == 400 or f">{USER[0]}</a>" in a.text, (path, a)
+    assert mei.send(f"/upload/cancel?id={session}", token=mei.token).status == 409
+    stale = server.request("GET", "/nowhere", headers={**html, "Cookie": "slipway_login=" + "0" * 32}, user=None)
+    assert stale.status == 404 and "/login" in stale.text, stale
+
+
 def test_text_plain_is_no_form(server):
     mei = Client(server, *USER)
     session = saved(server, geojson("plain.geojson", [(1, 2)]))

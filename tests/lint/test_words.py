@@ -185,7 +185,7 @@ def main():
         wanted.update(f"{head}.{v}" for v in values.split())
     wanted.update(f"note.{n}" for n in NOTES.split())
     for path, text in c_sources():
-        for m in re.finditer(r'words_(?:get|fill)\([^;]*?"([a-z_.]+[a-z_])"', text):
+        for m in re.finditer(r'(?:words_(?:get|fill)\([^;]*?|\bfind\(w, lang, )"([a-z_.]+[a-z_])"', text):
             wanted.add(m[1])
         for m in re.finditer(r'"(api\.limit\.[a-z]+|about\.[a-z]+)"', text):
             wanted.add(m[1])
