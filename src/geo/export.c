@@ -13,7 +13,7 @@
 
 #define COPY_BYTES 65536
 
-static char **add(char **args, const char *a, const char *b)
+char **export_arg(char **args, const char *a, const char *b)
 {
 	args = CSLAddString(args, a);
 	return b == NULL ? args : CSLAddString(args, b);
@@ -27,8 +27,7 @@ static int CPL_STDCALL on_progress(double done, const char *message, void *arg)
 	return TRUE;
 }
 
-/* ogr2ogr's work with ARGS (taken) to PATH. */
-static enum err translate(struct job *job, GDALDatasetH ds, const char *path, char **args)
+enum err export_translate(struct job *job, GDALDatasetH ds, const char *path, char **args)
 {
 	int bad = 0;
 	GDALVectorTranslateOptions *o = GDALVectorTranslateOptionsNew(args, NULL);
@@ -110,48 +109,7 @@ static enum err csv_export(struct job *job, OGRLayerH layer, const char *path)
 
 /* ---- Shapefile: a zip; mixed geometries become one shapefile for each kind */
 
-static const struct {
-	const char *suffix, *where;
-} families[] = {
-	/* Rows without a geometry have to go somewhere. */
-	{ "_points", "geom IS NULL OR ST_GeometryType(geom) IN ('POINT','MULTIPOINT')" },
-	{ "_lines", "ST_GeometryType(geom) IN ('LINESTRING','MULTILINESTRING')" },
-	{ "_polygons", "ST_GeometryType(geom) IN ('POLYGON','MULTIPOLYGON')" },
-};
-
-static int64_t count_where(OGRLayerH layer, const char *where)
-{
-	(void)OGR_L_SetAttributeFilter(layer, where);
-	int64_t n = OGR_L_GetFeatureCount(layer, 1);
-	(void)OGR_L_SetAttributeFilter(layer, NULL);
-	return n;
-}
-
-static enum err shapefiles(struct job *job, GDALDatasetH ds, OGRLayerH layer, const char *folder)
-{
-	const char *table = OGR_L_GetName(layer);
-	OGRwkbGeometryType type = wkbFlatten(OGR_L_GetGeomType(layer));
-	bool mixed = type == wkbUnknown || type == wkbGeometryCollection;
-	for (size_t i = 0; i < (mixed ? 3U : 1U); i++) {
-		char path[800], name[80];
-		char **args = add(add(NULL, "-f", "ESRI Shapefile"), "-lco", "ENCODING=UTF-8");
-		(void)snprintf(name, sizeof(name), "shape%zu", i);
-		(void)snprintf(path, sizeof(path), "%s/%s.shp", folder, name);
-		args = add(add(args, "-nln", name), table, NULL);
-		if (mixed) {
-			/* Of no geometry at all GDAL would write the attributes only. */
-			bool bare = i == 0 && count_where(layer, "geom IS NOT NULL") == 0;
-			args = add(add(args, "-where", families[i].where), "-nlt", bare ? "MULTIPOINT" : "PROMOTE_TO_MULTI");
-			if (!bare && count_where(layer, families[i].where) == 0) {
-				CSLDestroy(args);
-				continue;
-			}
-		}
-		if (translate(job, ds, path, args) != ERR_OK)
-			return ERR_BAD_REQUEST;
-	}
-	return ERR_OK;
-}
+static const char *const suffixes[] = { "_points", "_lines", "_polygons" };
 
 static bool zip_file(void *zip, const char *path, const char *name)
 {
@@ -185,7 +143,7 @@ static enum err zip_folder(struct job *job, const char *folder, const char *path
 		if (strncmp(d->d_name, "shape", 5) != 0 || family > 2)
 			continue;
 		CLEAN_FREE char *from = mem_printf("%s/%s", folder, d->d_name);
-		CLEAN_FREE char *name = mem_printf("%s%s%s", table, many ? families[family].suffix : "", d->d_name + 6);
+		CLEAN_FREE char *name = mem_printf("%s%s%s", table, many ? suffixes[family] : "", d->d_name + 6);
 		good = zip_file(zip, from, name);
 		n++;
 	}
@@ -220,7 +178,7 @@ static const char *options_of(const struct format *f, OGRLayerH layer)
 {
 	OGRwkbGeometryType type = wkbFlatten(OGR_L_GetGeomType(layer));
 	bool mixed = type == wkbUnknown || type == wkbGeometryCollection;
-	if (strcmp(f->name, "geojson") == 0 && mixed && count_where(layer, "ST_GeometryType(geom) = 'GEOMETRYCOLLECTION'") > 0)
+	if (strcmp(f->name, "geojson") == 0 && mixed && export_count(layer, "ST_GeometryType(geom) = 'GEOMETRYCOLLECTION'") > 0)
 		return "-t_srs EPSG:4326 -lco COORDINATE_PRECISION=7 -lco WRITE_NAME=NO";
 	return f->options;
 }
@@ -234,10 +192,10 @@ static enum err export_as(struct job *job, const struct format *f, GDALDatasetH 
 	if (strcmp(f->name, "shp") == 0) {
 		job_out(job, "work", folder, sizeof(folder));
 		(void)VSIMkdir(folder, 0700);
-		enum err err = shapefiles(job, ds, layer, folder);
+		enum err err = export_shapefiles(job, ds, layer, folder);
 		return err == ERR_OK ? zip_folder(job, folder, path) : err;
 	}
-	char **args = add(NULL, "-f", f->driver), **more = CSLTokenizeString(options_of(f, layer));
+	char **args = export_arg(NULL, "-f", f->driver), **more = CSLTokenizeString(options_of(f, layer));
 	bool known = OGR_L_GetSpatialRef(layer) != NULL;
 	for (int i = 0; more != NULL && more[i] != NULL; i++) {
 		/* Without a CRS nothing can be moved: coordinates go out as they are. */
@@ -245,12 +203,12 @@ static enum err export_as(struct job *job, const struct format *f, GDALDatasetH 
 			i++;
 			continue;
 		}
-		args = add(args, more[i], NULL);
+		args = export_arg(args, more[i], NULL);
 	}
 	CSLDestroy(more);
 	/* The table keeps the name of its first upload; what goes out is called like the dataset. */
-	args = add(add(args, "-nln", json_str(job->spec, "table", "data")), OGR_L_GetName(layer), NULL);
-	return translate(job, ds, path, args);
+	args = export_arg(export_arg(args, "-nln", json_str(job->spec, "table", "data")), OGR_L_GetName(layer), NULL);
+	return export_translate(job, ds, path, args);
 }
 
 json_object *export_run(struct job *job)

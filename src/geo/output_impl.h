@@ -16,6 +16,12 @@
 const char *field_text(OGRFeatureH f, int i, char buf[FIELD_TEXT_BYTES]);
 void map_vector(struct job *, OGRLayerH, OGRSpatialReferenceH, const double wgs84[4], int64_t i, json_object *item);
 void sample_rows(OGRLayerH, json_object *item);
+/* export.c: words for ogr2ogr, B may be NULL; its work with ARGS (taken) to PATH. */
+char **export_arg(char **args, const char *a, const char *b);
+enum err export_translate(struct job *, GDALDatasetH, const char *path, char **args);
+/* export_shp.c: shape0 to shape2 of points, lines and polygons in FOLDER; rows of a layer. */
+enum err export_shapefiles(struct job *, GDALDatasetH, OGRLayerH, const char *folder);
+int64_t export_count(OGRLayerH, const char *where);
 /* raster.c: minx, miny, maxx, maxy over all four corners; false: not georeferenced. */
 bool raster_extent(GDALDatasetH, double ret[4]);
 

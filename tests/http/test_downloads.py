@@ -75,6 +75,47 @@ def test_odd_geometries_go_out_whole(server):
             assert sum(int.from_bytes(z.read(n)[4:8], "little") for n in tables) == rows, (name, tables)
 
 
+def test_collections_go_out_in_parts(server):
+    """A shapefile holds one kind of geometry: of a collection each of the three gets its part, and no row is lost."""
+    box = {"type": "Polygon", "coordinates": [[[0, 0], [0, 2], [2, 2], [2, 0], [0, 0]]]}
+    line = {"type": "LineString", "coordinates": [[1, 2], [3, 4]]}
+    some = {"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [1, 2]}, line,
+                                                         {"type": "GeometryCollection", "geometries": [box, {"type": "Point", "coordinates": [7, 8]}]}]}
+    high = {"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [1, 2, 3]}]}
+    for name, geometries, want in (
+            ("only.geojson", (some,), {"_points": [[[1, 2], [7, 8]]], "_lines": [[[1, 2], [3, 4]]], "_polygons": [box["coordinates"]]}),
+            ("points.geojson", (high,), {"": [[[1, 2, 3]]]}),
+            ("more.geojson", (line, some, None), {"_points": [None, [[1, 2], [7, 8]]], "_lines": [[[1, 2], [3, 4]]] * 2, "_polygons": [box["coordinates"]]})):
+        features = [{"type": "Feature", "properties": {"n": i, "text": f"字{i}"}, "geometry": g} for i, g in enumerate(geometries)]
+        n = finished(server, saved(server, (name, json.dumps({"type": "FeatureCollection", "features": features}).encode())))["dataset"]["id"]
+        a = server.get(f"/datasets/{n}/download?format=shp")
+        assert a.status == 200, a
+        with zipfile.ZipFile(io.BytesIO(a.body)) as z:
+            stems = sorted(m[:-4] for m in z.namelist() if m.endswith(".shp"))
+            assert stems == sorted(name[:-8] + suffix for suffix in want), z.namelist()
+            for suffix, coordinates in want.items():
+                alone = io.BytesIO()
+                with zipfile.ZipFile(alone, "w") as one:
+                    for m in z.namelist():
+                        if m.startswith(name[:-8] + suffix + "."):
+                            one.writestr(m, z.read(m))
+                rows = ogr_rows(alone.getvalue(), "one.zip")
+                assert all(f["properties"]["text"] == f"字{f['properties']['n']}" for f in rows), rows
+                found = [f["geometry"] and f["geometry"]["coordinates"] for f in rows]
+                assert len(found) == len(coordinates) and all(c in found for c in coordinates), (name, suffix, found)
+
+
+def test_long_names_of_columns_end_with_a_character(server):
+    columns = ["行政区划代码", "行政区划名称", "行政区", "a_long_name_of_ascii"]
+    feature = {"type": "Feature", "properties": {c: i for i, c in enumerate(columns)}, "geometry": {"type": "Point", "coordinates": [1, 2]}}
+    data = json.dumps({"type": "FeatureCollection", "features": [feature]}).encode()
+    n = finished(server, saved(server, ("wide.geojson", data)))["dataset"]["id"]
+    row, = ogr_rows(server.get(f"/datasets/{n}/download?format=shp").body, "x.zip")
+    names = {v: k for k, v in row["properties"].items()}
+    assert len(names) == 4 and names[2] == "行政区" and names[3] == "a_long_nam", row
+    assert all(names[i].startswith("行政") and len(names[i].encode()) <= 10 for i in (0, 1)), row
+
+
 def test_tables_and_rasters_have_their_formats(server):
     session = saved(server, table("t.csv", "a,b", "1,x"))
     post(server, session, "csv", geometry="none")
