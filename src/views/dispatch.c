@@ -206,7 +206,8 @@ static void common_cookies(struct call *call)
 {
 	bool page = call->reply->body == REPLY_MODEL && call->reply->format == FORMAT_HTML;
 	/* Nobody's token in place of a login's would make every page that is open elsewhere useless. */
-	if (call->csrf_new && page && call->who_known && *call->csrf != '\0')
+	/* A client that has it gets it again: GeoNode's scripts read it from the answer at hand. */
+	if (page && call->who_known && (call->csrf_new || call->reply->status == 200) && *call->csrf != '\0')
 		reply_cookie(call->reply, call->req,
 		    &(struct cookie){ .name = "csrftoken", .value = call->csrf, .max_age = -1 });
 	if (call->req->lang_set)

@@ -215,6 +215,16 @@ def test_login_form_of_geonode_opens_a_session(server):
     drop(server, b)
 
 
+def test_every_page_tells_the_form_token(server):
+    """The scripts read it from the head of the answer to GET /, each time anew, and take its parts for name=value."""
+    browser = Browser(server, *USER)
+    cookie = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
+    for path in ("/", "/", "/upload/", "/datasets/"):
+        a = server.get(path, user=None, headers={"Cookie": cookie})
+        parts = dict(part.split("=") for part in a.header("Set-Cookie").split(";"))
+        assert a.status == 200 and parts["csrftoken"] == browser.cookies["csrftoken"], (path, a.headers)
+
+
 def test_documented_script_logs_in(server):
     """GeoNode's own example for scripts says it comes from "test-client": no address, so no browser and no other site."""
     cookies = {c.partition("=")[0]: c.partition(";")[0].partition("=")[2]
