@@ -29,6 +29,8 @@ static bool check_rows(struct dataset_call *d)
 
 	if (text == NULL)
 		return refuse(&s->refusal, REFUSE_BAD, "no ds");
+	if (strcmp(text, PAIRS_NO_TEXT) == 0)
+		return refuse(&s->refusal, REFUSE_BAD, "ds is not UTF-8 text");
 	if (!d->op_known)
 		return refuse(&s->refusal, REFUSE_BAD, "update is neither 0, 1 nor 2");
 	if (!ds_open(text, strlen(text), s->receiver->max_rows, &d->ds, &s->refusal))

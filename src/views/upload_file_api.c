@@ -91,6 +91,8 @@ static bool check_contents(struct file_call *f)
 	struct ds *ds = NULL;
 	bool ok;
 
+	if (strcmp(f->contents, PAIRS_NO_TEXT) == 0)
+		return refuse(&s->refusal, REFUSE_BAD, "contents is not UTF-8 text");
 	if (!ds_open(f->contents, strlen(f->contents), s->receiver->max_rows, &ds, &s->refusal))
 		return false;
 	order.rows = ds_rows(ds);

@@ -251,6 +251,24 @@ def test_encodings_json_ds_as_array(server):
     assert ab(server) == [("1", "2"), ("x", None)]
 
 
+def test_ds_in_another_encoding_is_told_as_such(server):
+    """What Java sends on a Chinese Windows when nobody named the encoding."""
+    refreshed(server)
+    before = unchanged(server)
+    gbk = json.dumps([["A", "B"], ["编号", "名称"]], ensure_ascii=False)
+    fields = urllib.parse.urlencode(signed("ab", ds=...)) + "&ds=" + urllib.parse.quote(gbk, encoding="gbk")
+    for kind in ("application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=GBK"):
+        a = server.request("POST", ROWS, body=fields.encode(), headers={"Content-Type": kind}, user=None)
+        refused(a, 400, "bad request: ds is not UTF-8 text")
+    body, kind = multipart(list(signed("ab", ds="@@").items()), [])
+    a = server.request("POST", ROWS, body=body.replace(b"@@", gbk.encode("gbk")), headers={"Content-Type": kind}, user=None)
+    refused(a, 400, "bad request: ds is not UTF-8 text")
+    body, kind = multipart(list(signed("ab", ds=..., contents="@@").items()), [])
+    a = server.request("POST", FILE, body=body.replace(b"@@", gbk.encode("gbk")), headers={"Content-Type": kind}, user=None)
+    assert a.status == 200 and a.json == {"result": "error", "data": "bad request: contents is not UTF-8 text"}, a
+    assert unchanged(server) == before
+
+
 def test_ds_longer_than_any_other_field(server):
     ds = [["A", "B"]] + [[f"k{i}", "x" * 900] for i in range(300)]
     fields = signed("ab", ds=ds)
