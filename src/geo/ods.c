@@ -183,7 +183,7 @@ static void put_value(struct sheet_rows *s, struct cells *c, const char **atts)
 	c->from_text = false;
 	if (strcmp(type, "date") == 0 && strlen(v) > 19 && (n = moment(v, strlen(v), text)) > 0) {
 		sheet_text(s, c->col, text, n);
-	} else if (strlen(v) > 15 && !sheet_is_whole(v, strlen(v)) && text_double(v, &d)) {
+	} else if (sheet_retells(v, strlen(v), &d)) {
 		n = sheet_digits(d, text);
 		sheet_text(s, c->col, text, n);
 	} else {

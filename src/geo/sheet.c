@@ -251,19 +251,56 @@ void sheet_shared(struct sheet_rows *s, size_t col, size_t n)
 	sheet_text(s, col, (const char *)b->strings.p + from, ends[n] - from);
 }
 
+static bool is_whole(double v, double most)
+{
+	return v > -most && v < most && (double)(int64_t)v == v;
+}
+
+/* 15 digits of V, and zeros for those behind them, as a spreadsheet shows a longer number. */
+static size_t padded(double v, char out[40])
+{
+	char text[40];
+	int64_t exponent;
+	char *e;
+	size_t n;
+
+	(void)snprintf(text, sizeof text, "%.14e", v);
+	e = strchr(text, 'e');
+	if (e == NULL || !text_int(e + 2, 15, 18, &exponent))
+		return 0;
+	n = (size_t)(strchr(text, '.') - text);
+	memmove(text + n, text + n + 1, 14);
+	return (size_t)snprintf(out, 40, "%.*s%.*s", (int)n + 14, text, (int)exponent - 14, "0000");
+}
+
 /* 16 digits that a double holds exactly are somebody's number of a card or an order. */
 size_t sheet_digits(double v, char out[40])
 {
-	bool whole = v > -WHOLE_MOST && v < WHOLE_MOST && (double)(int64_t)v == v;
+	size_t n = 0;
 
-	return (size_t)snprintf(out, 40, whole ? "%.0f" : "%.15g", whole ? v + 0.0 : v);
+	if (is_whole(v, WHOLE_MOST))
+		return (size_t)snprintf(out, 40, "%.0f", v + 0.0);
+	if (is_whole(v, 0x1p63))
+		n = padded(v, out);
+	return n > 0 ? n : (size_t)snprintf(out, 40, "%.15g", v);
 }
 
-bool sheet_is_whole(const char *s, size_t len)
+/* Its digits, perhaps behind '-', need no rounding to be told. */
+static bool is_digits(const char *s, size_t len)
 {
 	size_t sign = len > 0 && s[0] == '-';
 
 	return len > sign && len - sign <= 19 && strspn(s + sign, "0123456789") == len - sign;
+}
+
+bool sheet_retells(const char *s, size_t len, double *ret)
+{
+	double v;
+
+	if (is_digits(s, len) || !text_double(s, &v) || (len <= 15 && !is_whole(v, 0x1p63)))
+		return false;
+	*ret = v;
+	return true;
 }
 
 void sheet_number(struct sheet_rows *s, size_t col, enum shown shown, double v)

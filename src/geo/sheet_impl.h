@@ -111,10 +111,12 @@ bool book_string_text(struct book *, const char *text, size_t len);
 bool book_string_end(struct book *);
 /* The text of shared string N for cell COL. */
 void sheet_shared(struct sheet_rows *, size_t col, size_t n);
-/* A number: all digits of a whole one that is exact, else 15 significant digits.  Returns the length. */
+/* A number: all digits of a whole one that is exact, else 15 significant digits, with zeros behind
+ * those of a longer whole one.  Returns the length. */
 size_t sheet_digits(double v, char out[40]);
-/* The LEN digits at S, perhaps behind '-', are a whole number that needs no rounding to be told. */
-bool sheet_is_whole(const char *s, size_t len);
+/* The number S of LEN bytes is not told as it is stored, but by sheet_digits of *RET: a fraction of
+ * 17 digits, a whole one as 1.0 or 1.38E10. */
+bool sheet_retells(const char *s, size_t len, double *ret);
 /* A number as it is shown: a date, or its digits. */
 void sheet_number(struct sheet_rows *, size_t col, enum shown, double v);
 

@@ -85,14 +85,12 @@ static void put_shared(struct sheet_rows *s, const struct cells *c)
 		sheet_shared(s, c->col, (size_t)n);
 }
 
-/* Short numbers and whole ones stand as they are. */
 static void put_number(struct sheet_rows *s, const struct cells *c)
 {
 	double v;
 
-	bool rounded = c->len > 15 && !sheet_is_whole(c->value, c->len);
-
-	if ((c->shown != SHOWN_NUMBER || rounded) && text_double(c->value, &v))
+	if (c->shown != SHOWN_NUMBER ? text_double(c->value, &v)
+				     : sheet_retells(c->value, c->len, &v))
 		sheet_number(s, c->col, c->shown, v);
 	else
 		sheet_text(s, c->col, c->value, c->len);

@@ -310,6 +310,23 @@ class Workbooks(Case):
         wb.save(out := io.BytesIO())
         self.good("a.xls", out.getvalue(), columns="v:integer", want=[[n] for n in want[:2]])
 
+    def test_whole_numbers_as_other_programs_write_them(self):
+        """Java's libraries write 1.0 and 1.38E10: in every kind of column they are the numbers a spreadsheet shows."""
+        numbers = ["1.0", "-2.0", "1.38001380001E10", "1E+3", "1.10101199001011E+17", "9.9999999999999999E15", "-0.0"]
+        want = ["1", "-2", "13800138000.1", "1000", "110101199001011000", "10000000000000000", "0"]
+        with zipfile.ZipFile(io.BytesIO(book(("d", [["n", "v"]] + [[77000 + i, 77000 + i] for i in range(len(numbers))])))) as z:
+            members = [[n, z.read(n).decode()] for n in z.namelist()]
+        for m in members:
+            for i, n in enumerate(numbers):
+                m[1] = m[1].replace(f"<v>{77000 + i}</v>", f"<v>{n}</v>")
+        self.good("a.xlsx", archive(members), columns="v:text", want=[[w] for w in want])
+        cell = '<table:table-cell office:value-type="float" office:value="%s"><text:p>x</text:p></table:table-cell>'
+        line = "<table:table-row>%s</table:table-row>"
+        head = '<table:table-cell office:value-type="string"><text:p>v</text:p></table:table-cell>'
+        whole = [i for i in range(len(want)) if "." not in want[i]]
+        table = '<table:table table:name="d">' + line % head + "".join(line % (cell % numbers[i]) for i in whole) + "</table:table>"
+        self.good("a.ods", ods(table), columns="v:integer", want=[[int(want[i])] for i in whole])
+
     def test_wide_sheets_are_told_the_limit(self):
         p = self.refused("csv_too_many_columns", "a.xlsx", book(("d", [[1] * 30])), limits={"csv_max_columns": 20})
         self.assertEqual((p["row"], p["args"]["limit"]), (1, 20))
