@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "geo/archive.h"
 #include "geo/driver.h"
+#include "geo/gridgate.h"
 #include "geo/jsongate.h"
 #include "geo/prescan.h"
 #include "geo/recode.h"
@@ -125,6 +126,27 @@ static enum err check_gpkg(struct job *job, const struct source *src)
 	return fail(job, error.code, src);
 }
 
+static enum err check_grid(struct job *job, struct source *src)
+{
+	json_object *p = problem_str(problem_new("format_unreadable"), "file", src->file);
+	struct grid_facts facts;
+
+	grid_gate_file(src->path, &facts);
+	src->grid_type = facts.type;
+	if (facts.bad[0] != '\0') {
+		if (facts.columns > 0)
+			problem_int(p, "row", facts.found / facts.columns + 1);
+		problem_str(problem_arg(p, "reason", "cell"), "value", facts.bad);
+	} else if (facts.expected > 0 && facts.found != facts.expected) {
+		problem_arg_int(problem_arg(p, "reason", "cells"), "found", facts.found);
+		problem_arg_int(p, "expected", facts.expected);
+	} else {
+		json_object_put(p);
+		return ERR_OK;
+	}
+	return job_fail(job, p);
+}
+
 static enum err check_shp(struct job *job, const struct source *src)
 {
 	CLEAN_FREE char *shx = mem_strndup(src->path, strlen(src->path));
@@ -228,7 +250,9 @@ enum err content_check(struct job *job, struct source *src)
 	case KIND_XLSX:
 	case KIND_ODS:
 		return check_workbook(job, src);
-	case KIND_CSV: case KIND_FGB: case KIND_TIF: case KIND_ASC: case KIND_PNG:
+	case KIND_ASC:
+		return check_grid(job, src);
+	case KIND_CSV: case KIND_FGB: case KIND_TIF: case KIND_PNG:
 	case KIND_JPG:
 	case KIND_ZIP_MOSAIC:
 	case KIND_MULTI:

@@ -33,6 +33,10 @@ static char **options_of(const struct source *src, const char *charset)
 		/* The folder is not writable: neither journal nor shared memory can be made. */
 		o = CSLSetNameValue(o, "IMMUTABLE", "YES");
 		break;
+	case KIND_ASC:
+		if (src->grid_type != NULL)
+			o = CSLSetNameValue(o, "DATATYPE", src->grid_type);
+		break;
 	case KIND_CSV:
 	case KIND_XLSX:
 	case KIND_ODS:
@@ -42,7 +46,6 @@ static char **options_of(const struct source *src, const char *charset)
 	case KIND_GPX:
 	case KIND_FGB:
 	case KIND_TIF:
-	case KIND_ASC:
 	case KIND_PNG:
 	case KIND_JPG:
 	case KIND_ZIP_MOSAIC:

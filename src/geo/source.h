@@ -23,6 +23,7 @@ struct source {
 	char *side[8];           /* paths by role: see SOURCE_SIDE_… ; NULL = not there */
 	/* GDAL's name of the one driver, set by the content gate; static */
 	const char *driver;
+	const char *grid_type;   /* KIND_ASC: GDAL's DATATYPE, NULL = its own choice; static */
 	bool no_crs;             /* its own CRS is a link, which nobody follows, or no name we know */
 	bool in_zip;             /* FILE is a member's path */
 	/* KIND_GPKG: the one table this source is; NULL = the vector ones */

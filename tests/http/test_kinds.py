@@ -265,6 +265,32 @@ def test_grid_without_crs(server):
     assert f["crs"]["properties"] == "EPSG:4326"
 
 
+def test_grid_with_wrong_cells_is_refused(server):
+    """What GDAL would take for zeros, or shift, is told."""
+    name, data = grid("cells.asc")
+    for change, words in (((b" 15\n", b"\n"), ("15 cells", "16")), ((b" 15\n", b""), ("15 cells", "16")), ((b" 15\n", b" 15 16\n"), ("17 cells", "16")),
+                          ((b" 6 ", b" x "), ("row 2", "x"))):
+        assert change[0] in data
+        before = server.traces()
+        a = server.save((name, data.replace(*change)))
+        refused(a, 400, "format_unreadable", name)
+        assert all(w in a.json["error_msg"] for w in words), a.json["error_msg"]
+        nothing_left(server, before)
+
+
+def test_grid_keeps_its_values(server):
+    """A fraction behind thousands of whole numbers, and numbers beyond 32 bits."""
+    size = 200
+    _, whole = grid("late.asc", size=size)
+    for last, kind in ((b"0.5", gdal.GDT_Float32), (b"4294967299", gdal.GDT_Float64), (b"7", gdal.GDT_Int32)):
+        data = whole[:whole.rindex(b" ") + 1] + last + b"\n"
+        f = finished(server, strict(server, ("late.asc", data)), source="EPSG:4326")
+        gdal.FileFromMemBuffer("/vsimem/late.tif", server.get(f"/datasets/{f['dataset']['id']}/download").body)
+        picture = gdal.Open("/vsimem/late.tif")
+        band = picture.GetRasterBand(1)
+        assert band.DataType == kind and band.ReadAsArray(size - 1, size - 1, 1, 1)[0, 0] == float(last), (last, band.DataType)
+
+
 def test_grid_without_crs_in_a_browser(server):
     b = Browser(server, *USER)
     b.open("/upload/")

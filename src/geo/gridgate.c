@@ -1,0 +1,103 @@
+#include "geo/gridgate.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "base/text.h"
+
+#define BLOCK 65536
+#define MAX_WORD 63             /* of a longer one the beginning is looked at */
+#define SIDE_MOST INT32_MAX     /* columns or rows */
+
+struct scan {
+	struct grid_facts *facts;
+	char word[MAX_WORD + 1];
+	size_t len;
+	char key[MAX_WORD + 1];         /* of the head, while its value is awaited */
+	bool in_cells;                  /* the head is over */
+	int64_t columns, rows;
+	bool real, big;                 /* a cell with a fraction; one beyond 32 bits */
+};
+
+/* "nan", "-inf", "1.#QNAN": what programs write for no value. */
+static bool is_no_value(const char *s)
+{
+	static const char *const words[] = {"nan", "inf", "1.#"};
+
+	s += *s == '-' || *s == '+';
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strncasecmp(s, words[i], 3) == 0)
+			return true;
+	return false;
+}
+
+static void take_cell(struct scan *s)
+{
+	struct grid_facts *f = s->facts;
+	size_t sign = s->word[0] == '-' || s->word[0] == '+';
+	size_t digits = strspn(s->word + sign, "0123456789");
+
+	if (digits > 0 && sign + digits == s->len) {
+		s->big = s->big ||
+		    (digits >= 10 && llabs(strtoll(s->word, NULL, 10)) > INT32_MAX);
+	} else if (is_no_value(s->word) ||
+		   (strspn(s->word, "0123456789.,+-eE") == s->len &&
+		    strpbrk(s->word, "0123456789") != NULL)) {
+		s->real = true;
+	} else {
+		memcpy(f->bad, s->word, sizeof(f->bad));
+		return;
+	}
+	f->found++;
+}
+
+static void take_word(struct scan *s)
+{
+	s->word[s->len] = '\0';
+	if (s->in_cells) {
+		take_cell(s);
+	} else if (s->key[0] != '\0') {
+		if (strcasecmp(s->key, "ncols") == 0)
+			(void)text_int(s->word, 1, SIDE_MOST, &s->columns);
+		else if (strcasecmp(s->key, "nrows") == 0)
+			(void)text_int(s->word, 1, SIDE_MOST, &s->rows);
+		s->key[0] = '\0';
+	} else if (strspn(s->word, "0123456789.,+-") > 0 || is_no_value(s->word)) {
+		s->in_cells = true;
+		take_cell(s);
+	} else {
+		memcpy(s->key, s->word, sizeof(s->key));
+	}
+	s->len = 0;
+}
+
+void grid_gate_file(const char *path, struct grid_facts *ret)
+{
+	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	CLEAN_FREE char *block = mem_alloc(BLOCK);
+	struct scan s = {.facts = ret};
+	ssize_t n = 0;
+
+	*ret = (struct grid_facts){0};
+	while (fd >= 0 && ret->bad[0] == '\0' && (n = read(fd, block, BLOCK)) > 0) {
+		for (ssize_t i = 0; i < n && ret->bad[0] == '\0'; i++) {
+			char c = block[i];
+
+			if (c == ' ' || (c >= '\t' && c <= '\r')) {
+				if (s.len > 0)
+					take_word(&s);
+			} else if (s.len < MAX_WORD) {
+				s.word[s.len++] = c;
+			}
+		}
+	}
+	if (s.len > 0 && ret->bad[0] == '\0')
+		take_word(&s);
+	ret->columns = s.columns;
+	ret->expected = s.columns * s.rows;
+	ret->type = s.big ? "Float64" : s.real ? "Float32" : NULL;
+}
