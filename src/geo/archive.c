@@ -25,9 +25,13 @@ static enum err fail_dir(struct job *job, const char *label, const struct error 
 		{"zip_too_big", "zip_max_bytes"},
 		{"zip_ratio", "zip_max_ratio"},
 	};
-	json_object *p = problem_str(problem_new(error->code), "file", label);
+	const char *dot = strchr(error->code, '.');
+	CLEAN_FREE char *code = mem_strndup(error->code, strcspn(error->code, "."));
+	json_object *p = problem_str(problem_new(code), "file", label);
 
 	problem_arg(p, "member", error->text);
+	if (dot != NULL)
+		problem_arg(p, "reason", dot + 1);
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		if (strcmp(error->code, limits[i][0]) == 0)
 			problem_arg_int(problem_arg(p, "key", limits[i][1]), "limit",
@@ -97,13 +101,23 @@ void archive_close(struct archive *a)
 	zip_dir_done(&a->dir);
 }
 
+enum err archive_fail_method(struct job *job, const struct archive *a, const char *member)
+{
+	json_object *p = problem_str(problem_new("zip_invalid"), "file", a->label);
+
+	return job_fail(job, problem_arg(problem_arg(p, "member", member), "reason", "method"));
+}
+
 /* A method libzip was built without cannot be told from damage by its error; ask before. */
 static zip_file_t *open_member(struct job *job, struct archive *a, size_t i)
 {
-	zip_file_t *f = NULL;
+	zip_file_t *f;
 
-	if (zip_compression_method_supported(a->dir.v[i].method, 0))
-		f = zip_fopen_index(a->zip, i, ZIP_FL_UNCHANGED);
+	if (!zip_compression_method_supported(a->dir.v[i].method, 0)) {
+		(void)archive_fail_method(job, a, a->dir.v[i].name);
+		return NULL;
+	}
+	f = zip_fopen_index(a->zip, i, ZIP_FL_UNCHANGED);
 	if (f == NULL)
 		(void)archive_fail(job, a, "zip_invalid", a->dir.v[i].name);
 	return f;

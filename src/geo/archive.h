@@ -34,6 +34,8 @@ char *archive_head(struct job *, struct archive *, size_t i, size_t size, size_t
 enum err archive_unpack(struct job *, struct archive *, size_t i, const char *to);
 /* Problem CODE about member NAME: `return archive_fail(job, &a, "zip_path", name)`. */
 enum err archive_fail(struct job *, const struct archive *, const char *code, const char *name);
+/* The same for a member packed in a way that is not read here. */
+enum err archive_fail_method(struct job *, const struct archive *, const char *name);
 /* Every XML part of a workbook through the gate: no DOCTYPE anywhere.  Problem added otherwise. */
 enum err archive_check_xml(struct job *, struct archive *);
 

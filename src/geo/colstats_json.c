@@ -2,7 +2,10 @@
  * COLUMN objects (wizard/message.h) from column statistics.
  */
 #include <string.h>
+#include "base/text.h"
 #include "geo/colstats_impl.h"
+
+#define ORIGINAL_MAX 1000      /* bytes of a column's name that are told; prose may stand there */
 
 static const char *const fit_names[FIT__N] = { "integer", "real", "date", "datetime", "boolean" };
 
@@ -103,7 +106,9 @@ json_object *colstats_column(
 	if (!declared)
 		type = type_of(col, r);
 	json_set_str(o, "name", name);
-	json_set_str(o, "original", original);
+	json_set(o, "original",
+	    json_object_new_string_len(
+		original, (int)text_cut(original, strlen(original), ORIGINAL_MAX)));
 	json_set_str(o, "type", type);
 	json_set_int(o, "nulls", col->nulls + words);
 	json_set_int(o, "values", col->values - words);

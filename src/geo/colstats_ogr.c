@@ -7,6 +7,7 @@
 #include <cpl_error.h>
 #include "base/mem.h"
 #include "geo/colstats.h"
+#include "geo/layer.h"
 #include "geo/ogrvalue.h"
 #include "geo/tables.h"
 #include "geo/tables_impl.h"
@@ -171,29 +172,40 @@ enum err columns_of_ogr(struct job *job, OGRLayerH ogr, json_object *layer)
 	struct loop l = { .job = job, .layer = ogr, .def = OGR_L_GetLayerDefn(ogr) };
 	const char *name = json_str(layer, "name", OGR_L_GetName(ogr));
 	int64_t most = job_limit(job, "csv_max_columns"), total;
+	enum err err = ERR_OK;
 	OGRFeatureH f;
 
 	l.n = (size_t)OGR_FD_GetFieldCount(l.def);
 	if ((int64_t)l.n > most)
 		return job_fail(job,
-		    problem_arg_int(problem_str(problem_new("csv_too_many_columns"), "layer", name),
+		    problem_arg_int(problem_str(problem_str(problem_new("csv_too_many_columns"),
+						    "file", json_str(layer, "file", NULL)),
+					"layer", name),
 			"limit", most));
 	l.stats = colstats_new(l.n, '.', false);
 	l.preview = json_object_new_array();
 	fast_extent(&l);
 	total = OGR_L_GetFeatureCount(ogr, 0);
 	OGR_L_ResetReading(ogr);
+	CPLErrorReset();
 	while ((f = OGR_L_GetNextFeature(ogr)) != NULL) {
 		one_feature(&l, f);
 		OGR_F_Destroy(f);
+		CPLErrorReset();
 		if (l.count % 1024 == 0)
 			job_progress(job, "inspect", "reading", name, l.count, total, 0, false);
 	}
-	finish(&l, layer);
+	if (layer_broke_off(l.count, total))
+		err = job_fail(job,
+		    problem_int(problem_str(problem_new("format_unreadable"), "file",
+				    json_str(layer, "file", NULL)),
+			"row", l.count + 1));
+	else
+		finish(&l, layer);
 	(void)OGR_L_SetIgnoredFields(ogr, NULL);
 	OGR_L_ResetReading(ogr);
 	free(l.own);
 	json_object_put(l.preview);
 	colstats_free(l.stats);
-	return ERR_OK;
+	return err;
 }

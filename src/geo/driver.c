@@ -95,8 +95,12 @@ static void CPL_STDCALL note_error(CPLErr level, CPLErrorNum n, const char *text
 	struct job *job = CPLGetErrorHandlerUserData();
 
 	/* Releasing nothing is fine; GDAL's C interface calls it a failure. */
-	if (level >= CE_Failure && n != CPLE_ObjectNull)
-		(void)snprintf(job->detail, sizeof(job->detail), "%s", text);
+	if (level < CE_Failure || n == CPLE_ObjectNull)
+		return;
+	(void)snprintf(job->detail, sizeof(job->detail), "%s", text);
+	/* What comes after it only says that the file could not be read. */
+	if (strstr(text, "OGR_GEOJSON_MAX_OBJ_SIZE") != NULL)
+		job->too_large = true;
 }
 
 void driver_begin(struct job *job)

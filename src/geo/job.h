@@ -27,6 +27,7 @@ struct job {
 	int64_t report_total;   /* row problems so far; the first 1000 are written */
 	int64_t last_progress;  /* clock_mono_ms of the last progress frame */
 	char detail[1024];      /* driver's last error text, for the log */
+	bool too_large;         /* a driver said that one object of a file is too large for it */
 };
 
 /* A limit of the job ("zip_max_bytes"), with the default of base/limits.h. */

@@ -1,5 +1,6 @@
 #include "geo/layer.h"
 
+#include <cpl_error.h>
 #include <ogr_srs_api.h>
 #include <string.h>
 #include "base/mem.h"
@@ -163,6 +164,11 @@ static json_object *describe(struct job *job, const struct source *src, OGRLayer
 		preview_vector(job, layer, i);
 	}
 	return l;
+}
+
+bool layer_broke_off(int64_t read, int64_t told)
+{
+	return CPLGetLastErrorType() == CE_Failure && (told < 0 || read < told);
 }
 
 enum err layers_of_vector(struct job *job, const struct source *src, json_object *layers)

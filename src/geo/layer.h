@@ -14,5 +14,10 @@ json_object *layer_new(
  * are none.
  */
 enum err layers_of_vector(struct job *, const struct source *, json_object *layers);
+/*
+ * OGR ends a layer that breaks off like one that ends: was it an error that ended it behind READ
+ * features, of as many as it TOLD (-1: it did not)?  To be asked right behind the read that gave none.
+ */
+bool layer_broke_off(int64_t read, int64_t told);
 
 #endif

@@ -94,15 +94,18 @@ GDALDatasetH source_open(struct job *job, const struct source *src, const char *
 	GDALDatasetH ds = NULL;
 
 	job->detail[0] = '\0';
+	job->too_large = false;
 	if (src->driver != NULL && path != NULL)
 		ds = GDALOpenEx(path,
 		    (src->raster_table != NULL ? GDAL_OF_RASTER : flags_of(src->kind)) |
 			GDAL_OF_READONLY,
 		    drivers, (const char *const *)options, NULL);
 	CSLDestroy(options);
-	if (ds == NULL)
-		(void)job_fail(
-		    job, problem_str(problem_new("format_unreadable"), "file", src->file));
+	if (ds == NULL) {
+		json_object *p = problem_str(problem_new("format_unreadable"), "file", src->file);
+
+		(void)job_fail(job, job->too_large ? problem_arg(p, "reason", "object") : p);
+	}
 	return ds;
 }
 

@@ -10,6 +10,8 @@
 #include "geo/source.h"
 #include "wizard/names.h"
 
+#define COLUMNS_MAX 2000 /* of a table, the number of the row and the geometry included: SQLite's */
+
 static const struct {
 	const char *name; /* of the job's columns */
 	enum gpkg_type type;
@@ -133,13 +135,17 @@ static enum err open_file(struct outlayer *o, const char *geometry)
 		o->end.at = n;
 		c[n++] = (struct gpkg_column){ "_time_end", GPKG_INTEGER };
 	}
-	if (o->append)
+	if (n + 1 + (geometry != NULL) > COLUMNS_MAX)
+		err = job_fail(o->job,
+		    problem_arg_int(problem_str(problem_new("csv_too_many_columns"), "file", o->file),
+			"limit", COLUMNS_MAX - 1 - (geometry != NULL)));
+	else if (o->append)
 		err = gpkg_append(o->path, o->table, c, n, &o->g, &error);
 	else
 		err = gpkg_create(o->path, json_str(o->spec, "table", "layer"),
 		    json_str(o->spec, "title", NULL), geometry, o->srs, c, n, &o->g, &error);
 	free(c);
-	return err == ERR_OK ? ERR_OK : out_failed(o, &error);
+	return err == ERR_OK || error.err == ERR_OK ? err : out_failed(o, &error);
 }
 
 enum err out_begin(struct job *job, const json_object *spec, const char *file, const char *geometry,

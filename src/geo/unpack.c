@@ -114,7 +114,9 @@ static enum err check_members(struct job *job, const struct archive *a, int64_t 
 	for (size_t i = 0; i < a->dir.n && err == ERR_OK; i++) {
 		const struct zip_member *m = &a->dir.v[i];
 
-		if ((m->method != STORED && m->method != DEFLATED) || (m->folder && m->size > 0))
+		if (m->method != STORED && m->method != DEFLATED)
+			err = archive_fail_method(job, a, m->name);
+		else if (m->folder && m->size > 0)
 			err = archive_fail(job, a, "zip_invalid", m->name);
 		if (err == ERR_OK)
 			err = check_names(job, a, m->name);

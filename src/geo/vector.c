@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "geo/gpkg.h"
+#include "geo/layer.h"
 #include "geo/ogrvalue.h"
 #include "geo/outlayer.h"
 #include "geo/output.h"
@@ -103,9 +104,9 @@ static enum err all_features(struct job *job, struct vector *v)
 	while (err == ERR_OK && (f = OGR_L_GetNextFeature(v->layer)) != NULL) {
 		err = one_feature(v, f);
 		OGR_F_Destroy(f);
+		CPLErrorReset();
 	}
-	/* OGR ends a layer that breaks off like one that ends. */
-	if (err == ERR_OK && CPLGetLastErrorType() == CE_Failure && v->out.total < v->out.expected)
+	if (err == ERR_OK && layer_broke_off(v->out.total, v->out.expected))
 		err = job_fail(job,
 		    problem_int(problem_str(problem_new("format_unreadable"), "file", v->out.file),
 			"row", v->out.total + 1));

@@ -275,7 +275,7 @@ static enum err check_apart(const struct zip_dir *d, struct error *error)
 		if (spans[i].at < spans[i - 1].end)
 			e = bad(error, "zip_invalid", "members overlap");
 		else if (strcmp(names[i], names[i - 1]) == 0)
-			e = bad(error, "zip_invalid", "two members of one name");
+			e = bad(error, "zip_invalid.twice", names[i]);
 	for (size_t i = 0; i < d->n; i++)
 		free(names[i]);
 	return e;

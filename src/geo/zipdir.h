@@ -42,8 +42,8 @@ struct zip_dir {
  * Read and check the directory of the archive on FD.
  * Owns:   caller frees with zip_dir_done; nothing to free on error.
  * Errors: ERR_BAD_REQUEST with one of the codes zip_invalid zip_encrypted zip_entries zip_path
- *         zip_link zip_too_big
- *         zip_ratio; the text names the member.
+ *         zip_link zip_too_big zip_ratio, or zip_invalid.twice for two members of one name; the
+ *         text names the member.
  */
 enum err zip_dir_read(int fd, const struct zip_limits *, struct zip_dir *ret, struct error *);
 void zip_dir_done(struct zip_dir *);

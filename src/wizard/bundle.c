@@ -63,7 +63,8 @@ static void unsupported(struct sorting *s, const char *code, const char *file, c
 	json_object *p = problem_str(problem_new(code), "file", file);
 
 	problem_arg(p, "accepted", accepted);
-	problem_arg(p, "sent", file);
+	if (file != NULL)
+		problem_arg(p, "sent", file);
 	if (save_as != NULL)
 		problem_arg(p, "save_as", save_as);
 	error_add(s, p);

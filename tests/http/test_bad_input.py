@@ -8,6 +8,7 @@ import sys
 import zipfile
 
 from harness import BUILD, main, multipart, nothing_left, Server
+from steps import code, finished, post, saved
 from made import HTML, WGS84, Browser, Page, drop, geotiff, refused, shapefile, zipped
 
 JSON = "application/json"
@@ -92,6 +93,36 @@ def test_damaged_files(server):
     assert a.status in (201, 400), a
     if a.status == 201:
         drop(server, a)
+
+
+def test_what_is_too_much_says_what(server):
+    line = b",".join([b"[1.5,2.5]"] * 1_000_000)
+    feature = b'{"type":"Feature","properties":{},"geometry":{"type":"LineString","coordinates":[' + line + b"]}}"
+    collection = b'{"type":"FeatureCollection","features":[' + feature + b"]}"
+    all_clients(server, [("coast.geojson", collection)], "format_unreadable", "coast.geojson", "too many points", "GeoPackage")
+    wide = ",".join(f'"c{i}":{i}' for i in range(2001)).encode()
+    feature = b'{"type":"Feature","properties":{' + wide + b'},"geometry":{"type":"Point","coordinates":[1,2]}}'
+    all_clients(server, [("wide.geojson", feature)], "csv_too_many_columns", "wide.geojson has more than 2,000")
+    # A table may have as many; a dataset numbers its rows besides.
+    wide = ",".join(f"c{i}" for i in range(2000)) + "\n" + ",".join("1" for _ in range(2000)) + "\n"
+    session = saved(server, ("wide.csv", wide.encode()))
+    assert post(server, session, "csv", geometry="none").status == 200
+    a = post(server, session, "final")
+    a = server.wait_finished(session) if a.status == 202 else a
+    assert code(a) == "csv_too_many_columns" and "1,999" in a.json["error_msg"], a
+    assert post(server, session, "csv", geometry="none", col_7_use="false").status == 200
+    assert finished(server, session)["dataset"]["count"] == 1
+
+
+def test_prose_for_a_header_is_a_long_name(server):
+    prose = "There is no header here, only words, and a lot of them; " * 200
+    for name, data in (("prose.csv", f'"{prose}",b\n1,2\n'),
+                       ("prose.geojson", '{"type":"Feature","properties":{"%s":1},"geometry":{"type":"Point","coordinates":[1,2]}}' % prose)):
+        session = saved(server, (name, data.encode()))
+        if name.endswith("csv"):
+            assert post(server, session, "csv", geometry="none").status == 200
+        column = finished(server, session)["dataset"]["columns"][0]
+        assert len(column["name"]) < 64 and prose.startswith(column["original"]) and len(column["original"]) == 1000, column
 
 
 def test_hostile_names_become_labels(server):
@@ -223,6 +254,20 @@ def test_zip_guards(server):
     for code, file, word in cases:
         d = all_clients(server, [file], code, word)
         assert d["file"] or d["value"] or word in d["message"], d
+
+
+def test_zip_that_is_none_says_why(server):
+    """Nothing in it, packed in another way, two files that are one elsewhere: not "damaged"."""
+    empty = ("data.zip", b"PK\x05\x06" + bytes(18))
+    for file in (empty, zipped([("folder/", b"")]), zipped([("__MACOSX/._a.csv", b"x"), (".DS_Store", b"y")])):
+        d = all_clients(server, [file], "zip_no_data", "data.zip")
+        assert ".shp" in d["message"], d
+    name, data = zipped([CSV])
+    other = bytearray(data)
+    for sign, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):      # the method: Deflate64
+        other[data.find(sign) + at] = 9
+    all_clients(server, [(name, bytes(other))], "zip_invalid", "good.csv", "Deflate")
+    all_clients(server, [zipped([("A/good.csv", CSV[1]), ("a/Good.csv", CSV[1])])], "zip_invalid", "a/good.csv", "Rename")
 
 
 def test_zip_encrypted(server):

@@ -286,6 +286,23 @@ def geopackage(script="", tables=("p",), views=(), schema=(), points=3, wkb=None
     return data
 
 
+def torn_geopackage():
+    """2000 points, and in the middle of them a page of something else."""
+    data = bytearray(geopackage(points=2000))
+    with tempfile.NamedTemporaryFile(suffix=".gpkg") as f:
+        f.write(data)
+        f.flush()
+        db = sqlite3.connect(f.name)
+        (root,), (size,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'p'").fetchone(), db.execute("PRAGMA page_size").fetchone()
+        db.close()
+    at = (root - 1) * size      # an inner page: behind its head of 12 bytes where its cells are, each with a child's number first
+    cells = struct.unpack_from(">H", data, at + 3)[0]
+    cell = struct.unpack_from(">H", data, at + 12 + cells // 2 * 2)[0]
+    child = (struct.unpack_from(">I", data, at + cell)[0] - 1) * size
+    data[child:child + 100] = b"\xff" * 100
+    return bytes(data)
+
+
 def sqlite_cases(url, canary):
     refused = frozenset(["format_unreadable"])
     virtual = {
@@ -338,6 +355,8 @@ def sqlite_cases(url, canary):
         yield ("A28", "WKB of %d points" % count, {"w.gpkg": geopackage(wkb=wkb)}, OK | UNREADABLE)
     nested = b"".join(struct.pack("<BII", 1, 7, 1) for _ in range(4096)) + struct.pack("<BIdd", 1, 1, 1, 2)
     yield ("A28", "4096 collections as WKB", {"w.gpkg": geopackage(wkb=nested)}, OK | UNREADABLE)
+    # What OGR reads of it looks like all there is.
+    yield ("A25", "GeoPackage with a torn page", {"t.gpkg": torn_geopackage()}, refused)
     good = geopackage()
     yield ("A22", "a GeoPackage without tricks", {"ok.gpkg": good}, OK)
     rnd = random.Random(1)
