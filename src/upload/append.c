@@ -116,13 +116,15 @@ static enum err check(struct upload *u, int64_t offset, const struct body *body,
 	room = u->state == UPLOAD_COMPLETE ? 0 : receive_room(u, &full);
 	if (u->state == UPLOAD_COMPLETE)
 		full = ERR_EXCEEDED;
-	if (body->length > room || (u->state == UPLOAD_COMPLETE && bytes))
+	if (body->length > room)
 		return error_set(error, full, "upload %.8s: %lld bytes more than may come", u->id,
 				 (long long)(body->length - room));
+	if (u->state == UPLOAD_COMPLETE)
+		return ERR_OK;
 	if (finish && u->length < 0 && body->length < 0 && body->chunked)
 		return error_set(error, ERR_NEED_LENGTH, "the end of the body cannot be known");
 	/* One that this request made was admitted with its length a moment ago. */
-	if (!bytes || u->state == UPLOAD_COMPLETE || (u->pending && u->length >= 0))
+	if (!bytes || (u->pending && u->length >= 0))
 		return ERR_OK;
 	return admit_space(u->engine, u->length < 0 && body->length > 0 ? body->length : 0,
 			   u->mode->copies, u->room.promised, error);
@@ -154,6 +156,14 @@ static enum err append_body(struct upload *u, struct body *body, const struct ch
 	return e;
 }
 
+/* Behind the end of a complete upload: only what turns out to be no byte at all. */
+static enum err append_nothing(struct upload *u, struct body *body, struct error *error)
+{
+	struct pour p = {.u = u, .body = body, .full = ERR_EXCEEDED, .error = error};
+
+	return pour_judge(&p, END_FULL);
+}
+
 enum err upload_append(struct upload *u, int64_t offset, struct body *body,
 		       const struct checksum *sum, bool finish, int64_t *ret_offset,
 		       struct error *error)
@@ -163,7 +173,7 @@ enum err upload_append(struct upload *u, int64_t offset, struct body *body,
 
 	if (e != ERR_OK || u->state == UPLOAD_COMPLETE) {
 		*ret_offset = u->offset;
-		return e;
+		return e == ERR_OK && bytes ? append_nothing(u, body, error) : e;
 	}
 	if (bytes)
 		e = append_body(u, body, sum, error);

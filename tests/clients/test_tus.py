@@ -108,6 +108,8 @@ class Clients(unittest.TestCase):
     def test_node_length_told_later(self):
         r = self.node({"uploadLengthDeferred": True, "chunkSize": MIB})
         self.whole(r["url"])
+        r = self.node({"uploadLengthDeferred": True, "uploadDataDuringCreation": True, "chunkSize": MIB})
+        self.whole(r["url"])
 
     def test_node_data_in_creation(self):
         r = self.node({"uploadDataDuringCreation": True, "metadata": {"filename": NAME}})

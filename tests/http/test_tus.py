@@ -12,6 +12,7 @@ import time
 
 import harness
 from harness import Server, nothing_left
+from test_cgi import parse, start, variables
 from transfer import (BYTES, TUS, answer_of, b64, begin, begin_patch, checksum, content, create, fronts, head, made, offset, patch,
                       settled, status, written)
 
@@ -450,6 +451,23 @@ def test_chunked_bodies(server):
     assert code == 413, top
     # lighttpd had the whole body before: its length was known, so nothing was stored.  A server that streams stores up to the length.
     assert content(server, url) in (None, HELLO)
+
+
+def test_no_bytes_of_unknown_length(server):
+    """What Apache's CGI makes of a chunked body without chunks, as Node sends it: nothing came, which no end of an upload forbids."""
+    def ask(method, path, body=b"", **fields):
+        return parse(start(server, variables(server, method, path, kind=BYTES["Content-Type"], HTTP_TUS_RESUMABLE="1.0.0",
+                                             HTTP_TRANSFER_ENCODING="chunked", **{"CONTENT_LENGTH": None, **fields}), body))
+    a = ask("POST", "/files/", HTTP_UPLOAD_LENGTH="0")
+    assert a.status == 201 and a.header("Upload-Offset") == "0", a
+    url = "/files/" + a.header("Location").split("/")[-1]
+    assert status(server, url)["state"] == "complete"
+    assert ask("PATCH", url, HTTP_UPLOAD_OFFSET="0").status == 204
+    url = made(server, 11, HELLO)
+    assert ask("PATCH", url, HTTP_UPLOAD_OFFSET="11").status == 204
+    for method, path, fields in (("PATCH", url, {"HTTP_UPLOAD_OFFSET": "11"}), ("POST", "/files/", {"HTTP_UPLOAD_LENGTH": "0"})):
+        a = ask(method, path, b"x", **fields)
+        assert a.status == 413 and a.header("X-Slipway-Error") == "ERR_EXCEEDED", a
 
 
 def test_front_killed_in_mid_body(server):      # 3
