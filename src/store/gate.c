@@ -12,7 +12,8 @@
 #include "base/clock.h"
 #include "base/token.h"
 
-#define TICK_MS 100 /* how often a waiter looks at its deadline */
+#define TICK_MS	 100 /* how often a waiter looks at its deadline */
+#define YIELD_MS 5   /* what it takes somebody who waits to wake up */
 #define STOP_GRACE_MS                                                                              \
 	1000 /* what a waiter still gets after SIGTERM: its request may be nearly done */
 
@@ -209,28 +210,38 @@ static enum err lock_file(struct gate *g, int64_t start_ms, bool last, struct er
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	timer_t tick;
-	bool ticking;
+	bool ticking, said = false;
 	enum err err = ERR_OK;
 
 	if (fcntl(g->fd, F_SETLK, &lock) == 0)
 		return ERR_OK;
 	ticking = tick_start(&tick);
 	while (fcntl(g->fd, ticking ? F_SETLKW : F_SETLK, &lock) != 0) {
-		if (errno != EINTR && errno != EAGAIN && errno != EACCES && errno != EDEADLK) {
+		int why = errno;
+		int64_t now_ms;
+
+		if (why != EINTR && why != EAGAIN && why != EACCES && why != EDEADLK) {
 			err = error_errno(error, ERR_STORE, "gate: lock");
 			break;
 		}
-		if (clock_mono_ms() >= deadline_of(g, start_ms, last)) {
+		now_ms = clock_mono_ms();
+		if (now_ms >= deadline_of(g, start_ms, last)) {
 			err = too_late(error);
 			break;
 		}
+		if (now_ms - start_ms >= TICK_MS) {
+			gate_want(g, now_ms);
+			said = true;
+		}
 		/* EDEADLK is the kernel's guess about locks of other threads: ours are never
 		 * nested. */
-		if (errno != EINTR)
+		if (why != EINTR)
 			clock_sleep_ms(5);
 	}
 	if (ticking)
 		(void)timer_delete(tick);
+	if (said && err == ERR_OK)
+		gate_want(g, 0);
 	return err;
 }
 
@@ -402,19 +413,24 @@ bool gate_leave(struct gate *g, bool clean)
 {
 	struct itimerspec never = {0};
 	sigset_t mask = g->old_mask;
-	bool ok = true;
+	bool ok = true, wanted = false;
 
 	if (clean) {
 		g->header.dirty = 0;
 		g->header.pid = 0;
 		gate_step();
 		ok = gate_header_write(g->fd, &g->header);
+		/* Behind the write: where the header stands there is memory. */
+		wanted = ok && gate_is_wanted(g);
 	}
 	gate_step();
 	(void)timer_settime(g->watchdog, 0, &never, NULL);
 	atomic_store(&g->inside, false);
 	unlock_file(g);
 	gate_step();
+	/* With the mutex: the other threads of this process would come as fast. */
+	if (wanted)
+		clock_sleep_ms(YIELD_MS);
 	(void)pthread_mutex_unlock(&g->mutex);
 	/* Last, so that a handler never runs inside. */
 	(void)pthread_sigmask(SIG_SETMASK, &mask, NULL);

@@ -40,7 +40,8 @@ struct gate_header {
  */
 struct gate_file {
 	struct gate_header header;
-	uint64_t unused[4];
+	int64_t wanted_ms; /* CLOCK_MONOTONIC: somebody had waited long then; 0 = nobody */
+	uint64_t unused[3];
 	uint64_t changes[GATE_CHANGES];
 };
 
@@ -118,6 +119,12 @@ struct gate_stamp {
 /* Inside or outside: the file, for gate_stamp.  NULL: it is not the one we know, or was cut. */
 const struct gate_file *gate_view(const struct gate *);
 struct gate_stamp gate_stamp(const struct gate_file *, size_t counter);
+/*
+ * Whoever has waited long says so (NOW_MS), and that he is in (0); whoever leaves asks inside, and
+ * does not come again at once: POSIX locks have no order, and who wakes up is slower than who runs.
+ */
+void gate_want(const struct gate *, int64_t now_ms);
+bool gate_is_wanted(const struct gate *);
 /* For gate.c: map the file that was just opened (false and errno), and unmap all. */
 bool gate_map_add(struct gate *);
 void gate_map_done(struct gate *);

@@ -1,4 +1,4 @@
-/* The counters of changes in the gate file. */
+/* What stands behind the header in the gate file: the counters of changes, and who waits. */
 #include "store/gate.h"
 
 #include <fcntl.h>
@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+#define WANTED_MS 250 /* a waiter says it again at each of his ticks, unless he is dead */
 
 _Static_assert(sizeof(struct gate_file) == GATE_FILE_BYTES, "the counters fill the file");
 
@@ -71,4 +74,22 @@ struct gate_stamp gate_stamp(const struct gate_file *file, size_t counter)
 	    .epoch = __atomic_load_n(&file->header.epoch, __ATOMIC_ACQUIRE),
 	    .changes = __atomic_load_n(&file->changes[counter], __ATOMIC_ACQUIRE),
 	};
+}
+
+void gate_want(const struct gate *g, int64_t now_ms)
+{
+	if (gate_view(g) != NULL)
+		__atomic_store_n(&atomic_load(&g->map)->file->wanted_ms, now_ms, __ATOMIC_RELAXED);
+}
+
+bool gate_is_wanted(const struct gate *g)
+{
+	int64_t said_ms = __atomic_load_n(&atomic_load(&g->map)->file->wanted_ms, __ATOMIC_RELAXED);
+	int64_t ago;
+
+	if (said_ms == 0)
+		return false;
+	/* Before the last start of this host the clock stood elsewhere. */
+	ago = clock_mono_ms() - said_ms;
+	return ago >= 0 && ago <= WANTED_MS;
 }

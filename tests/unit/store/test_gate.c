@@ -527,6 +527,63 @@ static void test_two_threads_never_both_inside(void **state)
 	assert_int_equal(atomic_load(&most), 1);
 }
 
+/* ---- everybody's turn comes */
+
+#define LONG_MS 20
+
+static atomic_llong *turns; /* shared: passes that others made */
+
+static enum err pass_slowly(struct pass *p, void *arg)
+{
+	int64_t until = clock_mono_ms() + LONG_MS;
+
+	(void)p;
+	(void)arg;
+	while (clock_mono_ms() < until)
+		;
+	(void)atomic_fetch_add(turns, 1);
+	return ERR_OK;
+}
+
+static int run_one_after_the_other(struct store *s)
+{
+	while (store_pass(s, PASS_READ, "long", pass_slowly, NULL, NULL) == ERR_OK)
+		;
+	return 1;
+}
+
+/* The kernel's locks have no order: whoever comes again at once is faster than one who wakes up. */
+static void test_long_passes_keep_nobody_out(void **state)
+{
+	struct fixture *f = *state;
+	long long before, worst = 0;
+	pid_t pids[2];
+	int64_t n;
+
+	turns =
+	    mmap(NULL, sizeof(*turns), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(turns != MAP_FAILED);
+	run(f, PASS_SYNC, add_one, &n);
+	f->config.store_wait_ms = 60000;
+	fixture_close(f);
+	for (size_t i = 0; i < 2; i++)
+		pids[i] = child(f, run_one_after_the_other);
+	fixture_open(f);
+	for (int i = 0; i < 40; i++) {
+		before = atomic_load(turns);
+		run(f, PASS_READ, look, &n);
+		if (atomic_load(turns) - before > worst)
+			worst = atomic_load(turns) - before;
+		clock_sleep_ms(LONG_MS);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		(void)kill(pids[i], SIGKILL);
+		(void)waitpid(pids[i], NULL, 0);
+	}
+	(void)munmap(turns, sizeof(*turns));
+	assert_in_range(worst, 0, 500 / LONG_MS);
+}
+
 /* ---- reading writes nothing */
 
 static enum err read_user(struct pass *p, void *arg)
@@ -597,6 +654,7 @@ int main(void)
 	    STORE_TEST(test_spawned_child_keeps_no_lock),
 	    STORE_TEST(test_forked_child_is_refused),
 	    STORE_TEST(test_two_threads_never_both_inside),
+	    STORE_TEST(test_long_passes_keep_nobody_out),
 	    STORE_TEST(test_reading_cgi_writes_no_log),
 	    cmocka_unit_test(test_gate_file_is_opened_in_one_place),
 	};
