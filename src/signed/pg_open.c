@@ -48,11 +48,13 @@ bool pg_connect(struct pg_link *p, const struct config_target *target, struct fa
 	bool secret = target->password_file != NULL;
 	char *password = secret ? read_password(target, fault) : NULL;
 	/* Before "dbname": the string may say otherwise; behind it: it may not. */
-	const char *const names[] = {
-	    "connect_timeout", "tcp_user_timeout",	   "dbname", "application_name",
-	    "client_encoding", secret ? "password" : NULL, NULL};
-	const char *const values[] = {"10",   "60000",	target->text, "slipway",
-				      "UTF8", password, NULL};
+	const char *const names[] = {"connect_timeout",		 "tcp_user_timeout",
+				     "keepalives_idle", /* a host that vanished says nothing */
+				     "keepalives_interval",	 "dbname",
+				     "application_name",	 "client_encoding",
+				     secret ? "password" : NULL, NULL};
+	const char *const values[] = {"10",	 "60000", "30",	    "10", target->text,
+				      "slipway", "UTF8",  password, NULL};
 
 	if (secret && password == NULL)
 		return false;

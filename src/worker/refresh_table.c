@@ -342,8 +342,8 @@ static void refresh(struct refresh *r)
 										: "import_failed"));
 }
 
-/* Written while it was read, or the dataset was replaced by somebody else: once more, on top of
- * that. */
+/* Written while it was read, locked, or the dataset was replaced by somebody else: once more, on
+ * top of that. */
 static enum err again_pass(struct pass *p, void *arg)
 {
 	const struct refresh *r = arg;
@@ -352,7 +352,7 @@ static enum err again_pass(struct pass *p, void *arg)
 
 	if (err != ERR_OK || r->target.record == NULL)
 		return err;
-	return json_bool(task, "again", false) ||
+	return json_bool(task, "again", false) || r->refusal.code == REFUSE_BUSY ||
 		       problems_have(r->work->problems, "dataset_changed")
 		   ? tasks_refresh(p, r->target.record)
 		   : ERR_OK;

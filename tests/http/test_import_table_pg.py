@@ -3,18 +3,20 @@ its table is a dataset, too (signed-api.md 5, 7.1; cases 39, 43)."""
 import os
 import signal
 import sys
+import threading
 import time
 
 import pgserver
 from harness import Server, main
 from signed import configure, tasks
-from test_import_table import a_million_rows_in_the_memory_of_a_fifth, datasets, ended, put, refused, task, until, worker_of
+from test_import_table import a_million_rows_in_the_memory_of_a_fifth, datasets, ended, put, refreshes, refused, task, until, worker_of
 
 TABLES = """
 create table sales(id integer primary key, name text not null, n numeric, at timestamp, ok boolean);
 create table many(n integer, name text);
 create table million(n integer, name text);
 create table days(id integer primary key, d date, at timestamp, x double precision);
+create table lagging(id integer);
 create role dmy login superuser;
 alter role dmy set datestyle = 'SQL, DMY';
 alter role dmy set extra_float_digits = -12;
@@ -24,6 +26,7 @@ RECEIVERS = {
     "many": {"table": "many(n, name)", "target": "pg", "maxRows": 1000000},
     "million": {"table": "million(n, name)", "target": "pg", "maxRows": 1000000},
     "days": {"table": "days", "target": "dmy", "catalogue": True},
+    "lagging": {"table": "lagging", "target": "pg", "catalogue": True, "postSql": ["select pg_sleep(1.4)"]},
     "slow": {"table": "many(n, name)", "target": "pg", "postSql": ["select pg_sleep(1.5)"]},
 }
 SALES = "id;name;n;at;ok\n1;Köln;1.234,50;2026-01-31 08:00:00;yes\n2;北京;0,10;;no\n"
@@ -55,6 +58,22 @@ def test_dates_are_listed_whatever_the_role_prefers(server):
     got = server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]
     assert [c["type"] for c in got["columns"]] == ["integer", "date", "datetime", "real"], got["columns"]
     assert got["rows"] == [["1", "2026-01-31", got["rows"][0][2], "0.1234567890123"]] and got["rows"][0][2][:10] == "2026-01-31", got["rows"]
+
+
+def test_a_locked_table_is_read_when_it_is_free(server):
+    """Meanwhile it keeps no worker: each look ends after signed.lock_wait."""
+    one = threading.Thread(target=put, args=(server, "lagging", b"id\n1\n"), kwargs=dict(visitor="meis", key="a-secret-of-mei-alone-1", want=None))
+    one.start()
+    until(lambda: server.pg.sql("select 1 from pg_stat_activity where query like '%pg_sleep(1.4)%' and state = 'active' and pid <> pg_backend_pid()"))
+    holder = server.pg.open("begin; lock table lagging; select pg_sleep(60)")     # granted when the write is committed
+    try:
+        one.join()
+        until(lambda: [t for t in refreshes(server, "lagging") if t["state"] == "failed"], seconds=30)
+    finally:
+        holder.kill()
+        holder.wait()
+        server.pg.sql("select pg_terminate_backend(pid) from pg_locks where relation = 'lagging'::regclass and mode = 'AccessExclusiveLock'")
+    until(lambda: datasets(server, "lagging"), seconds=30)
 
 
 def test_a_million_rows(server):
@@ -94,7 +113,7 @@ if __name__ == "__main__":
         sys.exit(0)
     pg = pgserver.Pg()
     pg.sql(TABLES)
-    site = Server(f"[target]\npg = {pg.conninfo}\ndmy = {pg.conninfo.replace('=boss', '=dmy')}\n[signed]\nwait = 1\n[mail]\nmethod = none\n")
+    site = Server(f"[target]\npg = {pg.conninfo}\ndmy = {pg.conninfo.replace('=boss', '=dmy')}\n[signed]\nwait = 1\nlock_wait = 5\n[mail]\nmethod = none\n")
     site.pg = pg
     try:
         configure(site, {"loader": {}, "meis": {"token": "a-secret-of-mei-alone-1", "user": "mei"}}, RECEIVERS)
