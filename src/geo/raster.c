@@ -156,12 +156,29 @@ static char **creation(GDALDatasetH ds, char **args)
 	return add(args, "-co", classes ? "OVERVIEW_RESAMPLING=NEAREST" : "OVERVIEW_RESAMPLING=AVERAGE");
 }
 
+/* A no-data value no pixel can have, such as -9999 of bytes: GDAL would take the nearest one, a good value, for it. */
+static bool nodata_is_idle(GDALDatasetH ds)
+{
+	GDALRasterBandH band = GDALGetRasterBand(ds, 1);
+	GDALDataType type = GDALGetRasterDataType(band);
+	const char *kind = GDALGetMetadataItem(band, "PIXELTYPE", "IMAGE_STRUCTURE");
+	int has = 0, clamped = 0, rounded = 0;
+	double nodata = GDALGetRasterNoDataValue(band, &has);
+	if (has == 0 || (!GDALDataTypeIsInteger(type) || GDALGetDataTypeSizeBytes(type) > 4) ||
+	    (kind != NULL && strcmp(kind, "SIGNEDBYTE") == 0))
+		return false;
+	(void)GDALAdjustValueToDataType(type, nodata, &clamped, &rounded);
+	return clamped != 0 || rounded != 0;
+}
+
 /* Write DS to PATH as COG; ARGS (taken): more options of gdal_translate. */
 static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, const char *path, const char *layer)
 {
 	struct watch watch = { job, layer };
 	int bad = 0;
 	args = creation(ds, args);
+	if (nodata_is_idle(ds))
+		args = add(args, "-a_nodata", "none");
 	GDALTranslateOptions *o = GDALTranslateOptionsNew(args, NULL);
 	CSLDestroy(args);
 	if (o == NULL)
@@ -178,6 +195,13 @@ static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, cons
 	return ERR_OK;
 }
 
+/* Values between two pixels mean something: fractions and colours, but not the numbers of classes. */
+static bool is_measured(GDALDatasetH ds)
+{
+	GDALRasterBandH band = GDALGetRasterBand(ds, 1);
+	return !GDALDataTypeIsInteger(GDALGetRasterDataType(band)) || GDALGetRasterColorInterpretation(band) == GCI_RedBand;
+}
+
 /* DS in TARGET's system, as a GeoTIFF of our own below out/work; NULL: problem added. */
 static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *source, const char *target, const char *layer)
 {
@@ -186,8 +210,10 @@ static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *sour
 	int bad = 0;
 	char **args = add(add(NULL, "-t_srs", target), "-of", "GTiff");
 	args = add(add(args, "-co", "TILED=YES"), "-co", "BIGTIFF=IF_SAFER");
-	if (GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) == NULL)
+	if (is_measured(ds))
 		args = add(args, "-r", "bilinear");
+	if (nodata_is_idle(ds))
+		args = add(args, "-srcnodata", "None");
 	if (*source != '\0')
 		args = add(args, "-s_srs", source);
 	job_out(job, "work/warped.tif", path, sizeof(path));

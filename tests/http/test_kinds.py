@@ -313,6 +313,44 @@ def test_geotiff(server):
     assert f["crs"]["properties"] == "EPSG:4326"
 
 
+def values_of(server, f):
+    """(the no-data value, all values) of the first band of what was imported."""
+    gdal.FileFromMemBuffer("/vsimem/values.tif", server.get(f"/datasets/{f['dataset']['id']}/download").body)
+    picture = gdal.Open("/vsimem/values.tif")
+    band = picture.GetRasterBand(1)
+    return band.GetNoDataValue(), set(band.ReadAsArray().ravel().tolist())
+
+
+def test_a_no_data_value_out_of_range_marks_nothing(server):
+    """Programs write -9999 of bytes, too; zeros stay zeros then."""
+    picture = gdal.GetDriverByName("GTiff").Create("/vsimem/in.tif", 4, 3, 1, gdal.GDT_Byte)
+    picture.SetGeoTransform((10, 0.5, 0, 51, 0, -0.5))
+    picture.SetProjection(WGS84)
+    picture.GetRasterBand(1).SetNoDataValue(-9999)
+    picture.GetRasterBand(1).WriteRaster(0, 0, 4, 3, bytes(range(12)))
+    picture = None
+    f = gdal.VSIFOpenL("/vsimem/in.tif", "rb")
+    data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL("/vsimem/in.tif").size, f))
+    gdal.VSIFCloseL(f)
+    for target in ("", "EPSG:3857"):
+        a = strict(server, ("bytes.tif", data))
+        b = server.post(f"/upload/srs?id={a.json['id']}", {"source": "file", "target": target}, accept=JSON)
+        assert b.json["success"] is True, b
+        nodata, values = values_of(server, finished(server, a))
+        assert nodata is None and 0 in values, (target, nodata, values)
+
+
+def test_numbers_of_classes_stay_such(server):
+    """Reprojected, they are not mixed to classes nobody gave."""
+    size = 40
+    rows = "\n".join(" ".join("9" if (r // 3 + c // 3) % 2 else "1" for c in range(size)) for r in range(size))
+    data = f"ncols {size}\nnrows {size}\nxllcorner 10\nyllcorner 50\ncellsize 0.01\nNODATA_value 0\n{rows}\n".encode()
+    a = strict(server, ("classes.asc", data))
+    b = server.post(f"/upload/srs?id={a.json['id']}", {"source": "EPSG:4326", "target": "EPSG:32633"}, accept=JSON)
+    assert b.json["success"] is True, b
+    assert values_of(server, finished(server, a))[1] == {0, 1, 9}
+
+
 def test_raster_with_side_files(server):
     plain = run(["gdal_translate", "-q", "-co", "PROFILE=BASELINE", "in.asc", "plain.tif"], "plain.tif", grid("in.asc"))
     f = finished(server, ready(strict(server, plain, world("plain.tfw"), ("plain.prj", WGS84.encode()))))
