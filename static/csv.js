@@ -56,7 +56,7 @@
 		again.disabled = true;
 		state.textContent = word.wordWait;
 		try {
-			const answer = await fetch(form.action, { method: "POST", body: data, headers: { Accept: "text/html" }, credentials: "same-origin" });
+			const answer = await fetch(form.action, { method: "POST", body: data, headers: { Accept: "text/html", "X-Requested-With": "fetch" }, credentials: "same-origin" });
 			/* Somewhere else: the file is still being read, or it failed. */
 			if (answer.redirected) {
 				location.assign(answer.url);

@@ -62,7 +62,7 @@
 			sorry();
 		return;
 	}
-	fetch(box.dataset.geojson, { credentials: "same-origin" }).then((r) => {
+	fetch(box.dataset.geojson, { headers: { "X-Requested-With": "fetch" }, credentials: "same-origin" }).then((r) => {
 		if (!r.ok)
 			throw new Error(String(r.status));
 		return r.json();

@@ -36,7 +36,8 @@
 
 	async function poll() {
 		try {
-			const asked = { headers: { Accept: "application/json" }, credentials: "same-origin", cache: "no-store" };
+			/* Who says it is a script is not asked for a password by the browser when the login is over. */
+			const asked = { headers: { Accept: "application/json", "X-Requested-With": "fetch" }, credentials: "same-origin", cache: "no-store" };
 			const answer = await fetch(card.dataset.poll, asked);
 			if (answer.status === 401 || answer.status === 404 || answer.status === 410) {
 				location.assign(card.dataset.next);

@@ -26,7 +26,7 @@
 	/* {status, echo}: status 0 = the connection broke; echo null = it was not Slipway that answered. */
 	async function ask(method, query, headers, body) {
 		try {
-			const r = await fetch(data.echo + query, { method, headers: Object.assign({ Accept: "application/json" }, headers), body,
+			const r = await fetch(data.echo + query, { method, headers: Object.assign({ Accept: "application/json", "X-Requested-With": "fetch" }, headers), body,
 				credentials: "same-origin", cache: "no-store" });
 			const ours = r.headers.get("X-Slipway") === "1";
 			const text = await r.text();
@@ -41,7 +41,7 @@
 
 	async function act(what, more) {
 		const body = new URLSearchParams(Object.assign({ do: what, csrfmiddlewaretoken: data.csrf }, more));
-		const r = await fetch(data.do, { method: "POST", body, headers: { Accept: "application/json" }, credentials: "same-origin" });
+		const r = await fetch(data.do, { method: "POST", body, headers: { Accept: "application/json", "X-Requested-With": "fetch" }, credentials: "same-origin" });
 		return r.ok ? r.json() : {};
 	}
 

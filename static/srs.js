@@ -15,8 +15,9 @@
 	search.hidden = true;
 	search.disabled = true;
 
+	/* Who says it is a script is not asked for a password by the browser when the login is over. */
 	function get(url) {
-		return fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+		return fetch(url, { headers: { Accept: "application/json", "X-Requested-With": "fetch" }, credentials: "same-origin" });
 	}
 
 	/* ---- the combobox */

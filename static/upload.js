@@ -251,6 +251,8 @@
 		request = new XMLHttpRequest();
 		request.open("POST", form.action);
 		request.setRequestHeader("Accept", "application/json");
+		/* The page tells that the login is over; the browser need not ask for a password. */
+		request.setRequestHeader("X-Requested-With", "fetch");
 		if (plain.length > 0)
 			request.upload.addEventListener("progress", progress);
 		request.upload.addEventListener("load", checking);

@@ -463,6 +463,31 @@ def test_coordinates_have_no_exponent(server):
         assert degrees and all(len(d) <= 11 for d in degrees), degrees
 
 
+def test_a_login_that_ends_in_the_middle_is_asked_for_by_the_page(server):
+    """No script's request makes the browser ask for a password; after the login the upload goes on."""
+    with Browser(server) as b:
+        b.login()
+        send(b, *SHAPE)
+        b.wait_path("/upload/srs")
+        here = b.path()
+        b.d.delete_cookie("slipway_login")
+        b.fill("input.source", "EPSG:25832")
+        time.sleep(1)      # the field has searched by now
+        b.click("#next")
+        b.wait_path("/login")
+        b.fill("#f-username", harness.USER[0])
+        b.fill("#f-password", harness.USER[1])
+        b.click("main button[type=submit]")
+        b.wait_path("/upload/")
+        b.click(".rows .name")
+        b.wait_path(here)
+        b.go("/upload/")
+        b.d.delete_cookie("slipway_login")
+        b.choose(FILE("relief.tif"))
+        b.click("#send")
+        b.wait(lambda: "You are not logged in any more" in b.text("#upload-errors"))
+
+
 class Fresh(harness.Server):
     """Nobody has an account here yet."""
 
