@@ -72,10 +72,14 @@ static enum err print_nginx(const struct web *web, const struct web_site *s, con
 		"server {\n"
 		"listen %s;\n"
 		"include \"%s-server.conf\";\n"
-		"location %s {\n"
+		"location %s",
+		listen, stem, *mount != '\0' ? "~ ^" : "/");
+	print_pattern(out, mount);
+	fprintf(out,
+		"%s {\n"
 		"set $slipway_socket unix:%s/front.sock;\n"
 		"fastcgi_split_path_info ^(",
-		listen, stem, *mount != '\0' ? mount : "/", s->dir);
+		*mount != '\0' ? "(/|$)" : "", s->dir);
 	print_pattern(out, mount);
 	fprintf(out, ")(/.*%s)$;\ninclude \"%s\";\n}\n", *mount != '\0' ? "|" : "", shipped);
 	if (s->config->sendfile == SENDFILE_X_ACCEL)

@@ -359,6 +359,9 @@ def test_every_address_carries_the_mount(server):
         for path in ("/healthz", "/"):
             out, _ = exchange(server, b"GET " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert b" 200 " not in out.split(b"\r\n")[0] or b"ok\n" not in out, (path, out[:200])
+        # What only begins like it belongs to somebody else.
+        out, _ = exchange(server, b"GET " + server.mount.encode() + b"x/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b"X-Slipway" not in out, out[:200]
 
 
 # ---- processes come and go
