@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -12,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/child.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -257,10 +260,73 @@ static const char sorry_text[] = "Status: 503 Service Unavailable\r\nContent-Typ
 				 "X-Slipway: 1\r\nX-Content-Type-Options: nosniff\r\n\r\n"
 				 "Slipway cannot work just now. The log says why.\n";
 
-static void sorry(struct wire *wire, void *arg)
+/* A process that could not start, and tries again while requests come: its disk was full or not mounted yet, say. */
+struct late {
+	struct ctx *ctx;
+	pthread_mutex_t mutex;       /* guards what follows but the last */
+	int64_t tried;               /* clock_mono_ms */
+	atomic_bool open;            /* all of CTX is there */
+};
+
+#define AGAIN_MS 5000        /* as Retry-After of sorry_text has it */
+
+static void close_all(struct ctx *ctx)
 {
-	(void)arg;
-	(void)wire_write(wire, sorry_text, sizeof(sorry_text) - 1);
+	crs_index_close(ctx->crs);
+	pages_free(ctx->pages);
+	catalog_close(ctx->catalog);
+	engine_close(ctx->engine);
+	store_close(ctx->store);
+	ctx->crs = NULL;
+	ctx->pages = NULL;
+	ctx->catalog = NULL;
+	ctx->engine = NULL;
+	ctx->store = NULL;
+}
+
+static void try_again(struct late *late)
+{
+	struct error error = {0};
+
+	(void)pthread_mutex_lock(&late->mutex);
+	if (!atomic_load(&late->open) && clock_mono_ms() - late->tried >= AGAIN_MS) {
+		enum err err = open_all(late->ctx, true, &error);
+
+		if (err == ERR_OK) {
+			/* Where there was no place for it, sums went nowhere. */
+			tally_close(late->ctx->tally);
+			late->ctx->tally = tally_open(late->ctx->config->data_dir);
+			log_line(LOG_LEVEL_INFO, NULL, "started after all");
+		} else {
+			close_all(late->ctx);
+		}
+		late->tried = clock_mono_ms();
+		atomic_store(&late->open, err == ERR_OK);
+	}
+	(void)pthread_mutex_unlock(&late->mutex);
+}
+
+static void serve_late(struct wire *wire, void *arg)
+{
+	struct late *late = arg;
+
+	if (!atomic_load(&late->open))
+		try_again(late);
+	if (atomic_load(&late->open))
+		dispatch(wire, late->ctx);
+	else
+		(void)wire_write(wire, sorry_text, sizeof(sorry_text) - 1);
+}
+
+/* Answers until told to stop; STARTED: all of CTX is there. */
+static enum err serve(struct ctx *ctx, bool started, struct error *error)
+{
+	struct late late = { .ctx = ctx, .mutex = PTHREAD_MUTEX_INITIALIZER, .tried = clock_mono_ms() };
+
+	if (started)
+		return transport_serve(ctx->config, dispatch, ctx, error);
+	close_all(ctx);
+	return transport_serve(ctx->config, serve_late, &late, error);
 }
 
 /* Of a process started for one request the arguments are no options; whoever wrote others is told. */
@@ -318,16 +384,12 @@ int main(int argc, char **argv)
 	/* Of a reload: the fronts before us go on when we end, and have no use for an apology. */
 	if (err != ERR_OK && supervised != NULL && strcmp(supervised, "proving") == 0)
 		return 1;
-	err = transport_serve(config, err == ERR_OK ? dispatch : sorry, &ctx, &error);
+	err = serve(&ctx, err == ERR_OK, &error);
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "%s", error.text);
 	targets_close(ctx.targets);
-	crs_index_close(ctx.crs);
 	tally_close(ctx.tally);
-	pages_free(ctx.pages);
-	catalog_close(ctx.catalog);
-	engine_close(ctx.engine);
-	store_close(ctx.store);
+	close_all(&ctx);
 	config_free(config);
 	return err == ERR_OK ? 0 : 1;
 }

@@ -5,6 +5,7 @@ program that does not come up, changes nothing.
 
   RESTARTS=500 test_restart.py      exchanges; default 50
 """
+import concurrent.futures
 import hashlib
 import os
 import random
@@ -205,6 +206,33 @@ def test_fronts_that_cannot_work_replace_nobody(server):
         f.write(conf)
     exchange(server)
     settle(server, before)
+
+
+def test_fronts_that_could_not_start_do_so_later(server):
+    """The data directory cannot be reached for a while: its disk was not mounted yet, say.  Nobody has to start them again."""
+    settle(server, set())
+    os.chmod(server.data, 0)
+    try:
+        for pid in fronts(server):
+            os.kill(pid, signal.SIGKILL)
+        until = time.monotonic() + 10
+        while server.log().count("cannot start: data_dir") < 2 or (a := server.get("/healthz")).status != 503:
+            assert time.monotonic() < until, server.log()[-500:]
+            time.sleep(0.1)
+        assert a.header("Retry-After") == "5" and "cannot work just now" in a.text, a
+        started = fronts(server)
+    finally:
+        os.chmod(server.data, 0o700)
+    until = time.monotonic() + 15
+    while server.log().count("started after all") < 2:
+        assert time.monotonic() < until, server.log()[-500:]
+        time.sleep(0.1)
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: server.get("/healthz"), range(16)))
+    for _ in range(8):
+        assert server.get("/", accept="text/html").status == 200
+    steps.points(server, "late", ["1,2,a"])
+    assert fronts(server) == started
 
 
 if __name__ == "__main__":
