@@ -107,6 +107,7 @@ $HTTP["url"] =~ "^/dav" { webdav.activate = "enable" }
 """
 
 NGINX = """user www-data;
+worker_cpu_affinity auto;
 pid @DIR@/pid;
 error_log stderr crit;
 events {}

@@ -108,6 +108,7 @@ class Peer:
 
 
 PROXY = """daemon off;
+worker_cpu_affinity auto;
 {user}pid {dir}/web.pid;
 error_log stderr warn;
 events {{ worker_connections 2048; }}
@@ -123,7 +124,7 @@ upstream peer {{ server 127.0.0.1:{peer}; keepalive 32; keepalive_requests 10000
 server {{
 listen 127.0.0.1:{port};
 client_max_body_size 0;
-client_body_buffer_size 512k;
+client_body_buffer_size 1m;
 location / {{
 proxy_pass http://peer;
 proxy_http_version 1.1;

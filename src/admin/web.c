@@ -108,6 +108,7 @@ static const struct web webs[] = {
      .program = "nginx",
      .package = "nginx-light",
      .shipped = "nginx/slipway.conf",
+     .bound = true,
      .print = print_nginx,
      .args = {"-e", "stderr", "-c", "%d/web.conf"}},
     {.name = "apache",
@@ -155,6 +156,11 @@ char *web_names(void)
 bool web_starts_fronts(const struct web *web)
 {
 	return web->starts_fronts;
+}
+
+bool web_is_bound(const struct web *web)
+{
+	return web->bound;
 }
 
 char *web_mount(const char *said)

@@ -35,6 +35,9 @@ char *web_listen(const struct web_site *);
 /* Does it start the front's processes itself, over a socket of its own or one for each request? */
 bool web_starts_fronts(const struct web *);
 
+/* Is it to stay on one processor? */
+bool web_is_bound(const struct web *);
+
 /*
  * Is everything there?  Asked before anything is made.
  * Errors: ERR_UNAVAILABLE: names the Debian package, or the shipped file that is missing.

@@ -18,6 +18,7 @@ struct web {
 	const char *module_package;
 	const char *shipped; /* what is included: "nginx/slipway.conf" */
 	bool starts_fronts;
+	bool bound; /* its one thread stays on one processor: see wire_settle */
 	bool not_as_root;
 	const char *args[5]; /* %d in one stands for the private folder */
 	/* Print what stands around the included file. */

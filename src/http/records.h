@@ -32,6 +32,7 @@ struct records {
 	size_t start, end; /* held bytes: held[start, end) */
 	bool ended;	   /* the empty STDIN record was seen */
 	bool lost;	   /* connection closed, aborted or not FastCGI */
+	bool settled;	   /* read by a thread that does nothing else */
 	size_t longest;	   /* content of a STDIN record so far */
 	size_t head_got;   /* bytes of the next head that records_body has seen */
 	unsigned char head[8]; /* the current record's head, or what has come of the next one */
@@ -51,6 +52,9 @@ ssize_t records_raw(struct records *, void *buf, size_t size);
  * nothing yet, -2 lost.  Other records are skipped; an abort is a loss.
  */
 ssize_t records_body(struct records *, unsigned id, void *buf, size_t size, int wait_ms);
+
+/* As wire_settle: from now on the calling thread does nothing but read these. */
+void records_settle(struct records *);
 
 /* Wait until FD can be read; false after WAIT_MS. */
 bool records_wait(int fd, int wait_ms);

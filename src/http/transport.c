@@ -215,7 +215,15 @@ static bool fastcgi_flush(struct wire *w)
 	return FCGX_FFlush(f->request.out) == 0;
 }
 
-static const struct wire_kind fastcgi_kind = {fastcgi_read, fastcgi_write, fastcgi_flush};
+static void fastcgi_settle(struct wire *w)
+{
+	struct fastcgi *f = w->source;
+
+	records_settle(&f->records);
+}
+
+static const struct wire_kind fastcgi_kind = {fastcgi_read, fastcgi_write, fastcgi_flush,
+					      fastcgi_settle};
 
 /* Take what the server still sends, so that closing does not destroy the answer on its way. */
 static void linger(struct fastcgi *f)
@@ -431,7 +439,7 @@ static bool cgi_write(struct wire *w, const void *p, size_t n)
 	return write_all(STDOUT_FILENO, &iov, 1);
 }
 
-static const struct wire_kind cgi_kind = {cgi_read, cgi_write, NULL};
+static const struct wire_kind cgi_kind = {cgi_read, cgi_write, NULL, NULL};
 
 enum err transport_serve(const struct config *config, wire_fn *handle, void *arg,
 			 struct error *error)

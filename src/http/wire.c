@@ -79,6 +79,12 @@ ssize_t wire_read(struct wire *w, void *buf, size_t size, int wait_ms)
 	return n;
 }
 
+void wire_settle(struct wire *w)
+{
+	if (w->kind->settle != NULL)
+		w->kind->settle(w);
+}
+
 bool wire_write(struct wire *w, const void *p, size_t n)
 {
 	if (!w->broken && n > 0 && !w->kind->write(w, p, n))
@@ -139,7 +145,7 @@ static bool memory_write(struct wire *w, const void *p, size_t n)
 	return m->out == NULL || fwrite(p, 1, n, m->out) == n;
 }
 
-static const struct wire_kind memory_kind = {memory_read, memory_write, NULL};
+static const struct wire_kind memory_kind = {memory_read, memory_write, NULL, NULL};
 
 struct wire *wire_of_memory(const char *const *env, const void *body, size_t len, FILE *out)
 {

@@ -95,8 +95,11 @@ struct round {
 static void *read_ahead(void *arg)
 {
 	struct round *r = arg;
+	const struct body *body = r->pour->body;
 	enum end end = END_NOT_YET;
 
+	if (body->settle != NULL)
+		body->settle(body->arg);
 	for (unsigned i = 0; end == END_NOT_YET && !r->pour->failed; i++) {
 		(void)pthread_mutex_lock(&r->mutex);
 		while (r->filled - r->emptied == 2)

@@ -64,6 +64,11 @@ static ssize_t read_wire(void *arg, void *buf, size_t size, int wait_ms)
 	return wire_read(arg, buf, size, wait_ms);
 }
 
+static void settle_wire(void *arg)
+{
+	wire_settle(arg);
+}
+
 bool files_has_body(const struct req *req)
 {
 	return req->content_length > 0 || (req->content_length < 0 && req->chunked);
@@ -72,6 +77,7 @@ bool files_has_body(const struct req *req)
 struct body files_body(const struct req *req)
 {
 	return (struct body){.read = read_wire,
+			     .settle = settle_wire,
 			     .arg = req->wire,
 			     .length = req->content_length,
 			     .chunked = req->chunked};

@@ -1,8 +1,11 @@
 """Goal: Slipway works behind nginx as front-ends.md says: see hosts.py; and what nginx does with settings of its own."""
+import os
 import sys
 
-from hosts import MIB, differing, kept_nothing, run, says_set_mount, sent_by_the_server
+from hosts import MIB, descendants, differing, kept_nothing, run, says_set_mount, sent_by_the_server
+from tasks import until
 from test_uploadtasks_servers import NGINX, nginx
+from transfer import begin, fronts
 
 WEB = "nginx"
 
@@ -34,6 +37,27 @@ def test_stock_parameters(server):
 def test_files_sent_by_nginx(_):
     with differing(WEB) as server:
         sent_by_the_server(server, "x-accel")
+
+
+def processors(pids):
+    """For each thread of these processes, where it may run."""
+    return [os.sched_getaffinity(int(thread)) for pid in pids for thread in os.listdir(f"/proc/{pid}/task")]
+
+
+def test_long_bodies_are_read_where_nginx_is(_):
+    """nginx stays on one processor; the thread that reads a long body is there, too, and no other."""
+    with differing(WEB) as server:
+        where, *others = processors(descendants(server.process.pid, "nginx"))
+        assert len(where) == 1 and all(cpus == where for cpus in others), (where, others)
+        everywhere = os.sched_getaffinity(0)
+
+        def there():
+            return sum(cpus == where != everywhere for cpus in processors(fronts(server)))
+        assert there() == 0
+        body = begin(server, "PUT", "/files/x", 16 * MIB, {}, bytes(8 * MIB))
+        until(lambda: there() == (len(everywhere) > 1))
+        body.close()
+        until(lambda: there() == 0)
 
 
 if __name__ == "__main__":

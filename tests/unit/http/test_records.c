@@ -1,5 +1,6 @@
 /* Bodies out of FastCGI records of every shape, in every rhythm: what comes out is what went in. */
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -104,6 +105,8 @@ static void read_stream(struct stream *s, unsigned seed)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	s->fd = fds[0];
 	records_init(r, fds[1], 1000);
+	if (seed % 3 == 0)
+		records_settle(r);
 	assert_int_equal(pthread_create(&sender, NULL, send_stream, s), 0);
 	for (;;) {
 		size_t size =
@@ -173,11 +176,55 @@ static void test_records_end_badly(void **state)
 	free(s.body);
 }
 
+/* The processors a thread of its own may use after it has begun to read from this process. */
+static void *settle(void *arg)
+{
+	cpu_set_t *cpus = arg;
+	CLEAN_FREE struct records *r = mem_alloc(sizeof(*r));
+	int fds[2];
+
+	assert_int_equal(pthread_setaffinity_np(pthread_self(), sizeof(*cpus), cpus), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	records_init(r, fds[0], 1000);
+	records_settle(r);
+	assert_int_equal(sched_getaffinity(0, sizeof(*cpus), cpus), 0);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	return NULL;
+}
+
+/* Who only reads goes where the sender is bound, and stays where it may be if it is not. */
+static void test_records_settle(void **state)
+{
+	cpu_set_t all, one, now;
+	pthread_t reader;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	now = all;
+	assert_int_equal(pthread_create(&reader, NULL, settle, &now), 0);
+	(void)pthread_join(reader, NULL);
+	assert_true(CPU_EQUAL(&now, &all));
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+		now = all;
+		assert_int_equal(pthread_create(&reader, NULL, settle, &now), 0);
+		(void)pthread_join(reader, NULL);
+		assert_true(CPU_EQUAL(&now, &one));
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_records_of_every_shape),
 	    cmocka_unit_test(test_records_end_badly),
+	    cmocka_unit_test(test_records_settle),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
