@@ -200,6 +200,8 @@ static enum err translate_family(struct shapes *s, GDALDatasetH ds, size_t k, bo
 	char **args = export_arg(export_arg(NULL, "-f", "ESRI Shapefile"), "-lco", "ENCODING=UTF-8");
 	path_of(s, k, "shp", path);
 	(void)snprintf(name, sizeof(name), "shape%zu", k);
+	/* A DBF has days, but no time of day: GDAL would leave it out. */
+	args = export_arg(args, "-mapFieldType", "DateTime=String");
 	args = export_arg(export_arg(args, "-nln", name), OGR_L_GetName(s->layer), NULL);
 	if (mixed) {
 		int64_t rows = export_count(s->layer, families[k].where);

@@ -194,13 +194,18 @@ const char *field_text(OGRFeatureH f, int i, char buf[FIELD_TEXT_BYTES])
 {
 	OGRFieldType type = OGR_Fld_GetType(OGR_F_GetFieldDefnRef(f, i));
 	int y, m, d, hh, mm, zone;
+	char ms[8] = "";
 	float ss;
 	if ((type != OFTDate && type != OFTDateTime) || !OGR_F_GetFieldAsDateTimeEx(f, i, &y, &m, &d, &hh, &mm, &ss, &zone))
 		return OGR_F_GetFieldAsString(f, i);
-	if (type == OFTDate)
+	if (type == OFTDate) {
 		(void)snprintf(buf, FIELD_TEXT_BYTES, "%04d-%02d-%02d", y, m, d);
-	else
-		(void)snprintf(buf, FIELD_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d%s", y, m, d, hh, mm, (int)ss, zone == 100 ? "Z" : "");
+		return buf;
+	}
+	long thousandths = lround(((double)ss - floor((double)ss)) * 1000);
+	if (thousandths > 0 && thousandths < 1000)
+		(void)snprintf(ms, sizeof(ms), ".%03ld", thousandths);
+	(void)snprintf(buf, FIELD_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d%s%s", y, m, d, hh, mm, (int)ss, ms, zone == 100 ? "Z" : "");
 	return buf;
 }
 

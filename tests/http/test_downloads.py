@@ -116,6 +116,18 @@ def test_long_names_of_columns_end_with_a_character(server):
     assert all(names[i].startswith("行政") and len(names[i].encode()) <= 10 for i in (0, 1)), row
 
 
+def test_moments_go_out_whole(server):
+    session = saved(server, table("moments.csv", "lat,lng,at", "1,2,2026-03-01T12:30:15.123Z", "3,4,2026-03-02T00:00:00Z"))
+    post(server, session, "csv", lat="lat", lng="lng")
+    post(server, session, "srs", source="EPSG:4326")
+    n = finished(server, session)["dataset"]["id"]
+    text = server.get(f"/datasets/{n}/download?format=csv").text
+    assert "2026-03-01T12:30:15.123Z" in text and "2026-03-02T00:00:00Z" in text, text
+    for fmt, name in (("shp", "x.zip"), ("geojson", "x.geojson"), ("fgb", "x.fgb"), ("kml", "x.kml"), ("xlsx", "x.xlsx")):
+        values = [f["properties"]["at"] for f in ogr_rows(server.get(f"/datasets/{n}/download?format={fmt}").body, name)]
+        assert any("12:30:15.123" in v for v in values), (fmt, values)
+
+
 def test_tables_and_rasters_have_their_formats(server):
     session = saved(server, table("t.csv", "a,b", "1,x"))
     post(server, session, "csv", geometry="none")
