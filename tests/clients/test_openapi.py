@@ -85,6 +85,32 @@ class OpenApi(unittest.TestCase):
             self.assertTrue(methods - {"head"} <= told or methods - {"head", "options"} <= told, (path, methods, told))
             self.assertTrue(told <= methods | {"options"}, (path, methods, told))
 
+    def fields(self, schema):
+        """The names of a body's members."""
+        if "$ref" in schema:
+            schema = self.doc["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        yield from schema.get("properties", {})
+        for part in schema.get("anyOf", []):
+            yield from self.fields(part)
+
+    def test_what_may_be_sent_is_read(self):
+        """A parameter or field that no line of the source asks for would be a promise nobody keeps."""
+        source = ""
+        for folder, _, names in os.walk(os.path.join(TOP, "src")):
+            for name in names:
+                with open(os.path.join(folder, name), encoding="utf-8") as f:
+                    source += f.read()
+        unread = []
+        for path, operations in self.doc["paths"].items():
+            for method, operation in operations.items():
+                named = [self.doc["components"]["parameters"][p["$ref"].rpartition("/")[2]] if "$ref" in p else p for p in operation.get("parameters", [])]
+                names = [p["name"] for p in named if p["in"] != "path"]
+                for content in operation.get("requestBody", {}).get("content", {}).values():
+                    names += self.fields(content.get("schema", {}))
+                # Files are named by their extension, numbered fields by their stem.
+                unread += [(method, path, n) for n in names if not n.endswith("_file") and '"%s"' % n.removesuffix("_0") not in source]
+        self.assertEqual(unread, [])
+
     def test_operations_have_names_of_their_own(self):
         names = [o["operationId"] for p in self.doc["paths"].values() for o in p.values() if isinstance(o, dict) and "operationId" in o]
         self.assertEqual(len(names), len(set(names)))
@@ -101,6 +127,10 @@ class OpenApi(unittest.TestCase):
         if kind == JSON and kind in content:
             schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "components": self.doc["components"], **content[kind]["schema"]}
             jsonschema.validate(answer.json, schema)
+
+    def body_schema(self, path):
+        content = self.doc["paths"][path]["post"]["requestBody"]["content"][JSON]
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", "components": self.doc["components"], **content["schema"]}
 
     def test_answers_are_as_described(self):
         s = self.server
@@ -123,6 +153,17 @@ class OpenApi(unittest.TestCase):
         self.fits("/files/{id}", "get", s.get("/files/" + "0" * 32, accept=JSON))
         self.fits("/chunks", "post", s.request("POST", "/chunks", body=b""))
         self.fits("/_", "post", s.request("POST", "/_", body=b'{"cmd":"uploadChunk","params":{}}', headers={"Content-Type": JSON}))
+        chunk = {"uploadUid": "", "fileName": "a.txt", "totalSize": 2, "chunkNumber": 0, "chunkCount": 1, "content": "hi"}
+        for path, command in (("/_", {"cmd": "uploadChunk"}), ("/_/{command}", {})):
+            jsonschema.validate({**command, **chunk}, self.body_schema(path))
+            a = s.request("POST", path.replace("{command}", "uploadChunk"), body=json.dumps({**command, **chunk}), headers={"Content-Type": JSON})
+            self.fits(path, "post", a)
+            self.assertEqual(a.status, 200, a)
+            finish = {"uploadUid": a.json["uploadUid"], **({"cmd": "uploadFinish"} if command else {})}
+            jsonschema.validate(finish, self.body_schema(path))
+            a = s.request("POST", path.replace("{command}", "uploadFinish"), body=json.dumps(finish), headers={"Content-Type": JSON})
+            self.fits(path, "post", a)
+            self.assertEqual(a.status, 200, a)
         self.fits("/upload/{step}", "post", s.post(f"/upload/csv?id={n}", {"geometry": "latlng", "lat": "y", "lng": "x"}, accept=JSON))
 
     def test_refusals_are_as_described(self):
@@ -147,7 +188,7 @@ class OpenApi(unittest.TestCase):
         s = self.server
         item = make(s, "b.csv")
         tasks = "/iserver/manager/filemanager/uploadtasks"
-        self.fits(tasks, "post", s.request("POST", tasks + ".json", body=b'{"fileName":"a.bin"}', user="admin"))
+        self.fits(tasks, "post", s.request("POST", tasks + ".json", body=b'{"path":"a.bin"}', user="admin"))
         self.fits(tasks, "get", s.request("GET", tasks + ".json", user="admin"))
         self.fits(tasks, "get", s.request("GET", tasks + ".json", user="mei"))
         for path, url in ((DATAS, DATAS + ".json"), (DATAS, DATAS + ".json?orderBy=COLOR"), (DATAS + "/{id}", f"{DATAS}/{item}.json"), (DATAS + "/{id}", f"{DATAS}/99999.json"),
