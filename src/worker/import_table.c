@@ -69,6 +69,7 @@ static bool keep(void *arg, const char *text)
 	struct import *im = arg;
 	struct keep k = {im->work->id, text, im->rows};
 
+	json_set_str(im->work->task, "kept", text);
 	return store_pass(im->work->w->store, PASS_SYNC, "keep", keep_pass, &k, &im->work->error) ==
 	       ERR_OK;
 }
@@ -97,6 +98,19 @@ static void count_bad(struct import *im)
 		(void)json_object_array_del_idx(im->bad, BAD_MAX, n - BAD_MAX);
 }
 
+/* The connection was lost: perhaps behind a COMMIT nobody answered.  Sent once more, its rows would
+ * be there twice. */
+static bool written_after_all(struct import *im)
+{
+	if (im->refusal.code != REFUSE_UNREACHABLE ||
+	    json_str(im->work->task, "kept", NULL) == NULL ||
+	    signed_outcome(im->work, &im->target) != MARK_COMMITTED)
+		return false;
+	im->refusal = (struct refusal){0};
+	im->counts.inserted = im->rows;
+	return true;
+}
+
 static void write_source(struct import *im, struct row_source rows)
 {
 	struct work *work = im->work;
@@ -123,7 +137,8 @@ static void write_source(struct import *im, struct row_source rows)
 			 &(struct keep){.id = work->id, .rows = im->rows}, NULL);
 	if (im->rows == 0 && !im->target.receiver->allow_empty)
 		(void)refuse(&im->refusal, REFUSE_BAD, "no rows");
-	else if (!write_rows(work->w->targets, &order, &im->counts, &im->refusal))
+	else if (!write_rows(work->w->targets, &order, &im->counts, &im->refusal) &&
+		 !written_after_all(im))
 		count_bad(im);
 }
 

@@ -2,13 +2,60 @@
 import glob
 import os
 import pwd
+import select
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
+import time
 
 
 def installed():
     return bool(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+
+
+class Severed:
+    """A way to PG's socket that is cut behind the next COMMIT once it is ARMED: nobody hears its answer, nobody is let in for DOWN_S."""
+
+    def __init__(self, pg, down_s=2):
+        self.pg, self.down_s, self.armed, self.until, self.cuts = pg, down_s, False, 0, 0
+        self.dir = tempfile.mkdtemp(prefix="slipway-pg-")
+        os.chmod(self.dir, 0o755)
+        self.conninfo = pg.conninfo.replace(pg.dir, self.dir)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(f"{self.dir}/.s.PGSQL.5432")
+        os.chmod(f"{self.dir}/.s.PGSQL.5432", 0o777)
+        self.listener.listen(16)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.pass_on, args=(client,), daemon=True).start()
+
+    def pass_on(self, client):
+        with client, socket.socket(socket.AF_UNIX) as server:
+            if time.monotonic() < self.until:
+                return
+            server.connect(f"{self.pg.dir}/.s.PGSQL.5432")
+            while True:
+                for s in select.select([client, server], [], [])[0]:
+                    data = s.recv(65536)
+                    if not data:
+                        return
+                    (server if s is client else client).sendall(data)
+                    if s is client and self.armed and b"COMMIT\0" in data:
+                        server.recv(65536)
+                        self.armed, self.until, self.cuts = False, time.monotonic() + self.down_s, self.cuts + 1
+                        return
+
+    def close(self):
+        self.listener.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class Pg:

@@ -8,7 +8,7 @@ import time
 
 import pgserver
 from harness import Server, main
-from signed import configure, tasks
+from signed import configure, repeat, send, signed, tasks
 from test_import_table import a_million_rows_in_the_memory_of_a_fifth, datasets, ended, put, refreshes, refused, task, until, worker_of
 
 TABLES = """
@@ -17,6 +17,7 @@ create table many(n integer, name text);
 create table million(n integer, name text);
 create table days(id integer primary key, d date, at timestamp, x double precision);
 create table lagging(id integer);
+create table severed(a integer);
 create role dmy login superuser;
 alter role dmy set datestyle = 'SQL, DMY';
 alter role dmy set extra_float_digits = -12;
@@ -27,6 +28,7 @@ RECEIVERS = {
     "million": {"table": "million(n, name)", "target": "pg", "maxRows": 1000000},
     "days": {"table": "days", "target": "dmy", "catalogue": True},
     "lagging": {"table": "lagging", "target": "pg", "catalogue": True, "postSql": ["select pg_sleep(1.4)"]},
+    "severed": {"table": "severed", "target": "severed"},
     "slow": {"table": "many(n, name)", "target": "pg", "postSql": ["select pg_sleep(1.5)"]},
 }
 SALES = "id;name;n;at;ok\n1;Köln;1.234,50;2026-01-31 08:00:00;yes\n2;北京;0,10;;no\n"
@@ -107,17 +109,33 @@ def test_killed_behind_the_rows_it_is_written_once(server):
     assert int(server.pg.sql("select count(*) from many")) == before + 1
 
 
+def test_an_answer_to_commit_that_is_lost(server):
+    """The rows are there: said to be an error, they would be sent once more."""
+    server.severed.armed = True
+    _, number = put(server, "severed", b"a\n1\n2\n", want=None)
+    assert ended(server, number, 30)["state"] == "success" and server.severed.cuts == 1
+    assert task(server, number)["rows"]["inserted"] == 2
+    assert server.pg.sql("select a from severed order by a").split() == ["1", "2"]
+    server.severed.armed = True
+    fields = signed("severed", ds=[["h"], [3]])
+    assert send(server, fields).json == {"status": 503, "msg": "database not reachable"}
+    assert repeat(server, fields, 30).json["status"] == 200 and server.severed.cuts == 2
+    assert server.pg.sql("select count(*) from severed where a = 3") == "1\n"
+
+
 if __name__ == "__main__":
     if not pgserver.installed():
         print("ok 1 # skip PostgreSQL is not installed")
         sys.exit(0)
     pg = pgserver.Pg()
     pg.sql(TABLES)
-    site = Server(f"[target]\npg = {pg.conninfo}\ndmy = {pg.conninfo.replace('=boss', '=dmy')}\n[signed]\nwait = 1\nlock_wait = 5\n[mail]\nmethod = none\n")
-    site.pg = pg
+    severed = pgserver.Severed(pg)
+    site = Server(f"[target]\nsevered = {severed.conninfo}\npg = {pg.conninfo}\ndmy = {pg.conninfo.replace('=boss', '=dmy')}\n[signed]\nwait = 1\nlock_wait = 5\n[mail]\nmethod = none\n")
+    site.pg, site.severed = pg, severed
     try:
         configure(site, {"loader": {}, "meis": {"token": "a-secret-of-mei-alone-1", "user": "mei"}}, RECEIVERS)
         main(sys.modules[__name__], site)
     finally:
         site.close()
+        severed.close()
         pg.close()
