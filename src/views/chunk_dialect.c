@@ -68,9 +68,23 @@ static bool has_filepond_metadata(const struct chunk_request *r)
 	return v != NULL && *v == '{' && v[strlen(v) - 1] == '}';
 }
 
+/* Plupload can be told not to say its file's name: such a piece is no whole file. */
+static bool is_nameless_piece(const struct chunk_request *r)
+{
+	const char *count = value(r, "chunks");
+
+	if (value(r, "name") != NULL)
+		return false;
+	return (value(r, "chunk") != NULL && count != NULL && strcmp(count, "0") != 0 &&
+		strcmp(count, "1") != 0) ||
+	       (value(r, "offset") != NULL && value(r, "total") != NULL);
+}
+
 /* Without the fields of a piece: a whole file, or FilePond's wish for an id. */
 static enum chunk_dialect detect_plain(const struct chunk_request *r, bool filepond)
 {
+	if (is_nameless_piece(r))
+		return CHUNK_PLUPLOAD;
 	if (r->multipart && r->upload_length != NULL && r->n_files == 0)
 		return CHUNK_FILEPOND;
 	if (r->multipart && r->n_files > 0)

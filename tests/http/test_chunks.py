@@ -651,6 +651,21 @@ def test_plupload_with_length_unknown_counts(server):
     assert m["size"] is None and m["complete"] is False, m
 
 
+def test_plupload_without_names(server):
+    """Pieces of a file that has no name can be put together with nothing: they were kept as a whole file each, and called a success."""
+    before = server.traces()
+    for library in (plupload, plupload_offset):
+        for path in ("/chunks", "/chunks/plupload"):
+            for fields, piece, _ in library(content(25_000), 10_000, ""):
+                nameless = {k: v for k, v in fields.items() if k != "name"}
+                for a in (send(server, nameless, piece, path=path), send(server, nameless, piece, path=path, order="after"), octets(server, nameless, piece, path=path)):
+                    assert a.status == 400 and "name" in a.json["error"], a
+    nothing_left(server, before)
+    m = check(send(server, {"chunk": 0, "chunks": 1}, b"whole", filename="w.csv"))
+    assert m["complete"] is True and m["size"] == 5, m
+    server.request("DELETE", m["url"])
+
+
 # ---- blueimp and other clients of Content-Range
 
 def test_contentrange(server):
