@@ -242,6 +242,13 @@ static enum err keep_files(struct upload *u, struct error *error)
 {
 	if (u->dir < 0)
 		return make_files(u, error);
+	/* Its bytes came, but no file for them could be made. */
+	if (u->part < 0 && u->mode == mode_of(UPLOAD_APPEND)) {
+		u->named = false;
+		u->part = make_file(u, u->mode->file);
+		if (u->part < 0)
+			return error_errno(error, ERR_IO, "make upload's file");
+	}
 	if (u->named && !u->staged && renameat(u->dir, "data", u->dir, u->mode->file) != 0)
 		return error_errno(error, ERR_IO, "name upload's file");
 	u->named = u->staged;

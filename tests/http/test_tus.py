@@ -511,6 +511,32 @@ def test_front_ends_in_mid_body(server):      # 16
         own.close()
 
 
+def test_file_that_could_not_be_made(server):
+    """What is answered with a place can be gone on with there, although the first file of the request failed."""
+    if os.geteuid() != 0:
+        print("# only root may look into a front")
+        return
+    own = Server(processes=1)
+    try:
+        made(own, 40_000, b"x" * 10_000)
+        for name in ("ENOSPC", "EMFILE"):
+            for n in (1, 2, 3):
+                t = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat", "-e", f"inject=openat:error={name}:when={n}",
+                                      *[a for p in fronts(own) for a in ("-p", str(p))]], stderr=subprocess.DEVNULL)
+                time.sleep(1)
+                a = create(own, 40_000, body=b"x" * 10_000)
+                t.send_signal(signal.SIGINT)
+                t.wait()
+                url = a.header("Location")
+                assert (a.status == 201 or a.status == (507 if name == "ENOSPC" else 500)) and (a.status != 201 or url), (name, n, a)
+                if url is not None:
+                    at = int(head(own, url).header("Upload-Offset"))
+                    assert patch(own, url, at, b"x" * (40_000 - at)).status == 204, (name, n)
+                assert own.slipway("check", "store") == "0 findings\n", (name, n)
+    finally:
+        own.close()
+
+
 def test_order_of_what_reaches_the_disk(server):      # 9
     if os.geteuid() != 0:
         print("# only root may look into a front")
