@@ -114,7 +114,7 @@ static const char *member_magic(struct job *job, struct archive *a, size_t i)
 	const char *magic;
 	size_t len = 0;
 
-	if (m->folder || m->size == 0 || text_starts(m->name, "__MACOSX/") || base[0] == '.')
+	if (m->folder || m->size == 0 || bundle_is_junk(m->name) || base[0] == '.')
 		return NULL;
 	head = archive_head(job, a, i, 65536, &len);
 	magic = head == NULL ? "" : bundle_magic(head, len);

@@ -72,13 +72,13 @@ static void unsupported(struct sorting *s, const char *code, const char *file, c
 
 /* ---- which files matter */
 
-static bool is_junk(const char *name)
+bool bundle_is_junk(const char *name)
 {
 	static const char *const names[] = { ".DS_Store", "Thumbs.db", "desktop.ini" };
 	const char *slash = strrchr(name, '/');
 	const char *base = slash != NULL ? slash + 1 : name;
 
-	if (*base == '\0' || strncmp(base, "._", 2) == 0)
+	if (*base == '\0' || strncmp(base, "._", 2) == 0 || strncmp(base, "~$", 2) == 0)
 		return true;
 	if (strncmp(name, "__MACOSX/", 9) == 0 || strstr(name, "/__MACOSX/") != NULL)
 		return true;
@@ -339,7 +339,7 @@ static void judge_others(struct sorting *s)
 		const struct name_parts *p = &s->parts[i];
 		const char *name = s->files[i].name, *save_as = bundle_save_as(p->ext);
 
-		if (is_junk(name))
+		if (bundle_is_junk(name))
 			continue;
 		if (s->in_zip && bundle_is_archive(p->ext)) {
 			error_add(s, problem_str(problem_new("zip_nested"), "file", name));
@@ -357,7 +357,7 @@ static void judge_others(struct sorting *s)
 
 static bool is_ignored(const struct sorting *s, size_t i)
 {
-	return s->files[i].role == 0 && !s->told[i] && !is_junk(s->files[i].name);
+	return s->files[i].role == 0 && !s->told[i] && !bundle_is_junk(s->files[i].name);
 }
 
 /* Nothing is a source: the parts of a shapefile, or nothing of ours at all. */
@@ -389,7 +389,7 @@ void bundle_sort(struct bundle_file *files, size_t n, bool in_zip, const char *e
 		files[i].bundle = -1;
 		name_parts_init(files[i].name, s.extra_drivers, &s.parts[i]);
 		/* An archive member of that name is refused below; it is never looked into. */
-		if (is_junk(files[i].name) || (in_zip && bundle_is_archive(s.parts[i].ext))) {
+		if (bundle_is_junk(files[i].name) || (in_zip && bundle_is_archive(s.parts[i].ext))) {
 			s.parts[i].main = NULL;
 			s.parts[i].side = NULL;
 		}

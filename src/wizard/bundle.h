@@ -49,6 +49,9 @@ json_object *bundle_check_content(const char *name, int64_t size, const char *he
 /* Is a file of this name a source, or something that goes beside one? */
 bool bundle_is_accepted(const char *name, const char *extra_drivers);
 
+/* What systems and open documents leave in folders: ".DS_Store", "Thumbs.db", "~$book.xlsx", "a/" … */
+bool bundle_is_junk(const char *name);
+
 /* The spelling of a world file's extension that GDAL looks for ("jpegw" → "jgw"); other ones as they are. */
 const char *bundle_world_ext(const char *ext);
 

@@ -502,7 +502,8 @@ class Zips(Case):
     def test_one_table_in_it(self):
         for inner in (CSV, CSV.replace(b",", b";"), book(("d", [["n", "name"]] + ROWS))):
             self.good("a.zip", archive([("folder/", b""), ("folder/../x.csv".replace("../", ""), inner), ("__MACOSX/._x.csv", b"text"),
-                                        ("folder/.DS_Store", b"text")]), want=ROWS)
+                                        ("folder/.DS_Store", b"text"), ("folder/Thumbs.db", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)),
+                                        ("desktop.ini", b"[.ShellClassInfo]\r\n"), ("folder/~$x.xlsx", b"mei")]), want=ROWS)
         self.good("a.zip", archive([("data.csv", CSV), ("readme.txt", b"see data"), ("logo.png", b"\x89PNG\r\n\x1a\n\0\0")]), want=ROWS)
 
     def test_names_are_never_used(self):

@@ -207,7 +207,8 @@ static void test_bundle_text_is_a_table_of_last_resort(void **state)
 
 static void test_bundle_ignores_junk(void **state)
 {
-	char list[] = "__MACOSX/._a.shp a/ a.shp a.shx a.dbf .DS_Store a/._a.dbf d/Thumbs.db desktop.ini";
+	char list[] = "__MACOSX/._a.shp a/ a.shp a.shx a.dbf .DS_Store a/._a.dbf d/Thumbs.db desktop.ini "
+		      "d/~$book.xlsx";
 	struct sorted s;
 
 	(void)state;
