@@ -313,7 +313,10 @@ enum err finished_response(struct turn *t)
 		CLEAN_FREE char *to = json_len(datasets) == 1 && json_get(first, "id") != NULL ?
 		    call_url(call, "/datasets/%lld", (long long)json_int(first, "id", 0)) :
 		    call_url(call, "/upload/progress?id=%lld", (long long)t->s->id);
-		reply_redirect(call->reply, 303, to);
+		const char *note = req_query(call->req, "note");
+		CLEAN_FREE char *key = escape_url_dup(note != NULL ? note : "");
+		CLEAN_FREE char *with = mem_printf("%s%snote=%s", to, strchr(to, '?') != NULL ? "&" : "?", key);
+		reply_redirect(call->reply, 303, note != NULL ? with : to);
 		json_object_put(datasets);
 		return ERR_OK;
 	}

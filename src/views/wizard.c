@@ -118,7 +118,9 @@ static enum err step_turn(struct turn *t, enum step step)
 
 	if (is_post(call)) {
 		t->fields = input_fields(call);
-		if (!rev_fits(t))
+		/* Where nothing can be changed any more, that is what there is to say. */
+		bool open = session_editable(t->s) && t->s->state != STATE_PROCESSED;
+		if (!rev_fits(t) && open)
 			return stale_page(t, step);
 	}
 	if (!session_inspected(t->s) && t->s->state == STATE_READY && step != STEP_CHECK && step != STEP_FINAL &&

@@ -354,6 +354,25 @@ def test_overwriting_shows_what_changes(server):
         assert "120" in b.text("main > p.help")
 
 
+def test_another_tab_is_told_that_the_import_is_done(server):
+    with Browser(server) as b:
+        b.login()
+        send(b, FILE("relief.tif"))
+        b.wait_path("/upload/final")
+        final, first = b.path(), b.d.current_window_handle
+        b.d.switch_to.new_window("tab")
+        b.go(final)
+        b.click("form.stack > .actions button.primary")
+        b.wait_path("/datasets/")
+        here = b.path()
+        b.d.close()
+        b.d.switch_to.window(first)
+        b.fill("#f-title", "Something else")
+        b.click("form.stack > .actions button.primary")
+        b.wait_path(here)
+        assert "This upload is imported already." in b.text(".box.note") and "Something else" not in b.text("h1")
+
+
 def test_a_session_goes_on_from_the_list(server):
     with Browser(server) as b:
         b.login()
