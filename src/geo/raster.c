@@ -4,6 +4,7 @@
  */
 #include <cpl_conv.h>
 #include <cpl_string.h>
+#include <gdal_alg.h>
 #include <gdal_utils.h>
 #include <ogr_srs_api.h>
 #include <math.h>
@@ -151,7 +152,9 @@ static char **creation(GDALDatasetH ds, char **args)
 	GDALDataType type = GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
 	bool classes = GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) != NULL;
 	args = add(add(args, "-of", "COG"), "-co", "COMPRESS=DEFLATE");
-	args = add(args, "-co", type == GDT_Float32 || type == GDT_Float64 ? "PREDICTOR=FLOATING_POINT" : classes ? "PREDICTOR=NO" : "PREDICTOR=STANDARD");
+	/* Of complex numbers the format predicts none. */
+	args = add(args, "-co", type == GDT_Float32 || type == GDT_Float64 ? "PREDICTOR=FLOATING_POINT" :
+	    classes || GDALDataTypeIsComplex(type) ? "PREDICTOR=NO" : "PREDICTOR=STANDARD");
 	args = add(add(args, "-co", "BIGTIFF=IF_SAFER"), "-co", "NUM_THREADS=2");
 	return add(args, "-co", classes ? "OVERVIEW_RESAMPLING=NEAREST" : "OVERVIEW_RESAMPLING=AVERAGE");
 }
@@ -171,10 +174,33 @@ static bool nodata_is_idle(GDALDatasetH ds)
 	return clamped != 0 || rounded != 0;
 }
 
-/* Write DS to PATH as COG; ARGS (taken): more options of gdal_translate. */
-static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, const char *path, const char *layer)
+/* All pixels of DS, once more: only asked when something went wrong. */
+static bool is_whole(GDALDatasetH ds)
 {
-	struct watch watch = { job, layer };
+	bool whole = true;
+	for (int i = 1; whole && i <= GDALGetRasterCount(ds); i++) {
+		CPLErrorReset();
+		(void)GDALChecksumImage(GDALGetRasterBand(ds, i), 0, 0, GDALGetRasterXSize(ds), GDALGetRasterYSize(ds));
+		whole = CPLGetLastErrorType() != CE_Failure;
+	}
+	return whole;
+}
+
+/* DS could not be written: for want of memory, because it is damaged, or else as OTHERWISE (taken) says. */
+static enum err raster_failed(struct job *job, GDALDatasetH ds, const json_object *layer, json_object *otherwise)
+{
+	bool memory = strcasestr(job->detail, "memory") != NULL || strcasestr(job->detail, "allocate") != NULL;
+	if (memory || !is_whole(ds)) {
+		json_object_put(otherwise);
+		otherwise = problem_str(problem_new(memory ? "import_memory" : "format_unreadable"), "file", json_str(layer, "file", NULL));
+	}
+	return job_fail(job, problem_str(otherwise, "layer", json_str(layer, "table", "")));
+}
+
+/* Write DS to PATH as COG; ARGS (taken): more options of gdal_translate. */
+static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, const char *path, const json_object *layer)
+{
+	struct watch watch = { job, json_str(layer, "table", "") };
 	int bad = 0;
 	args = creation(ds, args);
 	if (nodata_is_idle(ds))
@@ -182,7 +208,7 @@ static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, cons
 	GDALTranslateOptions *o = GDALTranslateOptionsNew(args, NULL);
 	CSLDestroy(args);
 	if (o == NULL)
-		return job_fail(job, problem_str(problem_new("import_failed"), "layer", layer));
+		return job_fail(job, problem_str(problem_new("import_failed"), "layer", watch.layer));
 	GDALTranslateOptionsSetProgress(o, on_progress, &watch);
 	GDALDatasetH out = GDALTranslate(path, ds, o, &bad);
 	GDALTranslateOptionsFree(o);
@@ -190,7 +216,7 @@ static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, cons
 		GDALClose(out);
 	if (out == NULL || bad != 0) {
 		(void)remove(path);
-		return job_fail(job, problem_str(problem_new("import_failed"), "layer", layer));
+		return raster_failed(job, ds, layer, problem_new("import_failed"));
 	}
 	return ERR_OK;
 }
@@ -203,9 +229,9 @@ static bool is_measured(GDALDatasetH ds)
 }
 
 /* DS in TARGET's system, as a GeoTIFF of our own below out/work; NULL: problem added. */
-static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *source, const char *target, const char *layer)
+static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *source, const char *target, const json_object *layer)
 {
-	struct watch watch = { job, layer };
+	struct watch watch = { job, json_str(layer, "table", "") };
 	char path[700];
 	int bad = 0;
 	char **args = add(add(NULL, "-t_srs", target), "-of", "GTiff");
@@ -225,7 +251,7 @@ static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *sour
 	if (o != NULL)
 		GDALWarpAppOptionsFree(o);
 	if (out == NULL)
-		(void)job_fail(job, problem_str(problem_arg(problem_new("srs_transform"), "target", target), "layer", layer));
+		(void)raster_failed(job, ds, layer, problem_arg(problem_new("srs_transform"), "target", target));
 	return out;
 }
 
@@ -277,12 +303,11 @@ static char **georeference(const struct source *src, const char *source)
 enum err raster_write_as(struct job *job, GDALDatasetH ds, const json_object *layer, const char *path)
 {
 	const char *source = json_str(json_obj(layer, "srs"), "source", ""), *target = json_str(json_obj(layer, "srs"), "target", "");
-	const char *name = json_str(layer, "table", "");
 
 	if (*target == '\0' || strcmp(target, source) == 0)
-		return raster_write(job, ds, georeference(NULL, source), path, name);
-	GDALDatasetH warped = reproject(job, ds, source, target, name);
-	enum err err = warped == NULL ? ERR_BAD_REQUEST : raster_write(job, warped, NULL, path, name);
+		return raster_write(job, ds, georeference(NULL, source), path, layer);
+	GDALDatasetH warped = reproject(job, ds, source, target, layer);
+	enum err err = warped == NULL ? ERR_BAD_REQUEST : raster_write(job, warped, NULL, path, layer);
 	if (warped != NULL)
 		GDALClose(warped);
 	return err;
@@ -309,7 +334,7 @@ json_object *raster_import(struct job *job, const struct source_set *set, const 
 	GDALDatasetH ds = src == NULL ? NULL : source_open(job, src, NULL);
 	if (ds == NULL)
 		return NULL;
-	err = src->overlay != NULL ? raster_write(job, ds, georeference(src, source), path, json_str(layer, "table", "")) :
+	err = src->overlay != NULL ? raster_write(job, ds, georeference(src, source), path, layer) :
 				     raster_write_as(job, ds, layer, path);
 	GDALClose(ds);
 	return err == ERR_OK ? raster_item(path, layer) : NULL;

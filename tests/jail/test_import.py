@@ -9,10 +9,12 @@ import json
 import os
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
 import unittest
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import jail
@@ -28,7 +30,7 @@ def item(layer, **more):
     """What the worker sends for LAYER."""
     it = {k: layer.get(k) for k in ("i", "bundle", "driver", "source_layer", "file", "member", "kind", "sheet", "dialect")}
     it.update(table="t%d" % layer["i"], title="A title", srs={"source": "EPSG:4326", "target": ""}, time=None, decimal=None,
-              charset=(layer.get("encoding") or {}).get("charset"), columns=[dict(c, use=True) for c in layer["columns"]],
+              charset=(layer.get("encoding") or {}).get("charset"), columns=[dict(c, use=True) for c in layer.get("columns") or []],
               bad_rows="keep", mode="create", geometry={"mode": "native"}, target=None, extra_columns="error")
     it.update(more)
     return it
@@ -162,6 +164,27 @@ class Import(unittest.TestCase):
             layers, _ = self.run_import({"a.csv": text}, geometry=NONE, srs=None, time=time)
             self.assert_whole(layers[0])
             self.assertEqual(layers[0]["time"]["positions"], positions)
+
+    def raster(self, *options):
+        where = self.path("r.tif")
+        subprocess.run(["gdal_create", "-q", "-a_srs", "EPSG:4326", "-a_ullr", "0", "10", "10", "0", *options, where], check=True)
+        return where
+
+    def test_rasters(self):
+        layers, _ = self.run_import({"r.tif": self.raster("-outsize", "50", "50", "-ot", "CFloat64")}, columns=[])
+        self.assertEqual((layers[0]["status"], layers[0]["raster"]["dtype"]), ("imported", "CFloat64"))
+
+    def test_rasters_that_cannot_be_written_say_why(self):
+        def chunk(kind, data):
+            return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        cut = (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", 400, 400, 8, 2, 0, 0, 0)) +
+               chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b""))
+        for code, files, target in (("import_memory", {"r.tif": self.raster("-outsize", "4", "4", "-bands", "5000")}, ""),
+                                    ("format_unreadable", {"r.png": cut, "r.pgw": b"1\n0\n0\n-1\n0\n0\n"}, ""),
+                                    ("format_unreadable", {"r.png": cut, "r.pgw": b"1\n0\n0\n-1\n0\n0\n"}, "EPSG:3857")):
+            layers, _ = self.run_import(files, columns=[], srs={"source": "EPSG:4326", "target": target})
+            self.assertEqual((layers[0]["problems"][0]["code"], layers[0]["problems"][0]["file"]), (code, list(files)[0]))
+            self.assertEqual(self.left, [])
 
     def test_output_limit(self):
         text = b"a,b\n" + b"".join(b"%d,some text to fill the file\n" % i for i in range(200000))
