@@ -21,6 +21,8 @@ struct survey {
 	struct kml_survey *out;
 	int depth;
 	int overlay_depth;      /* of the GroundOverlay at hand, 0 = outside */
+	int place_depth;        /* of the Placemark at hand, 0 = outside */
+	bool geometry, track;   /* seen in it */
 	bool icon, box;         /* inside Icon, inside LatLonBox */
 	enum part part;
 	unsigned sides;         /* bits of PART_NORTH … PART_WEST seen */
@@ -53,6 +55,32 @@ static enum part part_of(const struct survey *s, const char *name)
 	return PART_NONE;
 }
 
+static void begin_placemark(struct survey *s)
+{
+	s->out->placemarks++;
+	s->place_depth = s->depth;
+	s->geometry = s->track = false;
+}
+
+static void in_placemark(struct survey *s, const char *name)
+{
+	static const char *const read[] = {"Point", "LineString", "Polygon", "MultiGeometry"};
+
+	for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
+		s->geometry = s->geometry || strcmp(name, read[i]) == 0;
+	s->track = s->track || strcmp(name, "Track") == 0;
+	s->out->times += strcmp(name, "TimeSpan") == 0 || strcmp(name, "TimeStamp") == 0;
+}
+
+static void end_placemark(struct survey *s)
+{
+	s->place_depth = 0;
+	if (!s->geometry && s->track)
+		s->out->tracks++;
+	else if (!s->geometry)
+		s->out->bare++;
+}
+
 static void on_start(void *user, const char *qualified, const char **attributes)
 {
 	struct survey *s = user;
@@ -60,8 +88,10 @@ static void on_start(void *user, const char *qualified, const char **attributes)
 
 	(void)attributes;
 	s->depth++;
+	if (s->place_depth > 0)
+		in_placemark(s, name);
 	if (strcmp(name, "Placemark") == 0)
-		s->out->placemarks++;
+		begin_placemark(s);
 	else if (strcmp(name, "NetworkLink") == 0)
 		s->out->links++;
 	else if (strcmp(name, "ScreenOverlay") == 0 || strcmp(name, "PhotoOverlay") == 0)
@@ -138,6 +168,8 @@ static void on_end(void *user, const char *qualified)
 	if (s->part != PART_NONE)
 		take(s);
 	s->part = PART_NONE;
+	if (s->depth == s->place_depth)
+		end_placemark(s);
 	if (s->depth-- == s->overlay_depth)
 		s->overlay_depth = 0;
 	if (strcmp(name, "Icon") == 0)
@@ -275,6 +307,9 @@ enum err kml_settle(struct job *job, struct source *src, kml_find_image *find, v
 		warn_skipped(job, src, "NetworkLink", s.links);
 		warn_skipped(job, src, "ScreenOverlay, PhotoOverlay", s.others);
 		warn_skipped(job, src, "ExtendedData", src->overlay == NULL ? s.extended : 0);
+		warn_skipped(job, src, "TimeSpan, TimeStamp", s.times);
+		warn_skipped(job, src, "gx:Track", s.tracks);
+		warn_skipped(job, src, "Placemark", s.bare);
 		/* It is laid out as its box stands: a turned one would lie wrong without a word. */
 		warn_skipped(job, src, "LatLonBox/rotation",
 		    src->overlay != NULL && s.rotation != 0 ? 1 : 0);

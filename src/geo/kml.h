@@ -14,6 +14,9 @@ struct kml_survey {
 	int64_t links;          /* NetworkLink, never followed */
 	int64_t others;         /* ScreenOverlay, PhotoOverlay */
 	int64_t extended;       /* ExtendedData, which the driver does not read */
+	int64_t times;          /* TimeSpan and TimeStamp of placemarks, neither */
+	int64_t tracks;         /* placemarks with a gx:Track and no geometry it reads */
+	int64_t bare;           /* placemarks without any geometry, which it leaves out */
 	char *href;             /* Icon/href of the first overlay; owned */
 	double box[4];          /* its west, south, east, north; degrees */
 	double rotation;        /* degrees, counter-clockwise */

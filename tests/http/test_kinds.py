@@ -115,6 +115,19 @@ def test_kml_columns_left_out_are_told(server):
     drop(server, a)
 
 
+def test_kml_rows_left_out_are_told(server):
+    """Placemarks the driver passes over, and times it does not read."""
+    more = ("<Placemark><name>words only</name></Placemark><Placemark><gx:Track xmlns:gx=\"urn:gx\"><when>2026-03-01</when></gx:Track></Placemark>" +
+            PLACE.format("a", 1, 2).replace("<Point>", "<TimeStamp><when>2026-03-01</when></TimeStamp><Point>"))
+    a = ready(strict(server, ("rows.kml", KML.format(PLACE.format("b", 1, 2) + more).encode())))
+    told = [w["message"] for w in a.json["warnings"] if w["code"] == "elements_skipped"]
+    assert len(told) == 3 and all(any(e in t for t in told) for e in ("Placemark", "gx:Track", "TimeStamp")), told
+    assert finished(server, a)["rows"]["imported"] == 2
+    a = ready(strict(server, ("plain.kml", KML.format(PLACE.format("b", 1, 2)).encode())))
+    assert not a.json.get("warnings"), a
+    drop(server, a)
+
+
 def test_kmz_with_a_folder(server):
     text = KML.format("<Folder><name>Sights</name>" + PLACE.format("a", 1, 2) + "</Folder>")
     f = finished(server, ready(strict(server, zipped([("doc.kml", text)], "trip.kmz"))))
