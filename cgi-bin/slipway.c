@@ -116,6 +116,7 @@ static const struct route routes[] = {
 	{ "/iportal/web/login",                POST,       LOGIN_NONE, CSRF_ORIGIN, BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_login_view },
 	{ "/iserver/services/security/logout", GET | POST, LOGIN_NONE, CSRF_ORIGIN, BODYRULE_NONE, STYLE_SUPERMAP, 0, supermap_logout_view },
 	{ "/iportal/web/logout",               GET | POST, LOGIN_NONE, CSRF_ORIGIN, BODYRULE_NONE, STYLE_SUPERMAP, 0, supermap_logout_view },
+	{ "/iportal/services/security/logout", GET | POST, LOGIN_NONE, CSRF_ORIGIN, BODYRULE_NONE, STYLE_SUPERMAP, 0, supermap_logout_view },
 	{ "/iserver/services/security/tokens", GET | POST, LOGIN_NONE, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_tokens_view },
 	{ "/iportal/services/security/tokens", GET | POST, LOGIN_NONE, CSRF_NONE,   BODYRULE_RAW, STYLE_SUPERMAP, 0, supermap_tokens_view },
 	{ "/iserver/manager/filemanager",      GET,        LOGIN_MANAGER, CSRF_NONE, BODYRULE_RAW, STYLE_SUPERMAP, 0, filemanager_view },

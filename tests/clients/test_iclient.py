@@ -32,7 +32,7 @@ export { FetchRequest } from "@supermapgis/iclient-common/util/FetchRequest.js";
 HELPERS = """
 const portal = arguments[0], done = arguments[arguments.length - 1];
 const { IPortal, IPortalUser, IPortalResource, IPortalAddDataParam, IPortalDataMetaInfoParam, IPortalShareParam, IPortalShareEntity,
-	SecurityManager, FetchRequest, ChartModel } = SM;
+	SecurityManager, TokenServiceParameter, ServerInfo, FetchRequest, ChartModel } = SM;
 const form = (name, text) => { const f = new FormData(); f.append(name, new File([text], name)); return f; };
 const list = (parameters) => FetchRequest.get(portal + "/web/datas.json?token=" + arguments[1], parameters).then((r) => r.json());
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
@@ -91,12 +91,12 @@ class IClient(unittest.TestCase):
         cls.pages.server_close()
         cls.server.close()
 
-    def run_script(self, script, register=True):
+    def run_script(self, script, register=True, portal=None):
         self.chrome.d.get(f"http://127.0.0.1:{self.pages.server_port}/")
         start = "SecurityManager.registerToken(portal, arguments_token);\n" if register else ""
         text = HELPERS.replace("%s", "const arguments_token = token;\n" + start + script)
         text = "const token = arguments[1];\n" + text.replace("arguments[1]", "token")
-        r = self.chrome.d.execute_async_script(text, self.portal, self.token)
+        r = self.chrome.d.execute_async_script(text, portal or self.portal, self.token)
         self.assertNotIn("failed", r or {}, (r, self.server.log()[-1500:]))
         return r
 
@@ -188,6 +188,60 @@ return { points: await read(%d), rows: await read(%d) };""" % (geojson, csv), re
         self.assertEqual((r["points"]["how"], r["rows"]["how"]), ("content", "content"))
         self.assertEqual(r["points"]["features"][0]["name"], "井")
         self.assertEqual([(f["name"], str(f["n"])) for f in r["rows"]["features"]], [("井", "7"), ("河", "8")])
+
+    def test_logins_tokens_and_keys(self):
+        """Its security calls, from an origin that the site lists: what each sends, and what it makes of the answer."""
+        server = harness.Server(f"[cors]\norigins = http://127.0.0.1:{self.pages.server_port}\n")
+        self.addCleanup(server.close)
+        key = server.slipway("key", "add", harness.USER[0], "--read-only").split()[-1]
+        r = self.run_script("""
+const iserver = portal.replace("/iportal", "/iserver"), out = {}, [name, password, key] = %s;
+out.iserver = await SecurityManager.loginiServer(iserver, name, password, true);
+out.iportal = await SecurityManager.loginiPortal(portal, name, password);
+out.wrong = await SecurityManager.loginiPortal(portal, name, "not the one");
+out.out = [await SecurityManager.logoutiServer(iserver), await SecurityManager.logoutiPortal(portal)];
+SecurityManager.registerServers([new ServerInfo("ISERVER", { server: iserver }), new ServerInfo("IPORTAL", { server: portal })]);
+const parameter = new TokenServiceParameter({ userName: name, password, clientType: "NONE", expiration: 60 });
+out.tokens = [await SecurityManager.generateToken(iserver, parameter), await SecurityManager.generateToken(portal, parameter)];
+const user = new IPortalUser(portal);
+out.ids = [];
+for (const token of out.tokens) {
+	SecurityManager.registerToken(portal, token);
+	out.ids.push((await user.addData(new IPortalAddDataParam({ fileName: "t.json", type: "JSON", tags: [] }), form("t.json", "{}"))).childID);
+	SecurityManager.destroyToken(portal);
+}
+const resource = new IPortalResource(portal, { resourceType: "DATA", resourceId: out.ids[0] });
+out.bare = await resource.load();
+for (const address of [resource.resourceUrl + ".json", portal + "/web/mycontent/datas/" + out.ids[0] + ".json"])
+	SecurityManager.registerKey(address, key);      // it knows keys by whole addresses
+await resource.load();
+out.read = resource.sourceJSON.fileName;
+out.written = await user.request("DELETE", portal + "/web/mycontent/datas/" + out.ids[0] + ".json");
+return out;""" % json.dumps([*harness.USER, key]), register=False,
+                            portal=f"http://127.0.0.1:{server.port}/iportal")
+        self.assertEqual(r["iserver"], {"referer": "/iserver/", "reason": None, "succeed": True})
+        self.assertEqual(r["iportal"], {"referer": "/iportal/", "reason": None, "succeed": True})
+        self.assertEqual((r["wrong"]["succeed"], r["wrong"]["error"]["code"], r["out"]), (False, 401, [True, True]))
+        for token in r["tokens"]:
+            self.assertRegex(token, r"^[A-Za-z0-9_-]{43}\.\.$")
+        self.assertEqual([item(server, i)["status"] for i in r["ids"]], ["OK", "OK"])
+        self.assertEqual((r["bare"]["error"]["code"], r["read"], r["written"]["error"]["code"]), (404, "t.json", 401))
+
+    def test_workbook_and_its_file_sent_again(self):
+        """A workbook with coordinates, and the file of an item sent again: the same item with other bytes."""
+        r = self.run_script("""
+const user = new IPortalUser(portal);
+const made = await user.addData(new IPortalAddDataParam({ fileName: "井.xlsx", type: "EXCEL", tags: ["水"],
+	dataMetaInfo: new IPortalDataMetaInfoParam({ xField: "x", yField: "y" }) }), form("井.xlsx", "PK-like"));
+const again = await user.uploadDataRequest(made.childID, form("other.xlsx", "other bytes"));
+const unknown = await user.uploadDataRequest(999999, form("x", "y"));
+return { made, again, unknown, refused: await user.addData(new IPortalAddDataParam({ fileName: "", type: "JSON", tags: [] }), form("x", "y")) };""")
+        id = r["made"]["childID"]
+        self.assertEqual(r["again"], {"childID": id, "isAsynchronizedReturn": False, "childContent": None, "childUrl": None, "customResult": None})
+        self.assertEqual((r["unknown"]["error"]["code"], r.get("refused")), (404, None))
+        made = item(self.server, id)
+        self.assertEqual((made["fileName"], made["type"], made["coordType"], made["dataMetaInfo"], made["size"]),
+                         ("井.xlsx", "EXCEL", "WGS84", {"xField": "x", "yField": "y"}, 11))
 
     def test_without_a_token(self):
         r = self.run_script("""

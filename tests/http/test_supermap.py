@@ -68,6 +68,16 @@ def test_login_is_valid_everywhere_and_ends(server):
     assert ask(server, "GET", ACCOUNT, cookie=cookie).status == 401
 
 
+def test_each_address_to_log_out_ends_a_login(server):
+    """iClient for JavaScript logs out of both products under services/security."""
+    for where in ("/iserver/services/security/logout", "/iportal/services/security/logout", "/services/security/logout", "/iportal/web/logout"):
+        for method in ("GET", "POST"):
+            cookie = "JSESSIONID=" + login(server)
+            a = ask(server, method, where, cookie=cookie)
+            assert a.status == 200 and a.json == {"succeed": True} and "Max-Age=0" in a.header("Set-Cookie"), (where, a)
+            assert ask(server, "GET", ACCOUNT, cookie=cookie).status == 401, where
+
+
 def test_login_of_before_ends(server):
     first = login(server)
     a = ask(server, "POST", LOGIN, {"username": USER[0], "password": USER[1]}, cookie="JSESSIONID=" + first)
