@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "views/errors.h"
+#include "views/files.h"
 #include "views/wizard.h"
 
 #define TEXT "text/plain; charset=utf-8"
@@ -125,7 +126,7 @@ static enum err answer_one(struct call *call, const struct chunks_result *r,
 	if (r->dialect == CHUNK_FINE && complete)
 		json_set_str(m, "newUuid", info->id);
 	if (status == 201)
-		reply_header(call->reply, "Location", json_str(m, "url", ""));
+		files_location(call, info->id);
 	chunks_answer_model(call, status, m);
 	return ERR_OK;
 }

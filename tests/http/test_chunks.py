@@ -753,6 +753,13 @@ def test_bodies(server):
     nothing_left(server, before)
 
 
+def test_location_is_the_public_address(server):
+    with configured(server, "[site]\npublic_url = https://maps.example/gis"):
+        for path, headers in (("/chunks/a.csv", {}), ("/chunks/a.csv", {"Content-Range": "bytes 0-2/3"}), ("/files/a.csv", {})):
+            a = server.request("PUT", path, body=b"abc", headers=headers)
+            assert a.status == 201 and a.header("Location") == f"https://maps.example/gis/files/{a.json['id']}", a
+
+
 def test_curl(server):
     """59"""
     data = content(70_000)
