@@ -356,7 +356,8 @@ static bool pg_read(struct link *link, const char *sql, const struct table *tabl
 	CLEAN_FREE char *declare = mem_printf("DECLARE slipway_read NO SCROLL CURSOR FOR %s", sql);
 	/* Who locks a table for long keeps no worker. */
 	int64_t wait = p->config->signed_lock_wait_s * 1000;
-	CLEAN_FREE char *begin = mem_printf("BEGIN READ ONLY; SET LOCAL lock_timeout = %lld",
+	CLEAN_FREE char *begin = mem_printf("BEGIN READ ONLY; SET LOCAL timezone = 'UTC';"
+					    "SET LOCAL lock_timeout = %lld",
 					    (long long)(wait > 0 ? wait : 1));
 	bool good = pg_run(p, begin, NULL, fault) && pg_run(p, declare, NULL, fault);
 	int n = 1;

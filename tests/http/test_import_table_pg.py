@@ -15,12 +15,13 @@ TABLES = """
 create table sales(id integer primary key, name text not null, n numeric, at timestamp, ok boolean);
 create table many(n integer, name text);
 create table million(n integer, name text);
-create table days(id integer primary key, d date, at timestamp, x double precision);
+create table days(id integer primary key, d date, at timestamp, x double precision, old timestamptz);
 create table lagging(id integer);
 create table severed(a integer);
 create role dmy login superuser;
 alter role dmy set datestyle = 'SQL, DMY';
 alter role dmy set extra_float_digits = -12;
+alter role dmy set timezone = 'Asia/Shanghai';
 """
 RECEIVERS = {
     "sales": {"table": "sales(id, name, n, at, ok)", "target": "pg", "id": "id", "mode": "upsert", "decimal": ",", "catalogue": True},
@@ -54,12 +55,12 @@ def test_bad_rows_keep_the_table(server):
 
 
 def test_dates_are_listed_whatever_the_role_prefers(server):
-    """The table is read for its dataset: not as 31/01/2026."""
-    put(server, "days", b"id,d,at,x\n1,2026-01-31,2026-01-31 08:00:00,0.1234567890123\n", visitor="meis", key="a-secret-of-mei-alone-1")
+    """The table is read for its dataset: not as 31/01/2026, nor in a zone that was 08:05:43 east of Greenwich."""
+    put(server, "days", b"id,d,at,x,old\n1,2026-01-31,2026-01-31 08:00:00,0.1234567890123,1900-01-01T00:00:00Z\n", visitor="meis", key="a-secret-of-mei-alone-1")
     d = until(lambda: datasets(server, "days"))[0]
     got = server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]
-    assert [c["type"] for c in got["columns"]] == ["integer", "date", "datetime", "real"], got["columns"]
-    assert got["rows"] == [["1", "2026-01-31", got["rows"][0][2], "0.1234567890123"]] and got["rows"][0][2][:10] == "2026-01-31", got["rows"]
+    assert [c["type"] for c in got["columns"]] == ["integer", "date", "datetime", "real", "datetime"], got["columns"]
+    assert got["rows"] == [["1", "2026-01-31", got["rows"][0][2], "0.1234567890123", "1900-01-01T00:00:00Z"]] and got["rows"][0][2][:10] == "2026-01-31", got["rows"]
 
 
 def test_a_locked_table_is_read_when_it_is_free(server):
