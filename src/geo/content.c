@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "geo/archive.h"
 #include "geo/driver.h"
+#include "geo/gpx.h"
 #include "geo/gridgate.h"
 #include "geo/jsongate.h"
 #include "geo/prescan.h"
@@ -60,6 +61,32 @@ static enum err check_xml(
 		return ERR_BAD_REQUEST;
 	code = xml_verdict_code(xml_gate_file(src->path, roots, namespace));
 	return code == NULL ? ERR_OK : fail(job, code, src);
+}
+
+static enum err check_gpx(struct job *job, struct source *src)
+{
+	CLEAN_FREE char *name = mem_printf("out/work/%d.plain.gpx", src->bundle);
+	CLEAN_FD int fd = -1;
+	struct error error = {0};
+	json_object *p;
+	int64_t n;
+
+	if (check_xml(job, src, gpx_roots, NULL) != ERR_OK)
+		return ERR_BAD_REQUEST;
+	n = gpx_nested_extensions(src->path, -1);
+	if (n == 0)
+		return ERR_OK;
+	if (fs_mkdirs(AT_FDCWD, "out/work", &error) != ERR_OK ||
+	    fs_copy(AT_FDCWD, src->path, AT_FDCWD, name, &error) != ERR_OK ||
+	    (fd = open(name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
+	    gpx_nested_extensions(src->path, fd) < 0)
+		return fail(job, "inspect_failed", src);
+	p = problem_arg(problem_new("elements_skipped"), "elements", "extensions");
+	job_warn(job, problem_arg_int(problem_str(p, "file", src->file), "count", n));
+	free(src->path);
+	src->path = name;
+	name = NULL;
+	return ERR_OK;
 }
 
 /*
@@ -240,7 +267,7 @@ enum err content_check(struct job *job, struct source *src)
 	case KIND_KML_OVERLAY:
 		return check_xml(job, src, kml_roots, NULL);
 	case KIND_GPX:
-		return check_xml(job, src, gpx_roots, NULL);
+		return check_gpx(job, src);
 	case KIND_GML:
 		return check_xml(job, src, gml_roots, "opengis.net/gml");
 	case KIND_GPKG:

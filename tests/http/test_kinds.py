@@ -224,6 +224,18 @@ def test_gpx(server):
     drop(server, a)
 
 
+def test_gpx_extensions(server):
+    """Plain ones are columns; of nested ones, heart rates for example, GDAL would make zeros."""
+    point = '<wpt lat="1" lon="2" xmlns:x="urn:x"><extensions>{}</extensions></wpt>'
+    for inner, columns in (("<x:hr>120</x:hr>", {"x_hr": 120}), ("<x:more><x:hr>120</x:hr></x:more><x:speed>5</x:speed>", {"x_speed": 5})):
+        a = ready(strict(server, ("ext.gpx", GPX.format(point.format(inner)).encode())))
+        told = [w["code"] for w in a.json.get("warnings", []) if "extensions" in w["message"]]
+        assert told == (["elements_skipped"] if "more" in inner else []), a
+        d = finished(server, a)["dataset"]["id"]
+        properties = server.get(f"/datasets/{d}/download?format=geojson").json["features"][0]["properties"]
+        assert {k: v for k, v in properties.items() if k.startswith("x_")} == columns, properties
+
+
 GML = """<?xml version="1.0"?>
 <gml:FeatureCollection xmlns:gml="http://www.opengis.net/gml" xmlns:ex="http://example.com">
 <gml:featureMember><ex:place gml:id="p1"><ex:name>a</ex:name><ex:geom><gml:Point srsName="EPSG:32633"><gml:coordinates>500000,4000000</gml:coordinates></gml:Point></ex:geom></ex:place></gml:featureMember>

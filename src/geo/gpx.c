@@ -1,0 +1,88 @@
+#include "geo/gpx.h"
+
+#include <expat.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/fs.h"
+#include "base/mem.h"
+#include "geo/xmlgate.h"
+
+#define BLOCK 65536
+
+struct survey {
+	XML_Parser parser;
+	int depth;
+	int at;         /* depth of the <extensions> at hand, 0 = outside */
+	int64_t begin;  /* of the child of it, bytes */
+	bool counted;   /* this child */
+	int64_t nested;
+	int copy;       /* -1 = none */
+	bool failed;    /* to write to it */
+};
+
+static void on_start(void *user, const char *name, const char **attributes)
+{
+	struct survey *s = user;
+	const char *colon = strchr(name, ':');
+
+	(void)attributes;
+	s->depth++;
+	if (s->at == 0) {
+		if (strcmp(colon != NULL ? colon + 1 : name, "extensions") == 0)
+			s->at = s->depth;
+	} else if (s->depth == s->at + 1) {
+		s->counted = false;
+		s->begin = XML_GetCurrentByteIndex(s->parser);
+	} else if (!s->counted) {
+		s->counted = true;
+		s->nested++;
+	}
+}
+
+static void blank(struct survey *s, int64_t from, int64_t to)
+{
+	char blanks[256];
+
+	memset(blanks, ' ', sizeof(blanks));
+	while (from < to && !s->failed) {
+		size_t n = to - from < (int64_t)sizeof(blanks) ? (size_t)(to - from) : sizeof(blanks);
+
+		s->failed = pwrite(s->copy, blanks, n, from) != (ssize_t)n;
+		from += (int64_t)n;
+	}
+}
+
+static void on_end(void *user, const char *name)
+{
+	struct survey *s = user;
+
+	(void)name;
+	if (s->at > 0 && s->depth == s->at + 1 && s->counted && s->copy >= 0)
+		blank(s, s->begin,
+		    XML_GetCurrentByteIndex(s->parser) + XML_GetCurrentByteCount(s->parser));
+	if (s->depth-- == s->at)
+		s->at = 0;
+}
+
+int64_t gpx_nested_extensions(const char *path, int copy)
+{
+	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	CLEAN_FREE char *block = mem_alloc(BLOCK);
+	struct survey s = {.parser = XML_ParserCreate(NULL), .copy = copy};
+	enum XML_Status status = fd < 0 ? XML_STATUS_ERROR : XML_STATUS_OK;
+	ssize_t n = 1;
+
+	if (s.parser == NULL)
+		mem_die();
+	XML_SetUserData(s.parser, &s);
+	XML_SetElementHandler(s.parser, on_start, on_end);
+	XML_SetUnknownEncodingHandler(s.parser, xml_unknown_encoding, NULL);
+	while (status == XML_STATUS_OK && n > 0) {
+		n = read(fd, block, BLOCK);
+		status = n < 0 ? XML_STATUS_ERROR : XML_Parse(s.parser, block, (int)n, n == 0);
+	}
+	XML_ParserFree(s.parser);
+	return s.failed ? -1 : s.nested;
+}
