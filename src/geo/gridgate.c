@@ -19,6 +19,7 @@ struct scan {
 	size_t len;
 	char key[MAX_WORD + 1];         /* of the head, while its value is awaited */
 	bool in_cells;                  /* the head is over */
+	bool over;                      /* so are the cells: what follows are remarks */
 	int64_t columns, rows;
 	bool real, big;                 /* a cell with a fraction; one beyond 32 bits */
 };
@@ -49,7 +50,9 @@ static void take_cell(struct scan *s)
 		    strpbrk(s->word, "0123456789") != NULL)) {
 		s->real = true;
 	} else {
-		memcpy(f->bad, s->word, sizeof(f->bad));
+		if (f->found < s->columns * s->rows)
+			memcpy(f->bad, s->word, sizeof(f->bad));
+		s->over = true;
 		return;
 	}
 	f->found++;
@@ -83,8 +86,8 @@ void grid_gate_file(const char *path, struct grid_facts *ret)
 	ssize_t n = 0;
 
 	*ret = (struct grid_facts){0};
-	while (fd >= 0 && ret->bad[0] == '\0' && (n = read(fd, block, BLOCK)) > 0) {
-		for (ssize_t i = 0; i < n && ret->bad[0] == '\0'; i++) {
+	while (fd >= 0 && !s.over && (n = read(fd, block, BLOCK)) > 0) {
+		for (ssize_t i = 0; i < n && !s.over; i++) {
 			char c = block[i];
 
 			if (c == ' ' || (c >= '\t' && c <= '\r')) {
@@ -95,7 +98,7 @@ void grid_gate_file(const char *path, struct grid_facts *ret)
 			}
 		}
 	}
-	if (s.len > 0 && ret->bad[0] == '\0')
+	if (s.len > 0 && !s.over)
 		take_word(&s);
 	ret->columns = s.columns;
 	ret->expected = s.columns * s.rows;

@@ -301,6 +301,8 @@ def test_grid_with_wrong_cells_is_refused(server):
         refused(a, 400, "format_unreadable", name)
         assert all(w in a.json["error_msg"] for w in words), a.json["error_msg"]
         nothing_left(server, before)
+    # Some programs write remarks behind the last cell; nobody reads so far.
+    assert asks_srs(strict(server, (name, data + b"CRS\nNOTES 1 2 3\n")))
 
 
 def test_grid_keeps_its_values(server):
