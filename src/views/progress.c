@@ -69,7 +69,9 @@ static json_object *progress_model(struct turn *t, const json_object *task)
 	const char *phase = json_str(task, "kind", "inspect");
 	int64_t age = clock_now_ms() - json_int(task, "queued", clock_now_ms());
 	bool running = strcmp(word, "RUNNING") == 0;
-	const char *doing = call->no_worker ? "no_worker" : json_str(p, "message", "queued");
+	/* Of what the job told last, nothing holds any more once its work is done. */
+	const char *told = t->s->state == STATE_COMPLETE ? "publishing" : json_str(p, "message", "queued");
+	const char *doing = call->no_worker ? "no_worker" : told;
 	CLEAN_FREE char *key = mem_printf("progress.%s", running ? doing : word);
 	CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld", (long long)t->s->id);
 

@@ -114,6 +114,7 @@ def test_percent_never_falls_while_running(server):
         j = get(server, session, "progress").json
         if j.get("unit") == "rows":
             rows.append((j["progress"], j["total"], j["message"]))
+        assert j["session_state"] != "COMPLETE" or j["state"] != "RUNNING" or (j["message"], j["unit"]) == ("Publishing", None), j
         seen.append(j["percent"])
         states.add(j["session_state"])
         if j["state"] != "RUNNING":
