@@ -70,12 +70,27 @@ static bool same_srs(OGRSpatialReferenceH x, OGRSpatialReferenceH y)
 	return x == NULL || y == NULL ? x == y : OSRIsSame(x, y) != 0;
 }
 
+/* The same number stands for the same colour in both. */
+static bool same_colors(GDALDatasetH first, GDALDatasetH ds)
+{
+	GDALColorTableH x = GDALGetRasterColorTable(GDALGetRasterBand(first, 1)), y = GDALGetRasterColorTable(GDALGetRasterBand(ds, 1));
+	if (x == NULL || y == NULL)
+		return x == y;
+	if (GDALGetColorEntryCount(x) != GDALGetColorEntryCount(y))
+		return false;
+	for (int i = 0; i < GDALGetColorEntryCount(x); i++) {
+		if (memcmp(GDALGetColorEntry(x, i), GDALGetColorEntry(y, i), sizeof(GDALColorEntry)) != 0)
+			return false;
+	}
+	return true;
+}
+
 static bool agrees(GDALDatasetH first, OGRSpatialReferenceH first_srs, GDALDatasetH ds, const struct source *src)
 {
 	OGRSpatialReferenceH srs = raster_srs(src, ds);
 	bool same = same_srs(first_srs, srs);
 	OSRRelease(srs);
-	return same && GDALGetRasterCount(first) == GDALGetRasterCount(ds) &&
+	return same && GDALGetRasterCount(first) == GDALGetRasterCount(ds) && same_colors(first, ds) &&
 	       GDALGetRasterDataType(GDALGetRasterBand(first, 1)) == GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
 }
 

@@ -378,6 +378,25 @@ def test_numbers_of_classes_stay_such(server):
     assert values_of(server, finished(server, a))[1] == {0, 1, 9}
 
 
+def test_mosaic_of_different_colors_is_refused(server):
+    """The first one's colours would be painted on the numbers of all others."""
+    def tile(name, x, red):
+        picture = gdal.GetDriverByName("GTiff").Create("/vsimem/tile.tif", 4, 4, 1, gdal.GDT_Byte)
+        picture.SetGeoTransform((x, 0.5, 0, 51, 0, -0.5))
+        picture.SetProjection(WGS84)
+        colors = gdal.ColorTable()
+        colors.SetColorEntry(1, (red, 0, 0, 255))
+        picture.GetRasterBand(1).SetColorTable(colors)
+        picture = None
+        f = gdal.VSIFOpenL("/vsimem/tile.tif", "rb")
+        data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL("/vsimem/tile.tif").size, f))
+        gdal.VSIFCloseL(f)
+        return name, data
+    refused(server.save(zipped([tile("a.tif", 10, 200), tile("b.tif", 12, 100)]), fields={"mosaic": "true"}), 400, "mosaic_mismatch", "b.tif")
+    a = strict(server, zipped([tile("a.tif", 10, 200), tile("b.tif", 12, 200)]), mosaic="true")
+    assert finished(server, a)["dataset"]["type"] == "raster"
+
+
 def test_raster_with_side_files(server):
     plain = run(["gdal_translate", "-q", "-co", "PROFILE=BASELINE", "in.asc", "plain.tif"], "plain.tif", grid("in.asc"))
     f = finished(server, ready(strict(server, plain, world("plain.tfw"), ("plain.prj", WGS84.encode()))))
