@@ -211,14 +211,26 @@ static const char *forwarded(const struct call *call, const char *name)
 	return v != NULL && *v != '\0' && strpbrk(v, ", \t\"<>\\") == NULL ? v : NULL;
 }
 
+/* What to call ourselves to a client that sent no Host: lighttpd has no name then, but its address. */
+static char *server_name(const struct req *req)
+{
+	const char *name = wire_env(req->wire, "SERVER_NAME");
+
+	if (name == NULL || *name == '\0')
+		name = wire_env(req->wire, "SERVER_ADDR");
+	if (name == NULL || *name == '\0')
+		name = "localhost";
+	bool bare_ipv6 = *name != '[' && strchr(name, ':') != NULL;
+	return mem_printf(bare_ipv6 ? "[%s]" : "%s", name);
+}
+
 static char *base_url(const struct call *call)
 {
 	const struct req *req = call->req;
 	const char *proto = forwarded(call, "X-Forwarded-Proto"),
 		   *host = forwarded(call, "X-Forwarded-Host");
 	const char *prefix = forwarded(call, "X-Forwarded-Prefix");
-	const char *name = wire_env(req->wire, "SERVER_NAME"),
-		   *port = wire_env(req->wire, "SERVER_PORT");
+	const char *port = wire_env(req->wire, "SERVER_PORT");
 	bool https = proto != NULL ? text_ieq(proto, "https") : req->https;
 
 	if (*call->ctx->config->public_url != '\0')
@@ -233,9 +245,9 @@ static char *base_url(const struct call *call)
 	if (host != NULL && host_ok(host))
 		return mem_printf("%s://%s%.*s%s", https ? "https" : "http", host, (int)cut, prefix,
 				  req->mount);
-	return mem_printf("%s://%s:%s%.*s%s", https ? "https" : "http",
-			  name != NULL ? name : "localhost", port != NULL ? port : "80", (int)cut,
-			  prefix, req->mount);
+	CLEAN_FREE char *name = server_name(req);
+	return mem_printf("%s://%s:%s%.*s%s", https ? "https" : "http", name,
+			  port != NULL ? port : "80", (int)cut, prefix, req->mount);
 }
 
 char *supermap_url(const struct call *call, const char *fmt, ...)

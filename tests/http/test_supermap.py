@@ -2,6 +2,7 @@
 and keys (uploadtasks.md 2, 9, 11, cases 30-33; datas.md 2)."""
 import json
 import re
+import socket
 import time
 import urllib.parse
 import xml.etree.ElementTree
@@ -151,6 +152,20 @@ def test_own_addresses_behind_proxies(server):
         assert where(Host="maps.example", **forwarded) == "https://data.example:444/geo/iportal/web/mycontent/datas"
         odd = where(Host="maps.example", X_Forwarded_Host="evil/<x>", X_Forwarded_Prefix="//evil")
         assert odd == "http://maps.example/iportal/web/mycontent/datas", odd
+
+
+def test_own_addresses_without_a_host(server):
+    """HTTP/1.0 knows no Host: the address that was called is what is left."""
+    body = b'{"fileName":"old.csv"}'
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as s:
+        s.sendall(f"POST {server.mount}/iportal/web/mycontent/datas.json HTTP/1.0\r\nAuthorization: Bearer {server.tokens['mei']}\r\n"
+                  f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = b"".join(iter(lambda: s.recv(65536), b""))
+    where = re.search(rb"(?im)^Location: (\S+)", answer)[1].decode()
+    assert answer.split()[1] == b"201" and re.fullmatch(r"http://[\w.-]+:\d+/.*/mycontent/datas/\d+", where), answer
+    address = urllib.parse.urlsplit(where)
+    assert address.hostname and (address.port == server.port or server.web != "lighttpd"), where      # Apache tells its name's port
+    assert server.request("DELETE", address.path).status == 200
 
 
 def test_login_refusals(server):
