@@ -83,6 +83,7 @@ enum err catalog_list(struct catalog *, const struct catalog_query *, json_objec
 /*
  * Do counts, tags, shares and the sets of what everybody sees agree with the items?  SAY is told of each kind of
  * disagreement, how many there are, and whether they were mended.
+ * Errors: ERR_STORE when the file itself is damaged; then nothing is mended.
  */
 typedef void catalog_finding(void *arg, const char *what, int64_t n, bool mended);
 enum err catalog_check(struct catalog *, bool repair, catalog_finding *say, void *arg, struct error *);

@@ -2,6 +2,7 @@
 and both leave alone what is right or perhaps still in work (store.md 13; wizard.md 13)."""
 import os
 import shutil
+import sqlite3
 import subprocess
 import time
 
@@ -134,6 +135,34 @@ def test_copies_of_a_killed_check_go(server):
     assert not os.path.exists(data(server, left[0])) and os.path.isdir(data(server, left[1]))
     for name in others + left[1:]:
         shutil.rmtree(data(server, name))
+
+
+def test_a_damaged_catalogue_is_told(server):
+    """Whichever page is damaged, also one that no question of the check's own reads; nothing is mended then."""
+    path = data(server, "catalog.sqlite")
+    server.stop()
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    pages = [n for (n,) in db.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 1 AND tbl_name IN ('dataset', 'item')")]
+    (size,) = db.execute("PRAGMA page_size").fetchone()
+    db.close()
+    try:
+        assert len(pages) > 5
+        for page in pages:
+            with open(path, "r+b") as f:
+                f.seek((page - 1) * size)
+                was = f.read(1)
+                f.seek((page - 1) * size)
+                f.write(b"\xff")
+            done = subprocess.run([f"{BUILD}/slipway", "check", "store", "--repair", "--data-dir", server.data, "--config", server.conf],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+            assert done.returncode == 2 and b"catalogue damaged" in done.stderr and b"restore needed" in done.stderr, (page, done)
+            with open(path, "r+b") as f:
+                f.seek((page - 1) * size)
+                f.write(was)
+    finally:
+        server.start()
+    assert check(server) == ([], 0)
 
 
 def test_exports_of_replaced_revisions_go(server):
