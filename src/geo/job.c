@@ -53,7 +53,7 @@ void job_progress(struct job *job, const char *phase, const char *message, const
 	json_set_str(p, "phase", phase);
 	json_set_str(p, "message", message);
 	if (layer != NULL)
-		json_set_str(p, "layer", layer);
+		job_set_name(p, "layer", layer);
 	json_set_int(p, "done", done);
 	json_set_int(p, "total", total);
 	json_set_int(p, "rows_bad", rows_bad);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "geo/sheet_impl.h"
 
+#define NAME_MOST 255     /* bytes of a sheet's name; programs allow 31 characters */
 #define WHOLE_MOST 0x1p53 /* up to here doubles count one by one */
 
 static enum err unreadable(struct job *job, const struct source *src)
@@ -21,7 +22,8 @@ struct sheet *sheet_add(struct book *b, const char *name)
 	if (b->n >= SHEETS_MAX)
 		return NULL;
 	b->v = mem_resize(b->v, b->n + 1, sizeof *b->v);
-	b->v[b->n] = (struct sheet){ .name = mem_strdup(name) };
+	b->v[b->n] = (struct sheet){ .name = mem_strndup(name,
+					 text_cut(name, strlen(name), NAME_MOST)) };
 	return &b->v[b->n++];
 }
 

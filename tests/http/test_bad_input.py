@@ -125,6 +125,22 @@ def test_prose_for_a_header_is_a_long_name(server):
         assert len(column["name"]) < 64 and prose.startswith(column["original"]) and len(column["original"]) == 1000, column
 
 
+def test_long_names_of_layers_and_sheets_are_cut(server):
+    place = "<Placemark><name>a</name><Point><coordinates>1,2</coordinates></Point></Placemark>"
+    folders = "".join(f"<Folder><name>{n}</name>{place}</Folder>" for n in ("多" * 2000, "b"))
+    kml = f'<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{folders}</Document></kml>'
+    assert len(finished(server, saved(server, ("long.kml", kml.encode())))["datasets"]) == 2
+    ns = "urn:oasis:names:tc:opendocument:xmlns:"
+    cells = "".join(f'<table:table-row><table:table-cell office:value-type="string"><text:p>{c}</text:p></table:table-cell></table:table-row>' for c in "ab")
+    ods = zipped([("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"), ("content.xml", (
+        f'<office:document-content xmlns:office="{ns}office:1.0" xmlns:table="{ns}table:1.0" xmlns:text="{ns}text:1.0"><office:body>'
+        f'<office:spreadsheet><table:table table:name="{"多" * 2000}">{cells}</table:table></office:spreadsheet></office:body>'
+        "</office:document-content>").encode())], "long.ods", zipfile.ZIP_STORED)
+    session = saved(server, ods)
+    assert post(server, session, "csv", geometry="none").status == 200
+    assert finished(server, session)["dataset"]["count"] == 1
+
+
 def test_hostile_names_become_labels(server):
     for name, shown in (("../../etc/x.csv", "x.csv"), ("..\\..\\windows\\y.csv", "y.csv"), ("a" * 300 + ".csv", None),
                         ("<img onerror=alert(1)>.csv", None), ("\u202egnp.csv", None)):
