@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "geo/rows_impl.h"
 
+#define SAMPLE_BYTES 4096
 #define RAW_BYTES  ((size_t)256 << 10) /* read at once: stays in the cache of one core */
 #define TEXT_BYTES ((size_t)512 << 10) /* decoded at once */
 #define HEAD_BYTES ((size_t)256 << 10) /* of the dialect's guess */
@@ -106,6 +107,26 @@ static bool whole_is_utf8(int fd, char *buf, bool *ret_bom)
 	return kept == 0;
 }
 
+/*
+ * UTF-16 that does not say so, as some databases write it: of the pairs of bytes at the beginning a
+ * third and more are ASCII with its NUL on one side, hardly any on the other.  NULL: none.
+ */
+static const char *unmarked_utf16(int fd, unsigned char *buf)
+{
+	ssize_t n = pread(fd, buf, SAMPLE_BYTES, 0);
+	ssize_t little = 0, big = 0;
+
+	for (ssize_t i = 0; i + 1 < n; i += 2) {
+		if (buf[i] == 0 && buf[i + 1] == 0)
+			return NULL;
+		little += buf[i + 1] == 0 && buf[i] < 0x80;
+		big += buf[i] == 0 && buf[i + 1] < 0x80;
+	}
+	if (little > 0 && little * 6 >= n && big * 8 <= little)
+		return "UTF-16LE";
+	return big > 0 && big * 6 >= n && little * 8 <= big ? "UTF-16BE" : NULL;
+}
+
 const char *rows_charset(struct job *job, const struct source *src, const char **ret_source)
 {
 	CLEAN_FD int fd = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -118,6 +139,11 @@ const char *rows_charset(struct job *job, const struct source *src, const char *
 	if (fd < 0) {
 		(void)unreadable(job, src, "open");
 		return NULL;
+	}
+	charset = unmarked_utf16(fd, (unsigned char *)buf);
+	if (charset != NULL) {
+		*ret_source = "detector";
+		return charset;
 	}
 	if (whole_is_utf8(fd, buf, &bom)) {
 		*ret_source = bom ? "bom" : "utf-8";

@@ -181,7 +181,8 @@ CHINESE = "名称,经度,纬度\n故宫,116.39,39.92\n外滩,121.49,31.24\n泰�
 
 def test_encodings_are_found(server):
     cases = [(CHINESE.encode("gb18030"), "GB18030"), (CHINESE.encode(), "UTF-8"), (CHINESE.encode("utf-16"), "UTF-16"),
-             (b"\xfe\xff" + CHINESE.encode("utf-16-be"), "UTF-16")]
+             (b"\xfe\xff" + CHINESE.encode("utf-16-be"), "UTF-16"), (CHINESE.encode("utf-16-le"), "UTF-16LE"),
+             (CHINESE.encode("utf-16-be"), "UTF-16BE")]
     for data, charset in cases:
         for fields in ({}, {"charset": "UTF-8"}, {"charset": "undefined"}):
             a = table(server, data, **fields)
