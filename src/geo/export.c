@@ -195,6 +195,11 @@ static enum err export_as(struct job *job, const struct format *f, GDALDatasetH 
 		enum err err = export_shapefiles(job, ds, layer, folder);
 		return err == ERR_OK ? zip_folder(job, folder, path) : err;
 	}
+	/* GDAL 3.6 leaves rows without a place out of a FlatGeobuf without a word. */
+	bool drops = strcmp(f->name, "fgb") == 0;
+	int64_t nowhere = drops ? export_count(layer, "geom IS NULL OR ST_IsEmpty(geom)") : 0;
+	if (nowhere > 0)
+		return job_fail(job, problem_arg_int(problem_new("export_places"), "count", nowhere));
 	char **args = export_arg(NULL, "-f", f->driver), **more = CSLTokenizeString(options_of(f, layer));
 	bool known = OGR_L_GetSpatialRef(layer) != NULL;
 	for (int i = 0; more != NULL && more[i] != NULL; i++) {

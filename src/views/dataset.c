@@ -355,7 +355,9 @@ static enum err make_export(struct call *call, const json_object *d, const struc
 		err = export_wait(call, &s);
 	if (err == ERR_OK && s.failed) {
 		json_object *p = json_at(s.problems, 0);
-		err = call_fail(call, ERR_INTERNAL, p != NULL ? json_object_get(p) : problem_new("export_failed"));
+		/* What a format cannot hold is no fault of ours. */
+		bool places = p != NULL && strcmp(problem_code(p), "export_places") == 0;
+		err = call_fail(call, places ? ERR_CONFLICT : ERR_INTERNAL, p != NULL ? json_object_get(p) : problem_new("export_failed"));
 	}
 	json_object_put(s.problems);
 	return err != ERR_OK ? err : s.ended ? ERR_OK : ERR_INCOMPLETE;

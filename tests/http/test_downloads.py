@@ -128,6 +128,20 @@ def test_moments_go_out_whole(server):
         assert any("12:30:15.123" in v for v in values), (fmt, values)
 
 
+def test_rows_without_a_place_are_in_every_format_or_told(server):
+    """FlatGeobuf cannot hold them: that is said, not a file without them given."""
+    features = [{"type": "Feature", "properties": {"a": i}, "geometry": {"type": "Point", "coordinates": [i, 2]} if i else None} for i in range(3)]
+    for name, some in (("some", features), ("none", features[:1])):
+        data = json.dumps({"type": "FeatureCollection", "features": some}).encode()
+        n = finished(server, saved(server, (f"{name}.geojson", data)))["dataset"]["id"]
+        for fmt, file in (("gpkg", "x.gpkg"), ("geojson", "x.geojson"), ("csv", "x.csv"), ("shp", "x.zip"), ("kml", "x.kml"), ("xlsx", "x.xlsx")):
+            assert len(ogr_rows(server.get(f"/datasets/{n}/download?format={fmt}").body, file)) == len(some), (name, fmt)
+        a = server.get(f"/datasets/{n}/download?format=fgb", accept="application/json")
+        assert a.status == 409 and code(a) == "export_places" and a.json["error_msg"].startswith("1 row has no place"), a
+        page = server.get(f"/datasets/{n}/download?format=fgb", accept="text/html")
+        assert page.status == 409 and "Choose another format" in page.text, page
+
+
 def test_tables_and_rasters_have_their_formats(server):
     session = saved(server, table("t.csv", "a,b", "1,x"))
     post(server, session, "csv", geometry="none")
