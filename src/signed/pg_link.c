@@ -9,10 +9,12 @@
 #include "base/text.h"
 #include "base/token.h"
 
-#define FETCH_ROWS 2000 /* of a table that is read */
-#define OUTCOME_MS 5000 /* for a transaction that is about to end */
-#define LIMIT_MS   250	/* a limit this old is told the server anew */
-#define XACT_TEXT  "select txid_current()"
+#define FETCH_ROWS  2000 /* of a table that is read, at most; of long rows fewer */
+#define FETCH_LESS  50	 /* until it is known how long they are */
+#define FETCH_BYTES (4 * 1024 * 1024)
+#define OUTCOME_MS  5000 /* for a transaction that is about to end */
+#define LIMIT_MS    250	 /* a limit this old is told the server anew */
+#define XACT_TEXT   "select txid_current()"
 
 /* ---- statements */
 
@@ -328,24 +330,30 @@ static struct value cell(struct pg_link *p, const PGresult *result, int row, con
 	return v;
 }
 
-/* One piece of the table; *RET_N = 0: it is over. */
+/* One piece of the table of *ROWS rows, and how many the next may have; 0: it is over. */
 static bool read_piece(struct pg_link *p, const struct table *table,
-		       const struct table_reader *reader, int *ret_n, struct fault *fault)
+		       const struct table_reader *reader, size_t *rows, struct fault *fault)
 {
 	CLEAN_FREE struct value *cells = mem_array(table->n, sizeof(cells[0]));
-	CLEAN_FREE char *sql = mem_printf("FETCH %d FROM slipway_read", FETCH_ROWS);
+	CLEAN_FREE char *sql = mem_printf("FETCH %zu FROM slipway_read", *rows);
+	size_t bytes = 1, n;
 	PGresult *result = p->pq->PQexec(p->conn, sql);
 	bool good = true;
 
 	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK)
 		return pg_good(p, result, PGRES_TUPLES_OK, NULL, fault);
-	*ret_n = p->pq->PQntuples(result);
-	for (int i = 0; i < *ret_n && good; i++) {
-		for (size_t k = 0; k < table->n; k++)
-			cells[k] = cell(p, result, i, &table->columns[k], (int)k);
+	n = (size_t)p->pq->PQntuples(result);
+	for (size_t i = 0; i < n && good; i++) {
+		for (size_t k = 0; k < table->n; k++) {
+			cells[k] = cell(p, result, (int)i, &table->columns[k], (int)k);
+			bytes += cells[k].len;
+		}
 		good = reader->row(reader->arg, cells, table->n);
 	}
 	p->pq->PQclear(result);
+	*rows = n == 0 ? 0 : FETCH_BYTES / (bytes / n + 1) + 1;
+	if (*rows > FETCH_ROWS)
+		*rows = FETCH_ROWS;
 	return good;
 }
 
@@ -360,10 +368,10 @@ static bool pg_read(struct link *link, const char *sql, const struct table *tabl
 					    "SET LOCAL lock_timeout = %lld",
 					    (long long)(wait > 0 ? wait : 1));
 	bool good = pg_run(p, begin, NULL, fault) && pg_run(p, declare, NULL, fault);
-	int n = 1;
+	size_t rows = FETCH_LESS;
 
-	while (good && n > 0)
-		good = read_piece(p, table, reader, &n, fault);
+	while (good && rows > 0)
+		good = read_piece(p, table, reader, &rows, fault);
 	pg_rollback(link);
 	return good;
 }

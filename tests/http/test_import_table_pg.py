@@ -9,7 +9,7 @@ import time
 import pgserver
 from harness import Server, main
 from signed import configure, repeat, send, signed, tasks
-from test_import_table import a_million_rows_in_the_memory_of_a_fifth, datasets, ended, put, refreshes, refused, task, until, worker_of
+from test_import_table import Peaks, a_million_rows_in_the_memory_of_a_fifth, datasets, ended, put, refreshes, refused, task, until, worker_of
 
 TABLES = """
 create table sales(id integer primary key, name text not null, n numeric, at timestamp, ok boolean);
@@ -18,6 +18,7 @@ create table million(n integer, name text);
 create table days(id integer primary key, d date, at timestamp, x double precision, old timestamptz);
 create table lagging(id integer);
 create table severed(a integer);
+create table long_rows(id integer primary key, wkt text);
 create role dmy login superuser;
 alter role dmy set datestyle = 'SQL, DMY';
 alter role dmy set extra_float_digits = -12;
@@ -29,6 +30,7 @@ RECEIVERS = {
     "million": {"table": "million(n, name)", "target": "pg", "maxRows": 1000000},
     "days": {"table": "days", "target": "dmy", "catalogue": True},
     "lagging": {"table": "lagging", "target": "pg", "catalogue": True, "postSql": ["select pg_sleep(1.4)"]},
+    "long": {"table": "long_rows", "target": "pg", "catalogue": True},
     "severed": {"table": "severed", "target": "severed"},
     "slow": {"table": "many(n, name)", "target": "pg", "postSql": ["select pg_sleep(1.5)"]},
 }
@@ -77,6 +79,21 @@ def test_a_locked_table_is_read_when_it_is_free(server):
         holder.wait()
         server.pg.sql("select pg_terminate_backend(pid) from pg_locks where relation = 'lagging'::regclass and mode = 'AccessExclusiveLock'")
     until(lambda: datasets(server, "lagging"), seconds=30)
+
+
+def test_long_rows_are_read_few_at_a_time(server):
+    """60 MB of them, in a worker that stays half as large."""
+    server.pg.sql("insert into long_rows select n, repeat('x', 200000) from generate_series(2, 300) n")
+    peaks = Peaks(server, lambda: None)
+    peaks.start()
+    try:
+        put(server, "long", b"id,wkt\n1,a\n", visitor="meis", key="a-secret-of-mei-alone-1")
+        d = until(lambda: datasets(server, "long"), seconds=60)[0]
+    finally:
+        peaks.over.set()
+        peaks.join()
+    assert server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]["count"] == 300
+    assert 0 < peaks.worker < 32 << 20, peaks.worker
 
 
 def test_a_million_rows(server):
