@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "worker/output.h"
@@ -19,6 +20,7 @@
 #define LOG_READS 16              /* at one look: who writes on and on must not hold us */
 #define BEAT_MS  1000             /* progress reaches the store this often, and cancelling the job */
 #define READY_MS 20000            /* the jail must stand by then */
+#define THREADS_MAX 256           /* of a job; GDAL makes a few */
 
 static void fail(struct work *work, const char *code)
 {
@@ -210,6 +212,24 @@ static void fail_late(struct work *work, bool inspect, bool sliced)
 		fail(work, inspect ? "inspect_timeout" : "import_timeout");
 }
 
+/*
+ * Does the job keep to what no limit of its own holds: the sum of its files, and its threads, which would be all the
+ * processes this host can have?
+ */
+static bool is_modest(struct work *work, const struct child *child)
+{
+	CLEAN_FREE char *tasks = mem_printf("/proc/%ld/task", (long)child->pid);
+	struct stat st;
+	bool many = stat(tasks, &st) == 0 && st.st_nlink > THREADS_MAX + 2;      /* "." and ".." */
+	if (many)
+		(void)error_set(&work->error, ERR_INTERNAL, "the job has %ld threads", (long)st.st_nlink - 2);
+	if (many)
+		fail_error(work);
+	else if (!output_fits(work))
+		fail(work, strcmp(json_str(work->task, "kind", ""), "inspect") == 0 ? "inspect_failed" : "import_output_too_big");
+	return work->problems == NULL;
+}
+
 static void follow(struct work *work, struct child *child)
 {
 	const struct config *c = work->w->config;
@@ -240,9 +260,7 @@ static void follow(struct work *work, struct child *child)
 		}
 		if (!over && now - beaten >= BEAT_MS) {
 			beaten = now;
-			if (!output_fits(work))
-				fail(work, inspect ? "inspect_failed" : "import_output_too_big");
-			over = work->problems != NULL || !work_beat(work, progress);
+			over = !is_modest(work, child) || !work_beat(work, progress);
 		}
 	}
 	json_object_put(progress);

@@ -72,6 +72,12 @@ while True:
 	except BlockingIOError:
 		pass
 """,
+    "threads without end": """
+import threading
+threading.stack_size(65536)
+for _ in range(400):
+	threading.Thread(target=time.sleep, args=(1000,)).start()
+""",
     "nothing, for ever": "time.sleep(1000)",
     "nothing, its answers shut": "os.close(1); time.sleep(1000)",
     "killed": "os.kill(os.getpid(), 9)",
@@ -143,6 +149,7 @@ def test_what_an_inspection_says_is_not_believed(server):
         took = time.monotonic() - started
         assert a.status == 400 and a.json["code"] in ("inspect_failed", "inspect_timeout"), (what, a)
         assert took < 15, (what, took)
+        assert what != "threads without end" or a.json["code"] == "inspect_failed", a
         nothing_left(server, before)
     honest(server)
 
