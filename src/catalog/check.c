@@ -139,8 +139,8 @@ static enum err look_at_pages(struct catalog *c, struct error *error)
 			   &n, error);
 	conn_give(c, conn);
 	if (e == ERR_OK && n > 0)
-		e = error_set(error, ERR_STORE,
-			      "catalogue damaged in %lld places, restore needed", (long long)n);
+		e = error_set(error, ERR_STORE, "catalogue damaged in %lld places, restore needed",
+			      (long long)n);
 	return e;
 }
 

@@ -295,7 +295,9 @@ static u_int32_t txn_flags(const struct store *s, enum pass_kind kind)
 	    (s->config->upload_sync == UPLOAD_SYNC_NONE ? DB_TXN_WRITE_NOSYNC : DB_TXN_SYNC);
 }
 
-/* *RET_CLEAN: the environment is good.  *RET_AGAIN: aborted for a lock conflict, worth another try.
+/*
+ * *RET_CLEAN: the environment is good.  *RET_AGAIN: aborted for a lock conflict or for full regions,
+ * worth another try.
  */
 static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean, bool *ret_again)
 {
@@ -306,13 +308,19 @@ static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean,
 
 	*ret_clean = false;
 	*ret_again = false;
-	if (rc != 0)
+	if (rc != 0) {
+		*ret_again = rc == ENOMEM;
 		return pass_took(p, rc, "begin");
+	}
 	gate_step();
 	err = fn(p, arg);
 	gate_step();
-	if (p->worst == ENV_FATAL)
+	if (p->worst == ENV_FATAL) {
+		/* What processes killed outside have left in the regions fills them in the end: a
+		 * recovery makes new ones. */
+		*ret_again = p->number == ENOMEM;
 		return p->bad; /* abort nothing: the handle is dropped */
+	}
 	if (p->worst == ENV_CONFLICT || err != ERR_OK) {
 		*ret_again = p->worst == ENV_CONFLICT;
 		*ret_clean = p->txn->abort(p->txn) == 0;
@@ -370,7 +378,8 @@ static enum err pass_once(struct store *s, enum pass_kind kind, pass_fn *fn, voi
 		if (*ret_again && !first)
 			clean = false;
 		if (!clean) {
-			take_consequences(s, pass.number);
+			if (!*ret_again || !first)
+				take_consequences(s, pass.number);
 			drop(s);
 		}
 	} else if (err == ERR_NO_SPACE) {

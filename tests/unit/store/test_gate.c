@@ -527,6 +527,52 @@ static void test_two_threads_never_both_inside(void **state)
 	assert_int_equal(atomic_load(&most), 1);
 }
 
+/* ---- what the dead leave in the regions */
+
+static enum err read_all_tables(struct pass *p, void *arg)
+{
+	(void)arg;
+	for (enum table t = 0; t < TABLE__MAX; t++) {
+		json_object *record = NULL;
+		enum err err = record_get(p, t, "x", 1, &record);
+
+		json_object_put(record);
+		if (err != ERR_NOT_FOUND)
+			return err;
+	}
+	return ERR_OK;
+}
+
+/* 0: killed outside, as it should be. */
+static int run_until_killed(struct store *s)
+{
+	struct error error = {0};
+
+	if (store_pass(s, PASS_READ, "t", read_all_tables, NULL, &error) == ERR_OK &&
+	    !store_worn_out(s))
+		(void)kill(getpid(), SIGKILL);
+	(void)fprintf(stderr, "%s\n", error.text);
+	return 1;
+}
+
+/* Each leaves a locker for each table it had open; there are 2000. */
+static void test_killed_outside_often_nobody_notices(void **state)
+{
+	struct fixture *f = *state;
+	int64_t n = -1;
+	int status;
+
+	run(f, PASS_SYNC, add_one, &n);
+	fixture_close(f);
+	for (int i = 0; i < 170; i++) {
+		assert_int_equal(waitpid(child(f, run_until_killed), &status, 0) > 0, 1);
+		assert_true(WIFSIGNALED(status));
+	}
+	fixture_open(f);
+	run(f, PASS_SYNC, add_one, &n);
+	assert_int_equal(n, 2);
+}
+
 /* ---- everybody's turn comes */
 
 #define LONG_MS 20
@@ -654,6 +700,7 @@ int main(void)
 	    STORE_TEST(test_spawned_child_keeps_no_lock),
 	    STORE_TEST(test_forked_child_is_refused),
 	    STORE_TEST(test_two_threads_never_both_inside),
+	    STORE_TEST(test_killed_outside_often_nobody_notices),
 	    STORE_TEST(test_long_passes_keep_nobody_out),
 	    STORE_TEST(test_reading_cgi_writes_no_log),
 	    cmocka_unit_test(test_gate_file_is_opened_in_one_place),
