@@ -36,6 +36,9 @@
 /* A body for whose next SLOW_BYTES its thread waits longer is slow. */
 #define SLOW_BYTES 2048
 #define SLOW_MS	   3000
+/* An answer of which the server takes nothing for so long is stuck; looked at each SEND_MS. */
+#define STUCK_MS 5000
+#define SEND_MS	 1000
 
 struct server {
 	const struct config *config;
@@ -156,14 +159,40 @@ static ssize_t fastcgi_read(struct wire *w, void *buf, size_t size, int wait_ms)
 	return n;
 }
 
-static bool write_all(int fd, struct iovec *iov, int n_iov)
+static void send_timeout(int fd, int64_t ms)
 {
+	struct timeval t = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+}
+
+/*
+ * Apache, for one, reads no more of an answer than its client takes.  Who takes nothing has a
+ * thread as long as nobody else needs one, as who sends slowly.
+ */
+static bool may_be_stuck(const struct fastcgi *f, int64_t ms)
+{
+	return f != NULL && ms < f->server->config->upload_body_idle_s * 1000 &&
+	       (ms < STUCK_MS || !crowded(f->server));
+}
+
+/* F: the connection, whose writes end after SEND_MS; NULL: plain CGI. */
+static bool write_all(const struct fastcgi *f, int fd, struct iovec *iov, int n_iov)
+{
+	int64_t stuck_ms = 0;
+
 	while (n_iov > 0) {
 		ssize_t n = writev(fd, iov, n_iov);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN) {
+			stuck_ms += SEND_MS;
+			if (may_be_stuck(f, stuck_ms))
+				continue;
+		}
 		if (n <= 0)
 			return false;
+		stuck_ms = 0;
 		while (n_iov > 0 && (size_t)n >= iov->iov_len) {
 			n -= (ssize_t)iov->iov_len;
 			iov++;
@@ -178,15 +207,10 @@ static bool write_all(int fd, struct iovec *iov, int n_iov)
 }
 
 /* Big pieces bypass libfcgi's 8 KiB buffer: one record each, written from where the bytes are. */
-static bool fastcgi_write(struct wire *w, const void *p, size_t n)
+static bool write_records(struct fastcgi *f, const void *p, size_t n)
 {
-	struct fastcgi *f = w->source;
 	static const char zeros[8];
 
-	if (n <= PUT_MOST)
-		return FCGX_PutStr(p, (int)n, f->request.out) == (int)n;
-	if (FCGX_FFlush(f->request.out) != 0)
-		return false;
 	for (size_t at = 0; at < n;) {
 		size_t len = n - at < RECORD_MOST ? n - at : RECORD_MOST;
 		size_t pad = (8 - len % 8) % 8;
@@ -201,11 +225,28 @@ static bool fastcgi_write(struct wire *w, const void *p, size_t n)
 					 0};
 		struct iovec iov[3] = {
 		    {head, sizeof(head)}, {(char *)p + at, len}, {(char *)zeros, pad}};
-		if (!write_all(f->request.ipcFd, iov, pad > 0 ? 3 : 2))
+		if (!write_all(f, f->request.ipcFd, iov, pad > 0 ? 3 : 2))
 			return false;
 		at += len;
 	}
 	return true;
+}
+
+static bool fastcgi_write(struct wire *w, const void *p, size_t n)
+{
+	struct fastcgi *f = w->source;
+	bool good;
+
+	if (n <= PUT_MOST)
+		return FCGX_PutStr(p, (int)n, f->request.out) == (int)n;
+	if (FCGX_FFlush(f->request.out) != 0)
+		return false;
+	send_timeout(f->request.ipcFd, SEND_MS);
+	good = write_records(f, p, n);
+	/* What libfcgi still writes into a full socket would wait as long once more. */
+	send_timeout(f->request.ipcFd,
+		     good ? f->server->config->upload_body_idle_s * 1000 : SEND_MS);
+	return good;
 }
 
 static bool fastcgi_flush(struct wire *w)
@@ -257,9 +298,7 @@ static bool only_reads(struct wire *w)
 /* One connection is one request: keeping connections would tie a thread to each. */
 static void serve_connection(struct server *s, struct fastcgi *f, int fd)
 {
-	struct timeval idle = {.tv_sec = s->config->upload_body_idle_s};
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof(idle));
+	send_timeout(fd, s->config->upload_body_idle_s * 1000);
 	records_init(&f->records, fd, (int)(s->config->upload_body_idle_s * 1000));
 	/*
 	 * With a connection already in place libfcgi does not accept.  Should it refuse what comes
@@ -436,7 +475,7 @@ static bool cgi_write(struct wire *w, const void *p, size_t n)
 	struct iovec iov = {(void *)p, n};
 
 	(void)w;
-	return write_all(STDOUT_FILENO, &iov, 1);
+	return write_all(NULL, STDOUT_FILENO, &iov, 1);
 }
 
 static const struct wire_kind cgi_kind = {cgi_read, cgi_write, NULL, NULL};
