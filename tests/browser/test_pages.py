@@ -16,7 +16,7 @@ import zipfile
 
 from selenium.webdriver.common.keys import Keys
 
-from browser import Browser, harness, make_files
+from browser import Browser, harness, make_files, run
 
 FOLDER = tempfile.mkdtemp(prefix="slipway-browser-")
 FILE = make_files(FOLDER)
@@ -157,6 +157,54 @@ def test_five_kinds_in_chinese_without_script(server):
 
 PAGES = ("/", "/upload/", "/datasets/", "/datasets/{dataset}", "/datasets/{dataset}/delete", "/about", "/account/password", "/nowhere",
          "/upload/delete/{open}", "/upload/csv?id={open}", "/upload/?note=welcome")
+
+
+def more_kinds():
+    """Files of the kinds that KINDS leaves out, each with a word its dataset's page must have."""
+    area = FILE("areas.geojson")
+    for driver, ext in (("KML", "kml"), ("GML", "gml"), ("FlatGeobuf", "fgb"), ("GeoJSONSeq", "geojsonl")):
+        run(["ogr2ogr", "-f", driver, FILE("more." + ext), area, "-nln", "more"])
+    run(["ogr2ogr", "-f", "GPX", FILE("more.gpx"), area, "-nln", "waypoints", "-nlt", "POINT", "-dialect", "sqlite",
+         "-sql", "SELECT st_centroid(geometry) AS geometry, name FROM areas"])
+    run(["ogr2ogr", "-f", "ODS", FILE("more.ods"), area, "-nln", "more", "-dialect", "sqlite",
+         "-sql", "SELECT name, st_x(st_centroid(geometry)) AS lon, st_y(st_centroid(geometry)) AS lat FROM areas"])
+    run(["gdal_create", "-of", "PNG", "-outsize", "60", "40", "-bands", "3", "-ot", "Byte", "-burn", "200 90 40", FILE("photo.png")])
+    with open(FILE("photo.pgw"), "w") as f:
+        f.write("0.01\n0\n0\n-0.01\n10\n50\n")
+    with open(FILE("grid.asc"), "w") as f:
+        f.write("ncols 3\nnrows 2\nxllcorner 10\nyllcorner 50\ncellsize 1\n1 2 3\n4 5 6\n")
+    with open(FILE("over.kml"), "w") as f:
+        f.write('<kml xmlns="http://www.opengis.net/kml/2.2"><GroundOverlay><Icon><href>photo.png</href></Icon><LatLonBox><north>47</north>'
+                "<south>46</south><east>9</east><west>8</west></LatLonBox></GroundOverlay></kml>")
+    for name, members in (("more.kmz", {"doc.kml": "more.kml"}), ("over.kmz", {"doc.kml": "over.kml", "photo.png": "photo.png"})):
+        with zipfile.ZipFile(FILE(name), "w") as z:
+            for member, path in members.items():
+                z.write(FILE(path), member)
+    vector, raster = "60 rows", "Raster"
+    return [(["more." + ext], vector) for ext in ("kml", "gml", "fgb", "geojsonl", "gpx", "ods", "kmz")] + [
+        (["photo.png", "photo.pgw"], raster), (["grid.asc"], raster), (["over.kml", "photo.png"], raster), (["over.kmz"], raster)]
+
+
+def test_more_kinds_from_the_drop_to_the_dataset(server):
+    with Browser(server) as b:
+        b.login()
+        for names, word in more_kinds():
+            send(b, *[FILE(n) for n in names])
+            for _ in range(3):
+                b.wait_path("/upload/csv", "/upload/srs", "/upload/final")
+                if b.path().startswith("/upload/final"):
+                    break
+                here = b.path()
+                for field in b.all("input.source"):
+                    if not field.get_attribute("value"):
+                        field.send_keys("EPSG:4326", Keys.ESCAPE)
+                b.click("#next")
+                b.wait(lambda: b.path() != here)
+            b.click("form.stack > .actions button.primary")
+            b.wait_path("/datasets/")
+            assert word in b.text("main > p.help"), (names, b.text("main > p.help"))
+            b.wait(lambda: b.all("#map path, #map .leaflet-image-layer"))
+            assert not b.all("#map.failed"), names
 
 
 def all_pages(server, name, **kw):
