@@ -377,22 +377,32 @@ static bool is_strict_post(const struct call *call)
 	return call->mode == MODE_STRICT;
 }
 
+/* Whose fault is it that nothing was found?  Mostly the file's. */
+static enum err fault_of(const char *code)
+{
+	if (strcmp(code, "jail_unavailable") == 0)
+		return ERR_UNAVAILABLE;
+	return strcmp(code, "disk_full") == 0 ? ERR_NO_SPACE : ERR_BAD_REQUEST;
+}
+
 /* Inspection found within the wait that the file is no good: the save itself fails and leaves nothing. */
 static enum err fail_save(struct turn *t)
 {
 	struct call *call = t->call;
+	const char *code = json_str(t->s->doc, "code", "inspect_failed");
+	enum err fault = fault_of(code);
 	json_object *p = NULL, *u = NULL;
 	JSON_EACH(p, json_arr(t->s->doc, "problems"))
-		(void)call_fail(call, ERR_BAD_REQUEST, json_object_get(p));
+		(void)call_fail(call, fault, json_object_get(p));
 	/* What came before this request outlives it: the next try names it again. */
 	JSON_EACH(u, json_arr(t->s->doc, "uploads")) {
 		if (json_bool(u, "named", false))
 			json_set_bool(u, "own", false);
 	}
 	if (call->problems == NULL)
-		(void)call_fail(call, ERR_BAD_REQUEST, problem_new(json_str(t->s->doc, "code", "inspect_failed")));
+		(void)call_fail(call, fault, problem_new(code));
 	enum err err = session_remove(t);
-	return err == ERR_OK ? ERR_BAD_REQUEST : err;
+	return err == ERR_OK ? fault : err;
 }
 
 static enum err answer(struct save *s)

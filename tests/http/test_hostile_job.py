@@ -24,7 +24,9 @@ def write(data):
 def say(message):
     text = message if isinstance(message, bytes) else json.dumps(message).encode()
     write(struct.pack(">I", len(text)) + text)
-say({"type": "ready", "level": 3, "gdal": "3", "proj": "9"})
+with open(part) as f:
+    text = f.read()
+say({"type": "ready", "level": 1 if "level 1" in text else 3, "gdal": "3", "proj": "9"})
 job = json.loads(os.read(0, struct.unpack(">I", os.read(0, 4))[0]))
 os.chdir(sys.argv[sys.argv.index("--job") + 1] + "/out")
 column = {"i": 0, "name": "a", "original": "a", "type": "text", "nulls": 0, "values": 1}
@@ -32,8 +34,7 @@ bundle = {"i": 0, "kind": "csv", "stem": "x", "files": ["x.csv"]}
 layer = {"i": 0, "bundle": 0, "name": "x", "kind": "table", "columns": [column], "selected": True}
 found = {"type": "result", "kind": "csv", "name": "x", "bundles": [bundle], "layers": [layer], "warnings": []}
 made = {"i": 0, "status": "imported", "type": "table", "file": "0.gpkg", "columns": []}
-with open(part) as f:
-    exec(f.read())
+exec(text)
 '''
 # What a job may not say instead of what it found.
 LIES = {
@@ -151,6 +152,18 @@ def test_what_an_inspection_says_is_not_believed(server):
         assert took < 15, (what, took)
         assert what != "threads without end" or a.json["code"] == "inspect_failed", a
         nothing_left(server, before)
+    honest(server)
+
+
+def test_a_jail_that_is_not_tight_gets_no_file(server):
+    """It is the server's fault, and said so (security.md 4.1): jail.min_level is 2."""
+    before = server.traces()
+    with part("# level 1"):
+        for accept, query in ((JSON, ""), (None, "?force_ajax=true"), ("text/html", "")):
+            a = server.post("/upload/" + query, {}, [("files", *table("x.csv", "a,b", "1,2"))], accept=accept)
+            assert a.status == 503 and "Tell the administrator" in a.text, a
+            assert accept == "text/html" or a.json["code"] == "jail_unavailable", a
+            nothing_left(server, before)
     honest(server)
 
 
