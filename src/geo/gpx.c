@@ -1,15 +1,11 @@
 #include "geo/gpx.h"
 
 #include <expat.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/fs.h"
 #include "base/mem.h"
 #include "geo/xmlgate.h"
-
-#define BLOCK 65536
 
 struct survey {
 	XML_Parser parser;
@@ -68,21 +64,13 @@ static void on_end(void *user, const char *name)
 
 int64_t gpx_nested_extensions(const char *path, int copy)
 {
-	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	CLEAN_FREE char *block = mem_alloc(BLOCK);
 	struct survey s = {.parser = XML_ParserCreate(NULL), .copy = copy};
-	enum XML_Status status = fd < 0 ? XML_STATUS_ERROR : XML_STATUS_OK;
-	ssize_t n = 1;
 
 	if (s.parser == NULL)
 		mem_die();
 	XML_SetUserData(s.parser, &s);
 	XML_SetElementHandler(s.parser, on_start, on_end);
-	XML_SetUnknownEncodingHandler(s.parser, xml_unknown_encoding, NULL);
-	while (status == XML_STATUS_OK && n > 0) {
-		n = read(fd, block, BLOCK);
-		status = n < 0 ? XML_STATUS_ERROR : XML_Parse(s.parser, block, (int)n, n == 0);
-	}
-	XML_ParserFree(s.parser);
+	/* What is told of a file that breaks off is what was met up to there. */
+	(void)xml_parse_file(s.parser, path);
 	return s.failed ? -1 : s.nested;
 }

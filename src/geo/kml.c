@@ -4,14 +4,12 @@
 #include <fcntl.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "geo/content.h"
 #include "geo/xmlgate.h"
 
-#define BLOCK 65536
 #define BASE_MEMORY (256LL << 20)       /* bytes of address space before anything is read */
 #define MAX_TEXT 900           /* bytes of a number or a href */
 
@@ -180,12 +178,9 @@ static void on_end(void *user, const char *qualified)
 
 enum err kml_survey(const char *path, struct kml_survey *ret)
 {
-	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	CLEAN_FREE struct survey *s = mem_alloc(sizeof(*s));
 	XML_Parser parser = XML_ParserCreate(NULL);
-	enum XML_Status status = fd < 0 ? XML_STATUS_ERROR : XML_STATUS_OK;
-	char block[BLOCK];
-	ssize_t n = 1;
+	bool whole;
 
 	if (parser == NULL)
 		mem_die();
@@ -194,17 +189,12 @@ enum err kml_survey(const char *path, struct kml_survey *ret)
 	XML_SetUserData(parser, s);
 	XML_SetElementHandler(parser, on_start, on_end);
 	XML_SetCharacterDataHandler(parser, on_text);
-	XML_SetUnknownEncodingHandler(parser, xml_unknown_encoding, NULL);
-	while (status == XML_STATUS_OK && n > 0) {
-		n = read(fd, block, sizeof(block));
-		status = n < 0 ? XML_STATUS_ERROR : XML_Parse(parser, block, (int)n, n == 0);
-	}
-	XML_ParserFree(parser);
+	whole = xml_parse_file(parser, path);
 	ret->boxed =
 	    (s->sides &
 		(1u << PART_NORTH | 1u << PART_SOUTH | 1u << PART_EAST | 1u << PART_WEST)) ==
 	    (1u << PART_NORTH | 1u << PART_SOUTH | 1u << PART_EAST | 1u << PART_WEST);
-	return status == XML_STATUS_OK ? ERR_OK : ERR_BAD_REQUEST;
+	return whole ? ERR_OK : ERR_BAD_REQUEST;
 }
 
 void kml_survey_done(struct kml_survey *s)

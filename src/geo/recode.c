@@ -6,6 +6,7 @@
 #include "base/charset.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "geo/rows.h"
 
 #define HEAD 512                /* bytes the XML declaration must fit in */
 #define BLOCK 65536
@@ -102,28 +103,14 @@ enum err recode_xml(struct job *job, struct source *src)
 	return make_utf8(job, src, charset, from, end, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
 }
 
-/* What all bytes of FROM are; static. */
-static const char *guessed(int from, const char **ret_source)
-{
-	struct charset_guess *guess = charset_guess_new();
-	CLEAN_FREE char *block = mem_alloc(BLOCK);
-	const char *charset;
-	ssize_t n;
-
-	while ((n = read(from, block, BLOCK)) > 0)
-		charset_guess_feed(guess, block, (size_t)n);
-	charset = charset_guess_end(guess, ret_source);
-	charset_guess_free(guess);
-	return charset;
-}
-
 enum err recode_json(struct job *job, struct source *src)
 {
 	CLEAN_FD int from = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	const char *charset, *source, *chosen = json_str(job->spec, "charset", NULL);
 	json_object *w;
 
-	if (from < 0 || strcmp(charset = guessed(from, &source), "UTF-8") == 0)
+	if (from < 0 || (charset = rows_guess(from, &source)) == NULL ||
+	    strcmp(charset, "UTF-8") == 0)
 		return ERR_OK;
 	if (strcmp(source, "bom") == 0)
 		return make_utf8(job, src, charset, from, 0, "");

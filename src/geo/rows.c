@@ -111,9 +111,10 @@ static bool whole_is_utf8(int fd, char *buf, bool *ret_bom)
  * UTF-16 that does not say so, as some databases write it: of the pairs of bytes at the beginning a
  * third and more are ASCII with its NUL on one side, hardly any on the other.  NULL: none.
  */
-static const char *unmarked_utf16(int fd, unsigned char *buf)
+static const char *unmarked_utf16(int fd)
 {
-	ssize_t n = pread(fd, buf, SAMPLE_BYTES, 0);
+	unsigned char buf[SAMPLE_BYTES];
+	ssize_t n = pread(fd, buf, sizeof(buf), 0);
 	ssize_t little = 0, big = 0;
 
 	for (ssize_t i = 0; i + 1 < n; i += 2) {
@@ -127,37 +128,45 @@ static const char *unmarked_utf16(int fd, unsigned char *buf)
 	return big > 0 && big * 6 >= n && little * 8 <= big ? "UTF-16BE" : NULL;
 }
 
-const char *rows_charset(struct job *job, const struct source *src, const char **ret_source)
+const char *rows_guess(int fd, const char **ret_source)
 {
-	CLEAN_FD int fd = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	CLEAN_FREE char *buf = mem_alloc(RAW_BYTES + 8);
 	struct charset_guess *g;
 	const char *charset;
 	bool bom;
 	ssize_t n;
 
-	if (fd < 0) {
-		(void)unreadable(job, src, "open");
-		return NULL;
-	}
-	charset = unmarked_utf16(fd, (unsigned char *)buf);
-	if (charset != NULL) {
-		*ret_source = "detector";
-		return charset;
-	}
 	if (whole_is_utf8(fd, buf, &bom)) {
 		*ret_source = bom ? "bom" : "utf-8";
 		return "UTF-8";
 	}
-	if (lseek(fd, 0, SEEK_SET) != 0) {
-		(void)unreadable(job, src, "seek");
+	if (lseek(fd, 0, SEEK_SET) != 0)
 		return NULL;
-	}
 	g = charset_guess_new();
 	while ((n = read(fd, buf, RAW_BYTES)) > 0)
 		charset_guess_feed(g, buf, (size_t)n);
 	charset = charset_guess_end(g, ret_source);
 	charset_guess_free(g);
+	return charset;
+}
+
+const char *rows_charset(struct job *job, const struct source *src, const char **ret_source)
+{
+	CLEAN_FD int fd = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	const char *charset;
+
+	if (fd < 0) {
+		(void)unreadable(job, src, "open");
+		return NULL;
+	}
+	charset = unmarked_utf16(fd);
+	if (charset != NULL) {
+		*ret_source = "detector";
+		return charset;
+	}
+	charset = rows_guess(fd, ret_source);
+	if (charset == NULL)
+		(void)unreadable(job, src, "seek");
 	return charset;
 }
 

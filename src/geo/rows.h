@@ -43,6 +43,11 @@ const char *rows_bom(const struct source *);
 /* Is every byte of the file part of valid UTF-8? */
 bool rows_is_utf8(const struct source *);
 /*
+ * The charset of all bytes of FD from its start, where it must stand; *RET_SOURCE as
+ * charset_guess_end.  Static; NULL: FD cannot be read twice.
+ */
+const char *rows_guess(int fd, const char **ret_source);
+/*
  * Look at every byte: the file's charset by contracts/wizard.md 17.1, below the ones people chose.
  * *RET_SOURCE as charset_guess_end.  NULL: job->problems has the reason.
  */

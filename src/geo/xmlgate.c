@@ -173,3 +173,20 @@ enum xml_verdict xml_gate_file(const char *path, const char *const *roots, const
 	xml_gate_free(g);
 	return v;
 }
+
+bool xml_parse_file(XML_Parser parser, const char *path)
+{
+	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	enum XML_Status status = XML_STATUS_OK;
+	char block[BLOCK];
+	ssize_t n;
+
+	XML_SetUnknownEncodingHandler(parser, xml_unknown_encoding, NULL);
+	do {
+		n = fd < 0 ? -1 : read(fd, block, sizeof(block));
+		if (n >= 0)
+			status = XML_Parse(parser, block, (int)n, n == 0);
+	} while (n > 0 && status == XML_STATUS_OK);
+	XML_ParserFree(parser);
+	return n >= 0 && status == XML_STATUS_OK;
+}

@@ -36,6 +36,11 @@ const char *xml_verdict_code(enum xml_verdict);
 
 /* A whole file. */
 enum xml_verdict xml_gate_file(const char *path, const char *const *roots, const char *namespace);
+/*
+ * PARSER, its handlers set by the caller, reads a whole file in any encoding we know and is freed.
+ * False: the file cannot be read or is not well-formed.
+ */
+bool xml_parse_file(XML_Parser parser, const char *path);
 /* Expat's handler for encodings it does not know (the single-byte ones of base/charset.h). */
 int xml_unknown_encoding(void *unused, const char *name, XML_Encoding *info);
 
