@@ -7,8 +7,8 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netdb.h>
-#include <signal.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/prctl.h>

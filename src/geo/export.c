@@ -176,9 +176,7 @@ static const struct format {
  */
 static const char *options_of(const struct format *f, OGRLayerH layer)
 {
-	OGRwkbGeometryType type = wkbFlatten(OGR_L_GetGeomType(layer));
-	bool mixed = type == wkbUnknown || type == wkbGeometryCollection;
-	if (strcmp(f->name, "geojson") == 0 && mixed && export_count(layer, "ST_GeometryType(geom) = 'GEOMETRYCOLLECTION'") > 0)
+	if (strcmp(f->name, "geojson") == 0 && export_is_mixed(layer) && export_count(layer, "ST_GeometryType(geom) = 'GEOMETRYCOLLECTION'") > 0)
 		return "-t_srs EPSG:4326 -lco COORDINATE_PRECISION=7 -lco WRITE_NAME=NO";
 	return f->options;
 }

@@ -43,6 +43,12 @@ static void path_of(const struct shapes *s, size_t family, const char *ext, char
 	(void)snprintf(path, 800, "%s/shape%zu.%s", s->folder, family, ext);
 }
 
+bool export_is_mixed(OGRLayerH layer)
+{
+	OGRwkbGeometryType type = wkbFlatten(OGR_L_GetGeomType(layer));
+	return type == wkbUnknown || type == wkbGeometryCollection;
+}
+
 int64_t export_count(OGRLayerH layer, const char *where)
 {
 	(void)OGR_L_SetAttributeFilter(layer, where);
@@ -220,8 +226,7 @@ static enum err translate_family(struct shapes *s, GDALDatasetH ds, size_t k, bo
 
 enum err export_shapefiles(struct job *job, GDALDatasetH ds, OGRLayerH layer, const char *folder)
 {
-	OGRwkbGeometryType type = wkbFlatten(OGR_L_GetGeomType(layer));
-	bool mixed = type == wkbUnknown || type == wkbGeometryCollection;
+	bool mixed = export_is_mixed(layer);
 	struct shapes s = { .job = job, .folder = folder, .layer = layer };
 	enum err err = mixed ? each_part(&s, note_part) : ERR_OK;
 	for (size_t k = 0; k < (mixed ? FAMILIES : 1U) && err == ERR_OK; k++)

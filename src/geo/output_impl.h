@@ -22,6 +22,7 @@ enum err export_translate(struct job *, GDALDatasetH, const char *path, char **a
 /* export_shp.c: shape0 to shape2 of points, lines and polygons in FOLDER; rows of a layer. */
 enum err export_shapefiles(struct job *, GDALDatasetH, OGRLayerH, const char *folder);
 int64_t export_count(OGRLayerH, const char *where);
+bool export_is_mixed(OGRLayerH); /* may rows have geometries of several kinds? */
 /* raster.c: minx, miny, maxx, maxy over all four corners; false: not georeferenced. */
 bool raster_extent(GDALDatasetH, double ret[4]);
 

@@ -221,12 +221,12 @@ static bool is_modest(struct work *work, const struct child *child)
 	CLEAN_FREE char *tasks = mem_printf("/proc/%ld/task", (long)child->pid);
 	struct stat st;
 	bool many = stat(tasks, &st) == 0 && st.st_nlink > THREADS_MAX + 2;      /* "." and ".." */
-	if (many)
+	if (many) {
 		(void)error_set(&work->error, ERR_INTERNAL, "the job has %ld threads", (long)st.st_nlink - 2);
-	if (many)
 		fail_error(work);
-	else if (!output_fits(work))
+	} else if (!output_fits(work)) {
 		fail(work, strcmp(json_str(work->task, "kind", ""), "inspect") == 0 ? "inspect_failed" : "import_output_too_big");
+	}
 	return work->problems == NULL;
 }
 
