@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/token.h"
 #include "store/tables.h"
+#include "store/whole.h"
 
 #define MANIFEST     "manifest.json"
 #define MANIFEST_MAX (1U << 20)
@@ -123,6 +124,11 @@ enum err store_backup(
 	if (err != ERR_OK)
 		return err;
 	err = copy_take(store, dir, error);
+	/* Nobody shall throw his good backups away for one that cannot be put back. */
+	if (err == ERR_OK)
+		err = whole_check_lost(store->place.data_dir, error);
+	if (err == ERR_OK)
+		err = whole_check_damaged(dir, error);
 	if (err == ERR_OK && more != NULL)
 		err = more(dir, &told, arg, error);
 	if (err == ERR_OK)

@@ -25,6 +25,7 @@ static const struct {
     {TABLE_RECEIVERS, {TABLE_RECEIVERS_BY_ID, TABLE_META}, {NULL, NULL, NULL}},
     {TABLE_MAIL, {TABLE_MAIL_BY_DUE, TABLE_META}, {NULL, NULL, NULL}},
 };
+#define SAID_MOST  20 /* lines about the entries of one table */
 #define N_FAMILIES (sizeof(families) / sizeof(families[0]))
 
 static bool counter_of(size_t family, const void *key, size_t len)
@@ -116,6 +117,7 @@ struct comparing {
 	enum table table;
 	size_t family;
 	bool forward; /* from the store to what should be */
+	int n_wrong;  /* so far */
 	struct error *error;
 	/* one entry */
 	const void *key;
@@ -153,13 +155,24 @@ static enum err compare_entry(
 	err = pass_on_copy(c->other, compare_pass, c, c->error);
 	if (err != ERR_OK || c->same || (c->there && !c->forward))
 		return err;
-	check_say(c->check, "table %s: %s (of %s)", table_name(c->table),
-	    c->there         ? "a wrong entry"
-	        : c->forward ? "an entry too many"
-	                     : "a missing entry",
-	    table_name(families[c->family].source));
+	if (c->n_wrong++ < SAID_MOST)
+		check_say(c->check, "table %s: %s (of %s)", table_name(c->table),
+		    c->there         ? "a wrong entry"
+		        : c->forward ? "an entry too many"
+		                     : "a missing entry",
+		    table_name(families[c->family].source));
 	c->check->rebuild[c->family] = true;
 	return ERR_OK;
+}
+
+/* A table that was made anew misses as many entries as there are records: one line says as much. */
+static void tell_rest(const struct comparing *c)
+{
+	if (c->n_wrong <= SAID_MOST)
+		return;
+	check_say(c->check, "table %s: %d more like these", table_name(c->table),
+	    c->n_wrong - SAID_MOST);
+	c->check->findings += c->n_wrong - SAID_MOST - 1;
 }
 
 static enum err compare_table(struct check *c, size_t family, enum table table, struct error *error)
@@ -174,7 +187,11 @@ static enum err compare_table(struct check *c, size_t family, enum table table, 
 	    .check = c, .other = &c->copy, .table = table, .family = family, .error = error};
 	enum err err = copy_each(&c->copy, table, compare_entry, &there, error);
 
-	return err == ERR_OK ? copy_each(&c->fresh, table, compare_entry, &back, error) : err;
+	if (err == ERR_OK)
+		err = copy_each(&c->fresh, table, compare_entry, &back, error);
+	tell_rest(&there);
+	tell_rest(&back);
+	return err;
 }
 
 static enum err compare_all(struct check *c, struct error *error)
@@ -349,10 +366,15 @@ static enum err examine(
     struct check *c, const char *dir, const char *fresh_dir, struct error *error)
 {
 	struct error damage = {0};
+	int before = c->findings;
 	enum err err = copy_take(c->store, dir, error);
 
 	if (err != ERR_OK)
 		return err;
+	/* Before a recovery: where the logs reach back far enough it would mend the copy. */
+	check_tables(c, dir);
+	if (c->findings > before)
+		return ERR_OK; /* such tables cannot be read through */
 	err = copy_open(&c->copy, dir, true, &damage);
 	if (err == ERR_OK)
 		err = copy_close(&c->copy, &damage);
@@ -364,8 +386,8 @@ static enum err examine(
 		err = copy_verify(dir, c->out, &c->findings, error);
 	if (err != ERR_OK)
 		return error_set(error, err, "%s", damage.text);
-	if (c->findings > 0)
-		return ERR_OK; /* damaged tables cannot be read through */
+	if (c->findings > before)
+		return ERR_OK;
 	err = copy_open(&c->copy, dir, false, error);
 	if (err == ERR_OK)
 		err = copy_open(&c->fresh, fresh_dir, false, error);
@@ -390,7 +412,9 @@ enum err store_check(struct store *store, bool repair, bool migrate, FILE *out, 
 	c->store = store;
 	c->out = out;
 	c->repair = repair;
-	if (migrate)
+	if (repair)
+		err = check_give_up(c, error);
+	if (err == ERR_OK && migrate)
 		err = migrate_all(c, error);
 	if (err == ERR_OK)
 		err = copy_scratch(store->place.data_dir, "check", &dir, error);

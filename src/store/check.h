@@ -25,6 +25,11 @@ struct check {
 /* Print a finding and count it. */
 void check_say(struct check *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Every table that was made has its file, and what was written in it: looked for in the data directory and in COPY. */
+void check_tables(struct check *, const char *copy);
+/* Give up the files of damaged tables that follow from others, so that they are made anew, and rebuilt. */
+enum err check_give_up(struct check *, struct error *);
+
 /* Sessions, tasks and uploads name each other rightly. */
 enum err check_references(struct check *, struct error *);
 /*

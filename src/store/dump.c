@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/tables.h"
+#include "store/whole.h"
 
 #define HIDDEN         "***"
 #define LINE_MAX_BYTES (8U << 20)
@@ -172,8 +173,11 @@ enum err store_dump(
 	if (err == ERR_OK)
 		err = copy_open(&env, dir, true, error);
 	for (d.table = 0; err == ERR_OK && d.table < TABLE__MAX; d.table++) {
-		if (is_wanted(d.table, tables))
-			err = copy_each(&env, d.table, dump_entry, &d, error);
+		if (!is_wanted(d.table, tables))
+			continue;
+		err = whole_lost(store->place.data_dir, d.table)
+		    ? whole_tell(d.table, true, error)
+		    : copy_each(&env, d.table, dump_entry, &d, error);
 	}
 	if (err == ERR_OK && fflush(out) != 0)
 		err = error_errno(error, ERR_IO, "writing");

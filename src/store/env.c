@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/gate.h"
+#include "store/whole.h"
 
 #define CACHE_BYTES      (2U << 20)
 #define LOG_FILE_BYTES   (1U << 20)
@@ -102,6 +103,7 @@ static int configure(struct env *env, const char *base, bool region_init)
 	if (rc != 0)
 		return rc;
 	memset(env->tables, 0, sizeof(env->tables));
+	env->base = base;
 	env->dbenv = e;
 	env->ending = false;
 	env->last[0] = '\0';
@@ -123,6 +125,12 @@ static int configure(struct env *env, const char *base, bool region_init)
 	if (region_init)
 		rc = e->set_flags(e, DB_REGION_INIT, 1);
 	return rc;
+}
+
+static void forget_harm(struct env *env)
+{
+	memset(env->broken, 0, sizeof(env->broken));
+	memset(env->lost, 0, sizeof(env->lost));
 }
 
 /* After a failed open the handle can only be closed. */
@@ -155,7 +163,7 @@ enum err env_join(struct env *env, const struct place *place, struct error *erro
 {
 	int rc;
 
-	memset(env->broken, 0, sizeof(env->broken));
+	forget_harm(env);
 	rc = configure(env, place->data_dir, place->region_init);
 	gate_step();
 	if (rc == 0)
@@ -230,7 +238,7 @@ static int open_tables(struct env *env, enum table *ret_bad)
 			continue;
 		rc = env_table(env, t, ENV_CREATE, &db);
 		gate_step();
-		if (rc == 0)
+		if (rc == 0 || env->lost[t])
 			continue;
 		*ret_bad = t;
 		return rc;
@@ -255,8 +263,16 @@ static enum err recover_once(
 		rc = env->dbenv->open(
 		    env->dbenv, place->regions, OPEN_FLAGS | DB_CREATE | DB_RECOVER, 0600);
 	gate_step();
-	if (rc != 0)
-		return open_failed(env, rc, "recovery", error);
+	if (rc != 0) {
+		bool full = rc == ENOSPC || rc == EDQUOT;
+
+		/* Berkeley DB does not say which file it could not read. */
+		err = full ? ERR_OK : whole_check_damaged(place->data_dir, error);
+		if (err == ERR_OK)
+			return open_failed(env, rc, "recovery", error);
+		(void)open_failed(env, rc, "recovery", NULL);
+		return err;
+	}
 	rc = open_tables(env, &bad);
 	if (rc == ENOSPC || rc == EDQUOT || rc == EMFILE || rc == ENFILE || rc == ENOMEM)
 		return open_failed(env, rc, "opening tables", error);
@@ -272,6 +288,8 @@ static enum err recover_once(
 	if (err == ERR_OK || err == ERR_VERSION) {
 		enum err synced = sync_logs(place->data_dir, error);
 
+		if (synced == ERR_OK && err == ERR_OK)
+			synced = whole_note(place->data_dir, error);
 		if (synced != ERR_OK) {
 			env_drop(env);
 			err = synced;
@@ -288,11 +306,15 @@ enum err env_recover(struct env *env, const struct place *place, struct error *e
 	bool again = true;
 	enum err err = ERR_OK;
 
-	memset(env->broken, 0, sizeof(env->broken));
+	forget_harm(env);
 	if (access(logs, F_OK) != 0)
 		err = fs_mkdirs(AT_FDCWD, logs, error);
 	if (err == ERR_OK && access(data, F_OK) != 0)
 		err = fs_mkdirs(AT_FDCWD, data, error);
+	if (err == ERR_OK && whole_without_logs(place->data_dir))
+		err = error_set(error, ERR_STORE,
+		    "db/log is empty, what was committed last is missing: restore needed: "
+		    "slipway restore BACKUP --replace");
 	if (err == ERR_OK)
 		err = link_data(place, error);
 	for (int i = 0; err == ERR_OK && again && i <= TABLE__MAX; i++)
@@ -306,7 +328,7 @@ enum err env_open_copy(struct env *env, const char *dir, bool recover, struct er
 	u_int32_t flags = OPEN_FLAGS | DB_CREATE | DB_PRIVATE | (recover ? DB_RECOVER_FATAL : 0);
 	int rc;
 
-	memset(env->broken, 0, sizeof(env->broken));
+	forget_harm(env);
 	rc = configure(env, dir, false);
 	if (rc == 0)
 		rc = env->dbenv->open(env->dbenv, home, flags, 0600);
@@ -402,8 +424,6 @@ static int open_table(struct env *env, enum table table, u_int32_t flags, DB **r
 
 int env_table(struct env *env, enum table table, enum env_access access, DB **ret)
 {
-	static const u_int32_t flags[] = {
-	    [ENV_READ] = DB_RDONLY, [ENV_WRITE] = 0, [ENV_CREATE] = DB_CREATE};
 	DB *db;
 	int rc;
 
@@ -422,10 +442,15 @@ int env_table(struct env *env, enum table table, enum env_access access, DB **re
 		    table_name(table));
 		return EINVAL;
 	}
-	rc = open_table(env, table, flags[access], &db);
-	/* A store made by an older program has none yet. */
-	if (rc == ENOENT && access != ENV_CREATE)
-		rc = open_table(env, table, DB_CREATE, &db);
+	if (env->lost[table])
+		return ENOENT;
+	rc = open_table(env, table, access == ENV_READ ? DB_RDONLY : 0, &db);
+	if (rc == ENOENT) {
+		env->lost[table] = whole_lost(env->base, table);
+		/* A new store, or one made by an older program, has none yet. */
+		if (!env->lost[table])
+			rc = open_table(env, table, DB_CREATE, &db);
+	}
 	if (rc != 0)
 		return rc;
 	env->tables[table] = db;

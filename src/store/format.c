@@ -43,6 +43,8 @@ enum err format_check(struct env *env, bool create, struct error *error)
 	if (env->broken[TABLE_META])
 		return ERR_OK;
 	rc = env_table(env, TABLE_META, create ? ENV_WRITE : ENV_READ, &db);
+	if (env->lost[TABLE_META])
+		return ERR_OK; /* whoever asks for it is told */
 	if (rc != 0)
 		return env_error(env, rc, "table meta", error) == ERR_NO_SPACE ? ERR_NO_SPACE
 		                                                               : ERR_STORE;

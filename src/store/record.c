@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "store/inside.h"
+#include "store/whole.h"
 
 static const char *const names[TABLE__MAX] = {
     [TABLE_META] = "meta",
@@ -61,6 +62,7 @@ uint64_t key_to_u64(const unsigned char in[8])
 static enum err table_of(struct pass *p, enum table table, size_t key_len, DB **ret)
 {
 	enum env_access access = ENV_WRITE;
+	int rc;
 
 	if (p->recall != NULL) {
 		p->recall->missed = true; /* this needs the gate */
@@ -72,11 +74,13 @@ static enum err table_of(struct pass *p, enum table table, size_t key_len, DB **
 		return error_set(p->error, ERR_BAD_REQUEST, "table %s: key of %zu bytes",
 		    table_name(table), key_len);
 	if (p->env->broken[table])
-		return error_set(
-		    p->error, ERR_STORE, "table %s is damaged, restore needed", table_name(table));
+		return whole_tell(table, false, p->error);
 	if (!pass_writes(p->kind) && !(p->store != NULL && p->store->keep))
 		access = ENV_READ;
-	return pass_took(p, env_table(p->env, table, access, ret), table_name(table));
+	rc = env_table(p->env, table, access, ret);
+	/* The others are well: this is no failure of Berkeley DB. */
+	return p->env->lost[table] ? whole_tell(table, true, p->error)
+	                           : pass_took(p, rc, table_name(table));
 }
 
 static enum err writable(struct pass *p)

@@ -176,11 +176,13 @@ static void test_group_table_of_an_older_store_is_made(void **state)
 {
 	struct fixture *f = *state;
 	CLEAN_FREE char *table = mem_printf("%s/db/data/groups.db", f->dir);
+	CLEAN_FREE char *made = mem_printf("%s/db/tables", f->dir);
 	CLEAN_JSON json_object *list = NULL;
 
 	make_users(f);
 	fixture_close(f);
 	assert_int_equal(unlink(table), 0);
+	assert_int_equal(unlink(made), 0);
 	fixture_open(f);
 	run(f, PASS_READ, list_all, (struct step *)(void *)&list);
 	assert_int_equal(json_len(list), 0);

@@ -336,6 +336,18 @@ static enum err get_session(struct pass *p, void *arg)
 	return err;
 }
 
+static enum err touch_session(struct pass *p, void *arg)
+{
+	CLEAN_JSON json_object *o = NULL;
+	enum err err = sessions_get(p, 1, &o);
+
+	(void)arg;
+	if (err != ERR_OK)
+		return err;
+	json_set_str(o, "name", "touched");
+	return sessions_put(p, o, json_int(o, "rev", 0));
+}
+
 static void test_damaged_page_harms_its_table_only(void **state)
 {
 	struct fixture *f = *state;
@@ -374,6 +386,140 @@ static void test_damaged_first_page_harms_its_table_only(void **state)
 	run(f, PASS_READ, get_session, NULL);
 	run_want(f, PASS_READ, get_user, NULL, ERR_STORE);
 	run(f, PASS_READ, get_session, NULL);
+}
+
+/* A table of this store whose file is gone is not one that a newer program has yet to make. */
+static void test_lost_table_is_told(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *path = mem_printf("%s/db/data/users.db", f->dir);
+	CLEAN_FREE char *dir = mem_printf("%s/backup-1", f->dir);
+	CLEAN_FREE char *logs = mem_printf("%s/db/log", f->dir);
+	CLEAN_FREE char *text = NULL;
+	struct error error = {0};
+
+	fill_store(f);
+	assert_int_equal(store_sweep(f->store, NULL), ERR_OK);
+	fixture_close(f);
+	assert_int_equal(unlink(path), 0);
+	/* Joining what others have open, and after a recovery. */
+	for (int i = 0; i < 2; i++) {
+		fixture_open(f);
+		run(f, PASS_READ, get_session, NULL);
+		error = (struct error){0};
+		assert_int_equal(
+		    store_pass(f->store, PASS_READ, "t", get_user, NULL, &error), ERR_STORE);
+		assert_non_null(strstr(error.text, "db/data/users.db is missing"));
+		assert_non_null(strstr(error.text, "restore needed"));
+		run_want(f, PASS_SYNC, fill, NULL, ERR_STORE);
+		run(f, PASS_READ, get_session, NULL);
+		assert_int_not_equal(access(path, F_OK), 0);
+		fixture_close(f);
+		(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
+	}
+	fixture_open(f);
+	assert_int_equal(check(f, true, &text), 1);
+	assert_non_null(strstr(text, "db/data/users.db is missing"));
+	assert_int_equal(store_backup(f->store, dir, NULL, NULL, &error), ERR_STORE);
+	assert_non_null(strstr(error.text, "db/data/users.db is missing"));
+	fixture_close(f);
+	/* What the tables do not hold yet stands in the log. */
+	(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
+	assert_int_equal(fs_remove_tree(AT_FDCWD, logs, NULL), ERR_OK);
+	fixture_open(f);
+	error = (struct error){0};
+	assert_int_equal(
+	    store_pass(f->store, PASS_READ, "t", get_session, NULL, &error), ERR_STORE);
+	assert_non_null(strstr(error.text, "db/log is empty"));
+}
+
+/* What follows from records is built anew from them, whatever became of its file. */
+static void test_lost_index_is_built_anew(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *path = mem_printf("%s/db/data/sessions_by_owner.db", f->dir);
+	CLEAN_FREE char *before = NULL;
+	CLEAN_FREE char *after = NULL;
+	CLEAN_FREE char *text = NULL;
+	FILE *file;
+
+	fill_store(f);
+	before = dump(f, true);
+	assert_int_equal(store_sweep(f->store, NULL), ERR_OK);
+	for (int damage = 0; damage < 4; damage++) {
+		fixture_close(f);
+		(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
+		switch (damage) {
+		case 0: assert_int_equal(unlink(path), 0); break;
+		case 1: flip_byte(path, 30); break;
+		case 2: flip_byte(path, 4096 + 2000); break;
+		default:
+			file = fopen(path, "w");
+			assert_non_null(file);
+			(void)fclose(file);
+		}
+		fixture_open(f);
+		free(text);
+		text = NULL;
+		assert_true(check(f, true, &text) > 0);
+		assert_non_null(strstr(text, "sessions_by_owner"));
+		assert_int_equal(check(f, false, NULL), 0);
+		run(f, PASS_READ, get_session, NULL);
+	}
+	after = dump(f, true);
+	assert_string_equal(before, after);
+}
+
+/* The logs of a young store would mend the copy that is looked at. */
+static void test_damage_is_not_hidden_by_logs(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *path = mem_printf("%s/db/data/users.db", f->dir);
+	CLEAN_FREE char *dir = mem_printf("%s/backup-1", f->dir);
+	static const long places[] = {30, 4096 + 20, 4096 + 2000};
+	struct error error = {0};
+
+	fill_store(f);
+	assert_int_equal(store_sweep(f->store, NULL), ERR_OK);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		CLEAN_FREE char *text = NULL;
+
+		flip_byte(path, places[i]);
+		assert_int_equal(check(f, false, &text), 1);
+		assert_non_null(strstr(text, "db/data/users.db is damaged"));
+		assert_int_equal(store_backup(f->store, dir, NULL, NULL, &error), ERR_STORE);
+		assert_non_null(strstr(error.text, "db/data/users.db is damaged"));
+		assert_int_equal(fs_remove_tree(AT_FDCWD, dir, NULL), ERR_OK);
+		flip_byte(path, places[i]);
+	}
+	assert_int_equal(check(f, false, NULL), 0);
+}
+
+/* Recovery needs the page: nobody gets in, and everybody is told which table it is. */
+static void test_damage_that_stops_recovery_is_named(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *path = mem_printf("%s/db/data/sessions.db", f->dir);
+	CLEAN_FREE char *backup = mem_printf("%s/backup-1", f->dir);
+	struct error error = {0};
+
+	fill_store(f);
+	assert_int_equal(store_sweep(f->store, NULL), ERR_OK);
+	assert_int_equal(store_backup(f->store, backup, NULL, NULL, NULL), ERR_OK);
+	run(f, PASS_SYNC, touch_session, NULL);
+	fixture_close(f);
+	(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
+	flip_byte(path, 4096 + 2000);
+	fixture_open(f);
+	assert_int_equal(store_pass(f->store, PASS_READ, "t", get_user, NULL, &error), ERR_STORE);
+	assert_non_null(strstr(error.text, "db/data/sessions.db is damaged"));
+	assert_non_null(strstr(error.text, "restore needed"));
+	fixture_close(f);
+	assert_int_equal(store_restore(&f->config, backup, true, NULL), ERR_OK);
+	assert_int_equal(store_restored(&f->config, NULL), ERR_OK);
+	fixture_open(f);
+	run(f, PASS_READ, get_session, NULL);
+	assert_int_equal(check(f, false, NULL), 0);
 }
 
 /* ---- backup and restore */
@@ -584,6 +730,10 @@ int main(void)
 	    STORE_TEST(test_check_removes_old_stray_folders),
 	    STORE_TEST(test_damaged_page_harms_its_table_only),
 	    STORE_TEST(test_damaged_first_page_harms_its_table_only),
+	    STORE_TEST(test_lost_table_is_told),
+	    STORE_TEST(test_lost_index_is_built_anew),
+	    STORE_TEST(test_damage_is_not_hidden_by_logs),
+	    STORE_TEST(test_damage_that_stops_recovery_is_named),
 	    STORE_TEST(test_backup_restores_everything),
 	    STORE_TEST(test_restore_refuses_damaged_backup),
 	    STORE_TEST(test_copy_leaves_the_original_alone),

@@ -1,0 +1,233 @@
+#include "store/whole.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "store/tables.h"
+
+#define LIST       "tables" /* below db/ */
+#define LIST_MAX   (16U << 10)
+#define PAGE_BYTES 4096
+#define READ_BYTES (64 * PAGE_BYTES)
+#define AT_TYPE    25 /* offsets in a page of Berkeley DB's Btree with DB_CHKSUM */
+#define AT_SUM     28
+#define META_TYPE  9 /* P_BTREEMETA: its sum stands elsewhere, and is of the first bytes only */
+#define META_SUM   492
+#define META_BYTES 512
+
+static int open_db(const char *dir, const char *below)
+{
+	CLEAN_FREE char *path = mem_printf("%s/db%s", dir, below);
+
+	return fs_open_dir(AT_FDCWD, path);
+}
+
+/* ---- which tables were made */
+
+static char *file_name(enum table table)
+{
+	return mem_printf("%s.db", table_name(table));
+}
+
+/* Is there a line NAME in TEXT?  NULL: no; else where it begins. */
+static char *find_line(char *text, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (char *line = text; line != NULL && *line != '\0';) {
+		char *end = strchr(line, '\n');
+
+		if (strncmp(line, name, n) == 0 && (line[n] == '\n' || line[n] == '\0'))
+			return line;
+		line = end != NULL ? end + 1 : NULL;
+	}
+	return NULL;
+}
+
+/* An empty text when there is no such file yet.  Caller frees *RET. */
+static enum err read_list(int db, char **ret, struct error *error)
+{
+	size_t len;
+
+	if (db < 0 || (faccessat(db, LIST, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)) {
+		*ret = mem_strdup("");
+		return ERR_OK;
+	}
+	return fs_read_file(db, LIST, LIST_MAX, ret, &len, error);
+}
+
+bool whole_lost(const char *dir, enum table table)
+{
+	CLEAN_FD int db = open_db(dir, "");
+	CLEAN_FREE char *path = mem_printf("data/%s.db", table_name(table));
+	CLEAN_FREE char *list = NULL;
+
+	return db >= 0 && faccessat(db, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+	    errno == ENOENT && read_list(db, &list, NULL) == ERR_OK &&
+	    find_line(list, table_name(table)) != NULL;
+}
+
+enum err whole_note(const char *dir, struct error *error)
+{
+	CLEAN_FD int db = open_db(dir, "");
+	CLEAN_FD int data = open_db(dir, "/data");
+	CLEAN_FREE char *list = NULL;
+	bool more = false;
+	enum err err;
+
+	if (db < 0 || data < 0)
+		return error_errno(error, ERR_STORE, "db");
+	err = read_list(db, &list, error);
+	for (enum table t = 0; err == ERR_OK && t < TABLE__MAX; t++) {
+		CLEAN_FREE char *name = file_name(t);
+		char *longer;
+
+		if (find_line(list, table_name(t)) != NULL ||
+		    faccessat(data, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		longer = mem_printf("%s%s\n", list, table_name(t));
+		free(list);
+		list = longer;
+		more = true;
+	}
+	if (err != ERR_OK || !more)
+		return err;
+	/* A name here says that the file is there to stay. */
+	err = fs_sync_dir(data, ".", error);
+	return err == ERR_OK ? fs_replace(db, LIST, list, strlen(list), error) : err;
+}
+
+enum err whole_forget(const char *dir, enum table table, struct error *error)
+{
+	CLEAN_FD int db = open_db(dir, "");
+	CLEAN_FD int data = open_db(dir, "/data");
+	CLEAN_FREE char *name = file_name(table);
+	CLEAN_FREE char *list = NULL;
+	char *line;
+	enum err err;
+
+	if (db < 0 || data < 0)
+		return error_errno(error, ERR_STORE, "db");
+	err = read_list(db, &list, error);
+	line = err == ERR_OK ? find_line(list, table_name(table)) : NULL;
+	if (line != NULL) {
+		size_t n = strcspn(line, "\n");
+
+		n += line[n] == '\n';
+		memmove(line, line + n, strlen(line + n) + 1);
+		err = fs_replace(db, LIST, list, strlen(list), error);
+	}
+	if (err == ERR_OK && unlinkat(data, name, 0) != 0 && errno != ENOENT)
+		err = error_errno(error, ERR_IO, "db/data/%s", name);
+	return err == ERR_OK ? fs_sync_dir(data, ".", error) : err;
+}
+
+/* Does a folder have a file whose name begins with PREFIX and ends with SUFFIX? */
+static bool has_file(const char *dir, const char *below, const char *prefix, const char *suffix)
+{
+	int fd = open_db(dir, below);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+	bool found = false;
+
+	if (d == NULL && fd >= 0)
+		(void)close(fd);
+	while (d != NULL && !found && (entry = readdir(d)) != NULL) {
+		size_t n = strlen(entry->d_name), tail = strlen(suffix);
+
+		found = strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && n >= tail &&
+		    strcmp(entry->d_name + n - tail, suffix) == 0;
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	return found;
+}
+
+bool whole_without_logs(const char *dir)
+{
+	return !has_file(dir, "/log", "log.", "") && has_file(dir, "/data", "", ".db");
+}
+
+/* ---- pages */
+
+/* Berkeley DB's sum of a page, with the sum's own place taken as zeros. */
+static uint32_t sum_of(const unsigned char *page, size_t len, size_t at)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < len; i++)
+		sum = sum * 33 + (i >= at && i < at + 4 ? 0 : page[i]);
+	return sum;
+}
+
+static bool page_ok(const unsigned char *page)
+{
+	static const unsigned char zeros[PAGE_BYTES];
+	bool meta = page[AT_TYPE] == META_TYPE;
+	uint32_t told;
+
+	memcpy(&told, page + (meta ? META_SUM : AT_SUM), sizeof(told));
+	if (told == (meta ? sum_of(page, META_BYTES, META_SUM) : sum_of(page, PAGE_BYTES, AT_SUM)))
+		return true;
+	/* Behind the last page that was written a file is grown without one. */
+	return memcmp(page, zeros, PAGE_BYTES) == 0;
+}
+
+bool whole_damaged(const char *dir, enum table table)
+{
+	CLEAN_FD int data = open_db(dir, "/data");
+	CLEAN_FREE char *name = file_name(table);
+	CLEAN_FD int fd = data >= 0 ? fs_open_read(data, name) : -1;
+	CLEAN_FREE unsigned char *bytes = NULL;
+	off_t at = 0;
+	bool bad = false;
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	bytes = mem_alloc(READ_BYTES);
+	/* A read that fails is damage, too: the disk's. */
+	while (!bad && (n = pread(fd, bytes, READ_BYTES, at)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		bad = n < 0 || n % PAGE_BYTES != 0;
+		for (ssize_t i = 0; !bad && i < n; i += PAGE_BYTES)
+			bad = !page_ok(bytes + i);
+		at += n;
+	}
+	return bad || at == 0;
+}
+
+/* ---- in words */
+
+enum err whole_tell(enum table table, bool lost, struct error *error)
+{
+	return error_set(error, ERR_STORE, "db/data/%s.db is %s, %s", table_name(table),
+	    lost ? "missing" : "damaged",
+	    table_info(table)->derived ? "slipway check store --repair makes it anew"
+	                               : "restore needed: slipway restore BACKUP --replace");
+}
+
+enum err whole_check_lost(const char *dir, struct error *error)
+{
+	for (enum table t = 0; t < TABLE__MAX; t++) {
+		if (whole_lost(dir, t))
+			return whole_tell(t, true, error);
+	}
+	return ERR_OK;
+}
+
+enum err whole_check_damaged(const char *dir, struct error *error)
+{
+	for (enum table t = 0; t < TABLE__MAX; t++) {
+		if (whole_damaged(dir, t))
+			return whole_tell(t, false, error);
+	}
+	return ERR_OK;
+}
