@@ -317,6 +317,11 @@ bool text_int(const char *s, int64_t min, int64_t max, int64_t *ret)
 	return true;
 }
 
+bool text_id(const char *s, int64_t most, int64_t *ret)
+{
+	return s != NULL && *s != '0' && text_int(s, 1, most, ret);
+}
+
 static const char *skip_digits(const char *s)
 {
 	while (*s >= '0' && *s <= '9')

@@ -46,6 +46,9 @@ char *text_relative_path(const char *s);
  * The only reader of numbers from outside.
  */
 bool text_int(const char *s, int64_t min, int64_t max, int64_t *ret);
+
+/* The number of a record, 1..MOST: as text_int, and each has one spelling, without leading zeros. */
+bool text_id(const char *s, int64_t most, int64_t *ret);
 bool text_double(const char *s, double *ret);          /* C locale, finite, whole string */
 
 /* true/on/1/yes, false/off/0/no/"" in any case; false = neither. */

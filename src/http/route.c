@@ -34,7 +34,7 @@ static bool value_fits(enum param kind, const char *s, size_t len)
 
 	switch (kind) {
 	case PARAM_INT:
-		return *s != '0' && text_int(value, 1, ID_MOST, &n);
+		return text_id(value, ID_MOST, &n);
 	case PARAM_ALPHA:
 		return strspn(value, "abcdefghijklmnopqrstuvwxyz") == len;
 	case PARAM_SEGMENT:

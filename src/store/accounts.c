@@ -111,7 +111,7 @@ enum err receivers_get(struct pass *p, const char *type, json_object **ret)
 	/* A name has something else than digits, so the two cannot be confused. */
 	if (type[strspn(type, "0123456789")] != '\0')
 		return get_named(p, TABLE_RECEIVERS, type, ret);
-	if (type[0] == '0' || !text_int(type, 1, INT64_MAX, &id))
+	if (!text_id(type, INT64_MAX, &id))
 		return ERR_NOT_FOUND;
 	err = name_of(p, id, name, sizeof(name));
 	return err == ERR_OK ? get_named(p, TABLE_RECEIVERS, name, ret) : err;

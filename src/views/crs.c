@@ -24,7 +24,7 @@ enum err crs_view(struct call *call)
 	if (limit_text != NULL && !text_int(limit_text, 1, 100, &limit))
 		limit = 100;
 	json_object *m = crs_index_search(call->ctx->crs, q != NULL ? q : "", (size_t)limit, call->ctx->config->crs_favourites);
-	if (id_text != NULL && text_int(id_text, 1, TURN_ID_MAX, &id)) {
+	if (text_id(id_text, TURN_ID_MAX, &id)) {
 		enum err err = turn_begin(call, id, false, &t);
 		if (err != ERR_OK) {
 			json_object_put(m);
@@ -89,7 +89,7 @@ enum err preview_view(struct call *call)
 	const char *v = req_query(call->req, "id"), *l = req_query(call->req, "layer");
 	int64_t id = 0, layer = 0;
 	struct turn t;
-	if (v == NULL || !text_int(v, 1, TURN_ID_MAX, &id) || (l != NULL && !text_int(l, 0, 100000, &layer)))
+	if (!text_id(v, TURN_ID_MAX, &id) || (l != NULL && !text_int(l, 0, 100000, &layer)))
 		return call_fail(call, ERR_BAD_REQUEST, problem_new("id_invalid"));
 	enum err err = turn_begin(call, id, false, &t);
 	if (err != ERR_OK)

@@ -60,6 +60,14 @@ static bool counts_rows(const char *doing)
 	return strcmp(doing, "reading") == 0 || strcmp(doing, "writing") == 0;
 }
 
+/* What a job told last is a moment old when it ends: what came to its end is done to the last of it. */
+static int64_t done_of(const char *word, const json_object *p)
+{
+	int64_t done = json_int(p, "done", strcmp(word, "RUNNING") == 0 ? 0 : 1), total = json_int(p, "total", -1);
+	bool ended = strcmp(word, "COMPLETE") == 0 || strcmp(word, "READY") == 0 || strcmp(word, "NO_CRS") == 0;
+	return ended && total > 0 ? total : done;
+}
+
 static json_object *progress_model(struct turn *t, const json_object *task)
 {
 	struct call *call = t->call;
@@ -76,7 +84,7 @@ static json_object *progress_model(struct turn *t, const json_object *task)
 	CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld", (long long)t->s->id);
 
 	json_set_str(m, "state", word);
-	json_set_int(m, "progress", running ? json_int(p, "done", 0) : json_int(p, "done", 1));
+	json_set_int(m, "progress", done_of(word, p));
 	json_set_int(m, "total", json_int(p, "total", -1));
 	json_set_str(m, "unit", running && counts_rows(doing) ? "rows" : NULL);
 	json_set_str(m, "message", words_get(pages_words(call->ctx->pages), call->req->lang, key));
@@ -180,7 +188,7 @@ enum err data_upload_progress(struct call *call)
 	struct turn t;
 	const char *v = req_query(call->req, "id");
 
-	if (v == NULL || !text_int(v, 1, TURN_ID_MAX, &id))
+	if (!text_id(v, TURN_ID_MAX, &id))
 		return none(call);
 	if (*call->who.name == '\0' && strncmp(call->who.owner, "a:", 2) != 0)
 		return call_fail(call, ERR_AUTH, problem_new("login_required"));

@@ -14,7 +14,7 @@ enum err target_find(struct call *call, const char *which, json_object **ret)
 	struct catalog *cat = call->ctx->catalog;
 	json_object *found = NULL;
 	int64_t id = 0;
-	enum err err = text_int(which, 1, INT64_MAX, &id)
+	enum err err = text_id(which, INT64_MAX, &id)
 			   ? catalog_get(cat, id, &v, &found, &call->error)
 			   : catalog_get_by_name(cat, which, &v, &found, &call->error);
 	if (err == ERR_NOT_FOUND)

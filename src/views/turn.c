@@ -19,7 +19,7 @@ enum id_found turn_id(const struct call *call, int64_t *ret)
 		v = req_query(call->req, "id");
 	if (v == NULL)
 		return ID_MISSING;
-	return text_int(v, 1, TURN_ID_MAX, ret) ? ID_FOUND : ID_WRONG;
+	return text_id(v, TURN_ID_MAX, ret) ? ID_FOUND : ID_WRONG;
 }
 
 enum err turn_of_request(struct call *call, bool lock, struct turn *ret)

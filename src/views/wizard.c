@@ -374,7 +374,7 @@ enum err upload_delete_view(struct call *call)
 		reply_header(call->reply, "Allow", "POST, DELETE");
 		return call_fail(call, ERR_METHOD, problem_new("method"));
 	}
-	if (!text_int(pairs_get(&call->params, "id"), 1, TURN_ID_MAX, &id))
+	if (!text_id(pairs_get(&call->params, "id"), TURN_ID_MAX, &id))
 		return call_fail(call, ERR_BAD_REQUEST, problem_new("id_invalid"));
 	enum err err = turn_begin(call, id, !get || by_get, &t);
 	if (err != ERR_OK)

@@ -274,7 +274,7 @@ static void put_rest(const json_object *fields, subject_fn *exists, void *arg, j
 		if (rights != NULL)
 			json_set(input, "permissions", rights);
 	}
-	if (layer != NULL && text_int(layer, 1, INT64_C(1) << 53, &id))
+	if (text_id(layer, INT64_C(1) << 53, &id))
 		json_set_int(input, "layer_id", id);
 	else if (layer != NULL)
 		fail(errors, "dataset_unknown", "layer_id", layer);

@@ -226,6 +226,17 @@ def test_repeated_security_fields_are_refused(server):
         assert a.status == 400 and code(a) == "bad_body", (body, a)
     a = server.request("POST", f"/upload/cancel?id={session}&id=1", body=f"csrfmiddlewaretoken={mei.token}", headers=kind, user=None)
     assert a.status == 400, a
+    # Also where nothing is changed, whatever the method, and before anybody is asked who he is.
+    token = server.tokens["mei"]
+    for method, path in (("GET", f"/upload/srs?id={session}&id={session}"), ("GET", f"/upload/final?id={session}&ID=1"), ("GET", "/upload/?id=1&id=1"),
+                         ("GET", f"/upload/progress?id={session}&id=1"), ("GET", f"/upload/preview?id={session}&layer=0&id=1"),
+                         ("GET", f"/iportal/web/datas.json?token={token}&token={token}"), ("GET", f"/iportal/web/mycontent/datas.rjson?key=a&key=b"),
+                         ("GET", f"/iserver/manager/filemanager/uploadtasks.json?token={token}&Token=x"), ("DELETE", "/files/" + "0" * 32 + "?key=1&key=2"),
+                         ("POST", f"/iserver/manager/filemanager/uploadtasks.json?token={token}&token={token}")):
+        for user in ("mei", None):
+            a = server.request(method, path, headers={"Accept": "application/json"}, user=user)
+            assert a.status == 400, (method, path, a)
+    assert server.get(f"/upload/srs?id={session}&layer=0&layer=0", accept="application/json").status == 200      # others are nobody's business
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def test_dispatcher_refuses_in_order(server):
     refused(server.get(f"/upload/mosaic?id={n}"), 404, "step_unknown")
     refused(server.get(f"/upload/undefined?id={n}"), 404, "step_unknown")
     refused(server.get(f"/upload/srs/?id={n}"), 404, "step_unknown")
-    for bad in ("abc", "-1", "99999999999999999999", "1.5", ""):
+    for bad in ("abc", "-1", "99999999999999999999", "1.5", "", f"0{n}", "0"):
         refused(server.get(f"/upload/srs?id={bad}", accept=JSON), 400, "id_invalid")
     refused(server.get("/upload/srs", accept=JSON), 400, "id_missing")
     refused(server.get("/upload/srs?id=9007199254740991", accept=JSON), 404, "not_found")

@@ -140,6 +140,13 @@ static void test_text_int_is_whole_and_in_range(void **state)
 	assert_true(text_int("9223372036854775807", INT64_MIN, INT64_MAX, &v) && v == INT64_MAX);
 	assert_true(text_int("007", 0, 10, &v) && v == 7);
 	assert_true(text_int("-0", 0, 10, &v) && v == 0);
+	assert_false(text_id("007", 10, &v));
+	assert_false(text_id("0", 10, &v));
+	assert_false(text_id("-1", 10, &v));
+	assert_false(text_id("11", 10, &v));
+	assert_false(text_id("", 10, &v));
+	assert_false(text_id(NULL, 10, &v));
+	assert_true(text_id("10", 10, &v) && v == 10);
 }
 
 static void test_text_double_is_whole_and_finite(void **state)
