@@ -61,11 +61,14 @@ static bool counts_rows(const char *doing)
 }
 
 /* What a job told last is a moment old when it ends: what came to its end is done to the last of it. */
-static int64_t done_of(const char *word, const json_object *p)
+static void set_done(json_object *m, const char *word, const json_object *p)
 {
-	int64_t done = json_int(p, "done", strcmp(word, "RUNNING") == 0 ? 0 : 1), total = json_int(p, "total", -1);
+	int64_t done = json_int(p, "done", 0), total = json_int(p, "total", -1);
 	bool ended = strcmp(word, "COMPLETE") == 0 || strcmp(word, "READY") == 0 || strcmp(word, "NO_CRS") == 0;
-	return ended && total > 0 ? total : done;
+	if (ended)
+		done = total = total > 0 ? total : 1;
+	json_set_int(m, "progress", done);
+	json_set_int(m, "total", total);
 }
 
 static json_object *progress_model(struct turn *t, const json_object *task)
@@ -84,8 +87,7 @@ static json_object *progress_model(struct turn *t, const json_object *task)
 	CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld", (long long)t->s->id);
 
 	json_set_str(m, "state", word);
-	json_set_int(m, "progress", done_of(word, p));
-	json_set_int(m, "total", json_int(p, "total", -1));
+	set_done(m, word, p);
 	json_set_str(m, "unit", running && counts_rows(doing) ? "rows" : NULL);
 	json_set_str(m, "message", words_get(pages_words(call->ctx->pages), call->req->lang, key));
 	json_set_int(m, "percent", session_percent(t->s, p));

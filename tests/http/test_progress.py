@@ -118,6 +118,7 @@ def test_percent_never_falls_while_running(server):
         seen.append(j["percent"])
         states.add(j["session_state"])
         if j["state"] != "RUNNING":
+            assert j["state"] == "COMPLETE" and j["progress"] == j["total"] > 0, j
             break
         assert j["phase"] == "import" and 1000 <= j["poll_after_ms"] <= 5000 and j["message"], j
         time.sleep(0.05)
