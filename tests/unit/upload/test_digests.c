@@ -4,6 +4,7 @@
  * complete, and who may take a silent writer's place.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 #include "upload/help.h"
 
@@ -24,12 +25,12 @@ static struct checksum sum_of(enum digest algorithm, const char *text)
 static struct upload_spec spec_of(enum upload_mode mode, int64_t length)
 {
 	return (struct upload_spec){.owner = ann,
-	    .adapter = "tus",
-	    .mode = mode,
-	    .name = "a",
-	    .length = length,
-	    .parts = mode == UPLOAD_PARTS ? 1 : 0,
-	    .address = "192.0.2.1"};
+				    .adapter = "tus",
+				    .mode = mode,
+				    .name = "a",
+				    .length = length,
+				    .parts = mode == UPLOAD_PARTS ? 1 : 0,
+				    .address = "192.0.2.1"};
 }
 
 static struct upload *made(struct scratch *s, const struct upload_spec *spec)
@@ -82,7 +83,8 @@ static void test_each_promise_is_compared(void **state)
 	for (enum upload_mode mode = UPLOAD_APPEND; mode <= UPLOAD_PARTS; mode++) {
 		for (size_t wrong = 0; wrong < 4; wrong++) {
 			struct checksum sums[3] = {sum_of(DIGEST_SHA256, "hello"),
-			    sum_of(DIGEST_MD5, "hello"), sum_of(DIGEST_SHA512, "hello")};
+						   sum_of(DIGEST_MD5, "hello"),
+						   sum_of(DIGEST_SHA512, "hello")};
 			struct upload_spec spec = spec_of(mode, 5);
 			struct upload *u = NULL;
 			char id[33];
@@ -99,7 +101,9 @@ static void test_each_promise_is_compared(void **state)
 				assert_content(s, id, "hello");
 				continue;
 			}
-			assert_int_equal(upload_open(s->engine, id, &ann, UPLOAD_WANT_WRITE, &u, NULL), ERR_GONE);
+			assert_int_equal(
+			    upload_open(s->engine, id, &ann, UPLOAD_WANT_WRITE, &u, NULL),
+			    ERR_GONE);
 			assert_false(has_file(s, id, ""));
 		}
 	}
@@ -108,7 +112,8 @@ static void test_each_promise_is_compared(void **state)
 static void test_promise_at_the_end(void **state)
 {
 	struct scratch *s = *state;
-	struct checksum right = sum_of(DIGEST_SHA256, "hello"), wrong = sum_of(DIGEST_SHA256, "hallo");
+	struct checksum right = sum_of(DIGEST_SHA256, "hello"),
+			wrong = sum_of(DIGEST_SHA256, "hallo");
 
 	for (enum upload_mode mode = UPLOAD_APPEND; mode <= UPLOAD_PARTS; mode++) {
 		struct upload_spec spec = spec_of(mode, 5);
@@ -176,13 +181,17 @@ static void test_marked_append_waits_for_the_mark(void **state)
 	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
 	assert_int_equal(append(u, 0, "hell", &at), ERR_OK);
 	/* The mark with bytes missing: they are kept. */
-	assert_int_equal(upload_append(u, 4, memory_body(&m, "", 0, 0, TAIL_END), NULL, true, &at, NULL), ERR_INCOMPLETE);
+	assert_int_equal(
+	    upload_append(u, 4, memory_body(&m, "", 0, 0, TAIL_END), NULL, true, &at, NULL),
+	    ERR_INCOMPLETE);
 	assert_int_equal(append(u, 4, "o", &at), ERR_OK);
 	upload_close(u);
 	assert_null(content(s, id));
 	u = reopen(s, id);
 	assert_int_equal(upload_offset(u), 5);
-	assert_int_equal(upload_append(u, 5, memory_body(&m, "", 0, 0, TAIL_END), NULL, true, &at, NULL), ERR_OK);
+	assert_int_equal(
+	    upload_append(u, 5, memory_body(&m, "", 0, 0, TAIL_END), NULL, true, &at, NULL),
+	    ERR_OK);
 	assert_true(upload_is_complete(u));
 	upload_close(u);
 	assert_content(s, id, "hello");
@@ -200,7 +209,8 @@ static void test_marked_append_waits_for_the_mark(void **state)
 struct writer {
 	struct scratch *s;
 	const char *id;
-	int silent_ms;
+	atomic_int reads;
+	_Atomic int64_t heard_ms; /* when its only byte came */
 	enum err err;
 };
 
@@ -209,11 +219,9 @@ static ssize_t read_slowly(void *arg, void *buf, size_t size, int wait_ms)
 	struct writer *w = arg;
 
 	(void)size;
-	if (w->silent_ms < 0)
-		return -2;
 	/* One byte, then nothing more. */
-	if (w->silent_ms == 0) {
-		w->silent_ms = 1;
+	if (atomic_fetch_add(&w->reads, 1) == 0) {
+		atomic_store(&w->heard_ms, clock_mono_ms());
 		*(char *)buf = 'h';
 		return 1;
 	}
@@ -237,29 +245,41 @@ static void *write_slowly(void *arg)
 
 static void test_only_a_silent_writer_is_taken_over(void **state)
 {
-	struct scratch *s = scratch_in(NULL, FAST "[iserver]\ntakeover_idle = 2\n");
+	struct scratch *s =
+	    scratch_in(NULL, FAST "[iserver]\ntakeover_idle = 3600\n[upload]\nlock_wait = 60\n");
 	struct upload_spec spec = spec_of(UPLOAD_APPEND, 5);
 	struct upload *u = made(s, &spec);
 	char id[33];
 	struct writer w = {.s = s, .id = id};
 	int64_t began;
 	pthread_t thread;
+	enum err e;
 
 	(void)state;
 	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
 	upload_close(u);
 	/* Old bytes: their age says nothing of a writer that has just come. */
 	CLEAN_FREE char *part = mem_printf("%s/uploads/%.2s/%s/part", s->dir, id, id);
-	struct timespec old[2] = {{.tv_sec = time(NULL) - 600}, {.tv_sec = time(NULL) - 600}};
+	struct timespec old[2] = {{.tv_sec = time(NULL) - 7200}, {.tv_sec = time(NULL) - 7200}};
 	assert_int_equal(utimensat(AT_FDCWD, part, old, 0), 0);
 	assert_int_equal(pthread_create(&thread, NULL, write_slowly, &w), 0);
-	clock_sleep_ms(300);
 	began = clock_mono_ms();
-	assert_int_equal(upload_open(s->engine, id, &ann, UPLOAD_WANT_TAKEOVER, &u, NULL), ERR_LOCKED);
-	assert_true(clock_mono_ms() - began < 500);
-	/* It flushed its byte a second after it came; two later it counts as lost. */
-	clock_sleep_ms(3500);
-	assert_int_equal(upload_open(s->engine, id, &ann, UPLOAD_WANT_TAKEOVER, &u, NULL), ERR_OK);
+	while (atomic_load(&w.reads) < 2 && clock_mono_ms() - began < 60000)
+		clock_sleep_ms(5);
+	/* At once, not after lock_wait. */
+	began = clock_mono_ms();
+	assert_int_equal(upload_open(s->engine, id, &ann, UPLOAD_WANT_TAKEOVER, &u, NULL),
+			 ERR_LOCKED);
+	assert_true(clock_mono_ms() - began < 30000);
+	/* Its byte lies on the disk within a second; another one later it counts as lost. */
+	s->config->iserver_takeover_s = 1;
+	do {
+		clock_sleep_ms(10);
+		e = upload_open(s->engine, id, &ann, UPLOAD_WANT_TAKEOVER, &u, NULL);
+	} while (e == ERR_LOCKED && clock_mono_ms() - began < 60000);
+	assert_int_equal(e, ERR_OK);
+	/* The clock of files is some milliseconds late. */
+	assert_true(clock_mono_ms() - atomic_load(&w.heard_ms) >= 950);
 	assert_int_equal(upload_offset(u), 1);
 	assert_int_equal(append(u, 1, "ello", &began), ERR_OK);
 	upload_close(u);
