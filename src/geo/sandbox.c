@@ -342,7 +342,16 @@ static int add_seal(scmp_filter_ctx ctx)
 	return e;
 }
 
-enum err sandbox_limits(int64_t memory, int64_t cpu_s, int64_t file_bytes, struct error *error)
+/* No limit counts the threads of one process alone: who needs none gets none. */
+static int add_seal_alone(scmp_filter_ctx ctx)
+{
+	int e = add_seal(ctx);
+
+	return e == 0 ? seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 0) : e;
+}
+
+enum err sandbox_limits(
+    int64_t memory, int64_t cpu_s, int64_t file_bytes, bool threads, struct error *error)
 {
 	bool sealed;
 	enum err e = limit(RLIMIT_AS, (rlim_t)memory, 0, error);
@@ -351,5 +360,7 @@ enum err sandbox_limits(int64_t memory, int64_t cpu_s, int64_t file_bytes, struc
 		e = limit(RLIMIT_CPU, (rlim_t)cpu_s, 2, error);
 	if (e == ERR_OK)
 		e = limit(RLIMIT_FSIZE, (rlim_t)file_bytes, 0, error);
-	return e == ERR_OK ? load_filter(SCMP_ACT_ALLOW, add_seal, &sealed, error) : e;
+	if (e != ERR_OK)
+		return e;
+	return load_filter(SCMP_ACT_ALLOW, threads ? add_seal : add_seal_alone, &sealed, error);
 }

@@ -109,10 +109,13 @@ static int run_job(struct job *job)
 		const char *name;
 		json_object *(*run)(struct job *);
 		const char *cpu;        /* its limit of CPU seconds */
+		bool threads;           /* GDAL wants some; the worker counts them */
 	} tasks[] = {
-		{"inspect", inspect_run, "inspect_cpu_s"}, {"import", import_run, "import_cpu_s"},
-		{"export", export_run, "import_cpu_s"}, {"unpack", unpack_run, "iserver_unzip_s"},
-		{"rows", rows_run, "import_cpu_s"},
+		{"inspect", inspect_run, "inspect_cpu_s", true},
+		{"import", import_run, "import_cpu_s", true},
+		{"export", export_run, "import_cpu_s", true},
+		{"unpack", unpack_run, "iserver_unzip_s", false},
+		{"rows", rows_run, "import_cpu_s", false},
 	};
 	const char *name = json_str(job->spec, "task", "");
 	struct error error = {0};
@@ -124,7 +127,7 @@ static int run_job(struct job *job)
 		if (strcmp(tasks[i].name, name) != 0)
 			continue;
 		if (sandbox_limits(job_limit(job, "jail_memory"), job_limit(job, tasks[i].cpu),
-		    job_limit(job, "output_max_bytes"), &error) != ERR_OK)
+		    job_limit(job, "output_max_bytes"), tasks[i].threads, &error) != ERR_OK)
 			return complain(&error);
 		if (!take_files(job)) {
 			(void)fprintf(stderr, "slipway-geo: bad file in the job\n");
@@ -180,7 +183,7 @@ static int questions(void)
 	int level, code = 0;
 
 	if (sandbox_enter(NULL, &level, &error) != ERR_OK ||
-	    sandbox_limits(job_limit(&job, "jail_memory"), CPU_FOREVER, 0, &error) != ERR_OK)
+	    sandbox_limits(job_limit(&job, "jail_memory"), CPU_FOREVER, 0, false, &error) != ERR_OK)
 		return complain(&error);
 	code = send_ready(level);
 	while (code == 0) {

@@ -24,7 +24,7 @@
 static int level;       /* what this machine gives */
 
 /* Run FN in a process inside the jail; its return value, or 1000 + the signal that ended it. */
-static int in_jail(int (*fn)(void))
+static int jailed(int (*fn)(void), bool threads)
 {
 	char dir[256];
 	pid_t pid;
@@ -38,12 +38,18 @@ static int in_jail(int (*fn)(void))
 		int got = 0;
 
 		if (sandbox_enter(dir, &got, &error) != ERR_OK ||
-		    sandbox_limits(512 * MIB_, 2, 4 * MIB_, &error) != ERR_OK || got != level)
+		    sandbox_limits(512 * MIB_, 2, 4 * MIB_, threads, &error) != ERR_OK ||
+		    got != level)
 			_exit(99);
 		_exit(fn());
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int in_jail(int (*fn)(void))
+{
+	return jailed(fn, true);
 }
 
 static int enter(void **state)
@@ -269,6 +275,20 @@ static void test_sandbox_allows_threads(void **state)
 	assert_int_equal(in_jail(try_threads), 0);
 }
 
+static int try_alone(void)
+{
+	return refused(syscall(SYS_clone, (long)(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND), 0, 0, 0, 0), EPERM) +
+	    refused(syscall(SYS_clone3, NULL, 0), ENOSYS) + (try_threads() == 1 ? 0 : 1);
+}
+
+static void test_sandbox_refuses_threads_where_none_are_needed(void **state)
+{
+	(void)state;
+	if (level < 2)
+		skip();
+	assert_int_equal(jailed(try_alone, false), 0);
+}
+
 static void test_sandbox_holds_limits(void **state)
 {
 	(void)state;
@@ -306,6 +326,8 @@ int main(void)
 		test_sandbox_empties_no_file_by_its_path, enter, scratch_leave),
 	    cmocka_unit_test_setup_teardown(test_sandbox_shows_only_the_job, enter, scratch_leave),
 	    cmocka_unit_test_setup_teardown(test_sandbox_allows_threads, enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_sandbox_refuses_threads_where_none_are_needed, enter, scratch_leave),
 	    cmocka_unit_test_setup_teardown(test_sandbox_holds_limits, enter, scratch_leave),
 	};
 
