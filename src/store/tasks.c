@@ -292,7 +292,22 @@ struct running {
 	json_object *lost;   /* owned: records, oldest first */
 };
 
-static enum err look_at_running(struct pass *p, int64_t lost_before_ms, struct running *r)
+static void set_beat(json_object *task, int64_t now_ms)
+{
+	json_set_int(task, "heartbeat", now_ms);
+	json_set_int(task, "alive", clock_mono_ms());
+}
+
+/* Who asks for his own task has a clock that nobody sets. */
+static bool is_lost(const json_object *task, const char *worker, int64_t now_ms, int64_t lost_ms)
+{
+	if (json_get(task, "alive") != NULL && strcmp(json_str(task, "worker", ""), worker) == 0)
+		return json_int(task, "alive", 0) < clock_mono_ms() - lost_ms;
+	return json_int(task, "heartbeat", 0) < now_ms - lost_ms;
+}
+
+static enum err look_at_running(
+    struct pass *p, const char *worker, int64_t now_ms, int64_t lost_ms, struct running *r)
 {
 	struct found found = {.max = SIZE_MAX};
 	enum err err = ids_in_state(p, "running", &found);
@@ -305,7 +320,7 @@ static enum err look_at_running(struct pass *p, int64_t lost_before_ms, struct r
 		if (err != ERR_OK)
 			break;
 		owner = json_str(task, "owner", "-");
-		if (json_int(task, "heartbeat", 0) < lost_before_ms) {
+		if (is_lost(task, worker, now_ms, lost_ms)) {
 			json_object_array_add(r->lost, task);
 			continue;
 		}
@@ -383,7 +398,7 @@ enum err tasks_claim(struct pass *p, const char *worker, int64_t now_ms, int per
 {
 	struct running r = {.owners = json_object_new_object(), .lost = json_object_new_array()};
 	json_object *task = NULL;
-	enum err err = look_at_running(p, now_ms - lost_ms, &r);
+	enum err err = look_at_running(p, worker, now_ms, lost_ms, &r);
 	bool lost = false;
 
 	if (err == ERR_OK && (task = given_up(&r, max_attempts)) != NULL) {
@@ -392,7 +407,7 @@ enum err tasks_claim(struct pass *p, const char *worker, int64_t now_ms, int per
 		if (is_signed(task)) {
 			/* Its end has an answer, which the worker finds out. */
 			json_set_str(task, "worker", worker);
-			json_set_int(task, "heartbeat", now_ms);
+			set_beat(task, now_ms);
 		} else {
 			json_set_str(task, "state", "failed");
 			json_set_int(task, "ended", now_ms);
@@ -402,7 +417,7 @@ enum err tasks_claim(struct pass *p, const char *worker, int64_t now_ms, int per
 		json_set_int(task, "attempt", json_int(task, "attempt", 0) + 1);
 		json_set_str(task, "worker", worker);
 		json_set_int(task, "started", now_ms);
-		json_set_int(task, "heartbeat", now_ms);
+		set_beat(task, now_ms);
 	}
 	if (err == ERR_OK)
 		err = tasks_put(p, task);
@@ -448,7 +463,7 @@ enum err tasks_beat(struct pass *p, int64_t id, const char *worker, json_object 
 	if (strcmp(json_str(task, "state", ""), "running") != 0 ||
 	    strcmp(json_str(task, "worker", ""), worker) != 0)
 		return ERR_CONFLICT;
-	json_set_int(task, "heartbeat", now_ms);
+	set_beat(task, now_ms);
 	if (progress != NULL)
 		json_set(task, "progress", json_copy(progress));
 	*ret_cancel = json_bool(task, "cancel", false);

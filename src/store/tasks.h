@@ -2,6 +2,7 @@
  * The queue of background work.  A task's record:
  *   {"v","id","kind":"inspect|import|export|import-table|receive","session":N|null,"dataset":N|null,"owner","state":"queued|running|
  *    done|failed|canceled","attempt":0,"queued":ms,"started":ms,"ended":ms,"heartbeat":ms,"worker":"pid.random",
+ *    "alive":monotonic ms of the last heartbeat,
  *    "cancel":false,"progress":{"done","total","message","phase","layer","rows_bad"},"spec":{…},"result":{…}|null,
  *    "problems":[…],"log":"…"}
  * "spec" is what the job needs (wizard/message.h); "log" at most 64 KiB.
@@ -32,9 +33,9 @@ enum err tasks_put(struct pass *, json_object *record);
 enum err tasks_delete(struct pass *, int64_t id);
 /*
  * Claim the oldest queued task whose owner has fewer than PER_USER running: state running, attempt + 1, worker,
- * started and heartbeat set.  A running task whose heartbeat is older than LOST_MS counts as queued again; one
- * that had MAX_ATTEMPTS already is returned with *RET_LOST true and state failed; one of the signed APIs is WORKER's then,
- * to be ended.
+ * started and heartbeat set.  A running task whose heartbeat is older than LOST_MS counts as queued again, WORKER's own by
+ * the monotonic clock; one that had MAX_ATTEMPTS already is returned with *RET_LOST true and state failed; one of the
+ * signed APIs is WORKER's then, to be ended.
  * Errors: ERR_NOT_FOUND when there is nothing to do.
  */
 enum err tasks_claim(struct pass *, const char *worker, int64_t now_ms, int per_user, int64_t lost_ms,

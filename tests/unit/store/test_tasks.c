@@ -185,6 +185,34 @@ static void test_tasks_beat_keeps_and_tells_cancel(void **state)
 	run_want(f, PASS_WRITE_NOSYNC, beat, &b, ERR_CONFLICT);
 }
 
+static enum err forget_beat(struct pass *p, void *arg)
+{
+	CLEAN_JSON json_object *o = NULL;
+	enum err err = tasks_get(p, 1, &o);
+
+	(void)arg;
+	if (err != ERR_OK)
+		return err;
+	json_set_int(o, "alive", -2 * LOST_MS);
+	return tasks_put(p, o);
+}
+
+/* The wall clock of a worker jumps: it knows better what it is doing itself. */
+static void test_tasks_own_are_not_lost_by_a_jump_of_the_clock(void **state)
+{
+	struct fixture *f = *state;
+	struct beat b = {.worker = "w1", .now = 2000};
+
+	(void)add(f, "u:ann");
+	assert_int_equal(claim(f, "w1", 1000, 1), 1);
+	assert_int_equal(claim(f, "w1", 1000 + 100 * LOST_MS, 1), 0);
+	run(f, PASS_WRITE_NOSYNC, beat, &b);
+	assert_int_equal(claim(f, "w1", 1000 + 100 * LOST_MS, 1), 0);
+	/* Not even its own end could be stored: somebody does it again, however the clock was set back. */
+	run(f, PASS_SYNC, forget_beat, NULL);
+	assert_int_equal(claim(f, "w1", 1000 - 100 * LOST_MS, 1), 1);
+}
+
 struct old {
 	int64_t before;
 	json_object *ids;
@@ -400,6 +428,7 @@ int main(void)
 	    STORE_TEST(test_tasks_claim_oldest_within_owner_limit),
 	    STORE_TEST(test_tasks_lost_goes_back_then_fails),
 	    STORE_TEST(test_tasks_beat_keeps_and_tells_cancel),
+	    STORE_TEST(test_tasks_own_are_not_lost_by_a_jump_of_the_clock),
 	    STORE_TEST(test_tasks_old_lists_ended_only),
 	    STORE_TEST(test_tasks_signed_are_listed_newest_first),
 	    STORE_TEST(test_tasks_receive_belongs_to_its_front),
