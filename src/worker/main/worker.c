@@ -141,8 +141,11 @@ static void serve(struct worker *w, int pipe_fd, bool once)
 static void slice_sweep(struct worker *w)
 {
 	struct stat st;
-	if (clock_mono_ms() - w->start > w->slice_ms / 4 ||
-	    (fstatat(w->data_fd, "run/swept", &st, AT_SYMLINK_NOFOLLOW) == 0 && time(NULL) - st.st_mtime < SLICE_SWEEP_S))
+	time_t age = SLICE_SWEEP_S;
+	if (fstatat(w->data_fd, "run/swept", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		age = time(NULL) - st.st_mtime;
+	/* Below zero: the clock was set back. */
+	if (clock_mono_ms() - w->start > w->slice_ms / 4 || (age >= 0 && age < SLICE_SWEEP_S))
 		return;
 	(void)fs_replace(w->data_fd, "run/swept", "", 0, NULL);
 	worker_sweep(w);

@@ -160,6 +160,23 @@ static void test_unused_complete_upload_ends_and_a_held_one_stays(void **state)
 	assert_content(s, held, "hello");
 }
 
+/* The last sweep was in the future: the clock has been set back since. */
+static void test_a_clock_set_back_does_not_put_off_sweeps(void **state)
+{
+	struct scratch *s = *state;
+	CLEAN_FREE char *swept = mem_printf("%s/uploads/sweep", s->dir);
+	struct timespec t[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) + 86400}};
+	char id[33], other[33], text[64];
+
+	fresh(s, id, "hello", 11);
+	sweep(s);
+	shift(s, id, 25 * HOUR, -1);
+	assert_int_equal(utimensat(AT_FDCWD, swept, t, 0), 0);
+	fresh(s, other, "hello", 11);
+	assert_string_equal(state_of_record(s, id, text), "expired idle");
+	assert_string_equal(state_of_record(s, other, text), "created -");
+}
+
 static void test_many_end_in_one_sweep(void **state)
 {
 	struct scratch *s = *state;
@@ -299,6 +316,7 @@ int main(void)
 	    T(test_bytes_keep_it_alive_up_to_its_age),
 	    T(test_writer_is_not_swept),
 	    T(test_unused_complete_upload_ends_and_a_held_one_stays),
+	    T(test_a_clock_set_back_does_not_put_off_sweeps),
 	    T(test_many_end_in_one_sweep),
 	    T(test_strays_are_young_for_an_hour),
 	    T(test_short_budgets_get_through_in_turns),
