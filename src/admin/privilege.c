@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -59,6 +60,10 @@ static bool drop_capabilities(void)
 
 static bool become(uid_t uid, gid_t gid)
 {
+	const struct passwd *pw = getpwuid(uid);
+	/* Root's own is closed to him, and libpq gives up when it may not look for a certificate there. */
+	if ((pw != NULL ? setenv("HOME", pw->pw_dir, 1) : unsetenv("HOME")) != 0)
+		return false;
 	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0;
 }
 

@@ -76,6 +76,14 @@ static bool pg_fault(struct pg_link *p, const PGresult *result, struct fault *fa
 		    (best == sizeof(states) / sizeof(states[0]) ||
 		     strlen(states[i].state) > strlen(states[best].state)))
 			best = i;
+	/* Some types have codes of their own for what they cannot read: PostGIS has XX000. */
+	if (best == sizeof(states) / sizeof(states[0]) && fault->kind == FAULT_NONE &&
+	    !text_starts(state, "P0")) {
+		if (fault->line == 0)
+			fault->param = parameter_of(context);
+		if (fault->param > 0)
+			return fault_set(fault, FAULT_VALUE, "not a valid value", "%s", state);
+	}
 	if (best == sizeof(states) / sizeof(states[0]))
 		return fault_set(fault, FAULT_OTHER, NULL, "%s: %s", state, text);
 	if (column != NULL && fault->kind == FAULT_NONE)

@@ -66,6 +66,11 @@ bool plan_check_geometry(const struct plan *, struct refusal *r);
  * Errors: false: R names row and field.
  */
 bool plan_layout(struct plan *, const struct row *, struct layout **ret, struct refusal *r);
+/*
+ * The layout of a row that fills every column it may.  Of a new plan, and the only one asked of it.
+ * Owns:   borrowed until plan_free.
+ */
+const struct layout *plan_layout_whole(struct plan *);
 /* LET_GO(arg, layout) is called before a layout is given up: its statements are the writer's. */
 void plan_watch(struct plan *, void (*let_go)(void *arg, struct layout *), void *arg);
 void plan_each_layout(struct plan *, void (*call)(void *arg, struct layout *), void *arg);

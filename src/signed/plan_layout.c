@@ -51,6 +51,13 @@ bool plan_is_joined_key(const struct receiver *receiver, const char *text)
 	return *text == '\0';
 }
 
+/* Rows may become new ones. */
+static bool may_insert(const struct plan *p)
+{
+	return p->order->op == OP_INSERT ||
+	       (p->order->op == OP_UPDATE && (p->order->upsert || p->receiver->upsert));
+}
+
 enum meaning { MEANS_COLUMN, MEANS_JOINED_KEY, MEANS_NOTHING };
 
 static bool refuse_field(const struct row *row, const struct value *name, const char *why,
@@ -92,9 +99,16 @@ static bool meaning_of(const struct plan *p, const struct row *row, const struct
 			return refuse_field(row, name, "no column for", r);
 		}
 	}
-	if (column->given || plan_fill(p, column) != NULL)
-		return refuse_field(row, name, "the server fills", r);
-	return true;
+	if (!column->given && plan_fill(p, column) == NULL)
+		return true;
+	/* Rows may be found by what the database made; a deletion reads nothing but its key. */
+	if (column->given && plan_is_key(p->receiver, column->name) && !may_insert(p))
+		return true;
+	if (p->order->op == OP_DELETE && !plan_is_key(p->receiver, column->name)) {
+		*ret = MEANS_NOTHING;
+		return true;
+	}
+	return refuse_field(row, name, "the server fills", r);
 }
 
 /* Cell I of LAYOUT that holds COLUMN (NULL: the joined key). */
@@ -246,6 +260,15 @@ static bool is_used(const struct plan *p, enum plan_sql which)
 	return false;
 }
 
+static void add_statements(const struct plan *p, struct layout *layout)
+{
+	for (int i = 0; i < PLAN__SQL; i++)
+		if (is_used(p, (enum plan_sql)i) && (i == PLAN_INSERT || layout->has_key))
+			layout->sql[i] =
+			    plan_sql_text((enum plan_sql)i, p->table->name, p->receiver,
+					  &layout->sources[i], p->kind->marker);
+}
+
 static bool make_layout(struct plan *p, const struct row *row, struct layout *layout,
 			struct refusal *r)
 {
@@ -259,11 +282,7 @@ static bool make_layout(struct plan *p, const struct row *row, struct layout *la
 	add_sources(p, layout);
 	if (op != OP_INSERT && !layout->has_key)
 		return refuse(r, REFUSE_BAD, "row %lld: without its key", (long long)row->number);
-	for (int i = 0; i < PLAN__SQL; i++)
-		if (is_used(p, (enum plan_sql)i) && (i == PLAN_INSERT || layout->has_key))
-			layout->sql[i] =
-			    plan_sql_text((enum plan_sql)i, p->table->name, p->receiver,
-					  &layout->sources[i], p->kind->marker);
+	add_statements(p, layout);
 	if (most > p->n_values) {
 		p->values = mem_resize(p->values, most, sizeof(p->values[0]));
 		p->scratch = mem_resize(p->scratch, most, sizeof(p->scratch[0]));
@@ -310,4 +329,26 @@ bool plan_layout(struct plan *p, const struct row *row, struct layout **ret, str
 	p->last->used = ++p->rows;
 	*ret = p->last;
 	return true;
+}
+
+const struct layout *plan_layout_whole(struct plan *p)
+{
+	struct layout *layout = &p->layouts[0];
+	size_t n = 0, twin;
+
+	layout->columns =
+	    mem_array(p->n_positions + p->receiver->n_key + 1, sizeof(layout->columns[0]));
+	for (size_t i = 0; i < p->n_positions; i++)
+		layout->columns[n++] = p->positions[i];
+	for (size_t i = 0; i < p->receiver->n_key && !may_insert(p); i++) {
+		const char *name = p->receiver->key[i];
+		const struct column *column = plan_column(p, name, strlen(name));
+
+		if (plan_fill(p, column) == NULL && !cell_of(layout, column, n, &twin))
+			layout->columns[n++] = column;
+	}
+	layout->n_cells = n;
+	add_sources(p, layout);
+	add_statements(p, layout);
+	return layout;
 }

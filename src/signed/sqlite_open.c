@@ -38,13 +38,13 @@ static bool constraint(struct fault *fault, sqlite3 *db, int rc)
 	const char *why = NULL;
 
 	/* STRICT tables: the type is refused. */
+	if (dot != NULL && (rc == SQLITE_CONSTRAINT_NOTNULL || rc == SQLITE_CONSTRAINT_DATATYPE))
+		(void)snprintf(fault->column, sizeof(fault->column), "%s", dot + 1);
 	if (rc == SQLITE_CONSTRAINT_DATATYPE)
 		return fault_set(fault, FAULT_VALUE, "not a valid value", "%d", rc);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].code == rc)
 			why = rows[i].why;
-	if (rc == SQLITE_CONSTRAINT_NOTNULL && dot != NULL)
-		(void)snprintf(fault->column, sizeof(fault->column), "%s", dot + 1);
 	return fault_set(fault, FAULT_CONSTRAINT, why, "%d: %s", rc, text);
 }
 

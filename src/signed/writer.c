@@ -295,7 +295,7 @@ static bool prepare_theirs(struct write *w, const struct statement *s, int64_t r
 	if (!w->link->kind->prepare(w->link, s->text, s->n_values, true, &prepared, fault))
 		return false;
 	w->link->kind->finish(w->link, prepared);
-	return true;
+	return w->link->kind->dialect == STATEMENT_SQLITE || writer_rights_theirs(w, s, fault);
 }
 
 static bool prepare_all(struct write *w, struct refusal *r)
@@ -325,7 +325,7 @@ bool write_prepare(struct targets *targets, const struct receiver *receiver, str
 		if (!w.link->kind->begin(w.link, &order, &fault))
 			(void)fault_refuse(&fault, "begin", r);
 		else
-			good = prepare_all(&w, r);
+			good = prepare_all(&w, r) && writer_rights(&w, r);
 		w.link->kind->rollback(w.link);
 	}
 	plan_free(w.plan);
@@ -336,7 +336,7 @@ bool write_prepare(struct targets *targets, const struct receiver *receiver, str
 
 /* ---- reading */
 
-static char *select_sql(const struct receiver *receiver, const struct table *table)
+char *writer_select_sql(const struct receiver *receiver, const struct table *table)
 {
 	CLEAN_FREE char *order = plan_order_by(receiver);
 	char *text = NULL;
@@ -361,7 +361,7 @@ static bool read_table(struct link *link, const struct receiver *receiver,
 		       struct refusal *r)
 {
 	CLEAN_FREE struct receiver_column *columns = mem_array(table->n, sizeof(columns[0]));
-	CLEAN_FREE char *sql = select_sql(receiver, table);
+	CLEAN_FREE char *sql = writer_select_sql(receiver, table);
 	struct fault fault = {0};
 
 	for (size_t i = 0; i < table->n; i++)

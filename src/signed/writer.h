@@ -96,7 +96,10 @@ enum mark_state { MARK_COMMITTED, MARK_ROLLED_BACK, MARK_UNKNOWN };
 enum mark_state write_outcome(struct targets *, const struct receiver *,
 			      const unsigned char mark[32], const char *kept);
 
-/* Connect, read the table's columns, prepare every statement; nothing is changed. */
+/*
+ * Connect, read the table's columns, prepare every statement, ask for the rights they need; nothing
+ * is changed.
+ */
 bool write_prepare(struct targets *, const struct receiver *, struct refusal *r);
 
 /*

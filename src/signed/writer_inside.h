@@ -26,6 +26,16 @@ struct write {
 bool writer_codes(struct write *, struct refusal *);
 /* Everything between BEGIN and COMMIT. */
 bool writer_transact(struct write *, struct write_counts *, struct refusal *);
+/*
+ * Inside a transaction that is rolled back: would the database let us do what the receiver is for?
+ * Nothing is executed.
+ * Errors: false: R names what it would not.
+ */
+bool writer_rights(struct write *, struct refusal *);
+/* The same of a statement of the configuration on PostgreSQL, which has been prepared. */
+bool writer_rights_theirs(struct write *, const struct statement *, struct fault *);
+/* "SELECT a, b FROM t ORDER BY key".  Caller frees. */
+char *writer_select_sql(const struct receiver *, const struct table *);
 /* Give LAYOUT's statements back to the link ARG. */
 void writer_let_go(void *arg, struct layout *);
 /* Write all rows, inside the transaction. */

@@ -78,6 +78,23 @@ class Pg:
         self.run(f"{self.bin}/pg_ctl", "-D", self.data, "-l", f"{self.dir}/log", "-w", "-s",
                  "-o", f"-k {self.dir} -c listen_addresses= -c fsync={self.fsync}", "start")
 
+    def secure(self):
+        """Started again so that it is reached over TCP, by TLS only.  The connection string, but for the user."""
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        self.stop()
+        self.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost",
+                 "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{self.data}/server.key", "-out", f"{self.data}/server.crt")
+        shutil.copy(f"{self.data}/server.crt", f"{self.dir}/ca.crt")
+        os.chmod(f"{self.dir}/ca.crt", 0o644)
+        with open(f"{self.data}/pg_hba.conf", "w") as f:
+            f.write("local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
+        self.run(f"{self.bin}/pg_ctl", "-D", self.data, "-l", f"{self.dir}/log", "-w", "-s", "-o",
+                 f"-k {self.dir} -c fsync={self.fsync} -c ssl=on -c listen_addresses=127.0.0.1 -c port={port}", "start")
+        self.conninfo = f"host={self.dir} port={port} dbname=postgres user=boss"
+        return f"host=127.0.0.1 port={port} dbname=postgres sslmode=verify-full sslrootcert={self.dir}/ca.crt"
+
     def stop(self, mode="fast"):
         self.run(f"{self.bin}/pg_ctl", "-D", self.data, "-w", "-s", "-m", mode, "stop")
 

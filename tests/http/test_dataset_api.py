@@ -51,6 +51,7 @@ RECEIVERS = {
     "few": {"table": "t(A)", "columns": {"A": "text"}, "maxRows": 3},
     "file_only": {"table": "t(A)", "columns": {"A": "text"}, "apis": ["file"]},
     "off": {"table": "t(A)", "columns": {"A": "text"}},
+    "strict": {"table": "t"},
     "loose": {"table": "t(A, B)", "columns": AB, "ignoreUnknown": True},
 }
 
@@ -213,6 +214,14 @@ def test_failures_leave_the_table(server):
     assert msg == "database error: constraint in row 3", msg
     assert table(server, "unique", "select A from t") == [("1",)]
     assert [t["message"] for t in tasks(server, receiver="unique", state="failed")] == [msg]
+
+
+def test_a_table_of_strict_types(server):
+    """Made by hand: what SQLite itself refuses is told with its column."""
+    table(server, "strict", "create table t(id integer primary key, raw blob, any any) strict")
+    accepted(rows(server, "strict", [[], [1, None, "x"], [2, None, 5]]), inserted=2)
+    refused(rows(server, "strict", [[], [3, None, 1], [4, "text", 1]]), 400, "bad request: row 2, column raw: not a valid value")
+    assert table(server, "strict", "select id, typeof(any) from t") == [(1, "text"), (2, "integer")]
 
 
 # ---- 15, 16: names and encodings

@@ -1,6 +1,7 @@
 """Goal: the data API writes into PostgreSQL as into its own tables: all or nothing, values exact, one writer a table, once
 whatever front or database dies (signed-api.md 2.4, 3.3-3.5, 5; cases 7, 8, 10, 14, 19, 20, 28)."""
 import concurrent.futures
+import json
 import random
 import sys
 import threading
@@ -8,7 +9,7 @@ import time
 
 import pgserver
 from harness import Server, main
-from signed import SUCCESS, accepted, configure, killed_under, now_ms, refused, rows, send, signed, tasks
+from signed import SUCCESS, accepted, configure, dataset, killed_under, now_ms, refused, rows, send, signed, tasks
 
 KILLS = 20
 RECEIVERS = {
@@ -19,6 +20,8 @@ RECEIVERS = {
     "once": {"table": "once(request)", "target": "pg"},
     "slow": {"table": "slow(request)", "target": "pg", "preSql": ["select pg_sleep(2.5)"]},
     "gone": {"table": "t(a)", "target": "nobody"},
+    "made_id": {"table": "made_id", "target": "pg", "id": "id", "ops": "CUD"},
+    "found": {"table": "found(id, words)", "target": "pg", "id": "id"},
     "staged": {"table": "staged(id, name)", "target": "pg", "id": "id", "upsert": True},
     "ruled": {"table": "ruled(id)", "target": "pg"},
     "nested": {"table": "nested(doc, n)", "target": "pg"},
@@ -49,6 +52,15 @@ create table serial_t(id integer primary key, n integer);
 create table locked(id integer);
 create table naps(id integer);
 create table pair(id integer primary key, n integer);
+create table made_id(id integer generated always as identity primary key, n integer, twice integer generated always as (n * 2) stored);
+create table found(id integer primary key, words tsquery);
+create table narrow(id serial primary key, n integer);
+create table seen(id integer, n integer);
+create view sums as select count(*) as n from seen;
+create role low login;
+grant insert on narrow, seen to low;
+create table kept(id integer primary key, n integer);
+grant select, insert, update, delete, truncate on kept to low;
 insert into pair values (1, 0), (2, 0);
 create function nap() returns trigger language plpgsql as $$ begin perform pg_sleep(0.3); return new; end $$;
 create trigger nap after update on pair for each row execute function nap();
@@ -176,6 +188,54 @@ def test_writers_of_a_role_that_is_serializable(server):
             accepted(a)
 
 
+def test_rows_are_found_by_a_key_the_database_made(server):
+    accepted(rows(server, "made_id", [[], [5], [6], [7]]), inserted=3)
+    accepted(rows(server, "made_id", [{"id": 1, "n": 50}], update="1"), updated=1)
+    accepted(rows(server, "made_id", [{"id": k, "n": 60} for k in range(2, 300)], update="1"), updated=2)
+    assert everything(server, "select * from made_id order by id") == ["1|50|100", "2|60|120", "3|60|120"]
+    # It is still the database that makes it, and what it computes.
+    refused(rows(server, "made_id", {"id": 9, "n": 1}), 400, 'bad request: row 1: the server fills "id"')
+    refused(rows(server, "made_id", {"id": 1, "twice": 1}, update="1"), 400, 'bad request: row 1: the server fills "twice"')
+    # A row that comes as it was read goes by its key.
+    accepted(rows(server, "made_id", {"id": 1, "n": 50, "twice": 100}, update="2"), deleted=1)
+    accepted(rows(server, "made_id", [{"id": k} for k in range(2, 300)], update="2"), deleted=2)
+
+
+def test_values_that_a_type_of_its_own_cannot_read(server):
+    """tsquery has the code of a wrong statement for them, PostGIS that of an internal error."""
+    refused(rows(server, "found", [[], [1, "a b"]]), 400, "bad request: row 1, column words: not a valid value")
+    refused(rows(server, "found", [[]] + [[k, "a & b"] for k in range(9)] + [[9, "a b"]]), 400, "bad request: row 10, column words: not a valid value")
+    refused(rows(server, "found", [{"id": k, "words": "a b"} for k in range(300)], update="1"), 400, "bad request: row 1, column words: not a valid value")
+
+
+def test_check_tells_rights_beforehand(server):
+    """All a receiver is for, whatever its role may not; nothing is executed, and with the rights it is content."""
+    def check(text, **config):
+        dataset(server, "add", "checked", config={"target": "low", **config})
+        told = json.loads(dataset(server, "check", "checked", "--json", check=False))
+        dataset(server, "remove", "checked")
+        assert (told["ok"], told["msg"]) == (text is None, text or "success"), (config, told)
+    for config, text in (
+            ({"table": "narrow(n)"}, "permission in insert"),                  # the sequence behind the other column
+            ({"table": "narrow(id, n)"}, None),
+            ({"table": "narrow(id, n)", "id": "id", "ops": "C"}, None),
+            ({"table": "narrow(id, n)", "id": "id"}, "permission in update"),
+            ({"table": "narrow(id, n)", "id": "id", "ops": "CD"}, "permission in delete"),
+            ({"table": "narrow(id, n)", "id": "id", "ops": "C", "mode": "upsert"}, "permission in update"),
+            ({"table": "kept", "id": "id", "ops": "C", "upsert": True}, None),
+            ({"table": "seen", "mode": "replace"}, "permission in replace"),
+            ({"table": "seen", "catalogue": True}, "permission in catalogue"),
+            ({"table": "seen", "preSql": ["truncate table seen"]}, "permission in preSql 1"),
+            ({"table": "seen", "postSql": ["select 1", "delete from seen where n = $rows"]}, "permission in postSql 2"),
+            ({"table": "kept", "target": "frozen"}, "permission in begin"),
+            ({"table": "sums", "target": "pg"}, "other in insert"),
+            ({"table": "kept", "id": "id", "ops": "CUD", "mode": "replace", "catalogue": True, "preSql": ["truncate kept", "delete from kept"]}, None)):
+        check(text and "database error: " + text, **config)
+    server.pg.sql("grant usage on sequence narrow_id_seq to low")
+    check(None, table="narrow(n)")
+    assert everything(server, "select last_value, is_called from narrow_id_seq") == ["1|f"]
+
+
 def test_timeout_is_of_all_statements(server):
     """Two seconds in all, not for each; a stream that was stopped is not tried again row by row."""
     begin = time.monotonic()
@@ -214,7 +274,8 @@ def test_database_not_reachable(server):
 def prepared():
     pg = pgserver.Pg()
     pg.sql(TABLES)
-    server = Server(f"[target]\npg = {pg.conninfo}\nserial = {pg.conninfo.replace('=boss', '=serial')}\nnobody = host=/nowhere dbname=x\n[signed]\nlock_wait = 1\n")
+    server = Server(f"[target]\npg = {pg.conninfo}\nserial = {pg.conninfo.replace('=boss', '=serial')}\nlow = {pg.conninfo.replace('=boss', '=low')}\n"
+                    f"frozen = {pg.conninfo} options='-c default_transaction_read_only=on'\nnobody = host=/nowhere dbname=x\n[signed]\nlock_wait = 1\n")
     server.pg = pg
     configure(server, {"loader": {}}, RECEIVERS)
     return server

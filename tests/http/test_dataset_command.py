@@ -227,6 +227,11 @@ def test_check(server):
     assert dataset(server, "check", "absent")[0] == 1
     add(server, "unknown", {**CONFIG, "preSql": ["delte from t"]})
     assert dataset(server, "check", "unknown")[0] == 1
+    # A table nothing can be written into.
+    add(server, "seen", {"table": "v"})
+    table(server, "seen", "create view v as select 1 as a")
+    code, _, err = dataset(server, "check", "seen")
+    assert code == 1 and "database error: other in insert" in err, err
     add(server, "elsewhere", {**CONFIG, "target": "nowhere"})
     assert dataset(server, "check", "elsewhere")[0] == 1
     fails(dataset(server, "check", "no such"), 1, "there is no dataset")

@@ -1,11 +1,13 @@
 """Goal: signed writes reach a PostgreSQL target as they reach the embedded database; libpq is loaded when the first one does,
 not before; a server that was started again or is away is met with a clear answer, and no password is shown (signed-api.md 5)."""
+import contextlib
+import json
 import os
 import sys
 
 import pgserver
 from harness import Server, main
-from signed import SUCCESS, accepted, configure, refused, rows, send, signed, tasks
+from signed import SUCCESS, accepted, configure, dataset, refused, rows, send, signed, tasks
 from transfer import fronts
 
 RECEIVERS = {
@@ -69,6 +71,33 @@ def test_an_unknown_target(s):
 def test_the_password_is_not_shown(s):
     shown = s.slipway("config")
     assert "pg_password_file = " in shown and "geheim" not in shown + s.log(), shown
+
+
+def test_a_server_that_wants_tls_and_a_password(_):
+    """Over IP as over the socket; also for root, whose home is closed to the one Slipway runs as.  A wrong password is no more than
+    a database that cannot be reached; it is in no answer and no log."""
+    pg = pgserver.Pg()
+    try:
+        pg.sql("create table t(id integer); create role slip login password 'gute-geheime'; grant insert on t to slip")
+        tls = pg.secure()
+        with contextlib.closing(Server(f"[target]\nright = {tls} user=slip\nright_password_file = {pg.dir}/right\nwrong = {tls} user=slip\n"
+                    f"wrong_password_file = {pg.dir}/wrong\nplain = {tls.replace('verify-full', 'disable')} user=slip\nplain_password_file = {pg.dir}/right\n")) as s:
+            owner = os.stat(s.data)
+            for name, text in (("right", "gute-geheime"), ("wrong", "faule-geheime")):
+                with open(f"{pg.dir}/{name}", "w") as f:
+                    f.write(text + "\n")
+                os.chown(f"{pg.dir}/{name}", owner.st_uid, owner.st_gid)
+                os.chmod(f"{pg.dir}/{name}", 0o600)
+            configure(s, {"loader": {}}, {name: {"table": "t(id)", "target": name} for name in ("right", "wrong", "plain")})
+            accepted(rows(s, "right", [[], [1]]), inserted=1)
+            told = {name: json.loads(dataset(s, "check", name, "--json", check=False))["msg"] for name in ("right", "wrong", "plain")}
+            assert told == {"right": "success", "wrong": "database not reachable", "plain": "database not reachable"}, told
+            for name in ("wrong", "plain"):
+                assert refused(rows(s, name, [[], [2]]), 503) == "database not reachable"
+            assert "password authentication failed" in s.log() and "no encryption" in s.log() and "geheime" not in s.log()
+        assert pg.sql("select id from t") == "1\n"
+    finally:
+        pg.close()
 
 
 def prepared(pg):
