@@ -73,7 +73,7 @@ static const struct command commands[] = {
 	{ "dataset disable", "NAME", "let no request write to a dataset", NEEDS_STORE, dataset_disable_command },
 	{ "dataset remove", "NAME", "remove a dataset's configuration; the table stays", NEEDS_STORE, dataset_remove_command },
 	{ "dataset check", "NAME [--dry-run FILE [--update 0|1|2] [--account NAME]] [--json]",
-	    "read the configuration, connect, prepare; --dry-run writes the ds in FILE and rolls back", NEEDS_STORE, dataset_check_command },
+	    "read the configuration, connect, prepare, and see that the role has the rights it needs; --dry-run writes the ds in FILE and rolls back", NEEDS_STORE, dataset_check_command },
 	{ "dataset sign", "ACCOUNT TYPE [--hmac METHOD PATH FILE] [--json]", "print stamp and token of a request, or its head fields", NEEDS_STORE,
 	    dataset_sign_command },
 	{ "dataset log", "[ACCOUNT|DATASET] [--json]", "show what was written and what was refused, with the reasons", NEEDS_KEPT, dataset_log_command },
