@@ -304,7 +304,7 @@ int key_add_command(struct command_run *r)
 		return command_fail("user “%s” has the most keys a user may have (login.keys_per_user)", k.user);
 	if (err != ERR_OK)
 		return command_error("key add", err, &error);
-	printf("API token of %s%s, shown only this once: %s\n", k.user, k.read_only ? " (read-only)" : "", k.token);
+	printf("API key of %s%s, shown only this once: %s\n", k.user, k.read_only ? " (read-only)" : "", k.token);
 	return 0;
 }
 

@@ -37,7 +37,7 @@ static const struct command commands[] = {
 	{ "dir list", "", "list the directories of the catalogue", NEEDS_KEPT, dir_list_command },
 	{ "dir delete", "ID", "delete an empty directory", NEEDS_STORE, dir_delete_command },
 	{ "key add", "USER [--name N] [--read-only] [--expires DAYS] [--ids N,…] [--address A,…] [--referer URL,…]",
-	    "make an API token and print it once", NEEDS_STORE, key_add_command },
+	    "make an API key and print it once", NEEDS_STORE, key_add_command },
 	{ "key list", "USER", "list a user's API keys", NEEDS_KEPT, key_list_command },
 	{ "key delete", "USER ID", "revoke an API key", NEEDS_STORE, key_delete_command },
 	{ "upload list", "[--owner NAME]", "list uploads, the newest first; * = being written", NEEDS_KEPT, upload_list_command },
