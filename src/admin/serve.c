@@ -9,7 +9,6 @@
 #include <netdb.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -70,12 +69,59 @@ static void on_reload(int sig)
 
 /* ---- what is started */
 
+/* The child's side of start(): its own group, so that Ctrl-C reaches us alone, and we end the others in order. */
+static void become(char **argv, char **env, int in, int tell, pid_t parent)
+{
+	sigset_t none;
+	int failed;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	/* Who outlived a `serve` that was killed would keep the port from the next one. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent && setpgid(0, 0) == 0 && dup2(in, 0) == 0 && fcntl(0, F_SETFD, 0) == 0 &&
+	    /* What they have to say is for the log; Apache's goes by its standard output. */
+	    dup2(2, 1) == 1 && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
+		(void)execvpe(argv[0], argv, env);
+	failed = errno;
+	(void)!write(tell, &failed, sizeof(failed));
+	_exit(127);
+}
+
+/* As posix_spawnp, with IN as its standard input, of a child that ends when we do: 0, or the errno. */
+static int start(pid_t *ret, char **argv, char **env, int in)
+{
+	int pipe_fd[2], failed = 0;
+	pid_t self = getpid();
+	sigset_t all, before;
+
+	if (pipe2(pipe_fd, O_CLOEXEC) != 0)
+		return errno;
+	/* No signal of ours is handled in the child. */
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t pid = fork();
+	if (pid == 0)
+		become(argv, env, in, pipe_fd[1], self);
+	failed = pid < 0 ? errno : 0;
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	(void)close(pipe_fd[1]);
+	/* Closed without a word by exec. */
+	while (pid > 0 && read(pipe_fd[0], &failed, sizeof(failed)) < 0 && errno == EINTR)
+		;
+	(void)close(pipe_fd[0]);
+	if (failed != 0 && pid > 0)
+		(void)waitpid(pid, NULL, 0);
+	if (failed == 0)
+		*ret = pid;
+	return failed;
+}
+
 /*
  * nginx stays on the processor it is started on, and long bodies are read there, too (wire_settle):
  * a third less time for each byte.
  */
-static int spawn_web(const struct web *web, pid_t *pid, char **argv,
-		     const posix_spawn_file_actions_t *fa, const posix_spawnattr_t *attr, char **env)
+static int start_web(const struct web *web, pid_t *pid, char **argv, char **env, int in)
 {
 	cpu_set_t all, one;
 	int here = sched_getcpu();
@@ -85,7 +131,7 @@ static int spawn_web(const struct web *web, pid_t *pid, char **argv,
 	if (bound)
 		CPU_SET((unsigned)here, &one);
 	bound = bound && sched_setaffinity(0, sizeof(one), &one) == 0;
-	int bad = posix_spawnp(pid, argv[0], fa, attr, argv, env);
+	int bad = start(pid, argv, env, in);
 	if (bound)
 		(void)sched_setaffinity(0, sizeof(all), &all);
 	return bad;
@@ -94,9 +140,6 @@ static int spawn_web(const struct web *web, pid_t *pid, char **argv,
 static bool spawn(struct serve *s, struct proc *p)
 {
 	const struct config *c = s->config;
-	posix_spawn_file_actions_t fa;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
 	CLEAN_FREE char *front = config_front(c);
 	CLEAN_FREE char *worker = mem_printf("%s/slipway-worker", c->program_dir);
 	CLEAN_FREE char *env_dir = mem_printf("SLIPWAY_DATA_DIR=%s", c->data_dir);
@@ -113,23 +156,9 @@ static bool spawn(struct serve *s, struct proc *p)
 	char **argv = p->role == ROLE_FRONT ? argv_front : p->role == ROLE_WORKER ? argv_worker : argv_web;
 
 	web_command(s->web, &s->site, argv_web);
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&fa);
-	posix_spawnattr_init(&attr);
-	/* Its own group: Ctrl-C reaches us alone, and we end the others in order. */
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	if (p->role == ROLE_FRONT)
-		posix_spawn_file_actions_adddup2(&fa, s->socket, 0);
-	else
-		posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-	/* What they have to say is for the log; Apache's goes by its standard output. */
-	posix_spawn_file_actions_adddup2(&fa, 2, 1);
-	int bad = p->role == ROLE_WEB ? spawn_web(s->web, &p->pid, argv, &fa, &attr, env) : posix_spawnp(&p->pid, argv[0], &fa, &attr, argv, env);
-	posix_spawn_file_actions_destroy(&fa);
-	posix_spawnattr_destroy(&attr);
+	CLEAN_FD int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int in = p->role == ROLE_FRONT ? s->socket : null;
+	int bad = p->role == ROLE_WEB ? start_web(s->web, &p->pid, argv, env, in) : start(&p->pid, argv, env, in);
 	p->started = clock_mono_ms();
 	if (bad != 0) {
 		p->pid = 0;

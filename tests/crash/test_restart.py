@@ -235,6 +235,33 @@ def test_fronts_that_could_not_start_do_so_later(server):
     assert fronts(server) == started
 
 
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_nothing_outlives_a_serve_that_is_killed(server):
+    """Its web server would keep the port, and the next `serve` could not begin until somebody ended it by hand."""
+    settle(server, set())
+    url = transfer.create(server, 10, b"01234", "filename " + transfer.b64("a.csv")).header("Location")
+    of_serve = processes(server.process.pid)
+    assert {"slipway.fcgi", "slipway-worker"} < set(of_serve.values()), of_serve
+    server.process.kill()
+    server.process.wait()
+    server.process.stdout.close()
+    until = time.monotonic() + 15
+    while left := {pid: name for pid, name in of_serve.items() if is_alive(pid)}:
+        assert time.monotonic() < until, left
+        time.sleep(0.02)
+    server.start()
+    settle(server, set(of_serve))
+    assert transfer.offset(server, url) == 5
+    steps.points(server, "next", ["1,2,a"])
+
+
 if __name__ == "__main__":
     # No limit is to answer in the place of a lost request.
     server = harness.Server(config="create_rate = 1000000\n[wizard]\nwait_slots = 50\n")
