@@ -175,6 +175,7 @@ static bool copy(struct write *w, const char *sql, const char *table, enum plan_
 	struct stream s = {.p = p};
 	bool sent;
 
+	p->parsed = NULL;
 	if (!pg_limit(p, fault) ||
 	    !pg_good(p, p->pq->PQexec(p->conn, sql), PGRES_COPY_IN, NULL, fault))
 		return false;

@@ -116,6 +116,7 @@ bool pg_good(struct pg_link *p, PGresult *result, ExecStatusType wanted, int64_t
 
 bool pg_run(struct pg_link *p, const char *sql, int64_t *changed, struct fault *fault)
 {
+	p->parsed = NULL;
 	return pg_good(p, p->pq->PQexec(p->conn, sql), PGRES_COMMAND_OK, changed, fault);
 }
 

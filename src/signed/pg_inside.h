@@ -9,11 +9,14 @@
 #include "signed/pg_lib.h"
 
 #define PG_TABLES 8 /* tables a connection remembers */
-/* Whatever database or role have set: literals are as the lexer reads them, dates as we do. */
-#define PG_SESSION                                                                                 \
-	"SET search_path = public, pg_temp; SET standard_conforming_strings = on;"                 \
-	"SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET extra_float_digits = 1;"       \
-	"SET bytea_output = 'hex'"
+/*
+ * Whatever database or role have set: literals are as the lexer reads them, dates as we do.  Of
+ * each transaction by itself: a pool may give the next one another session, and this one to others.
+ */
+#define PG_SETTINGS                                                                                \
+	"SET LOCAL search_path = public, pg_temp; SET LOCAL standard_conforming_strings = on;"     \
+	"SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres';"                       \
+	"SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex';"
 
 struct pg_link {
 	struct link link;
@@ -22,9 +25,8 @@ struct pg_link {
 	const struct config *config;
 	struct table known[PG_TABLES]; /* as they were last described; n = 0: empty place */
 	size_t next_known;
-	int next_name;	    /* of a prepared statement */
-	bool prepared_any;  /* statements to be forgotten */
-	char xact[24];	    /* number of the running transaction */
+	const struct prepared *parsed; /* whose text the statement without a name is */
+	char xact[24];		       /* number of the running transaction */
 	int64_t limited_ms; /* when the server was last told how long a statement may take */
 	char *text;	    /* parameters of the statement at hand, each with its NUL */
 	size_t text_size;

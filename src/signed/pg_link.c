@@ -63,24 +63,48 @@ static void set_values(struct pg_link *p, struct params params)
 }
 
 struct prepared {
-	char name[16];
+	char *sql;
 };
+
+/*
+ * The statement without a name: a pool that hands a session on after each transaction (PgBouncer)
+ * would find one with a name in another session, or there already.
+ */
+static bool parse(struct pg_link *p, const struct prepared *prepared, struct fault *fault)
+{
+	p->parsed = NULL;
+	if (!pg_good(p, p->pq->PQprepare(p->conn, "", prepared->sql, 0, NULL), PGRES_COMMAND_OK,
+		     NULL, fault))
+		return false;
+	p->parsed = prepared;
+	return true;
+}
+
+static void pg_finish(struct link *link, struct prepared *prepared)
+{
+	struct pg_link *p = pg_mine(link);
+
+	if (p->parsed == prepared)
+		p->parsed = NULL;
+	if (prepared != NULL)
+		free(prepared->sql);
+	free(prepared);
+}
 
 static bool pg_prepare(struct link *link, const char *sql, size_t n_params, bool theirs,
 		       struct prepared **ret, struct fault *fault)
 {
 	struct pg_link *p = pg_mine(link);
-	char name[sizeof((*ret)->name)];
+	struct prepared *prepared = mem_alloc(sizeof(*prepared));
 
 	(void)n_params;
 	(void)theirs;
-	(void)snprintf(name, sizeof(name), "s%d", ++p->next_name % 1000000000);
-	p->prepared_any = true;
-	if (!pg_limit(p, fault) || !pg_good(p, p->pq->PQprepare(p->conn, name, sql, 0, NULL),
-					    PGRES_COMMAND_OK, NULL, fault))
+	prepared->sql = mem_strdup(sql);
+	if (!pg_limit(p, fault) || !parse(p, prepared, fault)) {
+		pg_finish(link, prepared);
 		return false;
-	*ret = mem_alloc(sizeof(**ret));
-	memcpy((*ret)->name, name, sizeof(name));
+	}
+	*ret = prepared;
 	return true;
 }
 
@@ -89,19 +113,12 @@ static bool pg_step(struct link *link, struct prepared *prepared, struct params 
 {
 	struct pg_link *p = pg_mine(link);
 
-	if (!pg_limit(p, fault))
+	if (!pg_limit(p, fault) || (p->parsed != prepared && !parse(p, prepared, fault)))
 		return false;
 	set_values(p, params);
-	return pg_good(
-	    p,
-	    p->pq->PQexecPrepared(p->conn, prepared->name, (int)params.n, p->values, NULL, NULL, 0),
-	    PGRES_COMMAND_OK, changed, fault);
-}
-
-static void pg_finish(struct link *link, struct prepared *prepared)
-{
-	(void)link;
-	free(prepared); /* forgotten by the server with the others, in pg_clean */
+	return pg_good(p,
+		       p->pq->PQexecPrepared(p->conn, "", (int)params.n, p->values, NULL, NULL, 0),
+		       PGRES_COMMAND_OK, changed, fault);
 }
 
 /* What a statement of a configuration must not have been, whatever it was written like. */
@@ -126,6 +143,7 @@ static bool pg_exec(struct link *link, const char *sql, struct params params, bo
 	if (!pg_limit(p, fault))
 		return false;
 	set_values(p, params);
+	p->parsed = NULL;
 	/* The extended protocol takes one statement only. */
 	result = p->pq->PQexecParams(p->conn, sql, (int)params.n, NULL, p->values, NULL, NULL, 0);
 	ended = theirs && ends_transaction(p->pq->PQcmdStatus(result));
@@ -154,17 +172,17 @@ static bool begin_now(struct pg_link *p, const struct write_order *order, struct
 {
 	const struct receiver *receiver = order->receiver;
 	int64_t wait = order->lock_wait_ms > 0 ? order->lock_wait_ms : 1;
-	char sql[512];
+	char sql[768];
 	PGresult *result;
 
 	/* Who waited for the lock has to see what the one before has written. */
-	(void)snprintf(
-	    sql, sizeof(sql),
-	    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = public, pg_temp;"
-	    "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = %lld;"
-	    "SELECT pg_advisory_xact_lock(%lld); SET LOCAL lock_timeout = 0;"
-	    "SET LOCAL statement_timeout = %lld; " XACT_TEXT,
-	    (long long)wait, (long long)lock_of(receiver), (long long)receiver->timeout_s * 1000);
+	(void)snprintf(sql, sizeof(sql),
+		       "BEGIN ISOLATION LEVEL READ COMMITTED;" PG_SETTINGS
+		       "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = %lld;"
+		       "SELECT pg_advisory_xact_lock(%lld); SET LOCAL lock_timeout = 0;"
+		       "SET LOCAL statement_timeout = %lld; " XACT_TEXT,
+		       (long long)wait, (long long)lock_of(receiver),
+		       (long long)receiver->timeout_s * 1000);
 	result = p->pq->PQexec(p->conn, sql);
 	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK)
 		return pg_good(p, result, PGRES_TUPLES_OK, NULL, fault);
@@ -190,7 +208,6 @@ static bool pg_begin(struct link *link, const struct write_order *order, struct 
 	p->pq->PQfinish(p->conn);
 	p->conn = NULL;
 	link->broken = false;
-	p->prepared_any = false;
 	if (pg_connect(p, target, fault) && begin_now(p, order, fault))
 		return true;
 	link->broken = true;
@@ -291,7 +308,7 @@ static void pg_blame(struct link *link, const struct column *const *columns, str
 
 	/* A transaction that has failed and is not collecting bad rows is of no more use. */
 	if (p->pq->PQtransactionStatus(p->conn) == PQTRANS_INERROR &&
-	    !pg_run(p, "ROLLBACK; BEGIN", NULL, &ignored))
+	    !pg_run(p, "ROLLBACK; BEGIN;" PG_SETTINGS, NULL, &ignored))
 		return;
 	if (!pg_run(p, "SAVEPOINT slipway_blame", NULL, &ignored))
 		return;
@@ -364,9 +381,10 @@ static bool pg_read(struct link *link, const char *sql, const struct table *tabl
 	CLEAN_FREE char *declare = mem_printf("DECLARE slipway_read NO SCROLL CURSOR FOR %s", sql);
 	/* Who locks a table for long keeps no worker. */
 	int64_t wait = p->config->signed_lock_wait_s * 1000;
-	CLEAN_FREE char *begin = mem_printf("BEGIN READ ONLY; SET LOCAL timezone = 'UTC';"
-					    "SET LOCAL lock_timeout = %lld",
-					    (long long)(wait > 0 ? wait : 1));
+	CLEAN_FREE char *begin =
+	    mem_printf("BEGIN READ ONLY;" PG_SETTINGS "SET LOCAL timezone = 'UTC';"
+		       "SET LOCAL lock_timeout = %lld",
+		       (long long)(wait > 0 ? wait : 1));
 	bool good = pg_run(p, begin, NULL, fault) && pg_run(p, declare, NULL, fault);
 	size_t rows = FETCH_LESS;
 

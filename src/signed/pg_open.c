@@ -65,7 +65,7 @@ bool pg_connect(struct pg_link *p, const struct config_target *target, struct fa
 	if (p->pq->PQstatus(p->conn) != CONNECTION_OK)
 		return fault_set(fault, FAULT_GONE, NULL, "%s", p->pq->PQerrorMessage(p->conn));
 	(void)p->pq->PQsetNoticeProcessor(p->conn, no_notice, NULL);
-	return pg_run(p, PG_SESSION, NULL, fault);
+	return true;
 }
 
 static void forget_tables(struct pg_link *p)
@@ -128,15 +128,10 @@ bool pg_clean(struct link *link)
 
 	if (p->pq->PQtransactionStatus(p->conn) != PQTRANS_IDLE)
 		return false;
-	if (link->used_sql) {
-		link->used_sql = p->prepared_any = false;
-		return pg_run(p, "DISCARD ALL", NULL, &ignored) &&
-		       pg_run(p, PG_SESSION, NULL, &ignored);
-	}
-	if (!p->prepared_any)
+	if (!link->used_sql)
 		return true;
-	p->prepared_any = false;
-	return pg_run(p, "DEALLOCATE ALL", NULL, &ignored);
+	link->used_sql = false;
+	return pg_run(p, "DISCARD ALL", NULL, &ignored);
 }
 
 /* ---- the table */
@@ -219,11 +214,17 @@ bool pg_describe(struct link *link, const struct receiver *receiver, struct tabl
 		}
 	}
 	*ret = (struct table){.name = mem_strdup(name)};
+	if (!pg_run(p, "BEGIN READ ONLY;" PG_SETTINGS, NULL, fault))
+		return false;
 	result = p->pq->PQexecParams(p->conn, describe_sql, 1, NULL, values, NULL, NULL, 0);
-	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK)
-		return pg_good(p, result, PGRES_TUPLES_OK, NULL, fault);
+	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK) {
+		(void)pg_good(p, result, PGRES_TUPLES_OK, NULL, fault);
+		link->kind->rollback(link);
+		return false;
+	}
 	read_columns(p, result, ret);
 	p->pq->PQclear(result);
+	link->kind->rollback(link);
 	if (ret->n > 0) {
 		place = &p->known[p->next_known++ % PG_TABLES];
 		table_done(place);

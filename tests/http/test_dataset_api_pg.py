@@ -21,6 +21,8 @@ RECEIVERS = {
     "slow": {"table": "slow(request)", "target": "pg", "preSql": ["select pg_sleep(2.5)"]},
     "gone": {"table": "t(a)", "target": "nobody"},
     "made_id": {"table": "made_id", "target": "pg", "id": "id", "ops": "CUD"},
+    "pooled": {"table": "pooled", "target": "pg", "id": "id", "upsert": True, "postSql": ["insert into names select name from pg_prepared_statements"]},
+    "settings": {"table": "settings(at)", "target": "serial"},
     "found": {"table": "found(id, words)", "target": "pg", "id": "id"},
     "staged": {"table": "staged(id, name)", "target": "pg", "id": "id", "upsert": True},
     "ruled": {"table": "ruled(id)", "target": "pg"},
@@ -53,6 +55,8 @@ create table locked(id integer);
 create table naps(id integer);
 create table pair(id integer primary key, n integer);
 create table made_id(id integer generated always as identity primary key, n integer, twice integer generated always as (n * 2) stored);
+create table pooled(id integer primary key, n integer);
+create table names(name text);
 create table found(id integer primary key, words tsquery);
 create table narrow(id serial primary key, n integer);
 create table seen(id integer, n integer);
@@ -65,6 +69,9 @@ insert into pair values (1, 0), (2, 0);
 create function nap() returns trigger language plpgsql as $$ begin perform pg_sleep(0.3); return new; end $$;
 create trigger nap after update on pair for each row execute function nap();
 create role serial login superuser;
+create table settings(at date, path text default current_setting('search_path'), style text default current_setting('datestyle'));
+alter role serial set datestyle = 'SQL, DMY';
+alter role serial set search_path = 'elsewhere';
 alter role serial set default_transaction_isolation = 'serializable';
 """
 
@@ -206,6 +213,15 @@ def test_values_that_a_type_of_its_own_cannot_read(server):
     refused(rows(server, "found", [[], [1, "a b"]]), 400, "bad request: row 1, column words: not a valid value")
     refused(rows(server, "found", [[]] + [[k, "a & b"] for k in range(9)] + [[9, "a b"]]), 400, "bad request: row 10, column words: not a valid value")
     refused(rows(server, "found", [{"id": k, "words": "a b"} for k in range(300)], update="1"), 400, "bad request: row 1, column words: not a valid value")
+
+
+def test_sessions_that_others_use_as_well(server):
+    """Behind PgBouncer one may go to somebody else after each transaction: no statement has a name there, no setting stays."""
+    accepted(rows(server, "pooled", [{"id": 1, "n": 1}, {"id": 2, "n": 2}, {"id": 1, "n": 3}, {"n": 4, "id": 2}, {"id": 3}]), inserted=3, updated=2)
+    assert everything(server, "select * from pooled order by id") == ["1|3", "2|4", "3|"]
+    assert everything(server, "select name from names") == []
+    accepted(rows(server, "settings", [[], ["2026-01-02"]]), inserted=1)
+    assert everything(server, "select at, path, style from settings") == ["2026-01-02|public, pg_temp|ISO, DMY"]
 
 
 def test_check_tells_rights_beforehand(server):
