@@ -39,6 +39,10 @@
 /* An answer of which the server takes nothing for so long is stuck; looked at each SEND_MS. */
 #define STUCK_MS 5000
 #define SEND_MS	 1000
+/* What waits for its peer looks this often whether others need its thread more. */
+#define STEP_MS 250
+/* For so long after one has given way the others have an eighth of that time. */
+#define PRESSED_MS 10000
 
 struct server {
 	const struct config *config;
@@ -46,7 +50,8 @@ struct server {
 	void *arg;
 	struct turns *turns;
 	atomic_int threads;
-	atomic_int serving; /* of them, a connection each */
+	atomic_int serving;	     /* of them, a connection each */
+	_Atomic int64_t gave_way_ms; /* when a slow one last did, 0 = never */
 };
 
 /*
@@ -138,21 +143,41 @@ static bool crowded(const struct server *s)
 }
 
 /*
+ * Must who is slow since MS, of MOST that are his, make room for others?  Where many are slow, one
+ * round after the other would have all threads for so long: then they get less.
+ */
+static bool must_give_way(struct server *s, int64_t ms, int64_t most)
+{
+	int64_t last = atomic_load(&s->gave_way_ms);
+
+	if (last != 0 && clock_mono_ms() - last < PRESSED_MS)
+		most /= 8;
+	if (ms < most || !crowded(s))
+		return false;
+	atomic_store(&s->gave_way_ms, clock_mono_ms());
+	return true;
+}
+
+/*
  * Who sends a body slowly has a thread for it as long as nobody else needs one; else a few of them
  * would keep all others out.
  */
 static ssize_t fastcgi_read(struct wire *w, void *buf, size_t size, int wait_ms)
 {
 	struct fastcgi *f = w->source;
-	int64_t begun = clock_mono_ms();
 	ssize_t n;
 
-	if (f->slow_waited_ms >= SLOW_MS && crowded(f->server)) {
-		w->crowded_out = true;
-		return -2;
-	}
-	n = records_body(&f->records, (unsigned)f->request.requestId, buf, size, wait_ms);
-	f->slow_waited_ms += clock_mono_ms() - begun;
+	do {
+		int64_t begun = clock_mono_ms();
+		if (f->slow_waited_ms > 0 && must_give_way(f->server, f->slow_waited_ms, SLOW_MS)) {
+			w->crowded_out = true;
+			return -2;
+		}
+		int step = wait_ms < STEP_MS ? wait_ms : STEP_MS;
+		n = records_body(&f->records, (unsigned)f->request.requestId, buf, size, step);
+		f->slow_waited_ms += clock_mono_ms() - begun;
+		wait_ms -= step;
+	} while (n == -1 && wait_ms > 0);
 	f->slow_bytes += n > 0 ? n : 0;
 	if (f->slow_bytes >= SLOW_BYTES)
 		f->slow_bytes = f->slow_waited_ms = 0;
@@ -173,7 +198,7 @@ static void send_timeout(int fd, int64_t ms)
 static bool may_be_stuck(const struct fastcgi *f, int64_t ms)
 {
 	return f != NULL && ms < f->server->config->upload_body_idle_s * 1000 &&
-	       (ms < STUCK_MS || !crowded(f->server));
+	       !must_give_way(f->server, ms, STUCK_MS);
 }
 
 /* F: the connection, whose writes end after SEND_MS; NULL: plain CGI. */
@@ -279,10 +304,13 @@ static void linger(struct fastcgi *f)
 	while (n > 0 && clock_mono_ms() < until);
 	if (n == 0 || n == -2 || shutdown(f->request.ipcFd, SHUT_WR) != 0)
 		return;
-	while (clock_mono_ms() < until && !transport_stopping()) {
-		n = records_body(&f->records, id, trash, sizeof(trash), LINGER_IDLE_MS);
-		if (n <= 0)
+	for (int idle_ms = 0; idle_ms < LINGER_IDLE_MS && clock_mono_ms() < until;) {
+		if (transport_stopping() || (idle_ms > 0 && crowded(f->server)))
 			return;
+		n = records_body(&f->records, id, trash, sizeof(trash), STEP_MS);
+		if (n == 0 || n == -2)
+			return;
+		idle_ms = n > 0 ? 0 : idle_ms + STEP_MS;
 	}
 }
 

@@ -220,10 +220,10 @@ def test_announced_over_the_limit_is_refused_before_reading(server):
 
 
 def test_slow_bodies_keep_nobody_out(server):
-    """A43: more of them than there are threads, none ever silent for long; who gives way goes on where he was."""
+    """A43: many more of them than there are threads, none ever silent for long; who gives way goes on where he was."""
     urls = [transfer.made(server, 100_000) for _ in range(60)]
     slow = [transfer.begin_patch(server, url, 0, 100_000, b"x" * 10) for url in urls]
-    slow += [transfer.begin(server, "POST", "/login", 1000, {"Content-Type": "application/x-www-form-urlencoded"}, b"user") for _ in range(20)]
+    slow += [transfer.begin(server, "POST", "/login", 1000, {"Content-Type": "application/x-www-form-urlencoded"}, b"user") for _ in range(200)]
     worst = 0
     end = time.monotonic() + 9
     while time.monotonic() < end:
