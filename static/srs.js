@@ -166,7 +166,12 @@
 				begin();
 			try {
 				const as = srs && srs !== "file" ? "&srs=" + encodeURIComponent(srs) : "";
-				const answer = await get(word.preview + "&layer=" + box.dataset.layer + as);
+				let answer = await get(word.preview + "&layer=" + box.dataset.layer + as);
+				/* A page of many layers asks more than one may have at once. */
+				for (let again = 0; answer.status === 429 && mine === asked && again < 60; again++) {
+					await new Promise((done) => setTimeout(done, 1000));
+					answer = await get(word.preview + "&layer=" + box.dataset.layer + as);
+				}
 				const geojson = await answer.json();
 				if (mine !== asked)
 					return;

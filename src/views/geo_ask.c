@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <string.h>
 #include "views/geo_ask.h"
 #include "base/child.h"
@@ -5,7 +6,51 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define ASK_MS 8000      /* longest wait for one answer: PROJ's slowest search takes well under a second */
+#define ASK_MS  8000     /* longest wait for one answer: PROJ's slowest search takes well under a second */
+#define AT_ONCE 3        /* questions of one user, on the whole host: each is a process that takes a processor … */
+#define WAITING 3        /* … and those that wait for them: each takes a thread of the front */
+#define LOOK_MS 30
+
+/* ---- turns: bytes of locks/ask, AT_ONCE + WAITING for each user, locked by whoever asks or waits */
+
+/* Lock the first free byte of N from FROM on; -1: none is. */
+static off_t lock_one(int fd, off_t from, off_t n)
+{
+	for (off_t i = from; i < from + n; i++) {
+		struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = i, .l_len = 1 };
+		if (fcntl(fd, F_OFD_SETLK, &l) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* May the user ask now?  Somebody who asks for a hundred previews at once must not have all processors and threads. */
+static enum err turn_take(struct call *call, int *ret_fd)
+{
+	CLEAN_FREE char *path = mem_printf("%s/locks/ask", call->ctx->config->data_dir);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int64_t until = clock_mono_ms() + ASK_MS;
+	uint32_t hash = 2166136261U;      /* FNV-1a: whose are equal share */
+	bool waits = false;
+
+	if (fd < 0)
+		return error_errno(&call->error, ERR_UNAVAILABLE, "%s", path);
+	for (const char *p = call->who.owner; *p != '\0'; p++)
+		hash = (hash ^ (unsigned char)*p) * 16777619U;
+	off_t mine = (off_t)hash * (AT_ONCE + WAITING);
+	while (lock_one(fd, mine, AT_ONCE) < 0) {
+		waits = waits || lock_one(fd, mine + AT_ONCE, WAITING) >= 0;
+		if (!waits || clock_mono_ms() > until || transport_stopping()) {
+			(void)close(fd);
+			return error_set(&call->error, ERR_RATE, "too many questions of one user at once");
+		}
+		clock_sleep_ms(LOOK_MS);
+	}
+	*ret_fd = fd;
+	return ERR_OK;
+}
+
+/* ---- a question */
 
 /* A running slipway-geo with its "ready" said. */
 static enum err ask_begin(struct call *call, struct child *child)
@@ -49,38 +94,60 @@ static enum err ask_one(struct call *call, struct child *child, json_object *que
 	return ERR_OK;
 }
 
-enum err geo_ask(struct call *call, json_object *question, json_object **ret)
+/* Ask all of QUESTIONS; their answers are added to ANSWERS. */
+static enum err ask_all(struct call *call, const json_object *questions, json_object *answers)
 {
+	json_object *q = NULL;
 	struct child child;
-	enum err err = ask_begin(call, &child);
-	if (err != ERR_OK) {
-		json_object_put(question);
+	CLEAN_FD int turn = -1;
+	enum err err = turn_take(call, &turn);
+
+	if (err == ERR_OK)
+		err = ask_begin(call, &child);
+	if (err != ERR_OK)
 		return err;
+	JSON_EACH(q, questions) {
+		json_object *a = NULL;
+		if (q != NULL && err == ERR_OK)
+			err = ask_one(call, &child, json_object_get(q), &a);
+		json_object_array_add(answers, a);
 	}
-	err = ask_one(call, &child, question, ret);
 	child_finish(&child, 1000, NULL);
 	return err;
 }
 
+/* He who asks too much is told when to come again. */
+static enum err told(struct call *call, enum err err)
+{
+	if (err == ERR_RATE)
+		reply_header(call->reply, "Retry-After", "1");
+	return err;
+}
+
+static enum err ask(struct call *call, json_object *question, json_object **ret)
+{
+	CLEAN_JSON json_object *questions = json_object_new_array(), *answers = json_object_new_array();
+
+	json_object_array_add(questions, question);
+	enum err err = ask_all(call, questions, answers);
+	if (err == ERR_OK)
+		*ret = json_object_get(json_at(answers, 0));
+	return err;
+}
+
+enum err geo_ask(struct call *call, json_object *question, json_object **ret)
+{
+	return told(call, ask(call, question, ret));
+}
+
 enum err geo_ask_plan(struct call *call, const struct session *s, const json_object *plan, json_object **ret)
 {
-	json_object *questions = srs_questions(s, plan), *q = NULL, *answers = json_object_new_array();
-	struct child child;
-	enum err err = ask_begin(call, &child);
-
-	if (err == ERR_OK) {
-		JSON_EACH(q, questions) {
-			json_object *a = NULL;
-			if (q != NULL && err == ERR_OK)
-				err = ask_one(call, &child, json_object_get(q), &a);
-			json_object_array_add(answers, a);
-		}
-		child_finish(&child, 1000, NULL);
-	}
+	json_object *questions = srs_questions(s, plan), *answers = json_object_new_array();
+	enum err err = ask_all(call, questions, answers);
 	json_object_put(questions);
 	if (err != ERR_OK) {
 		json_object_put(answers);
-		return err;
+		return told(call, err);
 	}
 	*ret = answers;
 	return ERR_OK;
@@ -113,7 +180,7 @@ void geo_ask_fit(struct call *call, const struct session *s, json_object *found)
 	json_set_str(question, "task", "srs");
 	json_set(question, "codes", codes);
 	json_set(question, "extent", extent);
-	if (geo_ask(call, question, &answer) != ERR_OK) {
+	if (ask(call, question, &answer) != ERR_OK) {
 		/* Only the hint is missing: the search itself stands. */
 		log_line(LOG_LEVEL_WARN, call->req->id, "fit: %s", call->error.text);
 		call->error = (struct error){0};
