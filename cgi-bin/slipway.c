@@ -36,8 +36,10 @@ static const struct route routes[] = {
 	{ "/healthz",                   GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  health_view },
 	{ "/readyz",                    GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  ready_view },
 	{ "/metrics",                   GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_PLAIN,  0,  metrics_view },
+	{ "/admin",                     GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  slash_view },
 	{ "/admin/",                    GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_view },
 	{ "/admin/user",                GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_user_view },
+	{ "/admin/datasets",            GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  slash_view },
 	{ "/admin/datasets/",           GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_datasets_view },
 	{ "/admin/datasets/dataset",    GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_dataset_view },
 	{ "/admin/datasets/account",    GET | POST,    LOGIN_ADMIN, CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  admin_account_view },
@@ -52,7 +54,7 @@ static const struct route routes[] = {
 	{ "/account/password",          GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  password_view },
 	{ "/account/keys",              GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  account_keys_view },
 	/* the wizard */
-	{ "/upload",                    GET | POST,    LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  upload_redirect_view },
+	{ "/upload",                    GET | POST,    LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  slash_view },
 	{ "/upload/",                   GET | POST,    LOGIN_USER,  CSRF_FORM,   BODYRULE_FILES, STYLE_WIZARD, -1, upload_root_view },
 	{ "/upload/progress",           GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  data_upload_progress },
 	{ "/upload/cancel",             POST,          LOGIN_USER,  CSRF_FORM,   BODYRULE_FORM,  STYLE_WIZARD, 0,  upload_cancel_view },
@@ -100,6 +102,7 @@ static const struct route routes[] = {
 	{ "/_/{command:rest}",          POST,          LOGIN_USER,  CSRF_ORIGIN, BODYRULE_RAW,   STYLE_GWS,    -1, gws_view },
 	{ "/_/{command:rest}",          GET | OPTIONS, LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_GWS,    0,  gws_idle_view },
 	/* datasets */
+	{ "/datasets",                  GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  slash_view },
 	{ "/datasets/",                 GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  datasets_view },
 	{ "/datasets/{id:int}",         GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_view },
 	{ "/datasets/{id:int}/download", GET,          LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_download_view },
@@ -108,6 +111,7 @@ static const struct route routes[] = {
 	{ "/datasets/{id:int}/original/{n:int}", GET,  LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
 	{ "/datasets/{id:int}/{what}",  GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  dataset_file_view },
 	/* writes of programs */
+	{ "/tasks",                     GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  slash_view },
 	{ "/tasks/",                    GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  tasks_view },
 	{ "/tasks/{id:int}",            GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  task_view },
 	{ "/tasks/{id:int}/report",     GET,           LOGIN_USER,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  task_report_view },

@@ -23,7 +23,7 @@ view_fn account_keys_view;     /* GET, POST /account/keys */
 
 /* wizard.c */
 view_fn upload_root_view;      /* GET, POST /upload/ */
-view_fn upload_redirect_view;  /* /upload */
+view_fn slash_view;            /* /upload and others: the same address with a slash behind it */
 view_fn upload_view;           /* GET, POST /upload/{step} */
 view_fn upload_unknown_view;   /* anything else below /upload/: 404 */
 view_fn upload_cancel_view;    /* POST /upload/cancel */

@@ -218,9 +218,11 @@ enum err upload_root_view(struct call *call)
 	return err;
 }
 
-enum err upload_redirect_view(struct call *call)
+enum err slash_view(struct call *call)
 {
-	CLEAN_FREE char *to = call_url(call, "/upload/");
+	const char *query = wire_env(call->req->wire, "QUERY_STRING");
+	bool asked = query != NULL && *query != '\0';
+	CLEAN_FREE char *to = call_url(call, "%s/%s%s", call->req->path, asked ? "?" : "", asked ? query : "");
 	reply_redirect(call->reply, 308, to);
 	return ERR_OK;
 }

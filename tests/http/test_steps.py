@@ -180,8 +180,11 @@ def test_methods(server):
         assert a.header("Allow"), a
     a = server.request("OPTIONS", "/upload/")
     assert a.status == 204 and "POST" in a.header("Allow") and a.body == b"", a
-    a = server.get("/upload")
-    assert a.status == 308 and a.header("Location") == "/upload/", a
+    for path in ("/upload", "/datasets", "/tasks", "/admin", "/admin/datasets"):      # as people type them
+        a = server.get(path)
+        assert a.status == 308 and a.header("Location") == path + "/", a
+    a = server.request("POST", "/upload?force_ajax=true&layer_id=1")
+    assert a.status == 308 and a.header("Location") == "/upload/?force_ajax=true&layer_id=1", a
     a = server.request("HEAD", "/upload/", headers={"Accept": HTML})
     assert a.status == 200 and a.body == b"", a
 
