@@ -157,6 +157,9 @@ class Browser:
         wide = self.d.execute_script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wide > 0:
             self.findings.append(f"{name}: {wide} px too wide")
+        for step in self.all(".trail li[aria-current]"):
+            if self.d.execute_script("return arguments[0].getBoundingClientRect().right > innerWidth - 8", step):
+                self.findings.append(f"{name}: the current step is out of sight")
         for word in self.text("body").split():
             if word.startswith(("title.", "problem.", "hint.", "state.", "kind.", "step.", "coltype.", "csv.", "srs.", "type.")):
                 self.findings.append(f"{name}: no words for {word}")

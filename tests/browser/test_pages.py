@@ -156,7 +156,7 @@ def test_five_kinds_in_chinese_without_script(server):
 
 
 PAGES = ("/", "/upload/", "/datasets/", "/datasets/{dataset}", "/datasets/{dataset}/delete", "/about", "/account/password", "/nowhere",
-         "/upload/delete/{open}", "/upload/csv?id={open}", "/upload/?note=welcome")
+         "/upload/delete/{open}", "/upload/csv?id={open}", "/upload/final?id={open}", "/upload/?note=welcome")
 
 
 def more_kinds():
@@ -215,6 +215,10 @@ def all_pages(server, name, **kw):
         send(b, FILE("公园.csv"))
         b.wait_path("/upload/csv")
         number = b.path().partition("id=")[2]
+        b.click("#next")
+        b.wait_path("/upload/srs")
+        b.click("#next")
+        b.wait_path("/upload/final")
         send(b, FILE("areas.geojson"))
         b.wait_path("/upload/final")
         b.click("form.stack > .actions button.primary")
