@@ -376,6 +376,20 @@ static enum err stage_all(const struct restore *r, struct error *error)
 	return err;
 }
 
+/* Nothing of it will be put in place. */
+static void unstage_all(const struct restore *r)
+{
+	json_object *row = NULL;
+	(void)unlinkat(r->to, CATALOGUE ".restored", 0);
+	JSON_EACH(row, json_arr(r->told, "trees"))
+	{
+		const char *path = json_str(row, "path", "");
+		CLEAN_FREE char *staged = mem_printf("%s.restored", path);
+		if (is_own_tree(r->config, path))
+			(void)fs_remove_tree(r->to, staged, NULL);
+	}
+}
+
 static enum err place_all(const struct restore *r, struct error *error)
 {
 	static const char *const beside[] = {CATALOGUE "-wal", CATALOGUE "-shm"};
@@ -424,6 +438,8 @@ static enum err restore_all(struct restore *r, struct error *error)
 		err = stage_all(r, error);
 	if (err == ERR_OK)
 		err = store_restore(r->config, r->dir, r->replace, error);
+	if (err != ERR_OK)
+		unstage_all(r);
 	if (err == ERR_OK && told != NULL)
 		err = place_all(r, error);
 	return err == ERR_OK ? store_restored(r->config, error) : err;

@@ -253,6 +253,7 @@ enum err store_restore(
 {
 	struct place place = {0};
 	CLEAN_FD int data_dir = -1;
+	CLEAN_FD int backup = -1;
 	CLEAN_FREE char *stage = NULL;
 	struct gate gate;
 	enum err err = place_open(config, &place, &data_dir, error);
@@ -264,12 +265,21 @@ enum err store_restore(
 		err = stage_backup(dir, stage, error);
 	if (err == ERR_OK)
 		err = prove(stage, error);
+	backup = openat(data_dir, "backup", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (err == ERR_OK && backup < 0)
+		err = error_errno(error, ERR_IO, "data_dir: backup");
 	if (err == ERR_OK)
 		err = gate_init(
 		    &gate, data_dir, (int)config->store_wait_ms, (int)config->store_hold_s, error);
 	if (err == ERR_OK) {
-		err = copy_install(
-		    &gate, NULL, place.data_dir, stage, replace, RESTORING, NULL, error);
+		struct install i = {.data_dir = place.data_dir,
+		    .dir = stage,
+		    .replace = replace,
+		    .mark = RESTORING,
+		    .backup_fd = backup};
+
+		err = copy_install(&gate, NULL, &i, error);
+		free(i.old);
 		gate_done(&gate);
 	}
 	copy_remove(stage);
@@ -281,10 +291,8 @@ pid_t store_user(const struct config *config)
 {
 	CLEAN_FREE char *path = mem_printf("%s/backup", config->data_dir);
 	CLEAN_FD int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	struct flock lock = {
-	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BACKUP_USED, .l_len = 1};
 
-	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+	return fd >= 0 ? copy_user(fd) : 0;
 }
 
 enum err store_restored(const struct config *config, struct error *error)

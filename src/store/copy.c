@@ -1,4 +1,5 @@
 /* Private copies of the store: recovered, read, verified, installed. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -189,13 +190,40 @@ enum err copy_each(struct env *env, enum table table, each_fn *fn, void *arg, st
 
 /* ---- installing */
 
-struct install {
-	const char *data_dir;
-	const char *dir;
-	bool replace;
-	const char *mark;
-	char *old;
-};
+pid_t copy_user(int backup_fd)
+{
+	struct flock lock = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BACKUP_USED, .l_len = 1};
+
+	return fcntl(backup_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+}
+
+char *copy_stamp(const char *data_dir)
+{
+	CLEAN_FREE char *path = mem_printf("%s/db/log", data_dir);
+	DIR *dir = opendir(path);
+	struct stat last = {0};
+	struct dirent *entry;
+	bool any = false;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		struct stat st;
+
+		if (strncmp(entry->d_name, "log.", 4) != 0 ||
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		if (!any || st.st_mtim.tv_sec > last.st_mtim.tv_sec ||
+		    (st.st_mtim.tv_sec == last.st_mtim.tv_sec &&
+		        st.st_mtim.tv_nsec > last.st_mtim.tv_nsec))
+			last = st;
+		any = true;
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return any ? mem_printf("%llu %lld.%09ld", (unsigned long long)last.st_ino,
+	                 (long long)last.st_mtim.tv_sec, last.st_mtim.tv_nsec)
+	           : NULL;
+}
 
 static bool has_tables(const char *data_dir)
 {
@@ -228,11 +256,21 @@ static enum err swap(void *arg, struct error *error)
 	struct install *i = arg;
 	CLEAN_FREE char *live = mem_printf("%s/db", i->data_dir);
 	CLEAN_FREE char *fresh = mem_printf("%s/db", i->dir);
+	CLEAN_FREE char *now = NULL;
 	enum err err;
 
 	if (!i->replace && has_tables(i->data_dir))
 		return error_set(error, ERR_CONFLICT, "the store is in use already");
+	now = i->stamp != NULL ? copy_stamp(i->data_dir) : NULL;
+	if (i->stamp != NULL && (now == NULL || strcmp(now, i->stamp) != 0))
+		return error_set(error, ERR_CONFLICT,
+		    "somebody has written to the store meanwhile: nothing was changed");
 	err = set_mark(i, error);
+	/* Whoever comes from here on finds the mark; who came before would go on with the old site. */
+	if (err == ERR_OK && copy_user(i->backup_fd) != 0)
+		err = error_set(error, ERR_CONFLICT,
+		    "Slipway is running here: stop it first (process %lld)",
+		    (long long)copy_user(i->backup_fd));
 	if (err != ERR_OK) {
 		drop_mark(i);
 		return err;
@@ -258,15 +296,8 @@ static enum err swap(void *arg, struct error *error)
 	return fs_sync_dir(AT_FDCWD, i->data_dir, error);
 }
 
-enum err copy_install(struct gate *gate, const struct env *env, const char *data_dir,
-    const char *dir, bool replace, const char *mark, char **ret_old, struct error *error)
+enum err copy_install(
+    struct gate *gate, const struct env *env, struct install *i, struct error *error)
 {
-	struct install i = {.data_dir = data_dir, .dir = dir, .replace = replace, .mark = mark};
-	enum err err = store_alone(gate, env, swap, &i, error);
-
-	if (err == ERR_OK && ret_old != NULL)
-		*ret_old = i.old;
-	else
-		free(i.old);
-	return err;
+	return store_alone(gate, env, swap, i, error);
 }

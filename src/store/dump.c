@@ -329,14 +329,25 @@ static enum err count_records(struct pass *p, void *arg)
 enum err store_load(struct store *store, FILE *in, struct error *error)
 {
 	CLEAN_FREE char *dir = NULL;
-	CLEAN_FREE char *old = NULL;
 	CLEAN_FREE char *line = NULL;
+	CLEAN_FREE char *stamp = NULL;
+	struct install place = {.data_dir = store->place.data_dir, .replace = true};
 	struct emptiness now = {0};
 	struct env env = {0};
 	size_t size = 0, number = 0;
 	ssize_t n;
-	enum err err = store_pass(store, PASS_READ, "load", count_records, &now, error);
+	enum err err = copy_user(store->backup_fd) == 0
+	    ? ERR_OK
+	    : error_set(error, ERR_CONFLICT,
+	          "Slipway is running here: stop it first (process %lld)",
+	          (long long)copy_user(store->backup_fd));
 
+	/* The first makes the store where it is missing; what is written from then on is missed. */
+	for (int i = 0; err == ERR_OK && i < 2; i++) {
+		if (i == 1)
+			stamp = copy_stamp(store->place.data_dir);
+		err = store_pass(store, PASS_READ, "load", count_records, &now, error);
+	}
 	if (err == ERR_OK && now.n > 0)
 		err = error_set(error, ERR_CONFLICT, "the store is not empty");
 	if (err == ERR_OK)
@@ -357,11 +368,14 @@ enum err store_load(struct store *store, FILE *in, struct error *error)
 	else
 		(void)env_close(&env);
 	/* All or nothing: what was built beside takes the place of the empty store in one step. */
+	place.dir = dir;
+	place.stamp = stamp;
+	place.backup_fd = store->backup_fd;
 	if (err == ERR_OK)
-		err = copy_install(
-		    &store->gate, &store->env, store->place.data_dir, dir, true, NULL, &old, error);
+		err = copy_install(&store->gate, &store->env, &place, error);
 	if (err == ERR_OK)
-		copy_remove(old);
+		copy_remove(place.old);
+	free(place.old);
 	copy_remove(dir);
 	return err;
 }

@@ -53,12 +53,22 @@ enum err copy_verify(const char *dir, FILE *out, int *ret_findings, struct error
 typedef enum err each_fn(const void *key, size_t key_len, const void *value, size_t len, void *arg);
 enum err copy_each(struct env *, enum table, each_fn *fn, void *arg, struct error *);
 
-/*
- * Put DIR/db in the place of db/; what was there becomes *RET_OLD (below data_dir; caller frees,
- * may be NULL).  MARK: a file that is made below data_dir first, unless nothing was changed in the
- * end; NULL = none.
- */
-enum err copy_install(struct gate *, const struct env *, const char *data_dir, const char *dir,
-    bool replace, const char *mark, char **ret_old, struct error *);
+/* A process but this one that has the store open, 0 = none; BACKUP_FD: of the file `backup`. */
+pid_t copy_user(int backup_fd);
+/* When the last log was written: text.  Caller frees; NULL = there is none. */
+char *copy_stamp(const char *data_dir);
+
+/* What takes the place of db/. */
+struct install {
+	const char *data_dir;
+	const char *dir;   /* its db/ does */
+	bool replace;      /* whatever is there */
+	const char *mark;  /* a file made below data_dir first, unless nothing was changed in the end; NULL = none */
+	const char *stamp; /* nothing may have been written since copy_stamp said so; NULL = no matter */
+	int backup_fd;     /* nobody may have the store open */
+	char *old;         /* result: what was there, below data_dir; owned, may be NULL */
+};
+/* Errors: ERR_CONFLICT. */
+enum err copy_install(struct gate *, const struct env *, struct install *, struct error *);
 
 #endif

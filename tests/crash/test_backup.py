@@ -324,6 +324,61 @@ def test_a_front_alone_is_a_running_site(server):
     assert server.get("/healthz").status == 200
 
 
+def test_a_load_takes_nobodys_place(server):
+    """Into an empty store, the service stopped: what others wrote meanwhile is theirs."""
+    rows = server.slipway("dump", "--secrets")
+    copy = harness.Server()
+    try:
+        dump = copy.dir + "/dump"
+        with open(dump, "w") as f:
+            f.write(rows)
+        os.chmod(dump, 0o644)
+        status, said = run(copy, "load", dump, "--data-dir", copy.data, "--config", copy.conf)
+        assert status == 1 and "Slipway is running here: stop it first" in said, said
+        copy.stop()
+        for name in ("db", "gate", "ballast"):
+            path = os.path.join(copy.data, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        pipe = copy.dir + "/pipe"
+        os.mkfifo(pipe, 0o644)
+        load = subprocess.Popen([f"{BUILD}/slipway", "load", pipe, "--data-dir", copy.data, "--config", copy.conf], stderr=subprocess.PIPE)
+        with open(pipe, "w") as f:
+            f.write(rows[:rows.index("\n") + 1])
+            f.flush()
+            until = time.monotonic() + 10
+            while not glob.glob(copy.data + "/load.*/db/data/users.db"):
+                assert time.monotonic() < until and load.poll() is None
+                time.sleep(0.02)
+            copy.slipway("user", "add", "late", "--password-stdin", stdin="a long enough password\n")
+            f.write(rows[rows.index("\n") + 1:])
+        assert b"has written to the store meanwhile" in load.communicate(timeout=60)[1] and load.returncode == 1
+        assert "late" in copy.slipway("user", "list")
+        assert not glob.glob(copy.data + "/load.*") and not glob.glob(copy.data + "/db.old-*"), os.listdir(copy.data)
+    finally:
+        copy.close()
+
+
+def test_a_service_started_meanwhile_stops_a_restore(server):
+    path = take(server, "--files")
+    server.stop()
+    before, there = server.dump(), set(os.listdir(server.data))
+    trace = server.dir + "/late"
+    restore = [f"{BUILD}/slipway", "restore", path, "--replace", "--data-dir", server.data, "--config", server.conf]
+    # The mark's first step takes its time, while the service starts.
+    late = subprocess.Popen(["strace", "-f", "-qq", "-o", trace, "-P", f"{server.data}/restoring", "-P", "restoring", "-e", "trace=renameat",
+                             "-e", "inject=renameat:delay_enter=2000000", *restore], stderr=subprocess.PIPE)
+    until = time.monotonic() + 30
+    while not (os.path.exists(trace) and os.path.getsize(trace)) and late.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+        if glob.glob(server.data + "/restore.*/db/data/users.db") and not server.process:
+            server.start()
+    said = late.communicate(timeout=60)[1].decode()
+    assert late.returncode == 1 and "Slipway is running here: stop it first" in said, (late.returncode, said)
+    assert not [n for n in set(os.listdir(server.data)) - there if n == "restoring" or ".old-" in n or ".restore" in n], os.listdir(server.data)
+    assert [r for r in server.dump() if r["table"] == "users"] == [r for r in before if r["table"] == "users"]
+    assert server.get("/healthz").status == 200
+
+
 def calls(path, name):
     """The lines of a trace that are calls of NAME."""
     with open(path) as f:

@@ -49,7 +49,7 @@ static const struct command commands[] = {
 	    NEEDS_CONFIG, check_url_command },
 	{ "check", "store [--repair] [--migrate]", "check the store against itself, the catalogue and the files", NEEDS_KEPT, check_command },
 	{ "dump", "[TABLE…] [--secrets]", "print the store as JSON Lines", NEEDS_KEPT, dump_command },
-	{ "load", "FILE", "fill an empty store from a dump", NEEDS_STORE, load_command },
+	{ "load", "FILE", "fill an empty store from a dump, the service being stopped", NEEDS_STORE, load_command },
 	{ "backup", "DIR [--files]", "copy store and catalogue while everything runs; --files: uploads, datasets, tables and the file area, too", NEEDS_KEPT, backup_command },
 	{ "restore", "DIR [--replace]", "put a backup in place, Slipway being stopped; --replace: what is there is kept aside", NEEDS_CONFIG, restore_command },
 	{ "store stat", "", "show the gate, the logs and the tables", NEEDS_KEPT, stat_command },
