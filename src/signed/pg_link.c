@@ -66,20 +66,6 @@ struct prepared {
 	char *sql;
 };
 
-/*
- * The statement without a name: a pool that hands a session on after each transaction (PgBouncer)
- * would find one with a name in another session, or there already.
- */
-static bool parse(struct pg_link *p, const struct prepared *prepared, struct fault *fault)
-{
-	p->parsed = NULL;
-	if (!pg_good(p, p->pq->PQprepare(p->conn, "", prepared->sql, 0, NULL), PGRES_COMMAND_OK,
-		     NULL, fault))
-		return false;
-	p->parsed = prepared;
-	return true;
-}
-
 static void pg_finish(struct link *link, struct prepared *prepared)
 {
 	struct pg_link *p = pg_mine(link);
@@ -91,6 +77,10 @@ static void pg_finish(struct link *link, struct prepared *prepared)
 	free(prepared);
 }
 
+/*
+ * As the statement without a name: a pool that hands a session on after each transaction
+ * (PgBouncer) would find one with a name in another session, or there already.
+ */
 static bool pg_prepare(struct link *link, const char *sql, size_t n_params, bool theirs,
 		       struct prepared **ret, struct fault *fault)
 {
@@ -100,11 +90,13 @@ static bool pg_prepare(struct link *link, const char *sql, size_t n_params, bool
 	(void)n_params;
 	(void)theirs;
 	prepared->sql = mem_strdup(sql);
-	if (!pg_limit(p, fault) || !parse(p, prepared, fault)) {
+	p->parsed = NULL;
+	if (!pg_limit(p, fault) || !pg_good(p, p->pq->PQprepare(p->conn, "", sql, 0, NULL),
+					    PGRES_COMMAND_OK, NULL, fault)) {
 		pg_finish(link, prepared);
 		return false;
 	}
-	*ret = prepared;
+	p->parsed = *ret = prepared;
 	return true;
 }
 
@@ -112,13 +104,24 @@ static bool pg_step(struct link *link, struct prepared *prepared, struct params 
 		    int64_t *changed, struct fault *fault)
 {
 	struct pg_link *p = pg_mine(link);
+	PGresult *result;
+	bool good;
 
-	if (!pg_limit(p, fault) || (p->parsed != prepared && !parse(p, prepared, fault)))
+	if (!pg_limit(p, fault))
 		return false;
 	set_values(p, params);
-	return pg_good(p,
-		       p->pq->PQexecPrepared(p->conn, "", (int)params.n, p->values, NULL, NULL, 0),
-		       PGRES_COMMAND_OK, changed, fault);
+	/* Another one took its place: it is parsed on the way. */
+	if (p->parsed == prepared)
+		result =
+		    p->pq->PQexecPrepared(p->conn, "", (int)params.n, p->values, NULL, NULL, 0);
+	else
+		result = p->pq->PQexecParams(p->conn, prepared->sql, (int)params.n, NULL, p->values,
+					     NULL, NULL, 0);
+	p->parsed = prepared;
+	good = pg_good(p, result, PGRES_COMMAND_OK, changed, fault);
+	if (!good)
+		p->parsed = NULL;
+	return good;
 }
 
 /* What a statement of a configuration must not have been, whatever it was written like. */

@@ -307,5 +307,12 @@ bool writer_rows(struct write *w, struct write_counts *counts, struct refusal *r
 	}
 	if (fault.line > 0 && !collect && tell_line(w, &fault, r))
 		return false;
-	return one_by_one(w, manner, counts, r);
+	if (one_by_one(w, manner, counts, r))
+		return true;
+	/* Time ran out, say, before it came to the row that is known to be bad. */
+	if (fault.line > 0 && w->n_bad == 0 && !w->link->broken) {
+		*r = first;
+		(void)tell_line(w, &fault, r);
+	}
+	return false;
 }

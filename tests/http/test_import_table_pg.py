@@ -32,6 +32,7 @@ RECEIVERS = {
     "lagging": {"table": "lagging", "target": "pg", "catalogue": True, "postSql": ["select pg_sleep(1.4)"]},
     "long": {"table": "long_rows", "target": "pg", "catalogue": True},
     "severed": {"table": "severed", "target": "severed"},
+    "hasty": {"table": "many(n, name)", "target": "pg", "timeout": 2},
     "slow": {"table": "many(n, name)", "target": "pg", "postSql": ["select pg_sleep(1.5)"]},
 }
 SALES = "id;name;n;at;ok\n1;Köln;1.234,50;2026-01-31 08:00:00;yes\n2;北京;0,10;;no\n"
@@ -54,6 +55,15 @@ def test_bad_rows_keep_the_table(server):
     a, _ = put(server, "sales", b"id;name;n;at;ok\n7;x;1;;\n8;;1;;\n", want=None)
     assert a.json["result"] == "error" and "row 3" in a.json["data"], a
     assert server.pg.sql("select * from sales order by id") == before
+
+
+def test_a_bad_row_behind_many_is_told_in_time(server):
+    """Streamed, it is found at once; who then looks at each row by itself has no time to get there."""
+    raw = b"n,name\n" + b"1,a\n" * 80000 + b"x,b\n"
+    _, number = put(server, "hasty", raw, want=None)
+    t = ended(server, number)
+    assert (t["state"], t["message"]) == ("failed", "row 80002, column n: not an integer"), t
+    assert server.pg.sql("select count(*) from many where name = 'a'") == "0\n"
 
 
 def test_dates_are_listed_whatever_the_role_prefers(server):
