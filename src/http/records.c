@@ -194,7 +194,8 @@ static size_t take_head_bytes(struct records *r, const struct room *room, const 
 	begin_record(r);
 	if (r->id == room->id && r->type == ABORT_REQUEST)
 		r->lost = true;
-	r->ended = r->id == room->id && r->type == STDIN_RECORD && r->content == 0;
+	/* The end of a body is no end in a record that is not FastCGI. */
+	r->ended = !r->lost && r->id == room->id && r->type == STDIN_RECORD && r->content == 0;
 	return n;
 }
 

@@ -8,11 +8,12 @@ set -eu
 cd "$(dirname "$0")/../.."
 B=${B:-build}
 out=$B/fuzz
-targets=${TARGETS:-multipart urlencoded fields json flat xml zip csv area ds statement receiver xls}
+targets=${TARGETS:-multipart urlencoded fields json flat xml zip csv area ds statement receiver xls records message gates}
 flags="-std=c17 -Werror=implicit-function-declaration -D_GNU_SOURCE -Isrc -Itests/fuzz $(pkg-config --cflags gdal) -g -O1 -fno-omit-frame-pointer -pthread"
 sources="src/base/*.c src/http/*.c src/wizard/*.c src/area/path.c src/geo/zipdir.c src/geo/ziptail.c
     src/signed/cells.c src/signed/ds.c src/signed/mailbox.c src/signed/receiver*.c src/signed/refusal.c src/signed/statement.c
-    src/geo/bigmem.c src/geo/isotime.c src/geo/job.c src/geo/ods.c src/geo/ole.c src/geo/rows.c src/geo/sheet*.c src/geo/xls*.c src/geo/zipxml.c"
+    src/geo/bigmem.c src/geo/isotime.c src/geo/job.c src/geo/ods.c src/geo/ole.c src/geo/rows.c src/geo/sheet*.c src/geo/xls*.c src/geo/zipxml.c
+    src/geo/gridgate.c src/geo/jsongate.c src/geo/prescan_sql.c src/geo/shpgate.c src/geo/wkbscan.c src/geo/xmlgate.c"
 libs="-lfcgi -ljson-c -lcrypto -linih -lutf8proc -luchardet -lexpat -lz -lmsgpackc -lzip -lm"
 
 # build CC SAN MODE MORE: $out/MODE/lib.a, then each target with the C file MORE as $out/MODE-TARGET.
