@@ -451,6 +451,21 @@ enum err tasks_requeue(struct pass *p)
 	return err;
 }
 
+enum err tasks_let_go(struct pass *p, int64_t id, const char *worker, int64_t attempt)
+{
+	CLEAN_JSON json_object *task = NULL;
+	enum err err = tasks_get(p, id, &task);
+
+	if (err != ERR_OK)
+		return err;
+	if (strcmp(json_str(task, "state", ""), "running") != 0 ||
+	    strcmp(json_str(task, "worker", ""), worker) != 0 || json_int(task, "attempt", 0) != attempt)
+		return ERR_CONFLICT;
+	json_set_int(task, "heartbeat", 0);
+	json_object_object_del(task, "alive");
+	return tasks_put(p, task);
+}
+
 enum err tasks_beat(struct pass *p, int64_t id, const char *worker, json_object *progress,
     int64_t now_ms, bool *ret_cancel)
 {

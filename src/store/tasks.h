@@ -42,6 +42,8 @@ enum err tasks_claim(struct pass *, const char *worker, int64_t now_ms, int per_
     int max_attempts, json_object **ret, bool *ret_lost);
 /* Their worker is known to be dead (its successor holds the worker lock): running tasks count as lost at once. */
 enum err tasks_requeue(struct pass *);
+/* WORKER could not say how this attempt ended: it counts as lost at once.  ERR_CONFLICT when it is no longer WORKER's. */
+enum err tasks_let_go(struct pass *, int64_t id, const char *worker, int64_t attempt);
 /* Heartbeat with progress; ERR_CONFLICT when the task is no longer WORKER's; *RET_CANCEL tells a wish to cancel. */
 enum err tasks_beat(struct pass *, int64_t id, const char *worker, json_object *progress, int64_t now_ms,
     bool *ret_cancel);

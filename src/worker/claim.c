@@ -140,7 +140,7 @@ static enum err requeue_pass(struct pass *p, void *arg)
 enum err worker_take_over(struct worker *w)
 {
 	struct error error = {0};
-	enum err err = store_pass(w->store, PASS_SYNC, "take over", requeue_pass, NULL, &error);
+	enum err err = store_pass(w->store, PASS_DELETE, "take over", requeue_pass, NULL, &error);
 	if (err != ERR_OK)
 		log_line(LOG_LEVEL_ERROR, NULL, "take over: %s: %s", err_name(err), error.text);
 	(void)fs_remove_tree(w->data_fd, "jobs", NULL);

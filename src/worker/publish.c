@@ -64,6 +64,12 @@ static enum err end_pass(struct pass *p, void *arg)
 	return err == ERR_OK ? release_pass(p, e->release) : err;
 }
 
+static enum err let_go_pass(struct pass *p, void *arg)
+{
+	const struct work *work = arg;
+	return tasks_let_go(p, work->id, work->w->name, json_int(work->task, "attempt", 0));
+}
+
 static enum err end_task(struct work *work, struct ending *e)
 {
 	struct error error = {0};
@@ -76,6 +82,9 @@ static enum err end_task(struct work *work, struct ending *e)
 	if (err != ERR_OK)
 		log_line(err == ERR_CONFLICT ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, NULL, "task %lld: end: %s: %s", (long long)work->id,
 		    err_name(err), error.text);
+	/* Too full for its end: else it would seem to run until its heartbeat is missed, a minute after there is room. */
+	if (err == ERR_NO_SPACE)
+		(void)store_pass(work->w->store, PASS_DELETE, "let go", let_go_pass, work, NULL);
 	return err;
 }
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, USER, main
+from harness import BUILD, USER, Server, main
 from made import Browser, geojson, shapefile, WGS84
 from steps import code, configured, finished, get, points, post, saved, state, table, wait_state
 
@@ -413,6 +413,46 @@ def test_long_poll_answers_when_it_ends(server):
         if a.json["state"] != "RUNNING":
             break
     assert a.json["state"] == "COMPLETE", a
+
+
+def on_a_disk_of_its_own(test, size):
+    """TEST(server, folder) with a server below a tmpfs; nothing where none may be mounted."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o711)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=711", "none", folder], stderr=subprocess.DEVNULL).returncode != 0:
+            return
+        usual, tempfile.tempdir = tempfile.tempdir, folder
+        try:
+            small = Server()
+            try:
+                test(small, folder)
+            finally:
+                small.close()
+        finally:
+            tempfile.tempdir = usual
+            subprocess.run(["umount", "-l", folder], check=True)
+
+
+def ends_once_there_is_room(server, folder):
+    session = big(server, "cramped", n=40_000)
+    start(server, session)
+    wait_state(server, session, "RUNNING")
+    space = os.statvfs(folder)
+    with open(os.path.join(folder, "filler"), "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, space.f_bavail * space.f_bsize - (48 << 20))      # upload.min_free is 64 MiB
+    until = time.monotonic() + 30
+    while ": end: ERR_NO_SPACE" not in server.log():
+        assert time.monotonic() < until, server.log()[-1000:]
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.unlink(f.name)
+    done = server.wait_finished(session, 30)      # less than the minute after which a heartbeat counts as missed
+    assert done.json["status"] == "finished" and done.json["rows"]["imported"] == 40_000, done
+    assert len(os.listdir(f"{server.data}/jobs")) == 0
+
+
+def test_a_task_too_full_to_end_goes_on_once_there_is_room(_):
+    on_a_disk_of_its_own(ends_once_there_is_room, "400m")
 
 
 if __name__ == "__main__":
