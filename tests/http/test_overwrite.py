@@ -79,6 +79,10 @@ def test_append_reprojects(server):
     diff = get(server, session, "final", dry_run="true", mode="append", dataset=old["id"], extra_columns="ignore").json["page"]["diff"]
     assert diff["crs"] == {"from": "EPSG:4326", "to": "EPSG:3857", "same": False}, diff
     assert diff["extra"] == ["x", "y"] and diff["missing"] == ["lat", "lng"]
+    page = post(server, session, "final", accept="text/html", mode="append", dataset=str(old["id"]), extra_columns="ignore")
+    shown = page.text.partition('<section class="diff"')[2].partition("</section>")[0]
+    assert page.status == 400 and "EPSG:4326" in shown and "EPSG:3857" not in shown, "the dataset keeps its own: " + shown
+    assert "<dt>Columns that are left out</dt><dd>x, y</dd>" in shown and "New columns" not in shown, shown
     new = finished(server, session, mode="append", dataset=str(old["id"]), extra_columns="ignore")["dataset"]
     assert new["crs"] == "EPSG:4326" and abs(new["bbox"][2] - 9) < 1e-4 and abs(new["bbox"][3] - 51.0998) < 0.1, new
 
