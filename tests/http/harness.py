@@ -291,7 +291,7 @@ class LeftBehind(AssertionError):
     pass
 
 
-def nothing_left(server, before, seconds=5):
+def nothing_left(server, before, seconds=20):
     """Compare with the traces taken BEFORE; background removal gets a moment."""
     end = time.monotonic() + seconds
     while True:

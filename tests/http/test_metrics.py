@@ -114,11 +114,15 @@ def test_uploads_sessions_and_tasks(server):
     done = made(server, 3, b"abc")
     session = saved(server, table("asked.csv", "name,when", "a,2020-01-01"))
     points(server, "imported", ["1,2,a"])
-    now = scrape(server)
+    now, end = scrape(server), time.monotonic() + 30
 
     def grew(name, **labels):
         return value(now, name, **labels) - value(before, name, **labels)
 
+    # The worker counts a task after its end can be read.
+    while grew("slipway_task_results_total", result="done") < 3 and time.monotonic() < end:
+        time.sleep(0.05)
+        now = scrape(server)
     assert grew("slipway_uploads", state="created") + grew("slipway_uploads", state="receiving") == 1
     # That of the session still needs its file; the import's is kept or not, as the session wants it.
     assert grew("slipway_uploads", state="complete") in (2, 3), now

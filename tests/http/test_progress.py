@@ -287,14 +287,14 @@ def test_worker_killed_gives_exactly_one_dataset(server):
 UID = 61234      # nobody's
 
 
-def empty_site(there, slots):
+def empty_site(there, slots, idle_s=1):
     """A data directory below THERE for UID, and its configuration: how its worker is started."""
     os.chmod(there, 0o755)
     for folder in ("data", "regions"):
         os.mkdir(f"{there}/{folder}", 0o700)
         os.chown(f"{there}/{folder}", UID, UID)
     with open(f"{there}/slipway.conf", "w") as f:
-        f.write(f"[store]\nregions = {there}/regions\n[upload]\nmin_free = 64M\n[worker]\ntasks_total = {slots}\nworker_idle_s = 1\n")
+        f.write(f"[store]\nregions = {there}/regions\n[upload]\nmin_free = 64M\n[worker]\ntasks_total = {slots}\nworker_idle_s = {idle_s}\n")
     os.chmod(f"{there}/slipway.conf", 0o644)
     return [f"{BUILD}/slipway-worker", "--data-dir", f"{there}/data", "--config", f"{there}/slipway.conf"]
 
@@ -313,7 +313,7 @@ def test_worker_of_a_removed_site_ends(_):
     if os.geteuid() != 0:
         return       # only root starts somebody else's
     with tempfile.TemporaryDirectory() as there:
-        worker = subprocess.Popen(empty_site(there, 1), user=UID, group=UID, extra_groups=[], stderr=subprocess.PIPE)
+        worker = subprocess.Popen(empty_site(there, 1, idle_s=600), user=UID, group=UID, extra_groups=[], stderr=subprocess.PIPE)
         try:
             while b"slots" not in worker.stderr.readline():
                 assert worker.poll() is None

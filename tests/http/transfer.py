@@ -78,7 +78,7 @@ def begin(server, method, url, length, headers, first=b"", user="mei"):
     lines = [f"{method} {server.at(url)} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", f"Authorization: Bearer {server.tokens[user]}", "Connection: close"]
     lines += [f"{k}: {v}" for k, v in headers.items()]
     lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
-    s = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    s = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     s.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + first)
     return s
 
@@ -100,7 +100,7 @@ def answer_of(s):
     return (int(top.split(" ")[1]) if top else 0), top, out
 
 
-def settled(server, url, want, seconds=5):
+def settled(server, url, want, seconds=30):
     """Wait until the status tells WANT stored bytes."""
     end = time.monotonic() + seconds
     while True:
@@ -118,7 +118,7 @@ def part_size(server, url):
         return -1
 
 
-def written(server, url, want, seconds=10):
+def written(server, url, want, seconds=60):
     """Wait until WANT bytes of a running request lie in the file."""
     end = time.monotonic() + seconds
     while part_size(server, url) < want:
