@@ -228,7 +228,33 @@ static bool is_measured(GDALDatasetH ds)
 	return !GDALDataTypeIsInteger(GDALGetRasterDataType(band)) || GDALGetRasterColorInterpretation(band) == GCI_RedBand;
 }
 
-/* DS in TARGET's system, as a GeoTIFF of our own below out/work; NULL: problem added. */
+/* Nothing in the pixels of DS can say "no value here": neither a no-data value nor an alpha band. */
+static bool has_no_blank(GDALDatasetH ds)
+{
+	int has = 0;
+	(void)GDALGetRasterNoDataValue(GDALGetRasterBand(ds, 1), &has);
+	for (int i = 1; i <= GDALGetRasterCount(ds); i++)
+		if (GDALGetRasterColorInterpretation(GDALGetRasterBand(ds, i)) == GCI_AlphaBand)
+			return false;
+	return has == 0 || nodata_is_idle(ds);
+}
+
+/* The last band of DS, an alpha band reproject added, as the mask of those before it. */
+static char **last_as_mask(GDALDatasetH ds)
+{
+	char **args = NULL, number[16];
+	int n = GDALGetRasterCount(ds);
+	for (int i = 1; i <= n; i++) {
+		(void)snprintf(number, sizeof(number), "%d", i);
+		args = add(args, i < n ? "-b" : "-mask", number);
+	}
+	return args;
+}
+
+/*
+ * DS in TARGET's system, as a GeoTIFF of our own below out/work; NULL: problem added.  The corners a turned picture
+ * leaves, and what its mask hides, would become zeros like any value: where has_no_blank, an alpha band tells them.
+ */
 static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *source, const char *target, const json_object *layer)
 {
 	struct watch watch = { job, json_str(layer, "table", "") };
@@ -240,6 +266,8 @@ static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *sour
 		args = add(args, "-r", "bilinear");
 	if (nodata_is_idle(ds))
 		args = add(args, "-srcnodata", "None");
+	if (has_no_blank(ds))
+		args = add(args, "-dstalpha", NULL);
 	if (*source != '\0')
 		args = add(args, "-s_srs", source);
 	job_out(job, "work/warped.tif", path, sizeof(path));
@@ -252,6 +280,8 @@ static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *sour
 		GDALWarpAppOptionsFree(o);
 	if (out == NULL)
 		(void)raster_failed(job, ds, layer, problem_arg(problem_new("srs_transform"), "target", target));
+	for (int i = 1; out != NULL && i <= GDALGetRasterCount(ds); i++)      /* the one thing of a band a warp forgets */
+		(void)GDALSetRasterUnitType(GDALGetRasterBand(out, i), GDALGetRasterUnitType(GDALGetRasterBand(ds, i)));
 	return out;
 }
 
@@ -307,7 +337,8 @@ enum err raster_write_as(struct job *job, GDALDatasetH ds, const json_object *la
 	if (*target == '\0' || strcmp(target, source) == 0)
 		return raster_write(job, ds, georeference(NULL, source), path, layer);
 	GDALDatasetH warped = reproject(job, ds, source, target, layer);
-	enum err err = warped == NULL ? ERR_BAD_REQUEST : raster_write(job, warped, NULL, path, layer);
+	enum err err = warped == NULL ? ERR_BAD_REQUEST :
+			raster_write(job, warped, has_no_blank(ds) ? last_as_mask(warped) : NULL, path, layer);
 	if (warped != NULL)
 		GDALClose(warped);
 	return err;

@@ -4,6 +4,7 @@ import http.server
 import io
 import json
 import os
+import struct
 import sys
 import threading
 import zipfile
@@ -376,6 +377,38 @@ def test_numbers_of_classes_stay_such(server):
     b = server.post(f"/upload/srs?id={a.json['id']}", {"source": "EPSG:4326", "target": "EPSG:32633"}, accept=JSON)
     assert b.json["success"] is True, b
     assert values_of(server, finished(server, a))[1] == {0, 1, 9}
+
+
+def test_a_reprojected_raster_says_where_it_has_no_values(server):
+    """The corners a turned picture leaves are no elevations of zero; what its mask hid stays hidden."""
+    size = 40
+    for masked in (False, True):
+        gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", "YES")
+        picture = gdal.GetDriverByName("GTiff").Create("/vsimem/in.tif", size, size, 1, gdal.GDT_Int16)
+        picture.SetGeoTransform((10, 0.01, 0, 51, 0, -0.01))
+        picture.SetProjection(WGS84)
+        band = picture.GetRasterBand(1)
+        band.SetUnitType("m")
+        band.WriteRaster(0, 0, size, size, struct.pack("<h", 700) * size * size)
+        if masked:
+            picture.CreateMaskBand(gdal.GMF_PER_DATASET)
+            band.GetMaskBand().WriteRaster(0, 0, size, size, (b"\0" * (size // 2) + b"\xff" * (size // 2)) * size)
+        band = picture = None
+        gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", None)
+        f = gdal.VSIFOpenL("/vsimem/in.tif", "rb")
+        data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL("/vsimem/in.tif").size, f))
+        gdal.VSIFCloseL(f)
+        a = strict(server, ("heights.tif", data))
+        b = server.post(f"/upload/srs?id={a.json['id']}", {"source": "file", "target": "EPSG:32633"}, accept=JSON)
+        assert b.json["success"] is True, b
+        values_of(server, finished(server, a))
+        out = gdal.Open("/vsimem/values.tif")
+        band = out.GetRasterBand(1)
+        assert (out.RasterCount, band.DataType, band.GetMaskFlags()) == (1, gdal.GDT_Int16, gdal.GMF_PER_DATASET), masked
+        assert band.GetUnitType() == "m", "the unit"
+        shown = [v for v, m in zip(struct.unpack(f"<{band.XSize * band.YSize}h", band.ReadRaster()), band.GetMaskBand().ReadRaster()) if m]
+        assert set(shown) == {700}, set(shown)
+        assert 0.85 < len(shown) / size ** 2 * (2 if masked else 1) < 1, (masked, len(shown))
 
 
 def test_mosaic_of_different_colors_is_refused(server):
