@@ -178,11 +178,15 @@ static bool is_any(const char *geometry)
 
 static const char *geometry_of(const struct session *s, const json_object *layer)
 {
-	const char *how = choice_geometry(s, layer);
+	const char *how = choice_geometry(s, layer), *file = json_str(layer, "geometry", "Unknown");
 
 	if (strcmp(how, "latlng") == 0)
 		return "Point";
-	return strcmp(how, "native") == 0 ? json_str(layer, "geometry", "Unknown") :
+	/* A shapefile's lines and polygons may have many parts each: the job makes all of them multi. */
+	if (strcmp(how, "native") == 0 && s->kind == KIND_SHP)
+		return strcmp(file, "Polygon") == 0 ? "MultiPolygon" :
+		    strcmp(file, "LineString") == 0 ? "MultiLineString" : file;
+	return strcmp(how, "native") == 0 ? file :
 	    strcmp(how, "column") == 0 ? "Unknown" : "None";
 }
 

@@ -378,6 +378,20 @@ static void test_diff_tells_what_changes(void **state)
 	json_object_put(o);
 }
 
+static void test_diff_knows_that_shapefiles_become_multi(void **state)
+{
+	static const char layers[] = "{'layers':[{'i':0,'name':'a','kind':'vector',"
+	                             "'geometry':'Polygon','count':1,'columns':[]}]}";
+	struct session *s = help_session("shp", layers);
+	CLEAN_JSON json_object *old = help_json("{'type':'vector','geometry':'MultiPolygon','columns':[]}");
+	CLEAN_JSON json_object *o = final_diff(s, session_layer(s, 0), old, "overwrite", false, false);
+
+	(void)state;
+	assert_true(json_bool(json_obj(o, "geometry"), "same", false));
+	assert_string_equal(json_str(json_obj(o, "geometry"), "to", ""), "MultiPolygon");
+	session_free(s);
+}
+
 static void test_diff_refuses_what_does_not_fit(void **state)
 {
 	json_object *o = diff(
@@ -422,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_final_errors),
 		cmocka_unit_test(test_final_model_shows_the_choices),
 		cmocka_unit_test(test_diff_tells_what_changes),
+		cmocka_unit_test(test_diff_knows_that_shapefiles_become_multi),
 		cmocka_unit_test(test_diff_refuses_what_does_not_fit),
 	};
 
