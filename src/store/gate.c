@@ -363,7 +363,7 @@ enum err gate_mark(struct gate *g, struct error *error)
 	g->header.pid = (uint32_t)g->pid;
 	gate_step();
 	if (!gate_header_write(g->fd, &g->header))
-		return error_errno(error, ERR_NO_SPACE, "gate: header");
+		return error_errno(error, ERR_STORE, "gate: header");
 	gate_step();
 	return ERR_OK;
 }
@@ -403,7 +403,7 @@ enum err gate_note_regions(struct gate *g, const char *regions, struct error *er
 	g->header.ino = (uint64_t)st.st_ino;
 	gate_step();
 	if (!gate_header_write(g->fd, &g->header))
-		return error_errno(error, ERR_NO_SPACE, "gate: header");
+		return error_errno(error, ERR_STORE, "gate: header");
 	return ERR_OK;
 }
 

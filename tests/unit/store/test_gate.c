@@ -11,6 +11,7 @@
 #include <spawn.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -181,6 +182,31 @@ static void test_file_that_cannot_be_opened_is_tried_again(void **state)
 		run_want(f, PASS_SYNC, add_one, &n, ERR_STORE);
 	assert_int_equal(rmdir(path), 0);
 	want_recoveries(f, n, 1);
+}
+
+/* As on a disk that fails or may only be read: that is no want of space, and nobody frees any by it. */
+static void test_file_that_cannot_be_written_is_no_full_disk(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *ballast = mem_printf("%s/ballast", f->dir);
+	struct rlimit before, none;
+	struct stat st;
+	int64_t n;
+
+	run(f, PASS_SYNC, add_one, &n);
+	assert_int_equal(stat(ballast, &st), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	for (int i = 0; i < 3; i++)
+		run_want(f, PASS_SYNC, add_one, &n, ERR_STORE);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(stat(ballast, &st), 0);
+	int64_t kept = n;
+	run(f, PASS_SYNC, add_one, &n);
+	assert_int_equal(n, kept + 1);
 }
 
 static void test_boot_id_changed_recovers_once(void **state)
@@ -688,6 +714,7 @@ int main(void)
 	    STORE_TEST(test_header_newer_version_is_refused),
 	    STORE_TEST(test_file_cut_deleted_replaced_recovers_once),
 	    STORE_TEST(test_file_that_cannot_be_opened_is_tried_again),
+	    STORE_TEST(test_file_that_cannot_be_written_is_no_full_disk),
 	    STORE_TEST(test_boot_id_changed_recovers_once),
 	    STORE_TEST(test_regions_deleted_recovers_until_worn),
 	    STORE_TEST(test_regions_folder_deleted_is_made_again),
