@@ -76,7 +76,8 @@ static void on_message(const DB_ENV *dbenv, const char *prefix, const char *text
 	if (env->ending)
 		return;
 	/* A checksum error is followed by lines that only say "panic": the first tells more. */
-	if (strstr(env->last, "checksum") == NULL)
+	if (strstr(env->last, "checksum") == NULL &&
+	    (env->last[0] == '\0' || strstr(text, "unable to join") == NULL))
 		(void)snprintf(env->last, sizeof(env->last), "%s", text);
 }
 
@@ -268,6 +269,11 @@ static enum err recover_once(
 
 		/* Berkeley DB does not say which file it could not read. */
 		err = full ? ERR_OK : whole_check_damaged(place->data_dir, error);
+		if (err == ERR_OK && rc == DB_RUNRECOVERY &&
+		    strstr(env->last, strerror(ENOENT)) != NULL)
+			err = error_set(error, ERR_STORE,
+			    "a file of db/log is missing, restore needed: slipway restore BACKUP "
+			    "--replace");
 		if (err == ERR_OK)
 			return open_failed(env, rc, "recovery", error);
 		(void)open_failed(env, rc, "recovery", NULL);

@@ -522,6 +522,34 @@ static void test_damage_that_stops_recovery_is_named(void **state)
 	assert_int_equal(check(f, false, NULL), 0);
 }
 
+static enum err put_large(struct pass *p, void *arg)
+{
+	CLEAN_JSON json_object *o = json_object_new_object();
+	CLEAN_FREE char *text = mem_alloc(300000);
+
+	memset(text, 'x', 299999);
+	json_set_str(o, "text", text);
+	return record_put(p, TABLE_MAIL, arg, 1, o);
+}
+
+static void test_lost_log_is_told(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *log = mem_printf("%s/db/log/log.0000000001", f->dir);
+	struct error error = {0};
+	char key[] = "a";
+
+	fill_store(f);
+	for (; *key < 'i'; ++*key)
+		run(f, PASS_SYNC, put_large, key);
+	fixture_close(f);
+	(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
+	assert_int_equal(unlink(log), 0);
+	fixture_open(f);
+	assert_int_equal(store_pass(f->store, PASS_READ, "t", get_user, NULL, &error), ERR_STORE);
+	assert_non_null(strstr(error.text, "a file of db/log is missing, restore needed"));
+}
+
 /* ---- backup and restore */
 
 static void test_backup_restores_everything(void **state)
@@ -734,6 +762,7 @@ int main(void)
 	    STORE_TEST(test_lost_index_is_built_anew),
 	    STORE_TEST(test_damage_is_not_hidden_by_logs),
 	    STORE_TEST(test_damage_that_stops_recovery_is_named),
+	    STORE_TEST(test_lost_log_is_told),
 	    STORE_TEST(test_backup_restores_everything),
 	    STORE_TEST(test_restore_refuses_damaged_backup),
 	    STORE_TEST(test_copy_leaves_the_original_alone),
