@@ -18,6 +18,7 @@ struct column {
 	bool given;	   /* the database computes it: never written */
 	int64_t max_chars; /* of a text; 0 = no limit */
 	char *sql_type;	   /* PostgreSQL: as a cast names it */
+	int64_t srid;	   /* of a geometry whose column has one for all; 0 = none */
 };
 struct table {
 	char *name; /* quoted, with its schema */

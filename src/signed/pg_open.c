@@ -156,6 +156,20 @@ static void type_of(struct column *column, const char *type, const char *categor
 			column->type = names[i].type;
 }
 
+/* "geometry(Point,3857)", with its schema or without. */
+static int64_t srid_of(const char *type)
+{
+	const char *name = strstr(type, "geometry("), *comma = strrchr(type, ',');
+	char digits[8];
+	int64_t srid = 0;
+
+	if (name == NULL || (name > type && name[-1] != '.') || comma == NULL)
+		return 0;
+	(void)snprintf(digits, sizeof(digits), "%.*s", (int)strspn(comma + 1, "0123456789"),
+		       comma + 1);
+	return text_int(digits, 1, 999999, &srid) ? srid : 0;
+}
+
 static void read_columns(struct pg_link *p, const PGresult *result, struct table *ret)
 {
 	int n = p->pq->PQntuples(result);
@@ -170,6 +184,7 @@ static void read_columns(struct pg_link *p, const PGresult *result, struct table
 		column->given = p->pq->PQgetvalue(result, i, 4)[0] == 't';
 		(void)text_int(p->pq->PQgetvalue(result, i, 5), 0, INT64_MAX, &column->max_chars);
 		ret->bulk = p->pq->PQgetvalue(result, i, 6)[0] == 't';
+		column->srid = srid_of(column->sql_type);
 		type_of(column, p->pq->PQgetvalue(result, i, 2), p->pq->PQgetvalue(result, i, 3));
 	}
 }

@@ -45,6 +45,7 @@ struct receiver_auto {
 struct receiver_column {
 	char *name;
 	enum column_type type;
+	int64_t srid; /* of a geometry of PostGIS; 0 = none, not known */
 };
 struct receiver_pair {
 	char *field, *column;

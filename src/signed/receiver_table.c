@@ -143,8 +143,8 @@ static bool read_types(struct reading *g, json_object *value)
 					   "the type of \"%s\" is none of text, integer, real, "
 					   "boolean, date, timestamp, json",
 					   column);
-		v->types[v->n_types++] =
-		    (struct receiver_column){mem_strdup(column), (enum column_type)type};
+		v->types[v->n_types++] = (struct receiver_column){.name = mem_strdup(column),
+								  .type = (enum column_type)type};
 	}
 	return true;
 }

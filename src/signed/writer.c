@@ -366,7 +366,8 @@ static bool read_table(struct link *link, const struct receiver *receiver,
 
 	for (size_t i = 0; i < table->n; i++)
 		columns[i] = (struct receiver_column){.name = table->columns[i].name,
-						      .type = table->columns[i].type};
+						      .type = table->columns[i].type,
+						      .srid = table->columns[i].srid};
 	if (!reader->begin(reader->arg, columns, table->n))
 		return false;
 	if (link->kind->read(link, sql, table, reader, &fault))

@@ -25,6 +25,7 @@ struct refresh {
 	struct signed_target target;
 	json_object *columns;  /* of the job; its own once it is made */
 	json_object *geometry; /* of the job's layer */
+	int64_t srid;	       /* the column's that is the geometry; 0 = it has none */
 	FILE *csv;
 	struct refusal refusal;
 	int64_t dataset;
@@ -66,6 +67,8 @@ static bool begin(void *arg, const struct receiver_column *columns, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		json_object *c = json_object_new_object();
 
+		if (strcmp(columns[i].name, json_str(r->target.receiver->geometry, "wkt", "")) == 0)
+			r->srid = columns[i].srid;
 		json_set_str(json_set_str(c, "name", cleaned[i]), "original", columns[i].name);
 		json_object_array_add(r->columns, json_set_str(c, "type", types[columns[i].type]));
 		if (i > 0)
@@ -155,11 +158,13 @@ static void plan(struct refresh *r)
 	const struct receiver *receiver = r->target.receiver;
 	CLEAN_FREE char *name = name_dataset(receiver->name);
 	json_object *geometry = geometry_of(r);
+	/* What the column says of itself is so. */
+	CLEAN_FREE char *own = mem_printf("EPSG:%lld", (long long)r->srid);
+	const char *srs = r->srid > 0 ? own : json_str(receiver->geometry, "srs", SRS_DEFAULT);
 	bool none = strcmp(json_str(geometry, "mode", ""), "none") == 0;
 
 	json_set(r->work->task, "spec",
-		 message_table(r->work->w->config, name, r->columns, geometry,
-			       none ? NULL : json_str(receiver->geometry, "srs", SRS_DEFAULT)));
+		 message_table(r->work->w->config, name, r->columns, geometry, none ? NULL : srs));
 	r->columns = NULL;
 }
 
@@ -209,7 +214,7 @@ static enum err note_pass(struct pass *p, void *arg)
 	return err;
 }
 
-/* Whose it is: the user of who wrote last. */
+/* Whose it is: the user of who wrote last; not of one whose rows were refused since. */
 static enum err owner_pass(struct pass *p, void *arg)
 {
 	struct refresh *r = arg;
@@ -220,7 +225,8 @@ static enum err owner_pass(struct pass *p, void *arg)
 	{
 		const char *owner = json_str(t, "owner", "");
 
-		if (json_int(t, "receiver_id", 0) == r->target.receiver->id && r->owner == NULL)
+		if (r->owner == NULL && strcmp(json_str(t, "state", ""), "done") == 0 &&
+		    json_int(t, "receiver_id", 0) == r->target.receiver->id)
 			r->owner = mem_strdup(strncmp(owner, "u:", 2) == 0 ? owner + 2 : owner);
 	}
 	json_object_put(tasks);

@@ -75,6 +75,19 @@ def test_dates_are_listed_whatever_the_role_prefers(server):
     assert got["rows"] == [["1", "2026-01-31", got["rows"][0][2], "0.1234567890123", "1900-01-01T00:00:00Z"]] and got["rows"][0][2][:10] == "2026-01-31", got["rows"]
 
 
+def test_a_geometry_is_where_its_column_says(server):
+    """With PostGIS, where it is installed: the map is made of the geometry itself, in the reference system of the column."""
+    if server.pg.sql("select 1 from pg_available_extensions where name = 'postgis'") == "":
+        return
+    server.pg.sql("create schema gis; create extension postgis schema gis; create table here(id integer primary key, g gis.geometry(Point,3857))")
+    configure(server, receivers={"here": {"table": "here", "target": "pg", "catalogue": True, "geometry": {"wkt": "g"}}})
+    put(server, "here", b"id,g\n1,POINT(1113194.9079 0)\n", visitor="meis", key="a-secret-of-mei-alone-1")
+    refused(server, "here", b"id,g\n2,POINT(3 4)\n3,nowhere\n", "row 3, column g: not a valid value")
+    d = until(lambda: datasets(server, "here"))[0]
+    got = server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]
+    assert got["crs"]["code"] == "EPSG:3857" and got["geometry"] == "Point" and abs(got["bbox_wgs84"][0] - 10) < 1e-6, got
+
+
 def test_a_locked_table_is_read_when_it_is_free(server):
     """Meanwhile it keeps no worker: each look ends after signed.lock_wait."""
     one = threading.Thread(target=put, args=(server, "lagging", b"id\n1\n"), kwargs=dict(visitor="meis", key="a-secret-of-mei-alone-1", want=None))
@@ -83,6 +96,8 @@ def test_a_locked_table_is_read_when_it_is_free(server):
     holder = server.pg.open("begin; lock table lagging; select pg_sleep(60)")     # granted when the write is committed
     try:
         one.join()
+        # Whose rows were refused meanwhile is not who wrote last.
+        refused(server, "lagging", b"other\n1\n", "bad request: row 1, column id: missing")
         until(lambda: [t for t in refreshes(server, "lagging") if t["state"] == "failed"], seconds=30)
     finally:
         holder.kill()
