@@ -24,13 +24,14 @@ static enum err print_lighttpd(const struct web *web, const struct web_site *s, 
 		"server.tag = \"\"\n"
 		"server.max-fds = 4096\n"
 		"server.max-keep-alive-requests = 10000\n"
-		"server.upload-dirs = ( \"%s/tmp\" )\n"
+		/* The second one is for a full disk: of a body that is refused little arrives. */
+		"server.upload-dirs = ( \"%s/tmp\", \"%s\" )\n"
 		"var.slipway_socket = \"%s/front.sock\"\n"
 		"var.slipway_mount = \"%s\"\n"
 		"var.slipway_data = \"%s\"\n"
 		"include \"%s\"\n",
 		s->dir, v6 ? "[" : "", s->address, v6 ? "]" : "", s->port, s->config->data_dir,
-		s->dir, *s->mount != '\0' ? s->mount : "/", s->config->data_dir, shipped);
+		s->dir, s->dir, *s->mount != '\0' ? s->mount : "/", s->config->data_dir, shipped);
 	return ERR_OK;
 }
 

@@ -455,6 +455,21 @@ def test_a_task_too_full_to_end_goes_on_once_there_is_room(_):
     on_a_disk_of_its_own(ends_once_there_is_room, "400m")
 
 
+def is_told_by_us(server, folder):
+    space = os.statvfs(folder)
+    with open(os.path.join(folder, "filler"), "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, space.f_bavail * space.f_bsize)
+    for _ in range(3):
+        a = server.save(("large.csv", b"lat,lng\n1,2\n" * 300_000))
+        assert (a.status, code(a)) == (507, "disk_full"), a
+    os.unlink(f.name)
+    assert server.save(("large.csv", b"lat,lng\n1,2\n" * 300_000)).status == 201
+
+
+def test_a_full_disk_is_told_though_the_web_server_has_no_room_for_the_body(_):
+    on_a_disk_of_its_own(is_told_by_us, "160m")
+
+
 if __name__ == "__main__":
     import test_progress
     main(test_progress)
