@@ -22,6 +22,7 @@ static const struct {
     {"23P01", FAULT_CONSTRAINT, "already there"},
     {"23514", FAULT_CONSTRAINT, "not allowed by the table's rules"},
     {"23", FAULT_CONSTRAINT, NULL},
+    {"44000", FAULT_CONSTRAINT, "not allowed by the table's rules"}, /* a view's check option */
     {"40", FAULT_BUSY, NULL}, /* a deadlock, say: the other one goes on */
     {"42501", FAULT_PERMISSION, NULL},
     {"25006", FAULT_PERMISSION, NULL},

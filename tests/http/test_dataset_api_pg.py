@@ -22,6 +22,7 @@ RECEIVERS = {
     "gone": {"table": "t(a)", "target": "nobody"},
     "made_id": {"table": "made_id", "target": "pg", "id": "id", "ops": "CUD"},
     "pooled": {"table": "pooled", "target": "pg", "id": "id", "upsert": True, "postSql": ["insert into names select name from pg_prepared_statements"]},
+    "positive": {"table": "positive", "target": "pg"},
     "settings": {"table": "settings(at)", "target": "serial"},
     "found": {"table": "found(id, words)", "target": "pg", "id": "id"},
     "staged": {"table": "staged(id, name)", "target": "pg", "id": "id", "upsert": True},
@@ -60,6 +61,7 @@ create table names(name text);
 create table found(id integer primary key, words tsquery);
 create table narrow(id serial primary key, n integer);
 create table seen(id integer, n integer);
+create view positive as select n from seen where n > 0 with check option;
 create view sums as select count(*) as n from seen;
 create role low login;
 grant insert on narrow, seen to low;
@@ -213,6 +215,11 @@ def test_values_that_a_type_of_its_own_cannot_read(server):
     refused(rows(server, "found", [[], [1, "a b"]]), 400, "bad request: row 1, column words: not a valid value")
     refused(rows(server, "found", [[]] + [[k, "a & b"] for k in range(9)] + [[9, "a b"]]), 400, "bad request: row 10, column words: not a valid value")
     refused(rows(server, "found", [{"id": k, "words": "a b"} for k in range(300)], update="1"), 400, "bad request: row 1, column words: not a valid value")
+
+
+def test_a_view_that_checks_its_rows(server):
+    refused(rows(server, "positive", [[], [1], [-1]]), 500, "database error: constraint in row 2")
+    accepted(rows(server, "positive", [[], [1]]), inserted=1)
 
 
 def test_sessions_that_others_use_as_well(server):
