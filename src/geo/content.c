@@ -140,6 +140,18 @@ static enum err check_geojson(struct job *job, struct source *src)
 		src->driver = "GeoJSONSeq";
 	if (facts.crs_text || (facts.crs_name[0] != '\0' && !is_crs_name(facts.crs_name)))
 		src->no_crs = true;
+	if (facts.number_ids > 0)
+		job_warn(job,
+			 problem_arg_int(problem_arg(problem_str(problem_new("elements_skipped"),
+								 "file", src->file),
+						     "elements", "id"),
+					 "count", facts.number_ids));
+	if (facts.huge > 0)
+		job_warn(job,
+			 problem_arg_int(problem_str(problem_str(problem_new("numbers_inexact"),
+								 "file", src->file),
+						     "value", facts.huge_first),
+					 "count", facts.huge));
 	return facts.crs_link ? take_out_link(job, src, facts.crs_link_at) : ERR_OK;
 }
 

@@ -19,6 +19,8 @@ struct scan {
 	char key[4][MAX_WORD];          /* the last keys of depths 1..3 */
 	char word[MAX_WORD];            /* the string at hand */
 	size_t word_len;
+	char number[JSON_CRS_NAME];	/* the number at hand, its first characters */
+	size_t number_len;		/* characters of it */
 	int64_t at, word_at;            /* byte offsets */
 	bool typed;                     /* this top-level object has told a type we know */
 };
@@ -105,8 +107,37 @@ static void close_value(struct scan *s, bool object)
 		refuse(s, "content_mismatch");
 }
 
+/* A number ended: is it the id of a feature, or more than 64 bits hold? */
+static void end_number(struct scan *s)
+{
+	size_t len = s->number_len, sign = s->number[0] == '-';
+	int d = s->depth;
+
+	s->number_len = 0;
+	s->number[len < JSON_CRS_NAME ? len : JSON_CRS_NAME - 1] = '\0';
+	if (strspn(s->number + sign, "0123456789") != strlen(s->number + sign))
+		return;
+	if ((d == 1 || (d == 3 && strcmp(s->key[1], "features") == 0)) && s->object[d] &&
+	    strcmp(s->key[d], "id") == 0)
+		s->facts->number_ids++;
+	if (len - sign < 19 ||
+	    (len - sign == 19 &&
+	     strcmp(s->number + sign, sign ? "9223372036854775808" : "9223372036854775807") <= 0))
+		return;
+	if (s->facts->huge++ == 0)
+		memcpy(s->facts->huge_first, s->number, sizeof(s->facts->huge_first));
+}
+
 static void outside_string(struct scan *s, char c)
 {
+	if (strchr("0123456789+-.eE", c) != NULL && c != '\0' && s->depth > 0) {
+		if (s->number_len < JSON_CRS_NAME - 1)
+			s->number[s->number_len] = c;
+		s->number_len++;
+		return;
+	}
+	if (s->number_len > 0)
+		end_number(s);
 	switch (c) {
 	case '"':
 		s->in_string = true;

@@ -19,6 +19,9 @@ struct json_facts {
 	bool crs_text;          /* "crs":"…", which GDAL passes over */
 	/* "crs":{…,"properties":{"name":"…"}}; empty = none, or longer than names are */
 	char crs_name[JSON_CRS_NAME];
+	int64_t number_ids;     /* features whose "id" is a number: GDAL takes it for a row's number */
+	int64_t huge;           /* whole numbers beyond 64 bits, which it clamps */
+	char huge_first[JSON_CRS_NAME]; /* the first of them, maybe cut */
 };
 
 void json_gate_file(const char *path, struct json_facts *ret);

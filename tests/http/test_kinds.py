@@ -60,6 +60,21 @@ def test_geojson(server):
         assert f["rows"]["imported"] == 2, (name, f)
 
 
+def test_geojson_numbers_that_do_not_stay_are_told(server):
+    """Whole numbers beyond 64 bits, and ids that are numbers: of both GDAL makes something else."""
+    def told(*texts):
+        features = ",".join('{"type":"Feature",%s,"geometry":{"type":"Point","coordinates":[1,2]}}' % t for t in texts)
+        a = ready(strict(server, ("numbers.geojson", ('{"type":"FeatureCollection","features":[%s]}' % features).encode())))
+        drop(server, a)
+        return {w["code"]: w for w in a.json.get("warnings", [])}
+    fine = '"id":"a","properties":{"n":%d,"m":-9223372036854775808,"x":0.12345678901234567890,"t":"12345678901234567890","o":{"id":5}}'
+    assert told(fine % 9223372036854775807) == {}
+    w = told(fine % 9223372036854775808, fine % 12345678901234567890)["numbers_inexact"]
+    assert w["file"] == "numbers.geojson" and w["value"] == "9223372036854775808" and "2 whole numbers" in w["message"], w
+    w = told('"id":77,"properties":{"n":1}')
+    assert list(w) == ["elements_skipped"] and w["elements_skipped"]["message"].endswith("numbers.geojson id"), w
+
+
 def test_geojson_in_other_encodings(server):
     """JSON is UTF-8, but not all programs know: nothing turns into question marks."""
     for encoding, text, fields in (("gbk", "中文地名", {}), ("utf-16", "中文", {}), ("big5", "臺北", {"charset": "Big5"})):
