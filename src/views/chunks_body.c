@@ -125,6 +125,9 @@ enum err work_body(struct chunks_work *w, struct chunks_result *ret)
 
 	if (err != ERR_OK)
 		return chunks_refuse(call, err, c);
+	err = files_unpacked(call);
+	if (err != ERR_OK)
+		return err;
 	if (c->kind == CHUNK_KIND_WHOLE)
 		return receive_whole(w, ret);
 	/* Where nothing says how long the bytes are, their end could be a cut. */

@@ -83,6 +83,16 @@ struct body files_body(const struct req *req)
 			     .chunked = req->chunked};
 }
 
+enum err files_unpacked(struct call *call)
+{
+	const char *coding = req_header(call->req, "Content-Encoding");
+
+	if (coding == NULL || *coding == '\0' || text_ieq(coding, "identity") ||
+	    !files_has_body(call->req))
+		return ERR_OK;
+	return call_fail(call, ERR_TYPE, problem_str(problem_new("body_packed"), "value", coding));
+}
+
 int files_number(const struct req *req, const char *header, int64_t *ret)
 {
 	const char *text = req_header(req, header);

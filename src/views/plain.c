@@ -79,6 +79,9 @@ enum err plain_raw(struct call *call)
 	if (name == NULL)
 		return call_fail(call, ERR_BAD_REQUEST,
 				 problem_str(problem_new("bad_text"), "field", "name"));
+	enum err err = files_unpacked(call);
+	if (err != ERR_OK)
+		return err;
 	/* Without a length a cut cannot be told from the end. */
 	if (req->content_length < 0)
 		return error_set(&call->error, ERR_NEED_LENGTH, "no length");
@@ -88,7 +91,7 @@ enum err plain_raw(struct call *call)
 				   .media_type =
 				       *req->content_type != '\0' ? req->content_type : NULL,
 				   .length = req->content_length};
-	enum err err = files_create(call, &spec, &u, &created);
+	err = files_create(call, &spec, &u, &created);
 	if (err == ERR_OK && !upload_is_complete(u))
 		err = receive_whole(call, u);
 	if (err == ERR_OK) {

@@ -97,11 +97,11 @@ static enum err read_length(struct call *call, int64_t *ret)
 	return ERR_OK;
 }
 
-/* A body of tus has one type. */
+/* A body of tus has one type, and comes as it is. */
 static enum err check_type(struct call *call)
 {
 	if (strcmp(call->req->content_type, BODY_TYPE) == 0)
-		return ERR_OK;
+		return files_unpacked(call);
 	return call_fail(call, ERR_TYPE, problem_str(problem_new("body_type"), "value", BODY_TYPE));
 }
 

@@ -1,6 +1,7 @@
 """Goal: the requests of every browser upload library, written by hand, fill the right upload at /chunks: in any order, twice,
 cut, with the fields behind the data; and are answered in the form each library reads (transports.md 6, 9, 10: 50-59)."""
 import concurrent.futures
+import gzip
 import json
 import os
 import random
@@ -751,6 +752,20 @@ def test_bodies(server):
     for end in (0, 1, 50_000):
         raw(server, head_of(server, "PUT", "/chunks/cut.csv", f"Content-Length: {len(data)}"), data[:end], cut=True, wait=3)
     nothing_left(server, before)
+
+
+def test_packed_bodies_are_not_files(server):
+    """aiohttp's compress=True, a curl script with a .gz: the file's name would stand on other bytes (security.md 9)."""
+    before = server.traces()
+    packed = gzip.compress(b"lon,lat\n1,2\n")
+    for method, path, headers in (("PUT", "/chunks/a.csv", {}), ("POST", "/chunks?name=a.csv", {}), ("PUT", "/files/a.csv", {}), ("POST", "/files/", {}),
+                                  ("PUT", "/chunks/a.csv", {"Content-Range": f"bytes 0-{len(packed) - 1}/{len(packed)}"})):
+        for coding in ("gzip", "deflate", "br", "identity, gzip"):
+            a = server.request(method, path, body=packed, headers={"Content-Type": "text/csv", "Content-Encoding": coding, **headers})
+            assert a.status == 415 and a.header("X-Slipway-Error") == "ERR_TYPE" and coding in a.text, (method, path, coding, a)
+    nothing_left(server, before)
+    a = server.request("PUT", "/chunks/a.csv", body=packed, headers={"Content-Type": "text/csv", "Content-Encoding": "identity"})
+    complete(server, check(a, 201), packed, "a.csv")
 
 
 def test_location_is_the_public_address(server):

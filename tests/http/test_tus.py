@@ -208,6 +208,7 @@ def test_patch_refuses_what_is_wrong(server):
     a = server.request("PATCH", url, body=b" world", headers={**BYTES, "Upload-Offset": "5"})
     refused(server, a, "ERR_VERSION", 412, before)
     refused(server, patch(server, url, 5, b" world", **{"Content-Type": "text/plain"}), "ERR_TYPE", 415, before)
+    refused(server, patch(server, url, 5, b" world", **{"Content-Encoding": "gzip"}), "ERR_TYPE", 415, before)
     a = server.request("PATCH", url, body=b" world", headers={**TUS, "Upload-Offset": "5"})
     refused(server, a, "ERR_TYPE", 415, before)
     for value in ("-1", "x", "5.0", "99999999999999999999", "5 5"):
