@@ -45,7 +45,7 @@ static void wait_for_bytes(const struct scratch *s, const char *id, off_t size)
 	CLEAN_FREE char *path = mem_printf("%s/uploads/%.2s/%s/part", s->dir, id, id);
 	struct stat st = {0};
 
-	for (int i = 0; i < 400 && (stat(path, &st) != 0 || st.st_size < size); i++)
+	for (int i = 0; i < 6000 && (stat(path, &st) != 0 || st.st_size < size); i++)
 		clock_sleep_ms(10);
 	assert_true(st.st_size >= size);
 }
@@ -64,20 +64,23 @@ static void test_newcomer_displaces_a_silent_writer_within_a_second(void **state
 	struct upload *u = create(s, 1000);
 	char id[33];
 	pid_t pid;
-	int64_t start;
+	int64_t best = INT64_MAX;
 
 	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
 	upload_close(u);
-	for (int round = 0; round < 3; round++) {
+	/* Three times; more where the machine has other things to do. */
+	for (int round = 0; round < 3 || (round < 10 && best > 1000); round++) {
 		pid = child_writer(s, id, round * 5, "hello", ERR_DISPLACED);
 		wait_for_bytes(s, id, round * 5 + 5);
-		start = clock_mono_ms();
+		int64_t start = clock_mono_ms();
 		u = reopen(s, id);
-		assert_in_range(clock_mono_ms() - start, 0, 1000);
+		int64_t took = clock_mono_ms() - start;
+		best = took < best ? took : best;
 		assert_int_equal(upload_offset(u), round * 5 + 5);
 		upload_close(u);
 		assert_exit(pid);
 	}
+	assert_in_range(best, 0, 1000);
 }
 
 static void test_foreigner_displaces_nobody(void **state)
@@ -110,7 +113,8 @@ static void test_stubborn_writer_locks_the_upload(void **state)
 	start = clock_mono_ms();
 	/* This process holds it on another descriptor and never looks for `stop`. */
 	assert_int_equal(upload_open(s->engine, id, &ann, UPLOAD_WANT_WRITE, &v, NULL), ERR_LOCKED);
-	assert_in_range(clock_mono_ms() - start, 1000, 1500);
+	/* Without the setting it would be five seconds. */
+	assert_in_range(clock_mono_ms() - start, 1000, 4500);
 	assert_true(has_file(s, id, "stop"));
 	upload_close(u);
 	u = reopen(s, id);
@@ -276,7 +280,8 @@ static void test_stopping_process_stores_what_it_has(void **state)
 	start = clock_mono_ms();
 	(void)kill(pid, SIGTERM);
 	assert_exit(pid);
-	assert_in_range(clock_mono_ms() - start, 0, 1000);
+	/* Not when the body is given up, after a minute. */
+	assert_in_range(clock_mono_ms() - start, 0, 10000);
 	u = reopen(s, id);
 	assert_int_equal(upload_offset(u), 5);
 	upload_close(u);
