@@ -107,6 +107,19 @@ json_object *raster_layer(struct job *job, const struct source *src, GDALDataset
 	return layer;
 }
 
+/* Of a TIFF with several pictures GDAL opens the first. */
+static void tell_other_pictures(struct job *job, const struct source *src, GDALDatasetH ds)
+{
+	int n = CSLCount(GDALGetMetadata(ds, "SUBDATASETS")) / 2;      /* a name and a description each */
+	char which[40];
+
+	if (n < 2)
+		return;
+	(void)snprintf(which, sizeof(which), n > 2 ? "IFD 2 - %d" : "IFD %d", n);
+	job_warn(job, problem_arg_int(problem_arg(problem_str(problem_new("elements_skipped"), "file", src->file),
+					  "elements", which), "count", n - 1));
+}
+
 enum err raster_inspect(struct job *job, const struct source *src, json_object *layers)
 {
 	GDALDatasetH ds = source_open(job, src, NULL);
@@ -121,6 +134,7 @@ enum err raster_inspect(struct job *job, const struct source *src, json_object *
 	if (layer != NULL) {
 		json_object_array_add(layers, layer);
 		preview_raster(job, ds, i);
+		tell_other_pictures(job, src, ds);
 	}
 	GDALClose(ds);
 	return layer != NULL ? ERR_OK : job_fail(job, problem_str(problem_new("no_georeference"), "file", src->file));

@@ -356,6 +356,22 @@ def test_geotiff(server):
     assert f["crs"]["properties"] == "EPSG:4326"
 
 
+def test_pictures_behind_the_first_are_told(server):
+    _, one = geotiff("one.tif")
+    gdal.FileFromMemBuffer("/vsimem/one.tif", one)
+    picture = gdal.Open("/vsimem/one.tif")
+    for more in ([], ["APPEND_SUBDATASET=YES"], ["APPEND_SUBDATASET=YES"]):
+        gdal.GetDriverByName("GTiff").CreateCopy("/vsimem/three.tif", picture, options=more)
+    f = gdal.VSIFOpenL("/vsimem/three.tif", "rb")
+    data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL("/vsimem/three.tif").size, f))
+    gdal.VSIFCloseL(f)
+    for name, content, want in (("one.tif", one, []), ("three.tif", data, ["three.tif IFD 2 - 3"])):
+        a = strict(server, (name, content))
+        told = [w["message"].partition(": ")[2] for w in a.json.get("warnings", [])]
+        assert told == want, told
+        drop(server, a)
+
+
 def values_of(server, f):
     """(the no-data value, all values) of the first band of what was imported."""
     gdal.FileFromMemBuffer("/vsimem/values.tif", server.get(f"/datasets/{f['dataset']['id']}/download").body)
