@@ -218,6 +218,7 @@
 		phase = "choosing";
 		transfer.hidden = true;
 		send.disabled = false;
+		write(said, "");
 	}
 
 	function fail(messages, link) {

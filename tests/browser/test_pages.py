@@ -254,6 +254,7 @@ def test_refused_files_are_told_beside_the_form(server):
         b.click("#send")
         b.wait(lambda: "tool.exe" in b.text("#upload-errors"))
         assert b.one("#send").is_enabled() and len(b.all("#chosen li")) == 1
+        assert b.one("#transfer-said").get_attribute("textContent") == "", "nothing is being looked at any more"
         b.check("refused")
         b.click("#chosen li button")
         assert not b.all("#chosen li")
