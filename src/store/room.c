@@ -57,6 +57,11 @@ void room_drop_ballast(const struct store *store)
 	(void)unlinkat(store->dir, BALLAST, 0);
 }
 
+void store_make_room(struct store *store)
+{
+	room_drop_ballast(store);
+}
+
 enum err room_for_recovery(const struct store *store, struct error *error)
 {
 	int64_t ballast = store->config->store_ballast, want = RECOVERY_MIN_FREE;

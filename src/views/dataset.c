@@ -473,6 +473,11 @@ enum err dataset_delete_view(struct call *call)
 	CLEAN_JSON json_object *item = NULL;
 	(void)catalog_item_get(call->ctx->catalog, id, &v, &item, NULL);
 	err = catalog_delete(call->ctx->catalog, id, &call->error);
+	if (err == ERR_NO_SPACE) {
+		store_make_room(call->ctx->store);
+		call->error = (struct error){0};
+		err = catalog_delete(call->ctx->catalog, id, &call->error);
+	}
 	if (err != ERR_OK)
 		return err;
 	/* The row is gone: nobody finds the files any more; the sweep takes what cannot be removed now. */

@@ -470,6 +470,23 @@ def test_a_full_disk_is_told_though_the_web_server_has_no_room_for_the_body(_):
     on_a_disk_of_its_own(is_told_by_us, "160m")
 
 
+def datasets_can_be_deleted(server, folder):
+    dataset = finished(server, saved(server, geojson("doomed.geojson", [(8, 50)])))["dataset"]["id"]
+    space = os.statvfs(folder)
+    with open(os.path.join(folder, "filler"), "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, space.f_bavail * space.f_bsize)
+    a = server.post(f"/datasets/{dataset}/delete", accept="application/json")
+    assert a.status == 200, a
+    assert server.get(f"/datasets/{dataset}", accept="application/json").status == 404
+    os.unlink(f.name)
+    finished(server, saved(server, geojson("next.geojson", [(8, 50)])))
+    assert os.path.getsize(f"{server.data}/ballast") > 0
+
+
+def test_a_dataset_can_be_deleted_to_make_room(_):
+    on_a_disk_of_its_own(datasets_can_be_deleted, "160m")
+
+
 if __name__ == "__main__":
     import test_progress
     main(test_progress)
