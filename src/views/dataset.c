@@ -31,6 +31,7 @@ static const struct export {
 	{ "xlsx", "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "vt", "" },
 	{ "tif", "tif", "image/tiff; application=geotiff; profile=cloud-optimized", "r", "r" },
 };
+#define PAGE_ROWS 24      /* datasets on a page of the list */
 #define N_EXPORTS (sizeof(exports) / sizeof(*exports))
 
 static char type_letter(const json_object *d)
@@ -137,13 +138,20 @@ enum err datasets_view(struct call *call)
 	int64_t page = 1;
 	if (page_text != NULL && !text_int(page_text, 1, 1000000, &page))
 		page = 1;
-	struct catalog_query q = { .viewer = call_viewer(call), .keyword = req_query(call->req, "q"), .max = 24,
-		.skip = (size_t)(page - 1) * 24 };
+	struct catalog_query q = { .viewer = call_viewer(call), .keyword = req_query(call->req, "q"), .max = PAGE_ROWS,
+		.skip = (size_t)(page - 1) * PAGE_ROWS };
 	json_object *list = NULL, *m = NULL, *d = NULL;
 	size_t total = 0;
 	if (q.keyword != NULL && *q.keyword == '\0')
 		q.keyword = NULL;
 	enum err err = catalog_list(call->ctx->catalog, &q, &list, &total, &call->error);
+	if (err == ERR_OK && json_len(list) == 0 && total > 0) {
+		/* Behind the last page stands the last one: there are datasets. */
+		json_object_put(list);
+		page = ((int64_t)total - 1) / PAGE_ROWS + 1;
+		q.skip = (size_t)(page - 1) * PAGE_ROWS;
+		err = catalog_list(call->ctx->catalog, &q, &list, &total, &call->error);
+	}
 	if (err != ERR_OK)
 		return err;
 	m = json_object_new_object();

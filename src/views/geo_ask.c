@@ -8,7 +8,7 @@
 
 #define ASK_MS  8000     /* longest wait for one answer: PROJ's slowest search takes well under a second */
 #define AT_ONCE 3        /* questions of one user, on the whole host: each is a process that takes a processor … */
-#define WAITING 3        /* … and those that wait for them: each takes a thread of the front */
+#define WAITING 8        /* … and those that wait for them: each takes a thread of the front */
 #define LOOK_MS 30
 
 /* ---- turns: bytes of locks/ask, AT_ONCE + WAITING for each user, locked by whoever asks or waits */

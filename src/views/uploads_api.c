@@ -129,7 +129,9 @@ enum err api_uploads_view(struct call *call)
 	}
 	json_object_put(l.list);
 	json_set(links, "next", skip + (size_t)size < l.total ? page_link(call, page + 1, size) : NULL);
-	json_set(links, "previous", page > 1 ? page_link(call, page - 1, size) : NULL);
+	/* Behind the last page the way back leads to it. */
+	int64_t last = ((int64_t)l.total + size - 1) / size;
+	json_set(links, "previous", page > 1 ? page_link(call, page - 1 > last && last > 0 ? last : page - 1, size) : NULL);
 	json_set(m, "links", links);
 	json_set_int(m, "total", (int64_t)l.total);
 	json_set_int(m, "page", page);

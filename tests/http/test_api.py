@@ -37,6 +37,9 @@ def test_list_shows_own_and_administrators_all(server):
     assert j2["page"] == 2 and j2["links"]["previous"] and not {u["id"] for u in j2["uploads"]} & {u["id"] for u in j["uploads"]}
     assert server.get("/api/v2/uploads/?page_size=5000").json["page_size"] == 100
     assert server.get("/api/v2/uploads/?page=-1&page_size=abc").status in (200, 400)
+    behind = server.get("/api/v2/uploads/?page=5000&page_size=2").json
+    last = (behind["total"] + 1) // 2
+    assert behind["uploads"] == [] and behind["links"]["next"] is None and f"page={last}&" in behind["links"]["previous"], behind
     j = server.get(f"/api/v2/uploads/?filter%7Bimport_id%7D={mine[1]}").json
     assert j["total"] == 1 and j["uploads"][0]["id"] == mine[1], j
     j = server.get("/api/v2/uploads/?filter%7Bstate%7D=WAITING&page_size=100").json

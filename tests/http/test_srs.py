@@ -405,7 +405,7 @@ def test_flatgeobuf_without_crs_asks(server):
 
 
 def test_a_user_who_asks_much_at_once_waits(server):
-    """Each question is a process: three of a user's at once, as many wait, others are told to come again; nobody else waits for him."""
+    """Each question is a process: three of a user's at once, eight wait, others are told to come again; nobody else waits for him."""
     utm = ((500000, 5000000), (500100, 5000100))
     mine, his = (without_crs(server, utm, user=user).json["id"] for user in ("mei", "otto"))
 
@@ -416,17 +416,17 @@ def test_a_user_who_asks_much_at_once_waits(server):
     for byte in b"u:mei":
         owner = (owner ^ byte) * 16777619 & 0xffffffff
     with open(f"{server.data}/locks/ask", "r+b") as asked, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        fcntl.lockf(asked, fcntl.LOCK_EX, 6, owner * 6)
+        fcntl.lockf(asked, fcntl.LOCK_EX, 11, owner * 11)
         a = preview(mine)
         assert (a.status, a.json["code"], a.header("Retry-After")) == (429, "rate", "1"), a
         a = server.get(f"/upload/crs?q=utm&id={mine}", accept=JSON)
         assert a.status == 200 and a.json["results"] and "fit" not in a.json["results"][0], a
         assert preview(his, "otto").status == 200
-        fcntl.lockf(asked, fcntl.LOCK_UN, 3, owner * 6 + 3)
+        fcntl.lockf(asked, fcntl.LOCK_UN, 8, owner * 11 + 3)
         waiting = pool.submit(preview, mine)
         time.sleep(0.3)
         assert not waiting.done(), waiting.result()
-        fcntl.lockf(asked, fcntl.LOCK_UN, 1, owner * 6)
+        fcntl.lockf(asked, fcntl.LOCK_UN, 1, owner * 11)
         assert waiting.result().status == 200, waiting.result()
     assert server.get(f"/upload/crs?q=utm&id={mine}", accept=JSON).json["results"][0]["fit"]
 
