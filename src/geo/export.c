@@ -6,6 +6,7 @@
 #include <cpl_string.h>
 #include <dirent.h>
 #include <gdal_utils.h>
+#include <ogr_srs_api.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
@@ -170,13 +171,22 @@ static const struct format {
 	{ "xlsx", "export.xlsx", "XLSX", "" },
 };
 
+/* Degrees north of the pole, as of metres that somebody called degrees. */
+static bool beyond_poles(OGRLayerH layer)
+{
+	OGRSpatialReferenceH srs = OGR_L_GetSpatialRef(layer);
+	OGREnvelope e;
+	return srs != NULL && OSRIsGeographic(srs) && OGR_L_GetExtent(layer, &e, 1) == OGRERR_NONE && (e.MinY < -90 || e.MaxY > 90);
+}
+
 /*
- * GDAL cuts at the antimeridian for RFC 7946 and keeps one kind of a collection's parts when it does: a layer with
- * collections is written uncut.
+ * GDAL cuts at the antimeridian for RFC 7946 and keeps one kind of a collection's parts when it does, and it refuses a
+ * layer for one place beyond the poles: such layers are written as they are.
  */
 static const char *options_of(const struct format *f, OGRLayerH layer)
 {
-	if (strcmp(f->name, "geojson") == 0 && export_is_mixed(layer) && export_count(layer, "ST_GeometryType(geom) = 'GEOMETRYCOLLECTION'") > 0)
+	if (strcmp(f->name, "geojson") == 0 &&
+	    (beyond_poles(layer) || (export_is_mixed(layer) && export_count(layer, "ST_GeometryType(geom) = 'GEOMETRYCOLLECTION'") > 0)))
 		return "-t_srs EPSG:4326 -lco COORDINATE_PRECISION=7 -lco WRITE_NAME=NO";
 	return f->options;
 }

@@ -142,6 +142,18 @@ def test_rows_without_a_place_are_in_every_format_or_told(server):
         assert page.status == 409 and "Choose another format" in page.text, page
 
 
+def test_places_beyond_the_poles_go_out_as_they_are(server):
+    """Metres that somebody called degrees, and confirmed: GDAL's RFC 7946 refuses the whole layer for one of them."""
+    session = saved(server, *shapefile("far", [(500_000, 5_500_000), (10, 50)], prj=WGS84))
+    post(server, session, "srs", source="EPSG:4326", confirm="true")
+    n = finished(server, session)["dataset"]["id"]
+    for fmt in ("geojson", "gpkg", "csv", "shp", "fgb", "kml", "xlsx"):
+        a = server.get(f"/datasets/{n}/download?format={fmt}", accept="application/json")
+        assert a.status == 200, (fmt, a)
+    a = server.get(f"/datasets/{n}/download?format=geojson").json
+    assert [f["geometry"]["coordinates"] for f in a["features"]] == [[500_000, 5_500_000], [10, 50]], a
+
+
 def test_tables_and_rasters_have_their_formats(server):
     session = saved(server, table("t.csv", "a,b", "1,x"))
     post(server, session, "csv", geometry="none")
