@@ -424,11 +424,8 @@ static enum err restore_all(struct restore *r, struct error *error)
 	CLEAN_JSON json_object *told = NULL;
 	if (from < 0 || to < 0)
 		return error_errno(error, ERR_IO, "%s", from < 0 ? r->dir : r->config->data_dir);
-	pid_t user = store_user(r->config);
-	if (user != 0)
-		return error_set(error, ERR_CONFLICT,
-				 "Slipway is running here: stop it first (process %lld)",
-				 (long long)user);
+	if (store_unused(r->config, error) != ERR_OK)
+		return ERR_CONFLICT;
 	r->from = from;
 	r->to = to;
 	snprintf(r->suffix, sizeof(r->suffix), ".old-%lld", (long long)clock_now_ms());

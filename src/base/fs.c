@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/token.h"
 
@@ -202,6 +203,27 @@ static enum err finish_temp(int at, int *fd, const char *temp, const char *path,
 		return e;
 	}
 	return sync_parent(at, path, error);
+}
+
+off_t fs_lock_one(int fd, off_t from, off_t n)
+{
+	for (off_t i = from; i < from + n; i++) {
+		struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = i, .l_len = 1};
+
+		if (fcntl(fd, F_OFD_SETLK, &l) == 0)
+			return i;
+	}
+	return -1;
+}
+
+bool fs_is_fresh(int at, const char *path, int64_t ms)
+{
+	struct stat st;
+	int64_t age = ms;
+
+	if (fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		age = clock_now_ms() - (int64_t)st.st_mtim.tv_sec * 1000 - st.st_mtim.tv_nsec / 1000000;
+	return age >= 0 && age < ms;
 }
 
 enum err fs_replace(int at, const char *path, const void *p, size_t n, struct error *error)

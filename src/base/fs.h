@@ -15,6 +15,10 @@ int fs_create(int at, const char *path);                      /* O_EXCL, 0600, w
 enum err fs_mkdirs(int at, const char *path, struct error *); /* 0700, each component, fsyncs parents */
 enum err fs_write_all(int fd, const void *p, size_t n, struct error *);
 enum err fs_read_file(int at, const char *path, size_t max, char **ret, size_t *ret_len, struct error *); /* caller frees; NUL-terminated */
+/* The first of N bytes of FD from FROM on that nobody has locked, locked until FD is closed; -1 and errno: none. */
+off_t fs_lock_one(int fd, off_t from, off_t n);
+/* Was PATH written less than MS ago?  A time ahead of ours is of before the clock was set back: it was not. */
+bool fs_is_fresh(int at, const char *path, int64_t ms);
 /* temp, write, fsync, rename, fsync of the folder. */
 enum err fs_replace(int at, const char *path, const void *p, size_t n, struct error *);
 enum err fs_rename_durable(int at, const char *from, const char *to, struct error *);

@@ -351,8 +351,8 @@ enum err raster_write_as(struct job *job, GDALDatasetH ds, const json_object *la
 	if (*target == '\0' || strcmp(target, source) == 0)
 		return raster_write(job, ds, georeference(NULL, source), path, layer);
 	GDALDatasetH warped = reproject(job, ds, source, target, layer);
-	enum err err = warped == NULL ? ERR_BAD_REQUEST :
-			raster_write(job, warped, has_no_blank(ds) ? last_as_mask(warped) : NULL, path, layer);
+	bool masked = warped != NULL && GDALGetRasterCount(warped) > GDALGetRasterCount(ds);
+	enum err err = warped == NULL ? ERR_BAD_REQUEST : raster_write(job, warped, masked ? last_as_mask(warped) : NULL, path, layer);
 	if (warped != NULL)
 		GDALClose(warped);
 	return err;

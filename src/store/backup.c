@@ -287,12 +287,12 @@ enum err store_restore(
 	return err;
 }
 
-pid_t store_user(const struct config *config)
+enum err store_unused(const struct config *config, struct error *error)
 {
 	CLEAN_FREE char *path = mem_printf("%s/backup", config->data_dir);
 	CLEAN_FD int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
-	return fd >= 0 ? copy_user(fd) : 0;
+	return fd >= 0 ? copy_unused(fd, error) : ERR_OK;
 }
 
 enum err store_restored(const struct config *config, struct error *error)

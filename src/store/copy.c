@@ -190,12 +190,15 @@ enum err copy_each(struct env *env, enum table table, each_fn *fn, void *arg, st
 
 /* ---- installing */
 
-pid_t copy_user(int backup_fd)
+enum err copy_unused(int backup_fd, struct error *error)
 {
 	struct flock lock = {
 	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BACKUP_USED, .l_len = 1};
 
-	return fcntl(backup_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+	if (fcntl(backup_fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK)
+		return ERR_OK;
+	return error_set(error, ERR_CONFLICT,
+	    "Slipway is running here: stop it first (process %lld)", (long long)lock.l_pid);
 }
 
 char *copy_stamp(const char *data_dir)
@@ -267,10 +270,8 @@ static enum err swap(void *arg, struct error *error)
 		    "somebody has written to the store meanwhile: nothing was changed");
 	err = set_mark(i, error);
 	/* Whoever comes from here on finds the mark; who came before would go on with the old site. */
-	if (err == ERR_OK && copy_user(i->backup_fd) != 0)
-		err = error_set(error, ERR_CONFLICT,
-		    "Slipway is running here: stop it first (process %lld)",
-		    (long long)copy_user(i->backup_fd));
+	if (err == ERR_OK)
+		err = copy_unused(i->backup_fd, error);
 	if (err != ERR_OK) {
 		drop_mark(i);
 		return err;

@@ -336,16 +336,13 @@ enum err store_load(struct store *store, FILE *in, struct error *error)
 	struct env env = {0};
 	size_t size = 0, number = 0;
 	ssize_t n;
-	enum err err = copy_user(store->backup_fd) == 0
-	    ? ERR_OK
-	    : error_set(error, ERR_CONFLICT,
-	          "Slipway is running here: stop it first (process %lld)",
-	          (long long)copy_user(store->backup_fd));
+	enum err err = copy_unused(store->backup_fd, error);
 
 	/* The first makes the store where it is missing; what is written from then on is missed. */
-	for (int i = 0; err == ERR_OK && i < 2; i++) {
-		if (i == 1)
-			stamp = copy_stamp(store->place.data_dir);
+	if (err == ERR_OK)
+		err = store_pass(store, PASS_READ, "load", count_records, &now, error);
+	if (err == ERR_OK) {
+		stamp = copy_stamp(store->place.data_dir);
 		err = store_pass(store, PASS_READ, "load", count_records, &now, error);
 	}
 	if (err == ERR_OK && now.n > 0)

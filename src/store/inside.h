@@ -124,7 +124,6 @@ enum err restore_check(const struct store *, struct error *);
 enum err room_check(const struct store *, enum pass_kind, struct error *);
 /* Is there room for a recovery?  Gives the ballast away for it.  ERR_NO_SPACE. */
 enum err room_for_recovery(const struct store *, struct error *);
-void room_drop_ballast(const struct store *);
 /*
  * Make it when it is missing and twice its size is free.  False: it is missing, and nobody is
  * making it.

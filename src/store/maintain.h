@@ -22,8 +22,8 @@ enum err store_backup_more(const char *dir, json_object **ret, struct error *);
  * Errors: ERR_CONFLICT (there is a store, and not REPLACE), those of the backup.
  */
 enum err store_restore(const struct config *, const char *dir, bool replace, struct error *);
-/* A process that has the store open, 0 = none: what it has open it would go on with after a restore. */
-pid_t store_user(const struct config *);
+/* ERR_CONFLICT while a process has the store open: what it has open it would go on with after a restore. */
+enum err store_unused(const struct config *, struct error *);
 enum err store_restored(const struct config *, struct error *);
 /* One line each to OUT; *RET_FINDINGS counts.  FLAGS mend. */
 enum err store_check(struct store *, bool repair, bool migrate, FILE *out, int *ret_findings, struct error *);

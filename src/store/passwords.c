@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/token.h"
@@ -73,13 +74,8 @@ static int take_slot(const struct store *s)
 	if (fd < 0)
 		return -1;
 	for (;;) {
-		for (off_t slot = 0; slot < SLOTS; slot++) {
-			struct flock lock = {
-			    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1};
-
-			if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-				return fd;
-		}
+		if (fs_lock_one(fd, 0, SLOTS) >= 0)
+			return fd;
 		if (clock_mono_ms() >= until) {
 			(void)close(fd);
 			errno = EBUSY;

@@ -52,14 +52,9 @@ enum err room_check(const struct store *store, enum pass_kind kind, struct error
 	return ERR_OK;
 }
 
-void room_drop_ballast(const struct store *store)
+void store_make_room(const struct store *store)
 {
 	(void)unlinkat(store->dir, BALLAST, 0);
-}
-
-void store_make_room(struct store *store)
-{
-	room_drop_ballast(store);
 }
 
 enum err room_for_recovery(const struct store *store, struct error *error)

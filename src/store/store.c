@@ -267,7 +267,7 @@ bool store_keeps_files(const struct store *s)
 static void take_consequences(struct store *s, int number)
 {
 	if (number == ENOSPC || number == EDQUOT)
-		room_drop_ballast(s);
+		store_make_room(s);
 	if (number == EMFILE || number == ENFILE || number == ENOMEM)
 		atomic_store(&s->worn, true);
 }
@@ -383,7 +383,7 @@ static enum err pass_once(struct store *s, enum pass_kind kind, pass_fn *fn, voi
 			drop(s);
 		}
 	} else if (err == ERR_NO_SPACE) {
-		room_drop_ballast(s);
+		store_make_room(s);
 	}
 	*ret_held_ms = clock_mono_ms() - in_ms;
 	if (!gate_leave(&s->gate, clean))

@@ -63,10 +63,10 @@ bool store_worn_out(const struct store *);
  */
 bool store_keeps_files(const struct store *);
 /*
- * Give up the ballast for a deletion outside of the store, which found the disk full to the last byte.  Whoever
+ * Give up the ballast for a deletion, also one outside of the store, that found the disk full to the last byte.  Whoever
  * writes when there is room again makes it anew; until then only deletions may.
  */
-void store_make_room(struct store *);
+void store_make_room(const struct store *);
 /* Set by SIGTERM: passes in progress finish, waiting ones give up with ERR_STOPPING. */
 void store_stop(void);
 

@@ -53,8 +53,8 @@ enum err copy_verify(const char *dir, FILE *out, int *ret_findings, struct error
 typedef enum err each_fn(const void *key, size_t key_len, const void *value, size_t len, void *arg);
 enum err copy_each(struct env *, enum table, each_fn *fn, void *arg, struct error *);
 
-/* A process but this one that has the store open, 0 = none; BACKUP_FD: of the file `backup`. */
-pid_t copy_user(int backup_fd);
+/* ERR_CONFLICT while a process but this one has the store open; BACKUP_FD: of the file `backup`. */
+enum err copy_unused(int backup_fd, struct error *);
 /* When the last log was written: text.  Caller frees; NULL = there is none. */
 char *copy_stamp(const char *data_dir);
 

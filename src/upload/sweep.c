@@ -341,13 +341,6 @@ enum err upload_sweep(struct engine *e, int budget_ms, struct error *error)
 
 void sweep_sometimes(struct engine *e)
 {
-	struct stat st;
-	int64_t age = SWEEP_EVERY_MS;
-
-	if (fstatat(e->dir, "sweep", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		age = clock_now_ms() - mtime_ms(&st);
-	/* Below zero: the clock was set back. */
-	if (age >= 0 && age < SWEEP_EVERY_MS)
-		return;
-	(void)upload_sweep(e, LAZY_BUDGET_MS, NULL);
+	if (!fs_is_fresh(e->dir, "sweep", SWEEP_EVERY_MS))
+		(void)upload_sweep(e, LAZY_BUDGET_MS, NULL);
 }

@@ -3,6 +3,7 @@
 #include "views/geo_ask.h"
 #include "base/child.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -12,17 +13,6 @@
 #define LOOK_MS 30
 
 /* ---- turns: bytes of locks/ask, AT_ONCE + WAITING for each user, locked by whoever asks or waits */
-
-/* Lock the first free byte of N from FROM on; -1: none is. */
-static off_t lock_one(int fd, off_t from, off_t n)
-{
-	for (off_t i = from; i < from + n; i++) {
-		struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = i, .l_len = 1 };
-		if (fcntl(fd, F_OFD_SETLK, &l) == 0)
-			return i;
-	}
-	return -1;
-}
 
 /* May the user ask now?  Somebody who asks for a hundred previews at once must not have all processors and threads. */
 static enum err turn_take(struct call *call, int *ret_fd)
@@ -38,8 +28,8 @@ static enum err turn_take(struct call *call, int *ret_fd)
 	for (const char *p = call->who.owner; *p != '\0'; p++)
 		hash = (hash ^ (unsigned char)*p) * 16777619U;
 	off_t mine = (off_t)hash * (AT_ONCE + WAITING);
-	while (lock_one(fd, mine, AT_ONCE) < 0) {
-		waits = waits || lock_one(fd, mine + AT_ONCE, WAITING) >= 0;
+	while (fs_lock_one(fd, mine, AT_ONCE) < 0) {
+		waits = waits || fs_lock_one(fd, mine + AT_ONCE, WAITING) >= 0;
 		if (!waits || clock_mono_ms() > until || transport_stopping()) {
 			(void)close(fd);
 			return error_set(&call->error, ERR_RATE, "too many questions of one user at once");

@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "worker/mail.h"
 #include "worker/worker.h"
@@ -27,7 +26,7 @@
 #include "signed/writer.h"
 
 #define SWEEP_MS 60000
-#define SLICE_SWEEP_S 600
+#define SLICE_SWEEP_MS 600000
 #define HOLD_MS 20000
 
 static atomic_bool stopping; /* set by a signal handler, on whatever thread it runs */
@@ -140,12 +139,7 @@ static void serve(struct worker *w, int pipe_fd, bool once)
 /* Sweeps, too, are up to requests where nobody else lives: now and then, when this one has time left. */
 static void slice_sweep(struct worker *w)
 {
-	struct stat st;
-	time_t age = SLICE_SWEEP_S;
-	if (fstatat(w->data_fd, "run/swept", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		age = time(NULL) - st.st_mtime;
-	/* Below zero: the clock was set back. */
-	if (clock_mono_ms() - w->start > w->slice_ms / 4 || (age >= 0 && age < SLICE_SWEEP_S))
+	if (clock_mono_ms() - w->start > w->slice_ms / 4 || fs_is_fresh(w->data_fd, "run/swept", SLICE_SWEEP_MS))
 		return;
 	(void)fs_replace(w->data_fd, "run/swept", "", 0, NULL);
 	worker_sweep(w);
