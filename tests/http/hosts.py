@@ -5,7 +5,6 @@ A file test_hosts_<server>.py runs them behind that server, mounted at / and els
 import concurrent.futures
 import contextlib
 import fcntl
-import glob
 import http.client
 import json
 import os
@@ -472,17 +471,17 @@ def test_settings_are_read_again(server):
 def test_all_of_it_ends(server):
     """SIGTERM ends the web server with all its children, and the private folder goes."""
     processes = descendants(server.process.pid, "")
-    mine = []
-    for path in glob.glob("/tmp/slipway-??????/web.conf"):
-        with contextlib.suppress(FileNotFoundError), open(path) as f:      # another server's may go meanwhile
-            mine += [path] if re.search(fr"(:|server.port = ){server.port}\b", f.read()) else []
+    mine = set()
+    for pid in processes:
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/cmdline") as f:
+            mine.update(re.findall("/tmp/slipway-[^/]{6}/web.conf", f.read()))
     assert len(processes) >= 3 and len(mine) == 1, (processes, mine)
     server.stop()
     end = time.monotonic() + 20
     while left := [p for p in processes if os.path.exists(f"/proc/{p}")]:
         assert time.monotonic() < end, [open(f"/proc/{p}/cmdline").read() for p in left]
         time.sleep(0.05)
-    assert not os.path.exists(os.path.dirname(mine[0])), mine
+    assert not os.path.exists(os.path.dirname(*mine)), mine
     server.start()
 
 
