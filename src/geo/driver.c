@@ -41,6 +41,8 @@ static const char *const settings[][2] = {
 	{"GDAL_VRT_ENABLE_PYTHON", "NO"},
 	{"GDAL_PAM_ENABLED", "NO"},
 	{"GML_DOWNLOAD_WFS_SCHEMA", "NO"},
+	/* xlink:href, codeSpace … are values, too */
+	{"GML_ATTRIBUTES_TO_OGR_FIELDS", "YES"},
 	{"GDAL_HTTP_PROXY", "127.0.0.1:9"},
 	{"CPL_VSIL_CURL_ALLOWED_EXTENSIONS", ".none"},
 	{"SPATIALITE_SECURITY", "strict"},

@@ -106,6 +106,8 @@ void out_note(
     struct outlayer *, const char *code, const char *column, const char *value, size_t len);
 /* Text by the column's type; blank is null, what does not fit is bad. */
 void out_text(struct outlayer *, size_t col, const char *s, size_t len);
+/* Text of a source that can say null: there an empty one is a value, if the column is text. */
+void out_string(struct outlayer *, size_t col, const char *s, size_t len);
 void out_int(struct outlayer *, size_t col, int64_t v);
 void out_real(struct outlayer *, size_t col, double v);
 void out_blob(struct outlayer *, size_t col, const void *p, size_t len);

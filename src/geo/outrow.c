@@ -194,6 +194,19 @@ void out_text(struct outlayer *o, size_t i, const char *s, size_t len)
 		misfit(o, c, s, len);
 }
 
+void out_string(struct outlayer *o, size_t i, const char *s, size_t len)
+{
+	struct out_column *c = &o->col[i];
+
+	if (c->type != GPKG_TEXT) {
+		out_text(o, i, s, len);
+		return;
+	}
+	c->v.kind = OUT_TEXT;
+	c->v.s = s;
+	c->v.len = len;
+}
+
 void out_int(struct outlayer *o, size_t i, int64_t v)
 {
 	struct out_column *c = &o->col[i];
@@ -361,7 +374,7 @@ static void bind(struct outlayer *o, size_t i)
 	case OUT_TEXT:
 		gpkg_text(o->g, i, c->v.s, c->v.len);
 		day_range(c);
-		if (wanted)
+		if (wanted && !is_blank(c->v.s, c->v.len))
 			sample(c, c->v.s, c->v.len);
 		break;
 	case OUT_BLOB:

@@ -18,6 +18,7 @@ struct vector {
 	char **own;	     /* per column: text made for the row */
 	char *time_own[2];
 	int fields;
+	bool says_null; /* the file tells empty text from none */
 };
 
 /* What the file's table is declared as.  A shapefile's polygons may have many parts each, so all
@@ -59,7 +60,10 @@ static void one_value(struct vector *v, OGRFeatureH f, size_t i)
 		s = ogrvalue_text(f, field, c->v.buf, &v->own[i], &len, &bad);
 		if (bad)
 			out_note(o, "csv_encoding", c->original, s, len);
-		out_text(o, i, s, len);
+		if (v->types[i] == OFTString && v->says_null)
+			out_string(o, i, s, len);
+		else
+			out_text(o, i, s, len);
 	}
 }
 
@@ -129,7 +133,8 @@ static void prepare(struct vector *v)
 json_object *vector_import(struct job *job, const struct source *src, const json_object *spec)
 {
 	GDALDatasetH ds = source_open(job, src, json_str(spec, "charset", NULL));
-	struct vector v = { 0 };
+	/* GDAL's driver for KML calls elements that are not there empty. */
+	struct vector v = { .says_null = src->kind != KIND_KML };
 	json_object *result = NULL;
 
 	if (ds == NULL)

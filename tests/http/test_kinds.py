@@ -75,6 +75,23 @@ def test_geojson_numbers_that_do_not_stay_are_told(server):
     assert list(w) == ["elements_skipped"] and w["elements_skipped"]["message"].endswith("numbers.geojson id"), w
 
 
+def test_empty_text_is_no_null(server):
+    """These formats can say null: what says nothing instead, or a blank, means it."""
+    values = ["", " ", None, "x"]
+    source = json.dumps({"type": "FeatureCollection", "features": [
+        {"type": "Feature", "properties": {"t": v, "n": i}, "geometry": {"type": "Point", "coordinates": [i, i]}}
+        for i, v in enumerate(values)]}).encode()
+    files = [("in.geojson", source)]
+    for driver, name in (("GPKG", "in.gpkg"), ("FlatGeobuf", "in.fgb")):
+        files.append(run(["ogr2ogr", "-f", driver, name, "in.geojson"], name, files[0]))
+    for file in files:
+        f = finished(server, ready(strict(server, file)))
+        column = [c for c in f["dataset"]["columns"] if c["name"] == "t"][0]
+        assert column["nulls"] == 1, (file[0], column)
+        out = json.loads(server.get(f"/datasets/{f['dataset']['id']}/download?format=geojson").body)["features"]
+        assert [o["properties"]["t"] for o in sorted(out, key=lambda o: o["properties"]["n"])] == values, (file[0], out)
+
+
 def test_geojson_in_other_encodings(server):
     """JSON is UTF-8, but not all programs know: nothing turns into question marks."""
     for encoding, text, fields in (("gbk", "中文地名", {}), ("utf-16", "中文", {}), ("big5", "臺北", {"charset": "Big5"})):
@@ -261,6 +278,10 @@ GML = """<?xml version="1.0"?>
 def test_gml(server):
     f = finished(server, ready(strict(server, ("places.gml", GML.encode()))))
     assert f["rows"]["imported"] == 1 and f["crs"]["properties"] == "EPSG:32633", f
+    link = '<ex:owner xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="#p7"/><ex:code codeSpace="town">5</ex:code></ex:place>'
+    f = finished(server, ready(strict(server, ("linked.gml", GML.replace("</ex:place>", link).encode()))))
+    out = json.loads(server.get(f"/datasets/{f['dataset']['id']}/download?format=geojson").body)["features"][0]["properties"]
+    assert (out["owner_href"], out["code"], out["code_codeSpace"]) == ("#p7", 5, "town"), out
 
 
 def test_entities_are_refused(server):
