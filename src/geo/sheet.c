@@ -131,15 +131,28 @@ struct book_errors book_errors(const struct book *b)
 	return b->errors;
 }
 
+struct book_errors book_unsolved(const struct book *b)
+{
+	return b->unsolved;
+}
+
+static void count(struct book_errors *e, int64_t row)
+{
+	if (e->count++ == 0)
+		e->first_row = row;
+}
+
 bool sheet_error(struct sheet_rows *s)
 {
-	struct book *b = s->book;
+	if (s->book->null_errors)
+		count(&s->book->errors, s->row);
+	return s->book->null_errors;
+}
 
-	if (!b->null_errors)
-		return false;
-	if (b->errors.count++ == 0)
-		b->errors.first_row = s->row;
-	return true;
+void sheet_unsolved(struct sheet_rows *s)
+{
+	(void)sheet_error(s);
+	count(&s->book->unsolved, s->row);
 }
 
 enum err book_choose(struct job *job, const struct source *src, const struct book *b,
@@ -393,6 +406,7 @@ enum err rows_open_sheet(
 
 	s->rows = (struct rows){ .kind = &kind, .job = job, .src = src };
 	s->book = b;
+	b->unsolved = (struct book_errors){ 0 };
 	s->total = b->v[index].rows;
 	s->max_columns = (size_t)job_limit(job, "csv_max_columns");
 	s->max_cell = (size_t)job_limit(job, "csv_max_cell_bytes");

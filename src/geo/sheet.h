@@ -38,6 +38,9 @@ struct book_errors {
 	int64_t count, first_row;
 };
 struct book_errors book_errors(const struct book *);
+/* Formulas the file holds without their results, met so far in the sheet that was opened last:
+ * empty cells.  Where errors are counted, these are among them. */
+struct book_errors book_unsolved(const struct book *);
 /* Rows of a sheet; BOOK is borrowed until rows_free. */
 enum err rows_open_sheet(
     struct job *, const struct source *, struct book *, size_t index, struct rows **ret);

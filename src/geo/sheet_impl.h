@@ -33,6 +33,7 @@ struct book {
 	json_object *list;
 	bool null_errors; /* cells with an error are empty, and counted here */
 	struct book_errors errors;
+	struct book_errors unsolved; /* formulas without their result, of the sheet last opened */
 	/* xlsx */
 	bool from_1904;	       /* days count from 1904-01-01 */
 	unsigned char *styles; /* enum shown of each cell style; n_styles */
@@ -96,6 +97,8 @@ struct sheet *sheet_add(struct book *, const char *name);
 void sheet_text(struct sheet_rows *, size_t col, const char *s, size_t len);
 /* The cell at hand is an error: true, it is to be left empty. */
 bool sheet_error(struct sheet_rows *);
+/* The cell at hand is a formula whose result nobody calculated. */
+void sheet_unsolved(struct sheet_rows *);
 void sheet_clear(struct sheet_rows *);
 bool sheet_is_blank(const struct sheet_rows *);
 

@@ -212,6 +212,7 @@ static enum err judge_text(struct pass *p)
 
 static void add_warnings(struct pass *p)
 {
+	struct book_errors unsolved = { 0 };
 	json_object *w;
 
 	if (p->t.one_column)
@@ -221,6 +222,13 @@ static void add_warnings(struct pass *p)
 		problems_add(&p->warnings,
 		    problem_arg(problem_str(problem_new("charset_guessed"), "file", p->src->file),
 			"charset", p->t.charset));
+	if (p->t.book != NULL)
+		unsolved = book_unsolved(p->t.book);
+	if (unsolved.count > 0) {
+		w = problem_int(problem_str(problem_new("formulas_unsolved"), "file", p->src->file),
+		    "row", unsolved.first_row);
+		problems_add(&p->warnings, problem_arg_int(w, "count", unsolved.count));
+	}
 	if (p->long_rows > 0) {
 		w = problem_int(problem_str(problem_new("row_length"), "file", p->src->file), "row",
 		    p->long_row);

@@ -20,6 +20,8 @@ struct cells {
 	char type; /* 's'hared, 'n'umber, 'b'oolean, 'e'rror, 'd'ate, 't'ext */
 	enum shown shown;
 	bool in_value; /* inside <v>, or <t> of an inline string */
+	bool is_formula; /* <f> was met */
+	bool has_value;	 /* … and its result, which may be empty text */
 	bool in_phonetic;
 	char value[64]; /* <v> of all but text */
 	size_t len;
@@ -66,6 +68,7 @@ static void begin_cell(struct sheet_rows *s, struct cells *c, const char **atts)
 		c->col = c->next_col;
 	c->next_col = c->col + 1;
 	c->len = 0;
+	c->is_formula = c->has_value = false;
 	c->shown = SHOWN_NUMBER;
 	if (style != NULL && text_int(style, 0, INT32_MAX, &n) && (size_t)n < s->book->n_styles)
 		c->shown = (enum shown)s->book->styles[n];
@@ -99,6 +102,8 @@ static void put_number(struct sheet_rows *s, const struct cells *c)
 static void end_cell(struct sheet_rows *s, struct cells *c)
 {
 	c->value[c->len] = '\0';
+	if (c->is_formula && !c->has_value)
+		sheet_unsolved(s);
 	if (c->type == 's')
 		put_shared(s, c);
 	else if (c->type == 'b')
@@ -118,12 +123,15 @@ static void cells_start(void *user, const char *name, const char **atts)
 	struct sheet_rows *s = user;
 	struct cells *c = s->own;
 
+	c->is_formula = c->is_formula || strcmp(name, "f") == 0;
 	if (strcmp(name, "row") == 0)
 		begin_row(s, c, atts);
 	else if (strcmp(name, "c") == 0)
 		begin_cell(s, c, atts);
-	else if (strcmp(name, "v") == 0 || strcmp(name, "t") == 0)
+	else if (strcmp(name, "v") == 0 || strcmp(name, "t") == 0) {
 		c->in_value = !c->in_phonetic;
+		c->has_value = c->type == 't';
+	}
 	else if (strcmp(name, "rPh") == 0)
 		c->in_phonetic = true;
 }
@@ -150,6 +158,7 @@ static void cells_text(void *user, const char *text, size_t len)
 
 	if (!c->in_value)
 		return;
+	c->has_value = c->has_value || len > 0;
 	if (c->type == 't') {
 		sheet_text(s, c->col, text, len);
 		return;

@@ -2,13 +2,14 @@
 (wizard.md 9, 17; cases 23 - 27; section 21, rows on csv)."""
 import io
 import json
+import re
 import zipfile
 
 import openpyxl
 
 from harness import main
 from made import shapefile
-from steps import code, finished, get, package, points, post, rows, saved, state, table
+from steps import JSON, code, finished, get, package, points, post, rows, saved, state, table
 
 
 def refused(server, session, want, step="csv", **fields):
@@ -195,6 +196,27 @@ def check_workbook(server, make, name):
 
 def test_xlsx_second_sheet_and_dates(server):
     check_workbook(server, workbook, "book.xlsx")
+
+
+def test_formulas_without_results_are_told(server):
+    """Programs that calculate nothing write the formula alone; a result may be empty text."""
+    name, data = workbook("sums.xlsx", ("Sums", [["id", "sum", "note"], [1, "=A2*2", "x"], [2, "=A3*2", "y"], [3, 7, "z"]]))
+    for head, cells, want in ((b"", (b"<v></v>", b"<v />"), 2), (b"", (b"<v>2</v>", b"<v>4</v>"), None),
+                              (b' t="str"', (b"<v></v>", b"<v>q</v>"), None)):
+        out = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+            for member in old.namelist():
+                text = old.read(member)
+                for n, cell in enumerate(cells, 2):
+                    was = re.search(b'<c r="B%d"><f>[^<]*</f><v ?/?>(</v>)?</c>' % n, text)
+                    if was:
+                        text = text.replace(was[0], was[0][:9] + head + re.sub(b"<v.*", cell + b"</c>", was[0][9:]))
+                new.writestr(member, text)
+        session = saved(server, (name, out.getvalue()))
+        told = server.get(f"/upload/?id={session}", accept=JSON).json.get("warnings", [])
+        told = [w for w in told if w["code"] == "formulas_unsolved"]
+        assert [w["row"] for w in told] == ([want] if want else []), (cells, told)
+        assert not told or told[0]["message"].startswith("2 formulas of sums.xlsx have no result"), told
 
 
 def test_ods_second_sheet_and_dates(server):
