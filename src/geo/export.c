@@ -61,17 +61,26 @@ static void csv_text(FILE *out, const char *s, bool guard)
 		fputc('"', out);
 }
 
+/* As few digits as tell this number from all others. */
+static const char *csv_real(double v, char buf[FIELD_TEXT_BYTES])
+{
+	(void)CPLsnprintf(buf, FIELD_TEXT_BYTES, "%.15g", v);
+	if (CPLAtof(buf) != v)
+		(void)CPLsnprintf(buf, FIELD_TEXT_BYTES, "%.17g", v);
+	return buf;
+}
+
 static void csv_feature(FILE *out, OGRFeatureH f, bool geometry)
 {
 	OGRFeatureDefnH defn = OGR_F_GetDefnRef(f);
 	int n = OGR_FD_GetFieldCount(defn);
 	char buf[FIELD_TEXT_BYTES];
 	for (int i = 0; i < n; i++) {
-		bool text = OGR_Fld_GetType(OGR_FD_GetFieldDefn(defn, i)) == OFTString;
+		OGRFieldType type = OGR_Fld_GetType(OGR_FD_GetFieldDefn(defn, i));
 		if (i > 0)
 			fputc(',', out);
 		if (OGR_F_IsFieldSetAndNotNull(f, i))
-			csv_text(out, field_text(f, i, buf), text);
+			csv_text(out, type == OFTReal ? csv_real(OGR_F_GetFieldAsDouble(f, i), buf) : field_text(f, i, buf), type == OFTString);
 	}
 	if (geometry) {
 		OGRGeometryH g = OGR_F_GetGeometryRef(f);
@@ -163,11 +172,11 @@ static const struct format {
 	const char *driver;      /* GDAL's; NULL = written by us */
 	const char *options;     /* more words of ogr2ogr, separated by blanks */
 } formats[] = {
-	{ "geojson", "export.geojson", "GeoJSON", "-t_srs EPSG:4326 -lco RFC7946=YES -lco WRITE_NAME=NO" },
+	{ "geojson", "export.geojson", "GeoJSON", "-t_srs EPSG:4326 -lco RFC7946=YES -lco COORDINATE_PRECISION=9 -lco WRITE_NAME=NO" },
 	{ "csv", "export.csv", NULL, "" },
 	{ "shp", "export.zip", NULL, "" },
 	{ "fgb", "export.fgb", "FlatGeobuf", "" },
-	{ "kml", "export.kml", "KML", "-t_srs EPSG:4326" },
+	{ "kml", "export.kml", "KML", "" },
 	{ "xlsx", "export.xlsx", "XLSX", "" },
 };
 
@@ -187,7 +196,7 @@ static const char *options_of(const struct format *f, OGRLayerH layer)
 {
 	if (strcmp(f->name, "geojson") == 0 &&
 	    (beyond_poles(layer) || (export_is_mixed(layer) && export_count(layer, "ST_GeometryType(geom) = 'GEOMETRYCOLLECTION'") > 0)))
-		return "-t_srs EPSG:4326 -lco COORDINATE_PRECISION=7 -lco WRITE_NAME=NO";
+		return "-t_srs EPSG:4326 -lco COORDINATE_PRECISION=9 -lco WRITE_NAME=NO";
 	return f->options;
 }
 
@@ -203,6 +212,8 @@ static enum err export_as(struct job *job, const struct format *f, GDALDatasetH 
 		enum err err = export_shapefiles(job, ds, layer, folder);
 		return err == ERR_OK ? zip_folder(job, folder, path) : err;
 	}
+	if (strcmp(f->name, "kml") == 0 || strcmp(f->name, "xlsx") == 0)
+		return export_rows(job, ds, layer, f->driver, path);
 	/* GDAL 3.6 leaves rows without a place out of a FlatGeobuf without a word. */
 	bool drops = strcmp(f->name, "fgb") == 0;
 	int64_t nowhere = drops ? export_count(layer, "geom IS NULL OR ST_IsEmpty(geom)") : 0;

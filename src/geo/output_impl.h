@@ -19,6 +19,8 @@ void sample_rows(OGRLayerH, json_object *item);
 /* export.c: words for ogr2ogr, B may be NULL; its work with ARGS (taken) to PATH. */
 char **export_arg(char **args, const char *a, const char *b);
 enum err export_translate(struct job *, GDALDatasetH, const char *path, char **args);
+/* export_rows.c: LAYER of the dataset by GDAL's DRIVER for KML or XLSX to PATH. */
+enum err export_rows(struct job *, GDALDatasetH, OGRLayerH, const char *driver, const char *path);
 /* export_shp.c: shape0 to shape2 of points, lines and polygons in FOLDER; rows of a layer. */
 enum err export_shapefiles(struct job *, GDALDatasetH, OGRLayerH, const char *folder);
 int64_t export_count(OGRLayerH, const char *where);

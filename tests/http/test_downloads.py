@@ -128,6 +128,28 @@ def test_moments_go_out_whole(server):
         assert any("12:30:15.123" in v for v in values), (fmt, values)
 
 
+def test_values_go_out_whole(server):
+    """Numbers of sixteen digits, days that workbooks do not count, millimetres; a character XML does not know spoils no file."""
+    rows = [{"n": 7, "big": 1234567890123456, "day": "1900-02-28", "late": "2024-02-29", "part": 0.30000000000000004, "odd": "a\ufffeb\uffffc"},
+            {"n": -5, "big": -12, "day": "1850-05-05", "late": "1999-12-31", "part": 12.5, "odd": "<&>"}]
+    data = {"type": "FeatureCollection", "features": [
+        {"type": "Feature", "properties": r, "geometry": {"type": "Point", "coordinates": [8.123456789, 50.5]}} for r in rows]}
+    n = finished(server, saved(server, ("whole.geojson", json.dumps(data, ensure_ascii=False).encode())))["dataset"]["id"]
+    place = server.get(f"/datasets/{n}/download?format=geojson").json["features"][0]["geometry"]["coordinates"]
+    assert place == [8.123456789, 50.5], place
+    lines = server.get(f"/datasets/{n}/download?format=csv").text
+    assert "0.30000000000000004," in lines and ",12.5," in lines, lines
+    for fmt, name in (("kml", "x.kml"), ("xlsx", "x.xlsx")):
+        body = server.get(f"/datasets/{n}/download?format={fmt}").body
+        out = [f["properties"] for f in ogr_rows(body, name)]
+        assert [(int(o["n"]), int(o["big"])) for o in out] == [(r["n"], r["big"]) for r in rows], (fmt, out)
+        assert [o["day"] for o in out] == ["1900-02-28", "1850-05-05"] and out[0]["late"].replace("/", "-") == "2024-02-29", (fmt, out)
+        assert [o["odd"] for o in out] == ["abc", "<&>"] and [float(o["part"]) for o in out] == [0.3, 12.5], (fmt, out)
+    import openpyxl
+    cells = list(openpyxl.load_workbook(io.BytesIO(body)).active.iter_rows(values_only=True))
+    assert cells[1][2] == "1900-02-28" and cells[1][3].isoformat()[:10] == "2024-02-29", cells
+
+
 def test_rows_without_a_place_are_in_every_format_or_told(server):
     """FlatGeobuf cannot hold them: that is said, not a file without them given."""
     features = [{"type": "Feature", "properties": {"a": i}, "geometry": {"type": "Point", "coordinates": [i, 2]} if i else None} for i in range(3)]
