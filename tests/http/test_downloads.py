@@ -32,6 +32,7 @@ def test_every_vector_format_holds_the_rows(server):
     page = server.get(f"/datasets/{n}", accept="application/json").json
     formats = [d["format"] for d in page["downloads"]]
     assert formats == ["gpkg", "geojson", "csv", "shp", "fgb", "kml", "xlsx"], formats
+    assert "A shapefile cuts texts after 254 bytes" in server.get(f"/datasets/{n}", accept="text/html").text
     for d in page["downloads"]:
         a = server.get(d["url"])
         assert a.status == 200, (d, a)
