@@ -189,13 +189,23 @@ static enum err check_grid(struct job *job, struct source *src)
 static enum err check_shp(struct job *job, const struct source *src)
 {
 	CLEAN_FREE char *shx = mem_strndup(src->path, strlen(src->path));
+	struct shp_fields fields = {0};
 	struct error error = {0};
+	json_object *p;
 
 	memcpy(shx + strlen(shx) - 3, "shx", 3);
-	if (shp_gate(src->path, shx, src->side[SOURCE_DBF], &error) == ERR_OK)
-		return ERR_OK;
-	(void)snprintf(job->detail, sizeof(job->detail), "%s", error.text);
-	return fail(job, "format_unreadable", src);
+	if (shp_gate(src->path, shx, src->side[SOURCE_DBF], &error) != ERR_OK) {
+		(void)snprintf(job->detail, sizeof(job->detail), "%s", error.text);
+		return fail(job, "format_unreadable", src);
+	}
+	if (src->side[SOURCE_DBF] != NULL)
+		shp_fields(src->side[SOURCE_DBF], &fields);
+	if (fields.memos > 0) {
+		p = problem_str(problem_new("elements_skipped"), "file", src->file);
+		problem_arg_int(problem_arg(p, "elements", "memo (.dbt)"), "count", fields.memos);
+		job_warn(job, p);
+	}
+	return ERR_OK;
 }
 
 /* Workbooks are archives of XML: the guards of archives, and of XML for each part. */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/text.h"
 #include "geo/encoding.h"
+#include "geo/shpgate.h"
 #include "geo/source.h"
 
 /*
@@ -14,6 +15,7 @@ static char **options_of(const struct source *src, const char *charset)
 {
 	char **o = NULL;
 	struct encoding found;
+	struct shp_fields fields = {0};
 
 	switch (src->kind) {
 	case KIND_SHP:
@@ -22,6 +24,11 @@ static char **options_of(const struct source *src, const char *charset)
 			charset = found.charset;
 		}
 		o = CSLSetNameValue(o, "ENCODING", encoding_for_gdal(charset));
+		if (src->side[SOURCE_DBF] != NULL)
+			shp_fields(src->side[SOURCE_DBF], &fields);
+		/* Ids of 20 digits' width would be reals; then all rows are looked at first. */
+		if (fields.wide)
+			o = CSLSetNameValue(o, "ADJUST_TYPE", "YES");
 		break;
 	case KIND_GML:
 		o = CSLSetNameValue(o, "DOWNLOAD_SCHEMA", "NO");

@@ -11,6 +11,9 @@
 #define SHX_ENTRY 8
 #define DBF_HEAD 32             /* bytes before the field descriptors */
 #define BLOCK_ENTRIES 8192
+#define FIELD_TYPE 11           /* bytes of a field descriptor before its type … */
+#define FIELD_WIDTH 16          /* … and before its width and its decimals */
+#define INTEGER_WIDTH 18        /* digits GDAL trusts 64 bits to hold */
 
 static uint32_t be32(const unsigned char *p)
 {
@@ -85,6 +88,23 @@ static enum err check_dbf(const char *path, struct error *error)
 		    "dbf: %lld rows of %lld bytes do not fit into %lld", (long long)rows,
 		    (long long)row, (long long)size);
 	return ERR_OK;
+}
+
+void shp_fields(const char *dbf, struct shp_fields *ret)
+{
+	unsigned char head[DBF_HEAD], field[DBF_HEAD];
+	int64_t size;
+	CLEAN_FD int fd = open_head(dbf, head, sizeof(head), &size);
+
+	*ret = (struct shp_fields){0};
+	for (int64_t at = DBF_HEAD; fd >= 0 && at < (int64_t)le16(head + 8); at += DBF_HEAD) {
+		if (pread(fd, field, sizeof(field), at) != (ssize_t)sizeof(field) || field[0] == '\r')
+			return;
+		ret->memos += field[FIELD_TYPE] == 'M';
+		ret->wide = ret->wide ||
+		    (field[FIELD_TYPE] == 'N' && field[FIELD_WIDTH] > INTEGER_WIDTH &&
+			field[FIELD_WIDTH + 1] == 0);
+	}
 }
 
 enum err shp_gate(const char *shp, const char *shx, const char *dbf, struct error *error)

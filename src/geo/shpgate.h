@@ -6,9 +6,17 @@
 #ifndef SLIPWAY_GEO_SHPGATE_H
 #define SLIPWAY_GEO_SHPGATE_H
 
+#include <stdbool.h>
 #include "base/err.h"
 
 /* DBF may be NULL.  Errors: ERR_BAD_REQUEST, what is wrong in ERROR's text. */
 enum err shp_gate(const char *shp, const char *shx, const char *dbf, struct error *);
+
+/* What is said of fields; all zero when DBF cannot be read. */
+struct shp_fields {
+	bool wide; /* one of whole numbers that may be longer than 18 digits */
+	int memos; /* whose texts stand in a file of their own (.dbt), which nobody reads */
+};
+void shp_fields(const char *dbf, struct shp_fields *ret);
 
 #endif

@@ -8,7 +8,7 @@ import zipfile
 import openpyxl
 
 from harness import main
-from made import shapefile
+from made import WGS84, shapefile
 from steps import JSON, code, finished, get, package, points, post, rows, saved, state, table
 
 
@@ -242,6 +242,21 @@ def names_of(server, session):
 def test_dbf_language_byte_tells_the_encoding(server):
     names, _ = names_of(server, saved(server, *chinese("byte", "gbk", language=0x4D)))
     assert names == NAMES
+
+
+def test_fields_of_a_dbf_stay_what_they_are(server):
+    """Ids in fields of 20 digits, as databases write them; texts in a file of their own are not read, and told."""
+    files = shapefile("wide", [(1, 2), (3, 4)], [("id", 20, [b" 1234567890123456789", b"7".rjust(20)]),
+                                                 ("far", 20, [b"12345678901234567890", b"7".rjust(20)]), ("memo", 10, [b"1", b"2"])], prj=WGS84)
+    dbf = bytearray(files[2][1])
+    dbf[32 + 11] = dbf[64 + 11] = ord("N")
+    dbf[96 + 11] = ord("M")
+    session = saved(server, *files[:2], ("wide.dbf", bytes(dbf)), files[3])
+    told = server.get(f"/upload/?id={session}", accept=JSON).json["warnings"]
+    assert [w["message"].partition(": ")[2] for w in told] == ["wide.shp memo (.dbt)"], told
+    done = finished(server, session)
+    assert {c["name"]: c["type"] for c in done["dataset"]["columns"]}["id"] == "integer", done
+    assert rows(server, done["dataset"]["id"], "id", "far") == [(1234567890123456789, 12345678901234567890.0), (7, 7.0)]
 
 
 def test_cpg_that_lies_is_overruled(server):
