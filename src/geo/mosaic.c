@@ -7,6 +7,7 @@
 #include <cpl_conv.h>
 #include <cpl_string.h>
 #include <gdal_utils.h>
+#include <math.h>
 #include <ogr_srs_api.h>
 #include <regex.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 
 #define BLOCK_ROWS  64
 #define REGEX_BYTES 200
+#define GRID_SLACK  0.01 /* of a pixel */
 
 /* ---- times in names */
 
@@ -94,6 +96,26 @@ static bool agrees(GDALDatasetH first, OGRSpatialReferenceH first_srs, GDALDatas
 	       GDALGetRasterDataType(GDALGetRasterBand(first, 1)) == GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
 }
 
+/* What says "no value here" is the same in both: bands of several instants share it. */
+static bool same_nodata(GDALDatasetH first, GDALDatasetH ds)
+{
+	double x, y;
+	bool has = raster_nodata(first, &x);
+	return has == raster_nodata(ds, &y) && (!has || x == y || (isnan(x) && isnan(y)));
+}
+
+/* Do the pixels of DS fall on those of FIRST's grid, or are they moved and repeated? */
+static bool same_grid(GDALDatasetH first, GDALDatasetH ds)
+{
+	double a[6], b[6];
+	if (GDALGetGeoTransform(first, a) != CE_None || GDALGetGeoTransform(ds, b) != CE_None)
+		return true;
+	double x = (b[0] - a[0]) / a[1], y = (b[3] - a[3]) / a[5];
+	int most = GDALGetRasterXSize(ds) > GDALGetRasterYSize(ds) ? GDALGetRasterXSize(ds) : GDALGetRasterYSize(ds);
+	return fabs(x - round(x)) < GRID_SLACK && fabs(y - round(y)) < GRID_SLACK && fabs(b[1] / a[1] - 1) * most < GRID_SLACK &&
+	       fabs(b[5] / a[5] - 1) * most < GRID_SLACK && a[2] == 0 && a[4] == 0 && b[2] == 0 && b[4] == 0;
+}
+
 static void widen(json_object *layer, const double e[4])
 {
 	json_object *old = json_arr(layer, "extent"), *list = json_object_new_array();
@@ -113,6 +135,8 @@ struct granules {
 	OGRSpatialReferenceH srs; /* what the first one tells, inside or beside it; NULL = nothing */
 	json_object *layer;
 	json_object *list;       /* [{"bundle","time"}] */
+	int64_t moved;           /* granules whose pixels are not those of the first */
+	const char *moved_first; /* file name of the first of them */
 };
 
 static enum err add_granule(struct granules *g, const struct source_set *set, const struct source *src)
@@ -131,10 +155,12 @@ static enum err add_granule(struct granules *g, const struct source_set *set, co
 			err = job_fail(g->job, problem_str(problem_new("no_georeference"), "file", src->file));
 		else
 			preview_raster(g->job, ds, 0);
-	} else if (!agrees(g->first, g->srs, ds, src)) {
+	} else if (!agrees(g->first, g->srs, ds, src) || (g->timed && !same_nodata(g->first, ds))) {
 		err = job_fail(g->job, problem_str(problem_new("mosaic_mismatch"), "file", src->file));
 	} else if (raster_extent(ds, e)) {
 		widen(g->layer, e);
+		if (!same_grid(g->first, ds) && g->moved++ == 0)
+			g->moved_first = src->file;
 	}
 	if (err == ERR_OK && g->timed && !time_of_name(&g->re, src->file, &ms))
 		err = job_fail(g->job, problem_str(problem_new("mosaic_time_missing"), "file", src->file));
@@ -167,6 +193,8 @@ enum err mosaic_inspect(struct job *job, const struct source_set *set, json_obje
 		json_object_put(g.list);
 		return err;
 	}
+	if (g.moved > 0)
+		job_warn(job, problem_arg_int(problem_str(problem_new("mosaic_moved"), "file", g.moved_first), "count", g.moved));
 	json_set(g.layer, "mosaic", json_set(json_object_new_object(), "granules", g.list));
 	json_object_array_add(layers, g.layer);
 	return ERR_OK;
@@ -199,40 +227,77 @@ static char **number(char **args, double v)
 	return CSLAddString(args, text);
 }
 
-/* The granules of one instant (TIMED false: all), in order; their number. */
-static size_t chosen(const struct source_set *set, const json_object *layer, bool timed, int64_t ms, const struct source ***ret)
+/* The granules of one instant (TIME NULL: all), in order; their number. */
+static size_t chosen(const struct source_set *set, const json_object *layer, const int64_t *time, const struct source ***ret)
 {
 	json_object *list = json_arr(json_obj(layer, "mosaic"), "granules"), *item;
 	const struct source **v = mem_array(json_len(list) + 1, sizeof(*v));
 	size_t n = 0;
 	JSON_EACH(item, list) {
 		const struct source *src = by_bundle(set, json_int(item, "bundle", -1));
-		if (src != NULL && (!timed || json_int(item, "time", 0) == ms))
+		if (src != NULL && (time == NULL || json_int(item, "time", 0) == *time))
 			v[n++] = src;
 	}
 	*ret = v;
 	return n;
 }
 
-/* Extent of all of them and the first one's pixel size: the grid they are merged on. */
-static bool grid_of(struct job *job, const struct source **v, size_t n, double e[4], double pixel[2])
+/* What granules are merged on: the extent of all of them, the first one's pixels, and how they say "no value here". */
+struct grid {
+	double e[4], pixel[2];
+	GDALDataType type;
+	bool alpha, differ; /* some have an alpha band; their no-data values are not all the same */
+	bool idle;          /* some have a no-data value no pixel can have */
+	size_t n, with;     /* granules; those with a no-data value */
+	double nodata;      /* of the first of these */
+};
+
+static void take_blank(struct grid *g, GDALDatasetH ds)
+{
+	int declared = 0;
+	double nodata;
+	bool has = raster_nodata(ds, &nodata);
+	(void)GDALGetRasterNoDataValue(GDALGetRasterBand(ds, 1), &declared);
+	g->type = GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
+	g->alpha = g->alpha || raster_has_alpha(ds);
+	g->idle = g->idle || (declared != 0 && !has);
+	if (has && g->with++ == 0)
+		g->nodata = nodata;
+	g->differ = g->differ || (has && nodata != g->nodata && !(isnan(nodata) && isnan(g->nodata)));
+	g->n++;
+}
+
+static bool grid_of(struct job *job, const struct source **v, size_t n, struct grid *g)
 {
 	for (size_t i = 0; i < n; i++) {
 		GDALDatasetH ds = source_open(job, v[i], NULL);
 		double one[4], gt[6];
 		bool good = ds != NULL && raster_extent(ds, one) && GDALGetGeoTransform(ds, gt) == CE_None;
+		if (good)
+			take_blank(g, ds);
 		if (ds != NULL)
 			GDALClose(ds);
 		if (!good)
 			return false;
 		for (int k = 0; k < 4; k++)
-			e[k] = i == 0 || (k < 2 ? one[k] < e[k] : one[k] > e[k]) ? one[k] : e[k];
+			g->e[k] = i == 0 || (k < 2 ? one[k] < g->e[k] : one[k] > g->e[k]) ? one[k] : g->e[k];
 		if (i == 0) {
-			pixel[0] = gt[1];
-			pixel[1] = gt[5] < 0 ? -gt[5] : gt[5];
+			g->pixel[0] = gt[1];
+			g->pixel[1] = gt[5] < 0 ? -gt[5] : gt[5];
 		}
 	}
 	return n > 0;
+}
+
+/* How the merged raster says "no value here": as its granules do, by NaN, or by one more band, its mask. */
+enum blank { BLANK_OWN, BLANK_NAN, BLANK_MASK };
+
+/* STACKED: bands of one raster, which has one mask for all. */
+static enum blank blank_of(const struct grid *g, bool stacked)
+{
+	if (g->alpha || (g->with == g->n && !g->differ))
+		return BLANK_OWN;
+	return stacked && !GDALDataTypeIsInteger(g->type) ? BLANK_NAN : BLANK_MASK;
 }
 
 /* Warp a batch of granules into OUT, or to a new file at PATH when there is none yet. */
@@ -255,28 +320,51 @@ static GDALDatasetH warp_batch(struct job *job, const struct source **v, size_t 
 	return done;
 }
 
-/* Granules of one instant (TIMED false: all) merged to a GeoTIFF, in their own CRS. */
-static GDALDatasetH merge(struct job *job, const struct source_set *set, const json_object *layer, bool timed, int64_t ms, size_t nth)
+/* Does the last band of DS, a mask, hide anything? */
+static bool hides(GDALDatasetH ds)
+{
+	double range[2] = { 0, 0 };
+	GDALComputeRasterMinMax(GDALGetRasterBand(ds, GDALGetRasterCount(ds)), FALSE, range);
+	return !(range[0] > 0);
+}
+
+/* Options of the warp that makes the merged raster. */
+static char **new_raster(char **args, const char *source, const struct grid *g, enum blank blank)
+{
+	args = *source != '\0' ? word(args, "-t_srs", source) : args;
+	args = word(word(word(args, "-of", "GTiff"), "-co", "BIGTIFF=IF_SAFER"), "-te", NULL);
+	for (int k = 0; k < 4; k++)
+		args = number(args, g->e[k]);
+	args = number(number(word(args, "-tr", NULL), g->pixel[0]), g->pixel[1]);
+	if (blank == BLANK_NAN)
+		return word(args, "-dstnodata", "nan");
+	return blank == BLANK_MASK ? word(word(args, "-dstnodata", "None"), "-dstalpha", NULL) : args;
+}
+
+/*
+ * Granules of one instant (TIME NULL: all) merged to a GeoTIFF, in their own CRS.  STACKED: as bands of many; *RET_LAST: what
+ * its last band is.
+ */
+static GDALDatasetH merge(struct job *job, const struct source_set *set, const json_object *layer, const int64_t *time, size_t nth,
+    bool stacked, enum raster_last *ret_last)
 {
 	CLEAN_FREE const struct source **v = NULL;
-	size_t n = chosen(set, layer, timed, ms, &v);
+	size_t n = chosen(set, layer, time, &v);
 	const char *source = json_str(json_obj(layer, "srs"), "source", "");
-	double e[4] = { 0 }, pixel[2] = { 0 };
+	struct grid g = { .n = 0 };
 	char path[700], name[48];
 	GDALDatasetH out = NULL;
-	bool good = grid_of(job, v, n, e, pixel);
+	bool good = grid_of(job, v, n, &g);
+	enum blank blank = blank_of(&g, stacked);
 
 	(void)snprintf(name, sizeof(name), "work/mosaic-%zu.tif", nth);
 	job_out(job, name, path, sizeof(path));
 	for (size_t done = 0; good && done < n; done += BATCH) {
 		char **args = *source != '\0' ? word(NULL, "-s_srs", source) : NULL;
-		if (out == NULL) {
-			args = *source != '\0' ? word(args, "-t_srs", source) : args;
-			args = word(word(word(args, "-of", "GTiff"), "-co", "BIGTIFF=IF_SAFER"), "-te", NULL);
-			for (int k = 0; k < 4; k++)
-				args = number(args, e[k]);
-			args = number(number(word(args, "-tr", NULL), pixel[0]), pixel[1]);
-		}
+		if (g.idle && g.with == 0)
+			args = word(args, "-srcnodata", "None");
+		if (out == NULL)
+			args = new_raster(args, source, &g, blank);
 		GDALDatasetH next = warp_batch(job, v + done, n - done < BATCH ? n - done : BATCH, out, path, args);
 		good = next != NULL;
 		out = good ? next : out;
@@ -287,6 +375,7 @@ static GDALDatasetH merge(struct job *job, const struct source_set *set, const j
 		(void)job_fail(job, problem_str(problem_new("import_failed"), "layer", json_str(layer, "table", "")));
 		return NULL;
 	}
+	*ret_last = blank != BLANK_MASK ? LAST_PLAIN : hides(out) ? LAST_MASK : LAST_IDLE;
 	return out;
 }
 
@@ -340,12 +429,12 @@ static void offset_of(GDALDatasetH from, GDALDatasetH to, int *x, int *y)
 	*y = (int)((a[3] - b[3]) / b[5] + 0.5);
 }
 
-/* An empty raster over ALL's grid with room for N instants. */
-static GDALDatasetH stack_new(struct job *job, GDALDatasetH all, size_t n)
+/* An empty raster over ALL's grid with room for the BANDS of N instants. */
+static GDALDatasetH stack_new(struct job *job, GDALDatasetH all, int bands, size_t n)
 {
 	char path[700];
 	double gt[6], nodata;
-	int has = 0, bands = GDALGetRasterCount(all);
+	int has = 0;
 	char *options[] = { (char *)(uintptr_t) "TILED=YES", (char *)(uintptr_t) "BIGTIFF=IF_SAFER", (char *)(uintptr_t) "SPARSE_OK=TRUE", NULL };
 	job_out(job, "work/stack.tif", path, sizeof(path));
 	GDALRasterBandH first = GDALGetRasterBand(all, 1);
@@ -365,12 +454,15 @@ static GDALDatasetH stack_new(struct job *job, GDALDatasetH all, size_t n)
 static enum err write_timed(struct job *job, const struct source_set *set, const json_object *layer, const int64_t *times, size_t n,
     const char *path)
 {
-	GDALDatasetH all = merge(job, set, layer, false, 0, 0), stack = all == NULL ? NULL : stack_new(job, all, n);
-	int bands = all == NULL ? 0 : GDALGetRasterCount(all);
+	enum raster_last last = LAST_PLAIN;
+	GDALDatasetH all = merge(job, set, layer, NULL, 0, true, &last);
+	int bands = all == NULL ? 0 : GDALGetRasterCount(all) - (last != LAST_PLAIN);
+	GDALDatasetH stack = all == NULL ? NULL : stack_new(job, all, bands, n);
+	int64_t gaps = 0;
 	const char *name = json_str(layer, "table", "");
 	enum err err = stack == NULL ? ERR_BAD_REQUEST : ERR_OK;
 	for (size_t i = 0; i < n && err == ERR_OK; i++) {
-		GDALDatasetH one = merge(job, set, layer, true, times[i], i + 1);
+		GDALDatasetH one = merge(job, set, layer, &times[i], i + 1, true, &last);
 		char iso[32];
 		int x = 0, y = 0;
 		if (one == NULL) {
@@ -379,6 +471,8 @@ static enum err write_timed(struct job *job, const struct source_set *set, const
 		}
 		clock_iso(times[i], iso);
 		offset_of(one, stack, &x, &y);
+		gaps += last == LAST_MASK || (last == LAST_IDLE && (GDALGetRasterXSize(one) < GDALGetRasterXSize(stack) ||
+							   GDALGetRasterYSize(one) < GDALGetRasterYSize(stack)));
 		for (int b = 1; b <= bands && err == ERR_OK; b++) {
 			GDALRasterBandH to = GDALGetRasterBand(stack, (int)i * bands + b);
 			GDALSetDescription(to, iso);
@@ -389,8 +483,10 @@ static enum err write_timed(struct job *job, const struct source_set *set, const
 		GDALClose(one);
 		job_progress(job, "import", "merging", name, (int64_t)i + 1, (int64_t)n, 0, false);
 	}
+	if (gaps > 0)
+		job_warn(job, problem_arg_int(problem_str(problem_new("mosaic_gaps"), "layer", name), "count", gaps));
 	if (err == ERR_OK)
-		err = raster_write_as(job, stack, layer, path);
+		err = raster_write_as(job, stack, LAST_PLAIN, layer, path);
 	if (stack != NULL)
 		GDALClose(stack);
 	if (all != NULL)
@@ -417,8 +513,9 @@ enum err mosaic_write(struct job *job, const struct source_set *set, const json_
 	CLEAN_FREE int64_t *times = NULL;
 	size_t n = instants(layer, &times);
 	if (n == 0) {
-		GDALDatasetH all = merge(job, set, layer, false, 0, 0);
-		enum err err = all == NULL ? ERR_BAD_REQUEST : raster_write_as(job, all, layer, path);
+		enum raster_last last = LAST_PLAIN;
+		GDALDatasetH all = merge(job, set, layer, NULL, 0, false, &last);
+		enum err err = all == NULL ? ERR_BAD_REQUEST : raster_write_as(job, all, last, layer, path);
 		if (all != NULL)
 			GDALClose(all);
 		return err;

@@ -5,6 +5,7 @@
  */
 #include <cpl_string.h>
 #include <gdal_utils.h>
+#include <math.h>
 #include <ogr_srs_api.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,15 @@ static int group(GDALDatasetH ds, int first)
 	return n;
 }
 
+/* Do both say "no value here" alike?  Old fractions without such a value have got NaN. */
+static bool same_nodata(GDALDatasetH old, GDALDatasetH ds)
+{
+	double x, y;
+	bool has = raster_nodata(old, &x), new_has = raster_nodata(ds, &y);
+
+	return new_has ? has && (x == y || (isnan(x) && isnan(y))) : !has || isnan(x);
+}
+
 /* Do the new granules go with what is there? */
 static bool agrees(struct job *job, GDALDatasetH old, const struct source *src,
 		   const json_object *layer)
@@ -58,6 +68,7 @@ static bool agrees(struct job *job, GDALDatasetH old, const struct source *src,
 		    GDALGetRasterDataType(GDALGetRasterBand(ds, 1)) ==
 			GDALGetRasterDataType(GDALGetRasterBand(old, 1)) &&
 		    (json_get(first, "time") != NULL) == (time_of(old, 1) != NULL) &&
+		    (time_of(old, 1) == NULL || same_nodata(old, ds)) &&
 		    (srs == NULL || is == NULL || OSRIsSame(srs, is) != 0);
 
 	if (ds != NULL)

@@ -242,25 +242,36 @@ static bool is_measured(GDALDatasetH ds)
 	return !GDALDataTypeIsInteger(GDALGetRasterDataType(band)) || GDALGetRasterColorInterpretation(band) == GCI_RedBand;
 }
 
+bool raster_nodata(GDALDatasetH ds, double *ret)
+{
+	int has = 0;
+	*ret = GDALGetRasterNoDataValue(GDALGetRasterBand(ds, 1), &has);
+	return has != 0 && !nodata_is_idle(ds);
+}
+
+bool raster_has_alpha(GDALDatasetH ds)
+{
+	for (int i = 1; i <= GDALGetRasterCount(ds); i++)
+		if (GDALGetRasterColorInterpretation(GDALGetRasterBand(ds, i)) == GCI_AlphaBand)
+			return true;
+	return false;
+}
+
 /* Nothing in the pixels of DS can say "no value here": neither a no-data value nor an alpha band. */
 static bool has_no_blank(GDALDatasetH ds)
 {
-	int has = 0;
-	(void)GDALGetRasterNoDataValue(GDALGetRasterBand(ds, 1), &has);
-	for (int i = 1; i <= GDALGetRasterCount(ds); i++)
-		if (GDALGetRasterColorInterpretation(GDALGetRasterBand(ds, i)) == GCI_AlphaBand)
-			return false;
-	return has == 0 || nodata_is_idle(ds);
+	double nodata;
+	return !raster_has_alpha(ds) && !raster_nodata(ds, &nodata);
 }
 
-/* The last band of DS, an alpha band reproject added, as the mask of those before it. */
-static char **last_as_mask(GDALDatasetH ds)
+/* The last band of DS, an alpha band that a warp added, as the mask of those before it, or left out. */
+static char **last_as_mask(GDALDatasetH ds, bool needed)
 {
 	char **args = NULL, number[16];
 	int n = GDALGetRasterCount(ds);
 	for (int i = 1; i <= n; i++) {
 		(void)snprintf(number, sizeof(number), "%d", i);
-		args = add(args, i < n ? "-b" : "-mask", number);
+		args = i < n ? add(args, "-b", number) : add(args, "-mask", needed ? number : "none");
 	}
 	return args;
 }
@@ -344,15 +355,19 @@ static char **georeference(const struct source *src, const char *source)
 	return *source != '\0' ? add(args, "-a_srs", source) : args;
 }
 
-enum err raster_write_as(struct job *job, GDALDatasetH ds, const json_object *layer, const char *path)
+enum err raster_write_as(struct job *job, GDALDatasetH ds, enum raster_last last, const json_object *layer, const char *path)
 {
 	const char *source = json_str(json_obj(layer, "srs"), "source", ""), *target = json_str(json_obj(layer, "srs"), "target", "");
 
-	if (*target == '\0' || strcmp(target, source) == 0)
-		return raster_write(job, ds, georeference(NULL, source), path, layer);
+	if (*target == '\0' || strcmp(target, source) == 0) {
+		char **args = last != LAST_PLAIN ? last_as_mask(ds, last == LAST_MASK) : NULL, **more = georeference(NULL, source);
+		args = CSLInsertStrings(args, -1, (CSLConstList)more);
+		CSLDestroy(more);
+		return raster_write(job, ds, args, path, layer);
+	}
 	GDALDatasetH warped = reproject(job, ds, source, target, layer);
-	bool masked = warped != NULL && GDALGetRasterCount(warped) > GDALGetRasterCount(ds);
-	enum err err = warped == NULL ? ERR_BAD_REQUEST : raster_write(job, warped, masked ? last_as_mask(warped) : NULL, path, layer);
+	bool masked = warped != NULL && (last != LAST_PLAIN || GDALGetRasterCount(warped) > GDALGetRasterCount(ds));
+	enum err err = warped == NULL ? ERR_BAD_REQUEST : raster_write(job, warped, masked ? last_as_mask(warped, true) : NULL, path, layer);
 	if (warped != NULL)
 		GDALClose(warped);
 	return err;
@@ -380,7 +395,7 @@ json_object *raster_import(struct job *job, const struct source_set *set, const 
 	if (ds == NULL)
 		return NULL;
 	err = src->overlay != NULL ? raster_write(job, ds, georeference(src, source), path, layer) :
-				     raster_write_as(job, ds, layer, path);
+				     raster_write_as(job, ds, LAST_PLAIN, layer, path);
 	GDALClose(ds);
 	return err == ERR_OK ? raster_item(path, layer) : NULL;
 }

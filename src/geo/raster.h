@@ -10,8 +10,13 @@
 OGRSpatialReferenceH raster_srs(const struct source *, GDALDatasetH);
 /* A LAYER for DS; NULL: not georeferenced. */
 json_object *raster_layer(struct job *, const struct source *, GDALDatasetH, int64_t i, const char *name);
-/* The same in the CRS that LAYER (an import order) asks for. */
-enum err raster_write_as(struct job *, GDALDatasetH ds, const json_object *layer, const char *path);
+/* The value that says "no value here" in DS; false: there is none, or one no pixel can have. */
+bool raster_nodata(GDALDatasetH, double *ret);
+bool raster_has_alpha(GDALDatasetH);
+/* What the last band is: one like the others, the mask of these, or a mask that hides nothing. */
+enum raster_last { LAST_PLAIN, LAST_MASK, LAST_IDLE };
+/* Write DS to PATH in the CRS that LAYER (an import order) asks for. */
+enum err raster_write_as(struct job *, GDALDatasetH ds, enum raster_last last, const json_object *layer, const char *path);
 /*
  * Write a mosaic to PATH.  With times each band says its own ("TIME" metadata item and description), and *RET_TIMES is the
  * result's "time" object; without: one raster over all granules, *RET_TIMES NULL.

@@ -482,6 +482,57 @@ def test_mosaic_of_different_colors_is_refused(server):
     assert finished(server, a)["dataset"]["type"] == "raster"
 
 
+def tile(name, x, values, kind=gdal.GDT_Byte, nodata=None, cell=1):
+    """A GeoTIFF of two rows and columns at X degrees."""
+    picture = gdal.GetDriverByName("GTiff").Create("/vsimem/tile.tif", 2, 2, 1, kind)
+    picture.SetGeoTransform((x, cell, 0, 51, 0, -cell))
+    picture.SetProjection(WGS84)
+    picture.GetRasterBand(1).WriteRaster(0, 0, 2, 2, struct.pack("<4d", *values), buf_type=gdal.GDT_Float64)
+    if nodata is not None:
+        picture.GetRasterBand(1).SetNoDataValue(nodata)
+    picture = None
+    f = gdal.VSIFOpenL("/vsimem/tile.tif", "rb")
+    data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL("/vsimem/tile.tif").size, f))
+    gdal.VSIFCloseL(f)
+    return name, data
+
+
+def shown(server, f):
+    """Values of each band, row after row; None where it says there are none."""
+    values_of(server, f)
+    out = gdal.Open("/vsimem/values.tif")
+    bands = [out.GetRasterBand(b + 1) for b in range(out.RasterCount)]
+    n = out.RasterXSize * out.RasterYSize
+    return [[v if m else None for v, m in zip(struct.unpack(f"<{n}d", b.ReadRaster(buf_type=gdal.GDT_Float64)), b.GetMaskBand().ReadRaster())]
+            for b in bands]
+
+
+def test_gaps_of_a_mosaic_are_no_zeros(server):
+    """Nor is what one of its images calls no value a value of the others, or the other way round."""
+    one, both = [1, 2, 3, 0], [1, 2, None, 5, 6, 3, 0, None, 7, None]
+    for name, tiles, want in (
+            ("bytes", [tile("a.tif", 10, one), tile("b.tif", 13, [5, 6, 7, 0], nodata=0)], both),
+            ("differ", [tile("a.tif", 10, one, gdal.GDT_Float32, -9), tile("b.tif", 13, [5, 6, 7, 0], gdal.GDT_Float32, 0)], both),
+            ("none", [tile("a.tif", 10, one), tile("b.tif", 13, [5, 6, 7, 0])], both[:-1] + [0]),
+            ("whole", [tile("a.tif", 10, one), tile("b.tif", 12, [5, 6, 7, 0])], [1, 2, 5, 6, 3, 0, 7, 0])):
+        f = finished(server, strict(server, zipped(tiles, name + ".zip"), mosaic="true"))
+        assert shown(server, f) == [want], (name, shown(server, f))
+    # Of several times each has its own gaps: fractions can say so, whole numbers cannot.
+    for kind, gap, told in ((gdal.GDT_Float32, None, []), (gdal.GDT_Int16, 0, ["mosaic_gaps"])):
+        a = strict(server, zipped([tile("t_20200101.tif", 10, one, kind), tile("t_20200102.tif", 12, one, kind)], "t.zip"),
+                   mosaic="true", mosaic_time_regex="[0-9]{8}")
+        f = finished(server, a)
+        assert shown(server, f) == [[1, 2, gap, gap, 3, 0, gap, gap], [gap, gap, 1, 2, gap, gap, 3, 0]], shown(server, f)
+        assert [w["code"] for w in f.get("warnings", [])] == told, f
+    refused(server.save(zipped([tile("t_20200101.tif", 10, one), tile("t_20200102.tif", 12, one, nodata=0)]),
+                        fields={"mosaic": "true", "mosaic_time_regex": "[0-9]{8}"}), 400, "mosaic_mismatch", "t_20200102.tif")
+    # Other pixels than the first one's: the values are moved, and that is told.
+    for x, cell in ((12.5, 1), (12, 2)):
+        a = strict(server, zipped([tile("a.tif", 10, one), tile("b.tif", x, one, cell=cell)]), mosaic="true")
+        assert [(w["code"], w["file"]) for w in a.json["warnings"]] == [("mosaic_moved", "b.tif")], a
+        drop(server, a)
+
+
 def test_raster_with_side_files(server):
     plain = run(["gdal_translate", "-q", "-co", "PROFILE=BASELINE", "in.asc", "plain.tif"], "plain.tif", grid("in.asc"))
     f = finished(server, ready(strict(server, plain, world("plain.tfw"), ("plain.prj", WGS84.encode()))))
