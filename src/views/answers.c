@@ -38,23 +38,30 @@ static const char *ajax_suffix(const struct call *call)
 	return req_query(call->req, "force_ajax") == NULL ? "&force_ajax=true" : "";
 }
 
+/* Front and jail may find the same: it is told once. */
+static void add_warning(json_object *all, json_object *w)
+{
+	json_object *known = NULL;
+
+	JSON_EACH(known, all)
+		if (json_equal(known, w))
+			return;
+	json_object_array_add(all, json_object_get(w));
+}
+
 /* What reading the chosen layers met, while that can still be changed. */
 static void add_layer_warnings(const struct turn *t, json_object *all)
 {
-	json_object *layer = NULL, *w = NULL, *known = NULL;
+	json_object *layer = NULL, *w = NULL;
 
 	if (!session_editable(t->s))
 		return;
 	JSON_EACH(layer, session_layers(t->s)) {
 		if (!json_bool(layer, "selected", true))
 			continue;
-		JSON_EACH(w, json_arr(layer, "warnings")) {
-			bool told = false;
-			JSON_EACH(known, all)
-				told = told || json_equal(known, w);
-			if (!told && json_len(all) < WARNINGS_MAX)
-				json_object_array_add(all, json_object_get(w));
-		}
+		JSON_EACH(w, json_arr(layer, "warnings"))
+			if (json_len(all) < WARNINGS_MAX)
+				add_warning(all, w);
 	}
 }
 
@@ -76,9 +83,9 @@ static json_object *base_answer(struct turn *t, bool success, const char *status
 	json_object *all = json_object_new_array();
 	json_object *w = NULL;
 	JSON_EACH(w, json_arr(t->s->doc, "warnings"))
-		json_object_array_add(all, json_object_get(w));
+		add_warning(all, w);
 	JSON_EACH(w, t->warnings)
-		json_object_array_add(all, json_object_get(w));
+		add_warning(all, w);
 	add_layer_warnings(t, all);
 	if (json_len(all) > 0)
 		json_set(m, "warnings", problem_details(t->call, all));

@@ -360,6 +360,12 @@ static bool is_ignored(const struct sorting *s, size_t i)
 	return s->files[i].role == 0 && !s->told[i] && !bundle_is_junk(s->files[i].name);
 }
 
+/* No-data values, names of classes … that GDAL keeps beside a raster belong to it, but are not read. */
+static bool is_left_out(const struct sorting *s, size_t i)
+{
+	return is_ignored(s, i) || (s->files[i].role == 2 && strcmp(s->parts[i].ext, "aux.xml") == 0);
+}
+
 /* Nothing is a source: the parts of a shapefile, or nothing of ours at all. */
 static void judge_nothing(struct sorting *s)
 {
@@ -401,7 +407,7 @@ void bundle_sort(struct bundle_file *files, size_t n, bool in_zip, const char *e
 	if (ret->n == 0) {
 		judge_nothing(&s);
 	} else {
-		CLEAN_FREE char *ignored = names_of(&s, is_ignored);
+		CLEAN_FREE char *ignored = names_of(&s, is_left_out);
 
 		judge_bundles(&s);
 		if (ignored != NULL)

@@ -633,6 +633,9 @@ def test_extra_files_are_told(server):
     told = [w for w in a.json.get("warnings", []) if w["code"] == "elements_skipped"]
     assert a.json["session"]["kind"] == "shp" and told and "readme.pdf" in told[0]["message"], a
     drop(server, a)
+    a = strict(server, geotiff("classes.tif"), ("classes.tif.aux.xml", b"<PAMDataset><PAMRasterBand band='1'/></PAMDataset>"))
+    assert [w["message"].partition(": ")[2].strip() for w in a.json["warnings"]] == ["classes.tif.aux.xml"], a
+    drop(server, a)
 
 
 def test_side_files_of_every_case(server):

@@ -119,6 +119,21 @@ static void test_bundle_sets_roles(void **state)
 	free_all(&s);
 }
 
+static void test_bundle_tells_what_is_not_read(void **state)
+{
+	char list[] = "relief.tif relief.tif.aux.xml relief.tfw";
+	struct sorted s;
+
+	(void)state;
+	sort(&s, list, false);
+	assert_null(s.set.problems);
+	assert_int_equal(s.files[1].role, 2);
+	assert_true(problems_have(s.set.warnings, "elements_skipped"));
+	assert_string_equal(
+	    json_str(json_object_array_get_idx(s.set.warnings, 0), "file", ""), "relief.tif.aux.xml");
+	free_all(&s);
+}
+
 static void test_bundle_takes_several(void **state)
 {
 	(void)state;
@@ -438,6 +453,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bundle_takes_each_kind),
 		cmocka_unit_test(test_bundle_sets_roles),
+		cmocka_unit_test(test_bundle_tells_what_is_not_read),
 		cmocka_unit_test(test_bundle_takes_several),
 		cmocka_unit_test(test_bundle_compares_stems_exactly),
 		cmocka_unit_test(test_bundle_names_all_that_is_missing),
