@@ -179,6 +179,8 @@ static enum err check_grid(struct job *job, struct source *src)
 	} else if (facts.expected > 0 && facts.found != facts.expected) {
 		problem_arg_int(problem_arg(p, "reason", "cells"), "found", facts.found);
 		problem_arg_int(p, "expected", facts.expected);
+	} else if (facts.expected > 0 && !facts.placed) {
+		problem_str(p, "code", "no_georeference");
 	} else {
 		json_object_put(p);
 		return ERR_OK;

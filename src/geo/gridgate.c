@@ -1,6 +1,7 @@
 #include "geo/gridgate.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #define BLOCK 65536
 #define MAX_WORD 63             /* of a longer one the beginning is looked at */
 #define SIDE_MOST INT32_MAX     /* columns or rows */
+#define FLOAT_DIGITS 7          /* digits any number of 32 bits keeps */
 
 struct scan {
 	struct grid_facts *facts;
@@ -22,6 +24,7 @@ struct scan {
 	bool over;                      /* so are the cells: what follows are remarks */
 	int64_t columns, rows;
 	bool real, big;                 /* a cell with a fraction; one beyond 32 bits */
+	unsigned told;                  /* what of the four keys of a place the head has, bits */
 };
 
 /* "nan", "-inf", "1.#QNAN": what programs write for no value. */
@@ -34,6 +37,22 @@ static bool is_no_value(const char *s)
 		if (strncasecmp(s, words[i], 3) == 0)
 			return true;
 	return false;
+}
+
+/* Would 32 bits change what the word, a number, says?  Its digits tell how exactly it is meant. */
+static bool needs_double(char *word)
+{
+	char *comma = strchr(word, ',');
+	int digits = 0;
+	double v;
+
+	if (comma != NULL)
+		*comma = '.';
+	for (const char *p = word + strspn(word, "+-0."); *p != '\0' && *p != 'e' && *p != 'E'; p++)
+		digits += *p != '.';
+	if (digits <= FLOAT_DIGITS || !text_double(word, &v) || v == 0)
+		return false;
+	return fabs((double)(float)v - v) > pow(10, floor(log10(fabs(v))) - digits + 1) / 2;
 }
 
 static void take_cell(struct scan *s)
@@ -49,6 +68,7 @@ static void take_cell(struct scan *s)
 		   (strspn(s->word, "0123456789.,+-eE") == s->len &&
 		    strpbrk(s->word, "0123456789") != NULL)) {
 		s->real = true;
+		s->big = s->big || needs_double(s->word);
 	} else {
 		if (f->found < s->columns * s->rows)
 			memcpy(f->bad, s->word, sizeof(f->bad));
@@ -56,6 +76,17 @@ static void take_cell(struct scan *s)
 		return;
 	}
 	f->found++;
+}
+
+/* GDAL wants both of one kind; else it calls the place 0, 0. */
+static void take_place(struct scan *s)
+{
+	static const char *const keys[] = {"xllcorner", "yllcorner", "xllcenter", "yllcenter"};
+
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcasecmp(s->key, keys[i]) == 0)
+			s->told |= 1u << i;
+	s->facts->placed = (s->told & 3) == 3 || (s->told & 12) == 12;
 }
 
 static void take_word(struct scan *s)
@@ -68,6 +99,8 @@ static void take_word(struct scan *s)
 			(void)text_int(s->word, 1, SIDE_MOST, &s->columns);
 		else if (strcasecmp(s->key, "nrows") == 0)
 			(void)text_int(s->word, 1, SIDE_MOST, &s->rows);
+		else
+			take_place(s);
 		s->key[0] = '\0';
 	} else if (strspn(s->word, "0123456789.,+-") > 0 || is_no_value(s->word)) {
 		s->in_cells = true;

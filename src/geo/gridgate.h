@@ -5,12 +5,14 @@
 #ifndef SLIPWAY_GEO_GRIDGATE_H
 #define SLIPWAY_GEO_GRIDGATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct grid_facts {
 	int64_t expected;       /* cells the head promises; 0 = it does not tell */
 	int64_t found;          /* cells that are numbers, up to the first that is none */
 	int64_t columns;        /* in a row */
+	bool placed;            /* it tells a corner, or the centre of the cell there */
 	char bad[64];           /* the first cell that is no number; empty = none */
 	const char *type;       /* GDAL's open option DATATYPE, NULL = its own choice; static */
 };

@@ -338,6 +338,9 @@ def test_grid_with_wrong_cells_is_refused(server):
         refused(a, 400, "format_unreadable", name)
         assert all(w in a.json["error_msg"] for w in words), a.json["error_msg"]
         nothing_left(server, before)
+    for key in (b"yllcorner", b"xllcorner"):      # GDAL would say 0, 0
+        refused(server.save((name, data.replace(key, b"zll"))), 400, "no_georeference", name)
+        refused(server.save((name, data.replace(key, key[:4] + b"center"))), 400, "no_georeference", name)
     # Some programs write remarks behind the last cell; nobody reads so far.
     assert asks_srs(strict(server, (name, data + b"CRS\nNOTES 1 2 3\n")))
 
@@ -346,7 +349,8 @@ def test_grid_keeps_its_values(server):
     """A fraction behind thousands of whole numbers, and numbers beyond 32 bits."""
     size = 200
     _, whole = grid("late.asc", size=size)
-    for last, kind in ((b"0.5", gdal.GDT_Float32), (b"4294967299", gdal.GDT_Float64), (b"7", gdal.GDT_Int32)):
+    for last, kind in ((b"0.5", gdal.GDT_Float32), (b"4294967299", gdal.GDT_Float64), (b"7", gdal.GDT_Int32),
+                       (b"1234567.89", gdal.GDT_Float64), (b"0.12345679104328156", gdal.GDT_Float32)):
         data = whole[:whole.rindex(b" ") + 1] + last + b"\n"
         f = finished(server, strict(server, ("late.asc", data)), source="EPSG:4326")
         gdal.FileFromMemBuffer("/vsimem/late.tif", server.get(f"/datasets/{f['dataset']['id']}/download").body)
