@@ -18,12 +18,13 @@ static int two(const char *s)
 }
 
 /* ".123456": milliseconds of it; advances. */
-static int fraction(const char **s, const char *end)
+static int fraction(const char **s, const char *end, bool *ret_finer)
 {
 	int ms = 0, scale = 100;
 
 	for ((*s)++; *s < end && digit(**s) >= 0; (*s)++) {
 		ms += digit(**s) * scale;
+		*ret_finer = *ret_finer || (scale == 0 && **s != '0');
 		scale /= 10;
 	}
 	return ms;
@@ -65,7 +66,7 @@ static bool clock_part(const char *s, const char *end, struct isotime *t)
 		s += 3;
 		unit = 1000;
 		if (end - s >= 2 && (*s == '.' || *s == ',') && digit(s[1]) >= 0) {
-			ms = fraction(&s, end);
+			ms = fraction(&s, end, &t->finer);
 			unit = 1;
 		}
 	}

@@ -14,6 +14,7 @@ struct isotime {
 	int64_t last_ms; /* last instant of the value's own precision */
 	bool has_time;	 /* not only a date */
 	bool has_zone;
+	bool finer; /* than thousandths of a second: the rest is left out */
 };
 
 /* yyyy-MM-dd[(T| )HH:mm[:ss[.fff]][Z|±HH[[:]mm]]], blanks around.  False: anything else, or an

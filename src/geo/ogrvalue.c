@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "geo/rows_impl.h"
 
+#define FINER_MS 0.01
 #define ZONE_GMT 100 /* OGR: 1 local, 100 GMT, each further step 15 minutes */
 
 const char *ogrvalue_type(OGRFieldDefnH f)
@@ -64,7 +65,11 @@ static size_t ogrvalue_iso(OGRFeatureH feature, int field, char out[OGRVALUE_ISO
 		return (size_t)n;
 	if (type == OFTDateTime)
 		out[n++] = 'T';
-	if (sec != floorf(sec))
+	/* Seconds of 32 bits: beyond thousandths four more of a million are noise. */
+	if (fabs((double)sec * 1000 - round((double)sec * 1000)) > FINER_MS)
+		n += snprintf(
+		    out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%09.6f", h, min, (double)sec);
+	else if (sec != floorf(sec))
 		n += snprintf(
 		    out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%06.3f", h, min, (double)sec);
 	else

@@ -184,9 +184,11 @@ void out_done(struct outlayer *o)
 {
 	if (o->g != NULL)
 		gpkg_abort(o->g);
-	for (size_t i = 0; i < o->n; i++)
+	for (size_t i = 0; i < o->n; i++) {
 		for (size_t k = 0; k < o->col[i].n_samples; k++)
 			free(o->col[i].samples[k]);
+		json_object_put(o->col[i].finer_first);
+	}
 	free(o->col);
 	when_format_free(o->start.format);
 	when_format_free(o->end.format);
@@ -303,8 +305,13 @@ json_object *out_finish(struct outlayer *o)
 		(void)out_failed(o, &error);
 		return NULL;
 	}
-	for (size_t i = 0; i < o->n; i++)
+	for (size_t i = 0; i < o->n; i++) {
 		json_object_array_add(columns, column_json(&o->col[i]));
+		if (o->col[i].finer > 0)
+			job_warn(o->job,
+			    problem_arg_int(json_object_get(o->col[i].finer_first), "count",
+				o->col[i].finer));
+	}
 	json_set_str(r, "type", o->has_geometry ? "vector" : "table");
 	json_set_str(r, "table", o->append ? o->table : json_str(o->spec, "table", "layer"));
 	json_set_int(r, "count", count);

@@ -36,6 +36,8 @@ struct out_column {
 	bool strict; /* append: a value that does not fit is a schema_mismatch */
 	struct out_value v;
 	int64_t nulls;
+	int64_t finer;		 /* times finer than thousandths of a second */
+	json_object *finer_first; /* the warning of the first of them; owned */
 	bool has_range;
 	double min, max;	    /* of numbers */
 	char first[40], last[40];   /* of dates */

@@ -5,6 +5,7 @@
 #include <ogr_srs_api.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "geo/isotime.h"
@@ -12,6 +13,7 @@
 #include "geo/wkbscan.h"
 #include "wizard/number.h"
 
+#define DAY_MS	    86400000LL
 #define REPORT_ROWS 1000 /* problems written out by job_row_problem; the rest is only counted */
 
 void out_row(struct outlayer *o, int64_t row, int64_t line)
@@ -140,13 +142,17 @@ static bool boolean(const char *s, size_t len, int64_t *ret)
 	return true;
 }
 
-/* Text as the file has it: dates and times in GeoPackage's spelling. */
-static bool instant(struct out_column *c, const char *s, size_t len)
+/* Text as the file has it: dates and times in GeoPackage's spelling, which knows years of four
+ * digits, also when the value's zone is taken off. */
+static bool instant(struct outlayer *o, struct out_column *c, const char *s, size_t len)
 {
 	struct isotime t;
 
-	if (!isotime_parse(s, len, &t) || (c->type == GPKG_DATE && t.has_time))
+	if (!isotime_parse(s, len, &t) || (c->type == GPKG_DATE && t.has_time) ||
+	    t.ms < clock_days(0, 1, 1) * DAY_MS || t.ms >= clock_days(10000, 1, 1) * DAY_MS)
 		return false;
+	if (t.finer && c->finer++ == 0)
+		c->finer_first = problem_of(o, "times_cut", c->original, s, len);
 	c->v.len =
 	    c->type == GPKG_DATE ? isotime_date(t.ms, c->v.buf) : isotime_datetime(t.ms, c->v.buf);
 	c->v.s = c->v.buf;
@@ -177,7 +183,7 @@ void out_text(struct outlayer *o, size_t i, const char *s, size_t len)
 		break;
 	case GPKG_DATE:
 	case GPKG_DATETIME:
-		fits = instant(c, s, len);
+		fits = instant(o, c, s, len);
 		break;
 	case GPKG_TEXT:
 	case GPKG_BLOB:

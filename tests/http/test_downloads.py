@@ -129,6 +129,26 @@ def test_moments_go_out_whole(server):
         assert any("12:30:15.123" in v for v in values), (fmt, values)
 
 
+def test_moments_that_do_not_stay_are_told(server):
+    """A GeoPackage's times are of thousandths of a second and of four digits' years."""
+    lines = ["lat,lng,at", "1,2,2026-03-01T12:30:15.123456Z", "3,4,2026-03-02T00:00:00.5Z", "5,6,2026-03-02T00:00:00.0009Z", "7,8,9999-12-31T23:30:00-05:00"]
+    source = json.dumps({"type": "FeatureCollection", "features": [
+        {"type": "Feature", "properties": {"at": at}, "geometry": {"type": "Point", "coordinates": [1, 2]}} for at in (l.split(",")[2] for l in lines[1:4])]})
+    for file, far in ((table("finer.csv", *lines), True), (("finer.geojson", source.encode()), False)):
+        session = saved(server, file)
+        if far:
+            post(server, session, "csv", lat="lat", lng="lng")
+            post(server, session, "srs", source="EPSG:4326")
+        done = finished(server, session)
+        told = [w for w in done.get("warnings", []) if w["code"] == "times_cut"]
+        assert [(w["column"], w["message"][:7]) for w in told] == [("at", "2 times")], done
+        assert told[0]["value"] in ("2026-03-01T12:30:15.123456Z", "2026-03-01T12:30:15.123456"), told
+        out = [f["properties"]["at"] for f in server.get(f"/datasets/{done['dataset']['id']}/download?format=geojson").json["features"]]
+        assert out[:3] == ["2026-03-01T12:30:15.123Z", "2026-03-02T00:00:00.500Z", "2026-03-02T00:00:00Z"] and (out[3:] or [None]) == [None], out
+        # That year would have become 9999 again, a year early.
+        assert ("csv_type" in server.get(f"/upload/report?id={session}").text) is far
+
+
 def test_values_go_out_whole(server):
     """Numbers of sixteen digits, days that workbooks do not count, millimetres; a character XML does not know spoils no file."""
     rows = [{"n": 7, "big": 1234567890123456, "day": "1900-02-28", "late": "2024-02-29", "part": 0.30000000000000004, "odd": "a\ufffeb\uffffc"},
