@@ -25,6 +25,7 @@ struct table {
 	struct column *columns;
 	size_t n;  /* 0 = there is no such table */
 	bool bulk; /* rows can be streamed into it */
+	bool view; /* of an embedded file: triggers write what only RETURNING counts */
 };
 void table_done(struct table *);
 void table_copy(struct table *to, const struct table *from);

@@ -12,6 +12,7 @@ static const struct {
 } states[] = {
     {"22001", FAULT_VALUE, "too long"},
     {"22003", FAULT_VALUE, "out of range"},
+    {"22026", FAULT_VALUE, "of another length"}, /* than the column's bit(n) */
     {"22008", FAULT_VALUE, "out of range"},
     {"22", FAULT_VALUE, "not a valid value"},
     {"428", FAULT_OTHER, NULL},
@@ -77,9 +78,10 @@ static bool pg_fault(struct pg_link *p, const PGresult *result, struct fault *fa
 		    (best == sizeof(states) / sizeof(states[0]) ||
 		     strlen(states[i].state) > strlen(states[best].state)))
 			best = i;
-	/* Some types have codes of their own for what they cannot read: PostGIS has XX000. */
-	if (best == sizeof(states) / sizeof(states[0]) && fault->kind == FAULT_NONE &&
-	    !text_starts(state, "P0")) {
+	/* Some types have codes of their own for what they cannot read: PostGIS has XX000, regclass
+	 * that of a missing table. */
+	if ((best == sizeof(states) / sizeof(states[0]) || states[best].kind == FAULT_MISSING) &&
+	    fault->kind == FAULT_NONE && !text_starts(state, "P0")) {
 		if (fault->line == 0)
 			fault->param = parameter_of(context);
 		if (fault->param > 0)

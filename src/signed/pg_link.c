@@ -303,6 +303,41 @@ static bool pg_commit(struct link *link, const struct write_order *order, struct
 
 /* ---- blame, reading */
 
+/* Can V become TYPE?  By a cast; STORED: in a table, where a length is not cut to. */
+static enum fault_kind try_value(struct link *link, const char *type, const struct value *v,
+				 bool stored)
+{
+	struct fault fault = {0};
+	CLEAN_FREE char *table =
+	    mem_printf("CREATE TEMP TABLE pg_temp.slipway_blame (c %s) ON COMMIT DROP", type);
+	CLEAN_FREE char *cast = mem_printf("SELECT CAST(CAST($1 AS text) AS %s)", type);
+
+	if (stored && !pg_run(pg_mine(link), table, NULL, &fault))
+		return FAULT_OTHER;
+	(void)pg_exec(link, stored ? "INSERT INTO pg_temp.slipway_blame VALUES ($1)" : cast,
+		      (struct params){v, 1}, false, NULL, &fault);
+	return fault.kind;
+}
+
+static void blame_one(struct link *link, const struct column *const *columns, struct params params,
+		      bool stored, struct fault *fault)
+{
+	struct fault ignored = {0};
+
+	for (size_t i = 0; i < params.n && fault->param == 0; i++) {
+		enum fault_kind kind;
+
+		if (columns[i] == NULL || columns[i]->sql_type == NULL)
+			continue;
+		kind = try_value(link, columns[i]->sql_type, &params.values[i], stored);
+		if (kind == FAULT_VALUE)
+			fault->param = i + 1;
+		if ((kind != FAULT_NONE || stored) &&
+		    !pg_run(pg_mine(link), "ROLLBACK TO SAVEPOINT slipway_blame", NULL, &ignored))
+			return;
+	}
+}
+
 static void pg_blame(struct link *link, const struct column *const *columns, struct params params,
 		     struct fault *fault)
 {
@@ -315,19 +350,8 @@ static void pg_blame(struct link *link, const struct column *const *columns, str
 		return;
 	if (!pg_run(p, "SAVEPOINT slipway_blame", NULL, &ignored))
 		return;
-	for (size_t i = 0; i < params.n && fault->param == 0; i++) {
-		struct fault one = {0};
-		CLEAN_FREE char *sql = NULL;
-
-		if (columns[i] == NULL || columns[i]->sql_type == NULL)
-			continue;
-		sql = mem_printf("SELECT CAST(CAST($1 AS text) AS %s)", columns[i]->sql_type);
-		if (pg_exec(link, sql, (struct params){&params.values[i], 1}, false, NULL, &one))
-			continue;
-		if (one.kind == FAULT_VALUE)
-			fault->param = i + 1;
-		(void)pg_run(p, "ROLLBACK TO SAVEPOINT slipway_blame", NULL, &ignored);
-	}
+	blame_one(link, columns, params, false, fault);
+	blame_one(link, columns, params, true, fault);
 }
 
 static struct value cell(struct pg_link *p, const PGresult *result, int row, const struct column *c,

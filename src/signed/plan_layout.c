@@ -264,9 +264,8 @@ static void add_statements(const struct plan *p, struct layout *layout)
 {
 	for (int i = 0; i < PLAN__SQL; i++)
 		if (is_used(p, (enum plan_sql)i) && (i == PLAN_INSERT || layout->has_key))
-			layout->sql[i] =
-			    plan_sql_text((enum plan_sql)i, p->table->name, p->receiver,
-					  &layout->sources[i], p->kind->marker);
+			layout->sql[i] = plan_sql_text((enum plan_sql)i, p->table, p->receiver,
+						       &layout->sources[i], p->kind->marker);
 }
 
 static bool make_layout(struct plan *p, const struct row *row, struct layout *layout,

@@ -108,7 +108,7 @@ static void put_update(FILE *out, const char *table, const struct receiver *rece
 	put_where(out, receiver, sources, marker);
 }
 
-char *plan_sql_text(enum plan_sql which, const char *table, const struct receiver *receiver,
+char *plan_sql_text(enum plan_sql which, const struct table *table, const struct receiver *receiver,
 		    const struct sources *sources, char marker)
 {
 	char *text = NULL;
@@ -119,18 +119,20 @@ char *plan_sql_text(enum plan_sql which, const char *table, const struct receive
 		mem_die();
 	switch (which) {
 	case PLAN_INSERT:
-		put_insert(out, table, sources, marker);
+		put_insert(out, table->name, sources, marker);
 		break;
 	case PLAN_UPDATE:
-		put_update(out, table, receiver, sources, marker);
+		put_update(out, table->name, receiver, sources, marker);
 		break;
 	case PLAN_DELETE:
-		(void)fprintf(out, "DELETE FROM %s", table);
+		(void)fprintf(out, "DELETE FROM %s", table->name);
 		put_where(out, receiver, sources, marker);
 		break;
 	case PLAN__SQL:
 		break;
 	}
+	if (table->view)
+		(void)fputs(" RETURNING 1", out);
 	if (fclose(out) != 0)
 		mem_die();
 	return text;

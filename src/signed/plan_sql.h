@@ -9,7 +9,7 @@
 /* Is NAME one of the columns rows are found by? */
 bool plan_is_key(const struct receiver *, const char *name);
 /* Caller frees. */
-char *plan_sql_text(enum plan_sql, const char *table, const struct receiver *,
+char *plan_sql_text(enum plan_sql, const struct table *, const struct receiver *,
 		    const struct sources *, char marker);
 
 #endif

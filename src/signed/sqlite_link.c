@@ -47,15 +47,19 @@ static bool sqlite_step(struct link *link, struct prepared *prepared, struct par
 {
 	struct sqlite_link *s = sqlite_mine(link);
 	sqlite3_stmt *stmt = statement(prepared);
-	int64_t before = sqlite3_total_changes64(s->db);
+	int64_t before = sqlite3_total_changes64(s->db), returned = 0;
 	int rc = SQLITE_OK;
 
 	for (size_t i = 0; i < params.n && rc == SQLITE_OK; i++)
 		rc = bind(stmt, (int)i + 1, &params.values[i]);
-	while (rc == SQLITE_OK || rc == SQLITE_ROW)
+	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
 		rc = sqlite3_step(stmt);
+		returned += rc == SQLITE_ROW;
+	}
 	if (rc != SQLITE_DONE)
 		(void)sqlite_fault(s, rc, fault);
+	else if (changed != NULL && sqlite3_column_count(stmt) > 0)
+		*changed = returned;
 	else if (changed != NULL)
 		*changed = sqlite3_total_changes64(s->db) == before ? 0 : sqlite3_changes64(s->db);
 	(void)sqlite3_reset(stmt);

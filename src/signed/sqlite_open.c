@@ -275,8 +275,11 @@ static bool read_columns(struct sqlite_link *s, const char *table, struct table 
 	int rc;
 
 	s->who = SQLITE_SETUP;
-	rc = sqlite3_prepare_v2(s->db, "SELECT name, type, hidden FROM pragma_table_xinfo(?1)", -1,
-				&stmt, NULL);
+	rc = sqlite3_prepare_v2(s->db,
+				"SELECT name, type, hidden, EXISTS (SELECT 1 FROM sqlite_schema"
+				" WHERE type = 'view' AND name = ?1 COLLATE NOCASE)"
+				" FROM pragma_table_xinfo(?1)",
+				-1, &stmt, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
 	while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
@@ -289,6 +292,7 @@ static bool read_columns(struct sqlite_link *s, const char *table, struct table 
 		*column = (struct column){.name = mem_strdup(name),
 					  .given = sqlite3_column_int(stmt, 2) != 0};
 		type_of(column, type != NULL ? type : "");
+		ret->view = sqlite3_column_int(stmt, 3) != 0;
 		rc = SQLITE_OK;
 	}
 	if (rc != SQLITE_DONE)

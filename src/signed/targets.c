@@ -34,7 +34,8 @@ void table_copy(struct table *to, const struct table *from)
 	*to = (struct table){.name = mem_strdup(from->name),
 			     .columns = mem_array(from->n, sizeof(to->columns[0])),
 			     .n = from->n,
-			     .bulk = from->bulk};
+			     .bulk = from->bulk,
+			     .view = from->view};
 	for (size_t i = 0; i < from->n; i++) {
 		to->columns[i] = from->columns[i];
 		to->columns[i].name = mem_strdup(from->columns[i].name);

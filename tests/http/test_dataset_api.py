@@ -52,6 +52,8 @@ RECEIVERS = {
     "file_only": {"table": "t(A)", "columns": {"A": "text"}, "apis": ["file"]},
     "off": {"table": "t(A)", "columns": {"A": "text"}},
     "strict": {"table": "t"},
+    "view": {"table": "V", "id": "id", "ops": "CUD"},
+    "view_upsert": {"table": "v", "id": "id", "upsert": True},
     "loose": {"table": "t(A, B)", "columns": AB, "ignoreUnknown": True},
 }
 
@@ -225,6 +227,24 @@ def test_a_table_of_strict_types(server):
 
 
 # ---- 15, 16: names and encodings
+
+def test_a_view_that_triggers_write_through(server):
+    """Its rows are counted as a table's: an upsert that found one must not add it once more."""
+    for name in ("view", "view_upsert"):
+        for sql in ("create table t(id integer, n text)", "create view v as select id, n from t",
+                    "create trigger a instead of insert on v begin select iif(new.n = 'no', raise(ignore), 0); "
+                    "insert into t values (new.id, new.n); insert into t values (new.id + 100, new.n); end",
+                    "create trigger b instead of update on v begin update t set n = new.n where id = old.id; end",
+                    "create trigger c instead of delete on v begin delete from t where id = old.id; end"):
+            table(server, name, sql)
+    accepted(rows(server, "view", [[], [1, "a"], [2, "b"], [1, "c"]]), inserted=3)
+    accepted(rows(server, "view", [[], [7, "no"]]), inserted=0)
+    accepted(rows(server, "view", [{"id": 1, "n": "x"}, {"id": 9, "n": "x"}], update="1"), updated=2)
+    accepted(rows(server, "view", [{"id": 1}, {"id": 101}, {"id": 9}], update="2"), deleted=4)
+    assert table(server, "view", "select id, n from t order by id") == [(2, "b"), (102, "b")]
+    accepted(rows(server, "view_upsert", [{"id": 1, "n": "a"}, {"id": 1, "n": "b"}]), inserted=1, updated=1)
+    assert table(server, "view_upsert", "select id, n from t order by id") == [(1, "b"), (101, "a")]
+
 
 def test_type_by_id_and_name(server):
     accepted(rows(server, server.ids["库存"], ["1"], key=CHINESE_KEY, visitor="张三"))
