@@ -147,7 +147,9 @@ static enum err add_granule(struct granules *g, const struct source_set *set, co
 	enum err err = ERR_OK;
 	if (ds == NULL)
 		return ERR_BAD_REQUEST;
-	if (g->first == NULL) {
+	if (raster_is_cut(ds, src->path)) {
+		err = job_fail(g->job, problem_str(problem_new("format_unreadable"), "file", src->file));
+	} else if (g->first == NULL) {
 		g->first = ds;
 		g->srs = raster_srs(src, ds);
 		g->layer = raster_layer(g->job, src, ds, 0, set->name);

@@ -129,6 +129,10 @@ enum err raster_inspect(struct job *job, const struct source *src, json_object *
 		GDALClose(ds);
 		return job_fail(job, problem_str(problem_new("format_no_layers"), "file", src->file));
 	}
+	if (src->overlay == NULL && raster_is_cut(ds, src->path)) {
+		GDALClose(ds);
+		return job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
+	}
 	int64_t i = (int64_t)json_len(layers);
 	json_object *layer = raster_layer(job, src, ds, i, src->stem);
 	if (layer != NULL) {

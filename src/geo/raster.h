@@ -8,6 +8,8 @@
 
 /* The CRS that SRC tells, in DS or beside it; NULL = none.  Owns: caller releases with OSRRelease. */
 OGRSpatialReferenceH raster_srs(const struct source *, GDALDatasetH);
+/* raster_cut.c: DS, opened from PATH, is a TIFF that ends before its blocks do. */
+bool raster_is_cut(GDALDatasetH, const char *path);
 /* A LAYER for DS; NULL: not georeferenced. */
 json_object *raster_layer(struct job *, const struct source *, GDALDatasetH, int64_t i, const char *name);
 /* The value that says "no value here" in DS; false: there is none, or one no pixel can have. */

@@ -381,6 +381,15 @@ def test_geotiff(server):
     assert f["crs"]["properties"] == "EPSG:4326"
 
 
+def test_a_cut_geotiff_is_refused_at_once(server):
+    before = server.traces()
+    _, data = tile("whole.tif", 10, [1, 2, 3, 4])
+    for most in (300, len(data) - 1):
+        refused(server.save(("cut.tif", data[:most])), 400, "format_unreadable", "cut.tif")
+        refused(server.save(zipped([("a.tif", data), ("b.tif", data[:most])]), fields={"mosaic": "true"}), 400, "format_unreadable", "b.tif")
+    nothing_left(server, before)
+
+
 def test_pictures_behind_the_first_are_told(server):
     _, one = geotiff("one.tif")
     gdal.FileFromMemBuffer("/vsimem/one.tif", one)
