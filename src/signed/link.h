@@ -51,6 +51,7 @@ struct fault {
 	char column[192]; /* when the database names one, else "" */
 	int64_t line;	  /* of a stream, from 1; 0 = unknown */
 	char text[192];	  /* for the log: code and message, no values */
+	bool full;	  /* GONE: there were too many connections at that moment */
 };
 
 struct link {
@@ -61,6 +62,7 @@ struct link {
 	bool stale;	     /* what it knows of tables is to be read again */
 	bool fresh;	     /* the last table described was read just now */
 	int64_t deadline_ms; /* on the monotonic clock; of the running write */
+	int64_t idle_ms;     /* on the same: nobody has used it since */
 };
 
 struct prepared; /* belongs to its link */

@@ -9,6 +9,8 @@
 
 #define PG_FUNCTIONS(X)                                                                            \
 	X(PQconnectdbParams)                                                                       \
+	X(PQreset)                                                                                 \
+	X(PQsetErrorVerbosity)                                                                     \
 	X(PQfinish)                                                                                \
 	X(PQstatus)                                                                                \
 	X(PQerrorMessage)                                                                          \

@@ -8,12 +8,14 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "signed/plan.h"
 
 #define PASSWORD_BYTES 4096
+#define AT_ONCE_MS     1000 /* a server that is there refuses sooner */
 
 /* ---- connecting */
 
@@ -43,6 +45,20 @@ static char *read_password(const struct config_target *target, struct fault *fau
 	return text;
 }
 
+/* Only a second refusal tells its code.  A server that is not there costs no second wait. */
+static bool connect_again(struct pg_link *p, int64_t began_ms, struct fault *fault)
+{
+	if (clock_mono_ms() - began_ms < AT_ONCE_MS) {
+		(void)p->pq->PQsetErrorVerbosity(p->conn, PQERRORS_VERBOSE);
+		p->pq->PQreset(p->conn);
+		(void)p->pq->PQsetErrorVerbosity(p->conn, PQERRORS_DEFAULT);
+	}
+	if (p->pq->PQstatus(p->conn) == CONNECTION_OK)
+		return true;
+	fault->full = strstr(p->pq->PQerrorMessage(p->conn), " 53300: ") != NULL;
+	return fault_set(fault, FAULT_GONE, NULL, "%s", p->pq->PQerrorMessage(p->conn));
+}
+
 bool pg_connect(struct pg_link *p, const struct config_target *target, struct fault *fault)
 {
 	bool secret = target->password_file != NULL;
@@ -55,6 +71,7 @@ bool pg_connect(struct pg_link *p, const struct config_target *target, struct fa
 				     secret ? "password" : NULL, NULL};
 	const char *const values[] = {"10",	 "60000", "30",	    "10", target->text,
 				      "slipway", "UTF8",  password, NULL};
+	int64_t began_ms = clock_mono_ms();
 
 	if (secret && password == NULL)
 		return false;
@@ -62,8 +79,8 @@ bool pg_connect(struct pg_link *p, const struct config_target *target, struct fa
 	if (password != NULL)
 		explicit_bzero(password, strlen(password));
 	free(password);
-	if (p->pq->PQstatus(p->conn) != CONNECTION_OK)
-		return fault_set(fault, FAULT_GONE, NULL, "%s", p->pq->PQerrorMessage(p->conn));
+	if (p->pq->PQstatus(p->conn) != CONNECTION_OK && !connect_again(p, began_ms, fault))
+		return false;
 	(void)p->pq->PQsetNoticeProcessor(p->conn, no_notice, NULL);
 	return true;
 }

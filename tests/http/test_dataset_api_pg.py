@@ -30,6 +30,7 @@ RECEIVERS = {
     "ruled": {"table": "ruled(id)", "target": "pg"},
     "nested": {"table": "nested(doc, n)", "target": "pg"},
     "serial": {"table": "serial_t(id, n)", "target": "serial", "id": "id", "upsert": True},
+    "alone": {"table": "alone", "target": "alone"},
     "short": {"table": "locked(id)", "target": "pg", "timeout": 2},
     "naps": {"table": "naps(id)", "target": "pg", "timeout": 2, "preSql": ["select pg_sleep(1.2)"] * 4},
     "forth": {"table": "pair(id, n)", "target": "pg", "id": "id", "ops": "U", "preSql": ["set local deadlock_timeout = '100ms'"]},
@@ -54,6 +55,9 @@ create domain tiny as small;
 create table nested(doc short_doc, n tiny);
 create table serial_t(id integer primary key, n integer);
 create table locked(id integer);
+create table alone(id integer);
+create role alone login connection limit 1;
+grant insert, select on alone to alone;
 create table naps(id integer);
 create table pair(id integer primary key, n integer);
 create table made_id(id integer generated always as identity primary key, n integer, twice integer generated always as (n * 2) stored);
@@ -315,6 +319,20 @@ def test_a_deadlock_is_busy(server):
     assert len(set(everything(server, "select n from pair"))) == 1
 
 
+def test_connections_end_when_nobody_uses_them(server):
+    """A role that may have one has it for every process: the next one waits until the first one's is given up."""
+    def sessions():
+        return len(everything(server, "select 1 from pg_stat_activity where usename = 'alone'"))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for a in pool.map(lambda k: rows(server, "alone", [k]), range(8)):
+            accepted(a, inserted=1)
+    assert sessions() == 1
+    dataset(server, "check", "alone")
+    assert sessions() == 0
+    accepted(rows(server, "alone", [9]), inserted=1)
+
+
 def test_database_not_reachable(server):
     assert refused(rows(server, "gone", [1]), 503) == "database not reachable"
     text = rows(server, "gone", [1], stamp=now_ms() + 1).body.decode()
@@ -325,6 +343,7 @@ def prepared():
     pg = pgserver.Pg()
     pg.sql(TABLES)
     server = Server(f"[target]\npg = {pg.conninfo}\nserial = {pg.conninfo.replace('=boss', '=serial')}\nlow = {pg.conninfo.replace('=boss', '=low')}\n"
+                    f"alone = {pg.conninfo.replace('=boss', '=alone')}\n"
                     f"frozen = {pg.conninfo} options='-c default_transaction_read_only=on'\nnobody = host=/nowhere dbname=x\n[signed]\nlock_wait = 1\n")
     server.pg = pg
     configure(server, {"loader": {}}, RECEIVERS)
