@@ -48,6 +48,8 @@ static const char *const settings[][2] = {
 	{"SPATIALITE_SECURITY", "strict"},
 	{"OGR_CSV_MAX_LINE_SIZE", "10485760"},
 	{"OGR_GEOJSON_MAX_OBJ_SIZE", "64"},
+	/* else the rest of a cut picture is grey */
+	{"GDAL_ERROR_ON_LIBJPEG_WARNING", "TRUE"},
 	/* MB; its default reads /proc, which the jail hides */
 	{"GDAL_CACHEMAX", "256"},
 	/* a mosaic of any number of granules under 64 descriptors */

@@ -192,15 +192,20 @@ static bool nodata_is_idle(GDALDatasetH ds)
 	return clamped != 0 || rounded != 0;
 }
 
-/* All pixels of DS, once more: only asked when something went wrong. */
+/* All pixels of DS, once more: only asked when something went wrong.  Opened anew: some damages are told once. */
 static bool is_whole(GDALDatasetH ds)
 {
+	const char *const drivers[] = { GDALGetDriverShortName(GDALGetDatasetDriver(ds)), NULL };
+	GDALDatasetH again = GDALOpenEx(GDALGetDescription(ds), GDAL_OF_RASTER, drivers, NULL, NULL);
 	bool whole = true;
+	ds = again != NULL ? again : ds;
 	for (int i = 1; whole && i <= GDALGetRasterCount(ds); i++) {
 		CPLErrorReset();
 		(void)GDALChecksumImage(GDALGetRasterBand(ds, i), 0, 0, GDALGetRasterXSize(ds), GDALGetRasterYSize(ds));
 		whole = CPLGetLastErrorType() != CE_Failure;
 	}
+	if (again != NULL)
+		GDALClose(again);
 	return whole;
 }
 

@@ -591,6 +591,17 @@ def test_picture_with_world_file(server):
 
 # ---- bundles and archives
 
+def test_cut_pictures_are_refused(server):
+    """Half a JPEG is no picture with a grey half."""
+    for driver, name in (("JPEG", "half.jpg"), ("PNG", "half.png")):
+        _, data = run(["gdal_translate", "-q", "-of", driver, "-ot", "Byte", "in.asc", name], name, grid("in.asc", size=100))
+        a = asks_srs(strict(server, (name, data[:len(data) * 3 // 4]), world(name[:-3] + ("jgw" if driver == "JPEG" else "pgw"))))
+        server.post(f"/upload/srs?id={a.json['id']}", {"source": "EPSG:4326"}, accept=JSON)
+        f = server.wait_finished(a.json["id"])
+        assert f.json["status"] == "error" and f.json["code"] == "format_unreadable", f
+        drop(server, a)
+
+
 def test_zip_with_folders_case_and_junk(server):
     roads = [("A/" + n.upper(), d) for n, d in shapefile("roads", [(1, 2)], prj=WGS84)]
     same = [("B/" + n, d) for n, d in shapefile("roads", [(3, 4), (5, 6)], prj=WGS84)]
