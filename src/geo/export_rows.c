@@ -3,6 +3,8 @@
  * of whole numbers, know no days before March 1900, and write characters that XML does not allow.
  */
 #include <ogr_srs_api.h>
+#include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -29,37 +31,22 @@ static bool is_day(OGRFieldType t)
 	return t == OFTDate || t == OFTDateTime;
 }
 
-static void quoted(FILE *f, const char *name)
-{
-	fputc('"', f);
-	for (; *name != '\0'; name++)
-		fputs(*name == '"' ? "\"\"" : (const char[]){ *name, '\0' }, f);
-	fputc('"', f);
-}
-
-/* One row: of each field its largest number or its first day, as it matters here.  Owns: caller. */
+/* One row: of each field its largest number or its first day, as it matters here.  Owns: sqlite3_free. */
 static char *extremes_sql(const struct rows_out *o)
 {
 	OGRFeatureDefnH defn = OGR_L_GetLayerDefn(o->from);
-	char *sql = NULL;
-	size_t size;
-	FILE *f = open_memstream(&sql, &size);
+	sqlite3_str *s = sqlite3_str_new(NULL);
 
-	if (f == NULL)
-		mem_die();
-	fputs("SELECT 0", f);
+	sqlite3_str_appendall(s, "SELECT 0");
 	for (int i = 0; i < o->n; i++) {
 		OGRFieldDefnH field = OGR_FD_GetFieldDefn(defn, i);
 
-		fputs(is_day(OGR_Fld_GetType(field)) ? ", min(CAST(" : ", max(abs(CAST(", f);
-		quoted(f, OGR_Fld_GetNameRef(field));
-		fprintf(f, is_day(OGR_Fld_GetType(field)) ? " AS TEXT)) AS f%d" : " AS REAL))) AS f%d", i);
+		sqlite3_str_appendf(s,
+		    is_day(OGR_Fld_GetType(field)) ? ", min(CAST(\"%w\" AS TEXT)) AS f%d" : ", max(abs(CAST(\"%w\" AS REAL))) AS f%d",
+		    OGR_Fld_GetNameRef(field), i);
 	}
-	fputs(" FROM ", f);
-	quoted(f, OGR_L_GetName(o->from));
-	if (fclose(f) != 0)
-		mem_die();
-	return sql;
+	sqlite3_str_appendf(s, " FROM \"%w\"", OGR_L_GetName(o->from));
+	return sqlite3_str_finish(s);
 }
 
 static enum as as_of(const struct rows_out *o, OGRFieldDefnH field, OGRFeatureH extremes, int i)
@@ -103,9 +90,9 @@ static int make_field(const struct rows_out *o, OGRFieldDefnH field, enum as as)
 
 static bool make_fields(struct rows_out *o, GDALDatasetH ds)
 {
-	CLEAN_FREE char *sql = extremes_sql(o);
+	char *sql = extremes_sql(o);
 	OGRFeatureDefnH defn = OGR_L_GetLayerDefn(o->from);
-	OGRLayerH answer = GDALDatasetExecuteSQL(ds, sql, NULL, NULL);
+	OGRLayerH answer = sql != NULL ? GDALDatasetExecuteSQL(ds, sql, NULL, NULL) : NULL;
 	OGRFeatureH extremes = answer != NULL ? OGR_L_GetNextFeature(answer) : NULL;
 	bool good = extremes != NULL;
 
@@ -117,6 +104,7 @@ static bool make_fields(struct rows_out *o, GDALDatasetH ds)
 		good = o->at[i] >= 0;
 	}
 	OGR_F_Destroy(extremes);
+	sqlite3_free(sql);
 	if (answer != NULL)
 		GDALDatasetReleaseResultSet(ds, answer);
 	return good;

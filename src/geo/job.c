@@ -13,6 +13,7 @@
 
 #define PROGRESS_EVERY_MS 250
 #define MAX_NAME 255            /* bytes */
+#define WARNINGS_MOST 200 /* what nobody reads any more */
 #define REPORT_ROWS 1000        /* row problems written out; the rest is only counted */
 
 static const struct {
@@ -72,7 +73,10 @@ enum err job_fail(struct job *job, json_object *p)
 
 void job_warn(struct job *job, json_object *p)
 {
-	problems_add(&job->warnings, p);
+	if (json_len(job->warnings) < WARNINGS_MOST)
+		problems_add(&job->warnings, p);
+	else
+		json_object_put(p);
 }
 
 void job_row_problem(struct job *job, json_object *p)

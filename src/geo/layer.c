@@ -211,6 +211,8 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 		    (int64_t)json_len(layers));
 		if (l != NULL)
 			json_object_array_add(layers, l);
+		if (l != NULL && src->kind == KIND_GPKG)
+			gpkg_tell_odd(job, src->file, ds, layer);
 	}
 	(void)GDALClose(ds);
 	if (job->problems != NULL)

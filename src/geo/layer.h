@@ -14,6 +14,8 @@ json_object *layer_new(
  * are none.
  */
 enum err layers_of_vector(struct job *, const struct source *, json_object *layers);
+/* gpkg_odd.c: warn of what a layer of a GeoPackage holds that does not come along. */
+void gpkg_tell_odd(struct job *, const char *file, GDALDatasetH, OGRLayerH);
 /*
  * OGR ends a layer that breaks off like one that ends: was it an error that ended it behind READ
  * features, of as many as it TOLD (-1: it did not)?  To be asked right behind the read that gave none.

@@ -4,8 +4,10 @@ import http.server
 import io
 import json
 import os
+import sqlite3
 import struct
 import sys
+import tempfile
 import threading
 import zipfile
 
@@ -309,6 +311,31 @@ def test_geopackage_of_one_table(server):
 
 
 # ---- rasters
+
+def test_geopackage_tells_what_does_not_come_along(server):
+    """SQLite keeps text in columns of numbers; and rows may be numbered as somebody wants them."""
+    def changed(*sql):
+        with tempfile.TemporaryDirectory() as scratch:
+            path = os.path.join(scratch, "odd.gpkg")
+            with open(path, "wb") as f:
+                f.write(geopackage("odd.gpkg", [("odd", [(1, 2), (3, 4), (5, 6)], "EPSG:4326")])[1])
+            db = sqlite3.connect(path)
+            for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+                db.execute(f'DROP TRIGGER "{name}"')
+            for line in sql:
+                db.execute(line)
+            db.commit()
+            db.close()
+            with open(path, "rb") as f:
+                a = ready(strict(server, ("odd.gpkg", f.read())))
+        drop(server, a)
+        return [(w["code"], w["column"], w["message"]) for w in a.json.get("warnings", [])]
+    assert changed() == [] and changed("UPDATE odd SET n = NULL") == []
+    (code, column, message), = changed("UPDATE odd SET n = 'many' WHERE fid > 1")
+    assert (code, column) == ("values_odd", "n") and message.startswith("2 values"), message
+    (code, _, message), = changed("DELETE FROM rtree_odd_geom", "UPDATE odd SET fid = 70 + fid")
+    assert code == "elements_skipped" and message.endswith("odd.gpkg odd.fid"), message
+
 
 def test_grid_without_crs(server):
     a = asks_srs(strict(server, grid("heights.asc")))
