@@ -97,6 +97,7 @@ void out_geometry(struct outlayer *o, OGRGeometryH g, const char *column)
 	uint32_t type;
 	bool fine = true;
 
+	o->curves += OGR_G_HasCurveGeometry(g, 1) != 0;
 	if (OGR_GT_IsNonLinear(OGR_G_GetGeometryType(g)) ||
 	    OGR_GT_Flatten(OGR_G_GetGeometryType(g)) > wkbGeometryCollection)
 		g = own = simple(OGR_G_Clone(g));

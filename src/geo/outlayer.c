@@ -312,6 +312,10 @@ json_object *out_finish(struct outlayer *o)
 			    problem_arg_int(json_object_get(o->col[i].finer_first), "count",
 				o->col[i].finer));
 	}
+	if (o->curves > 0)
+		job_warn(o->job,
+		    problem_arg_int(problem_str(problem_new("curves_flattened"), "layer", o->name), "count",
+			o->curves));
 	json_set_str(r, "type", o->has_geometry ? "vector" : "table");
 	json_set_str(r, "table", o->append ? o->table : json_str(o->spec, "table", "layer"));
 	json_set_int(r, "count", count);

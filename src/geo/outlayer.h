@@ -79,6 +79,7 @@ struct outlayer {
 	int64_t row, line;
 	bool has_geometry;  /* the layer has a geometry column */
 	bool row_geometry;  /* … and this row something in it */
+	int64_t curves;     /* rows whose arcs became lines */
 	bool is_bad;	    /* something in this row is wrong */
 	bool has_failed;    /* the job has: job->problems says why */
 	unsigned char *wkb; /* owned scratch */

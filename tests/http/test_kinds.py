@@ -312,6 +312,16 @@ def test_geopackage_of_one_table(server):
 
 # ---- rasters
 
+def test_arcs_become_lines_and_that_is_told(server):
+    lines = ["name,shape", 'a,"CURVEPOLYGON (CIRCULARSTRING (0 0,1 1,2 0,1 -1,0 0))"', 'b,"LINESTRING (0 0,1 1)"']
+    _, data = run(["ogr2ogr", "-f", "GPKG", "-a_srs", "EPSG:4326", "-oo", "GEOM_POSSIBLE_NAMES=shape", "-oo", "KEEP_GEOM_COLUMNS=NO", "arcs.gpkg",
+                   "in.csv"], "arcs.gpkg", ("in.csv", "\n".join(lines).encode()))
+    f = finished(server, ready(strict(server, ("arcs.gpkg", data))))
+    assert [(w["code"], w["message"][:7]) for w in f["warnings"]] == [("curves_flattened", "1 place")], f
+    out = json.loads(server.get(f"/datasets/{f['dataset']['id']}/download?format=geojson").body)["features"]
+    assert [(o["geometry"]["type"], len(o["geometry"]["coordinates"][0]) > 20) for o in out] == [("Polygon", True), ("LineString", False)], out
+
+
 def test_geopackage_tells_what_does_not_come_along(server):
     """SQLite keeps text in columns of numbers; and rows may be numbered as somebody wants them."""
     def changed(*sql):
