@@ -32,7 +32,7 @@ static const struct row {
 	[ERR_HEADERS] = {"ERR_HEADERS", "headers", 431, false},
 	[ERR_OFFSET] = {"ERR_OFFSET", "offset", 409, false},
 	[ERR_LENGTH] = {"ERR_LENGTH", "length", 400, false},
-	[ERR_EXCEEDED] = {"ERR_EXCEEDED", "too_large", 413, false},
+	[ERR_EXCEEDED] = {"ERR_EXCEEDED", "exceeded", 413, false},
 	[ERR_QUOTA] = {"ERR_QUOTA", "quota", 413, false},
 	[ERR_NO_SPACE] = {"ERR_NO_SPACE", "disk_full", 507, true},
 	[ERR_CUT] = {"ERR_CUT", "bad_body", 400, false},

@@ -103,13 +103,39 @@ static enum err ask(struct call *call, const struct chunk *c)
 	return err;
 }
 
+/* Its body, if any, could only be a plain file. */
+static bool names_no_library(const struct call *call)
+{
+	struct chunk_request request = chunks_request(call);
+
+	return chunk_detect(&request) == CHUNK_RAW;
+}
+
+/*
+ * blueimp asks for a file by its name before it resumes, but a name alone tells no two files apart:
+ * it begins, and the Range it gets with the first piece leads it on behind what is here.
+ *
+ * Source: jQuery File Upload, "Chunked file uploads".
+ */
+static void begin_anew(struct call *call)
+{
+	json_object *m = json_object_new_object();
+
+	json_set_str(m, "file", NULL);
+	chunks_answer_model(call, 200, m);
+}
+
 static enum err chunks_get(struct call *call)
 {
 	struct chunk_request request = chunks_request(call);
 	struct chunk c = {0};
+	bool plain = names_no_library(call);
 
-	/* Nothing here is a plain file without a body. */
-	if (chunk_detect(&request) == CHUNK_RAW)
+	if (plain && req_query(call->req, "file") != NULL) {
+		begin_anew(call);
+		return ERR_OK;
+	}
+	if (plain)
 		return call_fail(call, ERR_BAD_REQUEST, problem_new("chunk_unknown"));
 	enum err err = chunk_read(&request, &c);
 	if (err != ERR_OK)
@@ -228,6 +254,8 @@ enum err chunks_view(struct call *call)
 		return chunks_delete(call);
 	if (call->req->method == METHOD_POST && call->req->body_type == BODY_URLENCODED)
 		return chunks_form(call);
+	if (call->req->method == METHOD_PATCH && names_no_library(call))
+		return call_fail(call, ERR_BAD_REQUEST, problem_new("chunk_unknown"));
 	enum err err = chunks_receive(call, &r);
 	if (err == ERR_OK)
 		err = chunks_answer(call, &r);

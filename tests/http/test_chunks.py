@@ -447,7 +447,7 @@ def test_requests_without_sense(server):
               server.request("POST", "/chunks", body=b""), server.post("/chunks", {"a": "b"}),
               send(server, {}, path="/chunks/flow"), send(server, {"x": "y"}, b"abc", path="/chunks/flow"),
               send(server, {"x": "y"}, b"abc", path="/chunks/raw"), octets(server, {}, b"abc", path="/chunks/form"),
-              server.request("PATCH", "/chunks", body=b""), server.request("DELETE", "/chunks")):
+              server.request("PATCH", "/chunks", body=b""), server.request("PATCH", "/chunks", body=b"abc"), server.request("DELETE", "/chunks")):
         assert a.status == 400, a
         assert a.json["success"] is False and a.json["error"], a
     data = content(25_000)
@@ -684,6 +684,17 @@ def test_contentrange(server):
     ident = complete(server, check(a), data)
     f = a.json["files"][0]
     assert f == {"name": NAME, "size": 25_000, "id": ident, "url": f"/files/{ident}", "deleteUrl": f"/files/{ident}", "deleteType": "DELETE"}
+    # what its page asks before it resumes: from the first piece on, whose answer leads behind all that is here
+    fields, piece, extra = requests[0]
+    again = {**extra, "Content-Disposition": 'attachment; filename="again.csv"'}
+    check(send(server, fields, piece, **again))
+    assert server.get("/chunks?file=again.csv").json == {"file": None}
+    assert server.get("/chunks?file=never%20seen.csv").json == {"file": None}
+    assert server.get("/chunks?file=again.csv", user=None).status == 401
+    assert server.get("/chunks").status == 400
+    fields, piece, extra = requests[1]
+    check(send(server, fields, piece, **{**extra, **{"Content-Disposition": again["Content-Disposition"]}}))
+    assert send(server, requests[0][0], requests[0][1], **again).header("Range") == "0-19999"
     # small files: no Content-Range
     m = check(send(server, {}, b"abc", field="files[]", filename=NAME))
     assert m["files"][0]["size"] == 3
