@@ -271,21 +271,26 @@ static bool is_whole(double v, double most)
 	return v > -most && v < most && (double)(int64_t)v == v;
 }
 
-/* 15 digits of V, and zeros for those behind them, as a spreadsheet shows a longer number. */
+/* The digits that tell V, 15 at least, and zeros for those behind them, as a spreadsheet shows a longer number. */
 static size_t padded(double v, char out[40])
 {
 	char text[40];
 	int64_t exponent;
 	char *e;
 	size_t n;
+	int more = 14;
+	double told;
 
-	(void)snprintf(text, sizeof text, "%.14e", v);
+	do
+		(void)snprintf(text, sizeof text, "%.*e", more, v);
+	while ((!text_double(text, &told) || told != v) && ++more <= 16);
+	more = more > 16 ? 16 : more;
 	e = strchr(text, 'e');
-	if (e == NULL || !text_int(e + 2, 15, 18, &exponent))
+	if (e == NULL || !text_int(e + 2, 15, 18, &exponent) || exponent < more)
 		return 0;
 	n = (size_t)(strchr(text, '.') - text);
-	memmove(text + n, text + n + 1, 14);
-	return (size_t)snprintf(out, 40, "%.*s%.*s", (int)n + 14, text, (int)exponent - 14, "0000");
+	memmove(text + n, text + n + 1, (size_t)more);
+	return (size_t)snprintf(out, 40, "%.*s%.*s", (int)n + more, text, (int)exponent - more, "0000");
 }
 
 /* 16 digits that a double holds exactly are somebody's number of a card or an order. */

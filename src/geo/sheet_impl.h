@@ -114,8 +114,8 @@ bool book_string_text(struct book *, const char *text, size_t len);
 bool book_string_end(struct book *);
 /* The text of shared string N for cell COL. */
 void sheet_shared(struct sheet_rows *, size_t col, size_t n);
-/* A number: all digits of a whole one that is exact, else 15 significant digits, with zeros behind
- * those of a longer whole one.  Returns the length. */
+/* A number: all digits of a whole one that is exact, else 15 significant digits, of a longer whole
+ * one as many as tell it and zeros behind those.  Returns the length. */
 size_t sheet_digits(double v, char out[40]);
 /* The number S of LEN bytes is not told as it is stored, but by sheet_digits of *RET: a fraction of
  * 17 digits, a whole one as 1.0 or 1.38E10. */
