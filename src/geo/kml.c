@@ -68,6 +68,7 @@ static void in_placemark(struct survey *s, const char *name)
 		s->geometry = s->geometry || strcmp(name, read[i]) == 0;
 	s->track = s->track || strcmp(name, "Track") == 0;
 	s->out->times += strcmp(name, "TimeSpan") == 0 || strcmp(name, "TimeStamp") == 0;
+	s->out->addresses += strcmp(name, "address") == 0 || strcmp(name, "phoneNumber") == 0;
 }
 
 static void end_placemark(struct survey *s)
@@ -298,6 +299,7 @@ enum err kml_settle(struct job *job, struct source *src, kml_find_image *find, v
 		warn_skipped(job, src, "ScreenOverlay, PhotoOverlay", s.others);
 		warn_skipped(job, src, "ExtendedData", src->overlay == NULL ? s.extended : 0);
 		warn_skipped(job, src, "TimeSpan, TimeStamp", s.times);
+		warn_skipped(job, src, "address, phoneNumber", s.addresses);
 		warn_skipped(job, src, "gx:Track", s.tracks);
 		warn_skipped(job, src, "Placemark", s.bare);
 		/* It is laid out as its box stands: a turned one would lie wrong without a word. */

@@ -15,6 +15,7 @@ struct kml_survey {
 	int64_t others;         /* ScreenOverlay, PhotoOverlay */
 	int64_t extended;       /* ExtendedData, which the driver does not read */
 	int64_t times;          /* TimeSpan and TimeStamp of placemarks, neither */
+	int64_t addresses;      /* address and phoneNumber of placemarks */
 	int64_t tracks;         /* placemarks with a gx:Track and no geometry it reads */
 	int64_t bare;           /* placemarks without any geometry, which it leaves out */
 	char *href;             /* Icon/href of the first overlay; owned */

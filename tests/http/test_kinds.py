@@ -148,6 +148,10 @@ def test_kml_columns_left_out_are_told(server):
     a = ready(strict(server, ("columns.kml", text.encode())))
     assert "ExtendedData" in str(a.json.get("warnings")), a
     drop(server, a)
+    text = KML.format(PLACE.format("a", 1, 2).replace("<Point>", "<address>Main street 1</address><Point>"))
+    a = ready(strict(server, ("address.kml", text.encode())))
+    assert [w["message"].partition(": ")[2] for w in a.json["warnings"]] == ["address.kml address, phoneNumber"], a
+    drop(server, a)
 
 
 def test_kml_rows_left_out_are_told(server):
