@@ -349,12 +349,19 @@ static bool bulk_staged(struct write *w, struct write_counts *counts, struct fau
 	       (!w->upsert || run_staged(w, PLAN_INSERT, staged, &counts->inserted, fault));
 }
 
+static bool bulk_by_key(struct write *w, struct write_counts *counts, struct fault *fault)
+{
+	/* More rows may follow in the same transaction. */
+	return bulk_staged(w, counts, fault) &&
+	       pg_run(pg_mine(w->link), "DROP TABLE " STAGED, NULL, fault);
+}
+
 bool pg_bulk(struct write *w, struct write_counts *counts, struct fault *fault)
 {
 	CLEAN_FREE char *sql = NULL;
 
 	if (w->order->op != OP_INSERT || w->upsert)
-		return bulk_staged(w, counts, fault);
+		return bulk_by_key(w, counts, fault);
 	sql = copy_sql(w);
 	return copy(w, sql, w->order->receiver->table, PLAN_INSERT, false, &counts->inserted,
 		    fault);

@@ -247,10 +247,10 @@ void plan_row_next(struct plan *p)
 	}
 }
 
-void plan_restart(struct plan *p)
+void plan_restart(struct plan *p, int64_t n)
 {
 	for (struct fill *fill = p->fills; fill < p->fills + p->n_fills; fill++)
-		fill->code = fill->first;
+		fill->code = fill->first + n;
 }
 
 size_t plan_fills(struct plan *p, struct fill **ret)

@@ -93,8 +93,8 @@ struct params plan_params(struct plan *, const struct layout *, enum plan_sql wh
 /* A new row begins: uuid() and codes go on. */
 void plan_row_next(struct plan *);
 
-/* All rows come once more. */
-void plan_restart(struct plan *);
+/* All rows come once more, from the one behind the first N on. */
+void plan_restart(struct plan *, int64_t n);
 
 /* Does the order write codes, and how many numbers were reserved for which column? */
 size_t plan_fills(struct plan *, struct fill **ret);

@@ -18,6 +18,7 @@ struct write {
 	int64_t n_rows;
 	struct layout *layout; /* of all rows; NULL = they differ */
 	bool null_keys;	       /* some rows have no key */
+	int64_t n_before;      /* rows before those that are written now */
 	size_t n_bad;	       /* bad rows found */
 	int64_t told_ms;       /* when progress was told last, monotonic */
 };

@@ -10,6 +10,8 @@
 
 #define BULK_INSERT 4	/* rows from which on streaming is worth its round trips */
 #define BULK_OTHER  200 /* the same where a temporary table is needed */
+#define PIECE_LEAST 250 /* rows streamed at once to find bad ones */
+#define PIECE_MOST  8000
 #define TICK_ROWS   256 /* rows between two looks at the clock */
 #define TELL_MS	    1000
 
@@ -45,13 +47,13 @@ bool writer_tick(struct write *w, int64_t rows, struct fault *fault)
 	if (w->order->progress == NULL || now - w->told_ms < TELL_MS)
 		return true;
 	w->told_ms = now;
-	return w->order->progress(w->order->arg, rows) ||
+	return w->order->progress(w->order->arg, w->n_before + rows) ||
 	       fault_set(fault, FAULT_OTHER, NULL, "stopped");
 }
 
 bool writer_rewind(struct write *w, struct refusal *r)
 {
-	plan_restart(w->plan);
+	plan_restart(w->plan, w->n_before);
 	return w->order->rows.rewind(w->order->rows.arg) ||
 	       refuse(r, REFUSE_DATABASE, "other in rows");
 }
@@ -199,9 +201,9 @@ enum manner {
 	MANNER_COLLECT, /* go on behind a bad row, until max_bad are found; nothing is kept */
 };
 
-/* Every row by itself. */
-static bool one_by_one(struct write *w, enum manner manner, struct write_counts *counts,
-		       struct refusal *r)
+/* Every row by itself.  False: it did not come to the end. */
+static bool each_row(struct write *w, enum manner manner, struct write_counts *counts,
+		     struct refusal *r)
 {
 	bool collect = manner == MANNER_COLLECT;
 	bool points = collect && w->link->kind->fails_rows;
@@ -233,7 +235,13 @@ static bool one_by_one(struct write *w, enum manner manner, struct write_counts 
 		if (!collect || !goes_on(w, &fault))
 			return false;
 	}
-	return state == ROWS_OVER && w->n_bad == 0;
+	return state == ROWS_OVER;
+}
+
+static bool one_by_one(struct write *w, enum manner manner, struct write_counts *counts,
+		       struct refusal *r)
+{
+	return each_row(w, manner, counts, r) && w->n_bad == 0;
 }
 
 /* ---- streamed */
@@ -276,6 +284,112 @@ static bool tell_line(struct write *w, struct fault *fault, struct refusal *r)
 	return true;
 }
 
+/* ---- by pieces */
+
+/* Some of the rows of a source as if they were all. */
+struct piece {
+	struct row_source all;
+	int64_t first, n; /* of ALL */
+	int64_t at;	  /* where ALL stands */
+};
+
+static enum rows_state piece_next(void *arg, struct row *ret, struct refusal *r)
+{
+	struct piece *piece = arg;
+	enum rows_state state;
+
+	if (piece->at >= piece->first + piece->n)
+		return ROWS_OVER;
+	state = piece->all.next(piece->all.arg, ret, r);
+	piece->at++;
+	return state;
+}
+
+static bool piece_rewind(void *arg)
+{
+	struct piece *piece = arg;
+	struct row row;
+	struct refusal ignored = {0};
+
+	if (piece->at > piece->first) {
+		if (!piece->all.rewind(piece->all.arg))
+			return false;
+		piece->at = 0;
+	}
+	for (; piece->at < piece->first; piece->at++)
+		if (piece->all.next(piece->all.arg, &row, &ignored) != ROWS_MORE)
+			return false;
+	return true;
+}
+
+/* False: the transaction is lost.  *RET_DONE: or else nothing of it was written. */
+static bool stream_piece(struct write *w, struct write_counts *counts, bool *ret_done,
+			 struct refusal *r)
+{
+	const struct write_counts before = *counts;
+	struct fault fault = {0};
+
+	if (!point(w, "SAVEPOINT slipway_piece", &fault))
+		return fault_refuse(&fault, "rows", r);
+	*ret_done =
+	    w->link->kind->bulk(w, counts, &fault) && point(w, "RELEASE slipway_piece", &fault);
+	if (*ret_done)
+		return true;
+	*counts = before;
+	if (!w->link->broken && point(w, "ROLLBACK TO slipway_piece", &(struct fault){0}))
+		return true;
+	return fault_refuse(&fault, "rows", r);
+}
+
+/*
+ * All bad rows, without looking at each one that is good: a piece that cannot be streamed is tried
+ * as smaller ones, the smallest row by row.  Where streaming fails though no row is bad all others
+ * go row by row, too.
+ */
+static bool pieces(struct write *w, struct piece *piece, struct write_counts *counts,
+		   struct refusal *r)
+{
+	int64_t size = PIECE_LEAST;
+	bool stream = true;
+
+	for (; piece->first < w->n_rows; piece->first += piece->n) {
+		int64_t left = w->n_rows - piece->first;
+		size_t bad = w->n_bad;
+		bool done = false;
+
+		piece->n = stream && left > size ? size : left;
+		w->n_before = piece->first;
+		if (stream && !stream_piece(w, counts, &done, r))
+			return false;
+		if (done) {
+			size = size < PIECE_MOST ? size * 2 : size;
+		} else if (piece->n > PIECE_LEAST && stream) {
+			size = PIECE_LEAST;
+			piece->n = 0;
+		} else {
+			if (!each_row(w, MANNER_COLLECT, counts, r))
+				return false;
+			stream = stream && w->n_bad > bad;
+		}
+	}
+	return w->n_bad == 0;
+}
+
+static bool by_pieces(struct write *w, struct write_counts *counts, struct refusal *r)
+{
+	const struct write_order *whole = w->order;
+	struct write_order order = *whole;
+	struct piece piece = {.all = whole->rows, .at = INT64_MAX};
+	bool good;
+
+	order.rows = (struct row_source){.next = piece_next, .rewind = piece_rewind, .arg = &piece};
+	w->order = &order;
+	good = pieces(w, &piece, counts, r);
+	w->n_before = 0;
+	w->order = whole;
+	return good;
+}
+
 bool writer_rows(struct write *w, struct write_counts *counts, struct refusal *r)
 {
 	const struct write_counts before = *counts;
@@ -307,7 +421,7 @@ bool writer_rows(struct write *w, struct write_counts *counts, struct refusal *r
 	}
 	if (fault.line > 0 && !collect && tell_line(w, &fault, r))
 		return false;
-	if (one_by_one(w, manner, counts, r))
+	if (collect && stream ? by_pieces(w, counts, r) : one_by_one(w, manner, counts, r))
 		return true;
 	/* Time ran out, say, before it came to the row that is known to be bad. */
 	if (fault.line > 0 && w->n_bad == 0 && !w->link->broken) {

@@ -15,10 +15,13 @@ TABLES = """
 create table sales(id integer primary key, name text not null, n numeric, at timestamp, ok boolean);
 create table many(n integer, name text);
 create table million(n integer, name text);
+create table pieces(n integer primary key, name text not null, code text);
 create table days(id integer primary key, d date, at timestamp, x double precision, old timestamptz);
 create table lagging(id integer);
 create table severed(a integer);
 create table long_rows(id integer primary key, wkt text);
+create role logged login superuser;
+alter role logged set log_statement = 'all';
 create role dmy login superuser;
 alter role dmy set datestyle = 'SQL, DMY';
 alter role dmy set extra_float_digits = -12;
@@ -32,6 +35,8 @@ RECEIVERS = {
     "lagging": {"table": "lagging", "target": "pg", "catalogue": True, "postSql": ["select pg_sleep(1.4)"]},
     "long": {"table": "long_rows", "target": "pg", "catalogue": True},
     "severed": {"table": "severed", "target": "severed"},
+    "pieces": {"table": "pieces", "target": "logged", "autoCode": {"code": "P"}},
+    "pieces_by_key": {"table": "pieces", "target": "logged", "id": "n", "mode": "upsert"},
     "hasty": {"table": "many(n, name)", "target": "pg", "timeout": 2},
     "slow": {"table": "many(n, name)", "target": "pg", "postSql": ["select pg_sleep(1.5)"]},
 }
@@ -64,6 +69,35 @@ def test_a_bad_row_behind_many_is_told_in_time(server):
     t = ended(server, number)
     assert (t["state"], t["message"]) == ("failed", "row 80002, column n: not an integer"), t
     assert server.pg.sql("select count(*) from many where name = 'a'") == "0\n"
+
+
+def test_bad_rows_among_many_are_found_by_pieces(server):
+    """Only the rows near a bad one are looked at one by one; codes go on, whatever is written twice on the way."""
+    def file(changed, behind=""):
+        lines = [f"{n},a{behind}" for n in range(30000)]
+        for row, text in changed.items():
+            lines[row - 2] = text + behind
+        return ("n,name" + (",code" if behind else "") + "\n" + "\n".join(lines) + "\n").encode()
+
+    def looked_at():
+        with open(f"{server.pg.dir}/log") as f:
+            return sum("SAVEPOINT slipway_row\n" in line for line in f)
+
+    bad = {2: "x,a", 20000: "19990,twice", 20001: "19999,", 20002: "3,twice", 29999: "1.5,a", 30000: "y,a"}
+    _, number = put(server, "pieces", file(bad), want=None)
+    t = ended(server, number)
+    assert t["state"] == "failed" and t["rows"]["bad"] == 6, t
+    assert t["message"].startswith("row 2, column n: not an integer; row 20000: already there; row 20001, column name: a value is missing; "
+                                   "row 20002: already there; row 29999, column n: not an integer; and 1 more"), t
+    assert 0 < looked_at() < 2000, looked_at()
+    _, number = put(server, "pieces_by_key", file({2: "x,a", 20001: "19999,", 30000: "y,a"}, ",c"), want=None)
+    t = ended(server, number)
+    assert (t["state"], t["rows"]["bad"]) == ("failed", 3), t
+    assert "row 20001, column name: a value is missing; row 30000, column n: not an integer" in t["message"], t
+    assert looked_at() < 4000, looked_at()
+    assert server.pg.sql("select count(*) from pieces") == "0\n"
+    put(server, "pieces", file({}), want=None)
+    until(lambda: server.pg.sql("select count(*), count(distinct code) from pieces") == "30000|30000\n")
 
 
 def test_dates_are_listed_whatever_the_role_prefers(server):
@@ -173,7 +207,7 @@ if __name__ == "__main__":
     pg = pgserver.Pg()
     pg.sql(TABLES)
     severed = pgserver.Severed(pg)
-    site = Server(f"[target]\nsevered = {severed.conninfo}\npg = {pg.conninfo}\ndmy = {pg.conninfo.replace('=boss', '=dmy')}\n[signed]\nwait = 1\nlock_wait = 5\n[mail]\nmethod = none\n")
+    site = Server(f"[target]\nsevered = {severed.conninfo}\nlogged = {pg.conninfo.replace('=boss', '=logged')}\npg = {pg.conninfo}\ndmy = {pg.conninfo.replace('=boss', '=dmy')}\n[signed]\nwait = 1\nlock_wait = 5\n[mail]\nmethod = none\n")
     site.pg, site.severed = pg, severed
     try:
         configure(site, {"loader": {}, "meis": {"token": "a-secret-of-mei-alone-1", "user": "mei"}}, RECEIVERS)
