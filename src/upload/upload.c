@@ -98,11 +98,24 @@ int64_t upload_expires(const struct upload *u)
 
 /* ---- create */
 
+#define TYPE_MOST 127 /* characters of a media type */
+
 /* What a record need not say: what is absent, or as it is for most. */
 static void set_given(json_object *r, const char *name, const char *value)
 {
 	if (value != NULL)
 		(void)json_set_str(r, name, value);
+}
+
+/* A type is only ever shown: what is none is left out, lest a record hold what is no text. */
+static const char *type_given(const char *type)
+{
+	size_t len = type != NULL ? strlen(type) : 0;
+
+	for (size_t i = 0; i < len; i++)
+		if (type[i] < ' ' || type[i] >= 0x7F)
+			return NULL;
+	return len > 0 && len <= TYPE_MOST ? type : NULL;
 }
 
 static json_object *record_new(const struct upload *u, const struct upload_spec *spec)
@@ -119,7 +132,7 @@ static json_object *record_new(const struct upload *u, const struct upload_spec 
 	(void)json_set_str(r, "name",
 			   spec->name != NULL && spec->name[0] != '\0' ? spec->name : "upload");
 	set_given(r, "rel_path", spec->rel_path);
-	set_given(r, "media_type", spec->media_type);
+	set_given(r, "media_type", type_given(spec->media_type));
 	set_given(r, "meta", spec->meta);
 	(void)json_set_int(r, "length", u->length);
 	(void)json_set_int(r, "offset", 0);

@@ -86,18 +86,13 @@ static bool read_path(struct tus_metadata *m)
 	return m->rel_path != NULL;
 }
 
-/* A type is only ever shown: what is none is left out. */
 static void read_type(struct tus_metadata *m)
 {
 	size_t len = 0;
 	CLEAN_FREE char *sent = value_of(&m->pairs, "filetype", "type", &len);
 
-	if (sent == NULL || len == 0 || len > 127 || strlen(sent) != len)
-		return;
-	for (size_t i = 0; i < len; i++)
-		if (sent[i] < ' ' || sent[i] >= 0x7F)
-			return;
-	m->media_type = mem_strdup(sent);
+	if (sent != NULL && len > 0 && strlen(sent) == len)
+		m->media_type = mem_strdup(sent);
 }
 
 static int hex_value(char c)

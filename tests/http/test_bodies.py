@@ -145,6 +145,25 @@ def test_media_types(server):
     nothing_left(server, before)
 
 
+def test_media_types_that_are_none_are_left_out(server):
+    """What is no text in a record would end each dump of the store, and reach a terminal by `slipway upload`."""
+    chunk = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\nContent-Type: %s\r\n\r\na,b\n1,2\n\r\n--b--\r\n'
+    flow = "flowChunkNumber=1&flowChunkSize=8&flowTotalSize=8&flowTotalChunks=1&flowFilename=a&flowIdentifier=type"
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    for i, kind in enumerate((b"te\xb5t/plain", b"a/" + b"b" * 126, b"a/\xc2\x9b31m")):
+        text, before = kind.decode("latin1"), server.dump()
+        for method, path, body, headers in (
+                ("POST", "/files/?name=a", b"abc", {"Content-Type": text}),
+                ("PUT", "/files/", b"abc", {"Content-Type": text}),
+                ("POST", "/files/", b"abc", {"Content-Type": text, "Upload-Draft-Interop-Version": "6", "Upload-Complete": "?1"}),
+                ("POST", f"/chunks?{flow}{i}", chunk % kind, form),
+                ("POST", "/upload/?force_ajax=true", chunk.replace(b'"file"', b'"files"').replace(b'"a"', b'"a.csv"') % kind, form)):
+            a = server.request(method, path, body=body, headers=headers)
+            assert a.status in (200, 201), (path, a)
+        made = [r["value"] for r in server.dump() if r["table"] == "uploads" and r not in before]
+        assert len(made) == 5 and all("media_type" not in v for v in made), made
+
+
 def test_json_bodies(server):
     session = saved(server, table("j.csv", "lat,lng", "1,2"))
     path = f"/upload/csv?id={session}"
