@@ -143,6 +143,7 @@ struct upload {
 	enum err refused;   /* a push failed with this */
 	struct digest_run *runs[DIGEST__MAX]; /* fed while bytes come in order; NULL = not wanted */
 	int64_t run_bytes;		      /* what they have seen */
+	unsigned asked;	       /* by upload_want_digest, bits as in the record's `hash` */
 	json_object *expected; /* told by upload_expect, [{algorithm, value}]; owned, NULL = none */
 	char replaces[ID_LEN + 1]; /* while pending: the upload that has its key now and loses it */
 	bool key_taken;		   /* it was not created because its key was taken */

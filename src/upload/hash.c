@@ -35,7 +35,7 @@ json_object *digests_json(const struct checksum *digest, size_t n)
 /* The digests to be computed, as a set of bits; unknown ones of a damaged record are left out. */
 static unsigned wanted(const struct upload *u)
 {
-	unsigned set = (unsigned)json_int(u->record, "hash", 0);
+	unsigned set = (unsigned)json_int(u->record, "hash", 0) | u->asked;
 	const json_object *item;
 	enum digest algorithm;
 
@@ -230,6 +230,11 @@ enum err upload_expect(struct upload *u, const struct checksum *sum, struct erro
 	u->expected = more;
 	hash_expected(u);
 	return ERR_OK;
+}
+
+void upload_want_digest(struct upload *u, enum digest algorithm)
+{
+	u->asked |= 1U << algorithm;
 }
 
 enum err upload_md5(struct upload *u, char out[33], struct error *error)

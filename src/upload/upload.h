@@ -219,6 +219,8 @@ enum err upload_set_by_mark(struct upload *, struct error *);
 enum err upload_set_name(struct upload *, const char *name, struct error *);
 /* Declare another digest of the whole file, before upload_finish: for protocols that tell it at the end. */
 enum err upload_expect(struct upload *, const struct checksum *, struct error *);
+/* Have a digest in the record when this request completes the upload, as upload_spec's `hash` from the beginning. */
+void upload_want_digest(struct upload *, enum digest);
 /* MD5 of the bytes stored so far, from the running digest or by reading them once. */
 enum err upload_md5(struct upload *, char out[33], struct error *);
 /*

@@ -162,15 +162,21 @@ static enum err partly_answer(struct call *call, const struct upload *u, int ver
 	return files_nothing(call, status);
 }
 
+static bool wants_digest(const struct req *req)
+{
+	struct sfield wanted;
+
+	return sfield_member(req_header(req, "Want-Repr-Digest"), "sha-256", &wanted) &&
+	       wanted.integer != 0;
+}
+
 /* The digest a client wants to see of the whole file, where it was reckoned. */
 static void repr_digest(struct call *call, const char *id)
 {
-	struct sfield wanted;
 	struct upload_info info = {0};
 	unsigned char bytes[32];
 
-	if (!sfield_member(req_header(call->req, "Want-Repr-Digest"), "sha-256", &wanted) ||
-	    wanted.integer == 0)
+	if (!wants_digest(call->req))
 		return;
 	if (upload_status(call->ctx->engine, id, &call->who, &info, NULL) == ERR_OK &&
 	    strlen(info.sha256) == 64) {
@@ -354,7 +360,6 @@ enum err resumable_create(struct call *call)
 	const struct req *req = call->req;
 	struct part p;
 	struct checksum digests[2];
-	struct sfield wanted;
 	const char *coding = req_header(req, "Content-Encoding");
 	bool typed = *req->content_type != '\0' && strcmp(req->content_type, BODY_TYPE) != 0;
 	int64_t length = -1;
@@ -382,8 +387,7 @@ enum err resumable_create(struct call *call)
 				   .by_mark = true};
 	spec.n_digests = read_digests(req_header(req, "Repr-Digest"), digests);
 	spec.digest = spec.n_digests > 0 ? digests : NULL;
-	if (sfield_member(req_header(req, "Want-Repr-Digest"), "sha-256", &wanted) &&
-	    wanted.integer != 0)
+	if (wants_digest(req))
 		spec.hash = 1u << DIGEST_SHA256;
 	return create_named(call, &p, &spec);
 }
@@ -448,6 +452,11 @@ static enum err append(struct call *call, struct upload *u, const char *name, co
 	 * not. */
 	if (err == ERR_OK && p->more == MORE_FOLLOWS && length >= 0)
 		err = upload_set_by_mark(u, &call->error);
+	/* Asked for with the last part only, it is read back: not for files that a task would read.
+	 */
+	if (p->more == MORE_NONE && wants_digest(call->req) &&
+	    length <= call->ctx->config->upload_assemble_inline)
+		upload_want_digest(u, DIGEST_SHA256);
 	if (err == ERR_OK)
 		err = take_body(call, u, p);
 	if (err == ERR_EXCEEDED)

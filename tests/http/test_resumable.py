@@ -337,6 +337,9 @@ def test_digests(server):
     a = c.create(DATA, True, **{"Want-Repr-Digest": "sha-256=5"})
     assert a.header("Repr-Digest") == repr_field("sha-256", DATA), a.headers
     assert c.create(DATA, True, **{"Want-Repr-Digest": "sha-256=0"}).header("Repr-Digest") is None
+    url = c.create(DATA[:50], False).header("Location")
+    # asked for at any time: each answer follows its own request
+    assert c.append(url, 50, DATA[50:], True, **{"Want-Repr-Digest": "sha-256=1"}).header("Repr-Digest") == repr_field("sha-256", DATA)
     url = c.create(DATA[:50], False, **{"Want-Repr-Digest": "sha-256=1"}).header("Location")
     a = c.append(url, 50, DATA[50:], True, **{"Want-Repr-Digest": "sha-256=1"})
     assert a.header("Repr-Digest") == repr_field("sha-256", DATA), a.headers
