@@ -266,6 +266,36 @@ static double to_degrees(double y)
 	return atan(sinh(y / 6378137.0)) * 180 / 3.14159265358979323846;
 }
 
+/* Where the last band of DS, of bytes, is 0, that of PICTURE becomes so, too. */
+static bool hide(GDALDatasetH ds, GDALDatasetH picture)
+{
+	int w = GDALGetRasterXSize(ds), h = GDALGetRasterYSize(ds);
+	GDALRasterBandH from = GDALGetRasterBand(ds, GDALGetRasterCount(ds)), to = GDALGetRasterBand(picture, GDALGetRasterCount(picture));
+	CLEAN_FREE unsigned char *lines = mem_array(2 * (size_t)w, 1);
+	for (int y = 0; y < h; y++) {
+		if (GDALRasterIO(from, GF_Read, 0, y, w, 1, lines, w, 1, GDT_Byte, 0, 0) != CE_None ||
+		    GDALRasterIO(to, GF_Read, 0, y, w, 1, lines + w, w, 1, GDT_Byte, 0, 0) != CE_None)
+			return false;
+		for (int x = 0; x < w; x++)
+			lines[w + x] = lines[x] == 0 ? 0 : lines[w + x];
+		if (GDALRasterIO(to, GF_Write, 0, y, w, 1, lines + w, w, 1, GDT_Byte, 0, 0) != CE_None)
+			return false;
+	}
+	return true;
+}
+
+/* DS, whose last band is its alpha band, as PNG.  Colours of a palette have an alpha of their own beside it. */
+static bool write_map(GDALDatasetH ds, const char *path)
+{
+	if (GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) == NULL || GDALGetRasterCount(ds) != 2)
+		return translate(ds, path, eight_bits(ds, NULL));
+	GDALDatasetH picture = translated(ds, "", args_add(args_add(args_add(NULL, "-of", "MEM"), "-b", "1"), "-expand", "rgba"));
+	bool good = picture != NULL && hide(ds, picture) && translate(picture, path, args_add(NULL, "-of", "PNG"));
+	if (picture != NULL)
+		GDALClose(picture);
+	return good;
+}
+
 /* Warped to Web Mercator for the page's map; *RET_BOUNDS west, south, east, north in WGS 84. */
 static bool map_raster(GDALDatasetH ds, const char *path, double ret[4])
 {
@@ -278,8 +308,7 @@ static bool map_raster(GDALDatasetH ds, const char *path, double ret[4])
 	char **args = args_add(args_add(NULL, "-t_srs", "EPSG:3857"), "-of", "MEM");
 	args = args_add(args, "-ts", size);
 	args = args_add(args, height, NULL);
-	if (GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) == NULL)
-		args = args_add(args, "-dstalpha", NULL);
+	args = args_add(args, "-dstalpha", NULL);
 	GDALWarpAppOptions *o = GDALWarpAppOptionsNew(args, NULL);
 	GDALDatasetH warped = o == NULL ? NULL : GDALWarp("", NULL, 1, &ds, o, &bad);
 	if (o != NULL)
@@ -287,7 +316,7 @@ static bool map_raster(GDALDatasetH ds, const char *path, double ret[4])
 	CSLDestroy(args);
 	if (warped == NULL)
 		return false;
-	bool good = raster_extent(warped, e) && translate(warped, path, eight_bits(warped, NULL));
+	bool good = raster_extent(warped, e) && write_map(warped, path);
 	GDALClose(warped);
 	ret[0] = e[0] / MERCATOR * 180;
 	ret[1] = to_degrees(e[1]);

@@ -587,6 +587,24 @@ def test_gaps_of_a_mosaic_are_no_zeros(server):
         drop(server, a)
 
 
+def test_map_of_classes_is_open_where_there_are_none(server):
+    _, data = tile("classes.tif", 10, [0, 1, 2, 0], nodata=0)
+    gdal.FileFromMemBuffer("/vsimem/classes.tif", bytearray(data))
+    picture, colors = gdal.Open("/vsimem/classes.tif", gdal.GA_Update), gdal.ColorTable()
+    for i, c in enumerate(((9, 9, 9, 255), (255, 0, 0, 255), (0, 255, 0, 255))):
+        colors.SetColorEntry(i, c)
+    picture.GetRasterBand(1).SetColorTable(colors)
+    picture = None
+    f = gdal.VSIFOpenL("/vsimem/classes.tif", "rb")
+    data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL("/vsimem/classes.tif").size, f))
+    gdal.VSIFCloseL(f)
+    f = finished(server, strict(server, ("classes.tif", data)))
+    gdal.FileFromMemBuffer("/vsimem/map.png", server.get(f"/datasets/{f['dataset']['id']}/map.png").body)
+    out = gdal.Open("/vsimem/map.png").ReadAsArray()
+    points = {tuple(int(v) for v in out[:, y, x]) for y in range(out.shape[1]) for x in range(out.shape[2])}
+    assert {p for p in points if p[3]} == {(255, 0, 0, 255), (0, 255, 0, 255)} and any(p[3] == 0 for p in points), points
+
+
 def test_raster_with_side_files(server):
     plain = run(["gdal_translate", "-q", "-co", "PROFILE=BASELINE", "in.asc", "plain.tif"], "plain.tif", grid("in.asc"))
     f = finished(server, ready(strict(server, plain, world("plain.tfw"), ("plain.prj", WGS84.encode()))))
