@@ -90,8 +90,8 @@ static const char *safe_type(const char *type)
 
 /* ---- conditions and ranges (RFC 9110, 13 and 14) */
 
-/* Does LIST name ETAG?  Weak comparison. */
-static bool names_etag(const char *list, const char *etag)
+/* Does LIST name ETAG?  As a weak tag, too, where WEAK says that this is the same. */
+static bool names_etag(const char *list, const char *etag, bool weak)
 {
 	size_t len = strlen(etag);
 
@@ -99,7 +99,7 @@ static bool names_etag(const char *list, const char *etag)
 		list += strspn(list, " \t,");
 		if (*list == '*')
 			return true;
-		if (strncmp(list, "W/", 2) == 0)
+		if (weak && strncmp(list, "W/", 2) == 0)
 			list += 2;
 		if (strncmp(list, etag, len) == 0 && strchr(", \t", list[len]) != NULL)
 			return true;
@@ -107,6 +107,14 @@ static bool names_etag(const char *list, const char *etag)
 		list += strcspn(list, ",");
 	}
 	return false;
+}
+
+/* The answer to a condition that does not hold has no body. */
+static void without_body(struct sending *s, int status)
+{
+	s->reply->status = status;
+	s->reply->body = REPLY_NOTHING;
+	s->type = NULL;
 }
 
 static bool range_counts(struct sending *s)
@@ -150,7 +158,8 @@ static bool let_server_send(struct sending *s)
 static void prepare_file(struct sending *s)
 {
 	struct reply *r = s->reply;
-	const char *known = req_header(s->req, "If-None-Match"),
+	const char *meant = req_header(s->req, "If-Match"),
+		   *known = req_header(s->req, "If-None-Match"),
 		   *range = req_header(s->req, "Range");
 
 	s->type = r->user_content ? safe_type(r->type) : r->type;
@@ -158,12 +167,13 @@ static void prepare_file(struct sending *s)
 	s->last = r->file_size - 1;
 	if (r->file_etag != NULL)
 		reply_header(r, "ETag", r->file_etag);
-	if (known != NULL && r->file_etag != NULL && r->status == 200 &&
-	    names_etag(known, r->file_etag)) {
-		r->status = 304;
-		r->body = REPLY_NOTHING;
-		s->type = NULL;
-		return;
+	if (r->file_etag != NULL && r->status == 200) {
+		if (meant != NULL && !names_etag(meant, r->file_etag, false))
+			without_body(s, 412);
+		else if (known != NULL && names_etag(known, r->file_etag, true))
+			without_body(s, 304);
+		if (r->status != 200)
+			return;
 	}
 	if (r->status == 200 && let_server_send(s)) {
 		s->by_server = true;
@@ -179,10 +189,8 @@ static void prepare_file(struct sending *s)
 						    (long long)s->last, (long long)r->file_size);
 	reply_header(r, "Content-Range", content);
 	r->status = s->first > s->last ? 416 : 206;
-	if (r->status == 416) {
-		r->body = REPLY_NOTHING;
-		s->type = NULL;
-	}
+	if (r->status == 416)
+		without_body(s, 416);
 }
 
 /* ---- sending */

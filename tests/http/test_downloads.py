@@ -248,6 +248,11 @@ def test_tags(server):
         assert server.get(url, headers={"If-None-Match": f'"x", W/{tag}'}, user=None).status == 304, path
         assert server.get(url, headers={"If-None-Match": "*"}, user=None).status == 304, path
         assert server.get(url, headers={"If-None-Match": '"x"'}, user=None).status == 200, path
+        for meant in (tag, f'"x", {tag}', "*"):
+            assert server.get(url, headers={"If-Match": meant}, user=None).status == 200, (path, meant)
+        for meant in ('"x"', "W/" + tag, f'"x", W/{tag}', tag[:-1]):
+            b = server.get(url, headers={"If-Match": meant, "Range": "bytes=0-1"}, user=None)
+            assert b.status == 412 and b.body == b"" and b.header("ETag") == tag, (path, meant, b)
     d = server.get(f"/datasets/{n}", accept="application/json").json["dataset"]
     assert d["created"].endswith("Z") and d["changed"].endswith("Z") and d["time"] is None, d
     tags = {server.get(f"/datasets/{n}/download?format={f}").header("ETag") for f in ("gpkg", "csv", "geojson")}
