@@ -60,22 +60,30 @@ static bool fits(const char *from, const char *to)
 	return strcmp(to, "datetime") == 0 && strcmp(from, "date") == 0;
 }
 
-/* The first cell the jail found that is not of type TO, from the inspected column of the same name
- * in the file. */
-static const json_object *first_misfit(
-    const json_object *layer, const json_object *column, const char *to)
+/* COLUMN as the jail found it in the file; NULL = it did not. */
+static const json_object *inspected(const json_object *layer, const json_object *column)
 {
 	json_object *c;
 
-	JSON_EACH(c, json_arr(layer, "columns")) {
-		const json_object *bad;
-
-		if (json_int(c, "i", -1) != json_int(column, "i", -2))
-			continue;
-		bad = json_obj(json_obj(c, "type_bad"), to);
-		return bad != NULL ? bad : json_obj(c, "first_bad");
-	}
+	JSON_EACH(c, json_arr(layer, "columns"))
+		if (json_int(c, "i", -1) == json_int(column, "i", -2))
+			return c;
 	return NULL;
+}
+
+/* Without a single value a column is text for want of a better type, and fits everywhere. */
+static bool is_empty(const json_object *layer, const json_object *column)
+{
+	return json_int(inspected(layer, column), "nulls", -1) == json_int(layer, "count", -2);
+}
+
+/* The first cell the jail found that is not of type TO. */
+static const json_object *first_misfit(
+    const json_object *layer, const json_object *column, const char *to)
+{
+	const json_object *c = inspected(layer, column), *bad = json_obj(json_obj(c, "type_bad"), to);
+
+	return bad != NULL ? bad : json_obj(c, "first_bad");
 }
 
 static json_object *changed_item(const char *name, const char *from, const char *to)
@@ -97,7 +105,7 @@ static void compare_type(
 	if (strcmp(from, to) == 0)
 		return;
 	json_object_array_add(d->changed, changed_item(name, from, to));
-	if (!d->append || d->skip_rows || fits(to, from))
+	if (!d->append || d->skip_rows || fits(to, from) || is_empty(layer, new))
 		return;
 	p = problem_str(problem_new("schema_mismatch"), "column", name);
 	problem_str(p, "file", json_str(layer, "file", NULL));

@@ -130,6 +130,14 @@ def test_rows_that_do_not_fit_are_left_out_and_reported(server):
     assert len(report) == 4 and ",3,size,big,csv_type," in report[1] and ",5,size,huge,csv_type," in report[2], report
 
 
+def test_columns_without_values_are_of_any_type(server):
+    old = points(server, "dated", ["50,8,3,2020-01-01", "51,9,4,2020-01-02"], columns="lat,lng,size,day")["dataset"]
+    session = ready(server, "undated", ["52,10,,", "53,11,,"], columns="lat,lng,size,day")
+    f = finished(server, session, mode="append", dataset=str(old["id"]), confirm="true")
+    assert f["rows"]["imported"] == 2 and not f["report"], f
+    assert rows(server, old["id"], "size", "day") == [(3, "2020-01-01"), (4, "2020-01-02"), (None, None), (None, None)]
+
+
 def test_each_mismatch_has_its_sentence(server):
     old = points(server, "typed", ["50,8,3"], columns="lat,lng,size")["dataset"]
     said = []
