@@ -19,13 +19,16 @@
 #define BUF_BYTES   ((size_t)256 << 10)
 #define OWNER_TASKS 100 /* looked at for whose the table is */
 #define SRS_DEFAULT "EPSG:4326"
+#define SRID_MOST   999999
+#define EWKB_SRID   0x20 /* of the highest byte of the type: four bytes of SRID follow it */
 
 struct refresh {
 	struct work *work;
 	struct signed_target target;
 	json_object *columns;  /* of the job; its own once it is made */
 	json_object *geometry; /* of the job's layer */
-	int64_t srid;	       /* the column's that is the geometry; 0 = it has none */
+	int64_t srid; /* the column's that is the geometry, or its first value's; 0 = none */
+	size_t place; /* of that column; SIZE_MAX = there is none */
 	FILE *csv;
 	struct refusal refusal;
 	int64_t dataset;
@@ -49,6 +52,33 @@ static void put_cell(FILE *f, const char *s, size_t len)
 	(void)fputc('"', f);
 }
 
+/* What a geometry says of itself: "SRID=4326;POINT(…)", or PostGIS's own form in hex. */
+static int64_t srid_of(const char *s, size_t len)
+{
+	static const char begins[] = "SRID=";
+	char head[19];
+	unsigned char b[9];
+	int64_t srid = 0;
+	bool big;
+
+	(void)snprintf(head, sizeof(head), "%.*s", (int)(len < 18 ? len : 18), s);
+	if (strncasecmp(head, begins, sizeof(begins) - 1) == 0) {
+		head[strcspn(head, ";")] = '\0';
+		return text_int(head + sizeof(begins) - 1, 1, SRID_MOST, &srid) ? srid : 0;
+	}
+	if (strlen(head) < 18 || strspn(head, "0123456789ABCDEFabcdef") < 18)
+		return 0;
+	for (size_t i = 0; i < sizeof(b); i++)
+		b[i] =
+		    (unsigned char)strtoul((char[]){head[2 * i], head[2 * i + 1], '\0'}, NULL, 16);
+	big = b[0] == 0;
+	if ((b[big ? 1 : 4] & EWKB_SRID) == 0)
+		return 0;
+	for (size_t i = 0; i < 4; i++)
+		srid = srid << 8 | b[big ? 5 + i : 8 - i];
+	return srid <= SRID_MOST ? srid : 0;
+}
+
 static bool begin(void *arg, const struct receiver_column *columns, size_t n)
 {
 	static const char *const types[TYPE__MAX] = {
@@ -67,8 +97,11 @@ static bool begin(void *arg, const struct receiver_column *columns, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		json_object *c = json_object_new_object();
 
-		if (strcmp(columns[i].name, json_str(r->target.receiver->geometry, "wkt", "")) == 0)
+		if (strcmp(columns[i].name, json_str(r->target.receiver->geometry, "wkt", "")) ==
+		    0) {
 			r->srid = columns[i].srid;
+			r->place = i;
+		}
 		json_set_str(json_set_str(c, "name", cleaned[i]), "original", columns[i].name);
 		json_object_array_add(r->columns, json_set_str(c, "type", types[columns[i].type]));
 		if (i > 0)
@@ -85,6 +118,8 @@ static bool row(void *arg, const struct value *cells, size_t n)
 {
 	struct refresh *r = arg;
 
+	if (r->srid == 0 && r->place < n && cells[r->place].kind == VALUE_TEXT)
+		r->srid = srid_of(cells[r->place].text, cells[r->place].len);
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			(void)fputc(',', r->csv);
@@ -158,7 +193,7 @@ static void plan(struct refresh *r)
 	const struct receiver *receiver = r->target.receiver;
 	CLEAN_FREE char *name = name_dataset(receiver->name);
 	json_object *geometry = geometry_of(r);
-	/* What the column says of itself is so. */
+	/* What the column or its values say of themselves is so. */
 	CLEAN_FREE char *own = mem_printf("EPSG:%lld", (long long)r->srid);
 	const char *srs = r->srid > 0 ? own : json_str(receiver->geometry, "srs", SRS_DEFAULT);
 	bool none = strcmp(json_str(geometry, "mode", ""), "none") == 0;
@@ -176,6 +211,7 @@ static json_object *model_of(const struct refresh *r, const json_object *item, c
 	static const char *const same[] = {"type",    "geometry", "crs", "bbox_wgs84", "count",
 					   "columns", "raster",	  "map", "map_bounds", "size"};
 	json_object *m = json_object_new_object();
+	const json_object *warnings = json_arr(r->work->result, "warnings");
 	CLEAN_FREE char *file =
 	    mem_printf("%s/%s", folder + strlen("datasets/"), revision_data_name(item));
 	CLEAN_FREE char *name = name_dataset(r->target.receiver->name);
@@ -190,7 +226,7 @@ static json_object *model_of(const struct refresh *r, const json_object *item, c
 	json_set_str(m, "title", r->target.receiver->name);
 	json_set(m, "keywords", json_object_new_array());
 	json_set(m, "source", json_object_new_array());
-	json_set(m, "warnings", json_object_new_array());
+	json_set(m, "warnings", warnings != NULL ? json_copy(warnings) : json_object_new_array());
 	json_set_bool(m, "originals", false);
 	json_set_str(json_set_str(m, "file", file), "access", "private");
 	json_set_int(json_set_int(m, "created", now), "changed", now);
@@ -366,7 +402,7 @@ static enum err again_pass(struct pass *p, void *arg)
 
 void work_refresh_table(struct work *work)
 {
-	struct refresh r = {.work = work};
+	struct refresh r = {.work = work, .place = SIZE_MAX};
 	int64_t id = json_int(work->task, "receiver_id", 0);
 
 	/* That of a worker thought lost may still be at it: the later one has read the table later.

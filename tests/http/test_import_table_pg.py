@@ -122,6 +122,22 @@ def test_a_geometry_is_where_its_column_says(server):
     assert got["crs"]["code"] == "EPSG:3857" and got["geometry"] == "Point" and abs(got["bbox_wgs84"][0] - 10) < 1e-6, got
 
 
+def test_geometries_that_say_where_they_are(server):
+    """A column of any kind of geometry has no reference system: that of its values counts, as PostGIS writes it and as text."""
+    server.pg.sql("create table in_hex(id integer primary key, g text); create table in_words(id integer primary key, g text)")
+    geometry = {"wkt": "g", "srs": "EPSG:4326"}
+    configure(server, receivers={n: {"table": n, "target": "pg", "catalogue": True, "geometry": geometry} for n in ("in_hex", "in_words")})
+    arc = "SRID=3857;COMPOUNDCURVE(CIRCULARSTRING(1113194.9079 0,1113204.9079 10,1113214.9079 0))"
+    put(server, "in_hex", b"id,g\n1,\n2,0101000020110F000068226CE86AFC30410000000000000000\n", visitor="meis", key="a-secret-of-mei-alone-1")
+    put(server, "in_words", f'id,g\n1,\n2,"{arc}"\n'.encode(), visitor="meis", key="a-secret-of-mei-alone-1")
+    for name, warnings in (("in_hex", []), ("in_words", ["curves_flattened"])):
+        d = until(lambda: datasets(server, name))[0]
+        got = server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]
+        assert got["crs"]["code"] == "EPSG:3857" and abs(got["bbox_wgs84"][0] - 10) < 1e-4, got
+        # What was done to them on the way is said as for any other dataset.
+        assert [w["code"] for w in got["warnings"]] == warnings, got["warnings"]
+
+
 def test_a_locked_table_is_read_when_it_is_free(server):
     """Meanwhile it keeps no worker: each look ends after signed.lock_wait."""
     one = threading.Thread(target=put, args=(server, "lagging", b"id\n1\n"), kwargs=dict(visitor="meis", key="a-secret-of-mei-alone-1", want=None))
