@@ -37,6 +37,8 @@ static void check_structured(const char *text)
 {
 	struct sfield f;
 	char *bytes = NULL, *member = mem_printf("k=%s", text);
+	int64_t number;
+	bool yes;
 	size_t n;
 
 	if (sfield_item(text, &f)) {
@@ -44,6 +46,7 @@ static void check_structured(const char *text)
 		fuzz_check(f.kind != SFIELD_BOOLEAN || f.integer == 0 || f.integer == 1);
 		fuzz_check(*text == ' ' || sfield_member(member, "k", &f));
 	}
+	fuzz_check(!sfield_boolean(text, &yes) || !sfield_integer(text, &number));
 	(void)sfield_member(text, "sha-256", &f);
 	if (sfield_member_bytes(text, "sha-256", &bytes, &n))
 		fuzz_check(bytes[n] == '\0');

@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 B=${B:-build}
 out=$B/fuzz
-targets=${TARGETS:-multipart urlencoded fields json flat xml zip csv area ds statement receiver xls records message gates}
+targets=${TARGETS:-multipart urlencoded fields json flat xml zip csv area ds statement receiver xls book wizard page records message gates}
 flags="-std=c17 -Werror=implicit-function-declaration -D_GNU_SOURCE -Isrc -Itests/fuzz $(pkg-config --cflags gdal) -g -O1 -fno-omit-frame-pointer -pthread"
 sources="src/base/*.c src/http/*.c src/wizard/*.c src/area/path.c src/geo/zipdir.c src/geo/ziptail.c
     src/signed/cells.c src/signed/ds.c src/signed/mailbox.c src/signed/receiver*.c src/signed/refusal.c src/signed/statement.c
