@@ -215,7 +215,7 @@ static void add_warnings(struct pass *p)
 	struct book_errors unsolved = { 0 };
 	json_object *w;
 
-	if (p->t.one_column)
+	if (p->t.one_column && p->n <= 1)
 		problems_add(
 		    &p->warnings, problem_str(problem_new("csv_one_column"), "file", p->src->file));
 	if (strcmp(p->t.charset_source, "fallback") == 0)

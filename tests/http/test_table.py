@@ -100,6 +100,9 @@ def test_one_column_is_told(server):
     a = table(server, "name\nx\ny\n")
     assert "csv_one_column" in [w["code"] for w in a.json.get("warnings", [])], a
     drop(server, a)
+    a = table(server, "a,b,c\n1,2\n3,4,5\n6,7,8,\n")      # ragged, but not one column
+    assert "csv_one_column" not in [w["code"] for w in a.json.get("warnings", [])], a
+    drop(server, a)
 
 
 def test_rows_are_numbered_as_a_spreadsheet_does(server):
