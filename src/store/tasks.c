@@ -404,14 +404,9 @@ enum err tasks_claim(struct pass *p, const char *worker, int64_t now_ms, int per
 	if (err == ERR_OK && (task = given_up(&r, max_attempts)) != NULL) {
 		lost = true;
 		task = json_object_get(task);
-		if (is_signed(task)) {
-			/* Its end has an answer, which the worker finds out. */
-			json_set_str(task, "worker", worker);
-			set_beat(task, now_ms);
-		} else {
-			json_set_str(task, "state", "failed");
-			json_set_int(task, "ended", now_ms);
-		}
+		/* It ends together with whoever waits for it: until then it runs, and may be lost again. */
+		json_set_str(task, "worker", worker);
+		set_beat(task, now_ms);
 	} else if (err == ERR_OK && (err = choose(p, &r, per_user, &task)) == ERR_OK) {
 		json_set_str(task, "state", "running");
 		json_set_int(task, "attempt", json_int(task, "attempt", 0) + 1);

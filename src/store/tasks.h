@@ -34,8 +34,7 @@ enum err tasks_delete(struct pass *, int64_t id);
 /*
  * Claim the oldest queued task whose owner has fewer than PER_USER running: state running, attempt + 1, worker,
  * started and heartbeat set.  A running task whose heartbeat is older than LOST_MS counts as queued again, WORKER's own by
- * the monotonic clock; one that had MAX_ATTEMPTS already is returned with *RET_LOST true and state failed; one of the
- * signed APIs is WORKER's then, to be ended.
+ * the monotonic clock; one that had MAX_ATTEMPTS already is returned with *RET_LOST true: it is WORKER's then, to be ended.
  * Errors: ERR_NOT_FOUND when there is nothing to do.
  */
 enum err tasks_claim(struct pass *, const char *worker, int64_t now_ms, int per_user, int64_t lost_ms,

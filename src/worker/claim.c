@@ -90,8 +90,8 @@ static void one(struct work *work)
 	(void)fs_remove_tree(work->w->data_fd, work->folder, NULL);
 	json_object *first = json_at(work->problems, 0);
 	note_end(work, clock_mono_ms() - start);
-	log_line(LOG_LEVEL_INFO, NULL, "task %lld %s: %s in %lld ms%s%s", (long long)work->id, kind,
-	    work->canceled ? "canceled" : first != NULL ? problem_code(first) : "done", (long long)(clock_mono_ms() - start),
+	const char *end = work->canceled ? "canceled" : first != NULL ? problem_code(first) : work->lost ? "lost" : "done";
+	log_line(LOG_LEVEL_INFO, NULL, "task %lld %s: %s in %lld ms%s%s", (long long)work->id, kind, end, (long long)(clock_mono_ms() - start),
 	    first != NULL && *work->error.text != '\0' ? ": " : "", first != NULL ? work->error.text : "");
 }
 

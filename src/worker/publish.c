@@ -131,27 +131,26 @@ static bool cancel_asked(struct work *work)
 	return store_pass(work->w->store, PASS_READ, "cancel", asked_pass, &a, NULL) == ERR_OK && a.cancel;
 }
 
-/* The task's session, if it still waits for this very task. */
-static struct session *load(struct work *work, int64_t id)
+/* The task's session; *RET is NULL if it waits for this very task no longer. */
+static enum err load(struct work *work, int64_t id, struct session **ret)
 {
 	struct find f = { .id = id };
 	struct session *s = NULL;
-	if (store_pass(work->w->store, PASS_READ, "session", find_pass, &f, &work->error) != ERR_OK) {
+	enum err err = store_pass(work->w->store, PASS_READ, "session", find_pass, &f, &work->error);
+
+	*ret = NULL;
+	if (err != ERR_OK || json_get(f.doc, "gone") != NULL || json_int(json_obj(f.doc, "task"), "id", 0) != work->id) {
 		json_object_put(f.doc);
-		return NULL;
+		return err == ERR_NOT_FOUND ? ERR_OK : err;
 	}
-	bool gone = json_get(f.doc, "gone") != NULL || json_int(json_obj(f.doc, "task"), "id", 0) != work->id;
-	if (gone) {
-		json_object_put(f.doc);
-		return NULL;
-	}
-	if (session_from_json(f.doc, &s) != ERR_OK)
-		return NULL;
-	if (spill_load(work->w->config, s, &work->error) != ERR_OK) {
+	err = session_from_json(f.doc, &s);
+	if (err == ERR_OK)
+		err = spill_load(work->w->config, s, &work->error);
+	if (err == ERR_OK)
+		*ret = s;
+	else
 		session_free(s);
-		return NULL;
-	}
-	return s;
+	return err;
 }
 
 /* ---- inspection */
@@ -414,11 +413,17 @@ void work_publish(struct work *work)
 		(void)end_task(work, &nothing);
 		return;
 	}
-	if (session_lock(work->w->store, id, LOCK_WAIT_MS, &lock) != ERR_OK) {
-		log_line(LOG_LEVEL_ERROR, NULL, "task %lld: session %lld stays locked", (long long)work->id, (long long)id);
-		return;      /* the task's heartbeat stops: it is taken up again */
+	struct session *s = NULL;
+	enum err err = session_lock(work->w->store, id, LOCK_WAIT_MS, &lock);
+	if (err == ERR_OK)
+		err = load(work, id, &s);
+	if (err != ERR_OK) {
+		log_line(LOG_LEVEL_ERROR, NULL, "task %lld: session %lld: %s: %s", (long long)work->id, (long long)id, err_name(err),
+		    work->error.text);
+		work->lost = true;      /* its heartbeat stops: it is taken up again */
+		session_unlock(&lock);
+		return;
 	}
-	struct session *s = load(work, id);
 	work->canceled = work->canceled || cancel_asked(work);
 	if (s == NULL) {
 		(void)end_task(work, &nothing);      /* deleted, or another task is its business now */

@@ -1,6 +1,7 @@
 """Goal: background work can be watched, cancelled, killed and repeated, and yields exactly one dataset or a plain error
 (wizard.md 14; cases 5, 32, 33, 34; section 21: import running, already imported, slipway-geo killed)."""
 import concurrent.futures
+import glob
 import json
 import os
 import re
@@ -282,6 +283,30 @@ def test_worker_killed_gives_exactly_one_dataset(server):
     assert a.json["status"] == "finished" and a.json["dataset"]["count"] == BIG, a
     assert datasets(server) == before + 1 and job_files(server) == []
     assert server.slipway("check", "store").strip().endswith("0 findings")
+
+
+def test_session_that_cannot_be_read_at_the_end_is_not_left_behind(server):
+    header = ",".join(["lat", "lng", *(f"column_number_{i:04d}_of_many" for i in range(1000))])      # more than the store takes
+    with configured(server, "[wizard]\nfinal_wait_s = 0\n"):
+        session = saved(server, table("wide.csv", header, "50,8" + ",a value" * 1000))
+        wait_state(server, session, "WAITING")
+        assert post(server, session, "csv", lat="lat", lng="lng").status == 200
+        assert post(server, session, "srs", source="EPSG:4326").status == 200
+        layers, = glob.glob(f"{server.data}/sessions/{session}/layers-*.json")
+        worker, = pids(server, "slipway-worker")
+        os.kill(worker, signal.SIGSTOP)
+        log = len(server.log())
+        assert post(server, session, "final").status == 202
+        os.rename(layers, layers + ".away")
+        os.kill(worker, signal.SIGCONT)
+        end = time.monotonic() + 20
+        while not re.search(r"task \d+ import: ", server.log()[log:]):
+            assert time.monotonic() < end, server.log()
+            time.sleep(0.05)
+        os.rename(layers + ".away", layers)
+        kill(server, "slipway-worker")      # its successor begins with what was left
+        a = server.wait_finished(session, seconds=20)
+        assert a.json["status"] == "finished" and a.json["dataset"]["count"] == 1, a
 
 
 UID = 61234      # nobody's
