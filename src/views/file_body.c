@@ -26,9 +26,11 @@ struct reading {
 	size_t len, size;
 };
 
-static enum err wrong(struct reading *r, const char *what)
+/* CODE is what the user is told, WHAT the log. */
+static enum err fail(struct reading *r, const char *code, const char *what)
 {
-	return error_set(r->error, ERR_BAD_REQUEST, "%s", what);
+	(void)error_set(r->error, ERR_BAD_REQUEST, "%s", what);
+	return error_code(r->error, ERR_BAD_REQUEST, code);
 }
 
 /* The next bytes; *RET_N = 0 at the end of input. */
@@ -82,10 +84,10 @@ static enum err read_raw(struct reading *r)
 	enum err err;
 
 	if (req->content_length < 0 && !req->chunked)
-		return wrong(r, "no body");
+		return fail(r, "file_missing", "no body");
 	if (req->content_length < 0 && !r->sink->sized)
-		return error_set(
-		    r->error, ERR_NEED_LENGTH, "chunked body of a file of unknown size");
+		return error_set(r->error, ERR_NEED_LENGTH,
+				 "chunked body of a file of unknown size");
 	err = begin(r);
 	while (err == ERR_OK) {
 		err = next_bytes(r, buf, &n);
@@ -105,7 +107,7 @@ static enum err become_file(struct reading *r)
 
 	if (r->had_file || r->n_parts != 1)
 		return error_code(r->error, error_set(r->error, ERR_TOO_LARGE, "text field"),
-		    "limits.text_field");
+				  "limits.text_field");
 	r->had_file = r->nameless = true;
 	r->place = IN_FILE;
 	err = begin(r);
@@ -119,7 +121,7 @@ static enum err part_begin(struct reading *r)
 
 	r->n_parts++;
 	if (r->nameless)
-		return wrong(r, "a part behind a file without a name");
+		return fail(r, "one_file", "a part behind a file without a name");
 	if (part->filename == NULL) {
 		r->place = IN_FIELD;
 		r->len = 0;
@@ -130,7 +132,7 @@ static enum err part_begin(struct reading *r)
 		return ERR_OK;
 	}
 	if (r->had_file)
-		return wrong(r, "two files");
+		return fail(r, "one_file", "two files");
 	r->had_file = true;
 	r->place = IN_FILE;
 	r->body->filename = mem_strdup(part->filename);
@@ -172,7 +174,7 @@ static enum err part_end(struct reading *r)
 			free(p->value);
 			p->value = mem_strndup(r->text, r->len);
 		} else if (r->len > 0 && (r->n_parts > 1 || r->had_file)) {
-			return wrong(r, "a field that is no text");
+			return fail(r, "bad_text", "a field that is no text");
 		}
 	}
 	r->place = NOWHERE;
@@ -202,7 +204,7 @@ static enum err take(struct reading *r, const char *p, size_t len)
 			break;
 		case MULTIPART_BAD:
 			why = multipart_limit(r->parser);
-			err = wrong(r, why);
+			err = fail(r, "bad_body", why);
 			return text_starts(why, "limits.") ? error_code(r->error, err, why) : err;
 		case MULTIPART_LARGE:
 			why = multipart_limit(r->parser);
@@ -245,9 +247,9 @@ static enum err read_form(struct reading *r)
 	enum err err;
 
 	if (req->content_length == 0 || (req->content_length < 0 && !req->chunked))
-		return wrong(r, "no body");
+		return fail(r, "file_missing", "no body");
 	if (req->boundary == NULL)
-		return wrong(r, "multipart without a usable boundary");
+		return fail(r, "bad_body", "multipart without a usable boundary");
 	r->parser = multipart_new(req->boundary, req->config);
 	err = read_parts(r);
 	if (err == ERR_OK && !r->had_file && r->n_parts == 1 && r->body->fields.n == 1) {
@@ -256,21 +258,22 @@ static enum err read_form(struct reading *r)
 		err = become_file(r);
 	}
 	if (err == ERR_OK && !r->had_file)
-		err = wrong(r, "no file in the form");
+		err = fail(r, "file_missing", "no file in the form");
 	multipart_free(r->parser);
 	free(r->text);
 	return err;
 }
 
-enum err file_body_read(
-    struct call *call, const struct file_sink *sink, struct file_body *body, struct error *error)
+enum err file_body_read(struct call *call, const struct file_sink *sink, struct file_body *body,
+			struct error *error)
 {
 	const char *coding = req_header(call->req, "Content-Encoding");
 	struct reading r = {.call = call, .sink = sink, .body = body, .error = error};
 
 	*body = (struct file_body){0};
 	if (coding != NULL && *coding != '\0' && !text_ieq(coding, "identity"))
-		return error_set(error, ERR_BAD_REQUEST, "Content-Encoding %.40s", coding);
+		return call_fail(call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("body_packed"), "value", coding));
 	return strcmp(call->req->content_type, "multipart/form-data") == 0 ? read_form(&r)
 									   : read_raw(&r);
 }

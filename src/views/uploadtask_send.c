@@ -297,7 +297,8 @@ static enum err check_body(struct sending *s)
 	if (s->call->req->content_length != 0 || s->by_offset ||
 	    json_int(s->task.record, "size", -1) == 0)
 		return ERR_OK;
-	return error_set(&s->call->error, ERR_BAD_REQUEST, "no body");
+	(void)error_set(&s->call->error, ERR_BAD_REQUEST, "no body");
+	return error_code(&s->call->error, ERR_BAD_REQUEST, "file_missing");
 }
 
 /* Is the file as long as announced? */

@@ -319,6 +319,9 @@ def test_refused_bodies_leave_the_task_as_it_was(server):
         j = look(server, task)
         assert {k: j[k] for k in ("state", "uploadedByteCount", "uploadedDataMD5", "progress")} == \
             {k: as_it_was[k] for k in ("state", "uploadedByteCount", "uploadedDataMD5", "progress")}, (query, body, j)
+    # each is told what is wrong with it; none is "cut on the way"
+    for body, headers, words in ((two, {"Content-Type": kind}, "more than one file"), (None, {}, "No file"), (b"x", {"Content-Encoding": "gzip"}, "gzip")):
+        assert words in message(server.request("POST", f"{TASKS}/{task}.json?toFile=x.csv", body=body, headers=headers), 400), words
     message(raw(server, task, b"x", "toFile=x.csv&offset=5"), 409)
     assert state(server, task) == "NEW"
 
