@@ -128,7 +128,7 @@ static void read_context(const char *context, const char *table, const struct so
 static bool end_copy(struct pg_link *p, const char *table, const struct sources *sources,
 		     bool staged, int64_t *changed, struct fault *fault)
 {
-	PGresult *result = p->pq->PQgetResult(p->conn);
+	PGresult *result = pg_next(p);
 	const char *context = p->pq->PQresultErrorField(result, PG_DIAG_CONTEXT);
 	bool bad = p->pq->PQresultStatus(result) != PGRES_COMMAND_OK;
 	bool good;
@@ -139,7 +139,7 @@ static bool end_copy(struct pg_link *p, const char *table, const struct sources 
 	/* There are no parameters here, whatever the context looks like. */
 	if (fault->line == 0)
 		fault->param = 0;
-	while ((result = p->pq->PQgetResult(p->conn)) != NULL)
+	while ((result = pg_next(p)) != NULL)
 		p->pq->PQclear(result);
 	return good;
 }
@@ -176,8 +176,7 @@ static bool copy(struct write *w, const char *sql, const char *table, enum plan_
 	bool sent;
 
 	p->parsed = NULL;
-	if (!pg_limit(p, fault) ||
-	    !pg_good(p, p->pq->PQexec(p->conn, sql), PGRES_COPY_IN, NULL, fault))
+	if (!pg_limit(p, fault) || !pg_good(p, pg_ask(p, sql), PGRES_COPY_IN, NULL, fault))
 		return false;
 	s.buf = mem_alloc(COPY_BYTES);
 	sent = send_rows(w, &s, which, staged, fault);

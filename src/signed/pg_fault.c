@@ -65,7 +65,8 @@ static bool pg_fault(struct pg_link *p, const PGresult *result, struct fault *fa
 
 	if (result == NULL || p->pq->PQstatus(p->conn) == CONNECTION_BAD) {
 		p->link.broken = true;
-		return fault_set(fault, FAULT_GONE, NULL, "%s", p->pq->PQerrorMessage(p->conn));
+		return fault_set(fault, FAULT_GONE, NULL, "%s",
+				 p->late ? "no answer" : p->pq->PQerrorMessage(p->conn));
 	}
 	state = p->pq->PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	text = p->pq->PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -120,7 +121,7 @@ bool pg_good(struct pg_link *p, PGresult *result, ExecStatusType wanted, int64_t
 bool pg_run(struct pg_link *p, const char *sql, int64_t *changed, struct fault *fault)
 {
 	p->parsed = NULL;
-	return pg_good(p, p->pq->PQexec(p->conn, sql), PGRES_COMMAND_OK, changed, fault);
+	return pg_good(p, pg_ask(p, sql), PGRES_COMMAND_OK, changed, fault);
 }
 
 const char *pg_text(const struct value *v, char buf[32], size_t *ret_len)

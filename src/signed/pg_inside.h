@@ -27,6 +27,7 @@ struct pg_link {
 	size_t next_known;
 	const struct prepared *parsed; /* whose text the statement without a name is */
 	char xact[24];		       /* number of the running transaction */
+	bool late;	    /* the server did not answer in time: the connection is of no use */
 	int64_t limited_ms; /* when the server was last told how long a statement may take */
 	char *text;	    /* parameters of the statement at hand, each with its NUL */
 	size_t text_size;
@@ -51,6 +52,18 @@ const char *pg_text(const struct value *v, char buf[32], size_t *ret_len);
 
 /* Before a statement of a write that began a while ago: it may take what is left of its time. */
 bool pg_limit(struct pg_link *, struct fault *);
+
+/*
+ * PQexec, PQexecParams, PQprepare and PQexecPrepared (of the statement without a name).
+ * Errors: NULL: the connection is gone, or nothing came a while after the link's deadline.
+ * Owns:   caller frees with PQclear.
+ */
+PGresult *pg_ask(struct pg_link *, const char *sql);
+PGresult *pg_ask_with(struct pg_link *, const char *sql, size_t n, const char *const *values);
+PGresult *pg_parse(struct pg_link *, const char *sql);
+PGresult *pg_ask_parsed(struct pg_link *, size_t n, const char *const *values);
+/* PQgetResult; NULL, too, when nothing came. */
+PGresult *pg_next(struct pg_link *);
 
 /* A connection to TARGET into P->conn, which is NULL. */
 bool pg_connect(struct pg_link *, const struct config_target *, struct fault *);

@@ -16,9 +16,12 @@
 	X(PQerrorMessage)                                                                          \
 	X(PQtransactionStatus)                                                                     \
 	X(PQexec)                                                                                  \
-	X(PQexecParams)                                                                            \
-	X(PQprepare)                                                                               \
-	X(PQexecPrepared)                                                                          \
+	X(PQsendQuery)                                                                             \
+	X(PQsendQueryParams)                                                                       \
+	X(PQsendPrepare)                                                                           \
+	X(PQsendQueryPrepared)                                                                     \
+	X(PQisBusy)                                                                                \
+	X(PQconsumeInput)                                                                          \
 	X(PQresultStatus)                                                                          \
 	X(PQresultErrorField)                                                                      \
 	X(PQcmdStatus)                                                                             \

@@ -91,8 +91,7 @@ static bool pg_prepare(struct link *link, const char *sql, size_t n_params, bool
 	(void)theirs;
 	prepared->sql = mem_strdup(sql);
 	p->parsed = NULL;
-	if (!pg_limit(p, fault) || !pg_good(p, p->pq->PQprepare(p->conn, "", sql, 0, NULL),
-					    PGRES_COMMAND_OK, NULL, fault)) {
+	if (!pg_limit(p, fault) || !pg_good(p, pg_parse(p, sql), PGRES_COMMAND_OK, NULL, fault)) {
 		pg_finish(link, prepared);
 		return false;
 	}
@@ -112,11 +111,9 @@ static bool pg_step(struct link *link, struct prepared *prepared, struct params 
 	set_values(p, params);
 	/* Another one took its place: it is parsed on the way. */
 	if (p->parsed == prepared)
-		result =
-		    p->pq->PQexecPrepared(p->conn, "", (int)params.n, p->values, NULL, NULL, 0);
+		result = pg_ask_parsed(p, params.n, p->values);
 	else
-		result = p->pq->PQexecParams(p->conn, prepared->sql, (int)params.n, NULL, p->values,
-					     NULL, NULL, 0);
+		result = pg_ask_with(p, prepared->sql, params.n, p->values);
 	p->parsed = prepared;
 	good = pg_good(p, result, PGRES_COMMAND_OK, changed, fault);
 	if (!good)
@@ -148,7 +145,7 @@ static bool pg_exec(struct link *link, const char *sql, struct params params, bo
 	set_values(p, params);
 	p->parsed = NULL;
 	/* The extended protocol takes one statement only. */
-	result = p->pq->PQexecParams(p->conn, sql, (int)params.n, NULL, p->values, NULL, NULL, 0);
+	result = pg_ask_with(p, sql, params.n, p->values);
 	ended = theirs && ends_transaction(p->pq->PQcmdStatus(result));
 	link->used_sql |= theirs;
 	if (!pg_good(p, result, PGRES_COMMAND_OK, changed, fault))
@@ -186,7 +183,7 @@ static bool begin_now(struct pg_link *p, const struct write_order *order, struct
 		       "SET LOCAL statement_timeout = %lld; " XACT_TEXT,
 		       (long long)wait, (long long)lock_of(receiver),
 		       (long long)receiver->timeout_s * 1000);
-	result = p->pq->PQexec(p->conn, sql);
+	result = pg_ask(p, sql);
 	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK)
 		return pg_good(p, result, PGRES_TUPLES_OK, NULL, fault);
 	(void)snprintf(p->xact, sizeof(p->xact), "%.20s", p->pq->PQgetvalue(result, 0, 0));
@@ -201,6 +198,7 @@ static bool pg_begin(struct link *link, const struct write_order *order, struct 
 	const struct config_target *target = config_target_find(p->config, order->receiver->target);
 	struct fault first = {0};
 
+	link->deadline_ms = clock_mono_ms() + order->lock_wait_ms;
 	if (begin_now(p, order, &first))
 		return true;
 	if (first.kind != FAULT_GONE || target == NULL) {
@@ -211,6 +209,7 @@ static bool pg_begin(struct link *link, const struct write_order *order, struct 
 	p->pq->PQfinish(p->conn);
 	p->conn = NULL;
 	link->broken = false;
+	link->deadline_ms = clock_mono_ms() + order->lock_wait_ms;
 	if (pg_connect(p, target, fault) && begin_now(p, order, fault))
 		return true;
 	link->broken = true;
@@ -235,9 +234,9 @@ static enum mark_state ask_outcome(struct pg_link *p, const char *xact)
 	int64_t until = clock_mono_ms() + OUTCOME_MS;
 	bool running = true;
 
+	p->link.deadline_ms = until;
 	while (running) {
-		PGresult *result = p->pq->PQexecParams(p->conn, "SELECT txid_status($1::bigint)", 1,
-						       NULL, values, NULL, NULL, 0);
+		PGresult *result = pg_ask_with(p, "SELECT txid_status($1::bigint)", 1, values);
 		const char *text = p->pq->PQresultStatus(result) == PGRES_TUPLES_OK
 				       ? p->pq->PQgetvalue(result, 0, 0)
 				       : "";
@@ -293,7 +292,7 @@ static bool pg_commit(struct link *link, const struct write_order *order, struct
 	}
 	if (order->keep != NULL && order->mark != NULL && !order->keep(order->arg, p->xact))
 		return fault_set(fault, FAULT_OTHER, NULL, "the mark could not be kept");
-	result = p->pq->PQexec(p->conn, "COMMIT");
+	result = pg_ask(p, "COMMIT");
 	/* A transaction that had failed answers COMMIT with ROLLBACK. */
 	done = text_starts(p->pq->PQcmdStatus(result), "COMMIT");
 	if (!pg_good(p, result, PGRES_COMMAND_OK, NULL, fault))
@@ -381,7 +380,7 @@ static bool read_piece(struct pg_link *p, const struct table *table,
 	CLEAN_FREE struct value *cells = mem_array(table->n, sizeof(cells[0]));
 	CLEAN_FREE char *sql = mem_printf("FETCH %zu FROM slipway_read", *rows);
 	size_t bytes = 1, n;
-	PGresult *result = p->pq->PQexec(p->conn, sql);
+	PGresult *result = pg_ask(p, sql);
 	bool good = true;
 
 	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK)
@@ -412,8 +411,11 @@ static bool pg_read(struct link *link, const char *sql, const struct table *tabl
 	    mem_printf("BEGIN READ ONLY;" PG_SETTINGS "SET LOCAL timezone = 'UTC';"
 		       "SET LOCAL lock_timeout = %lld",
 		       (long long)(wait > 0 ? wait : 1));
-	bool good = pg_run(p, begin, NULL, fault) && pg_run(p, declare, NULL, fault);
 	size_t rows = FETCH_LESS;
+	bool good;
+
+	link->deadline_ms = INT64_MAX;
+	good = pg_run(p, begin, NULL, fault) && pg_run(p, declare, NULL, fault);
 
 	while (good && rows > 0)
 		good = read_piece(p, table, reader, &rows, fault);

@@ -75,6 +75,7 @@ bool pg_connect(struct pg_link *p, const struct config_target *target, struct fa
 
 	if (secret && password == NULL)
 		return false;
+	p->late = false;
 	p->conn = p->pq->PQconnectdbParams(names, values, 1);
 	if (password != NULL)
 		explicit_bzero(password, strlen(password));
@@ -246,9 +247,10 @@ bool pg_describe(struct link *link, const struct receiver *receiver, struct tabl
 		}
 	}
 	*ret = (struct table){.name = mem_strdup(name)};
+	link->deadline_ms = clock_mono_ms();
 	if (!pg_run(p, "BEGIN READ ONLY;" PG_SETTINGS, NULL, fault))
 		return false;
-	result = p->pq->PQexecParams(p->conn, describe_sql, 1, NULL, values, NULL, NULL, 0);
+	result = pg_ask_with(p, describe_sql, 1, values);
 	if (p->pq->PQresultStatus(result) != PGRES_TUPLES_OK) {
 		(void)pg_good(p, result, PGRES_TUPLES_OK, NULL, fault);
 		link->kind->rollback(link);

@@ -2,7 +2,9 @@
 whatever front or database dies (signed-api.md 2.4, 3.3-3.5, 5; cases 7, 8, 10, 14, 19, 20, 28)."""
 import concurrent.futures
 import json
+import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -331,6 +333,19 @@ def test_connections_end_when_nobody_uses_them(server):
     dataset(server, "check", "alone")
     assert sessions() == 0
     accepted(rows(server, "alone", [9]), inserted=1)
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(server):
+    """Stopped, its side of the connection stays open: the write takes another one, or is told so."""
+    accepted(rows(server, "alone", [1]), inserted=1)
+    pid = int(server.pg.sql("select pid from pg_stat_activity where usename = 'alone'"))
+    server.pg.sql("alter role alone connection limit 2")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        accepted(rows(server, "alone", [2]), inserted=1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        server.pg.sql("alter role alone connection limit 1")
 
 
 def test_database_not_reachable(server):
