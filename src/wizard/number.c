@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/mem.h"
 
+#define PHONE_DIGITS	9   /* behind '+' */
 #define INTEGER_DIGITS	18  /* always fit int64 */
 #define MANTISSA_DIGITS 19  /* always fit uint64 */
 #define COPY_BYTES	128 /* longer numbers go through the heap */
@@ -417,8 +418,9 @@ enum cell_type cell_classify(const char *s, size_t len, bool decimal_comma)
 	trim(&s, &len);
 	if (len == 0)
 		return CELL_EMPTY;
+	/* A telephone number would lose the sign that makes it one. */
 	if (number_integer(s, len, &whole))
-		return CELL_INTEGER;
+		return *s == '+' && len > PHONE_DIGITS ? CELL_TEXT : CELL_INTEGER;
 	sign = *s == '-' || *s == '+';
 	/* 00123 is a code; so is what no integer of ours can hold. */
 	if (scan(s, len, decimal_comma, &d)) {

@@ -163,6 +163,8 @@ def test_types_come_from_all_rows(server):
     page = read(server, "n,big,empty\n1,1234567890123456789,\nNULL,2,-\n3,4,n/a\n")
     assert types(page)["n"] == "integer" and types(page)["big"] == "text", types(page)
     assert page["columns"][0]["nulls"] == 1, page["columns"][0]
+    page = read(server, "who,tel,diff\na,+4930123456,+5\nb,+8613900000000,-3\n")      # telephone numbers keep their sign
+    assert types(page) == {"who": "text", "tel": "text", "diff": "integer"}, types(page)
 
 
 def test_unusable_tables(server):

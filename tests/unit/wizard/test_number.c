@@ -215,6 +215,8 @@ static void test_cell_classify_types_cells(void **state)
 	} t[] = {
 		{"", false, CELL_EMPTY}, {"  ", false, CELL_EMPTY}, {"\xE3\x80\x80", false, CELL_EMPTY},
 		{"12", false, CELL_INTEGER}, {"-3", false, CELL_INTEGER}, {"00123", false, CELL_TEXT},
+		{"+4930123456", false, CELL_TEXT}, {"+12345678", false, CELL_INTEGER}, {"-4930123456", false, CELL_INTEGER},
+		{"+4930123456.5", false, CELL_REAL},
 		{"1234567890123456789", false, CELL_TEXT}, {"1.5", false, CELL_REAL}, {"0.5", false, CELL_REAL},
 		{"1e5", false, CELL_REAL}, {"007.5", false, CELL_TEXT}, {"1,5", false, CELL_TEXT}, {"1,5", true, CELL_REAL},
 		{"1.234,5", true, CELL_REAL}, {"1.234", true, CELL_REAL}, {"1.5", true, CELL_TEXT},
