@@ -55,30 +55,34 @@ static enum err size_limit(struct save *s, int64_t sent)
 	return call_fail(s->call, ERR_TOO_LARGE, p);
 }
 
-static struct part *part_add(struct save *s, const char *field, const char *name)
+static enum err part_add(struct save *s, const char *field, const char *name, struct part **ret)
 {
+	int64_t most = s->call->ctx->config->max_files;
+	if ((int64_t)s->n >= most)
+		return call_fail(s->call, ERR_TOO_LARGE, problem_arg_int(problem_new("files_limit"), "limit", most));
 	struct part *p = mem_alloc(sizeof(*p));
 	p->field = mem_strdup(field);
 	p->name = mem_strdup(name);
 	s->parts = mem_resize(s->parts, s->n + 1, sizeof(*s->parts));
 	s->parts[s->n++] = p;
-	return p;
+	*ret = p;
+	return ERR_OK;
 }
 
 static enum err part_begin(void *arg, const char *field, const char *filename, const char *type, struct error *error)
 {
 	struct save *s = arg;
-	const struct config *c = s->call->ctx->config;
+	struct part *p = NULL;
 	CLEAN_FREE char *name = text_display_name(filename);
 
 	if (name == NULL)
 		return call_fail(s->call, ERR_BAD_REQUEST, problem_str(problem_new("bad_text"), "field", field));
-	if ((int64_t)s->n >= c->max_files)
-		return call_fail(s->call, ERR_TOO_LARGE, problem_arg_int(problem_new("files_limit"), "limit", c->max_files));
-	struct part *p = part_add(s, field, *name != '\0' ? name : "upload");
+	enum err err = part_add(s, field, *name != '\0' ? name : "upload", &p);
+	if (err != ERR_OK)
+		return err;
 	struct upload_spec spec = { .owner = s->call->who, .adapter = "form", .mode = UPLOAD_APPEND, .name = p->name,
 		.media_type = type, .length = -1, .address = s->call->req->address };
-	enum err err = upload_create(s->call->ctx->engine, &spec, &p->upload, error);
+	err = upload_create(s->call->ctx->engine, &spec, &p->upload, error);
 	if (err == ERR_OK)
 		memcpy(p->id, upload_id(p->upload), sizeof(p->id));
 	return err;
@@ -199,7 +203,12 @@ static enum err take_uploads(struct save *s)
 		enum err err = upload_get(call->ctx->engine, f->value, &call->who, &info, &call->error);
 		if (err != ERR_OK)
 			return refuse_upload(call, err, f->value);
-		struct part *p = part_add(s, "upload", info.rel_path != NULL ? info.rel_path : info.name);
+		struct part *p = NULL;
+		err = part_add(s, "upload", info.rel_path != NULL ? info.rel_path : info.name, &p);
+		if (err != ERR_OK) {
+			upload_info_done(&info);
+			return err;
+		}
 		memcpy(p->id, info.id, sizeof(p->id));
 		p->size = info.offset;
 		s->total += p->size;
@@ -467,7 +476,6 @@ static enum err save_post(struct call *call)
 	if (err == ERR_OK) {
 		CLEAN_FREE char *name = session_name(&s);
 		session = session_new(call->who.owner, name, now, now + call->ctx->config->session_expiry_hours * 3600000);
-		turn_recall_crs(call, session);
 		turn_recall_crs(call, session);
 		err = judge_files(&s, session);
 	}

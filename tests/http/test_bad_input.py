@@ -230,6 +230,12 @@ def test_limits_of_size_and_number(server):
         # A web server that streams may want to know the length of a body for CGI beforehand.
         assert b" 413 " in got.splitlines()[0] or b" 411 " in got.splitlines()[0], got[:300]
         refused(small.save(*[(f"f{i}.csv", CSV[1]) for i in range(5)]), 413, "files_limit")
+        # Files that came before count as those that come with the form.
+        ids = [small.request("PUT", f"/files/f{i}.csv", CSV[1]).header("Location").split("/")[-1] for i in range(5)]
+        refused(small.post("/upload/", [("upload", i) for i in ids], accept=JSON), 413, "files_limit")
+        refused(small.post("/upload/", [("upload", i) for i in ids[:4]], [("files",) + CSV], accept=JSON), 413, "files_limit")
+        for i in ids:
+            assert small.request("DELETE", f"/files/{i}").status == 204, i
         # The same part under two names counts once.
         half = ("half.csv", b"a,b\n" + b"1,2\n" * 20000)
         twice = small.post("/upload/", {}, [("csv_file",) + half, ("base_file",) + half], accept=JSON)
