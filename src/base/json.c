@@ -83,7 +83,8 @@ static enum err parse(const char *text, size_t len, int depth, size_t n_members,
 
 	if (tok == NULL)
 		mem_die();
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	/* Not its strict mode: the grammar was checked, and that of json-c 0.18 refuses all beyond ASCII. */
+	json_tokener_set_flags(tok, JSON_TOKENER_VALIDATE_UTF8);
 	ok = json_tok_all(tok, plain != NULL ? plain : text, len, &o);
 	json_tokener_free(tok);
 	/* json-c keeps the last of equal keys, so a missing member is a doubled key. */

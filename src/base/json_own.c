@@ -2,8 +2,10 @@
  * Reading what json_print wrote: compact and valid, so json-c needs no checks before it, and
  * members nobody asks for are cut from the text, which costs far less than reading them.
  */
+#include <stdint.h>
 #include <string.h>
 #include "base/json.h"
+#include "base/json_scan.h"
 #include "base/mem.h"
 
 #define DEPTH_MOST 80 /* what a form may nest, inside a record */
@@ -76,14 +78,21 @@ char *json_own_cut(const char *text, size_t len, const char *const *without, siz
 	return copy;
 }
 
+/* The strict mode of json-c 0.18 takes all beyond ASCII for control characters: there the grammar is checked before. */
+#define STRICT_IS_WRONG (json_c_version_num() == (18 << 8))
+
 json_object *json_own_read(struct json_tokener **reader, const char *text, size_t len)
 {
+	static const struct json_limits any = {SIZE_MAX / 8, DEPTH_MOST, SIZE_MAX};
+	struct json_scan scan;
 	json_object *o;
 
 	if (*reader == NULL && (*reader = json_tokener_new_ex(DEPTH_MOST)) == NULL)
 		mem_die();
 	json_tokener_reset(*reader);
-	json_tokener_set_flags(*reader, JSON_TOKENER_STRICT);
+	if (STRICT_IS_WRONG && json_scan_bytes(text, len, &any, &scan) != ERR_OK)
+		return NULL;
+	json_tokener_set_flags(*reader, STRICT_IS_WRONG ? 0 : JSON_TOKENER_STRICT);
 	return json_tok_all(*reader, text, len, &o) ? o : NULL;
 }
 
