@@ -134,7 +134,7 @@ static enum err look_at_pages(struct catalog *c, struct error *error)
 	if (e != ERR_OK)
 		return e;
 	e = conn_number_of(conn,
-			   "SELECT count(*) FROM pragma_integrity_check(100)"
+			   "SELECT count(*) FROM pragma_integrity_check"
 			   " WHERE integrity_check <> 'ok'",
 			   &n, error);
 	conn_give(c, conn);
