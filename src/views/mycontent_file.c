@@ -78,8 +78,7 @@ static enum err drop_pass(struct pass *p, void *arg)
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-/* The item no longer needs upload ID. */
-static void let_go(struct call *call, const char *id)
+void mycontent_let_go(struct call *call, const char *id)
 {
 	CLEAN_FREE char *copy = mem_strdup(id);
 
@@ -128,11 +127,11 @@ enum err mycontent_settle(struct call *call, json_object *model, const json_obje
 				  "DOEST_NOT_COMPLETE MODIFYING", &call->error);
 	upload_info_done(&info);
 	if (err == ERR_OK && old != NULL && strcmp(old, id) != 0)
-		let_go(call, old);
+		mycontent_let_go(call, old);
 	/* The item was deleted while its file came.  (A conflict is another process that settled
 	 * the same upload.) */
 	if (err == ERR_NOT_FOUND)
-		let_go(call, id);
+		mycontent_let_go(call, id);
 	return err;
 }
 
@@ -227,7 +226,7 @@ void mycontent_drop_files(struct call *call, const json_object *model)
 		(void)store_pass(call->ctx->store, PASS_SYNC, "cancel", cancel_pass, &session,
 				 NULL);
 	if (has_file(model))
-		let_go(call, json_str(model, "upload", ""));
+		mycontent_let_go(call, json_str(model, "upload", ""));
 	if (*filling != '\0' &&
 	    upload_open(call->ctx->engine, filling, NULL, UPLOAD_WANT_REMOVE, &u, NULL) == ERR_OK) {
 		(void)upload_remove(u, UPLOAD_DELETED, NULL);

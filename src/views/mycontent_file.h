@@ -13,6 +13,8 @@ enum err mycontent_note_filling(struct call *, json_object *model, const char *u
 				int64_t expected);
 /* It will not: the item is as it was before. */
 enum err mycontent_give_up(struct call *, const json_object *model);
+/* No item needs upload ID, which is complete and was held for one. */
+void mycontent_let_go(struct call *, const char *id);
 /*
  * It is complete and held: it becomes the item's file, the one before goes.  META: the item's
  * dataMetaInfo from now on, NULL: as it is.

@@ -256,8 +256,12 @@ static void after_failure(struct filling *f, enum err err)
 	/* A first filling can go on later; a failed replacement leaves the old file alone. */
 	if (cut && !replaces(f)) {
 		(void)upload_push_end(f->upload, false, NULL);
-	} else {
+	} else if (!upload_is_complete(f->upload)) {
 		(void)upload_remove(f->upload, UPLOAD_INVALID, NULL);
+		(void)mycontent_give_up(f->call, f->model);
+	} else if (err != ERR_CONFLICT && err != ERR_NOT_FOUND) {
+		/* Held already, but the item could not be told.  (Else: settled, or let go.) */
+		mycontent_let_go(f->call, upload_id(f->upload));
 		(void)mycontent_give_up(f->call, f->model);
 	}
 	f->call->error = why;

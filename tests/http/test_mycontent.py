@@ -1,10 +1,12 @@
 """Goal: data items are made, filled, replaced, shared and deleted; interrupted ones go on; nothing is left of what is refused
 or deleted (datas.md 9, 13, cases 11-15, 18, 23, 24, 31)."""
+import contextlib
 import hashlib
 import http.client
 import os
 import signal
 import socket
+import sqlite3
 import threading
 import time
 
@@ -226,6 +228,24 @@ def test_23_update(server):
     assert ask(server, "GET", f"{DATAS}/{id}/download", user=None).body == b"new\n"
     good(ask(server, "DELETE", f"{MINE}/{id}.json"))
     nothing_left(server, before)
+
+
+def test_file_the_catalogue_does_not_take_is_not_held(server):
+    id = make(server, data=b"a,b\n1,2\n")
+    before = server.traces()
+    with contextlib.closing(sqlite3.connect(f"{server.data}/catalog.sqlite", isolation_level=None)) as db:
+        db.execute("CREATE TRIGGER broken BEFORE UPDATE ON item WHEN NEW.upload IS NOT OLD.upload "
+                   "BEGIN SELECT abs(-9223372036854775807 - 1); END")      # an error of SQLite's own
+        try:
+            a = upload(server, id, b"a,b\n3,4\n5,6\n")
+        finally:
+            db.execute("DROP TRIGGER broken")
+    assert a.status >= 500, a
+    i = item(server, id)
+    assert i["status"] == "OK" and i["MD5"] == md5(b"a,b\n1,2\n"), i
+    nothing_left(server, before)
+    good(upload(server, id, b"a,b\n7,8\n"))
+    assert item(server, id)["MD5"] == md5(b"a,b\n7,8\n")
 
 
 def writers(root):
