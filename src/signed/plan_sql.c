@@ -132,7 +132,7 @@ char *plan_sql_text(enum plan_sql which, const struct table *table, const struct
 		break;
 	}
 	if (table->view)
-		(void)fputs(" RETURNING 1", out);
+		(void)fputs(LINK_COUNTED, out);
 	if (fclose(out) != 0)
 		mem_die();
 	return text;

@@ -94,6 +94,30 @@ static void keep(struct sqlite_link *s, const char *sql, sqlite3_stmt *stmt)
 	s->next_kept = (place + 1) % SQLITE_KEPT;
 }
 
+/* What stands before LINK_COUNTED; 0: SQL does not end with it. */
+static size_t uncounted(const char *sql)
+{
+	size_t len = strlen(sql), behind = sizeof(LINK_COUNTED) - 1;
+
+	return len > behind && strcmp(sql + len - behind, LINK_COUNTED) == 0 ? len - behind : 0;
+}
+
+/*
+ * RETURNING hides that a view has no trigger for a statement, which would do nothing, also when
+ * the trigger goes later: these are looked at each time, and not kept.
+ */
+static int look_at_view(struct sqlite_link *s, const char *sql)
+{
+	size_t len = uncounted(sql);
+	sqlite3_stmt *stmt = NULL;
+	int rc = SQLITE_OK;
+
+	if (len > 0)
+		rc = sqlite3_prepare_v2(s->db, sql, (int)len, &stmt, NULL);
+	(void)sqlite3_finalize(stmt);
+	return rc;
+}
+
 static bool sqlite_prepare(struct link *link, const char *sql, size_t n_params, bool theirs,
 			   struct prepared **ret, struct fault *fault)
 {
@@ -104,7 +128,9 @@ static bool sqlite_prepare(struct link *link, const char *sql, size_t n_params, 
 
 	if (stmt == NULL) {
 		s->who = theirs ? SQLITE_THEIRS : SQLITE_OURS;
-		rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, &tail);
+		rc = theirs ? SQLITE_OK : look_at_view(s, sql);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, &tail);
 		s->who = SQLITE_OURS;
 		if (rc != SQLITE_OK)
 			return sqlite_fault(s, rc, fault);
@@ -113,7 +139,7 @@ static bool sqlite_prepare(struct link *link, const char *sql, size_t n_params, 
 			(void)sqlite3_finalize(stmt);
 			return fault_set(fault, FAULT_OTHER, NULL, "not one statement");
 		}
-		if (!theirs)
+		if (!theirs && uncounted(sql) == 0)
 			keep(s, sql, stmt);
 	}
 	*ret = (struct prepared *)(void *)stmt;

@@ -242,7 +242,7 @@ bool writer_transact(struct write *w, struct write_counts *counts, struct refusa
 	return each_theirs(w, run_theirs, "preSql", receiver->pre_sql, receiver->n_pre, 0, r) &&
 	       (!w->order->replace || run_own(w,
 					      mem_printf("DELETE FROM %s%s", w->table.name,
-							 w->table.view ? " RETURNING 1" : ""),
+							 w->table.view ? LINK_COUNTED : ""),
 					      "replace", &counts->deleted, r)) &&
 	       (w->n_rows == 0 || writer_rows(w, counts, r)) &&
 	       each_theirs(w, run_theirs, "postSql", receiver->post_sql, receiver->n_post,
