@@ -22,16 +22,14 @@ static const struct column *find(const struct table *table, const char *name)
 
 static void add(json_object *list, const struct receiver *receiver, const struct column *column)
 {
-	static const char *const types[TYPE__MAX] = {
-	    [TYPE_TEXT] = "text",	[TYPE_INTEGER] = "integer", [TYPE_REAL] = "real",
-	    [TYPE_BOOLEAN] = "boolean", [TYPE_DATE] = "date",	    [TYPE_TIMESTAMP] = "timestamp",
-	    [TYPE_JSON] = "json",
-	};
+	json_object *one;
 
-	if (!is_filled(receiver, column))
-		json_object_array_add(
-		    list, json_set_str(json_set_str(json_object_new_object(), "name", column->name),
-				       "type", types[column->type]));
+	if (is_filled(receiver, column))
+		return;
+	one = json_set_str(json_object_new_object(), "name", column->name);
+	json_set_str(one, "type", receiver_type_names[column->type]);
+	json_object_array_add(
+	    list, json_set_bool(one, "other", column->type == TYPE_TEXT && !column->plain));
 }
 
 static bool list(const struct receiver *receiver, const struct table *table, json_object **ret,

@@ -96,6 +96,9 @@ void receiver_free(struct receiver *);
 bool receiver_text(const char *text, size_t len, json_object **ret_config, struct refusal *r);
 /* What a request's "update" says: "0", "1", "2", NULL = insert.  False: none of these. */
 bool receiver_operation(const char *update, enum operation *ret);
+/* "text", "integer", …, and the other way round; TYPE__MAX: none of them. */
+extern const char *const receiver_type_names[TYPE__MAX];
+enum column_type receiver_type(const char *word);
 /* Words of autoDict and sFields that are filled in: "now()", "uuid()", …, in any case. */
 bool receiver_filled(const char *word, size_t len, enum auto_kind *ret);
 /* 1..64 letters of any script, digits, "_-.", not digits only. */

@@ -114,13 +114,23 @@ static bool read_table(struct reading *g, json_object *value)
 	return take_list(g, at + 1, &v->columns, &v->n_columns);
 }
 
+const char *const receiver_type_names[TYPE__MAX] = {
+    [TYPE_TEXT] = "text",	[TYPE_INTEGER] = "integer", [TYPE_REAL] = "real",
+    [TYPE_BOOLEAN] = "boolean", [TYPE_DATE] = "date",	    [TYPE_TIMESTAMP] = "timestamp",
+    [TYPE_JSON] = "json",
+};
+
+enum column_type receiver_type(const char *word)
+{
+	int type = 0;
+
+	while (type < TYPE__MAX && strcmp(receiver_type_names[type], word) != 0)
+		type++;
+	return (enum column_type)type;
+}
+
 static bool read_types(struct reading *g, json_object *value)
 {
-	static const char *const names[TYPE__MAX] = {
-	    [TYPE_TEXT] = "text",	[TYPE_INTEGER] = "integer", [TYPE_REAL] = "real",
-	    [TYPE_BOOLEAN] = "boolean", [TYPE_DATE] = "date",	    [TYPE_TIMESTAMP] = "timestamp",
-	    [TYPE_JSON] = "json",
-	};
 	struct receiver *v = g->receiver;
 
 	if (!reading_object(g, value))
@@ -132,12 +142,11 @@ static bool read_types(struct reading *g, json_object *value)
 	json_object_object_foreach(value, column, item)
 	{
 		const char *word = reading_text(g, item, 16);
-		int type = 0;
+		enum column_type type;
 
 		if (word == NULL || !reading_name_ok(g, column))
 			return false;
-		while (type < TYPE__MAX && strcmp(names[type], word) != 0)
-			type++;
+		type = receiver_type(word);
 		if (type == TYPE__MAX)
 			return reading_bad(g,
 					   "the type of \"%s\" is none of text, integer, real, "

@@ -88,7 +88,7 @@ static void fill(struct call *call, json_object *m, const json_object *record,
 	set_text(call, m, "config", config);
 	example = dataset_example(call, record, account);
 	set_text(call, m, "ds", json_str(example, "ds", ""));
-	set_text(call, m, "update", "0");
+	set_text(call, m, "update", json_str(example, "update", "0"));
 	json_set(m, "example", example);
 	json_set(m, "writers", may);
 	json_set_str(m, "account", account);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
+#include "signed/columns.h"
 #include "signed/signature.h"
 #include "views/admin_datasets.h"
 
@@ -21,14 +22,17 @@ static bool is_s_field(const struct receiver *v, const char *name)
 	return false;
 }
 
-/* A value that fits the column NAME. */
-static json_object *example_value(const struct receiver *v, const char *name)
+static enum column_type type_of(const struct receiver *v, const char *name)
 {
-	enum column_type type = TYPE_TEXT;
-
 	for (size_t i = 0; i < v->n_types; i++)
 		if (strcmp(v->types[i].name, name) == 0)
-			type = v->types[i].type;
+			return v->types[i].type;
+	return TYPE_TEXT;
+}
+
+/* A value that fits the column NAME. */
+static json_object *example_value(const struct receiver *v, const char *name, enum column_type type)
+{
 	/* Its texts are words of sFields only. */
 	if (is_s_field(v, name) &&
 	    (type == TYPE_TEXT || type == TYPE_DATE || type == TYPE_TIMESTAMP))
@@ -61,23 +65,51 @@ static bool is_filled(const struct receiver *v, const char *name)
 	return false;
 }
 
-/* One row by name: {"a":"a","b":7}; "{}" when nothing is known of the columns. */
-static json_object *example_rows(const struct receiver *v)
+static const char *field_of(const struct receiver *v, const char *column)
+{
+	for (size_t i = 0; i < v->n_fields; i++)
+		if (strcmp(v->fields[i].column, column) == 0)
+			return v->fields[i].field;
+	return column;
+}
+
+static bool is_key(const struct receiver *v, const char *name)
+{
+	for (size_t i = 0; i < v->n_key; i++)
+		if (strcmp(v->key[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* The same of a table that says itself what it has; what is of a kind of its own is left out. */
+static void add_known(json_object *row, const struct receiver *v, const json_object *columns)
+{
+	json_object *c = NULL;
+
+	JSON_EACH(c, columns)
+	{
+		const char *name = json_str(c, "name", "");
+
+		if (json_object_object_length(row) < COLUMNS_MAX &&
+		    (!json_bool(c, "other", false) || is_key(v, name)))
+			json_set(row, field_of(v, name),
+				 example_value(v, name, receiver_type(json_str(c, "type", ""))));
+	}
+}
+
+/* One row by name: {"a":"a","b":7}. */
+static json_object *example_rows(const struct receiver *v, const json_object *columns)
 {
 	json_object *row = json_object_new_object(), *list = json_object_new_array();
 	size_t n = v->n_columns > 0 ? v->n_columns : v->n_types;
 
 	for (size_t i = 0; i < n && i < COLUMNS_MAX; i++) {
 		const char *name = v->n_columns > 0 ? v->columns[i] : v->types[i].name;
-		const char *field = name;
 
-		if (is_filled(v, name))
-			continue;
-		for (size_t f = 0; f < v->n_fields; f++)
-			if (strcmp(v->fields[f].column, name) == 0)
-				field = v->fields[f].field;
-		json_set(row, field, example_value(v, name));
+		if (columns == NULL && !is_filled(v, name))
+			json_set(row, field_of(v, name), example_value(v, name, type_of(v, name)));
 	}
+	add_known(row, v, columns);
 	if (json_object_object_length(row) == 0)
 		json_set_str(row, "column", "value");
 	json_object_array_add(list, row);
@@ -120,12 +152,14 @@ static void set_python(json_object *o, const char *key, const char *text)
 }
 
 /* The body of a JSON request. */
-static char *json_body(const char *type, json_object *rows)
+static char *json_body(const char *type, json_object *rows, const char *update)
 {
 	CLEAN_JSON json_object *o = json_object_new_object();
 
 	json_set_str(o, "type", type);
 	json_set(o, "ds", json_object_get(rows));
+	if (update != NULL)
+		json_set_str(o, "update", update);
 	return mem_strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
@@ -135,12 +169,12 @@ struct addresses {
 };
 
 static void add_literals(json_object *m, const struct addresses *at, const char *account,
-			 const char *type, json_object *rows)
+			 const char *type, json_object *rows, const char *update)
 {
 	json_object *py = json_object_new_object(), *sh = json_object_new_object();
 	const char *ds = json_object_to_json_string_ext(rows, JSON_C_TO_STRING_NOSLASHESCAPE);
 	CLEAN_FREE char *header = signature_visitor(account);
-	CLEAN_FREE char *body = json_body(type, rows);
+	CLEAN_FREE char *body = json_body(type, rows, update);
 
 	set_python(py, "url", at->rows);
 	set_python(py, "file_url", at->files);
@@ -157,6 +191,7 @@ static void add_literals(json_object *m, const struct addresses *at, const char 
 	set_shell(sh, "ds", ds);
 	set_shell(sh, "body", body);
 	json_set_str(m, "ds", ds);
+	json_set_str(m, "update", update);
 	json_set(m, "py", py);
 	json_set(m, "sh", sh);
 }
@@ -168,6 +203,25 @@ static char *address_of(const struct call *call, const char *path)
 	return mem_printf("%s%s", *call->ctx->config->public_url != '\0' ? "" : UNKNOWN_HOST, own);
 }
 
+/* What a PostgreSQL table has that the configuration does not say; NULL = not known. */
+static json_object *known_columns(const struct call *call, const struct receiver *v)
+{
+	json_object *columns = NULL;
+	struct refusal ignored = {0};
+
+	if (v->n_types > 0 || !v->api_rows || strcmp(v->target, "default") == 0)
+		return NULL;
+	return write_columns(call->ctx->targets, v, &columns, &ignored) ? columns : NULL;
+}
+
+/* The kind of write that is allowed when rows may not be added. */
+static const char *update_of(const struct receiver *v)
+{
+	if ((v->ops & 1U << OP_INSERT) != 0)
+		return NULL;
+	return (v->ops & 1U << OP_UPDATE) != 0 ? "1" : "2";
+}
+
 json_object *dataset_example(const struct call *call, const json_object *record,
 			     const char *account)
 {
@@ -177,7 +231,8 @@ json_object *dataset_example(const struct call *call, const json_object *record,
 	struct receiver *v = NULL;
 	struct refusal r = {0};
 	bool usable = receiver_read(record, &v, &r);
-	CLEAN_JSON json_object *rows = usable ? example_rows(v) : json_object_new_array();
+	CLEAN_JSON json_object *columns = usable ? known_columns(call, v) : NULL;
+	CLEAN_JSON json_object *rows = usable ? example_rows(v, columns) : json_object_new_array();
 
 	at.path = slashes != NULL ? strchr(slashes + 3, '/') : NULL;
 	if (at.path == NULL)
@@ -186,7 +241,8 @@ json_object *dataset_example(const struct call *call, const json_object *record,
 	json_set_bool(m, "url_known", *call->ctx->config->public_url != '\0');
 	json_set_bool(m, "rows", !usable || v->api_rows);
 	json_set_bool(m, "files", usable && v->api_file);
-	add_literals(m, &at, account, json_str(record, "name", ""), rows);
+	add_literals(m, &at, account, json_str(record, "name", ""), rows,
+		     usable ? update_of(v) : NULL);
 	receiver_free(v);
 	free(at.rows);
 	free(at.files);

@@ -171,7 +171,7 @@ def programs(text):
     return {i: html.unescape(c) for i, c in re.findall(r'<pre class="code" id="([^"]+)"[^>]*><code>(.*?)</code></pre>', text, re.S)}
 
 
-def run(server, name, text):
+def run(server, name, text, key="a 'secret' of $HOME \"here\""):
     """As a person would: saved to a file, the address put in where the page's script does it, the secret in the environment."""
     text = text.replace("https://slipway.example", f"http://127.0.0.1:{server.port}")
     path = os.path.join(server.dir, name)
@@ -182,7 +182,7 @@ def run(server, name, text):
         command.append(os.path.join(server.dir, "a; b,c.csv"))
         with open(command[-1], "w") as f:
             f.write("名称,n,o'k\na,7,1.5\n")
-    done = subprocess.run(command, env={"PATH": os.environ["PATH"], "SLIPWAY_KEY": "a 'secret' of $HOME \"here\"", "LANG": "C.UTF-8"},
+    done = subprocess.run(command, env={"PATH": os.environ["PATH"], "SLIPWAY_KEY": key, "LANG": "C.UTF-8"},
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 0 and b"success" in done.stdout, (name, text, done)
 
@@ -201,6 +201,23 @@ def test_the_programs_work_as_they_stand(server):
         run(server, name, text)
         assert table(server, "库存-1.x", "select count(*) from t") == [(n,)], name
     assert set(table(server, "库存-1.x", "select \"名称\", n, \"o'k\", who from t")) == {("a", 7, 1.5, who)}
+
+
+def test_the_programs_do_what_a_dataset_allows(server):
+    """Where rows may only be changed or deleted they do that: an insert would be forbidden."""
+    for ops, left in (("U", [(7, "a")]), ("D", [])):
+        name = "only-" + ops
+        add(server, name, {"table": "t", "columns": {"id": "integer", "n": "text"}, "id": "id", "ops": ops})
+        who, key = f"does-{ops}", f"{ops} is all the owner of this may do"
+        dataset(server, "account", "add", who, config={"token": key, "receivers": [name], "modes": ["sha1", "hmac"]})
+        page = server.get(f"{one(name)}&account={who}", accept="text/html", user="admin")
+        for program, text in programs(page.text).items():
+            if program.endswith("file"):
+                continue
+            table(server, name, "create table if not exists t(id integer primary key, n text)")
+            table(server, name, "insert or replace into t values (7, 'old')")
+            run(server, program, text, key)
+            assert table(server, name, "select id, n from t") == left, (program, text)
 
 
 def test_programs_only_of_what_is_open(server):

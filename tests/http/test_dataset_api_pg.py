@@ -250,6 +250,14 @@ def test_values_of_short_or_unknown_kinds(server):
         refused(rows(server, "typed", [{"id": k, "trig": "nowhere"} for k in range(count)]), 500, "database error: missing object in row 1")
 
 
+def test_the_page_knows_the_columns(server):
+    """An example of rows for a table that the configuration says nothing of: what the table says, without kinds nobody can guess."""
+    ds = {name: json.loads(server.get(f"/admin/datasets/dataset?name={name}", accept="application/json", user="admin").json["ds"])
+          for name in ("made_id", "typed", "found", "plain")}
+    assert ds == {"made_id": [{"n": 7}], "typed": [{"id": 7, "trig": "a"}], "found": [{"id": 7}],
+                  "plain": [{"id": 7, "label": "a", "n": 1.5, "at": "2026-01-31T12:00:00Z", "ok": True, "doc": {}}]}, ds
+
+
 def test_a_view_that_checks_its_rows(server):
     refused(rows(server, "positive", [[], [1], [-1]]), 500, "database error: constraint in row 2")
     accepted(rows(server, "positive", [[], [1]]), inserted=1)
