@@ -247,53 +247,72 @@ enum err wrong_state_response(struct turn *t, const char *code, enum step step)
 		reply_redirect(call->reply, 303, page);
 		return ERR_OK;
 	}
+	bool imported = strcmp(code, "already_imported") == 0;
+	CLEAN_JSON json_object *datasets = NULL;
+	enum err err = imported ? session_datasets(t, &datasets) : ERR_OK;
+	if (err != ERR_OK)
+		return err;
 	json_object *problems = NULL;
 	problems_add(&problems, problem_str(problem_new(code), "field", NULL));
 	(void)error_response(t, 409, 409, problems, "error", NULL);
 	json_set_str(call->reply->model, "redirect_to", to);
-	if (strcmp(code, "already_imported") == 0) {
-		CLEAN_JSON json_object *datasets = session_datasets(t);
+	if (imported)
 		json_set_str(call->reply->model, "url", json_str(json_at(datasets, 0), "url", ""));
-	}
 	return ERR_OK;
 }
 
 /* ---- finished */
 
-json_object *session_datasets(struct turn *t)
+/* What the catalogue says of dataset ID, into ITEM: nothing when it was deleted. */
+static enum err add_dataset(struct call *call, int64_t id, json_object *item)
+{
+	static const char *const same[] = { "name", "title", "type", "geometry", "count", "columns", "time" };
+	struct viewer all = { .user = call->who.name, .admin = true };
+	CLEAN_JSON json_object *d = NULL;
+	enum err err = catalog_get(call->ctx->catalog, id, &all, &d, &call->error);
+
+	if (err == ERR_NOT_FOUND) {
+		call->error = (struct error){0};
+		return ERR_OK;
+	}
+	if (err != ERR_OK)
+		return err;
+	CLEAN_FREE char *path = escape_url_dup(json_str(d, "name", ""));
+	CLEAN_FREE char *url = call_url(call, "/layers/%s:%s", call->ctx->config->compat_workspace, path);
+	CLEAN_FREE char *detail = call_url(call, "/datasets/%lld", (long long)id);
+	const json_object *crs = json_obj(d, "crs");
+
+	json_set_int(item, "id", id);
+	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
+		json_set(item, same[i], json_copy(json_get(d, same[i])));
+	dataset_times(json_obj(item, "time"));
+	json_set_str(item, "crs", crs == NULL ? NULL : json_str(crs, "code", json_str(crs, "name", "")));
+	json_set(item, "bbox", json_copy(json_get(d, "bbox")));
+	json_set_str(item, "url", url);
+	json_set_str(item, "detail_url", detail);
+	return ERR_OK;
+}
+
+enum err session_datasets(struct turn *t, json_object **ret)
 {
 	struct call *call = t->call;
-	struct viewer all = { .user = call->who.name, .admin = true };
-	json_object *list = json_object_new_array();
+	CLEAN_JSON json_object *list = json_object_new_array();
 	json_object *ref = NULL;
 
 	JSON_EACH(ref, json_arr(t->s->doc, "datasets")) {
-		json_object *d = NULL;
 		json_object *item = json_object_new_object();
 		int64_t id = json_int(ref, "id", 0);
+
+		json_object_array_add(list, item);
 		json_set_str(item, "status", json_str(ref, "status", "imported"));
-		if (id != 0 && catalog_get(call->ctx->catalog, id, &all, &d, NULL) == ERR_OK) {
-			const char *name = json_str(d, "name", "");
-			CLEAN_FREE char *path = escape_url_dup(name);
-			CLEAN_FREE char *url = call_url(call, "/layers/%s:%s", call->ctx->config->compat_workspace, path);
-			CLEAN_FREE char *detail = call_url(call, "/datasets/%lld", (long long)id);
-			static const char *const same[] = { "name", "title", "type", "geometry", "count", "columns", "time" };
-			json_set_int(item, "id", id);
-			for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
-				json_set(item, same[i], json_copy(json_get(d, same[i])));
-			dataset_times(json_obj(item, "time"));
-			json_object *crs = json_obj(d, "crs");
-			json_set_str(item, "crs", crs == NULL ? NULL : json_str(crs, "code", json_str(crs, "name", "")));
-			json_set(item, "bbox", json_copy(json_get(d, "bbox")));
-			json_set_str(item, "url", url);
-			json_set_str(item, "detail_url", detail);
-		}
+		enum err err = id != 0 ? add_dataset(call, id, item) : ERR_OK;
+		if (err != ERR_OK)
+			return err;
 		if (json_get(ref, "problems") != NULL)
 			json_set(item, "errors", problem_details(call, json_arr(ref, "problems")));
-		json_object_put(d);
-		json_object_array_add(list, item);
 	}
-	return list;
+	*ret = json_object_get(list);
+	return ERR_OK;
 }
 
 static char *bbox_text(const json_object *bbox)
@@ -313,9 +332,12 @@ static char *bbox_text(const json_object *bbox)
 enum err finished_response(struct turn *t)
 {
 	struct call *call = t->call;
-	json_object *datasets = session_datasets(t);
-	json_object *first = json_at(datasets, 0);
+	json_object *datasets = NULL;
+	enum err err = session_datasets(t, &datasets);
 
+	if (err != ERR_OK)
+		return err;
+	json_object *first = json_at(datasets, 0);
 	if (call->mode == MODE_HTML) {
 		CLEAN_FREE char *to = json_len(datasets) == 1 && json_get(first, "id") != NULL ?
 		    call_url(call, "/datasets/%lld", (long long)json_int(first, "id", 0)) :

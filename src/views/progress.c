@@ -165,12 +165,18 @@ static enum err progress_page(struct turn *t, json_object *m)
 		}
 		return next_step_response(t);
 	}
+	json_object *datasets = NULL;
+	enum err err = session_datasets(t, &datasets);
+	if (err != ERR_OK) {
+		json_object_put(m);
+		return err;
+	}
 	json_object *page = json_object_new_object();
 	json_set(page, "progress", m);
 	json_set_str(page, "name", session_title(s));
 	json_set_int(page, "id", s->id);
 	json_set_bool(page, "running", running);
-	json_set(page, "datasets", session_datasets(t));
+	json_set(page, "datasets", datasets);
 	CLEAN_FREE char *report = running ? NULL : report_url(call, s->id);
 	json_set_str(page, "report", report);
 	json_set_int(page, "expires", s->expires);

@@ -152,13 +152,19 @@ enum err api_upload_view(struct call *call)
 	enum err err = turn_begin(call, id, false, &t);
 	if (err != ERR_OK)
 		return err;
+	CLEAN_JSON json_object *datasets = NULL;
+	bool whole = v != NULL && text_bool(v, &full) && full;
+	if (whole)
+		err = session_datasets(&t, &datasets);
+	if (err != ERR_OK) {
+		turn_end(&t);
+		return err;
+	}
 	json_object *m = json_object_new_object(), *item = api_item(call, t.s->doc);
-	if (v != NULL && text_bool(v, &full) && full) {
-		json_object *datasets = session_datasets(&t);
+	if (whole) {
 		json_set(item, "layer", json_copy(json_at(datasets, 0)));
 		json_set(item, "resource", json_copy(json_at(datasets, 0)));
 		json_set(item, "session", session_summary(t.s, t.s->doc));
-		json_object_put(datasets);
 	}
 	json_set(m, "upload", item);
 	turn_end(&t);

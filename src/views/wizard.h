@@ -117,7 +117,7 @@ enum err dataset_export(struct call *, const json_object *model, const char *for
 void dataset_remove_files(struct call *, int64_t id);
 /* The same for its "time" member alone; NULL: none. */
 void dataset_times(json_object *time);
-/* The dataset models of a finished session, in layer order.  Caller frees. */
-json_object *session_datasets(struct turn *);
+/* The dataset models of a finished session, in layer order; of a deleted one its status alone.  Caller frees *RET. */
+enum err session_datasets(struct turn *, json_object **ret);
 
 #endif

@@ -1,6 +1,9 @@
 """Goal: the final step takes title, text, keywords, names and rights, starts the import once, tells what is missing, and says what
 came out; mosaics become one dataset (wizard.md 6.2, 8.6, 13; case 42; section 21, row on final without CRS)."""
+import contextlib
 import json
+import os
+import sqlite3
 import subprocess
 import tempfile
 
@@ -236,6 +239,28 @@ def test_mosaic_refuses_what_does_not_fit(server):
     a = server.save((name, data), fields={"mosaic": "true", "mosaic_time_regex": "[0-9]{8}"})
     assert a.status == 400 and code(a) == "mosaic_time_missing" and "undated.tif" in json.dumps(a.json["details"][0]), a
     nothing_left(server, before)
+
+
+def test_a_catalogue_that_does_not_answer_is_no_missing_dataset(server):
+    """Nobody is told that it is finished, with nothing to show for it."""
+    session = saved(server, geojson("gone.geojson", [(1, 2)]))
+    d = finished(server, session)["dataset"]
+
+    def detail(text):
+        with contextlib.closing(sqlite3.connect(os.path.join(server.data, "catalog.sqlite"), timeout=10)) as db, db:
+            (old,), = db.execute("select detail from dataset_detail where id = ?", (d["id"],))
+            db.execute("update dataset_detail set detail = ? where id = ?", (text, d["id"]))
+        return old
+    old = detail("{")
+    try:
+        for path, accept in ((f"/upload/final?id={session}", "application/json"), (f"/api/v2/uploads/{session}?full=true", "application/json"),
+                             (f"/upload/progress?id={session}", "text/html")):
+            a = server.get(path, accept=accept)
+            assert a.status == 503, (path, a)
+    finally:
+        detail(old)
+    a = server.get(f"/api/v2/uploads/{session}?full=true", accept="application/json")
+    assert a.status == 200 and a.json["upload"]["layer"]["id"] == d["id"], a
 
 
 if __name__ == "__main__":
