@@ -9,9 +9,9 @@
 #include "signed/statement.h"
 #include "signed/writer.h"
 
-/* A column as the database's catalogue has it. */
 #define LINK_COUNTED " RETURNING 1" /* behind what is written through a view's triggers */
 
+/* A column as the database's catalogue has it. */
 struct column {
 	char *name;
 	enum column_type type; /* the nearest of ours */

@@ -12,8 +12,8 @@
 #include "signed/link.h"
 
 #define IDLE	16   /* connections kept while nobody uses them */
-#define IDLE_MS 3000 /* so long, those to a server: others may be waiting for their places */
-#define FULL_MS 8000 /* longer than that: until other processes have given up theirs */
+#define IDLE_MS 1000 /* so long, those to a server: others may be waiting for their places */
+#define FULL_MS 3000 /* it keeps a thread, and is enough for other processes to give up theirs */
 #define LOOK_MS 100
 
 struct targets {
