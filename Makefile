@@ -19,7 +19,7 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 HARDEN  ?= -D_FORTIFY_SOURCE=3 -fstack-protector-strong
 SAN     ?=
 CFLAGS  ?= $(OPT) $(HARDEN)
-CPPFLAGS += -D_GNU_SOURCE -Isrc -ffile-prefix-map=$(CURDIR)=.
+CPPFLAGS += -D_GNU_SOURCE -Isrc '-ffile-prefix-map=$(CURDIR)=.'
 ALLC    = -std=c17 $(WARN) $(CFLAGS) $(SAN) -fPIE -pthread -MMD -MP
 LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(SAN)
 
@@ -170,7 +170,7 @@ fuzz:
 asan:
 	@$(MAKE) --no-print-directory -j2 B=$(B)-asan OPT="-O1 -g" HARDEN= SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined" all unit
 	@# test_sandbox limits the address space, of which the sanitizer needs terabytes.
-	@EXCEPT=geo/test_sandbox LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp \
+	@EXCEPT=geo/test_sandbox LSAN_OPTIONS='suppressions=$(CURDIR)/tests/lsan.supp' \
 	    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 /usr/bin/python3 tests/run.py $(B)-asan unit
 valgrind: all unit
 	@sh tests/valgrind.sh $(B)
@@ -180,7 +180,7 @@ soak: all
 	@/usr/bin/python3 tests/crash/soak.py
 # Does a refused signature's time tell what was wrong with it?
 timing: all
-	@SLIPWAY_BUILD=$(abspath $(B)) /usr/bin/python3 tests/http/timing_signed.py
+	@SLIPWAY_BUILD="$$(realpath $(B))" /usr/bin/python3 tests/http/timing_signed.py
 bench: all
 	@/usr/bin/python3 bench/run.py $(B)
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "base/child.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -240,11 +241,25 @@ static bool heard_from_outside(void)
 	return a.ss_family == AF_INET6 && !IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
+/* Enough for all threads?  Fewer do, as long as few of them are busy at once. */
+static enum err allow_files(const struct config *c, bool keep, struct error *error)
+{
+	int64_t limit = 0, wanted = DESCRIPTORS_OWN + c->threads * DESCRIPTORS_REQUEST;
+	enum err err = descriptors_allow(&limit, error);
+
+	if (err == ERR_OK && keep && limit < wanted)
+		log_line(LOG_LEVEL_WARN, NULL, "only %lld open files are allowed: %lld threads may need %lld", (long long)limit,
+		    (long long)c->threads, (long long)wanted);
+	return err;
+}
+
 static enum err open_all(struct ctx *ctx, bool keep, struct error *error)
 {
 	const struct config *c = ctx->config;
 	CLEAN_FREE char *crs = mem_printf("%s/crs.index", c->data_dir);
-	enum err err = store_open(c, keep, &ctx->store, error);
+	enum err err = allow_files(c, keep, error);
+	if (err == ERR_OK)
+		err = store_open(c, keep, &ctx->store, error);
 	if (err == ERR_OK)
 		err = read_secret(c, ctx->secret, error);
 	if (err == ERR_OK)

@@ -286,9 +286,9 @@
 		}
 		if (request.status === 401) {
 			fail([word.wordLogin], word.login);
-		} else if (answer && answer.success && answer.url) {
+		} else if (answer && answer.url) {
 			items.forEach((i) => i.tus.id && kept.forget(i.tus.id));
-			/* The resume address knows which page comes next. */
+			/* Kept, whether it could be looked at or not: the resume address knows which page comes next. */
 			location.assign(answer.url);
 		} else if (answer && Array.isArray(answer.errors) && answer.errors.length > 0) {
 			renew(answer.details || []);

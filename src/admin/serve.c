@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "admin/command.h"
 #include "admin/privilege.h"
+#include "admin/serve_dir.h"
 #include "admin/web.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -48,7 +49,8 @@ struct serve {
 	const struct web *web;
 	struct web_site site;    /* what the web server must know; its dir is ours */
 	char *mount;             /* owned: "" or "/slipway" */
-	char dir[64];            /* private folder for socket and generated configuration */
+	char *listen;            /* owned: ADDR:PORT, split in place; NULL = as `site` has it */
+	struct serve_dir dir;    /* private folder for socket and generated configuration */
 	int socket;              /* listening; the fronts' descriptor 0 */
 	struct proc procs[PROCS_MAX];
 	size_t n;
@@ -179,15 +181,35 @@ static void add(struct serve *s, enum role role)
 static enum err make_socket(struct serve *s, struct error *error)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	/* A short path of our own: a data directory's may be longer than a socket address. */
-	snprintf(s->dir, sizeof(s->dir), "/tmp/slipway-XXXXXX");
-	if (mkdtemp(s->dir) == NULL)
-		return error_errno(error, ERR_IO, "/tmp");
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/front.sock", s->dir);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/front.sock", s->dir.path);
 	s->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s->socket < 0 || bind(s->socket, (struct sockaddr *)&sun, sizeof(sun)) != 0 || listen(s->socket, 1024) != 0)
 		return error_errno(error, ERR_IO, "%s", sun.sun_path);
 	return ERR_OK;
+}
+
+/* What the web server needs, in /tmp; below the data where that takes nothing.  Of both failures the first is told. */
+static enum err make_dir(struct serve *s, struct error *error)
+{
+	bool taken = false;
+	serve_dir_sweep(s->config->data_dir);
+	for (size_t i = 0; !taken && i < SERVE_DIR_PLACES; i++) {
+		struct error why = {0};
+		enum err err = serve_dir_make(s->config->data_dir, i, &s->dir, &why);
+		if (err == ERR_OK)
+			err = make_socket(s, &why);
+		if (err == ERR_OK)
+			err = web_prepare(s->web, &s->site, &why);
+		if (err == ERR_OK)
+			return err;
+		taken = err != ERR_IO && err != ERR_NO_SPACE && err != ERR_STORE;
+		(void)error_set(error, err, "%s%s%s", taken ? "" : s->dir.path, taken || *s->dir.path == '\0' ? "" : ": ", why.text);
+		if (s->socket >= 0)
+			(void)close(s->socket);
+		s->socket = -1;
+		serve_dir_remove(s->config->data_dir, &s->dir);
+	}
+	return error->err;
 }
 
 /* ---- the first administrator */
@@ -380,7 +402,7 @@ static void stop_all(struct serve *s)
 	stop_role(s, false, SIGKILL);
 	while (any_alive(s))
 		clock_sleep_ms(5);
-	(void)fs_remove_tree(AT_FDCWD, s->dir, NULL);
+	serve_dir_remove(s->config->data_dir, &s->dir);
 }
 
 static void say_ready(const struct serve *s, const struct first *f)
@@ -451,6 +473,9 @@ static enum err prepare(struct serve *s, struct first *f, struct error *error)
 		err = fs_mkdirs(AT_FDCWD, c->data_dir, error);
 	if (err == ERR_OK)
 		err = privilege_drop(c, true, error);
+	/* Root could; the processes are started by whom we are now. */
+	if (err == ERR_OK && c->path != NULL && access(c->path, R_OK) != 0)
+		err = error_errno(error, ERR_IO, "%s: the owner of %s cannot read it", c->path, c->data_dir);
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, c->data_dir);
 	if (err == ERR_OK && dir < 0)
 		err = error_errno(error, ERR_IO, "%s", c->data_dir);
@@ -462,9 +487,7 @@ static enum err prepare(struct serve *s, struct first *f, struct error *error)
 		err = crs_index_make(c, false, error);
 	if (err == ERR_OK)
 		err = first_login(s, f, error);
-	if (err == ERR_OK)
-		err = make_socket(s, error);
-	return err == ERR_OK ? web_prepare(s->web, &s->site, error) : err;
+	return err == ERR_OK ? make_dir(s, error) : err;
 }
 
 /* The command's own options.  0, or the exit status. */
@@ -473,26 +496,28 @@ static int read_options(struct serve *s, struct command_run *r)
 	static const struct option options[] = { { "web", required_argument, NULL, 'w' }, { "listen", required_argument, NULL, 'l' },
 		{ "mount", required_argument, NULL, 'm' }, { NULL, 0, NULL, 0 } };
 	const char *web = "lighttpd", *mount = r->config->mount;
-	char *listen = NULL;
 	int o;
 
 	optind = 1;
 	while ((o = getopt_long(r->argc, r->argv, "", options, NULL)) != -1) {
-		if (o == 'l')
-			listen = optarg;
-		else if (o == 'w')
+		if (o == 'l') {
+			/* Not in argv: `ps` shows what was typed. */
+			free(s->listen);
+			s->listen = mem_strdup(optarg);
+		} else if (o == 'w') {
 			web = optarg;
-		else if (o == 'm')
+		} else if (o == 'm') {
 			mount = optarg;
-		else
+		} else {
 			return 2;
+		}
 	}
-	if (optind != r->argc || (listen != NULL && !parse_listen(&s->site, listen)))
+	if (optind != r->argc || (s->listen != NULL && !parse_listen(&s->site, s->listen)))
 		return 2;
 	s->web = web_find(web);
 	s->mount = web_mount(mount != NULL && *mount != '\0' ? mount : "/");
 	s->site.mount = s->mount;
-	s->site.dir = s->dir;
+	s->site.dir = s->dir.path;
 	if (s->web == NULL) {
 		CLEAN_FREE char *names = web_names();
 		return command_fail("--web %s: it is one of %s", web, names);
@@ -508,7 +533,7 @@ static int read_options(struct serve *s, struct command_run *r)
 
 int serve_command(struct command_run *r)
 {
-	struct serve s = { .config = r->config, .site = { .config = r->config, .address = "127.0.0.1", .port = "8080" }, .socket = -1 };
+	struct serve s = { .config = r->config, .site = { .config = r->config, .address = "127.0.0.1", .port = "8080" }, .dir = { .lock = -1 }, .socket = -1 };
 	struct first f = {0};
 	struct error error = {0};
 	struct sigaction stop = { .sa_handler = on_stop };
@@ -519,11 +544,8 @@ int serve_command(struct command_run *r)
 		sigaction(SIGINT, &stop, NULL);
 		sigaction(SIGHUP, &(struct sigaction){ .sa_handler = on_reload }, NULL);
 		enum err err = prepare(&s, &f, &error);
-		if (err != ERR_OK) {
-			if (*s.dir != '\0')
-				(void)fs_remove_tree(AT_FDCWD, s.dir, NULL);
+		if (err != ERR_OK)
 			status = command_error("serve", err, &error);
-		}
 	}
 	if (status == 0) {
 		for (int64_t i = 0; i < r->config->processes && !web_starts_fronts(s.web); i++)
@@ -533,5 +555,6 @@ int serve_command(struct command_run *r)
 		status = run(&s, &f);
 	}
 	free(s.mount);
+	free(s.listen);
 	return status;
 }

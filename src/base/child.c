@@ -90,7 +90,7 @@ static enum err spawn_run(struct spawn *s, const char *program, char *const argv
 		errno = s->err;
 		/* A program that is not there is a half-made installation, no request's fault. */
 		return error_errno(error,
-		    errno == EAGAIN || errno == ENOMEM ? ERR_BUSY : ERR_UNAVAILABLE,
+		    errno == EAGAIN ? ERR_SHORT : ERR_UNAVAILABLE,
 		    "start %s", program);
 	}
 	*ret_pid = pid;
@@ -130,7 +130,7 @@ enum err child_start(const char *program, char *const argv[], bool capture_log, 
 	enum err e;
 
 	if (!pipe_high(in) || !pipe_high(out) || (capture_log && !pipe_high(log))) {
-		e = error_errno(error, ERR_BUSY, "pipe");
+		e = error_errno(error, ERR_SHORT, "pipe");
 		goto out;
 	}
 	/*

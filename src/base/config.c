@@ -278,10 +278,13 @@ static enum err read_conf(struct config *c, FILE *out, int *ret_slips, struct er
 	CLEAN_FREE char *text = NULL;
 	CLEAN_FREE char *base = parent_of(c->path);
 	struct reading r = {.config = c, .base = base, .out = out, .error = error};
+	struct error why = {0};
 	size_t len;
 
-	if (real == NULL || fs_read_file(AT_FDCWD, real, CONF_BYTES, &text, &len, NULL) != ERR_OK)
-		return error_set(error, ERR_BAD_REQUEST, "%s: cannot be read", c->path);
+	if (real == NULL)
+		return error_errno(error, ERR_BAD_REQUEST, "%s: cannot be read", c->path);
+	if (fs_read_file(AT_FDCWD, real, CONF_BYTES, &text, &len, &why) != ERR_OK)
+		return error_set(error, ERR_BAD_REQUEST, "%s: cannot be read: %s", c->path, why.text);
 	if (strlen(text) != len)
 		return error_set(error, ERR_BAD_REQUEST, "%s: not a text file", c->path);
 	tell_lines(&r, text);

@@ -250,25 +250,16 @@ static bool read_size(const char *value, int64_t *ret)
 	return true;
 }
 
-static const char *wrong_word(enum kind kind)
-{
-	switch ((int)kind) {
-	case KIND_SYNC:
-		return "neither full nor none";
-	case KIND_PATHS:
-		return "neither placeholder nor absolute";
-	case KIND_TYPES:
-		return "neither full nor classic";
-	case KIND_FORMAT:
-		return "neither text nor json";
-	case KIND_STATUS:
-		return "neither ok nor body";
-	case KIND_MAIL:
-		return "none of none, sendmail, smtp";
-	default:
-		return "none of none, x-sendfile, x-accel";
-	}
-}
+/* What a word is not, of those kinds that know some. */
+static const char *const wrong_word[] = {
+    [KIND_SYNC] = "neither full nor none",
+    [KIND_SENDFILE] = "none of none, x-sendfile, x-accel",
+    [KIND_MAIL] = "none of none, sendmail, smtp",
+    [KIND_PATHS] = "neither placeholder nor absolute",
+    [KIND_TYPES] = "neither full nor classic",
+    [KIND_FORMAT] = "neither text nor json",
+    [KIND_STATUS] = "neither ok nor body",
+};
 
 /* "64M": as many of the largest unit as there are whole ones of; V >= 0. */
 static char *size_text(int64_t v)
@@ -312,7 +303,7 @@ static char *set_number(struct config *c, const struct row *row, const char *val
 		    (words[i].kind != row->kind || !text_ieq(words[i].word, value)))
 			i++;
 		if (i == N_WORDS)
-			return mem_strdup(wrong_word(row->kind));
+			return mem_strdup(wrong_word[row->kind]);
 		v = words[i].value;
 	}
 	put_number(c, row, v);

@@ -46,6 +46,7 @@ static const struct row {
 	[ERR_CONCAT] = {"ERR_CONCAT", "concat", 400, false},
 	[ERR_STOPPING] = {"ERR_STOPPING", "busy", 503, false},
 	[ERR_BUSY] = {"ERR_BUSY", "busy", 503, false},
+	[ERR_SHORT] = {"ERR_SHORT", "short", 503, true},
 	[ERR_STORE] = {"ERR_STORE", "unavailable", 503, true},
 	[ERR_UNAVAILABLE] = {"ERR_UNAVAILABLE", "unavailable", 503, true},
 	[ERR_TIMEOUT] = {"ERR_TIMEOUT", "timeout", 504, true},
@@ -81,6 +82,23 @@ bool err_is_ours(enum err err)
 	return row_of(err)->ours;
 }
 
+enum err err_of_errno(int number, enum err otherwise)
+{
+	switch (number) {
+	case ENOSPC:
+	case EDQUOT:
+		return ERR_NO_SPACE;
+	case EROFS:
+		return ERR_STORE;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return ERR_SHORT;
+	default:
+		return otherwise;
+	}
+}
+
 enum err error_set(struct error *error, enum err err, const char *fmt, ...)
 {
 	va_list ap;
@@ -100,8 +118,7 @@ enum err error_errno(struct error *error, enum err err, const char *fmt, ...)
 	size_t used;
 	va_list ap;
 
-	if (saved == ENOSPC || saved == EDQUOT)
-		err = ERR_NO_SPACE;
+	err = err_of_errno(saved, err);
 	if (error == NULL || error->err != ERR_OK)
 		return err;
 	error->err = err;

@@ -41,6 +41,7 @@ enum err {
 	ERR_CONCAT,       /* 400 */
 	ERR_STOPPING,     /* 503: this process ends */
 	ERR_BUSY,         /* 503: try again in a second */
+	ERR_SHORT,        /* 503: no descriptor, memory or process is left just now */
 	ERR_STORE,        /* 503: the store cannot work (recovery failed, DB_CONFIG, too new) */
 	ERR_UNAVAILABLE,  /* 503: the jail or another part cannot work here */
 	ERR_TIMEOUT,      /* 504 */
@@ -65,6 +66,9 @@ const char *err_code(enum err err);
 int err_status(enum err err);
 bool err_is_ours(enum err err);        /* log level: our fault (true) or the client's */
 
+/* What NUMBER, an errno, means for everybody: no space, nothing may be written, something is short; else OTHERWISE. */
+enum err err_of_errno(int number, enum err otherwise);
+
 /*
  * Fill ERROR (may be NULL) and return ERR, so that `return error_set(e, ERR_IO, "…")` reads well.
  * The first error stands: a second call on a filled ERROR changes nothing.
@@ -72,7 +76,7 @@ bool err_is_ours(enum err err);        /* log level: our fault (true) or the cli
 enum err error_set(struct error *error, enum err err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same with errno's text appended; ENOSPC and EDQUOT become ERR_NO_SPACE whatever ERR says. */
+/* The same with errno's text appended; ERR as err_of_errno has it. */
 enum err error_errno(struct error *error, enum err err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -22,19 +22,15 @@ enum err conn_error(struct conn *conn, int rc, struct error *error)
 		mem_die();
 	case SQLITE_IOERR:
 		conn->broken = true;
-		if (os == ENOSPC || os == EDQUOT)
-			return error_set(error, ERR_NO_SPACE, "catalogue: %s (%s)", text,
-					 strerror(os));
-		return error_set(error, ERR_IO, "catalogue: %s (%d, %s)", text, rc, strerror(os));
+		return error_set(error, err_of_errno(os, ERR_IO), "catalogue: %s (%d, %s)", text,
+				 rc, strerror(os));
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
 		conn->broken = true;
-		if (os == ENOSPC || os == EDQUOT)
-			return error_set(error, ERR_NO_SPACE, "catalogue: %s (%s)", text,
-					 strerror(os));
-		return error_set(error, ERR_STORE, "catalogue: %s (%d)", text, rc);
+		return error_set(error, err_of_errno(os, ERR_STORE), "catalogue: %s (%d, %s)",
+				 text, rc, strerror(os));
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		conn->broken = true;

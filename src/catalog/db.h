@@ -38,6 +38,7 @@ struct catalog {
 	int64_t many;          /* candidates of a list from which on sets are cheaper than rows: item_query.c */
 	int64_t far;           /* places to skip from which on a page is found in two strides */
 	pthread_mutex_t mutex; /* guards what follows */
+	bool seen;             /* it was opened once */
 	struct conn *idle[CATALOG_IDLE];
 	size_t n_idle;
 };

@@ -79,7 +79,10 @@ static enum err make_private(struct catalog *c, struct conn *conn, struct error 
 	enum err e = ERR_OK;
 
 	(void)pthread_mutex_lock(&c->mutex);
-	if (lstat(c->path, &st) != 0) {
+	/* What was there does not begin anew, empty, under people's eyes: its disk may be away. */
+	if (lstat(c->path, &st) != 0 && c->seen) {
+		e = error_errno(error, ERR_STORE, "catalog.sqlite, which was there");
+	} else if (lstat(c->path, &st) != 0) {
 		int fd = errno == ENOENT
 		    ? open(c->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
 		    : -1;
@@ -189,6 +192,9 @@ static enum err conn_open(struct catalog *c, struct conn **ret, struct error *er
 		conn_close(conn);
 		return e;
 	}
+	(void)pthread_mutex_lock(&c->mutex);
+	c->seen = true;
+	(void)pthread_mutex_unlock(&c->mutex);
 	*ret = conn;
 	return ERR_OK;
 }

@@ -15,13 +15,18 @@
 
 /* ---- what the body is */
 
-static void plain_failure(struct sending *s, const char *why)
+static void plain_failure(struct sending *s, int status, const char *why)
 {
+	bool again = status == err_status(ERR_SHORT);
+
+	if (again && pairs_get(&s->reply->headers, "Retry-After") == NULL)
+		reply_header(s->reply, "Retry-After", "1");
 	free(s->text);
-	s->text = mem_printf("internal error (%s): %s\n", s->req->id, why);
+	s->text = mem_printf(
+	    "%s (%s): %s\n", again ? "try again" : "internal error", s->req->id, why);
 	s->text_len = strlen(s->text);
 	s->type = "text/plain; charset=utf-8";
-	s->reply->status = 500;
+	s->reply->status = status;
 	s->reply->body = REPLY_TEXT;
 	s->html = false;
 }
@@ -40,7 +45,9 @@ static void print_page(struct sending *s, struct pages *pages)
 		mem_die();
 	if (err != ERR_OK) {
 		log_line(LOG_LEVEL_ERROR, s->req->id, "page %s: %s", r->template_name, error.text);
-		plain_failure(s, "the page could not be made");
+		/* What was met first: a template may be there and not to be opened. */
+		plain_failure(s, err_status(error.err != ERR_OK ? error.err : err),
+			      "the page could not be made");
 	}
 }
 
@@ -243,7 +250,7 @@ void reply_send(struct reply *r, struct req *req, struct pages *pages)
 	if (r->broken) {
 		pairs_done(&r->headers);
 		pairs_done(&r->cookies);
-		plain_failure(&s, "a header was refused");
+		plain_failure(&s, 500, "a header was refused");
 	} else if (r->body == REPLY_MODEL) {
 		print_model(&s, pages);
 	} else if (r->body == REPLY_TEXT) {

@@ -385,6 +385,8 @@ static int listener_open(void)
  * never shut down. */
 static int next_connection(int listener)
 {
+	bool told = false;
+
 	while (!atomic_load(&finishing)) {
 		struct epoll_event e;
 		int fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
@@ -392,7 +394,9 @@ static int next_connection(int listener)
 		if (fd >= 0)
 			return fd;
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			log_line(LOG_LEVEL_ERROR, NULL, "accept: %s", strerror(errno));
+			if (!told)
+				log_line(LOG_LEVEL_ERROR, NULL, "accept: %s", strerror(errno));
+			told = true;
 			clock_sleep_ms(100);
 		} else if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK) {
 			log_line(LOG_LEVEL_ERROR, NULL, "accept: %s: stopping", strerror(errno));

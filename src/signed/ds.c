@@ -37,11 +37,6 @@ int64_t ds_count(const struct ds *d)
 	return d->count;
 }
 
-bool ds_is_named(const struct ds *d)
-{
-	return d->names != NULL || d->kind == '{';
-}
-
 /* Keep the header's names: the cells are overwritten by the first row. */
 static bool keep_names(struct ds *d, struct refusal *r)
 {

@@ -21,8 +21,6 @@ bool ds_open(const char *text, size_t len, int64_t max_rows, struct ds **ret, st
 void ds_free(struct ds *);
 
 int64_t ds_count(const struct ds *);
-/* Rows carry names: objects, or a header whose first cell begins with "__". */
-bool ds_is_named(const struct ds *);
 /* A source that reads DS; valid as long as DS.  One reader at a time. */
 struct row_source ds_rows(struct ds *);
 

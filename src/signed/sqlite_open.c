@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -183,6 +184,17 @@ void sqlite_close(struct link *link)
 	free(s);
 }
 
+/*
+ * SQLite opens what it cannot open for writing for reading, whatever the reason: for want of a
+ * descriptor, say, and it would stay so for as long as this process keeps it.
+ */
+static bool writable(const struct sqlite_link *s, const char *path, struct fault *fault)
+{
+	if (sqlite3_db_readonly(s->db, "main") != 1 || (access(path, W_OK) != 0 && errno == EACCES))
+		return true;
+	return fault_set(fault, FAULT_GONE, NULL, "could not be opened for writing");
+}
+
 bool sqlite_open(const struct config *config, const struct receiver *receiver, const char *key,
 		 struct link **ret, struct fault *fault)
 {
@@ -209,7 +221,7 @@ bool sqlite_open(const struct config *config, const struct receiver *receiver, c
 			     NULL);
 	if (rc != SQLITE_OK)
 		(void)sqlite_fault(s, rc, fault);
-	else if (settings(s, fault) && stat(path, &st) == 0) {
+	else if (writable(s, path, fault) && settings(s, fault) && stat(path, &st) == 0) {
 		s->dev = st.st_dev;
 		s->ino = st.st_ino;
 		s->who = SQLITE_OURS;

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/gate.h"
+#include "store/spare.h"
 #include "store/whole.h"
 
 #define CACHE_BYTES      (2U << 20)
@@ -55,14 +56,9 @@ enum err env_error(const struct env *env, int ret, const char *what, struct erro
 	case DB_KEYEXIST: err = ERR_CONFLICT; break;
 	case DB_LOCK_DEADLOCK:
 	case DB_LOCK_NOTGRANTED: err = ERR_BUSY; break;
-	case ENOSPC:
-	case EDQUOT: err = ERR_NO_SPACE; break;
-	case EIO:
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM: err = ERR_IO; break;
+	case EIO: err = ERR_IO; break;
 	case DB_RUNRECOVERY: err = damaged ? ERR_STORE : ERR_BUSY; break;
-	default: err = ERR_STORE;
+	default: err = err_of_errno(ret, ERR_STORE);
 	}
 	return error_set(error, err, "%s: %s (%d)%s%s%s", what, db_strerror(ret), ret,
 	    damaged ? ", restore needed" : "", env->last[0] != '\0' ? ": " : "", env->last);
@@ -99,8 +95,11 @@ static int configure(struct env *env, const char *base, bool region_init)
 {
 	CLEAN_FREE char *logs = mem_printf("%s/db/log", base);
 	DB_ENV *e;
-	int rc = db_env_create(&e, 0);
+	int rc;
 
+	spare_init();
+	spare_lend();
+	rc = db_env_create(&e, 0);
 	if (rc != 0)
 		return rc;
 	memset(env->tables, 0, sizeof(env->tables));

@@ -77,8 +77,6 @@ enum err store_alone(struct gate *, const struct env *, enum err (*fn)(void *arg
 
 /* ---- record.c, for the collections */
 
-/* The record in a stored value; ERR_STORE when it is damaged or too new.  Caller frees *RET. */
-enum err record_parse(struct pass *, enum table, const void *value, size_t len, json_object **ret);
 /* record_put for a caller who has just read the old record. */
 enum err record_replace(
     struct pass *, enum table, const void *key, size_t key_len, json_object *value);
@@ -109,7 +107,8 @@ enum err flush_wait(struct store *, uint64_t mine, struct error *);
 /* ---- lock.c: byte N of FILE (below data_dir), until *RET_FD is closed */
 
 /* Errors: ERR_BUSY after WAIT_MS. */
-enum err byte_lock(struct store *, const char *file, int64_t n, int wait_ms, int *ret_fd);
+enum err byte_lock(struct store *, const char *file, int64_t n, int wait_ms, int *ret_fd,
+    struct error *error);
 /* Does anybody hold it? */
 bool byte_lock_held(struct store *, const char *file, int64_t n);
 

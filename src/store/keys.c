@@ -84,17 +84,7 @@ enum err keys_add_limited(struct pass *p, const char *user, const char *name, bo
 	return err == ERR_OK ? keys_index(p, record, digest, true) : err;
 }
 
-enum err keys_get(
-    struct pass *p, const char *token, int64_t now_ms, struct principal *ret, bool *ret_touch)
-{
-	CLEAN_JSON json_object *limits = NULL;
-	enum err err = keys_get_limited(p, token, now_ms, ret, ret_touch, &limits);
-
-	/* Who does not ask for the bounds cannot keep them. */
-	return err == ERR_OK && limits != NULL ? ERR_NOT_FOUND : err;
-}
-
-enum err keys_get_limited(struct pass *p, const char *token, int64_t now_ms, struct principal *ret,
+enum err keys_get(struct pass *p, const char *token, int64_t now_ms, struct principal *ret,
     bool *ret_touch, json_object **ret_limits)
 {
 	CLEAN_JSON json_object *record = NULL;

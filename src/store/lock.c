@@ -18,20 +18,24 @@ static int lock_file(struct store *s, const char *file)
 	return openat(s->dir, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-enum err byte_lock(struct store *s, const char *file, int64_t n, int wait_ms, int *ret_fd)
+enum err byte_lock(struct store *s, const char *file, int64_t n, int wait_ms, int *ret_fd,
+    struct error *error)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = n, .l_len = 1};
 	int64_t until = clock_mono_ms() + wait_ms;
 	int fd = lock_file(s, file);
 
 	if (fd < 0)
-		return errno == ENOSPC || errno == EDQUOT ? ERR_NO_SPACE : ERR_IO;
+		return error_errno(error, ERR_IO, "%s", file);
 	while (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
 		bool busy = errno == EAGAIN || errno == EACCES || errno == EINTR;
 
 		if (!busy || clock_mono_ms() >= until) {
+			enum err err = error_errno(
+			    error, busy ? ERR_BUSY : ERR_IO, "%s, byte %lld", file, (long long)n);
+
 			(void)close(fd);
-			return busy ? ERR_BUSY : ERR_IO;
+			return err;
 		}
 		clock_sleep_ms(LOCK_STEP_MS);
 	}

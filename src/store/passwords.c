@@ -85,7 +85,7 @@ static int take_slot(const struct store *s)
 	}
 }
 
-/* Hash PASSWORD under SETTING: caller frees; NULL when libcrypt does not like the setting. */
+/* Hash PASSWORD under SETTING: caller frees; NULL: libcrypt does not like the setting, or has no memory. */
 static char *run_crypt(const char *password, const char *setting)
 {
 	struct crypt_data *data = mem_alloc(sizeof(*data));
@@ -112,6 +112,15 @@ static bool fresh_setting(char setting[CRYPT_GENSALT_OUTPUT_SIZE])
 	return crypt_gensalt_rn("$y$", 0, NULL, 0, setting, CRYPT_GENSALT_OUTPUT_SIZE) != NULL;
 }
 
+/* libcrypt says the same, EINVAL, of a setting it does not know and of memory it does not get. */
+static bool crypt_works(void)
+{
+	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+	CLEAN_FREE char *hash = fresh_setting(setting) ? run_crypt("", setting) : NULL;
+
+	return hash != NULL;
+}
+
 static void wipe(char **text)
 {
 	if (*text != NULL)
@@ -134,7 +143,7 @@ enum err user_password_hash(struct store *s, const char *password, char **ret, s
 		                      : error_errno(error, ERR_IO, "locks/passwords");
 	hash = fresh_setting(setting) ? run_crypt(nfc, setting) : NULL;
 	if (hash == NULL)
-		return error_set(error, ERR_INTERNAL, "libcrypt cannot do yescrypt");
+		return error_set(error, ERR_SHORT, "libcrypt has no memory for yescrypt");
 	*ret = hash;
 	return ERR_OK;
 }
@@ -149,11 +158,16 @@ enum err user_password_check(struct store *s, const char *hash, const char *pass
 	bool real = hash != NULL && hash[0] == '$' && nfc != NULL;
 
 	if (slot < 0)
-		return errno == EBUSY ? ERR_RATE : ERR_IO;
+		return errno == EBUSY ? ERR_RATE : err_of_errno(errno, ERR_IO);
 	if (real)
 		got = run_crypt(nfc, hash);
 	else if (fresh_setting(setting))
 		got = run_crypt(nfc != NULL ? nfc : "", setting);
+	/* Nobody's password is wrong because the server lacks memory, and nobody is shut out for it. */
+	if (got == NULL && !crypt_works())
+		return ERR_SHORT;
+	if (got == NULL && real)
+		got = run_crypt(nfc, hash);
 	*ret = real && got != NULL && token_equal(got, hash);
 	return ERR_OK;
 }

@@ -20,7 +20,11 @@
 
 #define REGIONS_MIN_FREE (32 * MIB)
 
-const char *place_bad_filesystem(long type)
+/*
+ * Is this type of file system (statfs) one that several hosts share or that emulates locks?  Its
+ * name or NULL.
+ */
+static const char *bad_filesystem(long type)
 {
 	static const struct {
 		unsigned int magic;
@@ -55,7 +59,7 @@ static enum err check_filesystem(const char *path, const char *what, struct erro
 
 	if (statfs(path, &fs) != 0)
 		return error_errno(error, ERR_STORE, "%s %s", what, path);
-	bad = place_bad_filesystem((long)fs.f_type);
+	bad = bad_filesystem((long)fs.f_type);
 	if (bad != NULL)
 		return error_set(error, ERR_STORE,
 		    "%s %s is on %s: it must be on a disk of this host (set data_dir to one, such "
@@ -245,7 +249,7 @@ enum err place_regions(
 		    "store.regions %s is not a directory of ours with mode 0700", path);
 	if (statfs(path, &fs) != 0)
 		return error_errno(error, ERR_STORE, "store.regions %s", path);
-	if (place_bad_filesystem((long)fs.f_type) != NULL)
+	if (bad_filesystem((long)fs.f_type) != NULL)
 		return check_filesystem(path, "store.regions", error);
 	place->region_init = fs.f_type != TMPFS_MAGIC;
 	*ret_changed = place->regions == NULL || strcmp(place->regions, path) != 0;

@@ -36,10 +36,4 @@ enum err place_no_db_config(const struct place *, struct error *);
  */
 enum err place_selftest(const struct place *, int dir, struct error *);
 
-/*
- * Is this type of file system (statfs) one that several hosts share or that emulates locks?  Its
- * name or NULL.
- */
-const char *place_bad_filesystem(long type);
-
 #endif

@@ -182,7 +182,8 @@ static enum err get_part(struct pass *p, const struct memo_key *key, char **ret_
 /* ---- records */
 
 /* Only json_print writes records, and each page has a checksum: the text itself is taken as it stands. */
-enum err record_parse(
+/* The record in a stored value; ERR_STORE when it is damaged or too new.  Caller frees *RET. */
+static enum err record_parse(
     struct pass *p, enum table table, const void *value, size_t len, json_object **ret)
 {
 	struct json_tokener **reader = p->recall != NULL ? &p->recall->reader : &p->env->reader;

@@ -39,10 +39,10 @@ enum err replay_forget(struct pass *p, const unsigned char key[32])
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-enum err replay_lock(struct store *s, int64_t number, struct replay_lock *ret)
+enum err replay_lock(struct store *s, int64_t number, struct replay_lock *ret, struct error *error)
 {
 	ret->fd = -1;
-	return byte_lock(s, LOCKS, number, 0, &ret->fd);
+	return byte_lock(s, LOCKS, number, 0, &ret->fd, error);
 }
 
 void replay_unlock(struct replay_lock *lock)

@@ -27,7 +27,7 @@ enum err replay_forget(struct pass *, const unsigned char key[32]);
 struct replay_lock {
 	int fd;          /* -1 = not held */
 };
-enum err replay_lock(struct store *, int64_t number, struct replay_lock *ret);
+enum err replay_lock(struct store *, int64_t number, struct replay_lock *ret, struct error *error);
 void replay_unlock(struct replay_lock *);
 bool replay_locked(struct store *, int64_t number);
 

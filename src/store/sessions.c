@@ -427,10 +427,11 @@ enum err sessions_expired(struct pass *p, int64_t now_ms, size_t max, json_objec
 
 /* ---- the lock of one session */
 
-enum err session_lock(struct store *s, int64_t id, int wait_ms, struct session_lock *ret)
+enum err session_lock(struct store *s, int64_t id, int wait_ms, struct session_lock *ret,
+    struct error *error)
 {
 	ret->fd = -1;
-	return byte_lock(s, "locks/sessions", id, wait_ms, &ret->fd);
+	return byte_lock(s, "locks/sessions", id, wait_ms, &ret->fd, error);
 }
 
 void session_unlock(struct session_lock *lock)

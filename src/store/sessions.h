@@ -44,7 +44,7 @@ enum err sessions_expired(struct pass *, int64_t now_ms, size_t max, json_object
 struct session_lock {
 	int fd;          /* -1 = not held */
 };
-enum err session_lock(struct store *, int64_t id, int wait_ms, struct session_lock *ret);
+enum err session_lock(struct store *, int64_t id, int wait_ms, struct session_lock *ret, struct error *error);
 void session_unlock(struct session_lock *);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/spare.h"
 #include "store/tables.h"
 
 #define CHECKPOINT_KIB 1024
@@ -362,11 +363,13 @@ static enum err pass_once(struct store *s, enum pass_kind kind, pass_fn *fn, voi
 {
 	struct pass pass = {.store = s, .env = &s->env, .kind = kind, .error = error};
 	bool clean;
-	enum err err = gate_enter(&s->gate, false, error);
+	enum err err = spare_fill(error);
 	int64_t in_ms;
 
 	*ret_again = false;
 	*ret_held_ms = 0;
+	if (err == ERR_OK)
+		err = gate_enter(&s->gate, false, error);
 	if (err != ERR_OK)
 		return err;
 	in_ms = clock_mono_ms();

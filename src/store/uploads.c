@@ -215,24 +215,6 @@ enum err uploads_delete(struct pass *p, const char *id)
 	return err == ERR_OK ? record_delete(p, TABLE_UPLOADS, id, ID_LEN) : err;
 }
 
-enum err uploads_ref(struct pass *p, const char *id, int by, int64_t *ret)
-{
-	CLEAN_JSON json_object *record = NULL;
-	int64_t refs;
-	enum err err = uploads_get(p, id, &record);
-
-	if (err != ERR_OK)
-		return err;
-	refs = json_int(record, "refs", 0) + by;
-	if (refs < 0)
-		return error_set(p->error, ERR_INTERNAL, "an upload with fewer than no references");
-	json_set_int(record, "refs", refs);
-	err = uploads_put(p, record);
-	if (err == ERR_OK && ret != NULL)
-		*ret = refs;
-	return err;
-}
-
 /* ---- figures and lists */
 
 enum err uploads_usage(struct pass *p, const char *owner, struct uploads_usage *ret)
@@ -336,10 +318,12 @@ enum err upload_keys_drop(struct pass *p, const char key_hex[65])
 }
 
 /* Two keys that share a byte wait for each other, nothing more. */
-enum err upload_keys_lock(struct store *s, const char key_hex[65], int wait_ms, int *ret_fd)
+enum err upload_keys_lock(struct store *s, const char key_hex[65], int wait_ms, int *ret_fd,
+    struct error *error)
 {
 	char digits[13] = "";
 
 	memcpy(digits, key_hex, sizeof(digits) - 1);
-	return byte_lock(s, "locks/upload-keys", strtoll(digits, NULL, 16), wait_ms, ret_fd);
+	return byte_lock(s, "locks/upload-keys", strtoll(digits, NULL, 16), wait_ms, ret_fd,
+	    error);
 }

@@ -22,8 +22,6 @@ enum err uploads_put(struct pass *, json_object *record);
 enum err uploads_delete(struct pass *, const char *id);                  /* record, indexes */
 enum err uploads_usage(struct pass *, const char *owner, struct uploads_usage *ret);
 enum err uploads_list(struct pass *, const char *owner, size_t skip, size_t max, json_object **ret);  /* newest first; NULL: all */
-/* Add BY (±1) to "refs"; *RET is the new count. */
-enum err uploads_ref(struct pass *, const char *id, int by, int64_t *ret);
 /* Ids past their "expires" and tombstones past theirs: at most MAX into an array of strings. */
 enum err uploads_expired(struct pass *, int64_t now_ms, size_t max, json_object **ret);
 /* Bytes promised to unfinished uploads of everybody but not yet written (declared - recorded), for the space check. */
@@ -34,6 +32,6 @@ enum err upload_keys_drop(struct pass *, const char key_hex[65]);
 /* The id under a key: ERR_NOT_FOUND. */
 enum err upload_keys_get(struct pass *, const char key_hex[65], char ret_id[33]);
 /* Be alone with a key until *RET_FD is closed; outside a pass.  Errors: ERR_BUSY after WAIT_MS. */
-enum err upload_keys_lock(struct store *, const char key_hex[65], int wait_ms, int *ret_fd);
+enum err upload_keys_lock(struct store *, const char key_hex[65], int wait_ms, int *ret_fd, struct error *error);
 
 #endif

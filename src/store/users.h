@@ -60,15 +60,14 @@ enum err logins_end_all(struct pass *, const char *user);
 
 enum err keys_add(struct pass *, const char *user, const char *name, bool read_only, int64_t expires_ms /* 0: never */,
     int64_t now_ms, const char *token);
-enum err keys_get(struct pass *, const char *token, int64_t now_ms, struct principal *ret, bool *ret_touch);
 /*
  * The same with bounds: LIMITS = {"addresses":[…],"referers":[…],"ids":[…]}, each may be missing; who asks checks them.
  * "session" in it: made by a user himself for a while (SuperMap's tokens): his expired ones of this kind go first.
- * *RET_LIMITS is NULL where there are none; caller frees.
  */
 enum err keys_add_limited(struct pass *, const char *user, const char *name, bool read_only, int64_t expires_ms,
     int64_t now_ms, const char *token, const json_object *limits);
-enum err keys_get_limited(struct pass *, const char *token, int64_t now_ms, struct principal *ret, bool *ret_touch,
+/* *RET_LIMITS: the key's bounds, which the caller must keep; NULL where there are none; caller frees. */
+enum err keys_get(struct pass *, const char *token, int64_t now_ms, struct principal *ret, bool *ret_touch,
     json_object **ret_limits);
 enum err keys_touch(struct pass *, const char *token, int64_t now_ms);
 enum err keys_list(struct pass *, const char *user, json_object **ret);       /* without the token */

@@ -242,7 +242,8 @@ enum err upload_assemble(struct engine *e, const char *id,
 	upload_close(u);
 	/* Done, gone, or to be tried again by whoever has the task next. */
 	if (err != ERR_OK && err != ERR_DIGEST && err != ERR_GONE && err != ERR_NOT_FOUND &&
-	    err != ERR_DISPLACED && err != ERR_STOPPING && err != ERR_BUSY && err != ERR_LOCKED)
+	    err != ERR_DISPLACED && err != ERR_STOPPING && err != ERR_BUSY && err != ERR_SHORT &&
+	    err != ERR_LOCKED)
 		give_up(e, id, err);
 	return err;
 }

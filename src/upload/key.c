@@ -137,11 +137,11 @@ enum err upload_by_key(struct engine *e, const char key[65], bool fresh, char re
 enum err upload_key_lock(struct engine *e, const char key[65], int *ret_fd, struct error *error)
 {
 	int wait_ms = (int)e->config->upload_lock_wait_s * 1000;
-	enum err err = upload_keys_lock(e->store, key, wait_ms, ret_fd);
+	enum err err = upload_keys_lock(e->store, key, wait_ms, ret_fd, NULL);
 
 	if (err == ERR_BUSY)
 		return error_set(error, ERR_LOCKED, "the upload of this key is being written");
-	return err == ERR_OK ? err : error_set(error, err, "lock an upload's key");
+	return err == ERR_OK ? err : error_errno(error, err, "lock an upload's key");
 }
 
 /* ---- that one or a new one */

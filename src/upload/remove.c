@@ -8,8 +8,6 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define BATCH 32 /* uploads open at once by a removal of many: two descriptors each */
-
 void files_remove(const struct engine *e, const char *id)
 {
 	char place[40];
@@ -30,72 +28,42 @@ void record_expire(
 	(void)json_set_int(record, "expires", now + e->config->upload_tombstone_ttl_s * 1000);
 }
 
-/* ---- the commit of removals */
+/* ---- the commit of a removal */
 
 struct removal {
-	const struct engine *engine;
-	struct upload *const *v;
-	size_t n;
+	struct upload *upload;
 	enum upload_reason reason;
-	bool *unused; /* result: nobody holds V[i]'s bytes */
-	json_object *broken; /* result: ids of those that waited for one of them; owned */
+	bool unused; /* result: nobody holds its bytes */
+	json_object *broken; /* result: ids of those that waited for it; owned */
 	struct tally_uploads sums; /* result */
 };
 
 static enum err removal_pass(struct pass *p, void *arg)
 {
 	struct removal *r = arg;
-	int64_t now = clock_now_ms();
+	const struct engine *engine = r->upload->engine;
+	CLEAN_JSON json_object *record = NULL;
+	enum err e = uploads_get(p, r->upload->id, &record);
 
 	json_object_put(r->broken);
 	r->broken = NULL;
 	r->sums = (struct tally_uploads){0};
-	for (size_t i = 0; i < r->n; i++) {
-		CLEAN_JSON json_object *record = NULL;
-		enum err e = uploads_get(p, r->v[i]->id, &record);
-
-		r->unused[i] = e == ERR_NOT_FOUND || json_int(record, "refs", 0) <= 0;
-		if (e == ERR_NOT_FOUND)
-			continue;
-		if (e == ERR_OK && state_of(record) != UPLOAD_EXPIRED) {
-			count(&r->sums,
-			    r->reason == UPLOAD_DELETED ? TALLY_TERMINATED : TALLY_EXPIRED, record);
-			record_expire(r->engine, record, r->reason, now);
-			e = uploads_put(p, record);
-			if (e == ERR_OK)
-				e = concat_partial_gone(
-				    p, r->engine, record, &r->broken, &r->sums);
-		}
-		if (e != ERR_OK)
-			return e;
-	}
-	return ERR_OK;
-}
-
-static enum err remove_all(struct engine *e, struct upload *const *v, size_t n,
-    enum upload_reason reason, struct error *error)
-{
-	CLEAN_FREE bool *unused = mem_array(n + 1, sizeof(bool));
-	struct removal r = {.engine = e, .v = v, .n = n, .reason = reason, .unused = unused};
-	enum err err = n == 0
-	    ? ERR_OK
-	    : store_pass(e->store, PASS_DELETE, "upload remove", removal_pass, &r, error);
-
-	for (size_t i = 0; err == ERR_OK && i < n; i++) {
-		v[i]->state = UPLOAD_EXPIRED;
-		if (unused[i])
-			files_remove(e, v[i]->id);
-	}
-	if (err == ERR_OK) {
-		tally_add_uploads(e->tally, &r.sums);
-		concat_remove(e, r.broken);
-	}
-	json_object_put(r.broken);
-	return err;
+	r->unused = e == ERR_NOT_FOUND || json_int(record, "refs", 0) <= 0;
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK;
+	if (e != ERR_OK || state_of(record) == UPLOAD_EXPIRED)
+		return e;
+	count(&r->sums, r->reason == UPLOAD_DELETED ? TALLY_TERMINATED : TALLY_EXPIRED, record);
+	record_expire(engine, record, r->reason, clock_now_ms());
+	e = uploads_put(p, record);
+	return e == ERR_OK ? concat_partial_gone(p, engine, record, &r->broken, &r->sums) : e;
 }
 
 enum err upload_remove(struct upload *u, enum upload_reason reason, struct error *error)
 {
+	struct removal r = {.upload = u, .reason = reason};
+	enum err err;
+
 	if (u->pending && u->doubtful)
 		return ERR_OK; /* its record may be there, and a consumer's: the sweep finds out */
 	if (u->pending) {
@@ -104,44 +72,18 @@ enum err upload_remove(struct upload *u, enum upload_reason reason, struct error
 		u->state = UPLOAD_EXPIRED;
 		return ERR_OK;
 	}
-	return u->state == UPLOAD_EXPIRED ? ERR_OK : remove_all(u->engine, &u, 1, reason, error);
-}
-
-static enum err remove_batch(struct engine *e, const char *const *ids, size_t n,
-    const struct principal *who, struct error *error)
-{
-	struct upload *v[BATCH] = {NULL};
-	size_t k = 0;
-	enum err first = ERR_OK, err;
-
-	for (size_t i = 0; i < n; i++) {
-		struct error why = {0};
-
-		err = upload_open(e, ids[i], who, UPLOAD_WANT_REMOVE, &v[k], &why);
-		if (err == ERR_OK)
-			k++;
-		else if (err != ERR_NOT_FOUND && err != ERR_GONE && first == ERR_OK)
-			first = error_set(error, err, "%s", why.text);
+	if (u->state == UPLOAD_EXPIRED)
+		return ERR_OK;
+	err = store_pass(u->engine->store, PASS_DELETE, "upload remove", removal_pass, &r, error);
+	if (err == ERR_OK) {
+		u->state = UPLOAD_EXPIRED;
+		if (r.unused)
+			files_remove(u->engine, u->id);
+		tally_add_uploads(u->engine->tally, &r.sums);
+		concat_remove(u->engine, r.broken);
 	}
-	err = remove_all(e, v, k, UPLOAD_DELETED, error);
-	while (k > 0)
-		upload_close(v[--k]);
-	return err == ERR_OK ? first : err;
-}
-
-enum err uploads_remove(struct engine *e, const char *const *ids, size_t n,
-    const struct principal *who, struct error *error)
-{
-	enum err first = ERR_OK;
-
-	for (size_t at = 0; at < n; at += BATCH) {
-		enum err err =
-		    remove_batch(e, ids + at, n - at < BATCH ? n - at : BATCH, who, error);
-
-		if (first == ERR_OK)
-			first = err;
-	}
-	return first;
+	json_object_put(r.broken);
+	return err;
 }
 
 /* ---- references */

@@ -86,11 +86,6 @@ bool upload_is_complete(const struct upload *u)
 	return u->state == UPLOAD_COMPLETE;
 }
 
-bool upload_is_assembling(const struct upload *u)
-{
-	return u->assembling && u->state < UPLOAD_COMPLETE;
-}
-
 int64_t upload_expires(const struct upload *u)
 {
 	return expires_at(u->engine, u->record, touched_at(u));

@@ -109,7 +109,6 @@ const char *upload_id(const struct upload *);            /* borrowed */
 int64_t upload_offset(const struct upload *);
 int64_t upload_length(const struct upload *);
 bool upload_is_complete(const struct upload *);
-bool upload_is_assembling(const struct upload *);        /* all there; a task joins or hashes it */
 int64_t upload_expires(const struct upload *);           /* ms; 0 = never */
 /*
  * Store the record of a LATE upload that waits, with what arrived: from now on it outlives us.
@@ -229,8 +228,6 @@ enum err upload_md5(struct upload *, char out[33], struct error *);
  */
 enum err upload_finish(struct upload *, struct error *);
 enum err upload_remove(struct upload *, enum upload_reason, struct error *);
-/* Many small removals in one commit. */
-enum err uploads_remove(struct engine *, const char *const *ids, size_t n, const struct principal *, struct error *);
 
 /* The first bytes of a complete upload's file into BUF: their number, 0 also on failure. */
 size_t upload_head(struct engine *, const struct upload_info *, void *buf, size_t size);

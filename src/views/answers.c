@@ -2,6 +2,7 @@
  * The shapes of contracts/wizard.md 6: every JSON answer of the wizard and the HTML it stands for.
  */
 #include <string.h>
+#include "views/errors.h"
 #include "views/wizard.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -147,14 +148,28 @@ static enum err incomplete_response(struct turn *t, enum step step)
 	return ERR_OK;
 }
 
+enum err failure_fault(const char *code)
+{
+	static const struct {
+		const char *code;
+		enum err err;
+	} ours[] = { { "jail_unavailable", ERR_UNAVAILABLE }, { "job_not_started", ERR_SHORT }, { "disk_full", ERR_NO_SPACE } };
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+		if (strcmp(ours[i].code, code) == 0)
+			return ours[i].err;
+	}
+	return ERR_BAD_REQUEST;
+}
+
 /* What inspection or import failed with, told by whoever asks next. */
 static enum err failed_response(struct turn *t)
 {
 	json_object *problems = json_copy(json_arr(t->s->doc, "problems"));
 	if (json_len(problems) == 0)
 		problems_add(&problems, problem_new(json_str(t->s->doc, "code", "import_failed")));
-	bool import = session_inspected(t->s);
-	return error_response(t, import ? 200 : 400, 200, problems, import ? "final" : "failed", NULL);
+	bool import = session_inspected(t->s), theirs = failure_fault(problem_code(json_at(problems, 0))) == ERR_BAD_REQUEST;
+	return error_response(t, import ? 200 : 400, 200, problems, import ? "final" : theirs ? "failed" : "later", NULL);
 }
 
 static enum err go_to(struct turn *t, enum step next)
@@ -211,7 +226,12 @@ enum err error_response(struct turn *t, int status, int compat_status, json_obje
 {
 	struct call *call = t->call;
 	json_object *m = base_answer(t, false, "error");
+	enum err fault = failure_fault(problem_code(json_at(problems, 0)));
 
+	if (status == err_status(ERR_BAD_REQUEST) && fault != ERR_BAD_REQUEST) {
+		status = compat_status = err_status(fault);
+		errors_headers(call, fault, true);
+	}
 	error_members(call, m, problem_details(call, problems));
 	if (page != NULL)
 		json_set(m, "page", page);

@@ -104,23 +104,31 @@ enum err call_answer(struct call *call, int status, const char *template_name, j
 	return ERR_OK;
 }
 
-bool call_file(struct call *call, const char *path, const char *type, const char *etag, const char *name)
+enum err call_not_opened(struct call *call, const char *path)
+{
+	enum err err = err_of_errno(errno, errno == EIO ? ERR_IO : ERR_NOT_FOUND);
+
+	return err == ERR_NOT_FOUND ? err : error_errno(&call->error, err, "%s", path);
+}
+
+enum err call_file(struct call *call, const char *path, const char *type, const char *etag, const char *name)
 {
 	const struct config *config = call->ctx->config;
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, config->data_dir);
 	int fd = dir < 0 ? -1 : fs_open_read(dir, path);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		if (fd >= 0)
-			(void)close(fd);
-		return false;
+	if (fd < 0)
+		return call_not_opened(call, path);
+	if (fstat(fd, &st) != 0) {
+		(void)close(fd);
+		return ERR_NOT_FOUND;
 	}
 	reply_file(call->reply, fd, st.st_size, type, etag, name);
 	call->reply->user_content = name != NULL;
 	if (name != NULL && config->sendfile != SENDFILE_NONE)
 		call->reply->sendfile_path = mem_printf("%s/%s", config->data_dir, path);
-	return true;
+	return ERR_OK;
 }
 
 /* ---- wait slots: files nobody writes to, locked by whoever waits; a dead waiter frees its slot */

@@ -85,11 +85,13 @@ struct viewer call_viewer(const struct call *);
 void call_page(struct call *, json_object *model, const char *title_key);
 /* Answer with MODEL, as a page with the title "title.TEMPLATE_NAME" or as JSON.  Takes MODEL. */
 enum err call_answer(struct call *, int status, const char *template_name, json_object *model);
+/* What errno says of a file that was not opened: ERR_NOT_FOUND, or with CALL's error filled why one that is there was not. */
+enum err call_not_opened(struct call *, const char *path);
 /*
  * Answer with the file PATH below data_dir, made of numbers and our own names; with NAME as a download, which is a
- * user's content.  False: there is no such file.
+ * user's content.  Errors: as call_not_opened.
  */
-bool call_file(struct call *, const char *path, const char *type, const char *etag, const char *name);
+enum err call_file(struct call *, const char *path, const char *type, const char *etag, const char *name);
 /* Does a worker live? */
 bool call_worker_lives(const struct config *);
 /* Start slipway-worker if none lives and spawning is allowed. */

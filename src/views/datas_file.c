@@ -60,8 +60,9 @@ static enum err send_file(struct call *call, const char *path, const char *name,
 	struct reply *reply = call->reply;
 	char modified[32];
 
-	if (!call_file(call, path, media_type(name), etag, name))
-		return no_file(call);
+	enum err err = call_file(call, path, media_type(name), etag, name);
+	if (err != ERR_OK)
+		return err == ERR_NOT_FOUND ? no_file(call) : err;
 	clock_http(changed_ms, modified);
 	reply_header(reply, "Last-Modified", modified);
 	reply_header(reply, "Content-Security-Policy", "sandbox; default-src 'none'");
@@ -148,8 +149,9 @@ enum err datas_thumbnail_view(struct call *call)
 					   slash == NULL ? 0 : (int)(slash - file), file);
 	CLEAN_FREE char *etag = mem_printf("\"%lld-%lld-t\"", (long long)json_int(d, "id", 0),
 					   (long long)json_int(d, "revision", 1));
-	if (!call_file(call, path, "image/png", etag, NULL))
-		return no_file(call);
+	err = call_file(call, path, "image/png", etag, NULL);
+	if (err != ERR_OK)
+		return err == ERR_NOT_FOUND ? no_file(call) : err;
 	reply_header(call->reply, "Cache-Control", "private, max-age=3600");
 	reply_header(call->reply, "Vary", "Origin");
 	return ERR_OK;

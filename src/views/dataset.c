@@ -193,9 +193,9 @@ enum err layer_view(struct call *call)
 
 static enum err send_file(struct call *call, const char *path, const char *type, const char *etag, const char *download_name)
 {
-	if (call_file(call, path, type, etag, download_name))
-		return ERR_OK;
-	return call_fail(call, ERR_NOT_FOUND, problem_new("not_found"));
+	enum err err = call_file(call, path, type, etag, download_name);
+
+	return err == ERR_NOT_FOUND ? call_fail(call, err, problem_new("not_found")) : err;
 }
 
 /* The folder a dataset's files stand in: "datasets/7/1-12". */

@@ -39,7 +39,7 @@ static bool claim_all(struct group *g)
 {
 	struct signed_call *first = &g->calls[0]->s;
 	struct store *store = first->call->ctx->store;
-	bool good = replay_lock(store, first->once.number, &first->once.lock) == ERR_OK;
+	bool good = replay_lock(store, first->once.number, &first->once.lock, NULL) == ERR_OK;
 
 	for (size_t i = 0; i < g->n; i++) {
 		g->calls[i]->s.once.number = first->once.number;

@@ -260,7 +260,8 @@ bool dataset_api_claim(struct dataset_call *d)
 	d->task = dataset_api_task(d);
 	/* Ours before anybody can read the entry. */
 	if (s->once.on)
-		err = replay_lock(s->call->ctx->store, s->once.number, &s->once.lock);
+		err = replay_lock(s->call->ctx->store, s->once.number, &s->once.lock,
+				  &s->call->error);
 	if (err != ERR_OK)
 		return signed_err(s, err);
 	ok = claim_or_wait(&c);

@@ -54,12 +54,13 @@ static const struct {
     {ERR_BUSY, "1"},
     {ERR_STOPPING, "1"},
     {ERR_LOCKED, "1"},
+    {ERR_SHORT, "1"},
     {ERR_STORE, "5"},
     {ERR_UNAVAILABLE, "5"},
     {ERR_RATE, "60"},
 };
 
-static void error_headers(struct call *call, enum err err, bool quiet)
+void errors_headers(struct call *call, enum err err, bool quiet)
 {
 	if (err == ERR_AUTH)
 		reply_header(call->reply, "WWW-Authenticate",
@@ -110,6 +111,6 @@ void errors_answer(struct call *call, enum err err)
 		problem_arg(json_object_array_get_idx(call->problems, 0), "reason", "kept_back");
 	details = problem_details(call, call->problems);
 	styles[style].print(call, err, details);
-	error_headers(call, err, styles[style].quiet);
+	errors_headers(call, err, styles[style].quiet);
 	call->reply->close_early = true;
 }

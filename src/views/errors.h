@@ -21,4 +21,7 @@ error_printer errors_print_model;
  */
 void errors_answer(struct call *, enum err err);
 
+/* The headers alone, of an answer that has its own form.  QUIET: never ask for a password by a box of the browser. */
+void errors_headers(struct call *, enum err err, bool quiet);
+
 #endif

@@ -18,6 +18,14 @@
 
 /* ---- which protocol */
 
+enum files_protocol {
+	FILES_FREE,  /* HEAD, GET, DELETE that name no protocol */
+	FILES_PLAIN, /* the body of one POST or PUT is the file, or a form of files */
+	FILES_TUS,
+	FILES_IETF,
+	FILES_UNVERSIONED, /* a tus client that forgot its header */
+};
+
 static bool has_body(const struct req *req)
 {
 	return req->method == METHOD_POST || req->method == METHOD_PUT;
@@ -38,7 +46,7 @@ static bool tus_without_version(const struct req *req)
 		(req_header(req, "Upload-Length") != NULL && !marked));
 }
 
-enum files_protocol files_protocol(const struct req *req)
+static enum files_protocol protocol_of(const struct req *req)
 {
 	int64_t version;
 	bool mark;
@@ -276,7 +284,7 @@ static enum err settle(struct call *call, struct upload_info *info)
 /* HEAD of one upload in the words of the protocol; also GET. */
 static enum err item_head(struct call *call, struct upload_info *info)
 {
-	enum files_protocol protocol = files_protocol(call->req);
+	enum files_protocol protocol = protocol_of(call->req);
 	enum err err = settle(call, info);
 	int version = protocol == FILES_IETF ? resumable_version(call->req) : 8;
 	bool tus = protocol == FILES_TUS, get = call->req->method == METHOD_GET;
@@ -356,7 +364,7 @@ enum err files_options_view(struct call *call)
 
 static enum err create(struct call *call)
 {
-	switch (files_protocol(call->req)) {
+	switch (protocol_of(call->req)) {
 	case FILES_TUS:
 		return tus_create(call);
 	case FILES_IETF:
@@ -408,7 +416,7 @@ enum err files_item_view(struct call *call)
 {
 	if (call->req->method == METHOD_PUT)
 		return create(call);
-	switch (files_protocol(call->req)) {
+	switch (protocol_of(call->req)) {
 	case FILES_TUS:
 		return item_tus(call);
 	case FILES_IETF:
@@ -466,7 +474,7 @@ void files_begin(struct call *call)
 
 void files_print_error(struct call *call, enum err err, const json_object *details)
 {
-	enum files_protocol protocol = files_protocol(call->req);
+	enum files_protocol protocol = protocol_of(call->req);
 	struct reply *r = call->reply;
 	bool tus = protocol == FILES_TUS || protocol == FILES_UNVERSIONED;
 

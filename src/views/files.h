@@ -7,15 +7,6 @@
 
 #include "views/ctx.h"
 
-enum files_protocol {
-	FILES_FREE,  /* HEAD, GET, DELETE that name no protocol */
-	FILES_PLAIN, /* the body of one POST or PUT is the file, or a form of files */
-	FILES_TUS,
-	FILES_IETF,
-	FILES_UNVERSIONED, /* a tus client that forgot its header */
-};
-enum files_protocol files_protocol(const struct req *);
-
 /* A first body up to this is one commit with its upload; a longer one is not worth the wait. */
 #define FILES_LATE_BYTES (8 * MIB)
 

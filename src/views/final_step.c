@@ -86,7 +86,7 @@ static enum err start_and_report(struct turn *t)
 		/* Scripts come here straight from save: the inspection is waited for, then the import. */
 		err = run_import(t, false);
 		if (err == ERR_OK && session_inspected(t->s) && t->s->state == STATE_WAITING) {
-			err = session_lock(t->call->ctx->store, t->s->id, (int)t->call->ctx->config->store_wait_ms, &t->lock);
+			err = session_lock(t->call->ctx->store, t->s->id, (int)t->call->ctx->config->store_wait_ms, &t->lock, &t->call->error);
 			if (err == ERR_OK)
 				err = turn_reload(t);
 		}

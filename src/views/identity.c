@@ -32,7 +32,7 @@ static enum err lookup_pass(struct pass *p, void *arg)
 	if (l->is_login)
 		err = logins_get(p, l->token, now, c->login_idle_s, c->login_max_s, &l->who, &l->touch);
 	else
-		err = keys_get_limited(p, l->token, now, &l->who, &l->touch, &l->limits);
+		err = keys_get(p, l->token, now, &l->who, &l->touch, &l->limits);
 	if (err == ERR_OK && l->call->ahead_id != 0)
 		turn_read_ahead(p, l->call);
 	return err;
@@ -210,6 +210,8 @@ static enum err check_password(struct call *call, const char *name, const char *
 	} else if (err == ERR_OK) {
 		(void)store_pass(store, PASS_WRITE_NOSYNC, "password bad", failed_pass, &a, NULL);
 		err = error_set(&call->error, ERR_AUTH, "wrong name or password");
+	} else {
+		(void)error_set(&call->error, err, "the password could not be checked");
 	}
 	json_object_put(a.user);
 	return err;

@@ -386,20 +386,12 @@ static bool is_strict_post(const struct call *call)
 	return call->mode == MODE_STRICT;
 }
 
-/* Whose fault is it that nothing was found?  Mostly the file's. */
-static enum err fault_of(const char *code)
-{
-	if (strcmp(code, "jail_unavailable") == 0)
-		return ERR_UNAVAILABLE;
-	return strcmp(code, "disk_full") == 0 ? ERR_NO_SPACE : ERR_BAD_REQUEST;
-}
-
 /* Inspection found within the wait that the file is no good: the save itself fails and leaves nothing. */
 static enum err fail_save(struct turn *t)
 {
 	struct call *call = t->call;
 	const char *code = json_str(t->s->doc, "code", "inspect_failed");
-	enum err fault = fault_of(code);
+	enum err fault = failure_fault(code);
 	json_object *p = NULL, *u = NULL;
 	JSON_EACH(p, json_arr(t->s->doc, "problems"))
 		(void)call_fail(call, fault, json_object_get(p));
@@ -414,16 +406,25 @@ static enum err fail_save(struct turn *t)
 	return err == ERR_OK ? fault : err;
 }
 
+/* Is the file no good?  What is short just now may be there in a moment: nobody need send gigabytes again for that. */
+static bool file_refused(const struct session *s)
+{
+	return s->state == STATE_INVALID && !session_inspected(s) && !session_not_started(s);
+}
+
 static enum err answer(struct save *s)
 {
 	struct call *call = s->call;
 	struct turn t;
-	enum err err = turn_begin(call, s->id, false, &t);
+	enum err err = turn_begin(call, s->id, s->repeated, &t);
 	if (err != ERR_OK)
 		return err;
+	if (s->repeated)
+		err = start_anew(&t);
 	call_wake_worker(call);
-	err = turn_wait(&t, call->ctx->config->inspect_wait_s);
-	if (err == ERR_OK && t.s->state == STATE_INVALID && !session_inspected(t.s)) {
+	if (err == ERR_OK)
+		err = turn_wait(&t, call->ctx->config->inspect_wait_s);
+	if (err == ERR_OK && file_refused(t.s)) {
 		err = fail_save(&t);
 	} else if (err == ERR_OK) {
 		t.warnings = s->warnings;

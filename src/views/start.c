@@ -82,6 +82,9 @@ enum err static_view(struct call *call)
 	/* Debian links leaflet.js to the minified file: links inside its own folder are followed. */
 	CLEAN_FREE char *path = mem_printf("%s/%s", root, name);
 	int fd = type == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	enum err err = type == NULL || fd >= 0 ? ERR_NOT_FOUND : call_not_opened(call, path);
+	if (err != ERR_NOT_FOUND)
+		return err;
 	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		if (fd >= 0)
 			(void)close(fd);

@@ -127,7 +127,7 @@ enum err turn_begin(struct call *call, int64_t id, bool lock, struct turn *ret)
 	*ret = (struct turn){ .call = call, .lock = { .fd = -1 } };
 	enum err err = ERR_OK;
 	if (lock) {
-		err = session_lock(call->ctx->store, id, (int)call->ctx->config->store_wait_ms, &ret->lock);
+		err = session_lock(call->ctx->store, id, (int)call->ctx->config->store_wait_ms, &ret->lock, &call->error);
 		if (err != ERR_OK)
 			return err;
 		/* What was read before the lock was there may be old. */

@@ -35,6 +35,38 @@ static const struct {
 	[STEP_FINAL] = { final_step_view, true },
 };
 
+static enum err inspect_anew(struct turn *t)
+{
+	t->s->state = STATE_READY;
+	json_object_object_del(t->s->doc, "problems");
+	json_set_str(t->s->doc, "code", "");
+	return turn_store(t, task_inspect(t->s, t->call->ctx->config), false);
+}
+
+bool session_not_started(const struct session *s)
+{
+	return s->state == STATE_INVALID && !session_inspected(s) && failure_fault(json_str(s->doc, "code", "")) == ERR_SHORT;
+}
+
+enum err start_anew(struct turn *t)
+{
+	struct call *call = t->call;
+
+	if (!session_not_started(t->s) || call->req->method == METHOD_HEAD || !turn_may_write(t))
+		return ERR_OK;
+	if (t->lock.fd < 0) {
+		enum err err = session_lock(call->ctx->store, t->s->id, (int)call->ctx->config->store_wait_ms, &t->lock, &call->error);
+		if (err == ERR_OK)
+			err = turn_reload(t);
+		if (err != ERR_OK || !session_not_started(t->s))
+			return err;
+	}
+	if (!session_retryable(t->s))
+		return ERR_OK;
+	call_wake_worker(call);
+	return inspect_anew(t);
+}
+
 /* The page cannot be shown before the file was looked at. */
 static enum err wait_step_view(struct turn *t)
 {
@@ -123,13 +155,16 @@ static enum err step_turn(struct turn *t, enum step step)
 		if (!rev_fits(t) && open)
 			return stale_page(t, step);
 	}
+	err = start_anew(t);
+	if (err != ERR_OK)
+		return err;
 	if (!session_inspected(t->s) && t->s->state == STATE_READY && step != STEP_CHECK && step != STEP_FINAL &&
 	    step != STEP_RUN) {
 		err = wait_step_view(t);
 		if (err != ERR_OK || !session_inspected(t->s))
 			return err;
 		if (is_post(call)) {      /* waiting gave the lock away */
-			err = session_lock(call->ctx->store, t->s->id, (int)call->ctx->config->store_wait_ms, &t->lock);
+			err = session_lock(call->ctx->store, t->s->id, (int)call->ctx->config->store_wait_ms, &t->lock, &call->error);
 			if (err == ERR_OK)
 				err = turn_reload(t);
 			if (err != ERR_OK)
@@ -211,9 +246,11 @@ enum err upload_root_view(struct call *call)
 	enum err err = turn_begin(call, id, false, &t);
 	if (err != ERR_OK)
 		return err;
-	if (!session_inspected(t.s) && t.s->state == STATE_READY)
+	err = start_anew(&t);
+	if (err == ERR_OK && !session_inspected(t.s) && t.s->state == STATE_READY)
 		call_wake_worker(call);
-	err = next_step_response(&t);
+	if (err == ERR_OK)
+		err = next_step_response(&t);
 	turn_end(&t);
 	return err;
 }
@@ -321,10 +358,7 @@ enum err upload_retry_view(struct call *call)
 		if (err == ERR_OK && !answered)
 			err = next_step_response(&t);
 	} else {
-		t.s->state = STATE_READY;
-		json_object_object_del(t.s->doc, "problems");
-		json_set_str(t.s->doc, "code", "");
-		err = turn_store(&t, task_inspect(t.s, call->ctx->config), false);
+		err = inspect_anew(&t);
 		if (err == ERR_OK)
 			err = turn_wait(&t, call->ctx->config->inspect_wait_s);
 		if (err == ERR_OK)

@@ -55,6 +55,10 @@ enum err turn_reload(struct turn *);
 /* Store the session, with TASK (taken, NULL = none) queued in the same commit; "rev" + 1 when BUMP. */
 enum err turn_store(struct turn *, json_object *task, bool bump);
 
+/* Could the job that was to look at the file not be started?  The file is kept. */
+bool session_not_started(const struct session *);
+/* If so, queue it again, except for a HEAD and for who may only read: whoever asks again has it tried again. */
+enum err start_anew(struct turn *);
 /* The record of the session's task, NULL = none.  Caller frees. */
 json_object *turn_task(struct turn *);
 /* Wait until the session's task has ended, at most WAIT_S; takes a wait slot; reloads the session. */
@@ -69,7 +73,12 @@ enum err finished_response(struct turn *);
 /* Where SESSION's row report is, if it has one and the caller may read it; else NULL.  Caller frees. */
 char *report_url(struct call *, int64_t session);
 enum err pending_response(struct turn *);
-/* STATUS: for strict JSON and HTML; compat answers COMPAT_STATUS. PAGE (taken, NULL = none) is the page's model. */
+/* Whose fault a job's problem CODE is: mostly the file's, ERR_BAD_REQUEST. */
+enum err failure_fault(const char *code);
+/*
+ * STATUS: for strict JSON and HTML; compat answers COMPAT_STATUS; 400 where the fault is the server's becomes its own.
+ * PAGE (taken, NULL = none) is the page's model.
+ */
 enum err error_response(struct turn *, int status, int compat_status, json_object *problems /* taken */,
     const char *template_name, json_object *page);
 /* Set the members of an error answer (6.3) in M from DETAILS (taken), as problem_details made them. */

@@ -11,7 +11,7 @@
 #define ALL UINT32_MAX
 
 /* contracts/wizard.md 5.1 */
-const struct main_type bundle_mains[] = {
+static const struct main_type mains[] = {
 	{ "shp", KIND_SHP, NULL, "shp" },
 	{ "csv", KIND_CSV, NULL,
 	    "text binary" }, /* NUL bytes are told with their row: csv_binary */
@@ -120,7 +120,8 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-bool bundle_main_enabled(const struct main_type *t, const char *extra_drivers)
+/* Is the driver of T enabled? */
+static bool main_enabled(const struct main_type *t, const char *extra_drivers)
 {
 	return t->driver == NULL || has_word(extra_drivers, t->driver);
 }
@@ -136,9 +137,9 @@ static char *folded(const char *s)
 
 static const struct main_type *main_of(const char *ext, const char *extra_drivers)
 {
-	for (const struct main_type *t = bundle_mains; t->ext != NULL; t++)
+	for (const struct main_type *t = mains; t->ext != NULL; t++)
 		if (strcmp(t->ext, ext) == 0)
-			return bundle_main_enabled(t, extra_drivers) ? t : NULL;
+			return main_enabled(t, extra_drivers) ? t : NULL;
 	return NULL;
 }
 
@@ -157,7 +158,7 @@ static void strip_main_ext(char *stem)
 
 	if (dot == NULL || dot == stem)
 		return;
-	for (const struct main_type *t = bundle_mains; t->ext != NULL; t++) {
+	for (const struct main_type *t = mains; t->ext != NULL; t++) {
 		if (text_ieq(t->ext, dot + 1)) {
 			*dot = '\0';
 			return;
@@ -260,8 +261,8 @@ json_object *bundle_kinds(const char *extra_drivers)
 			    *optional = json_object_new_array();
 		bool enabled = false;
 
-		for (const struct main_type *t = bundle_mains; t->ext != NULL; t++) {
-			if (t->kind == labels[i].kind && bundle_main_enabled(t, extra_drivers)) {
+		for (const struct main_type *t = mains; t->ext != NULL; t++) {
+			if (t->kind == labels[i].kind && main_enabled(t, extra_drivers)) {
 				add_ext(required, t->ext);
 				enabled = true;
 			}
@@ -284,8 +285,8 @@ json_object *bundle_kinds(const char *extra_drivers)
 /* Is there an enabled kind that side files of T belong to? */
 static bool is_side_enabled(const struct side_type *t, const char *extra_drivers)
 {
-	for (const struct main_type *m = bundle_mains; m->ext != NULL; m++)
-		if ((t->kinds & BIT(m->kind)) != 0 && bundle_main_enabled(m, extra_drivers))
+	for (const struct main_type *m = mains; m->ext != NULL; m++)
+		if ((t->kinds & BIT(m->kind)) != 0 && main_enabled(m, extra_drivers))
 			return true;
 	return false;
 }
@@ -298,9 +299,9 @@ static char *extensions(const char *extra_drivers, bool sides)
 
 	if (f == NULL)
 		mem_die();
-	for (const struct main_type *t = bundle_mains; t->ext != NULL; t++)
-		if (bundle_main_enabled(t, extra_drivers))
-			fprintf(f, "%s.%s", t == bundle_mains ? "" : ", ", t->ext);
+	for (const struct main_type *t = mains; t->ext != NULL; t++)
+		if (main_enabled(t, extra_drivers))
+			fprintf(f, "%s.%s", t == mains ? "" : ", ", t->ext);
 	for (const struct side_type *t = bundle_sides; sides && t->ext != NULL; t++)
 		if (is_side_enabled(t, extra_drivers))
 			fprintf(f, ", .%s", t->ext);

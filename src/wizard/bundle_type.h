@@ -35,11 +35,8 @@ struct name_parts {
 void name_parts_init(const char *name, const char *extra_drivers, struct name_parts *ret);
 void name_parts_done(struct name_parts *);
 
-extern const struct main_type bundle_mains[]; /* ends with ext NULL */
 extern const struct side_type bundle_sides[]; /* ends with ext NULL */
 
-/* Is the driver of T enabled? */
-bool bundle_main_enabled(const struct main_type *t, const char *extra_drivers);
 /* ".shp, .csv, …" without side files: what a sentence can hold.  Caller frees. */
 char *bundle_main_extensions(const char *extra_drivers);
 /* For a format we do not read: the one to save as ("xlsx"), NULL = unknown format. */

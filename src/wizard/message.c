@@ -224,7 +224,7 @@ static json_object *columns_of(const json_object *layer, const json_object *csv)
 		json_set_str(o, "name", json_str(own, "name", json_str(c, "name", "")));
 		json_set_str(o, "original", json_str(c, "original", json_str(c, "name", "")));
 		json_set_str(o, "type", json_str(own, "type", json_str(c, "type", "text")));
-		json_set_bool(o, "use", json_bool(own, "use", true));
+		json_set_bool(o, "use", json_bool(own, "use", json_bool(c, "use", true)));
 		json_object_array_add(
 		    list, json_set_bool(o, "decimal_comma", json_bool(c, "decimal_comma", false)));
 	}

@@ -49,6 +49,7 @@
  *    "time":{"ok":n,"bad":n,"format":"yyyy-MM-dd"|null,"ambiguous":bool,"first_bad":{"row","value"}|null,"min":ms,"max":ms,
  *            "distinct":n,"formats":["d/M/yyyy","M/d/yyyy"] (both candidates, only when ambiguous)}|null,
  *    "decimal_comma":bool,"type_bad":{"integer":{"row","value"},"real":{…},…}  first cell that does not fit a type,
+ *    "use":bool (true; false: the file says nothing for it, it is left out unless asked for),
  *    "survey_x":n values in 2.0e6..6.0e6,"survey_zone":{"zone":39,"ok":n}|null}
  *
  * JOB import

@@ -82,7 +82,7 @@ static const struct shape column[] = {
 	INT_REQ("i", 0, COLUMNS_MAX), TEXT_REQ("name", NAME), TEXT("original", VALUE), WORD_REQ("type", TYPES),
 	COUNT_OF("nulls"), COUNT_OF("values"), SCALAR("min"), SCALAR("max"), TEXTS("samples", 20), COUNT_OF("numeric"),
 	COUNT_OF("lat_ok"), COUNT_OF("lng_ok"), COUNT_OF("years_ok"), BOOL("year_range"), BOOL("dms"),
-	OBJECT("first_bad", bad_value), OBJECT("geom", geom), OBJECT("time", column_time), BOOL("decimal_comma"),
+	OBJECT("first_bad", bad_value), OBJECT("geom", geom), OBJECT("time", column_time), BOOL("decimal_comma"), BOOL("use"),
 	{"type_bad", SHAPE_MAP_OBJECT, false, 0, 16, NULL, bad_value}, COUNT_OF("survey_x"),
 	OBJECT("survey_zone", survey_zone), END,
 };

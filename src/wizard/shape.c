@@ -183,13 +183,30 @@ static bool is_simple(json_object *v, const struct shape *s)
 	return false;
 }
 
+/* The same for an array of such objects. */
+static enum err check_list(
+    json_object *list, const struct shape *table, size_t max, struct error *error)
+{
+	json_object *item;
+
+	if (!json_object_is_type(list, json_type_array) || json_len(list) > max)
+		return error_set(error, ERR_BAD_REQUEST, "a list is missing or too long");
+	JSON_EACH(item, list) {
+		enum err e = shape_check(item, table, error);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
 static enum err check_member(json_object *v, const struct shape *s, struct error *error)
 {
 	if (s->type == SHAPE_OBJECT)
 		return json_object_is_type(v, json_type_object) ? shape_check(v, s->sub, error)
 		                                                : wrong(s, error);
 	if (s->type == SHAPE_LIST)
-		return shape_check_list(v, s->sub, (size_t)s->max, error);
+		return check_list(v, s->sub, (size_t)s->max, error);
 	if (s->type == SHAPE_MAP_OBJECT)
 		return check_map_objects(v, s, error);
 	return is_simple(v, s) ? ERR_OK : wrong(s, error);
@@ -235,22 +252,6 @@ enum err shape_check(json_object *o, const struct shape *table, struct error *er
 		if (v == NULL)
 			continue;
 		e = check_member(v, s, error);
-		if (e != ERR_OK)
-			return e;
-	}
-	return ERR_OK;
-}
-
-enum err shape_check_list(
-    json_object *list, const struct shape *table, size_t max, struct error *error)
-{
-	json_object *item;
-
-	if (!json_object_is_type(list, json_type_array) || json_len(list) > max)
-		return error_set(error, ERR_BAD_REQUEST, "a list is missing or too long");
-	JSON_EACH(item, list) {
-		enum err e = shape_check(item, table, error);
-
 		if (e != ERR_OK)
 			return e;
 	}

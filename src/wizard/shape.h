@@ -42,7 +42,5 @@ struct shape {
  * Errors: ERR_BAD_REQUEST with the member in ERROR.
  */
 enum err shape_check(json_object *o, const struct shape *, struct error *);
-/* The same for an array of such objects. */
-enum err shape_check_list(json_object *list, const struct shape *, size_t max, struct error *);
 
 #endif

@@ -18,7 +18,7 @@ void work_assemble(struct work *work)
 	const char *id = json_str(json_obj(work->task, "spec"), "upload", "");
 	enum err err = upload_assemble(work->w->engine, id, on, work, &work->error);
 
-	if (err == ERR_STOPPING || err == ERR_BUSY || err == ERR_LOCKED)
+	if (err == ERR_STOPPING || err == ERR_BUSY || err == ERR_SHORT || err == ERR_LOCKED)
 		work->lost = true; /* whoever claims it next tries again */
 	else if (err == ERR_NO_SPACE || err_is_ours(err))
 		problems_add(&work->problems,

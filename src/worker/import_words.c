@@ -50,6 +50,7 @@ static const struct {
     {"import_output_too_big", REFUSE_LARGE, ""},
     {"import_memory", REFUSE_LARGE, ""},
     {"disk_full", REFUSE_SPACE, ""},
+    {"job_not_started", REFUSE_BUSY, ""},
 };
 
 void import_refusal(const struct worker *w, const json_object *problems, struct refusal *ret)

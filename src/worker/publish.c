@@ -414,7 +414,7 @@ void work_publish(struct work *work)
 		return;
 	}
 	struct session *s = NULL;
-	enum err err = session_lock(work->w->store, id, LOCK_WAIT_MS, &lock);
+	enum err err = session_lock(work->w->store, id, LOCK_WAIT_MS, &lock, &work->error);
 	if (err == ERR_OK)
 		err = load(work, id, &s);
 	if (err != ERR_OK) {

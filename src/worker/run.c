@@ -33,6 +33,15 @@ static void fail_error(struct work *work)
 	    strcmp(json_str(work->task, "kind", ""), "inspect") == 0 ? "inspect_failed" : "import_failed");
 }
 
+/* No job has seen a file yet: whatever is wrong, it is the server, unless the file itself is gone. */
+static void fail_begin(struct work *work)
+{
+	if (work->error.err == ERR_NO_SPACE || work->error.err == ERR_NOT_FOUND)
+		fail_error(work);
+	else
+		fail(work, "job_not_started");
+}
+
 /* ---- inputs */
 
 static enum err place_upload(struct work *work, const char *id, const char *path, bool copy)
@@ -329,7 +338,7 @@ void work_run(struct work *work)
 	child_end(&child, NULL);
 	drain_log(work, &child);
 	if (err != ERR_OK && work->problems == NULL)
-		fail_error(work);
+		fail_begin(work);
 	if (work->problems != NULL && work->log != NULL && *work->error.text == '\0')
 		(void)error_set(&work->error, ERR_INTERNAL, "%.200s", work->log);
 }

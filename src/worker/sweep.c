@@ -72,7 +72,7 @@ static enum err expire_sessions(struct worker *w, struct error *error)
 	JSON_EACH(id, e.ids) {
 		struct session_lock lock = { .fd = -1 };
 		e.id = json_object_get_int64(id);
-		if (session_lock(w->store, e.id, 0, &lock) != ERR_OK)
+		if (session_lock(w->store, e.id, 0, &lock, NULL) != ERR_OK)
 			continue;      /* in use: the next sweep */
 		if (store_pass(w->store, PASS_DELETE, "expire", expire_pass, &e, NULL) == ERR_OK) {
 			CLEAN_FREE char *folder = session_folder(e.id);

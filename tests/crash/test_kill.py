@@ -2,7 +2,7 @@
 """Goal: front, worker and jobs are killed with SIGKILL while six clients upload and import; nothing acknowledged is
 lost, nobody hangs, every session yields exactly one dataset, and the store agrees with its files afterwards.
 
-  test_kill.py [KILLS]      default 200
+  KILLS=40 test_kill.py      default 200
 """
 import os
 import random
@@ -40,7 +40,7 @@ class Client(threading.Thread):
             if a is not None and a.status < 500 and a.status != 429:
                 return a
             time.sleep(0.05)
-        raise AssertionError("no answer in time")
+        raise AssertionError(f"no answer in time: {a}")
 
     def one(self, n):
         rows = random.randint(1, 400)

@@ -93,7 +93,7 @@ class Dataset:
                 self.acknowledged = self.number
                 return found
             if status == "error" and a.json["code"] != "input_missing":
-                assert a.json["code"] in ("import_failed", "worker_lost", "inspect_failed"), a
+                assert a.json["code"] in ("import_failed", "worker_lost", "inspect_failed", "job_not_started"), a
                 ask(lambda: self.server.post(f"/upload/retry?id={session}", headers=ASKED))
             time.sleep(0.05)
         raise AssertionError(f"session {session} does not end: {a}")

@@ -1,10 +1,11 @@
 """Goal: `slipway` refuses what is called wrongly, tells what it cannot read, makes no data directory out of a mistyped one, and
 says whose source it uses (doc/slipway.1; store.md 13, 14)."""
 import os
+import shutil
 import subprocess
 import tempfile
 
-from harness import BUILD, TOP, main
+from harness import BUILD, TOP, free_port, main
 from made import HTML
 
 # On a site that is not there these have nothing to tell; the others may be the first to be called.
@@ -35,6 +36,19 @@ def test_mistyped_data_directory_is_told(_):
             assert code == 0, (words, code, err)
 
 
+def test_settings_that_only_root_may_read_are_told(server):
+    """What `serve` starts as another user would end over them, again and again."""
+    if os.geteuid() != 0:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o711)
+        conf = folder + "/slipway.conf"
+        shutil.copy(server.conf, conf)
+        os.chmod(conf, 0o600)
+        code, out, err = slipway("serve", "--listen", f"127.0.0.1:{free_port()}", "--data-dir", folder + "/data", "--config", conf)
+        assert code == 1 and out == "" and f"{conf}: the owner of {folder}/data cannot read it: Permission denied" in err, (code, out, err)
+
+
 def test_words_too_many_are_refused(server):
     for words in ("user list", "group list", "dir list", "check store", "gc", "store stat", "dataset list", "config"):
         for more in ("extra", "--bogus"):
@@ -45,7 +59,7 @@ def test_words_too_many_are_refused(server):
 def test_what_cannot_be_read_is_told(server):
     here = ("--data-dir", server.data, "--config", server.conf)
     code, _, err = slipway("config", "check", "/nowhere")
-    assert code == 2 and err == "slipway: config check: /nowhere: cannot be read\n", err
+    assert code == 2 and err == "slipway: config check: /nowhere: cannot be read: No such file or directory\n", err
     assert slipway("dump", "nothings", *here) == (1, "", "slipway: dump: no table nothings\n")
     with tempfile.TemporaryDirectory() as empty:
         code, _, err = slipway("load", os.path.join(TOP, "README.md"), "--data-dir", empty)
@@ -58,10 +72,16 @@ def test_what_cannot_be_read_is_told(server):
 
 def test_version_and_page_name_the_library(server):
     code, out, _ = slipway("--version")
-    assert code == 0 and out.startswith("slipway 0.1\n") and "Berkeley DB 5.3." in out and "https://" in out, out
+    assert code == 0 and out.startswith("slipway 0.1\n") and "Berkeley DB 5.3." in out and "apt-get source db5.3" in out, out
     for language in ("en", "zh"):
         page = server.get("/about", accept=HTML, headers={"Accept-Language": language}).text
-        assert "Berkeley DB 5.3" in page and "https://packages.debian.org/source/bookworm/db5.3" in page, page
+        assert "Berkeley DB 5.3" in page and "apt-get source db5.3" in page, page
+
+
+def test_serve_stands_in_the_process_list_as_it_was_typed(server):
+    with open(f"/proc/{server.process.pid}/cmdline") as f:
+        words = f.read().split("\0")
+    assert words[words.index("--listen") + 1] == f"127.0.0.1:{server.port}", words
 
 
 if __name__ == "__main__":

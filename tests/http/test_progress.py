@@ -1,6 +1,7 @@
 """Goal: background work can be watched, cancelled, killed and repeated, and yields exactly one dataset or a plain error
 (wizard.md 14; cases 5, 32, 33, 34; section 21: import running, already imported, slipway-geo killed)."""
 import concurrent.futures
+import contextlib
 import glob
 import json
 import os
@@ -53,6 +54,23 @@ def pids(server, name):
         if comm == name[:15] and up == server.process.pid:
             found.append(pid)
     return found
+
+
+def reads(pid):
+    """Has this process an input of a job open?"""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return any("/in/" in os.readlink(fd) for fd in glob.glob(f"/proc/{pid}/fd/*"))
+    return False
+
+
+def kill_job(server, seconds=10):
+    """kill -9 of a job as soon as one is at work: one killed before that has seen no file."""
+    end = time.monotonic() + seconds
+    while not (found := [pid for pid in pids(server, "slipway-geo") if reads(pid)]):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
 
 
 def kill(server, name, seconds=10):
@@ -214,7 +232,7 @@ def test_geo_killed_is_an_error_and_retry_works(server):
     bystander = saved(server, geojson("by.geojson", [(1, 2)]))
     start(server, session)
     wait_state(server, session, "RUNNING")
-    kill(server, "slipway-geo")
+    kill_job(server)
     item = wait_state(server, session, "INVALID")
     assert item["progress"] == 0 and item["resume_url"] == f"/upload/?id={session}", item
     a = get(server, session, "final")
@@ -236,7 +254,7 @@ def test_geo_killed_while_inspecting(server):
     with configured(server, "[wizard]\ninspect_wait_s = 0"):
         text = "lat,lng,name\n" + "".join(f"{i % 89}.5,{i % 179}.5,row {i}\n" for i in range(400_000))
         session = saved(server, ("slow.csv", text.encode()))
-        kill(server, "slipway-geo")
+        kill_job(server)
         wait_state(server, session, "INVALID")
         a = get(server, session, "check")
         assert a.status == 400 and code(a) == "inspect_failed", a
@@ -263,7 +281,7 @@ def test_cancel_and_retry_by_buttons(server):
         time.sleep(0.05)      # the stopped job is still on its way out
     browser.submit("/upload/final", follow=False)
     wait_state(server, session, "RUNNING")
-    kill(server, "slipway-geo")
+    kill_job(server)
     wait_state(server, session, "INVALID")
     browser.open(f"/upload/?id={session}")
     assert 'role="alert"' in browser.answer.text, (browser.url, browser.answer)

@@ -14,7 +14,7 @@ TEMPLATES = ROOT / "templates"
 
 # Families whose second half is a value: {{T "state." o.state}}; the values they can have.
 FAMILIES = {
-    "title": "selftest start login first password save csv srs time final failed progress delete error dataset datasets "
+    "title": "selftest start login first password save csv srs time final failed later progress delete error dataset datasets "
              "dataset_delete export about tasks task datas datas_mine datas_item datas_model supermap_tokens admin admin_user "
              "admin_datasets admin_dataset admin_account",
     "signed.warned": "unsigned no_receivers",

@@ -268,7 +268,7 @@ int main(int argc, char **argv)
 	if (n < 0)
 		return command_fail("an option lacks its value") + 1;
 	if (n > 0 && strcmp(argv[1], "--version") == 0) {
-		printf("slipway 0.1\n%s (Sleepycat licence): https://packages.debian.org/source/bookworm/db5.3\n"
+		printf("slipway 0.1\n%s (Sleepycat licence): its source is Debian's package db5.3 (apt-get source db5.3)\n"
 		       "Slipway's own source: with whoever passed it on (`make dist`)\n", store_library());
 		return 0;
 	}

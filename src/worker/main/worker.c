@@ -18,6 +18,7 @@
 #include "worker/worker.h"
 #include "base/child.h"
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -228,9 +229,12 @@ static enum err run(struct worker *w, bool once, struct error *error)
 static enum err open_all(struct worker *w, struct error *error)
 {
 	char random[9];
+	int64_t limit = 0;
 	token_hex(random, 8);
 	snprintf(w->name, sizeof(w->name), "%d.%s", (int)getpid(), random);
-	enum err err = store_open(w->config, true, &w->store, error);
+	enum err err = descriptors_allow(&limit, error);
+	if (err == ERR_OK)
+		err = store_open(w->config, true, &w->store, error);
 	if (err == ERR_OK)
 		err = engine_open(w->config, w->store, &w->engine, error);
 	if (err == ERR_OK)

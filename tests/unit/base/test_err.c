@@ -24,6 +24,7 @@ static void test_err_words_and_statuses(void **state)
 		int status;
 	} rows[] = {
 		{ERR_BUSY, "ERR_BUSY", "busy", 503},
+		{ERR_SHORT, "ERR_SHORT", "short", 503},
 		{ERR_NO_SPACE, "ERR_NO_SPACE", "disk_full", 507},
 		{ERR_TYPE, "ERR_TYPE", "media_type", 415},
 		{ERR_METHOD, "ERR_METHOD", "method", 405},
@@ -80,6 +81,21 @@ static void test_err_errno_is_appended_and_full_disk_recognised(void **state)
 	assert_int_equal(strlen(c.text), sizeof(c.text) - 1);
 }
 
+/* Whatever the caller took it for: a disk that may only be read and a table that is full are no bug of ours. */
+static void test_err_errno_that_is_everybodys(void **state)
+{
+	(void)state;
+	errno = EROFS;
+	assert_int_equal(error_errno(NULL, ERR_IO, "open"), ERR_STORE);
+	errno = EMFILE;
+	assert_int_equal(error_errno(NULL, ERR_STORE, "open"), ERR_SHORT);
+	assert_int_equal(err_of_errno(ENFILE, ERR_IO), ERR_SHORT);
+	assert_int_equal(err_of_errno(ENOMEM, ERR_IO), ERR_SHORT);
+	assert_int_equal(err_of_errno(EDQUOT, ERR_IO), ERR_NO_SPACE);
+	assert_int_equal(err_of_errno(EIO, ERR_STORE), ERR_STORE);
+	assert_int_equal(err_of_errno(0, ERR_IO), ERR_IO);
+}
+
 static void test_err_code_is_given_to_a_filled_error(void **state)
 {
 	struct error e = {0};
@@ -99,6 +115,7 @@ int main(void)
 		cmocka_unit_test(test_err_words_and_statuses),
 		cmocka_unit_test(test_err_first_stands),
 		cmocka_unit_test(test_err_errno_is_appended_and_full_disk_recognised),
+		cmocka_unit_test(test_err_errno_that_is_everybodys),
 		cmocka_unit_test(test_err_code_is_given_to_a_filled_error),
 	};
 

@@ -198,6 +198,25 @@ static void test_damaged_catalogue_is_told(void **state)
 	assert_int_equal(id, 1);
 }
 
+/* Its disk may be away for a while: an empty one in its place would say that all is gone. */
+static void test_a_catalogue_that_vanishes_is_not_made_anew(void **state)
+{
+	struct scratch *s = *state;
+	CLEAN_FREE char *path = mem_printf("%s/catalog.sqlite", s->dir);
+	CLEAN_FREE char *away = mem_printf("%s/away.sqlite", s->dir);
+	struct error error = {0};
+	int64_t id;
+
+	assert_int_equal(catalog_reserve(s->catalog, &id, NULL), ERR_OK);
+	assert_int_equal(rename(path, away), 0);
+	assert_int_equal(catalog_reserve(s->catalog, &id, &error), ERR_STORE);
+	assert_non_null(strstr(error.text, "catalog.sqlite"));
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(rename(away, path), 0);
+	assert_int_equal(catalog_reserve(s->catalog, &id, NULL), ERR_OK);
+	assert_int_equal(id, 2);
+}
+
 static void test_backup_is_whole_and_a_restored_file_is_noticed(void **state)
 {
 	struct scratch *s = *state;
@@ -239,6 +258,7 @@ int main(void)
 	    T(test_first_openers_may_race),
 	    T(test_newer_schema_is_refused),
 	    T(test_damaged_catalogue_is_told),
+	    T(test_a_catalogue_that_vanishes_is_not_made_anew),
 	    T(test_backup_is_whole_and_a_restored_file_is_noticed),
 	};
 

@@ -116,16 +116,16 @@ static void test_replay_lock_ends_with_its_holder(void **state)
 	pid_t pid;
 
 	assert_false(replay_locked(f->store, 17));
-	assert_int_equal(replay_lock(f->store, 17, &lock), ERR_OK);
+	assert_int_equal(replay_lock(f->store, 17, &lock, NULL), ERR_OK);
 	assert_true(replay_locked(f->store, 17));
 	assert_false(replay_locked(f->store, 18));
-	assert_int_equal(replay_lock(f->store, 17, &second), ERR_BUSY);
+	assert_int_equal(replay_lock(f->store, 17, &second, NULL), ERR_BUSY);
 	replay_unlock(&lock);
 	assert_false(replay_locked(f->store, 17));
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (pid == 0) {
-		(void)replay_lock(f->store, 19, &lock);
+		(void)replay_lock(f->store, 19, &lock, NULL);
 		(void)!write(ready[1], "r", 1);
 		for (;;)
 			(void)pause();

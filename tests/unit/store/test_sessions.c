@@ -239,7 +239,7 @@ static void *lock_in_thread(void *arg)
 {
 	struct fixture *f = arg;
 	struct session_lock lock;
-	enum err err = session_lock(f->store, 7, 50, &lock);
+	enum err err = session_lock(f->store, 7, 50, &lock, NULL);
 
 	session_unlock(&lock);
 	return (void *)(intptr_t)err;
@@ -252,8 +252,8 @@ static void test_session_lock_excludes_other_thread(void **state)
 	pthread_t thread;
 	void *result;
 
-	assert_int_equal(session_lock(f->store, 7, 0, &lock), ERR_OK);
-	assert_int_equal(session_lock(f->store, 8, 0, &other), ERR_OK);
+	assert_int_equal(session_lock(f->store, 7, 0, &lock, NULL), ERR_OK);
+	assert_int_equal(session_lock(f->store, 8, 0, &other, NULL), ERR_OK);
 	session_unlock(&other);
 	assert_int_equal(pthread_create(&thread, NULL, lock_in_thread, f), 0);
 	assert_int_equal(pthread_join(thread, &result), 0);

@@ -157,33 +157,6 @@ static void test_uploads_list_and_expired(void **state)
 	want_list(f, (struct listing){.now = 9000, .max = 10}, "ca");
 }
 
-struct ref {
-	int by;
-	int64_t refs;
-};
-
-static enum err ref(struct pass *p, void *arg)
-{
-	struct ref *r = arg;
-
-	return uploads_ref(p, id_a, r->by, &r->refs);
-}
-
-static void test_uploads_ref_never_below_zero(void **state)
-{
-	struct fixture *f = *state;
-	struct spec a = {id_a, "u:ann", "complete", 100, 100, 10, 6000, 0};
-	struct ref r = {.by = 1};
-
-	run(f, PASS_SYNC, create, &a);
-	run(f, PASS_SYNC, ref, &r);
-	assert_int_equal(r.refs, 1);
-	r.by = -1;
-	run(f, PASS_SYNC, ref, &r);
-	assert_int_equal(r.refs, 0);
-	run_want(f, PASS_SYNC, ref, &r, ERR_INTERNAL);
-}
-
 struct claim {
 	const char *id;
 	char got[33];
@@ -227,7 +200,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(test_uploads_sums_follow_records),
 	    STORE_TEST(test_uploads_list_and_expired),
-	    STORE_TEST(test_uploads_ref_never_below_zero),
 	    STORE_TEST(test_upload_keys_lead_to_first),
 	};
 

@@ -4,6 +4,9 @@
  */
 #include "store/fixture.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+
 #include "store/users.h"
 
 static const char token_a[33] = "0123456789abcdef0123456789abcdef";
@@ -71,6 +74,43 @@ static void test_user_password_hash_and_check(void **state)
 	assert_int_equal(user_password_check(f->store, other, longest, &ok), ERR_OK);
 	assert_false(ok);
 	assert_int_equal(user_password_check(f->store, other, longer, &ok), ERR_OK);
+	assert_true(ok);
+}
+
+/* yescrypt takes 16 MiB: without them libcrypt says of any password what it says of a wrong setting. */
+static void test_user_password_without_memory_is_not_wrong(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *hash = NULL;
+	int status = 0;
+	bool ok = false;
+	pid_t pid;
+
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* it needs terabytes of addresses */
+#endif
+	assert_int_equal(user_password_hash(f->store, "a good one", &hash, NULL), ERR_OK);
+	pid = fork();
+	if (pid == 0) {
+		struct rlimit little = {0};
+		char *none = NULL;
+		long pages = 0;
+		FILE *statm = fopen("/proc/self/statm", "r");
+
+		if (statm == NULL || fscanf(statm, "%ld", &pages) != 1)
+			_exit(3);
+		(void)fclose(statm);
+		little.rlim_cur = little.rlim_max = (rlim_t)pages * 4096 + (4 << 20);
+		(void)setrlimit(RLIMIT_AS, &little);
+		_exit(user_password_check(f->store, hash, "a good one", &ok) == ERR_SHORT &&
+			      user_password_check(f->store, NULL, "a good one", &ok) == ERR_SHORT &&
+			      user_password_hash(f->store, "another", &none, NULL) == ERR_SHORT
+			  ? 0
+			  : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(user_password_check(f->store, hash, "a good one", &ok), ERR_OK);
 	assert_true(ok);
 }
 
@@ -227,7 +267,11 @@ static enum err get_key(struct pass *p, void *arg)
 {
 	struct api_key *k = arg;
 
-	return keys_get(p, k->token, 5000, &k->who, &k->touch);
+	json_object *limits = NULL;
+	enum err err = keys_get(p, k->token, 5000, &k->who, &k->touch, &limits);
+
+	assert_null(limits);
+	return err;
 }
 
 static enum err list_keys(struct pass *p, void *arg)
@@ -421,6 +465,7 @@ int main(void)
 	    cmocka_unit_test(test_user_name_rules),
 	    cmocka_unit_test(test_user_password_rules),
 	    STORE_TEST(test_user_password_hash_and_check),
+	    STORE_TEST(test_user_password_without_memory_is_not_wrong),
 	    STORE_TEST(test_user_password_slots_are_two),
 	    STORE_TEST(test_logins_end_by_idle_age_and_logout),
 	    STORE_TEST(test_logins_follow_their_user),

@@ -239,4 +239,16 @@ static inline json_object *record_of(struct scratch *s, const char *id)
 										      : NULL;
 }
 
+/* As a client deletes it. */
+static inline enum err remove_id(struct scratch *s, const char *id, const struct principal *who)
+{
+	struct upload *u = NULL;
+	enum err err = upload_open(s->engine, id, who, UPLOAD_WANT_REMOVE, &u, NULL);
+
+	if (err == ERR_OK)
+		err = upload_remove(u, UPLOAD_DELETED, NULL);
+	upload_close(u);
+	return err;
+}
+
 #endif

@@ -255,26 +255,21 @@ static void test_held_bytes_stay_until_released(void **state)
 	assert_false(has_file(s, other, "."));
 }
 
-static void test_many_are_removed_at_once(void **state)
+static void test_only_its_owner_removes_an_upload(void **state)
 {
 	struct scratch *s = *state;
-	char ids[70][33];
-	const char *list[72];
+	struct upload *u = create(s, 5);
+	char id[33];
 
-	for (size_t i = 0; i < 70; i++) {
-		struct upload *u = create(s, 5);
-
-		(void)snprintf(ids[i], sizeof(ids[i]), "%s", upload_id(u));
-		list[i] = ids[i];
-		upload_close(u);
-	}
-	list[70] = "ffffffffffffffffffffffffffffffff";
-	list[71] = "nonsense";
-	assert_int_equal(uploads_remove(s->engine, list, 72, &bob, NULL), ERR_OK);
-	assert_true(has_file(s, ids[0], "part"));
-	assert_int_equal(uploads_remove(s->engine, list, 72, &ann, NULL), ERR_OK);
-	for (size_t i = 0; i < 70; i++)
-		assert_false(has_file(s, ids[i], "."));
+	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
+	upload_close(u);
+	assert_int_equal(remove_id(s, "ffffffffffffffffffffffffffffffff", &ann), ERR_NOT_FOUND);
+	assert_int_equal(remove_id(s, "nonsense", &ann), ERR_NOT_FOUND);
+	assert_int_equal(remove_id(s, id, &bob), ERR_NOT_FOUND);
+	assert_true(has_file(s, id, "part"));
+	assert_int_equal(remove_id(s, id, &ann), ERR_OK);
+	assert_false(has_file(s, id, "."));
+	assert_int_equal(remove_id(s, id, &ann), ERR_GONE);
 }
 
 static void test_content_is_compared_and_peeked_at(void **state)
@@ -309,7 +304,7 @@ int main(void)
 	    T(test_only_owners_reach_complete_files),
 	    T(test_uploads_of_nobody_are_reached_by_id),
 	    T(test_held_bytes_stay_until_released),
-	    T(test_many_are_removed_at_once),
+	    T(test_only_its_owner_removes_an_upload),
 	    T(test_content_is_compared_and_peeked_at),
 	};
 

@@ -153,13 +153,12 @@ static void test_only_own_partials_can_be_joined(void **state)
 	struct scratch *s = *state;
 	struct upload *plain = create(s, 5);
 	char a[33], b[33], id[33], gone[33];
-	const char *ids[1] = {gone};
 	static const char unknown[] = "00000000000000000000000000000000";
 
 	partial(s, "ab", a);
 	partial_as(s, &bob, 2, "xy", b);
 	partial(s, "cd", gone);
-	assert_int_equal(uploads_remove(s->engine, ids, 1, &ann, NULL), ERR_OK);
+	assert_int_equal(remove_id(s, gone, &ann), ERR_OK);
 	assert_int_equal(join(s, (const char *[]){a, unknown}, 2, id), ERR_CONCAT);
 	assert_int_equal(join(s, (const char *[]){a, "../etc"}, 2, id), ERR_CONCAT);
 	assert_int_equal(join(s, (const char *[]){a, b}, 2, id), ERR_CONCAT);
@@ -190,13 +189,12 @@ static void test_lost_partial_ends_the_final(void **state)
 {
 	struct scratch *s = *state;
 	char a[33], b[33], id[33], done[33];
-	const char *ids[1] = {a};
 
 	partial(s, "ab", a);
 	partial_as(s, &ann, 4, "c", b);
 	assert_int_equal(join(s, (const char *[]){a, b}, 2, id), ERR_OK);
 	assert_int_equal(join(s, (const char *[]){a}, 1, done), ERR_OK);
-	assert_int_equal(uploads_remove(s->engine, ids, 1, &ann, NULL), ERR_OK);
+	assert_int_equal(remove_id(s, a, &ann), ERR_OK);
 	assert_int_equal(status_of(s, id), ERR_GONE);
 	assert_false(has_file(s, id, "part"));
 	json_object *r = record_of(s, id);

@@ -144,14 +144,12 @@ static void test_key_goes_with_its_upload(void **state)
 {
 	struct scratch *s = *state;
 	struct upload_spec spec;
-	const char *ids[1];
 	char key[65], a[33], b[33];
 
 	key_of(&ann, NULL, "file", "5", key);
 	spec = spec_for(key, 5);
 	claim(s, &spec, true, true, a);
-	ids[0] = a;
-	assert_int_equal(uploads_remove(s->engine, ids, 1, &ann, NULL), ERR_OK);
+	assert_int_equal(remove_id(s, a, &ann), ERR_OK);
 	assert_int_equal(upload_by_key(s->engine, key, false, b, NULL), ERR_OK);
 	assert_string_equal(b, "");
 	claim(s, &spec, false, true, b);

@@ -212,9 +212,7 @@ static bool nothing_left(struct scratch *s)
 
 	assert_int_equal(uploads_of(s->engine, NULL, 0, 100, &list, &n, NULL), ERR_OK);
 	for (size_t i = 0; i < n; i++) {
-		const char *ids[] = {list[i].id};
-
-		(void)uploads_remove(s->engine, ids, 1, NULL, NULL);
+		(void)remove_id(s, list[i].id, NULL);
 		upload_info_done(&list[i]);
 	}
 	free(list);
