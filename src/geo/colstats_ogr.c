@@ -9,6 +9,7 @@
 #include "geo/colstats.h"
 #include "geo/layer.h"
 #include "geo/ogrvalue.h"
+#include "geo/outlayer.h"
 #include "geo/tables.h"
 #include "geo/tables_impl.h"
 #include "wizard/names.h"
@@ -171,11 +172,13 @@ enum err columns_of_ogr(struct job *job, OGRLayerH ogr, json_object *layer)
 {
 	struct loop l = { .job = job, .layer = ogr, .def = OGR_L_GetLayerDefn(ogr) };
 	const char *name = json_str(layer, "name", OGR_L_GetName(ogr));
-	int64_t most = job_limit(job, "csv_max_columns"), total;
+	int64_t most = (int64_t)out_columns_most(OGR_L_GetGeomType(ogr) != wkbNone),
+		limit = job_limit(job, "csv_max_columns"), total;
 	enum err err = ERR_OK;
 	OGRFeatureH f;
 
 	l.n = (size_t)OGR_FD_GetFieldCount(l.def);
+	most = limit < most ? limit : most;
 	if ((int64_t)l.n > most)
 		return job_fail(job,
 		    problem_arg_int(problem_str(problem_str(problem_new("csv_too_many_columns"),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include "base/charset.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "geo/archive.h"
@@ -52,6 +53,16 @@ static enum err fail(struct job *job, const char *code, const struct source *src
 	return job_fail(job, p);
 }
 
+static void warn_skipped(struct job *job, const struct source *src, const char *elements, int64_t n)
+{
+	json_object *p;
+
+	if (n == 0)
+		return;
+	p = problem_str(problem_new("elements_skipped"), "file", src->file);
+	job_warn(job, problem_arg_int(problem_arg(p, "elements", elements), "count", n));
+}
+
 static enum err check_xml(
     struct job *job, struct source *src, const char *const *roots, const char *namespace)
 {
@@ -68,7 +79,6 @@ static enum err check_gpx(struct job *job, struct source *src)
 	CLEAN_FREE char *name = mem_printf("out/work/%d.plain.gpx", src->bundle);
 	CLEAN_FD int fd = -1;
 	struct error error = {0};
-	json_object *p;
 	int64_t n;
 
 	if (check_xml(job, src, gpx_roots, NULL) != ERR_OK)
@@ -81,8 +91,7 @@ static enum err check_gpx(struct job *job, struct source *src)
 	    (fd = open(name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
 	    gpx_nested_extensions(src->path, fd) < 0)
 		return fail(job, "inspect_failed", src);
-	p = problem_arg(problem_new("elements_skipped"), "elements", "extensions");
-	job_warn(job, problem_arg_int(problem_str(p, "file", src->file), "count", n));
+	warn_skipped(job, src, "extensions", n);
 	free(src->path);
 	src->path = name;
 	name = NULL;
@@ -140,12 +149,9 @@ static enum err check_geojson(struct job *job, struct source *src)
 		src->driver = "GeoJSONSeq";
 	if (facts.crs_text || (facts.crs_name[0] != '\0' && !is_crs_name(facts.crs_name)))
 		src->no_crs = true;
-	if (facts.number_ids > 0)
-		job_warn(job,
-			 problem_arg_int(problem_arg(problem_str(problem_new("elements_skipped"),
-								 "file", src->file),
-						     "elements", "id"),
-					 "count", facts.number_ids));
+	warn_skipped(job, src, "id", facts.lost_ids);
+	warn_skipped(job, src, "coordinates[3]", facts.measures);
+	warn_skipped(job, src, facts.foreign_names, facts.foreign);
 	if (facts.huge > 0)
 		job_warn(job,
 			 problem_arg_int(problem_str(problem_str(problem_new("numbers_inexact"),
@@ -158,11 +164,18 @@ static enum err check_geojson(struct job *job, struct source *src)
 static enum err check_gpkg(struct job *job, const struct source *src)
 {
 	struct error error = {0};
+	struct prescan_object found;
+	json_object *p;
 
-	if (prescan_gpkg(src->path, &error) == ERR_OK)
+	if (prescan_gpkg(src->path, &found, &error) == ERR_OK)
 		return ERR_OK;
 	(void)snprintf(job->detail, sizeof(job->detail), "%s", error.text);
-	return fail(job, error.code, src);
+	if (found.type == NULL || strcmp(error.code, "format_unreadable") != 0)
+		return fail(job, error.code, src);
+	CLEAN_FREE char *name = charset_decode("UTF-8", found.name, strlen(found.name), NULL, NULL);
+
+	p = problem_str(problem_str(problem_new(error.code), "file", src->file), "value", name);
+	return job_fail(job, problem_arg(p, "reason", found.type));
 }
 
 static enum err check_grid(struct job *job, struct source *src)
@@ -193,7 +206,6 @@ static enum err check_shp(struct job *job, const struct source *src)
 	CLEAN_FREE char *shx = mem_strndup(src->path, strlen(src->path));
 	struct shp_fields fields = {0};
 	struct error error = {0};
-	json_object *p;
 
 	memcpy(shx + strlen(shx) - 3, "shx", 3);
 	if (shp_gate(src->path, shx, src->side[SOURCE_DBF], &error) != ERR_OK) {
@@ -202,11 +214,7 @@ static enum err check_shp(struct job *job, const struct source *src)
 	}
 	if (src->side[SOURCE_DBF] != NULL)
 		shp_fields(src->side[SOURCE_DBF], &fields);
-	if (fields.memos > 0) {
-		p = problem_str(problem_new("elements_skipped"), "file", src->file);
-		problem_arg_int(problem_arg(p, "elements", "memo (.dbt)"), "count", fields.memos);
-		job_warn(job, p);
-	}
+	warn_skipped(job, src, "memo (.dbt)", fields.memos);
 	return ERR_OK;
 }
 

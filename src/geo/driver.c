@@ -16,6 +16,7 @@ void RegisterOGRShape(void);
 void RegisterOGRGeoJSON(void);
 void RegisterOGRGeoJSONSeq(void);
 void RegisterOGRKML(void);
+void RegisterOGRLIBKML(void);
 void RegisterOGRGPX(void);
 void RegisterOGRGML(void);
 void RegisterOGRGeoPackage(void);
@@ -30,8 +31,8 @@ void RegisterOGRMEM(void);
  * Registering the list takes 0.2 ms; GDALAllRegister would also look for plugins.
  */
 static void (*const drivers[])(void) = {
-	RegisterOGRShape, RegisterOGRGeoJSON, RegisterOGRGeoJSONSeq, RegisterOGRKML, RegisterOGRGPX,
-	RegisterOGRGML, RegisterOGRGeoPackage, RegisterOGRFlatGeobuf, RegisterOGRCSV,
+	RegisterOGRShape, RegisterOGRGeoJSON, RegisterOGRGeoJSONSeq, RegisterOGRKML,
+	RegisterOGRLIBKML, RegisterOGRGPX, RegisterOGRGML, RegisterOGRGeoPackage, RegisterOGRFlatGeobuf, RegisterOGRCSV,
 	RegisterOGRXLSX, RegisterOGRODS, RegisterOGRMEM, GDALRegister_GTiff, GDALRegister_COG,
 	GDALRegister_AAIGrid, GDALRegister_PNG, GDALRegister_JPEG, GDALRegister_MEM,
 };
@@ -46,6 +47,8 @@ static const char *const settings[][2] = {
 	{"GDAL_HTTP_PROXY", "127.0.0.1:9"},
 	{"CPL_VSIL_CURL_ALLOWED_EXTENSIONS", ".none"},
 	{"SPATIALITE_SECURITY", "strict"},
+	/* as its plain driver for KML calls it */
+	{"LIBKML_DESCRIPTION_FIELD", "Description"},
 	{"OGR_CSV_MAX_LINE_SIZE", "10485760"},
 	{"OGR_GEOJSON_MAX_OBJ_SIZE", "64"},
 	/* else the rest of a cut picture is grey */

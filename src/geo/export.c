@@ -70,6 +70,17 @@ static const char *csv_real(double v, char buf[FIELD_TEXT_BYTES])
 	return buf;
 }
 
+static const char *csv_value(OGRFeatureH f, int i, char buf[FIELD_TEXT_BYTES])
+{
+	OGRFieldDefnH field = OGR_F_GetFieldDefnRef(f, i);
+	if (OGR_Fld_GetType(field) == OFTReal)
+		return csv_real(OGR_F_GetFieldAsDouble(f, i), buf);
+	/* Ones and zeros would be numbers to whoever reads them. */
+	if (OGR_Fld_GetSubType(field) == OFSTBoolean)
+		return OGR_F_GetFieldAsInteger(f, i) != 0 ? "true" : "false";
+	return field_text(f, i, buf);
+}
+
 static void csv_feature(FILE *out, OGRFeatureH f, bool geometry)
 {
 	OGRFeatureDefnH defn = OGR_F_GetDefnRef(f);
@@ -80,7 +91,7 @@ static void csv_feature(FILE *out, OGRFeatureH f, bool geometry)
 		if (i > 0)
 			fputc(',', out);
 		if (OGR_F_IsFieldSetAndNotNull(f, i))
-			csv_text(out, type == OFTReal ? csv_real(OGR_F_GetFieldAsDouble(f, i), buf) : field_text(f, i, buf), type == OFTString);
+			csv_text(out, csv_value(f, i, buf), type == OFTString);
 	}
 	if (geometry) {
 		OGRGeometryH g = OGR_F_GetGeometryRef(f);

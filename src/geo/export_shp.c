@@ -1,6 +1,8 @@
 /*
  * Shapefiles of a dataset: one for each kind of geometry, since a shapefile holds one alone.
  */
+#include <cpl_conv.h>
+#include <cpl_error.h>
 #include <cpl_string.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +38,16 @@ struct shapes {
 	bool parts[FAMILIES];           /* some of OTHERS has a part of this family */
 	bool parts_z[FAMILIES];         /* … with heights */
 	GDALDatasetH out[FAMILIES];     /* open while parts are added */
+	FILE *wide;                     /* struct wide: numbers GDAL had no room for; NULL = none can be noted */
+	size_t family;                  /* that is being written */
+};
+
+/* A number of more digits than a field has room for, of which GDAL writes the first ones alone. */
+struct wide {
+	size_t family;
+	int64_t row;
+	char field[DBF_NAME + 1];
+	double value;
 };
 
 static void path_of(const struct shapes *s, size_t family, const char *ext, char path[800])
@@ -55,6 +67,29 @@ int64_t export_count(OGRLayerH layer, const char *where)
 	int64_t n = OGR_L_GetFeatureCount(layer, 1);
 	(void)OGR_L_SetAttributeFilter(layer, NULL);
 	return n;
+}
+
+/* ---- numbers GDAL has no room for */
+
+/* "Value 1.5e+30 of field r of feature 7 not successfully written…" */
+static void CPL_STDCALL on_message(CPLErr level, CPLErrorNum n, const char *text)
+{
+	struct shapes *s = CPLGetErrorHandlerUserData();
+	struct wide w = { .family = s->family };
+	const char *of = strstr(text, " of field "), *name, *end = NULL;
+	for (const char *p = of; p != NULL && (p = strstr(p, " of feature ")) != NULL; p++)
+		end = p;
+	if (level != CE_Warning || strncmp(text, "Value ", 6) != 0 || end == NULL || strstr(end, "not successfully written") == NULL) {
+		if (level >= CE_Failure && n != CPLE_ObjectNull)
+			(void)snprintf(s->job->detail, sizeof(s->job->detail), "%s", text);
+		return;
+	}
+	name = of + strlen(" of field ");
+	w.value = CPLAtof(text + 6);
+	w.row = CPLAtoGIntBig(end + strlen(" of feature "));
+	(void)snprintf(w.field, sizeof(w.field), "%.*s", (int)(end - name), name);
+	if (s->wide != NULL)
+		(void)fwrite(&w, sizeof(w), 1, s->wide);
 }
 
 /* ---- geometries of several kinds: each kind's parts go into its own file */
@@ -121,6 +156,7 @@ static enum err add_part(struct shapes *s, OGRFeatureH f, size_t family, OGRGeom
 	OGRFeatureDefnH from = OGR_F_GetDefnRef(f);
 	int n = OGR_FD_GetFieldCount(from), next = 0;
 	OGRLayerH layer = s->out[family] == NULL ? NULL : GDALDatasetGetLayer(s->out[family], 0);
+	s->family = family;
 	int n_out = layer == NULL ? 0 : OGR_FD_GetFieldCount(OGR_L_GetLayerDefn(layer));
 	int *map = mem_array((size_t)n + 1, sizeof(*map));
 	OGRFeatureH row = layer == NULL ? NULL : OGR_F_Create(OGR_L_GetLayerDefn(layer));
@@ -144,7 +180,9 @@ static enum err add_parts(struct shapes *s)
 		if (s->parts[k])
 			s->out[k] = GDALOpenEx(path, GDAL_OF_VECTOR | GDAL_OF_UPDATE, drivers, NULL, NULL);
 	}
+	CPLPushErrorHandlerEx(on_message, s);
 	err = each_part(s, add_part);
+	CPLPopErrorHandler();
 	for (size_t k = 0; k < FAMILIES; k++) {
 		if (s->out[k] != NULL)
 			GDALClose(s->out[k]);
@@ -197,6 +235,63 @@ static enum err mend_names(struct job *job, const char *path)
 	return good && fflush(f) == 0 ? ERR_OK : job_fail(job, problem_new("export_failed"));
 }
 
+/* ---- numbers beyond the width of a column: 1e+30 as such, as other programs write it */
+
+/* Where field NAME of the DBF F begins in a row, and its WIDTH; 0: there is none. */
+static long place_of_field(FILE *f, const char *name, int *ret_width)
+{
+	unsigned char b[DBF_DESCRIPTOR];
+	long at = 1;
+	if (fseek(f, DBF_DESCRIPTOR, SEEK_SET) != 0)
+		return 0;
+	while (fread(b, sizeof(b), 1, f) == 1 && b[0] != '\r') {
+		*ret_width = b[16];
+		if (strncmp((const char *)b, name, DBF_NAME) == 0)
+			return at;
+		at += b[16];
+	}
+	return 0;
+}
+
+static bool write_wide(FILE *f, const struct wide *w)
+{
+	unsigned char head[DBF_DESCRIPTOR];
+	char text[64];
+	int width = 0, digits = 17;
+	long at = place_of_field(f, w->field, &width);
+	if (at == 0 || fseek(f, 0, SEEK_SET) != 0 || fread(head, sizeof(head), 1, f) != 1)
+		return false;
+	do
+		(void)CPLsnprintf(text, sizeof(text), "%*.*g", width, digits, w->value);
+	while ((int)strlen(text) > width && --digits > 0);
+	at += head[8] + head[9] * 256L + w->row * (head[10] + head[11] * 256L);
+	return (int)strlen(text) == width && fseek(f, at, SEEK_SET) == 0 && fwrite(text, (size_t)width, 1, f) == 1;
+}
+
+static enum err mend_numbers(struct shapes *s)
+{
+	FILE *dbf[FAMILIES] = { NULL };
+	struct wide w;
+	bool good = true;
+	if (s->wide == NULL)
+		return ERR_OK;
+	rewind(s->wide);
+	while (good && fread(&w, sizeof(w), 1, s->wide) == 1) {
+		if (dbf[w.family] == NULL) {
+			char path[800];
+			path_of(s, w.family, "dbf", path);
+			dbf[w.family] = fopen(path, "r+e");
+		}
+		good = dbf[w.family] != NULL && write_wide(dbf[w.family], &w);
+	}
+	for (size_t k = 0; k < FAMILIES; k++) {
+		if (dbf[k] != NULL && fclose(dbf[k]) != 0)
+			good = false;
+	}
+	(void)fclose(s->wide);
+	return good ? ERR_OK : job_fail(s->job, problem_new("export_failed"));
+}
+
 /* ---- the files */
 
 /* The rows of one family; without any a file for the parts that will be added. */
@@ -221,18 +316,27 @@ static enum err translate_family(struct shapes *s, GDALDatasetH ds, size_t k, bo
 		bool none = bare || rows == 0 || (k == 0 && rows == export_count(s->layer, "geom IS NULL"));
 		args = export_arg(export_arg(args, "-where", families[k].where), "-nlt", none ? empty : "PROMOTE_TO_MULTI");
 	}
-	return export_translate(s->job, ds, path, args);
+	s->family = k;
+	CPLPushErrorHandlerEx(on_message, s);
+	enum err err = export_translate(s->job, ds, path, args);
+	CPLPopErrorHandler();
+	return err;
 }
 
 enum err export_shapefiles(struct job *job, GDALDatasetH ds, OGRLayerH layer, const char *folder)
 {
 	bool mixed = export_is_mixed(layer);
 	struct shapes s = { .job = job, .folder = folder, .layer = layer };
+	char list[800];
+	(void)snprintf(list, sizeof(list), "%s/wide", folder);
+	s.wide = fopen(list, "w+e");
 	enum err err = mixed ? each_part(&s, note_part) : ERR_OK;
 	for (size_t k = 0; k < (mixed ? FAMILIES : 1U) && err == ERR_OK; k++)
 		err = translate_family(&s, ds, k, mixed);
 	if (err == ERR_OK && mixed)
 		err = add_parts(&s);
+	enum err mended = mend_numbers(&s);
+	err = err == ERR_OK ? mended : err;
 	for (size_t k = 0; k < FAMILIES && err == ERR_OK; k++) {
 		char path[800];
 		path_of(&s, k, "dbf", path);

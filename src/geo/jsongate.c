@@ -1,9 +1,11 @@
 #include "geo/jsongate.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "base/text.h"
 
 #define MAX_DEPTH 100           /* 32 nested geometry collections and what is around them */
 #define MAX_WORD JSON_CRS_NAME  /* the longest key, type or name we look at */
@@ -16,12 +18,19 @@ struct scan {
 	int unicode;                    /* characters of a \u00.. seen, 0 = none */
 	bool object[MAX_DEPTH + 1];     /* what is open at each depth; else an array */
 	bool want_value[MAX_DEPTH + 1]; /* after the colon */
-	char key[4][MAX_WORD];          /* the last keys of depths 1..3 */
+	char key[MAX_DEPTH + 1][MAX_WORD]; /* the last one at each depth */
+	int64_t numbers[MAX_DEPTH + 1]; /* of the array open at each depth */
+	struct strangers {
+		int64_t n;              /* members that GeoJSON does not know */
+		char names[JSON_FOREIGN];
+		bool lost;              /* a feature's without "properties" are taken for these */
+	} strangers[2];                 /* of the object at depth 1, and of a feature of a collection */
 	char word[MAX_WORD];            /* the string at hand */
 	size_t word_len;
 	char number[JSON_CRS_NAME];	/* the number at hand, its first characters */
 	size_t number_len;		/* characters of it */
 	int64_t at, word_at;            /* byte offsets */
+	int64_t text_ids, own_ids;      /* features whose "id" is a text; properties of that name */
 	bool typed;                     /* this top-level object has told a type we know */
 };
 
@@ -38,6 +47,64 @@ static bool is_geojson_type(const char *word)
 	return false;
 }
 
+/* Depth of the feature at hand. */
+static int feature_depth(const struct scan *s)
+{
+	return s->depth >= 3 && strcmp(s->key[1], "features") == 0 ? 3 : 1;
+}
+
+static void add_name(char names[JSON_FOREIGN], const char *name)
+{
+	size_t len = strlen(names), n = strlen(name);
+
+	for (const char *at = names; n > 0 && (at = strstr(at, name)) != NULL; at++)
+		if ((at == names || at[-1] == ' ') && (at[n] == '\0' || at[n] == ','))
+			return;
+	if (n > 0 && len + n + 3 <= JSON_FOREIGN && text_is_utf8(name, n))
+		(void)snprintf(names + len, JSON_FOREIGN - len, "%s%s", len > 0 ? ", " : "", name);
+}
+
+/* A member of a collection or feature: one of RFC 7946, or GDAL's or a server's word on the file itself? */
+static void take_member(struct scan *s, const char *name)
+{
+	static const char *const known[] = {
+		"type", "features", "geometry", "properties", "id", "bbox", "crs", "name", "coordinates", "geometries",
+		"geometry_name", "totalFeatures", "numberMatched", "numberReturned", "timeStamp", "xy_coordinate_resolution",
+		"z_coordinate_resolution",
+	};
+	struct strangers *o = &s->strangers[s->depth == 3];
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(known[i], name) == 0)
+			return;
+	o->n++;
+	add_name(o->names, s->long_word ? "" : name);
+}
+
+static void end_member_object(struct scan *s)
+{
+	struct strangers *o = &s->strangers[s->depth == 3];
+	char *rest = NULL;
+
+	if (!o->lost || o->n == 0)
+		return;
+	s->facts->foreign += o->n;
+	for (char *name = strtok_r(o->names, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest))
+		add_name(s->facts->foreign_names, name + strspn(name, " "));
+}
+
+/* An array of numbers ended: is it a position of more than three? */
+static void end_numbers(struct scan *s)
+{
+	int at = feature_depth(s), d = s->depth;
+
+	while (d > 0 && !s->object[d])
+		d--;
+	if (d >= at && strcmp(s->key[d], "coordinates") == 0 &&
+	    (d == at || strcmp(s->key[at], "geometry") == 0 || strcmp(s->key[at], "geometries") == 0))
+		s->facts->measures++;
+}
+
 static void refuse(struct scan *s, const char *code)
 {
 	if (s->facts->code == NULL)
@@ -50,15 +117,20 @@ static void end_string(struct scan *s)
 	int d = s->depth;
 
 	s->word[s->word_len < MAX_WORD ? s->word_len : MAX_WORD - 1] = '\0';
-	if (d < 1 || d > 3 || !s->object[d])
+	if (d < 1 || !s->object[d])
 		return;
 	if (!s->want_value[d]) {
 		memcpy(s->key[d], s->long_word ? "" : s->word, s->long_word ? 1 : MAX_WORD);
+		if (d == feature_depth(s) || d == 1)
+			take_member(s, s->key[d]);
+		s->own_ids += d > 1 && d == feature_depth(s) + 1 && strcmp(s->key[d - 1], "properties") == 0 &&
+		    strcmp(s->key[d], "id") == 0;
 		/* A STAC catalogue is a list of links, whatever else it is. */
-		if (d != 2 && strcmp(s->key[d], "stac_version") == 0)
+		if (d != 2 && d <= 3 && strcmp(s->key[d], "stac_version") == 0)
 			refuse(s, "content_mismatch");
 		return;
 	}
+	s->text_ids += d == feature_depth(s) && strcmp(s->key[d], "id") == 0;
 	if (d == 1 && strcmp(s->key[1], "type") == 0) {
 		if (is_geojson_type(s->word))
 			s->typed = true;
@@ -85,6 +157,9 @@ static void open_value(struct scan *s, bool object)
 		if (!object)
 			refuse(s, "content_mismatch");
 	}
+	if ((s->depth == 1 || s->depth == feature_depth(s)) && s->object[s->depth] &&
+	    strcmp(s->key[s->depth], object ? "properties" : "features") == 0)
+		s->strangers[s->depth == 3].lost = true;
 	if (s->depth >= MAX_DEPTH) {
 		refuse(s, "format_unreadable");
 		return;
@@ -92,8 +167,10 @@ static void open_value(struct scan *s, bool object)
 	s->depth++;
 	s->object[s->depth] = object;
 	s->want_value[s->depth] = false;
-	if (s->depth <= 3)
-		s->key[s->depth][0] = '\0';
+	s->key[s->depth][0] = '\0';
+	s->numbers[s->depth] = 0;
+	if (s->depth == 1 || s->depth == 3)
+		s->strangers[s->depth == 3] = (struct strangers){0};
 }
 
 static void close_value(struct scan *s, bool object)
@@ -102,6 +179,10 @@ static void close_value(struct scan *s, bool object)
 		refuse(s, "format_unreadable");
 		return;
 	}
+	if (s->numbers[s->depth] > 3 && !object)
+		end_numbers(s);
+	if (object && (s->depth == 1 || s->depth == feature_depth(s)))
+		end_member_object(s);
 	s->depth--;
 	if (s->depth == 0 && !s->typed)
 		refuse(s, "content_mismatch");
@@ -114,12 +195,13 @@ static void end_number(struct scan *s)
 	int d = s->depth;
 
 	s->number_len = 0;
+	s->numbers[d]++;
 	s->number[len < JSON_CRS_NAME ? len : JSON_CRS_NAME - 1] = '\0';
 	if (strspn(s->number + sign, "0123456789") != strlen(s->number + sign))
 		return;
 	if ((d == 1 || (d == 3 && strcmp(s->key[1], "features") == 0)) && s->object[d] &&
 	    strcmp(s->key[d], "id") == 0)
-		s->facts->number_ids++;
+		s->facts->lost_ids++;
 	if (len - sign < 19 ||
 	    (len - sign == 19 &&
 	     strcmp(s->number + sign, sign ? "9223372036854775808" : "9223372036854775807") <= 0))
@@ -228,6 +310,8 @@ void json_gate_file(const char *path, struct json_facts *ret)
 	}
 	if (n < 0 || s.depth != 0 || s.in_string)
 		refuse(&s, "format_unreadable");
+	/* A text of a feature's is GDAL's property "id", where the file has none. */
+	ret->lost_ids += s.own_ids > 0 ? s.text_ids : 0;
 	if (ret->objects == 0)
 		refuse(&s, "content_mismatch");
 }

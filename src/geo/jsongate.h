@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define JSON_CRS_NAME 64        /* "http://www.opengis.net/def/crs/EPSG/0/4326" */
+#define JSON_FOREIGN 200        /* bytes of names of members */
 
 struct json_facts {
 	const char *code;       /* NULL = fine, or "content_mismatch", "format_unreadable" */
@@ -19,9 +20,13 @@ struct json_facts {
 	bool crs_text;          /* "crs":"…", which GDAL passes over */
 	/* "crs":{…,"properties":{"name":"…"}}; empty = none, or longer than names are */
 	char crs_name[JSON_CRS_NAME];
-	int64_t number_ids;     /* features whose "id" is a number: GDAL takes it for a row's number */
+	/* features whose "id" is a number, which GDAL takes for a row's, or stands beside a property "id" */
+	int64_t lost_ids;
 	int64_t huge;           /* whole numbers beyond 64 bits, which it clamps */
 	char huge_first[JSON_CRS_NAME]; /* the first of them, maybe cut */
+	int64_t measures;       /* positions of more than three numbers, of which it reads three */
+	int64_t foreign;        /* members besides RFC 7946's, which it passes over */
+	char foreign_names[JSON_FOREIGN]; /* the first of them, "a, b" */
 };
 
 void json_gate_file(const char *path, struct json_facts *ret);

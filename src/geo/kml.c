@@ -21,6 +21,11 @@ struct survey {
 	int overlay_depth;      /* of the GroundOverlay at hand, 0 = outside */
 	int place_depth;        /* of the Placemark at hand, 0 = outside */
 	bool geometry, track;   /* seen in it */
+	int data_depth;         /* of the ExtendedData at hand, 0 = outside */
+	bool coordinates;       /* inside them */
+	int numbers;            /* of the piece of them at hand, which ends at a blank */
+	bool in_number, comma;  /* what it ends with, up to here */
+	bool value, moment;     /* inside a value of ExtendedData, a moment of a TimeSpan; blank up to here */
 	bool icon, box;         /* inside Icon, inside LatLonBox */
 	enum part part;
 	unsigned sides;         /* bits of PART_NORTH … PART_WEST seen */
@@ -53,6 +58,29 @@ static enum part part_of(const struct survey *s, const char *name)
 	return PART_NONE;
 }
 
+static void end_piece(struct survey *s)
+{
+	s->out->spaced += s->numbers == 1 || (s->numbers == 0 && s->comma);
+	s->out->commas += s->numbers == 2 && s->comma;
+	s->numbers = 0;
+	s->in_number = s->comma = false;
+}
+
+static void take_coordinates(struct survey *s, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		bool blank = text[i] == ' ' || text[i] == '\n' || text[i] == '\t' || text[i] == '\r';
+
+		if (blank) {
+			end_piece(s);
+			continue;
+		}
+		s->comma = text[i] == ',';
+		s->numbers += !s->comma && !s->in_number;
+		s->in_number = !s->comma;
+	}
+}
+
 static void begin_placemark(struct survey *s)
 {
 	s->out->placemarks++;
@@ -69,6 +97,12 @@ static void in_placemark(struct survey *s, const char *name)
 	s->track = s->track || strcmp(name, "Track") == 0;
 	s->out->times += strcmp(name, "TimeSpan") == 0 || strcmp(name, "TimeStamp") == 0;
 	s->out->addresses += strcmp(name, "address") == 0 || strcmp(name, "phoneNumber") == 0;
+}
+
+static void begin_data(struct survey *s)
+{
+	s->out->extended++;
+	s->data_depth = s->depth;
 }
 
 static void end_placemark(struct survey *s)
@@ -89,6 +123,12 @@ static void on_start(void *user, const char *qualified, const char **attributes)
 	s->depth++;
 	if (s->place_depth > 0)
 		in_placemark(s, name);
+	s->coordinates = strcmp(name, "coordinates") == 0;
+	s->value = s->data_depth > 0 && (strcmp(name, "value") == 0 || strcmp(name, "SimpleData") == 0);
+	s->moment = s->place_depth > 0 && !s->track &&
+	    (strcmp(name, "when") == 0 || strcmp(name, "begin") == 0 || strcmp(name, "end") == 0);
+	s->out->foreign += s->data_depth > 0 && s->depth == s->data_depth + 1 && strcmp(name, "Data") != 0 &&
+	    strcmp(name, "SchemaData") != 0;
 	if (strcmp(name, "Placemark") == 0)
 		begin_placemark(s);
 	else if (strcmp(name, "NetworkLink") == 0)
@@ -96,7 +136,7 @@ static void on_start(void *user, const char *qualified, const char **attributes)
 	else if (strcmp(name, "ScreenOverlay") == 0 || strcmp(name, "PhotoOverlay") == 0)
 		s->out->others++;
 	else if (strcmp(name, "ExtendedData") == 0)
-		s->out->extended++;
+		begin_data(s);
 	else if (strcmp(name, "GroundOverlay") == 0 && s->out->overlays++ == 0)
 		s->overlay_depth = s->depth;
 	if (s->overlay_depth == 0)
@@ -112,6 +152,14 @@ static void on_text(void *user, const char *text, int len)
 	struct survey *s = user;
 	size_t n = (size_t)len;
 
+	if (s->coordinates)
+		take_coordinates(s, text, n);
+	for (size_t i = 0; i < n && (s->value || s->moment); i++)
+		if (strchr(" \t\r\n", text[i]) == NULL) {
+			s->out->values += s->value;
+			s->out->moments += s->moment;
+			s->value = s->moment = false;
+		}
 	if (s->part == PART_NONE)
 		return;
 	if (n > MAX_TEXT - s->len)
@@ -167,6 +215,11 @@ static void on_end(void *user, const char *qualified)
 	if (s->part != PART_NONE)
 		take(s);
 	s->part = PART_NONE;
+	if (s->coordinates)
+		end_piece(s);
+	s->coordinates = s->value = s->moment = false;
+	if (s->depth == s->data_depth)
+		s->data_depth = 0;
 	if (s->depth == s->place_depth)
 		end_placemark(s);
 	if (s->depth-- == s->overlay_depth)
@@ -273,14 +326,35 @@ static enum err settle_overlay(struct job *job, struct source *src, const struct
 	return ERR_OK;
 }
 
+/* What of the placemarks of SRC does not come along. */
+static enum err settle_features(struct job *job, struct source *src, const struct kml_survey *s, bool small)
+{
+	bool more = s->extended > 0 || s->times > 0 || s->tracks > 0 || s->bare > 0 || s->spaced > 0;
+
+	warn_skipped(job, src, "GroundOverlay", s->overlays);
+	warn_skipped(job, src, "address, phoneNumber", s->addresses);
+	if (more && small && s->commas == 0) {
+		src->driver = "LIBKML";
+		warn_skipped(job, src, "gx:Track/when", s->tracks);
+		return ERR_OK;
+	}
+	if (s->spaced > 0)
+		return job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
+	warn_skipped(job, src, "ExtendedData", s->extended);
+	warn_skipped(job, src, "TimeSpan, TimeStamp", s->times);
+	warn_skipped(job, src, "gx:Track", s->tracks);
+	warn_skipped(job, src, "Placemark", s->bare);
+	return ERR_OK;
+}
+
 enum err kml_settle(struct job *job, struct source *src, kml_find_image *find, void *user)
 {
 	struct kml_survey s;
-	/* The driver keeps the whole tree: nine bytes for each of the file. */
-	int64_t most = (job_limit(job, "jail_memory") - BASE_MEMORY) / 10;
+	/* The driver keeps the whole tree: nine bytes for each of the file, LIBKML eleven and of the oddest fifty. */
+	int64_t room = job_limit(job, "jail_memory") - BASE_MEMORY, most = room / 10, size = fs_size(AT_FDCWD, src->path);
 	enum err e = ERR_OK;
 
-	if (fs_size(AT_FDCWD, src->path) > most)
+	if (size > most)
 		return job_fail(job,
 		    problem_arg_int(
 			problem_str(problem_new("kml_too_big"), "file", src->file), "limit", most));
@@ -294,14 +368,9 @@ enum err kml_settle(struct job *job, struct source *src, kml_find_image *find, v
 		if (s.placemarks == 0 && s.overlays == 1)
 			e = settle_overlay(job, src, &s, find, user);
 		else
-			warn_skipped(job, src, "GroundOverlay", s.overlays);
+			e = settle_features(job, src, &s, size <= room / 24);
 		warn_skipped(job, src, "NetworkLink", s.links);
 		warn_skipped(job, src, "ScreenOverlay, PhotoOverlay", s.others);
-		warn_skipped(job, src, "ExtendedData", src->overlay == NULL ? s.extended : 0);
-		warn_skipped(job, src, "TimeSpan, TimeStamp", s.times);
-		warn_skipped(job, src, "address, phoneNumber", s.addresses);
-		warn_skipped(job, src, "gx:Track", s.tracks);
-		warn_skipped(job, src, "Placemark", s.bare);
 		/* It is laid out as its box stands: a turned one would lie wrong without a word. */
 		warn_skipped(job, src, "LatLonBox/rotation",
 		    src->overlay != NULL && s.rotation != 0 ? 1 : 0);

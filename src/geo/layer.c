@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "geo/encoding.h"
+#include "geo/kml.h"
 #include "geo/output.h"
 #include "geo/tables.h"
 
@@ -146,9 +147,10 @@ static json_object *describe(struct job *job, const struct source *src, OGRLayer
     const char *name, const char *inner, const struct encoding *encoding, int64_t i)
 {
 	const char *geometry = geometry_name(layer);
+	bool libkml = strcmp(src->driver, "LIBKML") == 0;
 	json_object *l;
 
-	if (src->kind == KIND_GPX && OGR_L_GetFeatureCount(layer, 1) == 0)
+	if ((src->kind == KIND_GPX || libkml) && OGR_L_GetFeatureCount(layer, 1) == 0)
 		return NULL;
 	l = layer_new(src, i, strcmp(geometry, "None") == 0 ? "table" : "vector", name, inner);
 	json_set_str(l, "geometry", geometry);
@@ -159,6 +161,8 @@ static json_object *describe(struct job *job, const struct source *src, OGRLayer
 		json_object_put(l);
 		return NULL;
 	}
+	if (libkml)
+		kml_drop_columns(l);
 	if (strcmp(geometry, "None") != 0) {
 		describe_srs(job, src, layer, l);
 		preview_vector(job, layer, i);
@@ -213,7 +217,13 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 			json_object_array_add(layers, l);
 		if (l != NULL && src->kind == KIND_GPKG)
 			gpkg_tell_odd(job, src->file, ds, layer);
+		if (l != NULL && src->kind == KIND_SHP)
+			dbf_tell_odd(job, src, layer);
 	}
+	if (strcmp(src->driver, "LIBKML") == 0 && job->problems == NULL)
+		kml_tell_lost(job, src, ds);
+	if (src->kind == KIND_GML && job->problems == NULL)
+		gml_tell_lost(job, src, ds);
 	(void)GDALClose(ds);
 	if (job->problems != NULL)
 		return ERR_BAD_REQUEST;

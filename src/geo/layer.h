@@ -16,6 +16,10 @@ json_object *layer_new(
 enum err layers_of_vector(struct job *, const struct source *, json_object *layers);
 /* gpkg_odd.c: warn of what a layer of a GeoPackage holds that does not come along. */
 void gpkg_tell_odd(struct job *, const char *file, GDALDatasetH, OGRLayerH);
+/* gml_lost.c: the same of a GML. */
+void gml_tell_lost(struct job *, const struct source *, GDALDatasetH);
+/* dbf_odd.c: the same of the cells of a shapefile. */
+void dbf_tell_odd(struct job *, const struct source *, OGRLayerH);
 /*
  * OGR ends a layer that breaks off like one that ends: was it an error that ended it behind READ
  * features, of as many as it TOLD (-1: it did not)?  To be asked right behind the read that gave none.

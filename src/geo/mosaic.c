@@ -87,12 +87,31 @@ static bool same_colors(GDALDatasetH first, GDALDatasetH ds)
 	return true;
 }
 
+/* The same number means the same in both: factor, offset and unit of each band. */
+static bool same_meaning(GDALDatasetH first, GDALDatasetH ds)
+{
+	for (int b = 1; b <= GDALGetRasterCount(first) && b <= GDALGetRasterCount(ds); b++) {
+		GDALRasterBandH x = GDALGetRasterBand(first, b), y = GDALGetRasterBand(ds, b);
+		const char *x_unit = GDALGetRasterUnitType(x), *y_unit = GDALGetRasterUnitType(y);
+		if (GDALGetRasterScale(x, NULL) != GDALGetRasterScale(y, NULL) || GDALGetRasterOffset(x, NULL) != GDALGetRasterOffset(y, NULL))
+			return false;
+		if (*x_unit != '\0' && *y_unit != '\0' && strcmp(x_unit, y_unit) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool mosaic_mixes(GDALDatasetH first, GDALDatasetH ds)
+{
+	return same_colors(first, ds) && same_meaning(first, ds);
+}
+
 static bool agrees(GDALDatasetH first, OGRSpatialReferenceH first_srs, GDALDatasetH ds, const struct source *src)
 {
 	OGRSpatialReferenceH srs = raster_srs(src, ds);
 	bool same = same_srs(first_srs, srs);
 	OSRRelease(srs);
-	return same && GDALGetRasterCount(first) == GDALGetRasterCount(ds) && same_colors(first, ds) &&
+	return same && GDALGetRasterCount(first) == GDALGetRasterCount(ds) && mosaic_mixes(first, ds) &&
 	       GDALGetRasterDataType(GDALGetRasterBand(first, 1)) == GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
 }
 
@@ -104,8 +123,7 @@ static bool same_nodata(GDALDatasetH first, GDALDatasetH ds)
 	return has == raster_nodata(ds, &y) && (!has || x == y || (isnan(x) && isnan(y)));
 }
 
-/* Do the pixels of DS fall on those of FIRST's grid, or are they moved and repeated? */
-static bool same_grid(GDALDatasetH first, GDALDatasetH ds)
+bool mosaic_same_grid(GDALDatasetH first, GDALDatasetH ds)
 {
 	double a[6], b[6];
 	if (GDALGetGeoTransform(first, a) != CE_None || GDALGetGeoTransform(ds, b) != CE_None)
@@ -161,7 +179,7 @@ static enum err add_granule(struct granules *g, const struct source_set *set, co
 		err = job_fail(g->job, problem_str(problem_new("mosaic_mismatch"), "file", src->file));
 	} else if (raster_extent(ds, e)) {
 		widen(g->layer, e);
-		if (!same_grid(g->first, ds) && g->moved++ == 0)
+		if (!mosaic_same_grid(g->first, ds) && g->moved++ == 0)
 			g->moved_first = src->file;
 	}
 	if (err == ERR_OK && g->timed && !time_of_name(&g->re, src->file, &ms))
@@ -355,7 +373,7 @@ static GDALDatasetH merge(struct job *job, const struct source_set *set, const j
 	const char *source = json_str(json_obj(layer, "srs"), "source", "");
 	struct grid g = { .n = 0 };
 	char path[700], name[48];
-	GDALDatasetH out = NULL;
+	GDALDatasetH out = NULL, first;
 	bool good = grid_of(job, v, n, &g);
 	enum blank blank = blank_of(&g, stacked);
 
@@ -376,6 +394,10 @@ static GDALDatasetH merge(struct job *job, const struct source_set *set, const j
 			GDALClose(out);
 		(void)job_fail(job, problem_str(problem_new("import_failed"), "layer", json_str(layer, "table", "")));
 		return NULL;
+	}
+	if ((first = source_open(job, v[0], NULL)) != NULL) {
+		raster_copy_words(first, out, 0);
+		GDALClose(first);
 	}
 	*ret_last = blank != BLANK_MASK ? LAST_PLAIN : hides(out) ? LAST_MASK : LAST_IDLE;
 	return out;
@@ -475,6 +497,7 @@ static enum err write_timed(struct job *job, const struct source_set *set, const
 		offset_of(one, stack, &x, &y);
 		gaps += last == LAST_MASK || (last == LAST_IDLE && (GDALGetRasterXSize(one) < GDALGetRasterXSize(stack) ||
 							   GDALGetRasterYSize(one) < GDALGetRasterYSize(stack)));
+		raster_copy_words(one, stack, (int)i * bands);
 		for (int b = 1; b <= bands && err == ERR_OK; b++) {
 			GDALRasterBandH to = GDALGetRasterBand(stack, (int)i * bands + b);
 			GDALSetDescription(to, iso);

@@ -67,6 +67,7 @@ static bool agrees(struct job *job, GDALDatasetH old, const struct source *src,
 	bool good = ds != NULL && GDALGetRasterCount(ds) == group(old, 1) &&
 		    GDALGetRasterDataType(GDALGetRasterBand(ds, 1)) ==
 			GDALGetRasterDataType(GDALGetRasterBand(old, 1)) &&
+		    mosaic_mixes(old, ds) &&
 		    (json_get(first, "time") != NULL) == (time_of(old, 1) != NULL) &&
 		    (time_of(old, 1) == NULL || same_nodata(old, ds)) &&
 		    (srs == NULL || is == NULL || OSRIsSame(srs, is) != 0);
@@ -76,6 +77,31 @@ static bool agrees(struct job *job, GDALDatasetH old, const struct source *src,
 	if (srs != NULL)
 		OSRRelease(srs);
 	return good;
+}
+
+/* Granules whose pixels are not those of the mosaic. */
+static void tell_moved(struct job *job, GDALDatasetH old, const struct source_set *set,
+		       json_object *news)
+{
+	const char *name = NULL;
+	json_object *item;
+	int64_t n = 0;
+
+	JSON_EACH(item, news)
+	for (size_t i = 0; i < set->n; i++) {
+		GDALDatasetH ds = set->v[i].bundle == json_int(item, "bundle", -1)
+				      ? source_open(job, &set->v[i], NULL)
+				      : NULL;
+
+		if (ds == NULL)
+			continue;
+		if (!mosaic_same_grid(old, ds) && n++ == 0)
+			name = set->v[i].file;
+		GDALClose(ds);
+	}
+	if (n > 0)
+		job_warn(job, problem_arg_int(
+				  problem_str(problem_new("mosaic_moved"), "file", name), "count", n));
 }
 
 /* Bands FIRST … FIRST + N - 1 as a GeoTIFF of their own: *RET, its path; caller frees. */
@@ -185,6 +211,7 @@ enum err mosaic_add(struct job *job, const struct source_set *set, const json_ob
 	*ret_set = *set;
 	ret_set->v = mem_array(set->n + (size_t)GDALGetRasterCount(old), sizeof(*ret_set->v));
 	memcpy(ret_set->v, set->v, set->n * sizeof(*set->v));
+	tell_moved(job, old, set, news);
 	err = add_old(job, old, name, ret_set, list);
 	JSON_EACH(item, news)
 	json_object_array_add(list, json_object_get(item));

@@ -163,7 +163,7 @@ static void put_value(struct sheet_rows *s, struct cells *c, const char **atts)
 	size_t n;
 
 	c->from_text = true;
-	if (shown != NULL && strcmp(shown, "error") == 0 && sheet_error(s)) {
+	if (shown != NULL && strcmp(shown, "error") == 0 && sheet_error(s, true)) {
 		c->from_text = false;
 		return;
 	}

@@ -43,6 +43,32 @@ void out_point(struct outlayer *o, double x, double y)
 	gpkg_point(o->g, px, py);
 }
 
+/* LIBKML leaves the rings of KML such, also as parts; only a polygon's can be written. */
+static bool has_ring(OGRGeometryH g)
+{
+	if (strcmp(OGR_G_GetGeometryName(g), "LINEARRING") == 0)
+		return true;
+	for (int i = 0; OGR_GT_Flatten(OGR_G_GetGeometryType(g)) == wkbGeometryCollection && i < OGR_G_GetGeometryCount(g); i++)
+		if (has_ring(OGR_G_GetGeometryRef(g, i)))
+			return true;
+	return false;
+}
+
+/* Owns: caller destroys the result. */
+static OGRGeometryH without_rings(OGRGeometryH g)
+{
+	OGRGeometryH all;
+
+	if (!has_ring(g))
+		return OGR_G_Clone(g);
+	if (OGR_GT_Flatten(OGR_G_GetGeometryType(g)) != wkbGeometryCollection)
+		return OGR_G_ForceToLineString(OGR_G_Clone(g));
+	all = OGR_G_CreateGeometry(wkbGeometryCollection);
+	for (int i = 0; i < OGR_G_GetGeometryCount(g); i++)
+		(void)OGR_G_AddGeometryDirectly(all, without_rings(OGR_G_GetGeometryRef(g, i)));
+	return all;
+}
+
 /* Curves become lines, surfaces of other kinds polygons.  Owns: caller destroys the result; takes
  * G. */
 static OGRGeometryH simple(OGRGeometryH g)
@@ -98,6 +124,8 @@ void out_geometry(struct outlayer *o, OGRGeometryH g, const char *column)
 	bool fine = true;
 
 	o->curves += OGR_G_HasCurveGeometry(g, 1) != 0;
+	if (has_ring(g))
+		g = own = without_rings(g);
 	if (OGR_GT_IsNonLinear(OGR_G_GetGeometryType(g)) ||
 	    OGR_GT_Flatten(OGR_G_GetGeometryType(g)) > wkbGeometryCollection)
 		g = own = simple(OGR_G_Clone(g));

@@ -10,8 +10,6 @@
 #include "geo/source.h"
 #include "wizard/names.h"
 
-#define COLUMNS_MAX 2000 /* of a table, the number of the row and the geometry included: SQLite's */
-
 static const struct {
 	const char *name; /* of the job's columns */
 	enum gpkg_type type;
@@ -115,6 +113,12 @@ static enum err take_srs(struct outlayer *o)
 	return ERR_OK;
 }
 
+size_t out_columns_most(bool with_geometry)
+{
+	/* SQLite's 2000, the number of the row and the geometry included. */
+	return with_geometry ? 1998 : 1999;
+}
+
 /* The file's columns in order: the source's, then the times. */
 static enum err open_file(struct outlayer *o, const char *geometry)
 {
@@ -135,10 +139,10 @@ static enum err open_file(struct outlayer *o, const char *geometry)
 		o->end.at = n;
 		c[n++] = (struct gpkg_column){ "_time_end", GPKG_INTEGER };
 	}
-	if (n + 1 + (geometry != NULL) > COLUMNS_MAX)
+	if (n > out_columns_most(geometry != NULL))
 		err = job_fail(o->job,
 		    problem_arg_int(problem_str(problem_new("csv_too_many_columns"), "file", o->file),
-			"limit", COLUMNS_MAX - 1 - (geometry != NULL)));
+			"limit", (int64_t)out_columns_most(geometry != NULL)));
 	else if (o->append)
 		err = gpkg_append(o->path, o->table, c, n, &o->g, &error);
 	else
@@ -187,7 +191,8 @@ void out_done(struct outlayer *o)
 	for (size_t i = 0; i < o->n; i++) {
 		for (size_t k = 0; k < o->col[i].n_samples; k++)
 			free(o->col[i].samples[k]);
-		json_object_put(o->col[i].finer_first);
+		json_object_put(o->col[i].finer.first);
+		json_object_put(o->col[i].local.first);
 	}
 	free(o->col);
 	when_format_free(o->start.format);
@@ -276,6 +281,12 @@ static const char *geometry_name(const char *gpkg)
 	return gpkg == NULL ? "None" : "Unknown";
 }
 
+static void warn_of(struct job *job, const struct out_told *told)
+{
+	if (told->n > 0)
+		job_warn(job, problem_arg_int(json_object_get(told->first), "count", told->n));
+}
+
 json_object *out_finish(struct outlayer *o)
 {
 	json_object *r = json_object_new_object(), *columns = json_object_new_array(), *extent;
@@ -307,10 +318,8 @@ json_object *out_finish(struct outlayer *o)
 	}
 	for (size_t i = 0; i < o->n; i++) {
 		json_object_array_add(columns, column_json(&o->col[i]));
-		if (o->col[i].finer > 0)
-			job_warn(o->job,
-			    problem_arg_int(json_object_get(o->col[i].finer_first), "count",
-				o->col[i].finer));
+		warn_of(o->job, &o->col[i].finer);
+		warn_of(o->job, &o->col[i].local);
 	}
 	if (o->curves > 0)
 		job_warn(o->job,

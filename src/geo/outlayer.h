@@ -26,6 +26,12 @@ struct out_value {
 	char buf[48]; /* for text made here */
 };
 
+/* Values that are told together. */
+struct out_told {
+	int64_t n;
+	json_object *first; /* the warning of the first of them; owned */
+};
+
 struct out_column {
 	size_t src;	      /* column of the source */
 	const char *name;     /* in the file written; borrowed from the job or from target_name */
@@ -36,8 +42,8 @@ struct out_column {
 	bool strict; /* append: a value that does not fit is a schema_mismatch */
 	struct out_value v;
 	int64_t nulls;
-	int64_t finer;		 /* times finer than thousandths of a second */
-	json_object *finer_first; /* the warning of the first of them; owned */
+	struct out_told finer; /* times finer than thousandths of a second */
+	struct out_told local; /* times that name no zone */
 	bool has_range;
 	double min, max;	    /* of numbers */
 	char first[40], last[40];   /* of dates */
@@ -96,6 +102,9 @@ struct outlayer {
 enum err out_begin(struct job *, const json_object *spec, const char *file, const char *geometry,
     struct outlayer *ret);
 void out_done(struct outlayer *);
+
+/* How many columns a layer may have. */
+size_t out_columns_most(bool with_geometry);
 
 /* A row: begin, geometry, values, times, end.  ROW as people count, LINE = 0 when there are none.
  */

@@ -142,6 +142,13 @@ static bool boolean(const char *s, size_t len, int64_t *ret)
 	return true;
 }
 
+static void tell(struct outlayer *o, struct out_told *told, const char *code,
+    const struct out_column *c, const char *s, size_t len)
+{
+	if (told->n++ == 0)
+		told->first = problem_of(o, code, c->original, s, len);
+}
+
 /* Text as the file has it: dates and times in GeoPackage's spelling, which knows years of four
  * digits, also when the value's zone is taken off. */
 static bool instant(struct outlayer *o, struct out_column *c, const char *s, size_t len)
@@ -151,8 +158,10 @@ static bool instant(struct outlayer *o, struct out_column *c, const char *s, siz
 	if (!isotime_parse(s, len, &t) || (c->type == GPKG_DATE && t.has_time) ||
 	    t.ms < clock_days(0, 1, 1) * DAY_MS || t.ms >= clock_days(10000, 1, 1) * DAY_MS)
 		return false;
-	if (t.finer && c->finer++ == 0)
-		c->finer_first = problem_of(o, "times_cut", c->original, s, len);
+	if (t.finer)
+		tell(o, &c->finer, "times_cut", c, s, len);
+	if (c->type == GPKG_DATETIME && !t.has_zone)
+		tell(o, &c->local, "times_local", c, s, len);
 	c->v.len =
 	    c->type == GPKG_DATE ? isotime_date(t.ms, c->v.buf) : isotime_datetime(t.ms, c->v.buf);
 	c->v.s = c->v.buf;

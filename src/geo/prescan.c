@@ -6,6 +6,7 @@
 #include <strings.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "geo/prescan_sql.h"
 
 #define MAX_TABLES 1000
@@ -29,6 +30,7 @@ struct scan {
 	char **tables;          /* names of the file's own tables and views */
 	size_t n_tables;
 	struct error *error;
+	struct prescan_object *found;
 };
 
 static enum err refuse(struct scan *s, const char *what, const char *name)
@@ -217,13 +219,26 @@ static enum err check_row(struct scan *s, const char *type, const char *name, co
 	return refuse(s, "unknown object", name);
 }
 
-enum err prescan_gpkg(const char *path, struct error *error)
+/* Name the object that is refused. */
+static void take_object(struct scan *s, const char *type, const char *name)
 {
-	struct scan s = {.until = clock_mono_ms() + DEADLINE_MS, .error = error};
+	static const char *const types[] = {"trigger", "view", "table", "index"};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(types[i], type) == 0)
+			s->found->type = types[i];
+	(void)snprintf(s->found->name, sizeof(s->found->name), "%.*s",
+	    (int)text_cut(name, strlen(name), sizeof(s->found->name) - 1), name);
+}
+
+enum err prescan_gpkg(const char *path, struct prescan_object *ret, struct error *error)
+{
+	struct scan s = {.until = clock_mono_ms() + DEADLINE_MS, .error = error, .found = ret};
 	sqlite3_stmt *st = NULL;
 	enum err e;
 	int step = SQLITE_DONE;
 
+	*ret = (struct prescan_object){0};
 	e = open_db(&s, path);
 	if (e == ERR_OK)
 		e = check_identity(&s);
@@ -239,6 +254,8 @@ enum err prescan_gpkg(const char *path, struct error *error)
 
 		e = type == NULL || name == NULL ? refuse(&s, "schema", NULL) :
 		    check_row(&s, type, name, (const char *)sqlite3_column_text(st, 2));
+		if (e != ERR_OK && type != NULL && name != NULL)
+			take_object(&s, type, name);
 	}
 	if (e == ERR_OK && step != SQLITE_DONE)
 		e = refuse(&s, "schema", sqlite3_errmsg(s.db));

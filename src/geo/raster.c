@@ -107,6 +107,42 @@ json_object *raster_layer(struct job *job, const struct source *src, GDALDataset
 	return layer;
 }
 
+static void warn_skipped(struct job *job, const struct source *src, const char *elements, int64_t n)
+{
+	json_object *p;
+
+	if (n == 0)
+		return;
+	p = problem_str(problem_new("elements_skipped"), "file", src->file);
+	job_warn(job, problem_arg_int(problem_arg(p, "elements", elements), "count", n));
+}
+
+/* Do columns of an attribute table say more than colours and counts: names of classes, for example? */
+static bool has_attributes(GDALRasterAttributeTableH t)
+{
+	for (int i = 0; t != NULL && GDALRATGetRowCount(t) > 0 && i < GDALRATGetColumnCount(t); i++) {
+		GDALRATFieldUsage usage = GDALRATGetUsageOfCol(t, i);
+		if (usage == GFU_Name || (usage == GFU_Generic && strcmp(GDALRATGetNameOfCol(t, i), "Histogram") != 0))
+			return true;
+	}
+	return false;
+}
+
+/* What a GeoTIFF has no place for. */
+static void tell_classes(struct job *job, const struct source *src, GDALDatasetH ds)
+{
+	int names = 0, tables = 0;
+
+	for (int b = 1; b <= GDALGetRasterCount(ds); b++) {
+		GDALRasterBandH band = GDALGetRasterBand(ds, b);
+
+		names += CSLCount(GDALGetRasterCategoryNames(band)) > 0;
+		tables += has_attributes(GDALGetDefaultRAT(band));
+	}
+	warn_skipped(job, src, "CategoryNames", names);
+	warn_skipped(job, src, "RasterAttributeTable", tables);
+}
+
 /* Of a TIFF with several pictures GDAL opens the first. */
 static void tell_other_pictures(struct job *job, const struct source *src, GDALDatasetH ds)
 {
@@ -116,8 +152,7 @@ static void tell_other_pictures(struct job *job, const struct source *src, GDALD
 	if (n < 2)
 		return;
 	(void)snprintf(which, sizeof(which), n > 2 ? "IFD 2 - %d" : "IFD %d", n);
-	job_warn(job, problem_arg_int(problem_arg(problem_str(problem_new("elements_skipped"), "file", src->file),
-					  "elements", which), "count", n - 1));
+	warn_skipped(job, src, which, n - 1);
 }
 
 enum err raster_inspect(struct job *job, const struct source *src, json_object *layers)
@@ -139,6 +174,7 @@ enum err raster_inspect(struct job *job, const struct source *src, json_object *
 		json_object_array_add(layers, layer);
 		preview_raster(job, ds, i);
 		tell_other_pictures(job, src, ds);
+		tell_classes(job, src, ds);
 	}
 	GDALClose(ds);
 	return layer != NULL ? ERR_OK : job_fail(job, problem_str(problem_new("no_georeference"), "file", src->file));
@@ -285,6 +321,31 @@ static char **last_as_mask(GDALDatasetH ds, bool needed)
 	return args;
 }
 
+void raster_copy_words(GDALDatasetH ds, GDALDatasetH to, int skip)
+{
+	for (int b = 1; b <= GDALGetRasterCount(ds) && skip + b <= GDALGetRasterCount(to); b++) {
+		GDALRasterBandH from = GDALGetRasterBand(ds, b), band = GDALGetRasterBand(to, skip + b);
+		char **items = GDALGetMetadata(from, NULL);
+		int has = 0;
+		double v = GDALGetRasterScale(from, &has);
+		if (has != 0)
+			(void)GDALSetRasterScale(band, v);
+		v = GDALGetRasterOffset(from, &has);
+		if (has != 0)
+			(void)GDALSetRasterOffset(band, v);
+		(void)GDALSetRasterUnitType(band, GDALGetRasterUnitType(from));
+		GDALSetDescription(band, GDALGetDescription(from));
+		for (; items != NULL && *items != NULL; items++) {
+			char *key = NULL;
+			const char *value = CPLParseNameValue(*items, &key);
+			/* Of moved values these are others. */
+			if (key != NULL && value != NULL && strncmp(key, "STATISTICS_", 11) != 0)
+				(void)GDALSetMetadataItem(band, key, value, NULL);
+			CPLFree(key);
+		}
+	}
+}
+
 /*
  * DS in TARGET's system, as a GeoTIFF of our own below out/work; NULL: problem added.  The corners a turned picture
  * leaves, and what its mask hides, would become zeros like any value: where has_no_blank, an alpha band tells them.
@@ -314,8 +375,8 @@ static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *sour
 		GDALWarpAppOptionsFree(o);
 	if (out == NULL)
 		(void)raster_failed(job, ds, layer, problem_arg(problem_new("srs_transform"), "target", target));
-	for (int i = 1; out != NULL && i <= GDALGetRasterCount(ds); i++)      /* the one thing of a band a warp forgets */
-		(void)GDALSetRasterUnitType(GDALGetRasterBand(out, i), GDALGetRasterUnitType(GDALGetRasterBand(ds, i)));
+	if (out != NULL)
+		raster_copy_words(ds, out, 0);
 	return out;
 }
 

@@ -15,6 +15,8 @@ json_object *raster_layer(struct job *, const struct source *, GDALDatasetH, int
 /* The value that says "no value here" in DS; false: there is none, or one no pixel can have. */
 bool raster_nodata(GDALDatasetH, double *ret);
 bool raster_has_alpha(GDALDatasetH);
+/* What the bands of DS say besides their values, which a warp may forget, to those of TO behind its first SKIP. */
+void raster_copy_words(GDALDatasetH ds, GDALDatasetH to, int skip);
 /* What the last band is: one like the others, the mask of these, or a mask that hides nothing. */
 enum raster_last { LAST_PLAIN, LAST_MASK, LAST_IDLE };
 /* Write DS to PATH in the CRS that LAYER (an import order) asks for. */
@@ -24,6 +26,11 @@ enum err raster_write_as(struct job *, GDALDatasetH ds, enum raster_last last, c
  * result's "time" object; without: one raster over all granules, *RET_TIMES NULL.
  */
 enum err mosaic_write(struct job *, const struct source_set *, const json_object *layer, const char *path, json_object **ret_times);
+
+/* May values of both stand in one band: are colours, factors, offsets and units the same? */
+bool mosaic_mixes(GDALDatasetH first, GDALDatasetH ds);
+/* Do the pixels of DS fall on those of FIRST's grid, or are they moved and repeated? */
+bool mosaic_same_grid(GDALDatasetH first, GDALDatasetH ds);
 
 /*
  * What LAYER's target mosaic (in/<file>) holds, as more sources and granules before the new ones.

@@ -25,19 +25,24 @@ static json_object *names_of(const struct row_map *m)
 	return names;
 }
 
+static void warn_cells(struct job *job, const struct row_file *f, const char *code,
+		       struct book_errors e)
+{
+	json_object *p;
+
+	if (e.count == 0)
+		return;
+	p = problem_int(problem_str(problem_new(code), "file", f->source.file), "row", e.first_row);
+	job_warn(job, problem_arg_int(p, "count", e.count));
+}
+
 /* Cells that say of themselves that they are wrong are empty: that is worth a word. */
 static void warn_of_errors(struct job *job, const struct row_file *f)
 {
-	struct book_errors e = {0};
-
-	if (f->book != NULL)
-		e = book_errors(f->book);
-	if (e.count > 0)
-		job_warn(job,
-			 problem_arg_int(problem_int(problem_str(problem_new("rows_error_cells"),
-								 "file", f->source.file),
-						     "row", e.first_row),
-					 "count", e.count));
+	if (f->book == NULL)
+		return;
+	warn_cells(job, f, "rows_error_cells", book_errors(f->book));
+	warn_cells(job, f, "times_hidden", book_hidden_times(f->book));
 }
 
 static json_object *result_of(const struct row_out *o)

@@ -1,6 +1,7 @@
 #include "geo/sheet.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,22 +137,29 @@ struct book_errors book_unsolved(const struct book *b)
 	return b->unsolved;
 }
 
+struct book_errors book_hidden_times(const struct book *b)
+{
+	return b->hidden_times;
+}
+
 static void count(struct book_errors *e, int64_t row)
 {
 	if (e->count++ == 0)
 		e->first_row = row;
 }
 
-bool sheet_error(struct sheet_rows *s)
+bool sheet_error(struct sheet_rows *s, bool is_none)
 {
-	if (s->book->null_errors)
+	bool empty = is_none || s->book->null_errors;
+
+	if (empty)
 		count(&s->book->errors, s->row);
-	return s->book->null_errors;
+	return empty;
 }
 
 void sheet_unsolved(struct sheet_rows *s)
 {
-	(void)sheet_error(s);
+	(void)sheet_error(s, false);
 	count(&s->book->unsolved, s->row);
 }
 
@@ -323,6 +331,12 @@ bool sheet_retells(const char *s, size_t len, double *ret)
 	return true;
 }
 
+/* A time of day besides the day, by half a second at least? */
+static bool has_time(double serial)
+{
+	return fabs(serial - round(serial)) * 86400 >= 0.5;
+}
+
 void sheet_number(struct sheet_rows *s, size_t col, enum shown shown, double v)
 {
 	char text[40];
@@ -330,6 +344,8 @@ void sheet_number(struct sheet_rows *s, size_t col, enum shown shown, double v)
 
 	if (shown != SHOWN_NUMBER)
 		n = sheet_serial(v, shown, s->book->from_1904, text);
+	if (n > 0 && shown == SHOWN_DATE && has_time(v))
+		count(&s->book->hidden_times, s->row);
 	if (n == 0)
 		n = sheet_digits(v, text);
 	sheet_text(s, col, text, n);
@@ -411,7 +427,7 @@ enum err rows_open_sheet(
 
 	s->rows = (struct rows){ .kind = &kind, .job = job, .src = src };
 	s->book = b;
-	b->unsolved = (struct book_errors){ 0 };
+	b->errors = b->unsolved = b->hidden_times = (struct book_errors){ 0 };
 	s->total = b->v[index].rows;
 	s->max_columns = (size_t)job_limit(job, "csv_max_columns");
 	s->max_cell = (size_t)job_limit(job, "csv_max_cell_bytes");

@@ -30,8 +30,8 @@ enum err book_choose(
     struct job *, const struct source *, const struct book *, const char *wanted, size_t *ret);
 const char *book_sheet_name(const struct book *, size_t index); /* borrowed */
 /*
- * From now on cells whose formula gave an error are empty, and counted while they are read; else
- * they are the error's text, #N/A excepted.
+ * From now on cells whose formula gave an error are empty; else they are the error's text in an xlsx,
+ * #N/A excepted.  Empty ones are counted while the sheet is read that was opened last.
  */
 void book_null_errors(struct book *);
 struct book_errors {
@@ -41,6 +41,8 @@ struct book_errors book_errors(const struct book *);
 /* Formulas the file holds without their results, met so far in the sheet that was opened last:
  * empty cells.  Where errors are counted, these are among them. */
 struct book_errors book_unsolved(const struct book *);
+/* Days with a time that their format does not show, and that is therefore left out. */
+struct book_errors book_hidden_times(const struct book *);
 /* Rows of a sheet; BOOK is borrowed until rows_free. */
 enum err rows_open_sheet(
     struct job *, const struct source *, struct book *, size_t index, struct rows **ret);

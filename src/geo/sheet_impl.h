@@ -34,6 +34,7 @@ struct book {
 	bool null_errors; /* cells with an error are empty, and counted here */
 	struct book_errors errors;
 	struct book_errors unsolved; /* formulas without their result, of the sheet last opened */
+	struct book_errors hidden_times; /* of days, which their format does not show */
 	/* xlsx */
 	bool from_1904;	       /* days count from 1904-01-01 */
 	unsigned char *styles; /* enum shown of each cell style; n_styles */
@@ -95,8 +96,8 @@ struct sheet *sheet_add(struct book *, const char *name);
 /* Text for cell COL (0-based) of the row at hand, in pieces; a cell beyond the limits sets failed
  * and stops. */
 void sheet_text(struct sheet_rows *, size_t col, const char *s, size_t len);
-/* The cell at hand is an error: true, it is to be left empty. */
-bool sheet_error(struct sheet_rows *);
+/* The cell at hand is an error, IS_NONE: one that means no value: true, it is to be left empty. */
+bool sheet_error(struct sheet_rows *, bool is_none);
 /* The cell at hand is a formula whose result nobody calculated. */
 void sheet_unsolved(struct sheet_rows *);
 void sheet_clear(struct sheet_rows *);

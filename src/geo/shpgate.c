@@ -107,6 +107,25 @@ void shp_fields(const char *dbf, struct shp_fields *ret)
 	}
 }
 
+bool shp_rows(const char *shp, const char *dbf, struct shp_rows *ret)
+{
+	CLEAN_FREE char *shx = mem_strdup(shp);
+	unsigned char index[SHP_HEAD], head[DBF_HEAD];
+	int64_t shx_size, dbf_size;
+
+	memcpy(shx + strlen(shx) - 3, "shx", 3);
+	CLEAN_FD int shx_fd = open_head(shx, index, sizeof(index), &shx_size);
+	CLEAN_FD int dbf_fd = open_head(dbf, head, sizeof(head), &dbf_size);
+
+	if (shx_fd < 0 || dbf_fd < 0)
+		return false;
+	*ret = (struct shp_rows){.places = (shx_size - SHP_HEAD) / SHX_ENTRY,
+	    .rows = le32(head + 4),
+	    .header = le16(head + 8),
+	    .width = le16(head + 10)};
+	return ret->rows == 0 || ret->width > 0;
+}
+
 enum err shp_gate(const char *shp, const char *shx, const char *dbf, struct error *error)
 {
 	unsigned char head[SHP_HEAD], index[SHP_HEAD];

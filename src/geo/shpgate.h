@@ -7,6 +7,7 @@
 #define SLIPWAY_GEO_SHPGATE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "base/err.h"
 
 /* DBF may be NULL.  Errors: ERR_BAD_REQUEST, what is wrong in ERROR's text. */
@@ -18,5 +19,12 @@ struct shp_fields {
 	int memos; /* whose texts stand in a file of their own (.dbt), which nobody reads */
 };
 void shp_fields(const char *dbf, struct shp_fields *ret);
+
+/* How many records the .shx beside SHP and DBF have, and how DBF's lie; false: they cannot be read. */
+struct shp_rows {
+	int64_t places, rows;
+	int64_t header, width; /* bytes before the first row, and of each */
+};
+bool shp_rows(const char *shp, const char *dbf, struct shp_rows *ret);
 
 #endif

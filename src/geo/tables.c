@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "geo/colstats.h"
 #include "geo/layer.h"
+#include "geo/outlayer.h"
 #include "geo/tables_impl.h"
 #include "wizard/names.h"
 #include "wizard/number.h"
@@ -210,9 +211,18 @@ static enum err judge_text(struct pass *p)
 	return ERR_OK;
 }
 
+static void warn_cells(struct pass *p, const char *code, struct book_errors e)
+{
+	json_object *w;
+
+	if (e.count == 0)
+		return;
+	w = problem_int(problem_str(problem_new(code), "file", p->src->file), "row", e.first_row);
+	problems_add(&p->warnings, problem_arg_int(w, "count", e.count));
+}
+
 static void add_warnings(struct pass *p)
 {
-	struct book_errors unsolved = { 0 };
 	json_object *w;
 
 	if (p->t.one_column && p->n <= 1)
@@ -222,12 +232,15 @@ static void add_warnings(struct pass *p)
 		problems_add(&p->warnings,
 		    problem_arg(problem_str(problem_new("charset_guessed"), "file", p->src->file),
 			"charset", p->t.charset));
-	if (p->t.book != NULL)
-		unsolved = book_unsolved(p->t.book);
-	if (unsolved.count > 0) {
-		w = problem_int(problem_str(problem_new("formulas_unsolved"), "file", p->src->file),
-		    "row", unsolved.first_row);
-		problems_add(&p->warnings, problem_arg_int(w, "count", unsolved.count));
+	if (p->t.book != NULL) {
+		warn_cells(p, "formulas_unsolved", book_unsolved(p->t.book));
+		warn_cells(p, "rows_error_cells", book_errors(p->t.book));
+		warn_cells(p, "times_hidden", book_hidden_times(p->t.book));
+	}
+	/* Some can be left out on the page. */
+	if (p->n > out_columns_most(true)) {
+		w = problem_str(problem_new("csv_too_many_columns"), "file", p->src->file);
+		problems_add(&p->warnings, problem_arg_int(w, "limit", (int64_t)out_columns_most(true)));
 	}
 	if (p->long_rows > 0) {
 		w = problem_int(problem_str(problem_new("row_length"), "file", p->src->file), "row",

@@ -240,32 +240,6 @@ static bool turn_over(GDALDatasetH ds)
 	return rc == CE_None;
 }
 
-static bool thumbnail_raster(GDALDatasetH ds, const char *path, int max_w, int max_h)
-{
-	int w = GDALGetRasterXSize(ds), h = GDALGetRasterYSize(ds);
-	double k = fmax((double)w / max_w, (double)h / max_h);
-	char width[16], height[16];
-	char **args = eight_bits(ds, NULL);
-	if (k < 1)
-		k = 1;
-	(void)snprintf(width, sizeof(width), "%d", (int)fmax(1, w / k));
-	(void)snprintf(height, sizeof(height), "%d", (int)fmax(1, h / k));
-	args = args_add(args, "-outsize", width);
-	args = args_add(args, height, NULL);
-	if (!south_up(ds))
-		return translate(ds, path, args);
-	GDALDatasetH picture = translated(ds, "", args_add(args, "-of", "MEM"));
-	bool good = picture != NULL && turn_over(picture) && translate(picture, path, args_add(NULL, "-of", "PNG"));
-	if (picture != NULL)
-		GDALClose(picture);
-	return good;
-}
-
-static double to_degrees(double y)
-{
-	return atan(sinh(y / 6378137.0)) * 180 / 3.14159265358979323846;
-}
-
 /* Where the last band of DS, of bytes, is 0, that of PICTURE becomes so, too. */
 static bool hide(GDALDatasetH ds, GDALDatasetH picture)
 {
@@ -284,16 +258,67 @@ static bool hide(GDALDatasetH ds, GDALDatasetH picture)
 	return true;
 }
 
+/* DS, colours of a palette and its mask behind them, as colours with an alpha band. */
+static GDALDatasetH open_colors(GDALDatasetH ds)
+{
+	GDALDatasetH picture = translated(ds, "", args_add(args_add(args_add(NULL, "-of", "MEM"), "-b", "1"), "-expand", "rgba"));
+	if (picture == NULL || hide(ds, picture))
+		return picture;
+	GDALClose(picture);
+	return NULL;
+}
+
+/* PICTURE as PNG, from north to south.  Takes PICTURE, which may be NULL. */
+static bool write_picture(GDALDatasetH picture, bool upside_down, const char *path)
+{
+	bool good = picture != NULL && (!upside_down || turn_over(picture)) && translate(picture, path, args_add(NULL, "-of", "PNG"));
+	if (picture != NULL)
+		GDALClose(picture);
+	return good;
+}
+
+/* A palette whose values do not all count? */
+static bool has_gaps(GDALDatasetH ds)
+{
+	GDALRasterBandH first = GDALGetRasterBand(ds, 1);
+	return GDALGetRasterColorTable(first) != NULL && (GDALGetMaskFlags(first) & GMF_ALL_VALID) == 0;
+}
+
+static bool thumbnail_raster(GDALDatasetH ds, const char *path, int max_w, int max_h)
+{
+	int w = GDALGetRasterXSize(ds), h = GDALGetRasterYSize(ds);
+	double k = fmax((double)w / max_w, (double)h / max_h);
+	char width[16], height[16];
+	bool gaps = has_gaps(ds);
+	char **args = gaps ? args_add(args_add(args_add(NULL, "-b", "1"), "-b", "mask"), "-mask", "none") : eight_bits(ds, NULL);
+	if (k < 1)
+		k = 1;
+	(void)snprintf(width, sizeof(width), "%d", (int)fmax(1, w / k));
+	(void)snprintf(height, sizeof(height), "%d", (int)fmax(1, h / k));
+	args = args_add(args, "-outsize", width);
+	args = args_add(args, height, NULL);
+	if (!gaps && !south_up(ds))
+		return translate(ds, path, args);
+	GDALDatasetH picture = translated(ds, "", args_add(args, "-of", "MEM"));
+	if (gaps && picture != NULL) {
+		GDALDatasetH colors = open_colors(picture);
+		GDALClose(picture);
+		picture = colors;
+	}
+	return write_picture(picture, south_up(ds), path);
+}
+
+static double to_degrees(double y)
+{
+	return atan(sinh(y / 6378137.0)) * 180 / 3.14159265358979323846;
+}
+
 /* DS, whose last band is its alpha band, as PNG.  Colours of a palette have an alpha of their own beside it. */
 static bool write_map(GDALDatasetH ds, const char *path)
 {
 	if (GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) == NULL || GDALGetRasterCount(ds) != 2)
 		return translate(ds, path, eight_bits(ds, NULL));
-	GDALDatasetH picture = translated(ds, "", args_add(args_add(args_add(NULL, "-of", "MEM"), "-b", "1"), "-expand", "rgba"));
-	bool good = picture != NULL && hide(ds, picture) && translate(picture, path, args_add(NULL, "-of", "PNG"));
-	if (picture != NULL)
-		GDALClose(picture);
-	return good;
+	return write_picture(open_colors(ds), false, path);
 }
 
 /* Warped to Web Mercator for the page's map; *RET_BOUNDS west, south, east, north in WGS 84. */

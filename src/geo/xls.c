@@ -51,14 +51,14 @@ static void put_number(struct sheet_rows *s, size_t col, unsigned style, double 
 	if (isfinite(v))
 		sheet_number(s, col, shown_of(s, style), v);
 	else
-		(void)sheet_error(s);
+		(void)sheet_error(s, true);
 }
 
 /* Errors leave their cell empty. */
 static void put_boolean(struct sheet_rows *s, size_t col, unsigned value, bool is_error)
 {
 	if (is_error)
-		(void)sheet_error(s);
+		(void)sheet_error(s, true);
 	else
 		sheet_text(s, col, value != 0 ? "true" : "false", value != 0 ? 4 : 5);
 }

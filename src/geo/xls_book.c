@@ -55,7 +55,8 @@ static bool go_on(struct biff *b)
 	return true;
 }
 
-bool biff_get_on(struct biff *b, void *buf, size_t len)
+/* The same, or past them where BUF is NULL, on into the records that continue it. */
+static bool biff_get_on(struct biff *b, void *buf, size_t len)
 {
 	char *to = buf;
 

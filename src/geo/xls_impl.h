@@ -54,8 +54,6 @@ struct xls {
 bool biff_next(struct biff *);
 /* LEN bytes of the record at hand, which must hold them. */
 bool biff_get(struct biff *, void *buf, size_t len);
-/* The same, or past them where BUF is NULL, on into the records that continue it. */
-bool biff_get_on(struct biff *, void *buf, size_t len);
 /*
  * A text of N characters with its flags before it (where the file is Unicode) into XLS's text.  It
  * may go on in records that continue this one.

@@ -114,7 +114,7 @@ static void end_cell(struct sheet_rows *s, struct cells *c)
 	else if (c->type == 'n')
 		put_number(s, c);
 	else if (c->type == 'd' ||
-		 (c->type == 'e' && !sheet_error(s) && strcmp(c->value, "#N/A") != 0))
+		 (c->type == 'e' && !sheet_error(s, strcmp(c->value, "#N/A") == 0)))
 		sheet_text(s, c->col, c->value, c->len);
 }
 

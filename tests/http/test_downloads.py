@@ -15,13 +15,13 @@ from steps import code, configured, finished, points, post, saved, table
 PUBLIC = '{"users":{"AnonymousUser":["view_resourcebase","download_resourcebase"]},"groups":{}}'
 
 
-def ogr_rows(data, name):
+def ogr_rows(data, name, member=""):
     """Rows GDAL finds in a file of these bytes."""
     with tempfile.TemporaryDirectory() as scratch:
         path = os.path.join(scratch, name)
         with open(path, "wb") as f:
             f.write(data)
-        source = "/vsizip/" + path if name.endswith(".zip") else path
+        source = "/vsizip/" + path + member if name.endswith(".zip") else path
         done = subprocess.run(["ogr2ogr", "-f", "GeoJSON", "/vsistdout/", source], check=True, stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL)
         return json.loads(done.stdout)["features"]
@@ -147,6 +147,42 @@ def test_moments_that_do_not_stay_are_told(server):
         assert out[:3] == ["2026-03-01T12:30:15.123Z", "2026-03-02T00:00:00.500Z", "2026-03-02T00:00:00Z"] and (out[3:] or [None]) == [None], out
         # That year would have become 9999 again, a year early.
         assert ("csv_type" in server.get(f"/upload/report?id={session}").text) is far
+
+
+def test_numbers_wider_than_a_shapefiles_columns(server):
+    """-3.4e+38, which many grids have for none, became -3.4e+22: the first digits of it."""
+    values = [1.5, -3.4028234663852886e+38, 1e30, None, -1.7976931348623157e+308, 12345678.25]
+    places = ['{"type":"Point","coordinates":[1,2]}', '{"type":"GeometryCollection","geometries":[{"type":"Point","coordinates":[1,2]},'
+              '{"type":"LineString","coordinates":[[1,2],[3,4]]}]}']
+    for place, files in zip(places, (1, 2)):
+        data = '{"type":"FeatureCollection","features":[%s]}' % ",".join(
+            '{"type":"Feature","properties":{"s":"x","a_very_long_name":%s},"geometry":%s}' % (json.dumps(v), place) for v in values)
+        n = finished(server, saved(server, ("wide.geojson", data.encode())))["dataset"]["id"]
+        data = server.get(f"/datasets/{n}/download?format=shp").body
+        members = ["/" + m for m in zipfile.ZipFile(io.BytesIO(data)).namelist() if m.endswith(".shp")]
+        assert len(members) == files, members
+        for member in members:
+            out = [f["properties"]["a_very_lon"] for f in ogr_rows(data, "x.zip", member)]
+            assert out == values, (member, out)
+
+
+def test_truth_stays_such_in_csv(server):
+    session = saved(server, table("truth.csv", "n,ok", "1,TRUE", "2,false", "3,"))
+    assert post(server, session, "csv", geometry="none").status == 200
+    n = finished(server, session)["dataset"]["id"]
+    data = server.get(f"/datasets/{n}/download?format=csv").body
+    assert data == b"n,ok\r\n1,true\r\n2,false\r\n3,\r\n", data
+    assert "apostrophe" in server.get(f"/datasets/{n}", accept="text/html").text, "what becomes of =1+1 is told"
+
+
+def test_times_without_a_zone_are_told(server):
+    """They count as UTC, and say so when they go out."""
+    for lines, want in ((["n,at", "1,2026-03-01T12:30:15", "2,2026-03-02T00:00:00Z", "3,2026-03-01 08:00"], (2, 2, "2026-03-01T12:30:15")),
+                        (["n,at", "1,2026-03-01T12:30:15+08:00", "2,2026-03-02T00:00:00Z"], None), (["n,at", "1,2026-03-01", "2,2026-03-02"], None)):
+        session = saved(server, table("zones.csv", *lines))
+        assert post(server, session, "csv", geometry="none").status == 200
+        told = [w for w in finished(server, session).get("warnings", []) if w["code"] == "times_local"]
+        assert [(int(w["message"].split()[0]), w["row"], w["value"]) for w in told] == ([want] if want else []), (lines, told)
 
 
 def test_values_go_out_whole(server):

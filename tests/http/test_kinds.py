@@ -77,6 +77,42 @@ def test_geojson_numbers_that_do_not_stay_are_told(server):
     assert list(w) == ["elements_skipped"] and w["elements_skipped"]["message"].endswith("numbers.geojson id"), w
 
 
+def test_geojson_parts_that_do_not_come_along_are_told(server):
+    """Measures behind the height, members RFC 7946 does not know, ids beside a column "id"."""
+    def told(**more):
+        feature = {"type": "Feature", "properties": {"n": 1}, "geometry": {"type": "Point", "coordinates": [1, 2, 3]}, **more}
+        a = ready(strict(server, ("parts.geojson", json.dumps({"type": "FeatureCollection", "name": "x", "features": [feature]}).encode())))
+        drop(server, a)
+        return [(w["code"], w["message"].partition("parts.geojson ")[2]) for w in a.json.get("warnings", [])]
+    assert told() == [] and told(bbox=[1, 2, 1, 2], id="a") == []
+    assert told(geometry={"type": "Point", "coordinates": [1, 2, 3, 4]}) == [("elements_skipped", "coordinates[3]")]
+    assert told(style={"fill": "red"}, title="x") == [("elements_skipped", "style, title")]
+    assert told(id="a", properties={"id": 5}) == [("elements_skipped", "id")]
+
+
+def test_shapefile_cells_that_do_not_come_along_are_told(server):
+    """GDAL makes 12 of 12a4, 1 of 1,50 and nothing of asterisks; it leaves out rows without a place, and the other way round."""
+    def told(kind, *cells, places=3, width=4):
+        files = dict(shapefile("odd", [(1, 2)] * places, [("v", width, list(cells) + [b""] * (places - len(cells)))], prj=WGS84))
+        head = bytearray(files["odd.dbf"])
+        head[32 + 11:32 + 12] = kind
+        head[32 + 17] = 1 if kind == b"F" else 0
+        files["odd.dbf"] = bytes(head)
+        if places > len(cells):      # the last rows end in the .shp only
+            files["odd.dbf"] = head[:4] + struct.pack("<i", len(cells)) + head[8:]
+        a = strict(server, *files.items())
+        drop(server, a)
+        return [(w["code"], w["column"], w["row"], w["value"]) for w in a.json.get("warnings", [])]
+    for kind, cells in ((b"N", (b"1", b"", b"-12")), (b"F", (b"1.5", b"", b"1e3")), (b"D", (b"20200229", b"", b"00000000")), (b"C", (b"a", b"***", b""))):
+        assert told(kind, *cells, width=8) == [], kind
+    assert told(b"N", b"1", b"12a4", b"1.5") == [("values_odd", "v", 2, "12a4")]
+    assert told(b"F", b"1,50", b"x", b"2") == [("values_odd", "v", 1, "1,50")]
+    assert told(b"D", b"20200229", b"20190229", b"", width=8) == [("values_odd", "v", 2, "20190229")]
+    assert told(b"N", b"1", b"****", b"") == [("values_odd", "v", 2, "****")]
+    assert told(b"N", b"1", b"*" * 12, b"2", width=12) == [], "GDAL's own way to write none"
+    assert [w[0] for w in told(b"C", b"a", b"b")] == ["rows_unpaired"]
+
+
 def test_empty_text_is_no_null(server):
     """These formats can say null: what says nothing instead, or a blank, means it."""
     values = ["", " ", None, "x"]
@@ -143,28 +179,61 @@ def test_kml_has_a_layer_for_each_folder(server):
     assert sorted((d["title"], d["count"], d["crs"]) for d in f["datasets"]) == [("Inns", 2, "EPSG:4326"), ("Parks", 1, "EPSG:4326")], f
 
 
-def test_kml_columns_left_out_are_told(server):
-    text = KML.format(PLACE.format("a", 1, 2).replace("<Point>", '<ExtendedData><Data name="n"><value>5</value></Data></ExtendedData><Point>'))
-    a = ready(strict(server, ("columns.kml", text.encode())))
-    assert "ExtendedData" in str(a.json.get("warnings")), a
-    drop(server, a)
-    text = KML.format(PLACE.format("a", 1, 2).replace("<Point>", "<address>Main street 1</address><Point>"))
-    a = ready(strict(server, ("address.kml", text.encode())))
-    assert [w["message"].partition(": ")[2] for w in a.json["warnings"]] == ["address.kml address, phoneNumber"], a
-    drop(server, a)
+def placemark(inner, place="<Point><coordinates>1,2</coordinates></Point>"):
+    return f"<Placemark><name>p</name>{inner}{place}</Placemark>"
 
 
-def test_kml_rows_left_out_are_told(server):
-    """Placemarks the driver passes over, and times it does not read."""
-    more = ("<Placemark><name>words only</name></Placemark><Placemark><gx:Track xmlns:gx=\"urn:gx\"><when>2026-03-01</when></gx:Track></Placemark>" +
-            PLACE.format("a", 1, 2).replace("<Point>", "<TimeStamp><when>2026-03-01</when></TimeStamp><Point>"))
-    a = ready(strict(server, ("rows.kml", KML.format(PLACE.format("b", 1, 2) + more).encode())))
-    told = [w["message"] for w in a.json["warnings"] if w["code"] == "elements_skipped"]
-    assert len(told) == 3 and all(any(e in t for t in told) for e in ("Placemark", "gx:Track", "TimeStamp")), told
-    assert finished(server, a)["rows"]["imported"] == 2
-    a = ready(strict(server, ("plain.kml", KML.format(PLACE.format("b", 1, 2)).encode())))
-    assert not a.json.get("warnings"), a
-    drop(server, a)
+def kml_rows(server, *parts):
+    """What is told of a KML of PARTS, and its rows: properties and places."""
+    a = ready(strict(server, ("rows.kml", KML.format("".join(parts)).encode())))
+    told = [(w["code"], w["column"] or w["message"].partition("rows.kml ")[2]) for w in a.json.get("warnings", [])]
+    d = finished(server, a)["dataset"]["id"]
+    return told, [(f["properties"], f["geometry"]) for f in server.get(f"/datasets/{d}/download?format=geojson").json["features"]]
+
+
+def test_kml_data_comes_in(server):
+    """Of ExtendedData, times, tracks and placemarks without a place; what GDAL makes besides is no column."""
+    told, out = kml_rows(
+        server, placemark('<ExtendedData><Data name="n"><value>007</value></Data></ExtendedData><TimeStamp><when>2026-03-01T12:00:00Z</when></TimeStamp>'),
+        placemark("", ""), placemark("", '<gx:Track xmlns:gx="urn:gx"><when>2026-03-01T00:00:00Z</when><gx:coord>1 2 3</gx:coord></gx:Track>'))
+    assert told == [("elements_skipped", "gx:Track/when")], told
+    assert [set(p) for p, _ in out] == [{"Name", "Description", "timestamp", "begin", "end", "n"}] * 3, out
+    assert (out[0][0]["n"], out[0][0]["timestamp"]) == ("007", "2026-03-01T12:00:00Z"), out
+    assert out[1][1] is None and out[0][1]["coordinates"] == [1, 2], out
+    schema = '<Schema name="s" id="s"><SimpleField type="int" name="pop"/><SimpleField type="string" name="who"/></Schema>'
+    data = '<ExtendedData><SchemaData schemaUrl="#s"><SimpleData name="pop">5</SimpleData><SimpleData name="who">中</SimpleData></SchemaData></ExtendedData>'
+    told, out = kml_rows(server, schema, placemark(data))
+    assert (told, out[0][0]) == ([], {"Name": "p", "Description": None, "pop": 5, "who": "中"}), (told, out)
+    told, out = kml_rows(server, placemark(""))
+    assert told == [] and set(out[0][0]) == {"Name", "Description"}, (told, out)
+
+
+def test_kml_places_with_blanks(server):
+    """"1, 2" is one place, not two; rings are lines."""
+    for text, want in (("1, 2, 5", [1, 2, 5]), (" 1 , 2 ", [1, 2]), ("1,2,0, ", [1, 2, 0])):
+        told, out = kml_rows(server, placemark("", f"<Point><coordinates>{text}</coordinates></Point>"))
+        assert (told, out[0][1]["coordinates"]) == ([], want), (text, told, out)
+    line = "<{0}><coordinates>1,2, 3,4, 5,6, 1,2</coordinates></{0}>"
+    told, out = kml_rows(server, placemark("", line.format("LineString")))
+    assert (told, [p[:2] for p in out[0][1]["coordinates"]]) == ([], [[1, 2], [3, 4], [5, 6], [1, 2]]), (told, out)
+    told, out = kml_rows(server, placemark("", line.format("LinearRing").replace(", ", " ")))
+    assert (told, out[0][1]["type"], len(out[0][1]["coordinates"])) == ([], "LineString", 4), (told, out)
+    before = server.traces()
+    both = placemark("", "<LineString><coordinates>1,2, 3, 4</coordinates></LineString>")
+    refused(server.save(("both.kml", KML.format(both).encode())), 400, "format_unreadable", "both.kml")
+    nothing_left(server, before)
+
+
+def test_kml_data_left_out_is_told(server):
+    told, _ = kml_rows(server, placemark("<address>Main street 1</address>"))
+    assert told == [("elements_skipped", "address, phoneNumber")], told
+    told, _ = kml_rows(server, placemark('<ExtendedData><SchemaData schemaUrl="#gone"><SimpleData name="a">5</SimpleData></SchemaData></ExtendedData>'))
+    assert told == [("elements_skipped", "ExtendedData")], told
+    told, _ = kml_rows(server, placemark('<ExtendedData xmlns:c="urn:c"><c:x>5</c:x></ExtendedData><TimeStamp><when>2026</when></TimeStamp>'))
+    assert told == [("elements_skipped", "ExtendedData/*"), ("elements_skipped", "TimeSpan, TimeStamp")], told
+    schema = '<Schema name="s" id="s"><SimpleField type="int" name="pop"/></Schema>'
+    told, _ = kml_rows(server, schema, placemark('<ExtendedData><SchemaData schemaUrl="#s"><SimpleData name="pop">5.7</SimpleData></SchemaData></ExtendedData>'))
+    assert told == [("values_odd", "pop")], told
 
 
 def test_kmz_with_a_folder(server):
@@ -290,6 +359,15 @@ def test_gml(server):
     assert (out["owner_href"], out["code"], out["code_codeSpace"]) == ("#p7", 5, "town"), out
 
 
+def test_gml_places_besides_the_last_are_told(server):
+    area = ('<ex:area><gml:Polygon srsName="EPSG:32633"><gml:outerBoundaryIs><gml:LinearRing><gml:coordinates>500000,4000000 500009,4000000 '
+            "500009,4000009 500000,4000000</gml:coordinates></gml:LinearRing></gml:outerBoundaryIs></gml:Polygon></ex:area>")
+    for more, want in (("", []), (area, ["geom"])):
+        a = ready(strict(server, ("places.gml", GML.replace("</ex:place>", more + "</ex:place>").encode())))
+        assert [w["message"].partition("places.gml ")[2] for w in a.json.get("warnings", [])] == want, a
+        drop(server, a)
+
+
 def test_entities_are_refused(server):
     before = server.traces()
     dtd = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
@@ -326,22 +404,32 @@ def test_arcs_become_lines_and_that_is_told(server):
     assert [(o["geometry"]["type"], len(o["geometry"]["coordinates"][0]) > 20) for o in out] == [("Polygon", True), ("LineString", False)], out
 
 
+def odd_geopackage(*sql):
+    with tempfile.TemporaryDirectory() as scratch:
+        path = os.path.join(scratch, "odd.gpkg")
+        with open(path, "wb") as f:
+            f.write(geopackage("odd.gpkg", [("odd", [(1, 2), (3, 4), (5, 6)], "EPSG:4326")])[1])
+        db = sqlite3.connect(path)
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            db.execute(f'DROP TRIGGER "{name}"')
+        for line in sql:
+            db.execute(line)
+        db.commit()
+        db.close()
+        with open(path, "rb") as f:
+            return "odd.gpkg", f.read()
+
+
+def test_geopackage_refused_for_what_it_would_run_says_so(server):
+    for sql, words in (("CREATE TRIGGER mine AFTER INSERT ON odd BEGIN DELETE FROM odd; END", "trigger, “mine”"),
+                       ("CREATE VIEW far AS SELECT ogr_geocode('x')", "view, “far”"), ("CREATE VIRTUAL TABLE f USING fts4(a)", "table, “f”")):
+        assert refused(server.save(odd_geopackage(sql)), 400, "format_unreadable", "odd.gpkg", words)["value"] == words.split("“")[1][:-1]
+
+
 def test_geopackage_tells_what_does_not_come_along(server):
     """SQLite keeps text in columns of numbers; and rows may be numbered as somebody wants them."""
     def changed(*sql):
-        with tempfile.TemporaryDirectory() as scratch:
-            path = os.path.join(scratch, "odd.gpkg")
-            with open(path, "wb") as f:
-                f.write(geopackage("odd.gpkg", [("odd", [(1, 2), (3, 4), (5, 6)], "EPSG:4326")])[1])
-            db = sqlite3.connect(path)
-            for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-                db.execute(f'DROP TRIGGER "{name}"')
-            for line in sql:
-                db.execute(line)
-            db.commit()
-            db.close()
-            with open(path, "rb") as f:
-                a = ready(strict(server, ("odd.gpkg", f.read())))
+        a = ready(strict(server, odd_geopackage(*sql)))
         drop(server, a)
         return [(w["code"], w["column"], w["message"]) for w in a.json.get("warnings", [])]
     assert changed() == [] and changed("UPDATE odd SET n = NULL") == []
@@ -587,22 +675,77 @@ def test_gaps_of_a_mosaic_are_no_zeros(server):
         drop(server, a)
 
 
-def test_map_of_classes_is_open_where_there_are_none(server):
-    _, data = tile("classes.tif", 10, [0, 1, 2, 0], nodata=0)
-    gdal.FileFromMemBuffer("/vsimem/classes.tif", bytearray(data))
-    picture, colors = gdal.Open("/vsimem/classes.tif", gdal.GA_Update), gdal.ColorTable()
-    for i, c in enumerate(((9, 9, 9, 255), (255, 0, 0, 255), (0, 255, 0, 255))):
-        colors.SetColorEntry(i, c)
-    picture.GetRasterBand(1).SetColorTable(colors)
-    picture = None
-    f = gdal.VSIFOpenL("/vsimem/classes.tif", "rb")
-    data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL("/vsimem/classes.tif").size, f))
+def with_words(file):
+    """The same raster, of heights in tenths of a metre."""
+    gdal.FileFromMemBuffer("/vsimem/scaled.tif", bytearray(file[1]))
+    picture = gdal.Open("/vsimem/scaled.tif", gdal.GA_Update)
+    band = picture.GetRasterBand(1)
+    band.SetScale(0.1)
+    band.SetOffset(5)
+    band.SetUnitType("m")
+    band.SetDescription("height")
+    band = picture = None
+    f = gdal.VSIFOpenL("/vsimem/scaled.tif", "rb")
+    data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL("/vsimem/scaled.tif").size, f))
     gdal.VSIFCloseL(f)
-    f = finished(server, strict(server, ("classes.tif", data)))
-    gdal.FileFromMemBuffer("/vsimem/map.png", server.get(f"/datasets/{f['dataset']['id']}/map.png").body)
-    out = gdal.Open("/vsimem/map.png").ReadAsArray()
-    points = {tuple(int(v) for v in out[:, y, x]) for y in range(out.shape[1]) for x in range(out.shape[2])}
-    assert {p for p in points if p[3]} == {(255, 0, 0, 255), (0, 255, 0, 255)} and any(p[3] == 0 for p in points), points
+    return file[0], data
+
+
+def test_bands_keep_what_they_say(server):
+    """Factor, offset, unit and name, of a mosaic and of a raster that is moved; of several times the time is the name."""
+    one, two = (with_words(tile(n, x, [1, 2, 3, 4])) for n, x in (("a_20200101.tif", 10), ("a_20200201.tif", 14)))
+    for files, target, fields, name in (([one], "EPSG:3857", {}, "height"), ([zipped([one, two])], "", {"mosaic": "true"}, "height"),
+                                        ([zipped([one, two])], "EPSG:3857", {"mosaic": "true", "mosaic_time_regex": "[0-9]{8}"}, "2020-01-01T00:00:00Z")):
+        a = strict(server, *files, **fields)
+        b = server.post(f"/upload/srs?id={a.json['id']}", {"source": "file", "target": target}, accept=JSON)
+        assert b.json["success"] is True, b
+        values_of(server, finished(server, a))
+        picture = gdal.Open("/vsimem/values.tif")
+        band = picture.GetRasterBand(1)
+        assert (band.GetScale(), band.GetOffset(), band.GetUnitType(), band.GetDescription()) == (0.1, 5, "m", name), (fields, target)
+
+
+def test_images_added_to_a_mosaic_are_looked_at(server):
+    """Those on other pixels are told, those whose numbers mean something else or lie elsewhere are refused."""
+    finished(server, strict(server, zipped([tile("a.tif", 10, [1, 2, 3, 4]), tile("b.tif", 12, [1, 2, 3, 4])], "grown.zip"), mosaic="true"))
+    more = {"mosaic": "true", "append_to_mosaic_opts": "true", "append_to_mosaic_name": "grown"}
+    for x, cell, want in ((14, 1, []), (16.5, 1, [("mosaic_moved", "c.tif")]), (20, 2, [("mosaic_moved", "c.tif")])):
+        a = strict(server, zipped([tile("c.tif", x, [5, 6, 7, 8], cell=cell), tile("d.tif", x + 2 * cell, [5, 6, 7, 8], cell=cell)]), **more)
+        f = finished(server, a)
+        assert [(w["code"], w["file"]) for w in f.get("warnings", [])] == want, f
+    _, scaled = with_words(tile("x.tif", 14, [1, 2, 3, 4]))
+    refused(server.save(zipped([tile("a.tif", 10, [1, 2, 3, 4]), ("b.tif", scaled)]), fields={"mosaic": "true"}), 400, "mosaic_mismatch", "b.tif")
+    other = geotiff("e.tif", crs="EPSG:3857", x=100, y=100, cell=10)[1]
+    for data in (scaled, other):
+        a = strict(server, zipped([("c.tif", data), ("d.tif", data)]), **more)
+        f = server.wait_finished(a.json["id"])
+        assert f.json["status"] == "error" and f.json["code"] == "mosaic_mismatch", f
+        drop(server, a)
+
+
+def test_pictures_of_classes_are_open_where_there_are_none(server):
+    for mask in (None, bytes([0, 255, 255, 0])):
+        _, data = tile("classes.tif", 10, [0, 1, 2, 0], nodata=None if mask else 0)
+        gdal.FileFromMemBuffer("/vsimem/classes.tif", bytearray(data))
+        picture, colors = gdal.Open("/vsimem/classes.tif", gdal.GA_Update), gdal.ColorTable()
+        for i, c in enumerate(((9, 9, 9, 255), (255, 0, 0, 255), (0, 255, 0, 255))):
+            colors.SetColorEntry(i, c)
+        picture.GetRasterBand(1).SetColorTable(colors)
+        if mask:
+            gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", "YES")
+            picture.CreateMaskBand(gdal.GMF_PER_DATASET)
+            picture.GetRasterBand(1).GetMaskBand().WriteRaster(0, 0, 2, 2, mask)
+            gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", None)
+        picture = None
+        f = gdal.VSIFOpenL("/vsimem/classes.tif", "rb")
+        data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL("/vsimem/classes.tif").size, f))
+        gdal.VSIFCloseL(f)
+        f = finished(server, strict(server, ("classes.tif", data)))
+        for name in ("map.png", "thumbnail.png"):
+            gdal.FileFromMemBuffer("/vsimem/map.png", server.get(f"/datasets/{f['dataset']['id']}/{name}").body)
+            out = gdal.Open("/vsimem/map.png").ReadAsArray()
+            points = {tuple(int(v) for v in out[:, y, x]) for y in range(out.shape[1]) for x in range(out.shape[2])}
+            assert {p for p in points if p[3]} == {(255, 0, 0, 255), (0, 255, 0, 255)} and any(p[3] == 0 for p in points), (mask, name, points)
 
 
 def test_raster_with_side_files(server):
@@ -628,6 +771,20 @@ def test_drivers_the_administrator_enables(server):
         assert "img" in {k["id"] for k in site.get("/upload/", accept=JSON).json["page"]["kinds"]}
         f = finished(site, ready(strict(site, hfa)))
         assert f["crs"]["properties"] == "EPSG:4326" and f["dataset"]["type"] == "raster", f
+        # A GeoTIFF has no place for names of classes and what else is told of them.
+        assert not f.get("warnings"), f
+        gdal.FileFromMemBuffer("/vsimem/old.img", bytearray(hfa[1]))
+        picture, classes = gdal.Open("/vsimem/old.img", gdal.GA_Update), gdal.RasterAttributeTable()
+        classes.CreateColumn("Class_Names", gdal.GFT_String, gdal.GFU_Name)
+        classes.SetRowCount(2)
+        classes.SetValueAsString(1, 0, "wood")
+        picture.GetRasterBand(1).SetDefaultRAT(classes)
+        picture = None
+        out = gdal.VSIFOpenL("/vsimem/old.img", "rb")
+        data = bytes(gdal.VSIFReadL(1, gdal.VSIStatL("/vsimem/old.img").size, out))
+        gdal.VSIFCloseL(out)
+        a = ready(strict(site, ("named.img", data)))
+        assert [w["message"].partition("named.img ")[2] for w in a.json["warnings"]] == ["RasterAttributeTable"], a
     finally:
         site.close()
 

@@ -219,6 +219,32 @@ def test_formulas_without_results_are_told(server):
         assert not told or told[0]["message"].startswith("2 formulas of sums.xlsx have no result"), told
 
 
+def test_cells_of_workbooks_that_come_in_otherwise_are_told(server):
+    """Errors that mean no value, and times that the format of a day hides."""
+    import datetime
+
+    def told(file):
+        session = saved(server, file)
+        return [(w["code"], w["row"], w["message"].split()[0]) for w in server.get(f"/upload/?id={session}", accept=JSON).json.get("warnings", [])]
+    book = openpyxl.Workbook()
+    for line in (["id", "day", "v"], [1, datetime.datetime(2020, 1, 2), 5], [2, datetime.datetime(2020, 1, 3, 13, 45), "#N/A"],
+                 [3, datetime.datetime(2020, 1, 4, 0, 0, 1), "#N/A"]):
+        book.active.append(line)
+    for line in range(2, 5):
+        book.active.cell(line, 2).number_format = "yyyy-mm-dd"
+    out = io.BytesIO()
+    book.save(out)
+    assert told(("odd.xlsx", out.getvalue())) == [("rows_error_cells", 3, "2"), ("times_hidden", 3, "2")]
+    assert told(workbook("fine.xlsx", ("a", [["id", "day"], [1, datetime.datetime(2020, 1, 2, 13, 45)], [2, datetime.date(2020, 1, 3)]]))) == []
+    name, data = ods("odd.ods", ("a", [["id", "v"], [1, 5], [2, "WRONG"]]))
+    data, was = io.BytesIO(), zipfile.ZipFile(io.BytesIO(data))
+    with zipfile.ZipFile(data, "w") as z:
+        for member in was.namelist():
+            z.writestr(member, was.read(member).replace(b'"string"><text:p>WRONG', b'"string" office:string-value="" '
+                       b'xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0" calcext:value-type="error"><text:p>#N/A'))
+    assert told((name, data.getvalue())) == [("rows_error_cells", 3, "1")]
+
+
 def test_ods_second_sheet_and_dates(server):
     check_workbook(server, ods, "book.ods")
 

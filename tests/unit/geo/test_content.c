@@ -107,6 +107,38 @@ static void test_content_json_link_is_found(void **state)
 	assert_int_equal(f.crs_link_at, strstr(text, "link") - text);
 }
 
+static void test_content_json_tells_what_gdal_passes_over(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t measures, foreign, ids;
+		const char *names;
+	} cases[] = {
+		{"{\"type\":\"Point\",\"coordinates\":[1,2,3,4]}", 1, 0, 0, ""},
+		{"{\"type\":\"FeatureCollection\",\"by\":1,\"features\":[{\"type\":\"Feature\",\"bbox\":[1,2,3,4],\"a b\":{\"x\":1},"
+		 "\"properties\":{\"coordinates\":[1,2,3,4],\"z\":2},\"geometry\":{\"type\":\"MultiPoint\",\"coordinates\":"
+		 "[[1,2,3],[1,2,3,4],[1,2,3,4]]}},{\"type\":\"Feature\",\"a b\":1,\"properties\":{}}]}", 2, 3, 0, "a b, by"},
+		{"{\"type\":\"Feature\",\"properties\":{\"a\":{\"b\":{\"stac_version\":\"1\"}}}}", 0, 0, 0, ""},
+		{"{\"type\":\"Feature\",\"a\":1}", 0, 0, 0, ""},
+		{"{\"type\":\"Feature\",\"a\":1,\"properties\":null}", 0, 0, 0, ""},
+		{"{\"type\":\"Feature\",\"properties\":{},\"geometry\":{\"type\":\"GeometryCollection\",\"geometries\":"
+		 "[{\"type\":\"Point\",\"bbox\":[1,2,3,4],\"coordinates\":[1,2,3,4]}]}}", 1, 0, 0, ""},
+		{"{\"type\":\"Feature\",\"id\":\"a\",\"properties\":{\"o\":{\"id\":1}}}", 0, 0, 0, ""},
+		{"{\"type\":\"Feature\",\"id\":\"a\",\"properties\":{\"id\":1}}", 0, 0, 1, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct json_facts f = json(cases[i].text);
+
+		assert_null(f.code);
+		if (f.measures != cases[i].measures || f.foreign != cases[i].foreign || f.lost_ids != cases[i].ids ||
+		    strcmp(f.foreign_names, cases[i].names) != 0)
+			fail_msg("%s: %d %d %d %s", cases[i].text, (int)f.measures, (int)f.foreign, (int)f.lost_ids,
+			    f.foreign_names);
+	}
+}
+
 static void test_content_kml_overlay_is_told(void **state)
 {
 	struct kml_survey s;
@@ -246,6 +278,8 @@ int main(void)
 		test_content_json_is_judged, scratch_enter, scratch_leave),
 	    cmocka_unit_test_setup_teardown(
 		test_content_json_link_is_found, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(
+		test_content_json_tells_what_gdal_passes_over, scratch_enter, scratch_leave),
 	    cmocka_unit_test_setup_teardown(
 		test_content_kml_overlay_is_told, scratch_enter, scratch_leave),
 	    cmocka_unit_test_setup_teardown(

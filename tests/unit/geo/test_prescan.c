@@ -10,6 +10,8 @@
 #include "geo/prescan.h"
 #include "geo/prescan_sql.h"
 
+static struct prescan_object found;
+
 /* Make x.gpkg by running SQL, and look at it.  "" = passed, else the code. */
 static const char *scan(const char *sql)
 {
@@ -30,7 +32,7 @@ static const char *scan(const char *sql)
 		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	error = (struct error){0};
-	return prescan_gpkg("x.gpkg", &error) == ERR_OK ? "" : error.code;
+	return prescan_gpkg("x.gpkg", &found, &error) == ERR_OK ? "" : error.code;
 }
 
 static void test_prescan_takes_ordinary_schemas(void **state)
@@ -86,10 +88,15 @@ static void test_prescan_refuses_tricks(void **state)
 	for (size_t i = 0; i < sizeof(tricks) / sizeof(tricks[0]); i++)
 		if (strcmp(scan(tricks[i]), "format_unreadable") != 0)
 			fail_msg("%s: %s", tricks[i], scan(tricks[i]));
+	assert_string_equal(found.type, "trigger");
+	assert_string_equal(found.name, "t");
+	assert_string_equal(scan(tricks[1]), "format_unreadable");
+	assert_string_equal(found.type, "view");
 	assert_string_equal(scan("PRAGMA application_id=7"), "content_mismatch");
+	assert_null(found.type);
 	assert_string_equal(scan("DROP TABLE gpkg_contents"), "content_mismatch");
 	scratch_text("x.gpkg", "no database");
-	assert_string_equal(prescan_gpkg("x.gpkg", NULL) == ERR_OK ? "" : "refused", "refused");
+	assert_string_equal(prescan_gpkg("x.gpkg", &found, NULL) == ERR_OK ? "" : "refused", "refused");
 }
 
 static void test_prescan_knows_virtual_tables(void **state)
@@ -129,7 +136,7 @@ static void test_prescan_takes_gdals_own(void **state)
 	assert_int_equal(OGR_L_CreateFeature(layer, f), OGRERR_NONE);
 	OGR_F_Destroy(f);
 	(void)GDALClose(ds);
-	if (prescan_gpkg("g.gpkg", &error) != ERR_OK)
+	if (prescan_gpkg("g.gpkg", &found, &error) != ERR_OK)
 		fail_msg("%s", error.text);
 }
 
