@@ -64,7 +64,7 @@ SYS_admin    := $(SYS_worker) -lcurl
 
 PROGRAMS := $(B)/slipway.fcgi $(B)/slipway-worker $(B)/slipway-geo $(B)/slipway
 
-.PHONY: all run deps check unit clean lint asan valgrind fuzz crash soak timing bench
+.PHONY: all run deps check unit clean lint format asan valgrind fuzz crash soak timing bench
 all: $(PROGRAMS)
 
 # Builds, then serves the wizard on http://127.0.0.1:8080/ with its data in var/ and prints a login link.
@@ -174,6 +174,9 @@ asan:
 	    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 /usr/bin/python3 tests/run.py $(B)-asan unit
 valgrind: all unit
 	@sh tests/valgrind.sh $(B)
+# Lays out every C file as .clang-format says.
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 lint:
 	@/usr/bin/python3 tests/run.py $(B) lint
 soak: all

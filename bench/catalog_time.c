@@ -105,7 +105,7 @@ static void ask(const struct config *config, struct catalog *shared, const json_
 	qsort(took, (size_t)rounds, sizeof(*took), by_value);
 	qsort(busy, (size_t)rounds, sizeof(*busy), by_value);
 	printf("{\"ms\":%.3f,\"cpu\":%.3f,\"total\":%zu,\"got\":%zu}\n", took[rounds / 2],
-	    busy[rounds / 2], total, got);
+	       busy[rounds / 2], total, got);
 	(void)fflush(stdout);
 	free(took);
 	free(busy);

@@ -23,14 +23,15 @@
 #include "signed/writer.h"
 #include "views/views.h"
 
-#define GET METHOD_BIT(METHOD_GET)
-#define POST METHOD_BIT(METHOD_POST)
-#define PUT METHOD_BIT(METHOD_PUT)
-#define PATCH METHOD_BIT(METHOD_PATCH)
+#define GET	METHOD_BIT(METHOD_GET)
+#define POST	METHOD_BIT(METHOD_POST)
+#define PUT	METHOD_BIT(METHOD_PUT)
+#define PATCH	METHOD_BIT(METHOD_PATCH)
 #define OPTIONS METHOD_BIT(METHOD_OPTIONS)
-#define DELETE METHOD_BIT(METHOD_DELETE)
+#define DELETE	METHOD_BIT(METHOD_DELETE)
 #define CHUNKED (GET | POST | PUT | PATCH | DELETE)
 
+/* clang-format off */
 static const struct route routes[] = {
 	/* path                         methods        login        csrf         body             errors        max  view */
 	{ "/",                          GET,           LOGIN_NONE,  CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  start_view },
@@ -168,6 +169,7 @@ static const struct route routes[] = {
 	{ "/etl/api/upload_file_api/",  POST,          LOGIN_NONE,  CSRF_NONE,   BODYRULE_RAW,   STYLE_SIGNED, -1, upload_file_api_view },
 	{ "/layers/{name}",             GET,           LOGIN_READER, CSRF_NONE,   BODYRULE_NONE,  STYLE_WIZARD, 0,  layer_view },
 };
+/* clang-format on */
 
 static void on_term(int sig)
 {
@@ -177,7 +179,9 @@ static void on_term(int sig)
 	transport_stop();
 }
 
-/* The keeper of this process has others: finish all requests, however long their bodies, then end. */
+/*
+ * The keeper of this process has others: finish all requests, however long their bodies, then end.
+ */
 static void on_finish(int sig)
 {
 	(void)sig;
@@ -187,18 +191,20 @@ static void on_finish(int sig)
 /* What every process of ours does first: no core dumps, no group files, no deadly SIGPIPE. */
 static void set_up_process(void)
 {
-	struct rlimit none = { 0, 0 };
-	struct sigaction term = { .sa_handler = on_term, .sa_flags = SA_RESTART }, ignore = { .sa_handler = SIG_IGN },
-			 finish = { .sa_handler = on_finish, .sa_flags = SA_RESTART }, reap = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
+	struct rlimit none = {0, 0};
+	struct sigaction term = {.sa_handler = on_term, .sa_flags = SA_RESTART},
+			 ignore = {.sa_handler = SIG_IGN},
+			 finish = {.sa_handler = on_finish, .sa_flags = SA_RESTART},
+			 reap = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
 	(void)umask(077);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	sigaction(SIGTERM, &term, NULL);
 	sigaction(SIGINT, &term, NULL);
-	sigaction(SIGUSR1, &finish, NULL);    /* libfcgi's word for "finish" */
+	sigaction(SIGUSR1, &finish, NULL); /* libfcgi's word for "finish" */
 	sigaction(SIGHUP, &finish, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	sigaction(SIGCHLD, &reap, NULL);      /* workers outlive us and leave no zombies */
+	sigaction(SIGCHLD, &reap, NULL); /* workers outlive us and leave no zombies */
 }
 
 /* The server's secret: 32 random bytes, made once; whoever comes second reads the first one's. */
@@ -227,7 +233,10 @@ static enum err read_secret(const struct config *c, unsigned char secret[32], st
 	return error_set(error, ERR_IO, "secret: unreadable");
 }
 
-/* FastCGI has no passwords: who reaches the socket is believed.  A TCP socket of ours must be on loopback. */
+/*
+ * FastCGI has no passwords: who reaches the socket is believed.  A TCP socket of ours must be on
+ * loopback.
+ */
 static bool heard_from_outside(void)
 {
 	struct sockaddr_storage a = {0};
@@ -248,8 +257,9 @@ static enum err allow_files(const struct config *c, bool keep, struct error *err
 	enum err err = descriptors_allow(&limit, error);
 
 	if (err == ERR_OK && keep && limit < wanted)
-		log_line(LOG_LEVEL_WARN, NULL, "only %lld open files are allowed: %lld threads may need %lld", (long long)limit,
-		    (long long)c->threads, (long long)wanted);
+		log_line(LOG_LEVEL_WARN, NULL,
+			 "only %lld open files are allowed: %lld threads may need %lld",
+			 (long long)limit, (long long)c->threads, (long long)wanted);
 	return err;
 }
 
@@ -275,20 +285,27 @@ static enum err open_all(struct ctx *ctx, bool keep, struct error *error)
 	return err;
 }
 
-/* Without settings or a store there is still an answer: a web server's bare 500 tells nobody anything. */
-static const char sorry_text[] = "Status: 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n"
+/*
+ * Without settings or a store there is still an answer: a web server's bare 500 tells nobody
+ * anything.
+ */
+static const char sorry_text[] = "Status: 503 Service Unavailable\r\nContent-Type: text/plain; "
+				 "charset=utf-8\r\nRetry-After: 5\r\n"
 				 "X-Slipway: 1\r\nX-Content-Type-Options: nosniff\r\n\r\n"
 				 "Slipway cannot work just now. The log says why.\n";
 
-/* A process that could not start, and tries again while requests come: its disk was full or not mounted yet, say. */
+/*
+ * A process that could not start, and tries again while requests come: its disk was full or not
+ * mounted yet, say.
+ */
 struct late {
 	struct ctx *ctx;
-	pthread_mutex_t mutex;       /* guards what follows but the last */
-	int64_t tried;               /* clock_mono_ms */
-	atomic_bool open;            /* all of CTX is there */
+	pthread_mutex_t mutex; /* guards what follows but the last */
+	int64_t tried;	       /* clock_mono_ms */
+	atomic_bool open;      /* all of CTX is there */
 };
 
-#define AGAIN_MS 5000        /* as Retry-After of sorry_text has it */
+#define AGAIN_MS 5000 /* as Retry-After of sorry_text has it */
 
 static void close_all(struct ctx *ctx)
 {
@@ -341,7 +358,8 @@ static void serve_late(struct wire *wire, void *arg)
 /* Answers until told to stop; STARTED: all of CTX is there. */
 static enum err serve(struct ctx *ctx, bool started, struct error *error)
 {
-	struct late late = { .ctx = ctx, .mutex = PTHREAD_MUTEX_INITIALIZER, .tried = clock_mono_ms() };
+	struct late late = {
+	    .ctx = ctx, .mutex = PTHREAD_MUTEX_INITIALIZER, .tried = clock_mono_ms()};
 
 	if (started)
 		return transport_serve(ctx->config, dispatch, ctx, error);
@@ -349,7 +367,9 @@ static enum err serve(struct ctx *ctx, bool started, struct error *error)
 	return transport_serve(ctx->config, serve_late, &late, error);
 }
 
-/* Of a process started for one request the arguments are no options; whoever wrote others is told. */
+/*
+ * Of a process started for one request the arguments are no options; whoever wrote others is told.
+ */
 static bool read_options(int argc, char **argv, bool of_web, const char **ret_file)
 {
 	*ret_file = NULL;
@@ -364,7 +384,7 @@ static bool read_options(int argc, char **argv, bool of_web, const char **ret_fi
 
 int main(int argc, char **argv)
 {
-	struct ctx ctx = { .routes = routes, .n_routes = sizeof(routes) / sizeof(*routes) };
+	struct ctx ctx = {.routes = routes, .n_routes = sizeof(routes) / sizeof(*routes)};
 	struct config *config = NULL;
 	struct error error = {0};
 	const char *file;
@@ -386,11 +406,13 @@ int main(int argc, char **argv)
 		log_open("slipway.fcgi", config->log_file);
 	const char *supervised = getenv("SLIPWAY_SUPERVISED");
 	if (supervised != NULL) {
-		config->worker_spawn = false;      /* `slipway serve` keeps the worker running */
+		config->worker_spawn = false; /* `slipway serve` keeps the worker running */
 		config->slice_s = 0;
 	}
 	if (heard_from_outside()) {
-		log_line(LOG_LEVEL_ERROR, NULL, "the FastCGI socket is open to the network: use a Unix socket, or 127.0.0.1");
+		log_line(
+		    LOG_LEVEL_ERROR, NULL,
+		    "the FastCGI socket is open to the network: use a Unix socket, or 127.0.0.1");
 		config_free(config);
 		return 2;
 	}

@@ -8,7 +8,7 @@ libsqlite3-dev libinih-dev libutf8proc-dev libuchardet-dev libgdal-dev libproj-d
 libexpat1-dev zlib1g-dev libpq-dev libcurl4-openssl-dev libmsgpack-dev libjs-leaflet proj-data gdal-data"
 run="lighttpd"
 check="libcmocka-dev python3 python3-requests python3-msgpack python3-tuspy python3-openpyxl python3-xlwt python3-prometheus-client python3-selenium chromium chromium-driver
-gdal-bin sqlite3 git curl zip unzip procps strace python3-aiosmtpd msmtp openssl python3-jsonschema mandoc nginx-light apache2-bin libapache2-mod-fcgid lighttpd-mod-webdav wrk python3-django gunicorn nodejs npm postgresql clang cppcheck valgrind fonts-noto-cjk"
+gdal-bin sqlite3 git curl zip unzip procps strace python3-aiosmtpd msmtp openssl python3-jsonschema mandoc nginx-light apache2-bin libapache2-mod-fcgid lighttpd-mod-webdav wrk python3-django gunicorn nodejs npm postgresql clang clang-format cppcheck valgrind fonts-noto-cjk"
 case "${1-}" in build) want=$build ;; run) want="$build $run" ;; check) want="$build $run $check" ;; *) echo "usage: deps.sh build|run|check" >&2; exit 2 ;; esac
 missing=
 for p in $want; do

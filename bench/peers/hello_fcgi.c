@@ -1,6 +1,6 @@
 /*
- * The smallest FastCGI program: what a web server's FastCGI path allows.  hello_fcgi SOCKET N: N processes on one
- * Unix socket.
+ * The smallest FastCGI program: what a web server's FastCGI path allows.  hello_fcgi SOCKET N: N
+ * processes on one Unix socket.
  */
 #include <fcgiapp.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * The least a FastCGI program can do with a body: read it and forget it.  What a web server's FastCGI
- * path itself costs, so the ceiling for any program behind it.  Usage: swallow SOCKET
+ * The least a FastCGI program can do with a body: read it and forget it.  What a web server's
+ * FastCGI path itself costs, so the ceiling for any program behind it.  Usage: swallow SOCKET
  */
 #include <fcgiapp.h>
 #include <stdio.h>

@@ -1,13 +1,14 @@
 /*
- * A tus client that is never the limit: raw sockets, one thread a connection, bodies from memory.  The same for every server
- * it is pointed at.
+ * A tus client that is never the limit: raw sockets, one thread a connection, bodies from memory.
+ * The same for every server it is pointed at.
  *
  *   tus_client small PORT COUNT BYTES CONNECTIONS [TOKEN]      creation with upload, COUNT files
  *   tus_client big   PORT BYTES CHUNK [TOKEN]                  one upload in CHUNK-byte PATCHes
- *   tus_client many  PORT COUNT BYTES CHUNK [TOKEN]            COUNT uploads at once, each on its own connection
+ *   tus_client many  PORT COUNT BYTES CHUNK [TOKEN]            COUNT uploads at once, each on its
+ *   own connection
  *
- * Prints "seconds S", "status N COUNT" of each status, and of each chunked upload "upload URL SHA256" of what was sent ("-"
- * for one that failed).  A 503 with Retry-After is obeyed.
+ * Prints "seconds S", "status N COUNT" of each status, and of each chunked upload "upload URL
+ * SHA256" of what was sent ("-" for one that failed).  A 503 with Retry-After is obeyed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,8 +30,8 @@
 struct answer {
 	int status;
 	char location[256];
-	int64_t offset;       /* Upload-Offset, -1 = none */
-	int retry_s;          /* Retry-After, 0 = none */
+	int64_t offset; /* Upload-Offset, -1 = none */
+	int retry_s;	/* Retry-After, 0 = none */
 	bool close;
 };
 
@@ -49,7 +50,9 @@ static double now(void)
 
 static int dial(void)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)port),
+				.sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int one = 1;
 
 	for (int i = 0; i < 200; i++) {
@@ -184,9 +187,13 @@ static void *small_thread(void *arg)
 	int s = -1;
 	char head[HEAD];
 	struct answer a;
-	int n = snprintf(head, sizeof(head), "POST /files/ HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: %zu\r\n"
-	    "Upload-Metadata: filename YS5jc3Y=\r\nContent-Type: application/offset+octet-stream\r\n"
-	    "Content-Length: %zu\r\n%s\r\n", small_bytes, small_bytes, token_line);
+	int n = snprintf(head, sizeof(head),
+			 "POST /files/ HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: "
+			 "1.0.0\r\nUpload-Length: %zu\r\n"
+			 "Upload-Metadata: filename YS5jc3Y=\r\nContent-Type: "
+			 "application/offset+octet-stream\r\n"
+			 "Content-Length: %zu\r\n%s\r\n",
+			 small_bytes, small_bytes, token_line);
 
 	(void)arg;
 	while (__atomic_sub_fetch(&todo, 1, __ATOMIC_RELAXED) >= 0)
@@ -202,16 +209,17 @@ static void *small_thread(void *arg)
 struct job {
 	uint64_t seed;
 	size_t bytes, chunk;
-	bool random;          /* bytes from the generator instead of BLOCK */
+	bool random; /* bytes from the generator instead of BLOCK */
 	char url[256];
-	char sum[65];         /* SHA-256 of what was acknowledged */
+	char sum[65]; /* SHA-256 of what was acknowledged */
 };
 
 /* splitmix64: the bytes of upload SEED from OFFSET, both multiples of 8. */
 static void generate(uint64_t seed, size_t offset, char *out, size_t n)
 {
 	for (size_t i = 0; i < n; i += 8) {
-		uint64_t z = seed * 0x2545F4914F6CDD1DULL + ((offset + i) / 8 + 1) * 0x9E3779B97F4A7C15ULL;
+		uint64_t z =
+		    seed * 0x2545F4914F6CDD1DULL + ((offset + i) / 8 + 1) * 0x9E3779B97F4A7C15ULL;
 
 		z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
 		z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
@@ -241,8 +249,10 @@ static void *chunks_thread(void *arg)
 
 	if (sum != NULL && EVP_DigestInit(sum, EVP_sha256()) != 1)
 		exit(1);
-	int n = snprintf(head, sizeof(head), "POST /files/ HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n"
-	    "Upload-Length: %zu\r\nContent-Length: 0\r\n%s\r\n", j->bytes, token_line);
+	int n = snprintf(head, sizeof(head),
+			 "POST /files/ HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n"
+			 "Upload-Length: %zu\r\nContent-Length: 0\r\n%s\r\n",
+			 j->bytes, token_line);
 
 	while (ask(&s, head, (size_t)n, NULL, 0, &a) && again(&a))
 		;
@@ -254,8 +264,12 @@ static void *chunks_thread(void *arg)
 
 		if (own != NULL)
 			generate(j->seed, at, own, m);
-		n = snprintf(head, sizeof(head), "PATCH %s HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: %zu\r\n"
-		    "Content-Type: application/offset+octet-stream\r\nContent-Length: %zu\r\n%s\r\n", j->url, at, m, token_line);
+		n = snprintf(head, sizeof(head),
+			     "PATCH %s HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: "
+			     "1.0.0\r\nUpload-Offset: %zu\r\n"
+			     "Content-Type: application/offset+octet-stream\r\nContent-Length: "
+			     "%zu\r\n%s\r\n",
+			     j->url, at, m, token_line);
 		if (!ask(&s, head, (size_t)n, own != NULL ? own : block, m, &a))
 			a.status = 0;
 		if (a.status == 204 && a.offset == (int64_t)(at + m)) {
@@ -297,7 +311,8 @@ static void run(size_t n, void *(*thread)(void *), struct job *jobs)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 4 ? argv[1] : "";
-	bool small = strcmp(what, "small") == 0, big = strcmp(what, "big") == 0, many = strcmp(what, "many") == 0;
+	bool small = strcmp(what, "small") == 0, big = strcmp(what, "big") == 0,
+	     many = strcmp(what, "many") == 0;
 	int last = big ? 5 : 6;
 
 	if ((!small && !big && !many) || argc < last) {
@@ -306,7 +321,8 @@ int main(int argc, char **argv)
 	}
 	port = atoi(argv[2]);
 	if (argc > last)
-		(void)snprintf(token_line, sizeof(token_line), "Authorization: Bearer %s\r\n", argv[last]);
+		(void)snprintf(token_line, sizeof(token_line), "Authorization: Bearer %s\r\n",
+			       argv[last]);
 	size_t chunk = (size_t)atoll(argv[big ? 4 : many ? 5 : 4]);
 	block = malloc(chunk);
 	generate(7, 0, block, chunk & ~(size_t)7);
@@ -319,10 +335,14 @@ int main(int argc, char **argv)
 		struct job *jobs = calloc(n, sizeof(*jobs));
 
 		for (size_t i = 0; i < n; i++)
-			jobs[i] = (struct job){.seed = i + 1, .bytes = (size_t)atoll(argv[big ? 3 : 4]), .chunk = chunk, .random = many};
+			jobs[i] = (struct job){.seed = i + 1,
+					       .bytes = (size_t)atoll(argv[big ? 3 : 4]),
+					       .chunk = chunk,
+					       .random = many};
 		run(n, chunks_thread, jobs);
 		for (size_t i = 0; i < n; i++)
-			printf("upload %s %s\n", *jobs[i].url != '\0' ? jobs[i].url : "-", jobs[i].sum);
+			printf("upload %s %s\n", *jobs[i].url != '\0' ? jobs[i].url : "-",
+			       jobs[i].sum);
 		free(jobs);
 	}
 	for (int i = 0; i < 1000; i++)

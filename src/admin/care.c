@@ -19,7 +19,8 @@
 
 int gc_command(struct command_run *r)
 {
-	struct worker w = { .config = r->config, .store = r->store, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct worker w = {
+	    .config = r->config, .store = r->store, .lock = PTHREAD_MUTEX_INITIALIZER};
 	struct error error = {0};
 	if (r->argc != 1)
 		return 2;
@@ -31,7 +32,10 @@ int gc_command(struct command_run *r)
 		err = error_errno(&error, ERR_IO, "%s", r->config->data_dir);
 	if (err == ERR_OK) {
 		worker_sweep(&w);
-		/* The worker's sweep goes through the folders in turns; this one through all of them. */
+		/*
+		 * The worker's sweep goes through the folders in turns; this one through all of
+		 * them.
+		 */
 		err = upload_sweep(w.engine, 60000, &error);
 	}
 	catalog_close(w.catalog);
@@ -42,8 +46,9 @@ int gc_command(struct command_run *r)
 /* `check store [--repair] [--migrate]`: 0 clean, 1 findings, 2 cannot read. */
 int check_command(struct command_run *r)
 {
-	static const struct option options[] = { { "repair", no_argument, NULL, 'r' }, { "migrate", no_argument, NULL, 'm' },
-		{ NULL, 0, NULL, 0 } };
+	static const struct option options[] = {{"repair", no_argument, NULL, 'r'},
+						{"migrate", no_argument, NULL, 'm'},
+						{NULL, 0, NULL, 0}};
 	struct error error = {0};
 	bool repair = false, migrate = false;
 	int findings = 0, o;
@@ -71,7 +76,8 @@ int check_command(struct command_run *r)
 
 int dump_command(struct command_run *r)
 {
-	static const struct option options[] = { { "secrets", no_argument, NULL, 's' }, { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {{"secrets", no_argument, NULL, 's'},
+						{NULL, 0, NULL, 0}};
 	struct error error = {0};
 	bool secrets = false;
 	int o;
@@ -84,7 +90,8 @@ int dump_command(struct command_run *r)
 	const char **tables = mem_array((size_t)(r->argc - optind) + 1, sizeof(*tables));
 	for (int i = optind; i < r->argc; i++)
 		tables[i - optind] = r->argv[i];
-	enum err err = store_dump(r->store, optind < r->argc ? tables : NULL, secrets, stdout, &error);
+	enum err err =
+	    store_dump(r->store, optind < r->argc ? tables : NULL, secrets, stdout, &error);
 	free(tables);
 	return err == ERR_OK ? 0 : command_error("dump", err, &error);
 }
@@ -106,7 +113,8 @@ int stat_command(struct command_run *r)
 	if (r->argc != 1)
 		return 2;
 	json_object *stat = store_stat(r->store);
-	puts(json_object_to_json_string_ext(stat, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(stat, JSON_C_TO_STRING_PRETTY |
+						      JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(stat);
 	return 0;
 }
@@ -140,18 +148,21 @@ enum err crs_index_make(const struct config *c, bool always, struct error *error
 {
 	CLEAN_FREE char *path = mem_printf("%s/crs.index", c->data_dir);
 	CLEAN_FREE char *program = mem_printf("%s/slipway-geo", c->program_dir);
-	char *argv[] = { program, (char *)(uintptr_t) "--crs-index", path, NULL };
+	char *argv[] = {program, (char *)(uintptr_t) "--crs-index", path, NULL};
 	struct stat index, proj;
 	struct child child;
 	int status = 1;
 
-	if (!always && stat(path, &index) == 0 && (stat(PROJ_DB, &proj) != 0 || index.st_mtime > proj.st_mtime))
+	if (!always && stat(path, &index) == 0 &&
+	    (stat(PROJ_DB, &proj) != 0 || index.st_mtime > proj.st_mtime))
 		return ERR_OK;
 	enum err err = child_start(program, argv, false, &child, error);
 	if (err != ERR_OK)
 		return err;
 	child_finish(&child, 60000, &status);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? ERR_OK : error_set(error, ERR_UNAVAILABLE, "slipway-geo --crs-index failed");
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0
+		   ? ERR_OK
+		   : error_set(error, ERR_UNAVAILABLE, "slipway-geo --crs-index failed");
 }
 
 int crs_index_command(struct command_run *r)

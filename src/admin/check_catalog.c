@@ -1,6 +1,6 @@
 /*
- * Does the catalogue agree with the store and with the files?  What sessions published is looked for in it, its files
- * are looked for on the disk, and what lies there without a row is told.
+ * Does the catalogue agree with the store and with the files?  What sessions published is looked
+ * for in it, its files are looked for on the disk, and what lies there without a row is told.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -18,13 +18,13 @@
 struct look {
 	struct worker w;
 	size_t skip;
-	json_object *sessions;      /* of this page */
+	json_object *sessions; /* of this page */
 	bool repair;
 	int findings;
 	struct error error;
 };
 
-static const struct viewer everybody = { .user = "", .admin = true };
+static const struct viewer everybody = {.user = "", .admin = true};
 
 static void say(struct look *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void say(struct look *l, const char *fmt, ...)
@@ -48,7 +48,10 @@ static enum err page_pass(struct pass *p, void *arg)
 	return sessions_list(p, NULL, l->skip, PAGE, &l->sessions, &total);
 }
 
-/* A dataset that somebody deleted since is remembered by the catalogue; one it never heard of is lost. */
+/*
+ * A dataset that somebody deleted since is remembered by the catalogue; one it never heard of is
+ * lost.
+ */
 static enum err look_at_dataset(struct look *l, int64_t session, const json_object *d)
 {
 	json_object *model = NULL;
@@ -63,8 +66,9 @@ static enum err look_at_dataset(struct look *l, int64_t session, const json_obje
 	l->error = (struct error){0};
 	err = catalog_by_session(l->w.catalog, session, layer, &known, &l->error);
 	if (err == ERR_OK && known == 0)
-		say(l, "session %lld: its dataset %lld is missing from the catalogue, restore needed", (long long)session,
-		    (long long)id);
+		say(l,
+		    "session %lld: its dataset %lld is missing from the catalogue, restore needed",
+		    (long long)session, (long long)id);
 	return err;
 }
 
@@ -75,8 +79,10 @@ static enum err look_at_sessions(struct look *l)
 		json_object *s = NULL, *d = NULL;
 		err = store_pass(l->w.store, PASS_READ, "check", page_pass, l, &l->error);
 		n = err == ERR_OK ? json_len(l->sessions) : 0;
-		JSON_EACH(s, l->sessions) {
-			JSON_EACH(d, json_arr(s, "datasets")) {
+		JSON_EACH(s, l->sessions)
+		{
+			JSON_EACH(d, json_arr(s, "datasets"))
+			{
 				if (err == ERR_OK)
 					err = look_at_dataset(l, json_int(s, "id", 0), d);
 			}
@@ -90,17 +96,19 @@ static enum err look_at_sessions(struct look *l)
 
 static enum err look_at_files(struct look *l)
 {
-	struct catalog_query q = { .viewer = everybody, .max = PAGE };
+	struct catalog_query q = {.viewer = everybody, .max = PAGE};
 	enum err err = ERR_OK;
 	for (size_t n = PAGE; n == PAGE && err == ERR_OK; q.skip += PAGE) {
 		json_object *list = NULL, *d = NULL;
 		size_t total = 0;
 		err = catalog_list(l->w.catalog, &q, &list, &total, &l->error);
 		n = err == ERR_OK ? json_len(list) : 0;
-		JSON_EACH(d, list) {
+		JSON_EACH(d, list)
+		{
 			CLEAN_FREE char *path = mem_printf("datasets/%s", json_str(d, "file", ""));
 			if (*json_str(d, "file", "") != '\0' && fs_size(l->w.data_fd, path) < 0)
-				say(l, "dataset %lld: %s is missing, restore needed", (long long)json_int(d, "id", 0), path);
+				say(l, "dataset %lld: %s is missing, restore needed",
+				    (long long)json_int(d, "id", 0), path);
 		}
 		json_object_put(list);
 	}
@@ -123,14 +131,16 @@ static void look_at_item(struct look *l, const json_object *item)
 	if (upload == NULL || strcmp(json_str(item, "status", ""), "OK") != 0)
 		return;
 	enum err err = upload_get(l->w.engine, upload, NULL, &info, &error);
-	if (err == ERR_NOT_FOUND || err == ERR_GONE || (err == ERR_OK && fs_size(l->w.data_fd, info.path) < 0))
-		say(l, "item %lld: its upload %.8s is missing, restore needed", (long long)json_int(item, "id", 0), upload);
+	if (err == ERR_NOT_FOUND || err == ERR_GONE ||
+	    (err == ERR_OK && fs_size(l->w.data_fd, info.path) < 0))
+		say(l, "item %lld: its upload %.8s is missing, restore needed",
+		    (long long)json_int(item, "id", 0), upload);
 	upload_info_done(&info);
 }
 
 static enum err look_at_items(struct look *l)
 {
-	struct item_query q = { .viewer = everybody, .max = PAGE };
+	struct item_query q = {.viewer = everybody, .max = PAGE};
 	enum err err = catalog_check(l->w.catalog, l->repair, say_disagreement, l, &l->error);
 	for (size_t n = PAGE; n == PAGE && err == ERR_OK; q.skip += PAGE) {
 		json_object *list = NULL, *item = NULL;
@@ -138,7 +148,7 @@ static enum err look_at_items(struct look *l)
 		err = catalog_items(l->w.catalog, &q, &list, &total, &l->error);
 		n = err == ERR_OK ? json_len(list) : 0;
 		JSON_EACH(item, list)
-			look_at_item(l, item);
+		look_at_item(l, item);
 		json_object_put(list);
 	}
 	return err;
@@ -153,7 +163,7 @@ static void look_at_stray(void *arg, const char *path)
 
 int check_catalog(struct command_run *r, bool repair, int *ret_findings)
 {
-	struct look l = { .w = { .config = r->config, .store = r->store }, .repair = repair };
+	struct look l = {.w = {.config = r->config, .store = r->store}, .repair = repair};
 	enum err err = catalog_open(r->config, &l.w.catalog, &l.error);
 	l.w.data_fd = fs_open_dir(AT_FDCWD, r->config->data_dir);
 	if (err == ERR_OK && l.w.data_fd < 0)

@@ -8,30 +8,33 @@
 
 /* One run of a subcommand. */
 struct command_run {
-	const char *program;         /* argv[0] */
+	const char *program; /* argv[0] */
 	struct config *config;
-	struct store *store;         /* NULL unless the row wants it */
-	int argc;                    /* words after the subcommand, options of its own included */
-	char **argv;                 /* argv[0] is the subcommand's last word */
+	struct store *store; /* NULL unless the row wants it */
+	int argc;	     /* words after the subcommand, options of its own included */
+	char **argv;	     /* argv[0] is the subcommand's last word */
 };
 
 enum command_needs {
 	NEEDS_NOTHING,
 	NEEDS_CONFIG,
-	NEEDS_STORE,                 /* made where there is none */
-	NEEDS_STORE_AND_FILE,        /* and a --config FILE of its own: JSON */
-	NEEDS_KEPT,                  /* one that is there */
+	NEEDS_STORE,	      /* made where there is none */
+	NEEDS_STORE_AND_FILE, /* and a --config FILE of its own: JSON */
+	NEEDS_KEPT,	      /* one that is there */
 };
 
-/* What a command that looks for mistakes returns when it cannot look: exit status 2, but it was called rightly. */
+/*
+ * What a command that looks for mistakes returns when it cannot look: exit status 2, but it was
+ * called rightly.
+ */
 #define COMMAND_UNREAD (-2)
 
 struct command {
-	const char *words;           /* "user add" */
-	const char *usage;           /* what follows the words */
-	const char *help;            /* one line */
+	const char *words; /* "user add" */
+	const char *usage; /* what follows the words */
+	const char *help;  /* one line */
 	enum command_needs needs;
-	int (*run)(struct command_run *);      /* exit status */
+	int (*run)(struct command_run *); /* exit status */
 };
 
 int serve_command(struct command_run *);
@@ -95,7 +98,10 @@ enum err command_forget(struct command_run *, const char *subject, struct error 
 /* Print "slipway: …" and return 1. */
 int command_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int command_error(const char *what, enum err err, const struct error *error);
-/* Make the CRS index below the data directory unless it is newer than PROJ's database.  ERR_UNAVAILABLE with ERROR. */
+/*
+ * Make the CRS index below the data directory unless it is newer than PROJ's database.
+ * ERR_UNAVAILABLE with ERROR.
+ */
 enum err crs_index_make(const struct config *, bool always, struct error *error);
 
 #endif

@@ -31,7 +31,9 @@ json_object *dataset_changes(const struct command_run *, struct dataset_line *re
 int dataset_result(const char *what, const char *name, const struct manage *, enum err);
 /* Print O, one line of JSON. */
 void dataset_print(const json_object *o);
-/* The texts of O as one line of JSON or, each after its name and SEPARATOR, on lines of their own. */
+/*
+ * The texts of O as one line of JSON or, each after its name and SEPARATOR, on lines of their own.
+ */
 void dataset_print_texts(const struct dataset_line *, const json_object *o, const char *separator);
 /* Text without control characters, so that it cannot end a line or begin an escape. */
 void dataset_put(const char *text);

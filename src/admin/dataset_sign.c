@@ -251,7 +251,8 @@ static enum err task_list_pass(struct pass *p, void *arg)
 /* A record without what is the store's own. */
 static void clean_task(json_object *task)
 {
-	static const char *const own[] = {"v", "mark", "replay", "heartbeat", "alive", "worker", "attempt"};
+	static const char *const own[] = {"v",	   "mark",   "replay", "heartbeat",
+					  "alive", "worker", "attempt"};
 
 	json_set_str(task, "state", state_of(task));
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)

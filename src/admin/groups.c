@@ -25,14 +25,15 @@ enum err command_forget(struct command_run *r, const char *subject, struct error
 
 struct user_change {
 	const char *name;
-	const char *role;      /* NULL: disabled is meant */
+	const char *role; /* NULL: disabled is meant */
 	bool disabled;
 };
 
 static enum err user_pass(struct pass *p, void *arg)
 {
 	struct user_change *c = arg;
-	return c->role != NULL ? users_set_role(p, c->name, c->role) : users_set_disabled(p, c->name, c->disabled);
+	return c->role != NULL ? users_set_role(p, c->name, c->role)
+			       : users_set_disabled(p, c->name, c->disabled);
 }
 
 static int change_user(struct command_run *r, struct user_change *c)
@@ -58,7 +59,7 @@ int user_role_command(struct command_run *r)
 
 int user_disable_command(struct command_run *r)
 {
-	struct user_change c = { .disabled = true };
+	struct user_change c = {.disabled = true};
 	return r->argc != 2 ? 2 : change_user(r, &c);
 }
 
@@ -94,7 +95,9 @@ int group_add_command(struct command_run *r)
 	if (err == ERR_CONFLICT)
 		return command_fail("group “%s” exists already", c.group);
 	if (err == ERR_BAD_REQUEST)
-		return command_fail("“%s” cannot be a group's name: letters, digits and . _ - @, at most 64", c.group);
+		return command_fail(
+		    "“%s” cannot be a group's name: letters, digits and . _ - @, at most 64",
+		    c.group);
 	return err == ERR_OK ? 0 : command_error("group add", err, &error);
 }
 
@@ -145,9 +148,11 @@ static int change_members(struct command_run *r, struct group_change *c)
 	for (int i = 2; i < r->argc; i++) {
 		struct error error = {0};
 		c->user = r->argv[i];
-		enum err err = store_pass(r->store, PASS_SYNC, "group", group_member_pass, c, &error);
+		enum err err =
+		    store_pass(r->store, PASS_SYNC, "group", group_member_pass, c, &error);
 		if (err == ERR_NOT_FOUND)
-			return command_fail("there is no group “%s” or no user “%s”", c->group, c->user);
+			return command_fail("there is no group “%s” or no user “%s”", c->group,
+					    c->user);
 		if (err != ERR_OK)
 			return command_error("group", err, &error);
 	}
@@ -156,13 +161,13 @@ static int change_members(struct command_run *r, struct group_change *c)
 
 int group_join_command(struct command_run *r)
 {
-	struct group_change c = { .fn = groups_join };
+	struct group_change c = {.fn = groups_join};
 	return change_members(r, &c);
 }
 
 int group_leave_command(struct command_run *r)
 {
-	struct group_change c = { .fn = groups_leave };
+	struct group_change c = {.fn = groups_leave};
 	return change_members(r, &c);
 }
 
@@ -182,10 +187,12 @@ int group_list_command(struct command_run *r)
 	if (r->argc != 1)
 		return 2;
 	enum err err = store_pass(r->store, PASS_READ, "groups", group_list_pass, &c, &error);
-	JSON_EACH(group, c.list) {
-		printf("%lld\t%s\t", (long long)json_int(group, "id", 0), json_str(group, "name", ""));
+	JSON_EACH(group, c.list)
+	{
+		printf("%lld\t%s\t", (long long)json_int(group, "id", 0),
+		       json_str(group, "name", ""));
 		JSON_EACH(member, json_arr(group, "members"))
-			printf("%s%s", json_i_member > 0 ? " " : "", json_object_get_string(member));
+		printf("%s%s", json_i_member > 0 ? " " : "", json_object_get_string(member));
 		putchar('\n');
 	}
 	json_object_put(c.list);
@@ -196,7 +203,8 @@ int group_list_command(struct command_run *r)
 
 int dir_add_command(struct command_run *r)
 {
-	static const struct option options[] = { { "parent", required_argument, NULL, 'p' }, { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {{"parent", required_argument, NULL, 'p'},
+						{NULL, 0, NULL, 0}};
 	struct catalog *catalog = NULL;
 	struct error error = {0};
 	int64_t parent = 0, id = 0;
@@ -233,8 +241,9 @@ int dir_list_command(struct command_run *r)
 	if (err == ERR_OK)
 		err = catalog_dir_list(catalog, &list, &error);
 	JSON_EACH(dir, list)
-		printf("%lld\t%*s%s\t%lld\n", (long long)json_int(dir, "id", 0), (int)(2 * (json_int(dir, "depth", 1) - 1)), "",
-		    json_str(dir, "name", ""), (long long)json_int(dir, "items", 0));
+	printf("%lld\t%*s%s\t%lld\n", (long long)json_int(dir, "id", 0),
+	       (int)(2 * (json_int(dir, "depth", 1) - 1)), "", json_str(dir, "name", ""),
+	       (long long)json_int(dir, "items", 0));
 	json_object_put(list);
 	catalog_close(catalog);
 	return err == ERR_OK ? 0 : command_error("dir list", err, &error);

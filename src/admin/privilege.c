@@ -19,9 +19,11 @@ static bool can_reach(const struct config *c, uid_t uid, gid_t gid)
 	CLEAN_FREE char *front = config_front(c);
 	pid_t pid = fork();
 	if (pid == 0) {
-		bool good = setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0 &&
-			    access(c->data_dir, R_OK | W_OK | X_OK) == 0 && access(front, X_OK) == 0 &&
-			    access(c->template_dir, R_OK | X_OK) == 0 && access(c->static_dir, R_OK | X_OK) == 0;
+		bool good = setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 &&
+			    setresuid(uid, uid, uid) == 0 &&
+			    access(c->data_dir, R_OK | W_OK | X_OK) == 0 &&
+			    access(front, X_OK) == 0 && access(c->template_dir, R_OK | X_OK) == 0 &&
+			    access(c->static_dir, R_OK | X_OK) == 0;
 		_exit(good ? 0 : 1);
 	}
 	int status = 1;
@@ -49,22 +51,29 @@ static bool give_tree(const char *dir, uid_t uid, gid_t gid)
 
 static bool drop_capabilities(void)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
 	for (int cap = 0; cap <= 63; cap++)
 		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	/* Programs started by uid 0 would get them back: no_new_privs and the empty bounding set forbid it. */
+	/*
+	 * Programs started by uid 0 would get them back: no_new_privs and the empty bounding set
+	 * forbid it.
+	 */
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &head, none) == 0;
 }
 
 static bool become(uid_t uid, gid_t gid)
 {
 	const struct passwd *pw = getpwuid(uid);
-	/* Root's own is closed to him, and libpq gives up when it may not look for a certificate there. */
+	/*
+	 * Root's own is closed to him, and libpq gives up when it may not look for a certificate
+	 * there.
+	 */
 	if ((pw != NULL ? setenv("HOME", pw->pw_dir, 1) : unsetenv("HOME")) != 0)
 		return false;
-	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0;
+	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 &&
+	       setresuid(uid, uid, uid) == 0;
 }
 
 enum err privilege_drop(const struct config *c, bool give, struct error *error)
@@ -80,8 +89,11 @@ enum err privilege_drop(const struct config *c, bool give, struct error *error)
 	if (pw != NULL && pw->pw_uid != 0) {
 		uid_t uid = pw->pw_uid;
 		gid_t gid = pw->pw_gid;
-		/* The directory alone first: whether the rest may be handed over shows only then. */
-		if (chown(c->data_dir, uid, gid) == 0 && can_reach(c, uid, gid) && give_tree(c->data_dir, uid, gid))
+		/*
+		 * The directory alone first: whether the rest may be handed over shows only then.
+		 */
+		if (chown(c->data_dir, uid, gid) == 0 && can_reach(c, uid, gid) &&
+		    give_tree(c->data_dir, uid, gid))
 			return become(uid, gid) ? ERR_OK : error_errno(error, ERR_IO, "setuid");
 		(void)give_tree(c->data_dir, 0, 0);
 	}

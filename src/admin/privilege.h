@@ -8,8 +8,9 @@
 #include "base/config.h"
 
 /*
- * When started by root: become the owner of the data directory; for a directory that is root's (or new) and GIVE,
- * hand it to www-data first.  Where that user cannot reach directory or programs, stay uid 0 without any capability:
+ * When started by root: become the owner of the data directory; for a directory that is root's (or
+ * new) and GIVE, hand it to www-data first.  Where that user cannot reach directory or programs,
+ * stay uid 0 without any capability:
  * root's own files, and nobody's else.
  * Errors: ERR_IO.
  */

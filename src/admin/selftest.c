@@ -227,7 +227,7 @@ static void ask_headers(struct test *t)
 		const char *id;
 		size_t size;
 		const char *bad;
-	/* The longest one: with its name below what Apache hands to a FastCGI program. */
+		/* The longest one: with its name below what Apache hands to a FastCGI program. */
 	} sizes[] = {{"header_4k", 4000, "fail"},
 		     {"header_8k", 8000, "warn"},
 		     {"header_16k", 15900, "warn"}};

@@ -43,8 +43,8 @@ void serve_dir_remove(const char *data_dir, struct serve_dir *d)
 	*d = (struct serve_dir){.lock = -1};
 }
 
-enum err serve_dir_make(
-    const char *data_dir, size_t place, struct serve_dir *ret, struct error *error)
+enum err serve_dir_make(const char *data_dir, size_t place, struct serve_dir *ret,
+			struct error *error)
 {
 	CLEAN_FREE char *where = place_path(data_dir, place);
 	struct serve_dir d = {.lock = -1};
@@ -54,11 +54,13 @@ enum err serve_dir_make(
 		return error_set(error, ERR_IO, "%s: too long for a socket", where);
 	if (mkdtemp(d.path) == NULL)
 		return error_errno(error, ERR_IO, "%s", where);
-	(void)snprintf(
-	    d.note, sizeof(d.note), NOTE "%s", d.path + strlen(d.path) - RANDOM_LEN);
+	(void)snprintf(d.note, sizeof(d.note), NOTE "%s", d.path + strlen(d.path) - RANDOM_LEN);
 	note = mem_printf("%s/run/%s", data_dir, d.note);
 	d.lock = open(note, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	/* On a full disk there is no note, and nobody to clean up behind us: that is no reason not to start. */
+	/*
+	 * On a full disk there is no note, and nobody to clean up behind us: that is no reason not
+	 * to start.
+	 */
 	if (d.lock >= 0)
 		(void)lock_note(d.lock);
 	*ret = d;
@@ -110,8 +112,7 @@ void serve_dir_sweep(const char *data_dir)
 	struct dirent *d;
 
 	while (run != NULL && (d = readdir(run)) != NULL)
-		if (text_starts(d->d_name, NOTE) &&
-		    strlen(d->d_name) == strlen(NOTE) + RANDOM_LEN)
+		if (text_starts(d->d_name, NOTE) && strlen(d->d_name) == strlen(NOTE) + RANDOM_LEN)
 			sweep_note(dirfd(run), data_dir, d->d_name);
 	while (tmp != NULL && (d = readdir(tmp)) != NULL)
 		sweep_body(dirfd(tmp), d->d_name);

@@ -11,9 +11,9 @@
 #include "base/token.h"
 #include "upload/upload.h"
 
-#define PAGE  100
-#define GC_MS 600000 /* all 256 folders and whatever has expired: an hour's sweeps of the worker   \
-		      */
+#define PAGE 100
+/* all 256 folders and whatever has expired: an hour's sweeps of the worker */
+#define GC_MS 600000
 
 static const char *state_of(const struct upload_info *u)
 {

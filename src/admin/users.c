@@ -29,9 +29,9 @@ static char *read_password(void)
 
 static const char *password_sentence(const char *problem)
 {
-	return strcmp(problem, "password_short") == 0 ? "the password needs at least 10 characters" :
-	       strcmp(problem, "password_long") == 0  ? "the password is longer than 1024 bytes" :
-							"the password must not be the user's name";
+	return strcmp(problem, "password_short") == 0  ? "the password needs at least 10 characters"
+	       : strcmp(problem, "password_long") == 0 ? "the password is longer than 1024 bytes"
+						       : "the password must not be the user's name";
 }
 
 struct change {
@@ -82,10 +82,12 @@ static int set_password(struct command_run *r, struct change *c)
 	}
 	if (!user_name_ok(c->name)) {
 		free(password);
-		return command_fail("“%s” cannot be a user name: letters, digits and . _ - @, at most 64", c->name);
+		return command_fail(
+		    "“%s” cannot be a user name: letters, digits and . _ - @, at most 64", c->name);
 	}
 	const char *bad = user_password_problem(c->name, password);
-	enum err err = bad != NULL ? ERR_BAD_REQUEST : user_password_hash(r->store, password, &c->hash, &error);
+	enum err err = bad != NULL ? ERR_BAD_REQUEST
+				   : user_password_hash(r->store, password, &c->hash, &error);
 	OPENSSL_cleanse(password, strlen(password));
 	free(password);
 	if (bad != NULL)
@@ -94,8 +96,9 @@ static int set_password(struct command_run *r, struct change *c)
 		err = store_pass(r->store, PASS_SYNC, "user", put_pass, c, &error);
 	free(c->hash);
 	if (err == ERR_CONFLICT)
-		return command_fail("user “%s” exists already; change the password with: slipway user password %s --password-stdin",
-		    c->name, c->name);
+		return command_fail("user “%s” exists already; change the password with: slipway "
+				    "user password %s --password-stdin",
+				    c->name, c->name);
 	if (err == ERR_NOT_FOUND)
 		return command_fail("there is no user “%s”", c->name);
 	return err == ERR_OK ? 0 : command_error("user", err, &error);
@@ -104,8 +107,10 @@ static int set_password(struct command_run *r, struct change *c)
 /* NAME and options of `user add` and `user password`. */
 static int user_options(struct command_run *r, struct change *c, bool with_admin)
 {
-	static const struct option options[] = { { "password-stdin", no_argument, NULL, 'p' }, { "admin", no_argument, NULL, 'a' },
-		{ "manager", no_argument, NULL, 'm' }, { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {{"password-stdin", no_argument, NULL, 'p'},
+						{"admin", no_argument, NULL, 'a'},
+						{"manager", no_argument, NULL, 'm'},
+						{NULL, 0, NULL, 0}};
 	bool from_stdin = false;
 	int o;
 	optind = 1;
@@ -139,7 +144,7 @@ int user_add_command(struct command_run *r)
 
 int user_password_command(struct command_run *r)
 {
-	struct change c = { .must_exist = true };
+	struct change c = {.must_exist = true};
 	int bad = user_options(r, &c, false);
 	return bad != 0 ? bad : set_password(r, &c);
 }
@@ -186,11 +191,12 @@ int user_list_command(struct command_run *r)
 	if (r->argc != 1)
 		return 2;
 	enum err err = store_pass(r->store, PASS_READ, "users", list_pass, &c, &error);
-	JSON_EACH(u, c.list) {
+	JSON_EACH(u, c.list)
+	{
 		char created[32];
 		clock_iso(json_int(u, "created", 0), created);
 		printf("%s\t%s\t%s%s\n", json_str(u, "name", ""), user_role(u), created,
-		    json_bool(u, "disabled", false) ? "\tdisabled" : "");
+		       json_bool(u, "disabled", false) ? "\tdisabled" : "");
 	}
 	json_object_put(c.list);
 	return err == ERR_OK ? 0 : command_error("user list", err, &error);
@@ -224,8 +230,8 @@ int user_delete_command(struct command_run *r)
 struct key {
 	const char *user, *name, *id;
 	bool read_only;
-	int64_t expires;       /* ms, 0 = never */
-	json_object *limits;   /* what it may be used for, NULL = no bounds */
+	int64_t expires;     /* ms, 0 = never */
+	json_object *limits; /* what it may be used for, NULL = no bounds */
 	char token[41];
 	json_object *list;
 };
@@ -236,8 +242,9 @@ static enum err key_add_pass(struct pass *p, void *arg)
 	json_object *user = NULL;
 	enum err err = users_get(p, k->user, &user);
 	json_object_put(user);
-	return err != ERR_OK ? err : keys_add_limited(p, k->user, k->name, k->read_only, k->expires, clock_now_ms(),
-	    k->token, k->limits);
+	return err != ERR_OK ? err
+			     : keys_add_limited(p, k->user, k->name, k->read_only, k->expires,
+						clock_now_ms(), k->token, k->limits);
 }
 
 /* "1,2,3" or "http://a,http://b" as a list in the key's bounds. */
@@ -254,7 +261,8 @@ static bool add_limit(struct key *k, const char *name, const char *text, bool nu
 		int64_t id = 0;
 		if (n == 0 || (numbers && !text_int(item, 1, INT32_MAX, &id)))
 			return false;
-		json_object_array_add(list, numbers ? json_object_new_int64(id) : json_object_new_string(item));
+		json_object_array_add(list, numbers ? json_object_new_int64(id)
+						    : json_object_new_string(item));
 		p += n + (p[n] == ',');
 	}
 	return json_len(list) > 0;
@@ -263,17 +271,22 @@ static bool add_limit(struct key *k, const char *name, const char *text, bool nu
 /* The options of `key add`; false: usage. */
 static bool key_options(struct command_run *r, struct key *k)
 {
-	static const struct option options[] = { { "name", required_argument, NULL, 'n' }, { "read-only", no_argument, NULL, 'r' },
-		{ "expires", required_argument, NULL, 'e' }, { "ids", required_argument, NULL, 'i' },
-		{ "address", required_argument, NULL, 'a' }, { "referer", required_argument, NULL, 'f' }, { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {{"name", required_argument, NULL, 'n'},
+						{"read-only", no_argument, NULL, 'r'},
+						{"expires", required_argument, NULL, 'e'},
+						{"ids", required_argument, NULL, 'i'},
+						{"address", required_argument, NULL, 'a'},
+						{"referer", required_argument, NULL, 'f'},
+						{NULL, 0, NULL, 0}};
 	int64_t days = 0;
 	int o;
 	optind = 1;
 	while ((o = getopt_long(r->argc, r->argv, "", options, NULL)) != -1) {
-		bool good = o == 'n' || o == 'r' || (o == 'e' && text_int(optarg, 1, 36500, &days)) ||
-		    (o == 'i' && add_limit(k, "ids", optarg, true)) ||
-		    (o == 'a' && add_limit(k, "addresses", optarg, false)) ||
-		    (o == 'f' && add_limit(k, "referers", optarg, false));
+		bool good = o == 'n' || o == 'r' ||
+			    (o == 'e' && text_int(optarg, 1, 36500, &days)) ||
+			    (o == 'i' && add_limit(k, "ids", optarg, true)) ||
+			    (o == 'a' && add_limit(k, "addresses", optarg, false)) ||
+			    (o == 'f' && add_limit(k, "referers", optarg, false));
 		if (!good)
 			return false;
 		if (o == 'n')
@@ -287,7 +300,7 @@ static bool key_options(struct command_run *r, struct key *k)
 
 int key_add_command(struct command_run *r)
 {
-	struct key k = { .name = "" };
+	struct key k = {.name = ""};
 	struct error error = {0};
 	if (!key_options(r, &k)) {
 		json_object_put(k.limits);
@@ -301,10 +314,12 @@ int key_add_command(struct command_run *r)
 	if (err == ERR_NOT_FOUND)
 		return command_fail("there is no user “%s”", k.user);
 	if (err == ERR_TOO_LARGE || err == ERR_RATE)
-		return command_fail("user “%s” has the most keys a user may have (login.keys_per_user)", k.user);
+		return command_fail(
+		    "user “%s” has the most keys a user may have (login.keys_per_user)", k.user);
 	if (err != ERR_OK)
 		return command_error("key add", err, &error);
-	printf("API key of %s%s, shown only this once: %s\n", k.user, k.read_only ? " (read-only)" : "", k.token);
+	printf("API key of %s%s, shown only this once: %s\n", k.user,
+	       k.read_only ? " (read-only)" : "", k.token);
 	return 0;
 }
 
@@ -325,11 +340,12 @@ int key_list_command(struct command_run *r)
 		return 2;
 	k.user = r->argv[1];
 	enum err err = store_pass(r->store, PASS_READ, "keys", key_list_pass, &k, &error);
-	JSON_EACH(o, k.list) {
+	JSON_EACH(o, k.list)
+	{
 		char created[32];
 		clock_iso(json_int(o, "created", 0), created);
 		printf("%s\t%s\t%s\t%s\n", json_str(o, "id", ""), json_str(o, "name", ""),
-		    json_bool(o, "read_only", false) ? "read-only" : "full", created);
+		       json_bool(o, "read_only", false) ? "read-only" : "full", created);
 	}
 	json_object_put(k.list);
 	return err == ERR_OK ? 0 : command_error("key list", err, &error);

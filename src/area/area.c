@@ -104,12 +104,12 @@ void area_close(struct area *a)
 	*a = (struct area){0};
 }
 
-enum err area_target(
-    const struct area *a, const char *given, bool need, char **ret, struct error *error)
+enum err area_target(const struct area *a, const char *given, bool need, char **ret,
+		     struct error *error)
 {
 	char *path = NULL;
 	enum err err = area_map(given, a->config->iserver_absolute ? a->path : NULL,
-	    a->config->iserver_denied, &path, error);
+				a->config->iserver_denied, &path, error);
 
 	if (err != ERR_OK)
 		return err;
@@ -126,8 +126,8 @@ char *area_shown(const struct config *c, const char *user, const char *path, boo
 {
 	CLEAN_FREE char *root = c->iserver_absolute ? root_of(c, user) : NULL;
 
-	return mem_printf(
-	    "%s/%s%s", root != NULL ? root : AREA_WORD, path, folder && *path != '\0' ? "/" : "");
+	return mem_printf("%s/%s%s", root != NULL ? root : AREA_WORD, path,
+			  folder && *path != '\0' ? "/" : "");
 }
 
 enum err area_sync(const struct area *a, int fd, struct error *error)
@@ -177,8 +177,8 @@ static enum err wrong_kind(int at, const char *name, struct error *error)
 }
 
 /* A folder that may be there: *RET_MADE when it was not. */
-static enum err make_folder(
-    const struct area *a, int at, const char *name, bool *ret_made, struct error *error)
+static enum err make_folder(const struct area *a, int at, const char *name, bool *ret_made,
+			    struct error *error)
 {
 	*ret_made = mkdirat(at, name, 0700) == 0;
 	if (!*ret_made)
@@ -186,8 +186,8 @@ static enum err make_folder(
 	return area_sync(a, at, error);
 }
 
-static enum err step(
-    const struct area *a, int at, const char *name, bool make, int *ret, struct error *error)
+static enum err step(const struct area *a, int at, const char *name, bool make, int *ret,
+		     struct error *error)
 {
 	bool made = false;
 	enum err err = make ? make_folder(a, at, name, &made, error) : ERR_OK;
@@ -209,8 +209,8 @@ static enum err step(
 	return ERR_OK;
 }
 
-enum err area_folder(
-    const struct area *a, const char *path, bool make, int *ret, struct error *error)
+enum err area_folder(const struct area *a, const char *path, bool make, int *ret,
+		     struct error *error)
 {
 	int at = openat(a->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -264,7 +264,7 @@ static int by_kind_and_name(const void *a, const void *b)
 
 /* Takes FD. */
 static enum err list_folder(int fd, const char *path, const char *filters, size_t max,
-    json_object *list, struct error *error)
+			    json_object *list, struct error *error)
 {
 	DIR *dir = fdopendir(fd);
 	struct dirent *d;
@@ -290,8 +290,8 @@ static enum err list_folder(int fd, const char *path, const char *filters, size_
 }
 
 /* PATH is no folder: a file, or an error. */
-static enum err list_file(
-    const struct area *a, const char *path, json_object *list, struct error *error)
+static enum err list_file(const struct area *a, const char *path, json_object *list,
+			  struct error *error)
 {
 	CLEAN_FREE char *folder = NULL;
 	const char *name = area_split(path, &folder);
@@ -310,7 +310,7 @@ static enum err list_file(
 }
 
 enum err area_list(const struct area *a, const char *path, const char *filters, size_t max,
-    json_object **ret, struct error *error)
+		   json_object **ret, struct error *error)
 {
 	json_object *list = json_object_new_array();
 	struct error why = {0};

@@ -15,8 +15,8 @@
 #include "base/json.h"
 
 struct area {
-	int root;                       /* its directory */
-	char *path;                     /* absolute */
+	int root;   /* its directory */
+	char *path; /* absolute */
 	const struct config *config;
 };
 
@@ -51,7 +51,7 @@ enum err area_folder(const struct area *, const char *path, bool make, int *ret,
  * Errors: as area_folder.
  */
 enum err area_list(const struct area *, const char *path, const char *filters, size_t max,
-    json_object **ret, struct error *);
+		   json_object **ret, struct error *);
 /* One file, link or tree.  The root: ERR_BAD_REQUEST. */
 enum err area_delete(const struct area *, const char *path, struct error *);
 
@@ -64,11 +64,11 @@ enum err area_delete(const struct area *, const char *path, struct error *);
 struct area_work {
 	const struct area *area;
 	char id[33];
-	int dir;                        /* -1 = none */
+	int dir; /* -1 = none */
 	int lock;
 };
-enum err area_work_begin(
-    const struct area *, const char *id, struct area_work *ret, struct error *);
+enum err area_work_begin(const struct area *, const char *id, struct area_work *ret,
+			 struct error *);
 /* Remove what is left and let go. */
 void area_work_end(struct area_work *);
 /* Absolute path of the work folder: for a jail's --job.  Caller frees. */
@@ -88,7 +88,7 @@ void area_sweep_all(const struct config *);
  *         ERR_NO_SPACE.
  */
 enum err area_place_file(struct area_work *, int from_at, const char *from, const char *path,
-    bool overwrite, char **ret, struct error *);
+			 bool overwrite, char **ret, struct error *);
 /*
  * The tree FROM in the work folder, made by an unzip, becomes PATH.  It is gone through first: only
  * files and folders with names that may be, at most MAX_FILES and MAX_BYTES.
@@ -96,6 +96,6 @@ enum err area_place_file(struct area_work *, int from_at, const char *from, cons
  *         made and that is not empty; ERR_BAD_REQUEST, ERR_TOO_LARGE for what is wrong inside.
  */
 enum err area_place_tree(struct area_work *, const char *from, const char *path, bool overwrite,
-    int64_t max_files, int64_t max_bytes, char **ret, struct error *);
+			 int64_t max_files, int64_t max_bytes, char **ret, struct error *);
 
 #endif

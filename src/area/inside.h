@@ -7,8 +7,8 @@
 #include "area/area.h"
 
 #define AREA_FOLDER_MODE 0750
-#define AREA_FILE_MODE   0640
-#define AREA_NUMBERS     10000  /* tried for a free name */
+#define AREA_FILE_MODE	 0640
+#define AREA_NUMBERS	 10000 /* tried for a free name */
 
 /* fsync, unless the site does without (upload.sync = none). */
 enum err area_sync(const struct area *, int fd, struct error *);

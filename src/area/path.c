@@ -72,8 +72,8 @@ static bool is_text(const char *s)
 	return len <= AREA_PATH_MAX && (len == 0 || text_is_utf8(s, len));
 }
 
-enum err area_map(
-    const char *given, const char *real, const char *denied, char **ret, struct error *error)
+enum err area_map(const char *given, const char *real, const char *denied, char **ret,
+		  struct error *error)
 {
 	CLEAN_FREE char *copy = mem_strdup(given);
 	CLEAN_FREE char *out = mem_alloc(strlen(given) + 2);

@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include "base/err.h"
 
-#define AREA_PATH_MAX  1024     /* bytes of a path as given */
-#define AREA_NAME_MAX  255      /* bytes of one name */
-#define AREA_HIDDEN    ".slipway"
-#define AREA_WORD      "${fileManagerWorkDir}"
+#define AREA_PATH_MAX 1024 /* bytes of a path as given */
+#define AREA_NAME_MAX 255  /* bytes of one name */
+#define AREA_HIDDEN   ".slipway"
+#define AREA_WORD     "${fileManagerWorkDir}"
 
 /*
  * May a file or folder have this NAME?  DENIED: extensions with their dots, separated by blanks.
@@ -28,8 +28,8 @@ enum err area_name_check(const char *name, const char *denied, struct error *);
  * Owns:   caller frees *RET.
  * Errors: ERR_BAD_REQUEST, code "area_path" or "area_denied".
  */
-enum err area_map(
-    const char *given, const char *real, const char *denied, char **ret, struct error *);
+enum err area_map(const char *given, const char *real, const char *denied, char **ret,
+		  struct error *);
 
 /*
  * NAME with number N (from 0) put in front of its extension, of a FOLDER behind its end.  Caller

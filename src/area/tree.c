@@ -196,7 +196,7 @@ static enum err sync_tree(const struct area *a, int tree, struct error *error)
 }
 
 enum err area_place_tree(struct area_work *w, const char *from, const char *path, bool overwrite,
-    int64_t max_files, int64_t max_bytes, char **ret, struct error *error)
+			 int64_t max_files, int64_t max_bytes, char **ret, struct error *error)
 {
 	CLEAN_FREE char *folder = NULL;
 	CLEAN_FREE char *name = NULL;

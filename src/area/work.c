@@ -44,8 +44,8 @@ static bool lock(int fd)
 	return fcntl(fd, F_OFD_SETLK, &l) == 0;
 }
 
-enum err area_work_begin(
-    const struct area *a, const char *id, struct area_work *ret, struct error *error)
+enum err area_work_begin(const struct area *a, const char *id, struct area_work *ret,
+			 struct error *error)
 {
 	CLEAN_FD int above = hidden(a, error);
 	struct area_work w = {.area = a, .dir = -1, .lock = -1};
@@ -150,8 +150,8 @@ static enum err bring(struct place *p)
 	if (fstatat(p->work->dir, COPY, &st, AT_SYMLINK_NOFOLLOW) != 0) {
 		/* A link here need not last: the one in its place will. */
 		err = linkat(p->from_at, p->from, p->work->dir, COPY, 0) == 0
-		    ? ERR_OK
-		    : fs_link_or_copy(p->from_at, p->from, p->work->dir, COPY, p->error);
+			  ? ERR_OK
+			  : fs_link_or_copy(p->from_at, p->from, p->work->dir, COPY, p->error);
 		if (err != ERR_OK)
 			return err;
 		if (fstatat(p->work->dir, COPY, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -200,17 +200,17 @@ static enum err replace(struct place *p)
 }
 
 enum err area_place_file(struct area_work *w, int from_at, const char *from, const char *path,
-    bool overwrite, char **ret, struct error *error)
+			 bool overwrite, char **ret, struct error *error)
 {
 	CLEAN_FREE char *folder = NULL;
 	CLEAN_FREE char *name = NULL;
 	struct place p = {.work = w,
-	    .area = w->area,
-	    .from_at = from_at,
-	    .from = from,
-	    .name = area_split(path, &folder),
-	    .to = -1,
-	    .error = error};
+			  .area = w->area,
+			  .from_at = from_at,
+			  .from = from,
+			  .name = area_split(path, &folder),
+			  .to = -1,
+			  .error = error};
 	struct stat st;
 	enum err err = area_folder(w->area, folder, true, &p.to, error);
 	CLEAN_FD int to = p.to;

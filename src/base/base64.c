@@ -52,7 +52,7 @@ char *base64_encode(const void *p, size_t n)
 	for (size_t i = 0; i < n; i += 3) {
 		size_t have = n - i < 3 ? n - i : 3;
 		uint32_t bits = (uint32_t)in[i] << 16 | (have > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
-		    (have > 2 ? in[i + 2] : 0);
+				(have > 2 ? in[i + 2] : 0);
 		for (size_t k = 0; k < 4; k++)
 			*o++ = k > have ? '=' : alphabet[bits >> (18 - 6 * k) & 63];
 	}

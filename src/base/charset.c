@@ -7,70 +7,71 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define FILLED    "\xEF\xBF\xBD"  /* U+FFFD */
-#define ROOM_MIN  8               /* bytes of output that any step of a converter may need */
-#define ROOM_KEPT 4               /* held back from a step, for what a decoder may remember */
+#define FILLED	  "\xEF\xBF\xBD" /* U+FFFD */
+#define ROOM_MIN  8		 /* bytes of output that any step of a converter may need */
+#define ROOM_KEPT 4		 /* held back from a step, for what a decoder may remember */
 
 /*
  * Canonical names, what glibc calls a decoder that takes at least as much, and the other spellings.
  * All are compared as letters and digits without case, so ISO8859-15 and iso_8859_15 are one.
  */
 static const struct {
-	const char *name;      /* canonical */
-	const char *iconv;     /* NULL: decoded here */
-	const char *others;    /* space-separated, upper case, letters and digits only */
+	const char *name;   /* canonical */
+	const char *iconv;  /* NULL: decoded here */
+	const char *others; /* space-separated, upper case, letters and digits only */
 } charsets[] = {
-	{"UTF-8", NULL, "65001 CP65001 UTF USASCII ASCII UNICODE11UTF8"},
-	{"UTF-16", "UTF-16", "UCS2 UNICODE"},
-	{"UTF-16LE", "UTF-16LE", "CP1200 UCS2LE"},
-	{"UTF-16BE", "UTF-16BE", "CP1201 UCS2BE"},
-	{"GB18030", "GB18030",
-	    "GBK GB2312 EUCCN 936 CP936 MS936 WINDOWS936 GB231280 CSGB2312 CHINESE XGBK 54936"},
-	{"Big5", "BIG5", "950 CP950 MS950 WINDOWS950 BIGFIVE CNBIG5 CSBIG5"},
-	{"EUC-JP", "EUC-JP", "UJIS 20932 51932 CP51932 XEUCJP"},
-	{"Shift_JIS", "CP932", "SJIS MSKANJI 932 CP932 MS932 WINDOWS932 WINDOWS31J XSJIS"},
-	{"EUC-KR", "CP949", "949 CP949 MS949 WINDOWS949 UHC KSC5601 KSC56011987 51949 CP51949"},
-	{"ISO-8859-1", "ISO-8859-1", "88591 LATIN1 L1 28591 CP28591 CP819 IBM819"},
-	{"ISO-8859-2", "ISO-8859-2", "88592 LATIN2 L2 28592 CP28592"},
-	{"ISO-8859-3", "ISO-8859-3", "88593 LATIN3 L3 28593 CP28593"},
-	{"ISO-8859-4", "ISO-8859-4", "88594 LATIN4 L4 28594 CP28594"},
-	{"ISO-8859-5", "ISO-8859-5", "88595 CYRILLIC 28595 CP28595"},
-	{"ISO-8859-6", "ISO-8859-6", "88596 ARABIC 28596 CP28596"},
-	{"ISO-8859-7", "ISO-8859-7", "88597 GREEK 28597 CP28597"},
-	{"ISO-8859-8", "ISO-8859-8", "88598 HEBREW 28598 CP28598 ISO88598I"},
-	{"ISO-8859-9", "ISO-8859-9", "88599 LATIN5 L5 28599 CP28599"},
-	{"ISO-8859-10", "ISO-8859-10", "885910 LATIN6 L6"},
-	{"ISO-8859-13", "ISO-8859-13", "885913 LATIN7 L7 28603 CP28603"},
-	{"ISO-8859-14", "ISO-8859-14", "885914 LATIN8 L8"},
-	{"ISO-8859-15", "ISO-8859-15", "885915 LATIN9 L9 28605 CP28605"},
-	{"KOI8-R", "KOI8-R", "20866 CP20866 KOI8"},
-	{"KOI8-U", "KOI8-U", "21866 CP21866"},
-	{"cp437", "CP437", "437 IBM437 OEM437 DOS437"},
-	{"cp850", "CP850", "850 IBM850 OEM850 DOS850"},
-	{"cp852", "CP852", "852 IBM852 OEM852 DOS852"},
-	{"cp866", "CP866", "866 IBM866 OEM866 DOS866"},
-	{"cp874", "CP874", "874 IBM874 WINDOWS874 TIS620 ISO885911 885911"},
-	{"windows-1250", "CP1250", "1250 CP1250 MS1250 ANSI1250 WIN1250"},
-	{"windows-1251", "CP1251", "1251 CP1251 MS1251 ANSI1251 WIN1251"},
-	{"windows-1252", "CP1252", "1252 CP1252 MS1252 ANSI1252 WIN1252"},
-	{"windows-1253", "CP1253", "1253 CP1253 MS1253 ANSI1253 WIN1253"},
-	{"windows-1254", "CP1254", "1254 CP1254 MS1254 ANSI1254 WIN1254"},
-	{"windows-1255", "CP1255", "1255 CP1255 MS1255 ANSI1255 WIN1255"},
-	{"windows-1256", "CP1256", "1256 CP1256 MS1256 ANSI1256 WIN1256"},
-	{"windows-1257", "CP1257", "1257 CP1257 MS1257 ANSI1257 WIN1257"},
-	{"windows-1258", "CP1258", "1258 CP1258 MS1258 ANSI1258 WIN1258"},
+    {"UTF-8", NULL, "65001 CP65001 UTF USASCII ASCII UNICODE11UTF8"},
+    {"UTF-16", "UTF-16", "UCS2 UNICODE"},
+    {"UTF-16LE", "UTF-16LE", "CP1200 UCS2LE"},
+    {"UTF-16BE", "UTF-16BE", "CP1201 UCS2BE"},
+    {"GB18030", "GB18030",
+     "GBK GB2312 EUCCN 936 CP936 MS936 WINDOWS936 GB231280 CSGB2312 CHINESE XGBK 54936"},
+    {"Big5", "BIG5", "950 CP950 MS950 WINDOWS950 BIGFIVE CNBIG5 CSBIG5"},
+    {"EUC-JP", "EUC-JP", "UJIS 20932 51932 CP51932 XEUCJP"},
+    {"Shift_JIS", "CP932", "SJIS MSKANJI 932 CP932 MS932 WINDOWS932 WINDOWS31J XSJIS"},
+    {"EUC-KR", "CP949", "949 CP949 MS949 WINDOWS949 UHC KSC5601 KSC56011987 51949 CP51949"},
+    {"ISO-8859-1", "ISO-8859-1", "88591 LATIN1 L1 28591 CP28591 CP819 IBM819"},
+    {"ISO-8859-2", "ISO-8859-2", "88592 LATIN2 L2 28592 CP28592"},
+    {"ISO-8859-3", "ISO-8859-3", "88593 LATIN3 L3 28593 CP28593"},
+    {"ISO-8859-4", "ISO-8859-4", "88594 LATIN4 L4 28594 CP28594"},
+    {"ISO-8859-5", "ISO-8859-5", "88595 CYRILLIC 28595 CP28595"},
+    {"ISO-8859-6", "ISO-8859-6", "88596 ARABIC 28596 CP28596"},
+    {"ISO-8859-7", "ISO-8859-7", "88597 GREEK 28597 CP28597"},
+    {"ISO-8859-8", "ISO-8859-8", "88598 HEBREW 28598 CP28598 ISO88598I"},
+    {"ISO-8859-9", "ISO-8859-9", "88599 LATIN5 L5 28599 CP28599"},
+    {"ISO-8859-10", "ISO-8859-10", "885910 LATIN6 L6"},
+    {"ISO-8859-13", "ISO-8859-13", "885913 LATIN7 L7 28603 CP28603"},
+    {"ISO-8859-14", "ISO-8859-14", "885914 LATIN8 L8"},
+    {"ISO-8859-15", "ISO-8859-15", "885915 LATIN9 L9 28605 CP28605"},
+    {"KOI8-R", "KOI8-R", "20866 CP20866 KOI8"},
+    {"KOI8-U", "KOI8-U", "21866 CP21866"},
+    {"cp437", "CP437", "437 IBM437 OEM437 DOS437"},
+    {"cp850", "CP850", "850 IBM850 OEM850 DOS850"},
+    {"cp852", "CP852", "852 IBM852 OEM852 DOS852"},
+    {"cp866", "CP866", "866 IBM866 OEM866 DOS866"},
+    {"cp874", "CP874", "874 IBM874 WINDOWS874 TIS620 ISO885911 885911"},
+    {"windows-1250", "CP1250", "1250 CP1250 MS1250 ANSI1250 WIN1250"},
+    {"windows-1251", "CP1251", "1251 CP1251 MS1251 ANSI1251 WIN1251"},
+    {"windows-1252", "CP1252", "1252 CP1252 MS1252 ANSI1252 WIN1252"},
+    {"windows-1253", "CP1253", "1253 CP1253 MS1253 ANSI1253 WIN1253"},
+    {"windows-1254", "CP1254", "1254 CP1254 MS1254 ANSI1254 WIN1254"},
+    {"windows-1255", "CP1255", "1255 CP1255 MS1255 ANSI1255 WIN1255"},
+    {"windows-1256", "CP1256", "1256 CP1256 MS1256 ANSI1256 WIN1256"},
+    {"windows-1257", "CP1257", "1257 CP1257 MS1257 ANSI1257 WIN1257"},
+    {"windows-1258", "CP1258", "1258 CP1258 MS1258 ANSI1258 WIN1258"},
 };
 
 #define N_CHARSETS (sizeof(charsets) / sizeof(charsets[0]))
 
 /* GBK and GB2312 are offered by the names people know them by, and decoded as GB18030. */
 static const char *const choices[] = {
-	"UTF-8", "UTF-16", "GB18030", "GBK", "GB2312", "Big5", "EUC-JP", "Shift_JIS", "EUC-KR",
-	"ISO-8859-1", "ISO-8859-2", "ISO-8859-3", "ISO-8859-4", "ISO-8859-5", "ISO-8859-6",
-	"ISO-8859-7", "ISO-8859-8", "ISO-8859-9", "ISO-8859-10", "ISO-8859-13", "ISO-8859-14",
-	"ISO-8859-15", "KOI8-R", "KOI8-U", "cp437", "cp850", "cp866", "cp874", "windows-1250",
-	"windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255",
-	"windows-1256", "windows-1257", "windows-1258", NULL,
+    "UTF-8",	    "UTF-16",	    "GB18030",	    "GBK",	    "GB2312",	    "Big5",
+    "EUC-JP",	    "Shift_JIS",    "EUC-KR",	    "ISO-8859-1",   "ISO-8859-2",   "ISO-8859-3",
+    "ISO-8859-4",   "ISO-8859-5",   "ISO-8859-6",   "ISO-8859-7",   "ISO-8859-8",   "ISO-8859-9",
+    "ISO-8859-10",  "ISO-8859-13",  "ISO-8859-14",  "ISO-8859-15",  "KOI8-R",	    "KOI8-U",
+    "cp437",	    "cp850",	    "cp866",	    "cp874",	    "windows-1250", "windows-1251",
+    "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257",
+    "windows-1258", NULL,
 };
 
 /* NAME as it is compared; false when it is too long or holds other bytes than names do. */
@@ -132,9 +133,9 @@ const char *const *charset_choices(void)
 }
 
 struct charset_conv {
-	iconv_t cd;       /* (iconv_t)-1: UTF-8, checked and copied here */
-	size_t unit;      /* bytes to skip over what cannot be decoded */
-	bool begun;       /* something was written: a byte order mark would be text now */
+	iconv_t cd;  /* (iconv_t)-1: UTF-8, checked and copied here */
+	size_t unit; /* bytes to skip over what cannot be decoded */
+	bool begun;  /* something was written: a byte order mark would be text now */
 };
 
 struct charset_conv *charset_conv_new(const char *charset)
@@ -226,12 +227,12 @@ static void flush(struct charset_conv *c, char **out, size_t *room)
 
 /* One step; a byte order mark at the very beginning is taken back. */
 static enum stop step(struct charset_conv *c, const char **in, size_t *in_len, char **out,
-    size_t *room)
+		      size_t *room)
 {
 	char *first = *out;
 	size_t usable = *room - ROOM_KEPT;
-	enum stop stop = c->cd == (iconv_t)-1 ? step_utf8(in, in_len, out, &usable) :
-	    step_iconv(c->cd, in, in_len, out, &usable);
+	enum stop stop = c->cd == (iconv_t)-1 ? step_utf8(in, in_len, out, &usable)
+					      : step_iconv(c->cd, in, in_len, out, &usable);
 
 	if (!c->begun && *out > first) {
 		c->begun = true;
@@ -246,7 +247,7 @@ static enum stop step(struct charset_conv *c, const char **in, size_t *in_len, c
 }
 
 size_t charset_conv_run(struct charset_conv *c, const char **in, size_t *in_len, char *out,
-    size_t out_size, bool last, size_t *ret_bad)
+			size_t out_size, bool last, size_t *ret_bad)
 {
 	char *at = out;
 	size_t room = out_size, bad = 0;
@@ -278,7 +279,7 @@ size_t charset_conv_run(struct charset_conv *c, const char **in, size_t *in_len,
 }
 
 char *charset_decode(const char *charset, const char *bytes, size_t len, size_t *ret_len,
-    size_t *ret_bad)
+		     size_t *ret_bad)
 {
 	struct charset_conv *c = charset_conv_new(charset);
 	size_t size = 64, used = 0, bad = 0, some;

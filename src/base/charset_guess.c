@@ -11,32 +11,32 @@
  * anywhere, and the detector sees at most DETECT_BYTES, all from lines that have a byte above 127.
  */
 #define DETECT_BYTES (1 << 20)
-#define LINE_BYTES   4096      /* of a line gathered for the detector */
-#define HANGUL_MIN   20        /* common characters, before their rows can speak against Chinese */
+#define LINE_BYTES   4096 /* of a line gathered for the detector */
+#define HANGUL_MIN   20	  /* common characters, before their rows can speak against Chinese */
 
 enum mark { MARK_UNKNOWN, MARK_NONE, MARK_UTF8, MARK_UTF16LE, MARK_UTF16BE };
 
 struct charset_guess {
-	unsigned char first[3];    /* the file's first bytes */
+	unsigned char first[3]; /* the file's first bytes */
 	size_t n_first;
 	enum mark mark;
-	bool utf8;                 /* valid so far */
-	unsigned utf8_left;        /* continuation bytes still to come */
-	unsigned char utf8_low;    /* bounds of the next one */
+	bool utf8;		/* valid so far */
+	unsigned utf8_left;	/* continuation bytes still to come */
+	unsigned char utf8_low; /* bounds of the next one */
 	unsigned char utf8_high;
-	bool gb;                   /* valid so far */
-	unsigned gb_at;            /* bytes of the current character read */
+	bool gb;	/* valid so far */
+	unsigned gb_at; /* bytes of the current character read */
 	unsigned char gb_lead[3];
-	uint64_t gb_two;           /* two-byte characters */
-	uint64_t gb_common;        /* of these in rows B0..D7: the common Hanzi */
-	uint64_t gb_late;          /* of these in rows C9..D7, where Korean has no Hangul */
-	bool c1;                   /* a byte 80..9F: not ISO-8859 */
-	uchardet_t detector;       /* NULL until a line is worth it */
-	size_t fed;                /* bytes given to the detector */
+	uint64_t gb_two;     /* two-byte characters */
+	uint64_t gb_common;  /* of these in rows B0..D7: the common Hanzi */
+	uint64_t gb_late;    /* of these in rows C9..D7, where Korean has no Hangul */
+	bool c1;	     /* a byte 80..9F: not ISO-8859 */
+	uchardet_t detector; /* NULL until a line is worth it */
+	size_t fed;	     /* bytes given to the detector */
 	char line[LINE_BYTES];
 	size_t n_line;
-	bool line_high;            /* the line has a byte above 127 */
-	bool line_skip;            /* until the next byte that cannot be inside a character */
+	bool line_high; /* the line has a byte above 127 */
+	bool line_skip; /* until the next byte that cannot be inside a character */
 };
 
 struct charset_guess *charset_guess_new(void)
@@ -231,14 +231,14 @@ static void see_byte(struct charset_guess *g, unsigned char b)
 
 void charset_guess_feed(struct charset_guess *g, const char *bytes, size_t len)
 {
-	size_t looked = 0;   /* up to here runs of plain text were looked for */
+	size_t looked = 0; /* up to here runs of plain text were looked for */
 
 	for (size_t i = 0; i < len && g->n_first < sizeof(g->first); i++)
 		g->first[g->n_first++] = (unsigned char)bytes[i];
 	if (g->mark == MARK_UNKNOWN && g->n_first == sizeof(g->first))
 		see_mark(g);
 	if (g->mark > MARK_NONE)
-		return;   /* the mark decides */
+		return; /* the mark decides */
 	for (size_t i = 0; i < len; i++) {
 		if (i >= looked && g->utf8_left == 0 && g->gb_at == 0) {
 			size_t run = ascii_run(bytes + i, len - i);
@@ -285,7 +285,7 @@ static bool like_hangul(const struct charset_guess *g)
 const char *charset_guess_end(struct charset_guess *g, const char **ret_source)
 {
 	static const char *const marks[] = {
-		[MARK_UTF8] = "UTF-8", [MARK_UTF16LE] = "UTF-16LE", [MARK_UTF16BE] = "UTF-16BE"};
+	    [MARK_UTF8] = "UTF-8", [MARK_UTF16LE] = "UTF-16LE", [MARK_UTF16BE] = "UTF-16BE"};
 	const char *ignored, *name;
 	bool chinese;
 

@@ -14,11 +14,11 @@
 
 /* All a child gets (security.md 4.2): nothing of ours or a request's, no way out by a proxy. */
 static char *const environment[] = {
-	(char[]){"LANG=C.UTF-8"},
-	(char[]){"TZ=UTC"},
-	(char[]){"PATH=/usr/bin:/bin"},
-	(char[]){"http_proxy=http://127.0.0.1:9"},
-	(char[]){"https_proxy=http://127.0.0.1:9"},
+    (char[]){"LANG=C.UTF-8"},
+    (char[]){"TZ=UTC"},
+    (char[]){"PATH=/usr/bin:/bin"},
+    (char[]){"http_proxy=http://127.0.0.1:9"},
+    (char[]){"https_proxy=http://127.0.0.1:9"},
 };
 #define N_FIXED (sizeof(environment) / sizeof(environment[0]))
 
@@ -32,8 +32,9 @@ static const struct {
 static char *data_dir_of(const char *program, size_t i)
 {
 	const char *slash = strrchr(program, '/');
-	CLEAN_FREE char *beside = mem_printf("%.*s/share/%s",
-	    slash != NULL ? (int)(slash - program) : 0, program, data_dirs[i].folder);
+	CLEAN_FREE char *beside =
+	    mem_printf("%.*s/share/%s", slash != NULL ? (int)(slash - program) : 0, program,
+		       data_dirs[i].folder);
 
 	if (access(beside, X_OK) == 0)
 		return mem_printf("%s=%s", data_dirs[i].name, beside);
@@ -43,7 +44,7 @@ static char *data_dir_of(const char *program, size_t i)
 struct spawn {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
-	int err;   /* the first errno of the calls that prepare */
+	int err; /* the first errno of the calls that prepare */
 };
 
 static void check(struct spawn *s, int err)
@@ -65,13 +66,13 @@ static void spawn_init(struct spawn *s, short flag)
 	check(s, posix_spawnattr_setsigdefault(&s->attr, &all));
 	check(s, posix_spawnattr_setsigmask(&s->attr, &none));
 	check(s, posix_spawnattr_setpgroup(&s->attr, 0));
-	check(s, posix_spawnattr_setflags(&s->attr,
-		     (short)(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | flag)));
+	check(s, posix_spawnattr_setflags(
+		     &s->attr, (short)(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | flag)));
 }
 
 /* Close what else is open (libraries do not always say O_CLOEXEC), start, forget S. */
 static enum err spawn_run(struct spawn *s, const char *program, char *const argv[], pid_t *ret_pid,
-    struct error *error)
+			  struct error *error)
 {
 	char *env[N_FIXED + N_DATA + 1] = {NULL};
 	pid_t pid = 0;
@@ -89,9 +90,8 @@ static enum err spawn_run(struct spawn *s, const char *program, char *const argv
 	if (s->err != 0) {
 		errno = s->err;
 		/* A program that is not there is a half-made installation, no request's fault. */
-		return error_errno(error,
-		    errno == EAGAIN ? ERR_SHORT : ERR_UNAVAILABLE,
-		    "start %s", program);
+		return error_errno(error, errno == EAGAIN ? ERR_SHORT : ERR_UNAVAILABLE, "start %s",
+				   program);
 	}
 	*ret_pid = pid;
 	return ERR_OK;
@@ -122,7 +122,7 @@ static void close_fd(int *fd)
 }
 
 enum err child_start(const char *program, char *const argv[], bool capture_log, struct child *ret,
-    struct error *error)
+		     struct error *error)
 {
 	int in[2] = {-1, -1}, out[2] = {-1, -1}, log[2] = {-1, -1};
 	struct spawn s;
@@ -163,7 +163,7 @@ out:
 }
 
 enum err child_detach(const char *program, char *const argv[], const char *log_path,
-    struct error *error)
+		      struct error *error)
 {
 	struct spawn s;
 	pid_t pid;
@@ -172,8 +172,8 @@ enum err child_detach(const char *program, char *const argv[], const char *log_p
 	check(&s, posix_spawn_file_actions_addopen(&s.actions, 0, "/dev/null", O_RDONLY, 0));
 	check(&s, posix_spawn_file_actions_addopen(&s.actions, 1, "/dev/null", O_WRONLY, 0));
 	check(&s, posix_spawn_file_actions_addopen(&s.actions, 2,
-		     log_path != NULL ? log_path : "/dev/null",
-		     O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0600));
+						   log_path != NULL ? log_path : "/dev/null",
+						   O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0600));
 	return spawn_run(&s, program, argv, &pid, error);
 }
 
@@ -211,7 +211,7 @@ void child_end(struct child *child, int *ret_status)
 	if (ret_status != NULL)
 		*ret_status = 0;
 	if (child->pid <= 0)
-		return;   /* never started, or ended before */
+		return; /* never started, or ended before */
 	(void)kill(-child->pid, SIGKILL);
 	close_fd(&child->to);
 	close_fd(&child->from);
@@ -234,8 +234,8 @@ void child_finish(struct child *child, int timeout_ms, int *ret_status)
 		for (;;) {
 			siginfo_t info = {0};
 			/* WNOWAIT keeps the zombie, and so the group's number, for child_end. */
-			int rc = waitid(P_PID, (id_t)child->pid, &info,
-			    WEXITED | WNOHANG | WNOWAIT);
+			int rc =
+			    waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT);
 
 			if (rc != 0 && errno != EINTR)
 				break;

@@ -8,7 +8,7 @@
 
 #define DAY_S 86400
 
-static const char days[] = "ThuFriSatSunMonTueWed";   /* 1970-01-01 was a Thursday */
+static const char days[] = "ThuFriSatSunMonTueWed"; /* 1970-01-01 was a Thursday */
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
 static int64_t now_of(clockid_t id)
@@ -51,7 +51,7 @@ static int64_t floor_div(int64_t a, int64_t b)
 }
 
 struct parts {
-	int64_t day;    /* since 1970-01-01 */
+	int64_t day; /* since 1970-01-01 */
 	int64_t y;
 	int m;
 	int d;
@@ -89,8 +89,8 @@ static char *put_moment(char out[32], int64_t ms, char then)
 	/* Every line of the log and many answers hold one: printf takes ten times as long. */
 	if (p.y < 0 || p.y > 9999)
 		return out + snprintf(out, 32, "%s%04lld-%02d-%02dT%02d:%02d:%02d%c",
-				      p.y < 0 ? "-" : "", (long long)(p.y < 0 ? -p.y : p.y), p.m, p.d,
-				      p.h, p.min, p.s, then);
+				      p.y < 0 ? "-" : "", (long long)(p.y < 0 ? -p.y : p.y), p.m,
+				      p.d, p.h, p.min, p.s, then);
 	out = put_digits(out, p.y, 4, '-');
 	out = put_digits(out, p.m, 2, '-');
 	out = put_digits(out, p.d, 2, 'T');
@@ -115,7 +115,7 @@ void clock_http(int64_t ms, char out[32])
 	int64_t weekday = p.day - floor_div(p.day, 7) * 7;
 
 	(void)snprintf(out, 32, "%.3s, %02d %.3s %04lld %02d:%02d:%02d GMT", days + weekday * 3,
-	    p.d, months + (p.m - 1) * 3, (long long)p.y, p.h, p.min, p.s);
+		       p.d, months + (p.m - 1) * 3, (long long)p.y, p.h, p.min, p.s);
 }
 
 /* N digits at S, -1 when one is none. */
@@ -150,7 +150,7 @@ int64_t clock_parse_http(const char *s)
 	    sec > 60)
 		return -1;
 	if (sec == 60)
-		sec = 59;   /* a leap second has no place in POSIX time */
+		sec = 59; /* a leap second has no place in POSIX time */
 	ms = (clock_days(y, m + 1, d) * DAY_S + h * 3600 + min * 60 + sec) * 1000;
 	/* Printing it again checks every separator, the weekday and the 31st of a short month. */
 	clock_http(ms, back);

@@ -14,7 +14,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define CONF_BYTES  (1 << 20)   /* of a configuration file */
+#define CONF_BYTES  (1 << 20) /* of a configuration file */
 #define SYSTEM_CONF "/etc/slipway/slipway.conf"
 #define SYSTEM_DATA "/var/lib/slipway"
 
@@ -86,15 +86,15 @@ static bool is_dir(const char *path)
 /* Beside the source's folders, else where `make install` puts it; *RET_INSTALLED says which. */
 static char *find_shared(const char *program_dir, const char *name, bool *ret_installed)
 {
-	static const char *const places[] = {
-	    "../%s", "../share/slipway/%s", "../../share/slipway/%s"};
+	static const char *const places[] = {"../%s", "../share/slipway/%s",
+					     "../../share/slipway/%s"};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		char relative[64];
 		char *path;
 
 		(void)snprintf(relative, sizeof(relative), "%.*s%s", (int)strlen(places[i]) - 2,
-		    places[i], name);
+			       places[i], name);
 		path = absolute(program_dir, relative);
 		*ret_installed = i > 0;
 		if (is_dir(path))
@@ -109,8 +109,8 @@ static char *find_shared(const char *program_dir, const char *name, bool *ret_in
 static char *find_programs(const char *program_dir)
 {
 	static const char *const places[] = {
-	    ".", "../libexec/slipway", "../../libexec/slipway", "../lib/slipway", "../slipway",
-	    "/usr/libexec/slipway"};
+	    ".",	  "../libexec/slipway",	 "../../libexec/slipway", "../lib/slipway",
+	    "../slipway", "/usr/libexec/slipway"};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		char *path = absolute(program_dir, places[i]);
@@ -125,7 +125,8 @@ static char *find_programs(const char *program_dir)
 
 char *config_front(const struct config *c)
 {
-	static const char *const places[] = {"slipway.fcgi", "../../lib/cgi-bin/slipway.fcgi", "../cgi-bin/slipway.fcgi"};
+	static const char *const places[] = {"slipway.fcgi", "../../lib/cgi-bin/slipway.fcgi",
+					     "../cgi-bin/slipway.fcgi"};
 
 	for (size_t i = 1; i < sizeof(places) / sizeof(places[0]); i++) {
 		CLEAN_FREE char *beside = absolute(c->program_dir, places[0]);
@@ -142,17 +143,19 @@ char *config_front(const struct config *c)
 
 struct reading {
 	struct config *config;
-	char *base;            /* relative paths start here: the file's folder */
-	const char *rest;      /* of the file's text */
-	int line;              /* number of the last line taken from it */
-	bool cut;              /* it was too long */
-	FILE *out;             /* slips are printed here and reading goes on; NULL: the first one ends it */
-	int n_slips;           /* printed ones */
+	char *base;	  /* relative paths start here: the file's folder */
+	const char *rest; /* of the file's text */
+	int line;	  /* number of the last line taken from it */
+	bool cut;	  /* it was too long */
+	/* slips are printed here and reading goes on; NULL: the first one ends it */
+	FILE *out;
+	int n_slips; /* printed ones */
 	struct error *error;
 	enum err err;
 };
 
-__attribute__((format(printf, 3, 4))) static void slip(struct reading *r, int line, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void slip(struct reading *r, int line, const char *fmt,
+						       ...)
 {
 	CLEAN_FREE char *text = NULL;
 	va_list ap;
@@ -165,7 +168,8 @@ __attribute__((format(printf, 3, 4))) static void slip(struct reading *r, int li
 	if (r->out != NULL)
 		(void)fprintf(r->out, "%s:%d: %s\n", r->config->path, line, text);
 	else
-		r->err = error_set(r->error, ERR_BAD_REQUEST, "%s:%d: %s", r->config->path, line, text);
+		r->err =
+		    error_set(r->error, ERR_BAD_REQUEST, "%s:%d: %s", r->config->path, line, text);
 }
 
 static int bad(struct reading *r, const char *section, const char *key, const char *why)
@@ -200,7 +204,8 @@ static char *next_line(char *out, int size, void *user)
 	char *line = take_line(out, size, user);
 
 	if (line != NULL && r->cut)
-		slip(r, r->line, "line longer than %d bytes (a list may go on in indented lines)", size - 2);
+		slip(r, r->line, "line longer than %d bytes (a list may go on in indented lines)",
+		     size - 2);
 	return r->err == ERR_OK ? line : NULL;
 }
 
@@ -284,7 +289,8 @@ static enum err read_conf(struct config *c, FILE *out, int *ret_slips, struct er
 	if (real == NULL)
 		return error_errno(error, ERR_BAD_REQUEST, "%s: cannot be read", c->path);
 	if (fs_read_file(AT_FDCWD, real, CONF_BYTES, &text, &len, &why) != ERR_OK)
-		return error_set(error, ERR_BAD_REQUEST, "%s: cannot be read: %s", c->path, why.text);
+		return error_set(error, ERR_BAD_REQUEST, "%s: cannot be read: %s", c->path,
+				 why.text);
 	if (strlen(text) != len)
 		return error_set(error, ERR_BAD_REQUEST, "%s: not a text file", c->path);
 	tell_lines(&r, text);
@@ -329,9 +335,13 @@ static char *find_conf(const char *file, const char *program_dir)
 	free(path);
 	if (access(SYSTEM_CONF, F_OK) == 0)
 		return mem_strdup(SYSTEM_CONF);
-	/* Installed below /usr/local or a home: PREFIX/bin, PREFIX/lib/cgi-bin, PREFIX/libexec/slipway. */
+	/*
+	 * Installed below /usr/local or a home: PREFIX/bin, PREFIX/lib/cgi-bin,
+	 * PREFIX/libexec/slipway.
+	 */
 	for (int up = 0; up < 2; up++) {
-		path = absolute(program_dir, up == 0 ? "../etc/slipway/slipway.conf" : "../../etc/slipway/slipway.conf");
+		path = absolute(program_dir, up == 0 ? "../etc/slipway/slipway.conf"
+						     : "../../etc/slipway/slipway.conf");
 		if (access(path, F_OK) == 0)
 			return path;
 		free(path);
@@ -364,12 +374,13 @@ static void find_paths(struct config *c, const char *program_dir, const char *da
 		c->origins[config_table_find("site", "data_dir")] = CONFIG_OPTION;
 	}
 	put_found(c, "site", "data_dir", &c->data_dir,
-	    installed ? mem_strdup(SYSTEM_DATA) : absolute(program_dir, "../var"));
-	put_found(c, "server", "static_dir", &c->static_dir, find_shared(program_dir, "static", &installed));
+		  installed ? mem_strdup(SYSTEM_DATA) : absolute(program_dir, "../var"));
+	put_found(c, "server", "static_dir", &c->static_dir,
+		  find_shared(program_dir, "static", &installed));
 }
 
 enum err config_load(const char *file, const char *data_dir, const char *argv0, struct config **ret,
-    struct error *error)
+		     struct error *error)
 {
 	CLEAN_FREE char *program_dir = find_program_dir(argv0);
 	struct config *c = mem_alloc(sizeof(*c));

@@ -7,106 +7,113 @@
 #include "base/text.h"
 
 enum kind {
-	KIND_SIZE,      /* int64_t, with K, M, G or T by 1024 */
+	KIND_SIZE, /* int64_t, with K, M, G or T by 1024 */
 	KIND_BOOL,
-	KIND_SYNC,      /* enum upload_sync */
-	KIND_SENDFILE,  /* enum sendfile */
-	KIND_MAIL,      /* enum mail_method */
-	KIND_PATHS,     /* bool: placeholder or absolute */
-	KIND_TYPES,     /* bool: full or classic */
-	KIND_FORMAT,    /* bool: text or json */
-	KIND_STATUS,    /* bool: ok or body */
+	KIND_SYNC,     /* enum upload_sync */
+	KIND_SENDFILE, /* enum sendfile */
+	KIND_MAIL,     /* enum mail_method */
+	KIND_PATHS,    /* bool: placeholder or absolute */
+	KIND_TYPES,    /* bool: full or classic */
+	KIND_FORMAT,   /* bool: text or json */
+	KIND_STATUS,   /* bool: ok or body */
 	KIND_TEXT,
-	KIND_LIST,      /* text: words with one space between them */
-	KIND_PATH,      /* text */
-	KIND_URL,       /* text without trailing slash */
-	KIND_SMTP,      /* the same of a mail server */
-	KIND_MOUNT,     /* text: "" or /path without trailing slash */
-	KIND_CHARSET,   /* text: "" or a canonical name */
+	KIND_LIST,    /* text: words with one space between them */
+	KIND_PATH,    /* text */
+	KIND_URL,     /* text without trailing slash */
+	KIND_SMTP,    /* the same of a mail server */
+	KIND_MOUNT,   /* text: "" or /path without trailing slash */
+	KIND_CHARSET, /* text: "" or a canonical name */
 };
 
 static const struct row {
 	const char *section;
 	const char *key;
-	size_t offset;       /* in struct config */
+	size_t offset; /* in struct config */
 	enum kind kind;
-	bool nullable;       /* text: an empty value is NULL, "find out" */
-	int64_t number;      /* default of a number, bool or enum */
-	int64_t min, max;    /* of a number */
-	const char *text;    /* default of a text; NULL only when nullable */
+	bool nullable;	  /* text: an empty value is NULL, "find out" */
+	int64_t number;	  /* default of a number, bool or enum */
+	int64_t min, max; /* of a number */
+	const char *text; /* default of a text; NULL only when nullable */
 } rows[] = {
 #define NUMBER(section, key, field, def, min, max)                                                 \
-	{section, key, offsetof(struct config, field), KIND_SIZE, false, def, min, max, NULL}
+	{                                                                                          \
+		section, key, offsetof(struct config, field), KIND_SIZE, false, def, min, max,     \
+		    NULL                                                                           \
+	}
 #define CHOICE(section, key, field, kind, def)                                                     \
-	{section, key, offsetof(struct config, field), kind, false, def, 0, 0, NULL}
+	{                                                                                          \
+		section, key, offsetof(struct config, field), kind, false, def, 0, 0, NULL         \
+	}
 #define TEXT(section, key, field, kind, def)                                                       \
-	{section, key, offsetof(struct config, field), kind, def == NULL, 0, 0, 0, def}
+	{                                                                                          \
+		section, key, offsetof(struct config, field), kind, def == NULL, 0, 0, 0, def      \
+	}
 #define NONE ((const char *)NULL)
 
-	TEXT("site", "data_dir", data_dir, KIND_PATH, NONE),
-	TEXT("site", "public_url", public_url, KIND_URL, ""),
-	CHOICE("site", "read_only", read_only, KIND_BOOL, false),
-	CHOICE("site", "anonymous_uploads", anonymous_uploads, KIND_BOOL, false),
-	CHOICE("site", "anonymous_read", anonymous_read, KIND_BOOL, true),
-	CHOICE("login", "remote_user", remote_user, KIND_BOOL, false),
-	TEXT("server", "mount", mount, KIND_MOUNT, NONE),
-	CHOICE("server", "interim", interim, KIND_BOOL, false),
-	CHOICE("server", "sendfile", sendfile, KIND_SENDFILE, SENDFILE_NONE),
-	CHOICE("server", "hsts", hsts, KIND_BOOL, false),
-	NUMBER("server", "threads", threads, 16, 1, 1024),
-	NUMBER("server", "processes", processes, 2, 1, 256),
-	TEXT("server", "trusted_proxies", trusted_proxies, KIND_LIST, ""),
-	CHOICE("server", "allow_root", allow_root, KIND_BOOL, false),
-	TEXT("server", "template_dir", template_dir, KIND_PATH, NONE),
-	TEXT("server", "static_dir", static_dir, KIND_PATH, NONE),
-	TEXT("server", "leaflet_dir", leaflet_dir, KIND_PATH, "/usr/share/javascript/leaflet"),
-	TEXT("server", "program_dir", program_dir, KIND_PATH, NONE),
-	TEXT("cors", "origins", cors_origins, KIND_LIST, ""),
-	CHOICE("compat", "cors_any", compat_cors_any, KIND_BOOL, true),
-	TEXT("store", "regions", store_regions, KIND_TEXT, "auto"),
-	CHOICE("store", "below_document_root", below_root, KIND_BOOL, false),
-	TEXT("login", "first_token_sha256", first_token, KIND_TEXT, ""),
-	CHOICE("upload", "sync", upload_sync, KIND_SYNC, UPLOAD_SYNC_FULL),
-	TEXT("gws", "chunk_commands", gws_chunk_commands, KIND_LIST, "uploadChunk"),
-	TEXT("gws", "finish_commands", gws_finish_commands, KIND_LIST, "uploadFinish"),
-	TEXT("iserver", "root", iserver_root, KIND_PATH, NONE),
-	CHOICE("iserver", "file_paths", iserver_absolute, KIND_PATHS, false),
-	CHOICE("iserver", "overwrite", iserver_overwrite, KIND_BOOL, false),
-	TEXT("iserver", "denied_files", iserver_denied, KIND_LIST,
-	    ".jsp .sh .exe .bat .html .js .war .class .jar .shtml .htm .php .aspx .asp .asa .jspx "
-	    ".cgi .phtml .phar .pl .py .fcgi"),
-	TEXT("iserver", "zip_names", iserver_zip_names, KIND_CHARSET, "GB18030"),
-	CHOICE("iportal", "anonymous", iportal_anonymous, KIND_BOOL, true),
-	CHOICE("iportal", "types", iportal_classic, KIND_TYPES, false),
-	TEXT("iportal", "service", iportal_services, KIND_LIST, ""),
-	CHOICE("mail", "method", mail_method, KIND_MAIL, MAIL_SENDMAIL),
-	TEXT("mail", "sendmail", mail_sendmail, KIND_PATH, "/usr/sbin/sendmail"),
-	TEXT("mail", "smtp_url", mail_smtp_url, KIND_SMTP, ""),
-	TEXT("mail", "smtp_user", mail_smtp_user, KIND_TEXT, ""),
-	TEXT("mail", "smtp_password_file", mail_smtp_password, KIND_PATH, NONE),
-	TEXT("mail", "smtp_ca_file", mail_smtp_ca, KIND_PATH, NONE),
-	TEXT("mail", "from", mail_from, KIND_TEXT, ""),
-	TEXT("mail", "allow_domains", mail_domains, KIND_LIST, ""),
-	CHOICE("signed", "enabled", signed_enabled, KIND_BOOL, true),
-	CHOICE("signed", "http_status", signed_status, KIND_STATUS, false),
-	TEXT("signed", "path_prefix", signed_path_prefix, KIND_MOUNT, ""),
-	TEXT("page", "tile_url", tile_url, KIND_TEXT, ""),
-	CHOICE("wizard", "time_enabled", time_enabled, KIND_BOOL, true),
-	CHOICE("wizard", "async", async_import, KIND_BOOL, true),
-	TEXT("wizard", "crs_favourites", crs_favourites, KIND_LIST,
-	    "EPSG:3857 EPSG:4490 EPSG:4214 EPSG:4610"),
-	TEXT("wizard", "prefer_charset", prefer_charset, KIND_CHARSET, ""),
-	CHOICE("wizard", "compat_get_run", compat_get_run, KIND_BOOL, true),
-	CHOICE("wizard", "compat_get_delete", compat_get_delete, KIND_BOOL, false),
-	TEXT("wizard", "workspace", compat_workspace, KIND_TEXT, "geonode"),
-	NUMBER("jail", "min_level", jail_min_level, 2, 1, 3),
-	TEXT("jail", "extra_drivers", extra_drivers, KIND_LIST, ""),
-	CHOICE("worker", "spawn", worker_spawn, KIND_BOOL, true),
-	TEXT("metrics", "address", metrics_address, KIND_LIST, ""),
-	TEXT("log", "file", log_file, KIND_PATH, NONE),
-	CHOICE("log", "format", log_json, KIND_FORMAT, false),
+    TEXT("site", "data_dir", data_dir, KIND_PATH, NONE),
+    TEXT("site", "public_url", public_url, KIND_URL, ""),
+    CHOICE("site", "read_only", read_only, KIND_BOOL, false),
+    CHOICE("site", "anonymous_uploads", anonymous_uploads, KIND_BOOL, false),
+    CHOICE("site", "anonymous_read", anonymous_read, KIND_BOOL, true),
+    CHOICE("login", "remote_user", remote_user, KIND_BOOL, false),
+    TEXT("server", "mount", mount, KIND_MOUNT, NONE),
+    CHOICE("server", "interim", interim, KIND_BOOL, false),
+    CHOICE("server", "sendfile", sendfile, KIND_SENDFILE, SENDFILE_NONE),
+    CHOICE("server", "hsts", hsts, KIND_BOOL, false),
+    NUMBER("server", "threads", threads, 16, 1, 1024),
+    NUMBER("server", "processes", processes, 2, 1, 256),
+    TEXT("server", "trusted_proxies", trusted_proxies, KIND_LIST, ""),
+    CHOICE("server", "allow_root", allow_root, KIND_BOOL, false),
+    TEXT("server", "template_dir", template_dir, KIND_PATH, NONE),
+    TEXT("server", "static_dir", static_dir, KIND_PATH, NONE),
+    TEXT("server", "leaflet_dir", leaflet_dir, KIND_PATH, "/usr/share/javascript/leaflet"),
+    TEXT("server", "program_dir", program_dir, KIND_PATH, NONE),
+    TEXT("cors", "origins", cors_origins, KIND_LIST, ""),
+    CHOICE("compat", "cors_any", compat_cors_any, KIND_BOOL, true),
+    TEXT("store", "regions", store_regions, KIND_TEXT, "auto"),
+    CHOICE("store", "below_document_root", below_root, KIND_BOOL, false),
+    TEXT("login", "first_token_sha256", first_token, KIND_TEXT, ""),
+    CHOICE("upload", "sync", upload_sync, KIND_SYNC, UPLOAD_SYNC_FULL),
+    TEXT("gws", "chunk_commands", gws_chunk_commands, KIND_LIST, "uploadChunk"),
+    TEXT("gws", "finish_commands", gws_finish_commands, KIND_LIST, "uploadFinish"),
+    TEXT("iserver", "root", iserver_root, KIND_PATH, NONE),
+    CHOICE("iserver", "file_paths", iserver_absolute, KIND_PATHS, false),
+    CHOICE("iserver", "overwrite", iserver_overwrite, KIND_BOOL, false),
+    TEXT("iserver", "denied_files", iserver_denied, KIND_LIST,
+	 ".jsp .sh .exe .bat .html .js .war .class .jar .shtml .htm .php .aspx .asp .asa .jspx "
+	 ".cgi .phtml .phar .pl .py .fcgi"),
+    TEXT("iserver", "zip_names", iserver_zip_names, KIND_CHARSET, "GB18030"),
+    CHOICE("iportal", "anonymous", iportal_anonymous, KIND_BOOL, true),
+    CHOICE("iportal", "types", iportal_classic, KIND_TYPES, false),
+    TEXT("iportal", "service", iportal_services, KIND_LIST, ""),
+    CHOICE("mail", "method", mail_method, KIND_MAIL, MAIL_SENDMAIL),
+    TEXT("mail", "sendmail", mail_sendmail, KIND_PATH, "/usr/sbin/sendmail"),
+    TEXT("mail", "smtp_url", mail_smtp_url, KIND_SMTP, ""),
+    TEXT("mail", "smtp_user", mail_smtp_user, KIND_TEXT, ""),
+    TEXT("mail", "smtp_password_file", mail_smtp_password, KIND_PATH, NONE),
+    TEXT("mail", "smtp_ca_file", mail_smtp_ca, KIND_PATH, NONE),
+    TEXT("mail", "from", mail_from, KIND_TEXT, ""),
+    TEXT("mail", "allow_domains", mail_domains, KIND_LIST, ""),
+    CHOICE("signed", "enabled", signed_enabled, KIND_BOOL, true),
+    CHOICE("signed", "http_status", signed_status, KIND_STATUS, false),
+    TEXT("signed", "path_prefix", signed_path_prefix, KIND_MOUNT, ""),
+    TEXT("page", "tile_url", tile_url, KIND_TEXT, ""),
+    CHOICE("wizard", "time_enabled", time_enabled, KIND_BOOL, true),
+    CHOICE("wizard", "async", async_import, KIND_BOOL, true),
+    TEXT("wizard", "crs_favourites", crs_favourites, KIND_LIST,
+	 "EPSG:3857 EPSG:4490 EPSG:4214 EPSG:4610"),
+    TEXT("wizard", "prefer_charset", prefer_charset, KIND_CHARSET, ""),
+    CHOICE("wizard", "compat_get_run", compat_get_run, KIND_BOOL, true),
+    CHOICE("wizard", "compat_get_delete", compat_get_delete, KIND_BOOL, false),
+    TEXT("wizard", "workspace", compat_workspace, KIND_TEXT, "geonode"),
+    NUMBER("jail", "min_level", jail_min_level, 2, 1, 3),
+    TEXT("jail", "extra_drivers", extra_drivers, KIND_LIST, ""),
+    CHOICE("worker", "spawn", worker_spawn, KIND_BOOL, true),
+    TEXT("metrics", "address", metrics_address, KIND_LIST, ""),
+    TEXT("log", "file", log_file, KIND_PATH, NONE),
+    CHOICE("log", "format", log_json, KIND_FORMAT, false),
 #define X(field, section, key, def, least, most) NUMBER(section, key, field, def, least, most),
-	LIMITS(X)
+    LIMITS(X)
 #undef X
 };
 
@@ -117,22 +124,22 @@ static const struct {
 	const char *word;
 	int value;
 } words[] = {
-	{KIND_SYNC, "full", UPLOAD_SYNC_FULL},
-	{KIND_SYNC, "none", UPLOAD_SYNC_NONE},
-	{KIND_PATHS, "placeholder", false},
-	{KIND_PATHS, "absolute", true},
-	{KIND_TYPES, "full", false},
-	{KIND_TYPES, "classic", true},
-	{KIND_FORMAT, "text", false},
-	{KIND_FORMAT, "json", true},
-	{KIND_STATUS, "ok", false},
-	{KIND_STATUS, "body", true},
-	{KIND_MAIL, "none", MAIL_NONE},
-	{KIND_MAIL, "sendmail", MAIL_SENDMAIL},
-	{KIND_MAIL, "smtp", MAIL_SMTP},
-	{KIND_SENDFILE, "none", SENDFILE_NONE},
-	{KIND_SENDFILE, "x-sendfile", SENDFILE_X_SENDFILE},
-	{KIND_SENDFILE, "x-accel", SENDFILE_X_ACCEL},
+    {KIND_SYNC, "full", UPLOAD_SYNC_FULL},
+    {KIND_SYNC, "none", UPLOAD_SYNC_NONE},
+    {KIND_PATHS, "placeholder", false},
+    {KIND_PATHS, "absolute", true},
+    {KIND_TYPES, "full", false},
+    {KIND_TYPES, "classic", true},
+    {KIND_FORMAT, "text", false},
+    {KIND_FORMAT, "json", true},
+    {KIND_STATUS, "ok", false},
+    {KIND_STATUS, "body", true},
+    {KIND_MAIL, "none", MAIL_NONE},
+    {KIND_MAIL, "sendmail", MAIL_SENDMAIL},
+    {KIND_MAIL, "smtp", MAIL_SMTP},
+    {KIND_SENDFILE, "none", SENDFILE_NONE},
+    {KIND_SENDFILE, "x-sendfile", SENDFILE_X_SENDFILE},
+    {KIND_SENDFILE, "x-accel", SENDFILE_X_ACCEL},
 };
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))
@@ -289,7 +296,8 @@ static char *set_number(struct config *c, const struct row *row, const char *val
 
 	if (row->kind == KIND_SIZE) {
 		if (!read_size(value, &v))
-			return mem_strdup("not a whole number, with K, M, G or T for multiples of 1024");
+			return mem_strdup(
+			    "not a whole number, with K, M, G or T for multiples of 1024");
 		if (v < row->min || v > row->max)
 			return out_of_range(row);
 	} else if (row->kind == KIND_BOOL) {
@@ -300,7 +308,7 @@ static char *set_number(struct config *c, const struct row *row, const char *val
 		size_t i = 0;
 
 		while (i < N_WORDS &&
-		    (words[i].kind != row->kind || !text_ieq(words[i].word, value)))
+		       (words[i].kind != row->kind || !text_ieq(words[i].word, value)))
 			i++;
 		if (i == N_WORDS)
 			return mem_strdup(wrong_word[row->kind]);
@@ -349,8 +357,8 @@ static const char *wrong_text(const struct row *row, const char *value)
 	if (row->kind == KIND_MOUNT && value[0] != '/')
 		return "does not begin with /";
 	return is_place(row) && strpbrk(value, " \t\"'<>?#\\") != NULL
-	           ? "holds a character that has no place in it"
-	           : NULL;
+		   ? "holds a character that has no place in it"
+		   : NULL;
 }
 
 char *config_table_set(struct config *c, size_t i, const char *value, bool more)
@@ -411,7 +419,7 @@ static void print_value(const struct config *c, const struct row *row, FILE *out
 	case KIND_TYPES:
 	case KIND_FORMAT:
 	case KIND_STATUS:
-		v = row->kind == KIND_SYNC ? (int64_t)c->upload_sync
+		v = row->kind == KIND_SYNC	 ? (int64_t)c->upload_sync
 		    : row->kind == KIND_SENDFILE ? (int64_t)c->sendfile
 		    : row->kind == KIND_MAIL	 ? (int64_t)c->mail_method
 						 : *(const bool *)at;
@@ -437,10 +445,13 @@ static void print_origin(const struct config *c, int origin, FILE *out)
 	const char *slash = c->path != NULL ? strrchr(c->path, '/') : NULL;
 
 	if (origin > 0)
-		(void)fprintf(out, " ; %s:%d\n", slash != NULL ? slash + 1 : "slipway.conf", origin);
+		(void)fprintf(out, " ; %s:%d\n", slash != NULL ? slash + 1 : "slipway.conf",
+			      origin);
 	else
-		(void)fprintf(out, " ; %s\n", origin == CONFIG_OPTION ? "option" :
-		    origin == CONFIG_FOUND ? "found" : "default");
+		(void)fprintf(out, " ; %s\n",
+			      origin == CONFIG_OPTION  ? "option"
+			      : origin == CONFIG_FOUND ? "found"
+						       : "default");
 }
 
 void config_table_print(const struct config *c, FILE *out)

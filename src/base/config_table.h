@@ -10,8 +10,8 @@
 #include "base/config.h"
 
 /* Rows are numbered from 0. */
-size_t config_table_find(const char *section, const char *key);   /* SIZE_MAX: no such setting */
-bool config_table_is_list(size_t row);                            /* may go on in further lines */
+size_t config_table_find(const char *section, const char *key); /* SIZE_MAX: no such setting */
+bool config_table_is_list(size_t row);				/* may go on in further lines */
 bool config_table_is_path(size_t row);
 
 void config_table_defaults(struct config *);
@@ -23,6 +23,6 @@ void config_table_defaults(struct config *);
 char *config_table_set(struct config *, size_t row, const char *value, bool more);
 
 void config_table_print(const struct config *, FILE *);
-void config_table_free(struct config *);   /* the settings, not the struct */
+void config_table_free(struct config *); /* the settings, not the struct */
 
 #endif

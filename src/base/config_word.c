@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define DIGEST_HEX 64   /* SHA-256 */
+#define DIGEST_HEX 64 /* SHA-256 */
 #define HOST_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]"
 
 /* "https://host" with LEN bytes of host after SCHEME; 0 = none. */
@@ -101,21 +101,21 @@ static bool is_regions(const char *value)
 static const struct {
 	const char *section;
 	const char *key;
-	bool list;                        /* each word is looked at */
+	bool list; /* each word is looked at */
 	bool (*fits)(const char *word);
 	const char *wrong;
 } words[] = {
-	{"server", "trusted_proxies", true, is_address, "not addresses or ranges like 192.0.2.0/24"},
-	{"metrics", "address", true, is_address, "not addresses or ranges like 192.0.2.0/24"},
-	{"cors", "origins", true, is_origin, "not origins like https://maps.example.org"},
-	{"iserver", "denied_files", true, is_ending, "not endings like .php"},
-	{"jail", "extra_drivers", true, is_driver, "none of HFA, JP2OpenJPEG, NITF"},
-	{"iportal", "service", true, is_service, "not services like WFS200=https://…"},
-	{"site", "public_url", false, is_url, "not an address like https://maps.example.org/slipway"},
-	{"mail", "smtp_url", false, is_smtp, "not an address like smtp://host:587"},
-	{"page", "tile_url", false, is_tiles, "not an address like https://host/{z}/{x}/{y}.png"},
-	{"login", "first_token_sha256", false, is_digest, "not a SHA-256 of 64 hexadecimal digits"},
-	{"store", "regions", false, is_regions, "neither auto nor the path of a directory"},
+    {"server", "trusted_proxies", true, is_address, "not addresses or ranges like 192.0.2.0/24"},
+    {"metrics", "address", true, is_address, "not addresses or ranges like 192.0.2.0/24"},
+    {"cors", "origins", true, is_origin, "not origins like https://maps.example.org"},
+    {"iserver", "denied_files", true, is_ending, "not endings like .php"},
+    {"jail", "extra_drivers", true, is_driver, "none of HFA, JP2OpenJPEG, NITF"},
+    {"iportal", "service", true, is_service, "not services like WFS200=https://…"},
+    {"site", "public_url", false, is_url, "not an address like https://maps.example.org/slipway"},
+    {"mail", "smtp_url", false, is_smtp, "not an address like smtp://host:587"},
+    {"page", "tile_url", false, is_tiles, "not an address like https://host/{z}/{x}/{y}.png"},
+    {"login", "first_token_sha256", false, is_digest, "not a SHA-256 of 64 hexadecimal digits"},
+    {"store", "regions", false, is_regions, "neither auto nor the path of a directory"},
 };
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))

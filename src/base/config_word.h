@@ -1,5 +1,6 @@
 /*
- * What a text of the configuration must look like where it means nothing otherwise: addresses, origins, drivers.
+ * What a text of the configuration must look like where it means nothing otherwise: addresses,
+ * origins, drivers.
  * For config_table.c only.
  */
 #ifndef SLIPWAY_BASE_CONFIG_WORD_H

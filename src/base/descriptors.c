@@ -16,10 +16,11 @@ enum err descriptors_allow(int64_t *ret_limit, struct error *error)
 			r.rlim_cur = before;
 	}
 	if (r.rlim_cur < DESCRIPTORS_OWN + DESCRIPTORS_REQUEST)
-		return error_set(error, ERR_SHORT,
-				 "this process may have %lld files open, and needs %d: raise its limit "
-				 "(ulimit -n, LimitNOFILE)",
-				 (long long)r.rlim_cur, DESCRIPTORS_OWN + DESCRIPTORS_REQUEST);
+		return error_set(
+		    error, ERR_SHORT,
+		    "this process may have %lld files open, and needs %d: raise its limit "
+		    "(ulimit -n, LimitNOFILE)",
+		    (long long)r.rlim_cur, DESCRIPTORS_OWN + DESCRIPTORS_REQUEST);
 	*ret_limit = r.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)r.rlim_cur;
 	return ERR_OK;
 }

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define FRAME_MAX     (16 << 20)   /* bytes of JSON */
-#define WRITE_WAIT_MS 30000        /* a reader that takes nothing for so long is dead */
+#define FRAME_MAX     (16 << 20) /* bytes of JSON */
+#define WRITE_WAIT_MS 30000	 /* a reader that takes nothing for so long is dead */
 
 /* Wait until FD is ready for EVENTS.  UNTIL as of clock_mono_ms, -1: for ever. */
 static enum err wait_ready(int fd, short events, int64_t until, struct error *error)
@@ -71,8 +71,8 @@ enum err frame_write(int fd, const json_object *message, struct error *error)
 }
 
 /* Read into P until F has WANT bytes, FIRST of them not in P. */
-static enum err read_bytes(
-    int fd, struct frame *f, void *p, size_t first, size_t want, int64_t until, struct error *error)
+static enum err read_bytes(int fd, struct frame *f, void *p, size_t first, size_t want,
+			   int64_t until, struct error *error)
 {
 	while (f->have < want) {
 		enum err e = wait_ready(fd, POLLIN, until, error);
@@ -97,8 +97,8 @@ void frame_done(struct frame *f)
 	*f = (struct frame){0};
 }
 
-enum err frame_read_on(
-    int fd, struct frame *f, int timeout_ms, json_object **ret, struct error *error)
+enum err frame_read_on(int fd, struct frame *f, int timeout_ms, json_object **ret,
+		       struct error *error)
 {
 	int64_t until = timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;
 	const unsigned char *head = f->head;

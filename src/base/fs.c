@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "base/token.h"
 
-#define COPY_BYTES (1 << 20)   /* a step of a copy that the kernel does not do itself */
+#define COPY_BYTES (1 << 20) /* a step of a copy that the kernel does not do itself */
 
 /*
  * Open PATH below AT so that no component is a link.  A path that starts at the root or the working
@@ -24,9 +24,9 @@
 static int open_plain(int at, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
-		.flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
-		.mode = mode,
-		.resolve = RESOLVE_NO_SYMLINKS,
+	    .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
+	    .mode = mode,
+	    .resolve = RESOLVE_NO_SYMLINKS,
 	};
 	long fd;
 
@@ -145,7 +145,7 @@ enum err fs_write_all(int fd, const void *p, size_t n, struct error *error)
 }
 
 enum err fs_read_file(int at, const char *path, size_t max, char **ret, size_t *ret_len,
-    struct error *error)
+		      struct error *error)
 {
 	CLEAN_FD int fd = fs_open_read(at, path);
 	CLEAN_FREE char *text = NULL;
@@ -153,8 +153,8 @@ enum err fs_read_file(int at, const char *path, size_t max, char **ret, size_t *
 	ssize_t got;
 
 	if (fd < 0)
-		return error_errno(
-		    error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s", path);
+		return error_errno(error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s",
+				   path);
 	/* Read to the end, whatever the size said: files grow, and those in /proc have none. */
 	do {
 		if (size - len < 2) {
@@ -167,8 +167,8 @@ enum err fs_read_file(int at, const char *path, size_t max, char **ret, size_t *
 		if (got > 0)
 			len += (size_t)got;
 		if (len > max)
-			return error_set(
-			    error, ERR_TOO_LARGE, "%s has more than %zu bytes", path, max);
+			return error_set(error, ERR_TOO_LARGE, "%s has more than %zu bytes", path,
+					 max);
 	} while (got != 0);
 	text[len] = '\0';
 	*ret = text;
@@ -189,7 +189,7 @@ static char *temp_name(const char *path)
 
 /* Sync and close *FD, put TEMP in PATH's place and sync the folder; on error TEMP is gone. */
 static enum err finish_temp(int at, int *fd, const char *temp, const char *path, enum err e,
-    struct error *error)
+			    struct error *error)
 {
 	if (e == ERR_OK && fsync(*fd) != 0)
 		e = error_errno(error, ERR_IO, "fsync %s", path);
@@ -208,7 +208,8 @@ static enum err finish_temp(int at, int *fd, const char *temp, const char *path,
 off_t fs_lock_one(int fd, off_t from, off_t n)
 {
 	for (off_t i = from; i < from + n; i++) {
-		struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = i, .l_len = 1};
+		struct flock l = {
+		    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = i, .l_len = 1};
 
 		if (fcntl(fd, F_OFD_SETLK, &l) == 0)
 			return i;
@@ -222,7 +223,8 @@ bool fs_is_fresh(int at, const char *path, int64_t ms)
 	int64_t age = ms;
 
 	if (fstatat(at, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		age = clock_now_ms() - (int64_t)st.st_mtim.tv_sec * 1000 - st.st_mtim.tv_nsec / 1000000;
+		age = clock_now_ms() - (int64_t)st.st_mtim.tv_sec * 1000 -
+		      st.st_mtim.tv_nsec / 1000000;
 	return age >= 0 && age < ms;
 }
 
@@ -241,8 +243,8 @@ enum err fs_rename_durable(int at, const char *from, const char *to, struct erro
 	enum err e;
 
 	if (renameat(at, from, at, to) != 0)
-		return error_errno(
-		    error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "rename %s to %s", from, to);
+		return error_errno(error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
+				   "rename %s to %s", from, to);
 	e = sync_parent(at, to, error);
 	return e == ERR_OK ? sync_parent(at, from, error) : e;
 }
@@ -258,7 +260,9 @@ static enum err copy_bytes(int from, int to, struct error *error)
 	do {
 		n = copy_file_range(from, NULL, to, NULL, 1 << 30, 0);
 	} while (n > 0 || (n < 0 && errno == EINTR));
-	/* Also after 0: some file systems say so too early.  Both offsets stand where it stopped. */
+	/*
+	 * Also after 0: some file systems say so too early.  Both offsets stand where it stopped.
+	 */
 	buf = mem_alloc(COPY_BYTES);
 	while ((n = read(from, buf, COPY_BYTES)) != 0) {
 		enum err e;
@@ -281,8 +285,8 @@ enum err fs_copy(int from_at, const char *from, int to_at, const char *to, struc
 	int out;
 
 	if (in < 0)
-		return error_errno(
-		    error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s", from);
+		return error_errno(error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s",
+				   from);
 	out = fs_create(to_at, temp);
 	if (out < 0)
 		return error_errno(error, ERR_IO, "create %s", temp);
@@ -290,7 +294,7 @@ enum err fs_copy(int from_at, const char *from, int to_at, const char *to, struc
 }
 
 enum err fs_link_or_copy(int from_at, const char *from, int to_at, const char *to,
-    struct error *error)
+			 struct error *error)
 {
 	struct stat a, b;
 

@@ -18,7 +18,7 @@ static size_t members(const json_object *o)
 		json_object *item;
 
 		JSON_EACH(item, o)
-			n += members(item);
+		n += members(item);
 	} else if (json_object_is_type(o, json_type_object)) {
 		json_object_object_foreach((json_object *)o, key, member)
 		{
@@ -37,8 +37,10 @@ static int32_t hex4(const char *p)
 }
 
 /*
- * TEXT with each pair of surrogates that is written as two escapes written as its character: json-c 0.16 takes
- * U+xD800 to U+xDFFF, told so, for halves and loses them.  Caller frees; NULL: there is none.  The grammar was checked.
+ * TEXT with each pair of surrogates that is written as two escapes written as its character: json-c
+ * 0.16 takes
+ * U+xD800 to U+xDFFF, told so, for halves and loses them.  Caller frees; NULL: there is none.  The
+ * grammar was checked.
  */
 static char *without_pairs(const char *text, size_t len, size_t *ret_len)
 {
@@ -51,7 +53,8 @@ static char *without_pairs(const char *text, size_t len, size_t *ret_len)
 		int32_t high = *p == '\\' && p[1] == 'u' ? hex4(p + 2) : 0;
 
 		if (high >= 0xD800 && high <= 0xDBFF) {
-			out += text_encode(0x10000 + ((high - 0xD800) << 10) + (hex4(p + 8) - 0xDC00), out);
+			out += text_encode(
+			    0x10000 + ((high - 0xD800) << 10) + (hex4(p + 8) - 0xDC00), out);
 			p += 12;
 			continue;
 		}
@@ -77,13 +80,17 @@ bool json_tok_all(struct json_tokener *tok, const char *text, size_t len, json_o
 static enum err parse(const char *text, size_t len, int depth, size_t n_members, json_object **ret)
 {
 	CLEAN_FREE char *plain = without_pairs(text, len, &len);
-	json_tokener *tok = json_tokener_new_ex(depth + 2); /* json-c counts the level of scalars too */
+	/* json-c counts the level of scalars too */
+	json_tokener *tok = json_tokener_new_ex(depth + 2);
 	json_object *o;
 	bool ok;
 
 	if (tok == NULL)
 		mem_die();
-	/* Not its strict mode: the grammar was checked, and that of json-c 0.18 refuses all beyond ASCII. */
+	/*
+	 * Not its strict mode: the grammar was checked, and that of json-c 0.18 refuses all beyond
+	 * ASCII.
+	 */
 	json_tokener_set_flags(tok, JSON_TOKENER_VALIDATE_UTF8);
 	ok = json_tok_all(tok, plain != NULL ? plain : text, len, &o);
 	json_tokener_free(tok);
@@ -97,7 +104,7 @@ static enum err parse(const char *text, size_t len, int depth, size_t n_members,
 }
 
 enum err json_read(const char *text, size_t len, const struct json_limits *limits,
-    json_object **ret)
+		   json_object **ret)
 {
 	struct json_scan scan;
 	enum err e = json_scan(text, len, limits, &scan);

@@ -7,27 +7,29 @@
 
 #include <stdint.h>
 #include <stddef.h>
-#define json_bool json_c_bool   /* json-c's typedef for int has the name of our reader */
+#define json_bool json_c_bool /* json-c's typedef for int has the name of our reader */
 #include <json-c/json.h>
 #undef json_bool
 #include "base/err.h"
 
 struct json_limits {
-	size_t bytes;    /* of the text */
-	int depth;       /* of nesting */
-	size_t keys;     /* per object */
+	size_t bytes; /* of the text */
+	int depth;    /* of nesting */
+	size_t keys;  /* per object */
 };
-extern const struct json_limits json_limits_form;   /* 1 MiB, 32, 10 000 */
-extern const struct json_limits json_limits_job;    /* 16 MiB, 32, 10 000 */
+extern const struct json_limits json_limits_form; /* 1 MiB, 32, 10 000 */
+extern const struct json_limits json_limits_job;  /* 16 MiB, 32, 10 000 */
 
 /*
- * Parse LEN bytes strictly: UTF-8, no trailing text, no duplicate keys, numbers in range, no NUL inside
- * strings, lone surrogates refused; what it would take in memory ≤ 8 times the bytes allowed.
+ * Parse LEN bytes strictly: UTF-8, no trailing text, no duplicate keys, numbers in range, no NUL
+ * inside strings, lone surrogates refused; what it would take in memory ≤ 8 times the bytes
+ * allowed.
  * Owns:   caller frees *RET with json_object_put.
  * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE.
  * Source: RFC 8259; what json-c 0.16 lets through is refused before it sees it.
  */
-enum err json_read(const char *text, size_t len, const struct json_limits *limits, json_object **ret);
+enum err json_read(const char *text, size_t len, const struct json_limits *limits,
+		   json_object **ret);
 
 /* Print compactly; U+00A0 is written \u00a0.  Owns: caller frees; *RET_LEN may be NULL. */
 char *json_print(const json_object *o, size_t *ret_len);
@@ -35,11 +37,15 @@ char *json_print(const json_object *o, size_t *ret_len);
 char *json_print_script(const json_object *o);
 
 /*
- * What json_print wrote and nobody else could change; no limits are checked.  READER is made for the first text (*READER =
- * NULL) and serves one after another; caller frees it with json_reader_free.  Owns: caller frees.  NULL: damaged.
+ * What json_print wrote and nobody else could change; no limits are checked.  READER is made for
+ * the first text (*READER = NULL) and serves one after another; caller frees it with
+ * json_reader_free.  Owns: caller frees.  NULL: damaged.
  */
 json_object *json_own_read(struct json_tokener **reader, const char *text, size_t len);
-/* Such a text without the members called one of WITHOUT (NULL ends them), wherever they are.  Owns: caller frees. */
+/*
+ * Such a text without the members called one of WITHOUT (NULL ends them), wherever they are.  Owns:
+ * caller frees.
+ */
 char *json_own_cut(const char *text, size_t len, const char *const *without, size_t *ret_len);
 void json_reader_free(struct json_tokener *);
 /* For the readers here: the value that is all of TEXT.  False: it is none, and *RET is NULL. */
@@ -57,10 +63,10 @@ const char *json_str(const json_object *o, const char *key, const char *def);
 int64_t json_int(const json_object *o, const char *key, int64_t def);
 double json_num(const json_object *o, const char *key, double def);
 bool json_bool(const json_object *o, const char *key, bool def);
-json_object *json_get(const json_object *o, const char *key);        /* NULL: missing or null */
-json_object *json_arr(const json_object *o, const char *key);        /* NULL unless an array */
-json_object *json_obj(const json_object *o, const char *key);        /* NULL unless an object */
-size_t json_len(const json_object *array);                           /* 0 for NULL */
+json_object *json_get(const json_object *o, const char *key); /* NULL: missing or null */
+json_object *json_arr(const json_object *o, const char *key); /* NULL unless an array */
+json_object *json_obj(const json_object *o, const char *key); /* NULL unless an object */
+size_t json_len(const json_object *array);		      /* 0 for NULL */
 
 /* Item I of ARRAY, borrowed; NULL when there is none (or no array). */
 static inline json_object *json_at(const json_object *array, size_t i)
@@ -70,11 +76,13 @@ static inline json_object *json_at(const json_object *array, size_t i)
 
 /* Setters; they return O so that calls can be chained.  json_set takes VALUE. */
 json_object *json_set(json_object *o, const char *key, json_object *value);
-json_object *json_set_str(json_object *o, const char *key, const char *value);   /* NULL: JSON null */
+/* NULL: JSON null */
+json_object *json_set_str(json_object *o, const char *key, const char *value);
 json_object *json_set_int(json_object *o, const char *key, int64_t value);
-json_object *json_set_num(json_object *o, const char *key, double value);        /* NaN, Inf: null */
+/* NaN, Inf: null */
+json_object *json_set_num(json_object *o, const char *key, double value);
 json_object *json_set_bool(json_object *o, const char *key, bool value);
-json_object *json_copy(const json_object *o);                        /* deep; caller frees */
+json_object *json_copy(const json_object *o); /* deep; caller frees */
 bool json_equal(const json_object *a, const json_object *b);
 
 /* JSON_EACH(item, array) { … } with borrowed items. */

@@ -78,7 +78,10 @@ char *json_own_cut(const char *text, size_t len, const char *const *without, siz
 	return copy;
 }
 
-/* The strict mode of json-c 0.18 takes all beyond ASCII for control characters: there the grammar is checked before. */
+/*
+ * The strict mode of json-c 0.18 takes all beyond ASCII for control characters: there the grammar
+ * is checked before.
+ */
 #define STRICT_IS_WRONG (json_c_version_num() == (18 << 8))
 
 json_object *json_own_read(struct json_tokener **reader, const char *text, size_t len)

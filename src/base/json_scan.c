@@ -5,18 +5,18 @@
 #include <string.h>
 #include "base/text.h"
 
-#define NUMBER_MAX 1000   /* characters; 767 tell any double from its neighbours */
-#define INT64_SURE 18     /* digits that fit whatever they are */
+#define NUMBER_MAX 1000 /* characters; 767 tell any double from its neighbours */
+#define INT64_SURE 18	/* digits that fit whatever they are */
 
 /*
- * What json-c 0.16 takes from the heap for each, measured.  An empty object is 800 bytes for the two
- * of "{}": without a budget a body of 1 MiB would cost 260.
+ * What json-c 0.16 takes from the heap for each, measured.  An empty object is 800 bytes for the
+ * two of "{}": without a budget a body of 1 MiB would cost 260.
  */
 #define COST_VALUE  80
-#define COST_ARRAY  80      /* besides */
-#define COST_OBJECT 720     /* besides */
-#define COST_MEMBER 96      /* the key, and its share of the table */
-#define COST_FREE   65536   /* however short the text may be */
+#define COST_ARRAY  80	  /* besides */
+#define COST_OBJECT 720	  /* besides */
+#define COST_MEMBER 96	  /* the key, and its share of the table */
+#define COST_FREE   65536 /* however short the text may be */
 
 struct scanner {
 	const char *text;
@@ -24,9 +24,9 @@ struct scanner {
 	size_t at;
 	size_t members;
 	const struct json_limits *limits;
-	size_t cost;       /* in memory, so far */
+	size_t cost; /* in memory, so far */
 	size_t budget;
-	bool nul;          /* \u0000 is a character like others */
+	bool nul; /* \u0000 is a character like others */
 };
 
 static bool value(struct scanner *s, int depth);
@@ -166,7 +166,8 @@ static void skip_plain(struct scanner *s)
 {
 	size_t at = s->at;
 
-	while (at < s->len && (signed char)s->text[at] >= 0x20 && s->text[at] != '"' && s->text[at] != '\\')
+	while (at < s->len && (signed char)s->text[at] >= 0x20 && s->text[at] != '"' &&
+	       s->text[at] != '\\')
 		at++;
 	s->at = at;
 }
@@ -272,7 +273,7 @@ static bool value(struct scanner *s, int depth)
 }
 
 static enum err scan(const char *text, size_t len, const struct json_limits *limits, bool nul,
-    struct json_scan *ret)
+		     struct json_scan *ret)
 {
 	struct scanner s = {.text = text, .len = len, .limits = limits, .nul = nul};
 
@@ -292,13 +293,13 @@ static enum err scan(const char *text, size_t len, const struct json_limits *lim
 }
 
 enum err json_scan(const char *text, size_t len, const struct json_limits *limits,
-    struct json_scan *ret)
+		   struct json_scan *ret)
 {
 	return scan(text, len, limits, false, ret);
 }
 
 enum err json_scan_bytes(const char *text, size_t len, const struct json_limits *limits,
-    struct json_scan *ret)
+			 struct json_scan *ret)
 {
 	return scan(text, len, limits, true, ret);
 }

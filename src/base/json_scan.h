@@ -8,9 +8,9 @@
 #include "base/json.h"
 
 struct json_scan {
-	size_t start;     /* of the value: white space before it is skipped */
-	size_t end;       /* behind the value and the white space after it */
-	size_t members;   /* of all objects together, doubles counted */
+	size_t start;	/* of the value: white space before it is skipped */
+	size_t end;	/* behind the value and the white space after it */
+	size_t members; /* of all objects together, doubles counted */
 };
 
 /*
@@ -18,9 +18,9 @@ struct json_scan {
  * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE (bytes, or memory: eight times the bytes allowed).
  */
 enum err json_scan(const char *text, size_t len, const struct json_limits *limits,
-    struct json_scan *ret);
+		   struct json_scan *ret);
 /* The same for readers that tell a string's length by other means than a NUL: \u0000 is taken. */
 enum err json_scan_bytes(const char *text, size_t len, const struct json_limits *limits,
-    struct json_scan *ret);
+			 struct json_scan *ret);
 
 #endif

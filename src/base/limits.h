@@ -1,6 +1,7 @@
 /*
- * Every quantity a user controls, with its name in the configuration, its default, and the least and most that make
- * sense.  One row a limit: X(field, "section", "key", default, least, most).  Least 0: there is such a thing as none;
+ * Every quantity a user controls, with its name in the configuration, its default, and the least
+ * and most that make sense.  One row a limit: X(field, "section", "key", default, least, most).
+ * Least 0: there is such a thing as none;
  * most keeps sums and milliseconds in their types.  Answers to a client name "section.key".
  * Source: contracts/security.md 5, wizard.md 19, transports.md 1.11.
  */

@@ -10,7 +10,7 @@ void mem_die(void)
 
 	(void)n;
 	/* _exit: handlers would want memory, and what was acknowledged is on disk already. */
-	_exit(71);   /* EX_OSERR of <sysexits.h> */
+	_exit(71); /* EX_OSERR of <sysexits.h> */
 }
 
 void *mem_alloc(size_t n)

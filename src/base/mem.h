@@ -12,17 +12,22 @@
 #include <unistd.h>
 
 /* Owns: caller frees with free(). */
-void *mem_alloc(size_t n) __attribute__((malloc, warn_unused_result));          /* zeroed */
-void *mem_array(size_t n, size_t size) __attribute__((warn_unused_result));     /* zeroed, overflow-checked */
+void *mem_alloc(size_t n) __attribute__((malloc, warn_unused_result)); /* zeroed */
+/* zeroed, overflow-checked */
+void *mem_array(size_t n, size_t size) __attribute__((warn_unused_result));
 #define MEM_PAGE 4096
 /* N bytes that begin on a page, not zeroed: for reads and writes past the page cache. */
 void *mem_pages(size_t n) __attribute__((malloc, warn_unused_result));
 void *mem_resize(void *p, size_t n, size_t size) __attribute__((warn_unused_result));
-char *mem_strdup(const char *s) __attribute__((malloc, warn_unused_result));    /* NULL gives NULL */
+/* NULL gives NULL */
+char *mem_strdup(const char *s) __attribute__((malloc, warn_unused_result));
 char *mem_strndup(const char *s, size_t n) __attribute__((malloc, warn_unused_result));
-char *mem_printf(const char *fmt, ...) __attribute__((malloc, warn_unused_result, format(printf, 1, 2)));
+char *mem_printf(const char *fmt, ...)
+    __attribute__((malloc, warn_unused_result, format(printf, 1, 2)));
 
-/* The one place: says so and ends the process.  For failures of libraries that report them to us. */
+/*
+ * The one place: says so and ends the process.  For failures of libraries that report them to us.
+ */
 _Noreturn void mem_die(void);
 
 /* Clean-up for owners of one thing: `CLEAN_FREE char *s = …;` */

@@ -59,7 +59,7 @@ bool problems_have(const json_object *list, const char *code)
 	json_object *p;
 
 	JSON_EACH(p, list)
-		if (strcmp(problem_code(p), code) == 0)
-			return true;
+	if (strcmp(problem_code(p), code) == 0)
+		return true;
 	return false;
 }

@@ -1,11 +1,13 @@
 /*
- * A problem is what a user is told: a stable code, where, and the values a sentence needs.  C knows no
- * sentences: they stand in templates/text.<lang> under "problem.<code>" and are filled in at the edge.
+ * A problem is what a user is told: a stable code, where, and the values a sentence needs.  C knows
+ * no sentences: they stand in templates/text.<lang> under "problem.<code>" and are filled in at the
+ * edge.
  *
  *   {"code":"csv_not_numeric","field":"lat","file":"cities.csv","layer":null,"row":2,"line":2,
  *    "column":"name","value":"Beijing","args":{"count":3}}
  *
- * Members other than code are optional.  Values are the user's own words, raw; escaping is the printer's.
+ * Members other than code are optional.  Values are the user's own words, raw; escaping is the
+ * printer's.
  */
 #ifndef SLIPWAY_BASE_PROBLEM_H
 #define SLIPWAY_BASE_PROBLEM_H

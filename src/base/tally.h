@@ -1,6 +1,7 @@
 /*
- * Sums shared by all processes of a site, plain CGI's included: a small file of 64-bit cells below the data
- * directory, mapped.  They are figures for the operator: kill -9 loses none, a power cut the last seconds.
+ * Sums shared by all processes of a site, plain CGI's included: a small file of 64-bit cells below
+ * the data directory, mapped.  They are figures for the operator: kill -9 loses none, a power cut
+ * the last seconds.
  */
 #ifndef SLIPWAY_BASE_TALLY_H
 #define SLIPWAY_BASE_TALLY_H
@@ -10,26 +11,26 @@
 
 /* What requests are summed by: families of addresses. */
 enum tally_class {
-	TALLY_PAGES,          /* start page, login, administration, static files */
-	TALLY_WIZARD,         /* /upload/, /api/v2/ */
-	TALLY_FILES,          /* tus and its kin */
+	TALLY_PAGES,  /* start page, login, administration, static files */
+	TALLY_WIZARD, /* /upload/, /api/v2/ */
+	TALLY_FILES,  /* tus and its kin */
 	TALLY_CHUNKS,
 	TALLY_GWS,
 	TALLY_DATASETS,
 	TALLY_ISERVER,
 	TALLY_IPORTAL,
 	TALLY_SIGNED,
-	TALLY_STATUS,         /* /healthz, /readyz, /metrics */
-	TALLY__MAX            /* new ones go before this line, and TALLY_VERSION up */
+	TALLY_STATUS, /* /healthz, /readyz, /metrics */
+	TALLY__MAX    /* new ones go before this line, and TALLY_VERSION up */
 };
-#define TALLY_STATUSES 500    /* 100..599 */
-#define TALLY_BUCKETS  14     /* upper bounds of durations; the last one is infinite */
+#define TALLY_STATUSES 500 /* 100..599 */
+#define TALLY_BUCKETS  14  /* upper bounds of durations; the last one is infinite */
 
 enum tally_task {
 	TALLY_DONE,
 	TALLY_FAILED,
 	TALLY_CANCELED,
-	TALLY_LOST,           /* its worker died, or was stopped while it ran */
+	TALLY_LOST, /* its worker died, or was stopped while it ran */
 	TALLY_TASK__MAX
 };
 
@@ -37,11 +38,11 @@ enum tally_task {
 enum tally_event {
 	TALLY_CREATED,
 	TALLY_COMPLETED,
-	TALLY_TERMINATED,     /* by its owner */
+	TALLY_TERMINATED, /* by its owner */
 	TALLY_EXPIRED,
 	TALLY_EVENT__MAX
 };
-#define TALLY_ADAPTERS 18     /* protocols that make uploads, and one row for all others */
+#define TALLY_ADAPTERS 18 /* protocols that make uploads, and one row for all others */
 
 /* Sums of uploads: those of a site, or what one commit adds to them. */
 struct tally_uploads {
@@ -56,8 +57,8 @@ struct tally_cells {
 	int64_t took[TALLY__MAX][TALLY_BUCKETS];
 	int64_t took_ms[TALLY__MAX];
 	int64_t tasks[TALLY_TASK__MAX];
-	int64_t task_ms;      /* of ended ones */
-	int64_t jail_level;   /* that of the latest job, 0 = none yet */
+	int64_t task_ms;    /* of ended ones */
+	int64_t jail_level; /* that of the latest job, 0 = none yet */
 	struct tally_uploads uploads;
 };
 

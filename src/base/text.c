@@ -7,9 +7,9 @@
 #include <utf8proc.h>
 #include "base/mem.h"
 
-#define DISPLAY_NAME_MAX 255   /* bytes; security.md 3.2 */
-#define PATH_BYTES       1024  /* transports.md 1.16 */
-#define EXTENSION_MAX    16    /* bytes with the dot: what is worth keeping when a name is cut */
+#define DISPLAY_NAME_MAX 255  /* bytes; security.md 3.2 */
+#define PATH_BYTES	 1024 /* transports.md 1.16 */
+#define EXTENSION_MAX	 16   /* bytes with the dot: what is worth keeping when a name is cut */
 
 size_t text_decode(const char *s, size_t len, int32_t *ret_cp)
 {
@@ -98,7 +98,7 @@ static char *map(const char *s, int options)
 	if (!text_is_utf8(s, len))
 		return NULL;
 	n = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)len, &out,
-	    (utf8proc_option_t)(options | UTF8PROC_STABLE));
+			 (utf8proc_option_t)(options | UTF8PROC_STABLE));
 	if (n < 0)
 		mem_die();
 	return (char *)out;
@@ -202,7 +202,7 @@ bool text_ends_icase(const char *s, const char *suffix)
 static bool is_unlabelled(int32_t cp)
 {
 	return cp < 0x20 || (cp >= 0x7F && cp < 0xA0) || cp == 0x2028 || cp == 0x2029 ||
-	    (cp >= 0x202A && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069);
+	       (cp >= 0x202A && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069);
 }
 
 /* Cut NAME (LEN bytes) in place to 255 bytes.  The extension says what the file is: it stays. */
@@ -353,7 +353,7 @@ bool text_double(const char *s, double *ret)
 	}
 	if (*p != '\0')
 		return false;
-	v = strtod(s, NULL);   /* none of our programs leaves the C locale */
+	v = strtod(s, NULL); /* none of our programs leaves the C locale */
 	if (!isfinite(v))
 		return false;
 	*ret = v;
@@ -363,8 +363,8 @@ bool text_double(const char *s, double *ret)
 bool text_bool(const char *s, bool *ret)
 {
 	static const char *const words[][5] = {
-		{"false", "off", "0", "no", ""},
-		{"true", "on", "1", "yes", NULL},
+	    {"false", "off", "0", "no", ""},
+	    {"true", "on", "1", "yes", NULL},
 	};
 
 	for (size_t v = 0; v < 2; v++) {

@@ -1,6 +1,6 @@
 /*
- * OpenSSL's plain digests: EVP would first set up a provider and its tables of names, which costs every
- * plain CGI request a millisecond.
+ * OpenSSL's plain digests: EVP would first set up a provider and its tables of names, which costs
+ * every plain CGI request a millisecond.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
@@ -32,7 +32,7 @@ void token_bytes(void *p, size_t n)
 		if (got <= 0) {
 			/* Nothing that needs a secret may go on without one. */
 			perror("slipway: getrandom");
-			_exit(71);   /* EX_OSERR */
+			_exit(71); /* EX_OSERR */
 		}
 		at += got;
 		n -= (size_t)got;
@@ -104,8 +104,8 @@ void token_sha256_hex(const void *p, size_t n, char out[65])
 }
 
 /* One of HMAC's two passes (RFC 2104). */
-static void hmac_pass(const unsigned char key[SHA256_CBLOCK], unsigned char pad, const void *p, size_t n,
-    unsigned char out[SHA256_DIGEST_LENGTH])
+static void hmac_pass(const unsigned char key[SHA256_CBLOCK], unsigned char pad, const void *p,
+		      size_t n, unsigned char out[SHA256_DIGEST_LENGTH])
 {
 	unsigned char block[SHA256_CBLOCK];
 	SHA256_CTX c;
@@ -170,15 +170,15 @@ bool token_is_hex(const char *s, size_t len)
 /* ---- digests of a stream */
 
 static const struct {
-	const char *name;            /* as tus spells it */
-	const char *other;           /* as RFC 9530 spells it */
-	size_t size;                 /* bytes */
+	const char *name;  /* as tus spells it */
+	const char *other; /* as RFC 9530 spells it */
+	size_t size;	   /* bytes */
 } kinds[DIGEST__MAX] = {
-	[DIGEST_MD5] = {"md5", "md5", MD5_DIGEST_LENGTH},
-	[DIGEST_SHA1] = {"sha1", "sha", SHA_DIGEST_LENGTH},
-	[DIGEST_SHA256] = {"sha256", "sha-256", SHA256_DIGEST_LENGTH},
-	[DIGEST_SHA512] = {"sha512", "sha-512", SHA512_DIGEST_LENGTH},
-	[DIGEST_CRC32] = {"crc32", "crc32", 4},
+    [DIGEST_MD5] = {"md5", "md5", MD5_DIGEST_LENGTH},
+    [DIGEST_SHA1] = {"sha1", "sha", SHA_DIGEST_LENGTH},
+    [DIGEST_SHA256] = {"sha256", "sha-256", SHA256_DIGEST_LENGTH},
+    [DIGEST_SHA512] = {"sha512", "sha-512", SHA512_DIGEST_LENGTH},
+    [DIGEST_CRC32] = {"crc32", "crc32", 4},
 };
 
 struct digest_run {
@@ -189,8 +189,8 @@ struct digest_run {
 		SHA256_CTX sha256;
 		SHA512_CTX sha512;
 		struct {
-			uint32_t sum;            /* inverted, as it runs */
-			uint32_t table[8][256];  /* [k][b]: byte b followed by k zero bytes */
+			uint32_t sum;		/* inverted, as it runs */
+			uint32_t table[8][256]; /* [k][b]: byte b followed by k zero bytes */
 		} crc;
 	} as;
 };
@@ -241,7 +241,7 @@ static void crc_feed(struct digest_run *run, const unsigned char *p, size_t n)
 
 	for (; n >= 8; n -= 8, p += 8) {
 		c ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-		    (uint32_t)p[3] << 24;
+		     (uint32_t)p[3] << 24;
 		c = t[7][c & 255] ^ t[6][c >> 8 & 255] ^ t[5][c >> 16 & 255] ^ t[4][c >> 24] ^
 		    t[3][p[4]] ^ t[2][p[5]] ^ t[1][p[6]] ^ t[0][p[7]];
 	}
@@ -358,8 +358,8 @@ void digest_free(struct digest_run *run)
 	free(run);
 }
 
-enum err digest_of_file(
-    int at, const char *path, int64_t *ret_size, char ret_hex[65], struct error *error)
+enum err digest_of_file(int at, const char *path, int64_t *ret_size, char ret_hex[65],
+			struct error *error)
 {
 	CLEAN_FD int fd = fs_open_read(at, path);
 	CLEAN_FREE char *buffer = mem_alloc(DIGEST_READ_BYTES);

@@ -8,7 +8,7 @@
 #include "base/text.h"
 
 #define FILE_BYTES  ((size_t)4 << 20)
-#define VALUE_CHARS 80  /* of a user's value in a sentence (wizard.md 6.3) */
+#define VALUE_CHARS 80	/* of a user's value in a sentence (wizard.md 6.3) */
 #define LIST_CHARS  600 /* of what we say beside it: accepted kinds, columns to choose from */
 
 struct word {
@@ -152,7 +152,8 @@ static bool counts_one(const json_object *args)
 		if (value == NULL)
 			value = json_get(inner, numbers[i]);
 		if (value != NULL)
-			return json_object_is_type(value, json_type_int) && json_object_get_int64(value) == 1;
+			return json_object_is_type(value, json_type_int) &&
+			       json_object_get_int64(value) == 1;
 	}
 	return false;
 }
@@ -168,8 +169,8 @@ static const char *find_in(const struct words *w, enum lang lang, const char *ke
 }
 
 /* NULL: neither in LANG nor in English. */
-static const char *find(
-    const struct words *w, enum lang lang, const char *key, const json_object *args)
+static const char *find(const struct words *w, enum lang lang, const char *key,
+			const json_object *args)
 {
 	enum lang order[2] = {lang, LANG_EN};
 	CLEAN_FREE char *singular = counts_one(args) ? mem_printf("%s.one", key) : NULL;
@@ -193,7 +194,8 @@ const char *words_get(const struct words *w, enum lang lang, const char *key)
 
 /* ---- filling */
 
-static char *fill(const struct words *, enum lang, const char *text, const json_object *args, bool tame);
+static char *fill(const struct words *, enum lang, const char *text, const json_object *args,
+		  bool tame);
 
 char *words_number(json_object *value)
 {
@@ -228,7 +230,8 @@ char *words_bytes(const struct words *w, enum lang lang, int64_t bytes)
 
 /* A value as text; a placeholder may ask for a spelling: {size:bytes}, {count:num}.  Caller frees.
  */
-static char *value_text(const struct words *w, enum lang lang, json_object *value, const char *spelling, size_t spelling_len)
+static char *value_text(const struct words *w, enum lang lang, json_object *value,
+			const char *spelling, size_t spelling_len)
 {
 	if (spelling_len == 5 && memcmp(spelling, "bytes", 5) == 0)
 		return words_bytes(w, lang, json_object_get_int64(value));
@@ -270,7 +273,8 @@ static char *tamed(const char *value, size_t most)
 	return out;
 }
 
-static char *fill(const struct words *w, enum lang lang, const char *text, const json_object *args, bool tame)
+static char *fill(const struct words *w, enum lang lang, const char *text, const json_object *args,
+		  bool tame)
 {
 	const json_object *inner = json_obj(args, "args");
 	char *out = NULL;
@@ -316,7 +320,8 @@ char *words_fill(const struct words *w, enum lang lang, const char *key, const j
 /* A code with several causes has a sentence for each: "problem.<code>.<reason>". */
 static const char *find_problem(const struct words *w, enum lang lang, const json_object *problem)
 {
-	const char *code = problem_code(problem), *reason = json_str(json_obj(problem, "args"), "reason", "");
+	const char *code = problem_code(problem),
+		   *reason = json_str(json_obj(problem, "args"), "reason", "");
 	CLEAN_FREE char *key = mem_printf("problem.%s", code != NULL ? code : "");
 	CLEAN_FREE char *closer = mem_printf("%s.%s", key, reason);
 	const char *text = *reason != '\0' ? find(w, lang, closer, problem) : NULL;
@@ -329,7 +334,8 @@ char *words_problem(const struct words *w, enum lang lang, const json_object *pr
 	const char *code = problem_code(problem);
 	const char *text = find_problem(w, lang, problem);
 
-	return text == NULL ? mem_strdup(code != NULL ? code : "") : fill(w, lang, text, problem, true);
+	return text == NULL ? mem_strdup(code != NULL ? code : "")
+			    : fill(w, lang, text, problem, true);
 }
 
 char *words_hint(const struct words *w, enum lang lang, const json_object *problem)

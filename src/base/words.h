@@ -20,7 +20,8 @@ const char *words_get(const struct words *, enum lang, const char *key);
 /*
  * Fill {placeholders} from ARGS (object) then from its member "args"; {size:bytes} and {count:num}
  * spell numbers. Missing ones are left out.  Raw text.  Caller frees.
- * Where {count}, or without it {limit}, is 1 the language's words for KEY.one are taken if it has any; so are those of problems.
+ * Where {count}, or without it {limit}, is 1 the language's words for KEY.one are taken if it has
+ * any; so are those of problems.
  */
 char *words_fill(const struct words *, enum lang, const char *key, const json_object *args);
 /*

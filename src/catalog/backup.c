@@ -81,7 +81,9 @@ enum err catalog_copy_database(const char *from, const char *to, struct error *e
 	if (fd < 0)
 		return error_errno(error, ERR_IO, "make %s", to);
 	/* Read and write: a log that a killed writer left is taken in by whoever opens it. */
-	rc = sqlite3_open_v2(from, &conn.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, NULL);
+	rc = sqlite3_open_v2(from, &conn.db,
+			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
+			     NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_busy_timeout(conn.db, COPY_WAIT_MS);
 	e = rc == SQLITE_OK ? copy(&conn, to, error) : conn_error(&conn, rc, error);

@@ -29,8 +29,8 @@ enum err conn_error(struct conn *conn, int rc, struct error *error)
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
 		conn->broken = true;
-		return error_set(error, err_of_errno(os, ERR_STORE), "catalogue: %s (%d, %s)",
-				 text, rc, strerror(os));
+		return error_set(error, err_of_errno(os, ERR_STORE), "catalogue: %s (%d, %s)", text,
+				 rc, strerror(os));
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		conn->broken = true;

@@ -14,8 +14,8 @@
 #define NAME_BYTES 63 /* contracts/wizard.md 17.4: what PostgreSQL takes */
 #define NAME_STEPS 64 /* suffixes tried one by one before leaping */
 
-static enum err query_id(
-    struct conn *conn, const char *sql, int64_t a, int64_t b, int64_t *ret, struct error *error)
+static enum err query_id(struct conn *conn, const char *sql, int64_t a, int64_t b, int64_t *ret,
+			 struct error *error)
 {
 	sqlite3_stmt *stmt;
 	bool row;
@@ -43,9 +43,9 @@ enum err model_next_id(struct conn *conn, int64_t *ret, struct error *error)
 
 	if (e == ERR_OK)
 		e = conn_step(conn, stmt, NULL, error);
-	return e == ERR_OK
-	    ? query_id(conn, "SELECT value FROM sequence WHERE name = 'dataset'", 0, 0, ret, error)
-	    : e;
+	return e == ERR_OK ? query_id(conn, "SELECT value FROM sequence WHERE name = 'dataset'", 0,
+				      0, ret, error)
+			   : e;
 }
 
 enum err catalog_reserve(struct catalog *c, int64_t *ret_id, struct error *error)
@@ -67,12 +67,12 @@ static char *name_with(const char *base, int64_t k)
 {
 	CLEAN_FREE char *suffix = k < 2 ? mem_strdup("") : mem_printf("_%lld", (long long)k);
 
-	return mem_printf(
-	    "%.*s%s", (int)text_cut(base, strlen(base), NAME_BYTES - strlen(suffix)), base, suffix);
+	return mem_printf("%.*s%s", (int)text_cut(base, strlen(base), NAME_BYTES - strlen(suffix)),
+			  base, suffix);
 }
 
-static enum err name_taken(
-    struct conn *conn, const char *base, int64_t k, bool *ret, struct error *error)
+static enum err name_taken(struct conn *conn, const char *base, int64_t k, bool *ret,
+			   struct error *error)
 {
 	CLEAN_FREE char *name = name_with(base, k);
 	sqlite3_stmt *stmt;
@@ -124,8 +124,8 @@ static bool keyword_list(const json_object *list)
 	if (!json_object_is_type(list, json_type_array))
 		return false;
 	JSON_EACH(item, list)
-		if (!json_object_is_type(item, json_type_string))
-			return false;
+	if (!json_object_is_type(item, json_type_string))
+		return false;
 	return true;
 }
 
@@ -144,8 +144,8 @@ static enum err check_model(const json_object *model, struct error *error)
 	return ERR_OK;
 }
 
-static enum err note_published(
-    struct conn *conn, const json_object *model, int64_t id, struct error *error)
+static enum err note_published(struct conn *conn, const json_object *model, int64_t id,
+			       struct error *error)
 {
 	int64_t session = json_int(model, "session", 0);
 	sqlite3_stmt *stmt;
@@ -154,7 +154,8 @@ static enum err note_published(
 	if (session <= 0)
 		return ERR_OK;
 	e = conn_prepare(conn,
-	    "INSERT INTO published (session, layer, dataset) VALUES (?1, ?2, ?3)", &stmt, error);
+			 "INSERT INTO published (session, layer, dataset) VALUES (?1, ?2, ?3)",
+			 &stmt, error);
 	if (e != ERR_OK)
 		return e;
 	(void)sqlite3_bind_int64(stmt, 1, session);
@@ -163,14 +164,14 @@ static enum err note_published(
 	return conn_step(conn, stmt, NULL, error);
 }
 
-static enum err find_published(
-    struct conn *conn, int64_t session, int64_t layer, int64_t *ret, struct error *error)
+static enum err find_published(struct conn *conn, int64_t session, int64_t layer, int64_t *ret,
+			       struct error *error)
 {
 	*ret = 0;
 	if (session <= 0)
 		return ERR_OK;
 	return query_id(conn, "SELECT dataset FROM published WHERE session = ?1 AND layer = ?2",
-	    session, layer, ret, error);
+			session, layer, ret, error);
 }
 
 /* An id that came from elsewhere than catalog_reserve must not be given out a second time. */
@@ -182,7 +183,7 @@ static enum err claim_id(struct conn *conn, int64_t *id, struct error *error)
 	if (*id <= 0)
 		return model_next_id(conn, id, error);
 	e = conn_prepare(conn, "UPDATE sequence SET value = max(value, ?1) WHERE name = 'dataset'",
-	    &stmt, error);
+			 &stmt, error);
 	if (e != ERR_OK)
 		return e;
 	(void)sqlite3_bind_int64(stmt, 1, *id);
@@ -203,8 +204,8 @@ static enum err take_item(struct conn *conn, int64_t id, json_object *model, str
 }
 
 /* MODEL is the catalogue's own copy. */
-static enum err insert(
-    struct conn *conn, json_object *model, int64_t now, int64_t *ret_id, struct error *error)
+static enum err insert(struct conn *conn, json_object *model, int64_t now, int64_t *ret_id,
+		       struct error *error)
 {
 	CLEAN_FREE char *name = NULL;
 	int64_t id = json_int(model, "id", 0);
@@ -233,8 +234,8 @@ static enum err insert(
 /* What the caller's MODEL learns from the stored one. */
 static void tell(json_object *model, const json_object *stored)
 {
-	static const char *const members[] = {
-	    "id", "name", "title", "revision", "created", "changed", "access", "permissions"};
+	static const char *const members[] = {"id",	 "name",    "title",  "revision",
+					      "created", "changed", "access", "permissions"};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		json_object *member = json_get(stored, members[i]);
@@ -244,8 +245,8 @@ static void tell(json_object *model, const json_object *stored)
 	}
 }
 
-enum err catalog_publish(
-    struct catalog *c, json_object *model, int64_t *ret_id, struct error *error)
+enum err catalog_publish(struct catalog *c, json_object *model, int64_t *ret_id,
+			 struct error *error)
 {
 	CLEAN_JSON json_object *stored = json_copy(model);
 	struct conn *conn;
@@ -259,8 +260,8 @@ enum err catalog_publish(
 		e = conn_take_write(c, &conn, error);
 	if (e != ERR_OK)
 		return e;
-	e = find_published(
-	    conn, json_int(model, "session", 0), json_int(model, "layer", 0), &id, error);
+	e = find_published(conn, json_int(model, "session", 0), json_int(model, "layer", 0), &id,
+			   error);
 	if (e == ERR_OK && id == 0) {
 		new = true;
 		e = insert(conn, stored, clock_now_ms(), &id, error);
@@ -274,8 +275,8 @@ enum err catalog_publish(
 	return ERR_OK;
 }
 
-enum err catalog_by_session(
-    struct catalog *c, int64_t session, int64_t layer, int64_t *ret_id, struct error *error)
+enum err catalog_by_session(struct catalog *c, int64_t session, int64_t layer, int64_t *ret_id,
+			    struct error *error)
 {
 	struct conn *conn;
 	enum err e = conn_take(c, &conn, error);
@@ -287,8 +288,7 @@ enum err catalog_by_session(
 	return e;
 }
 
-enum err catalog_by_uuid(
-    struct catalog *c, const char *uuid, int64_t *ret_id, struct error *error)
+enum err catalog_by_uuid(struct catalog *c, const char *uuid, int64_t *ret_id, struct error *error)
 {
 	struct conn *conn;
 	sqlite3_stmt *stmt;
@@ -297,8 +297,7 @@ enum err catalog_by_uuid(
 
 	if (e != ERR_OK)
 		return e;
-	e = conn_prepare(conn,
-	    "SELECT dataset FROM dataset_uuid WHERE uuid = ?1", &stmt, error);
+	e = conn_prepare(conn, "SELECT dataset FROM dataset_uuid WHERE uuid = ?1", &stmt, error);
 	if (e == ERR_OK) {
 		(void)sqlite3_bind_text(stmt, 1, uuid, -1, SQLITE_STATIC);
 		e = conn_step(conn, stmt, &row, error);
@@ -312,8 +311,9 @@ enum err catalog_by_uuid(
 /* Is KEY a matter of the dataset rather than of its content? */
 static bool stays(const char *key)
 {
-	static const char *const keys[] = {"id", "owner", "name", "title", "abstract", "keywords",
-	    "permissions", "access", "created", "revision", "downloads"};
+	static const char *const keys[] = {"id",       "owner",	   "name",	  "title",
+					   "abstract", "keywords", "permissions", "access",
+					   "created",  "revision", "downloads"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (strcmp(keys[i], key) == 0)
@@ -322,7 +322,7 @@ static bool stays(const char *key)
 }
 
 static enum err replace(struct conn *conn, int64_t id, const json_object *model, int64_t expected,
-    json_object **ret_stored, struct error *error)
+			json_object **ret_stored, struct error *error)
 {
 	json_object *stored = NULL;
 	int64_t done;
@@ -331,34 +331,34 @@ static enum err replace(struct conn *conn, int64_t id, const json_object *model,
 	if (e != ERR_OK)
 		return e;
 	*ret_stored = stored;
-	e = find_published(
-	    conn, json_int(model, "session", 0), json_int(model, "layer", 0), &done, error);
+	e = find_published(conn, json_int(model, "session", 0), json_int(model, "layer", 0), &done,
+			   error);
 	if (e != ERR_OK || done == id)
 		return e;
 	if (json_int(stored, "revision", 0) != expected)
-		return error_set(
-		    error, ERR_CONFLICT, "dataset %lld was changed meanwhile", (long long)id);
+		return error_set(error, ERR_CONFLICT, "dataset %lld was changed meanwhile",
+				 (long long)id);
 	if (strcmp(json_str(stored, "type", ""), json_str(model, "type", "")) != 0)
-		return error_set(
-		    error, ERR_CONFLICT, "dataset %lld is of another type", (long long)id);
-	json_object_object_foreach(model, key, value)
-		if (!stays(key))
-			(void)json_set(stored, key, value == NULL ? NULL : json_copy(value));
+		return error_set(error, ERR_CONFLICT, "dataset %lld is of another type",
+				 (long long)id);
+	json_object_object_foreach(model, key, value) if (!stays(key))(void)
+	    json_set(stored, key, value == NULL ? NULL : json_copy(value));
 	(void)json_set_int(stored, "revision", expected + 1);
 	(void)json_set_int(stored, "changed", clock_now_ms());
 	e = model_write_content(conn, id, stored, error);
 	return e == ERR_OK ? note_published(conn, model, id, error) : e;
 }
 
-enum err catalog_replace(
-    struct catalog *c, int64_t id, json_object *model, int64_t expected, struct error *error)
+enum err catalog_replace(struct catalog *c, int64_t id, json_object *model, int64_t expected,
+			 struct error *error)
 {
 	CLEAN_JSON json_object *stored = NULL;
 	struct conn *conn;
 	enum err e = conn_take_write(c, &conn, error);
 
 	if (e == ERR_OK)
-		e = conn_give_write(c, conn, replace(conn, id, model, expected, &stored, error), error);
+		e = conn_give_write(c, conn, replace(conn, id, model, expected, &stored, error),
+				    error);
 	if (e == ERR_OK)
 		tell(model, stored);
 	return e;
@@ -370,15 +370,16 @@ static enum err apply(json_object *model, const json_object *changes, struct err
 {
 	bool content = false;
 
-	json_object_object_foreach(changes, key, value) {
+	json_object_object_foreach(changes, key, value)
+	{
 		bool text = strcmp(key, "title") == 0 || strcmp(key, "abstract") == 0;
 
 		if (text ? !json_object_is_type(value, json_type_string)
-			: strcmp(key, "keywords") == 0
+		    : strcmp(key, "keywords") == 0
 			? !keyword_list(value)
 			: strcmp(key, "permissions") != 0 && strcmp(key, "access") != 0)
-			return error_set(
-			    error, ERR_BAD_REQUEST, "dataset: bad change of \"%.40s\"", key);
+			return error_set(error, ERR_BAD_REQUEST, "dataset: bad change of \"%.40s\"",
+					 key);
 		if (value == NULL)
 			continue;
 		(void)json_set(model, key, json_copy(value));
@@ -386,12 +387,13 @@ static enum err apply(json_object *model, const json_object *changes, struct err
 	}
 	if (content)
 		(void)json_set_int(model, "changed", clock_now_ms());
-	return share_normalise(model,
-	    json_get(changes, "access") != NULL && json_get(changes, "permissions") == NULL, error);
+	return share_normalise(
+	    model, json_get(changes, "access") != NULL && json_get(changes, "permissions") == NULL,
+	    error);
 }
 
-enum err catalog_update(
-    struct catalog *c, int64_t id, const json_object *changes, struct error *error)
+enum err catalog_update(struct catalog *c, int64_t id, const json_object *changes,
+			struct error *error)
 {
 	CLEAN_JSON json_object *model = NULL;
 	struct conn *conn;
@@ -409,7 +411,7 @@ enum err catalog_update(
 }
 
 static enum err get(struct catalog *c, int64_t id, const char *name, const struct viewer *viewer,
-    json_object **ret, struct error *error)
+		    json_object **ret, struct error *error)
 {
 	json_object *model = NULL;
 	struct conn *conn;
@@ -433,13 +435,13 @@ static enum err get(struct catalog *c, int64_t id, const char *name, const struc
 }
 
 enum err catalog_get(struct catalog *c, int64_t id, const struct viewer *viewer, json_object **ret,
-    struct error *error)
+		     struct error *error)
 {
 	return get(c, id, NULL, viewer, ret, error);
 }
 
 enum err catalog_get_by_name(struct catalog *c, const char *name, const struct viewer *viewer,
-    json_object **ret, struct error *error)
+			     json_object **ret, struct error *error)
 {
 	return get(c, 0, name, viewer, ret, error);
 }
@@ -465,9 +467,9 @@ enum err catalog_count_download(struct catalog *c, int64_t id, struct error *err
 		return e;
 	(void)sqlite3_exec(conn->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
 	e = conn_prepare(conn,
-	    "INSERT INTO dataset_downloads SELECT id, 1 FROM item WHERE id = ?1"
-	    " ON CONFLICT (id) DO UPDATE SET n = n + 1",
-	    &stmt, error);
+			 "INSERT INTO dataset_downloads SELECT id, 1 FROM item WHERE id = ?1"
+			 " ON CONFLICT (id) DO UPDATE SET n = n + 1",
+			 &stmt, error);
 	if (e == ERR_OK) {
 		(void)sqlite3_bind_int64(stmt, 1, id);
 		e = conn_step(conn, stmt, NULL, error);

@@ -11,7 +11,7 @@
 #include "catalog/catalog.h"
 
 #define CATALOG_STATEMENTS 32 /* prepared statements kept by one connection */
-#define CATALOG_IDLE       32 /* connections kept open while nobody uses them */
+#define CATALOG_IDLE	   32 /* connections kept open while nobody uses them */
 
 struct item_sets;
 
@@ -23,8 +23,9 @@ struct conn {
 		size_t len;
 		sqlite3_stmt *stmt;
 	} kept[CATALOG_STATEMENTS];
-	struct json_tokener *reader;          /* of what rows hold as JSON; NULL before the first */
-	const struct item_sets *sets; /* what the functions of item_set.h ask, NULL outside a list */
+	struct json_tokener *reader; /* of what rows hold as JSON; NULL before the first */
+	/* what the functions of item_set.h ask, NULL outside a list */
+	const struct item_sets *sets;
 	size_t next; /* the slot that is given up next */
 	bool broken; /* damaged or in doubt: closed when given back */
 	bool wrote;  /* its end may move the log into the file */
@@ -33,12 +34,13 @@ struct conn {
 };
 
 struct catalog {
-	char *path;            /* <data_dir>/catalog.sqlite */
-	bool sync;             /* commits reach the disk */
-	int64_t many;          /* candidates of a list from which on sets are cheaper than rows: item_query.c */
-	int64_t far;           /* places to skip from which on a page is found in two strides */
+	char *path; /* <data_dir>/catalog.sqlite */
+	bool sync;  /* commits reach the disk */
+	/* candidates of a list from which on sets are cheaper than rows: item_query.c */
+	int64_t many;
+	int64_t far;	       /* places to skip from which on a page is found in two strides */
 	pthread_mutex_t mutex; /* guards what follows */
-	bool seen;             /* it was opened once */
+	bool seen;	       /* it was opened once */
 	struct conn *idle[CATALOG_IDLE];
 	size_t n_idle;
 };

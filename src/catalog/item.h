@@ -3,10 +3,12 @@
  * for both.  An item's model is one JSON object (all members always present, null where nothing is
  * known):
  *
- *   {"id","fileName","type":DataItemType,"size","MD5","status":Status,"userName","nickname","createTime"
+ *   {"id","fileName","type":DataItemType,"size","MD5","status":Status,"userName","nickname",
+ *   "createTime"
  * (ms), "lastModfiedTime" (ms; spelled so on the
  * wire),"description","tags":[…],"coordType","dataMetaInfo":{…}|null,
- *    "dataCheckResult":{…}|null,"serviceStatus":ServiceStatus,"dirId":n|null,"downloadCount","storageId","thumbnail":bool,
+ *    "dataCheckResult":{…}|null,"serviceStatus":ServiceStatus,"dirId":n|null,"downloadCount",
+ *    "storageId","thumbnail":bool,
  *    not for clients: "file":"<path of the stored file below data_dir>"|null,"upload":"<id of the
  * upload that holds it>"|null, "work":{…}|null (the caller's own notes: task numbers, error
  * texts),"dataset":"vector|raster|table"|null (imported), "layer":"<the dataset's

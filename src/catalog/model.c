@@ -36,14 +36,15 @@ static void split(const json_object *model, json_object **ret_brief, json_object
 }
 
 static enum err write_row(struct conn *conn, int64_t id, const json_object *model,
-    const json_object *brief, bool insert, struct error *error)
+			  const json_object *brief, bool insert, struct error *error)
 {
 	static const char add[] =
 	    "INSERT INTO dataset (id, name, owner, type, title, access, file, size,"
 	    " revision, created, changed, brief)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 	static const char change[] =
-	    "UPDATE dataset SET name = ?2, owner = ?3, type = ?4, title = ?5, access = ?6, file = ?7,"
+	    "UPDATE dataset SET name = ?2, owner = ?3, type = ?4, title = ?5, access = ?6, file = "
+	    "?7,"
 	    " size = ?8,"
 	    " revision = ?9, created = ?10, changed = ?11, brief = ?12 WHERE id = ?1";
 	static const char *const texts[] = {"name", "owner", "type", "title", "access", "file"};
@@ -64,13 +65,13 @@ static enum err write_row(struct conn *conn, int64_t id, const json_object *mode
 	return conn_step(conn, stmt, NULL, error);
 }
 
-static enum err write_detail(
-    struct conn *conn, int64_t id, const json_object *detail, struct error *error)
+static enum err write_detail(struct conn *conn, int64_t id, const json_object *detail,
+			     struct error *error)
 {
 	CLEAN_FREE char *text = json_print(detail, NULL);
 	sqlite3_stmt *stmt;
-	enum err e = conn_prepare(
-	    conn, "INSERT OR REPLACE INTO dataset_detail VALUES (?1, ?2)", &stmt, error);
+	enum err e = conn_prepare(conn, "INSERT OR REPLACE INTO dataset_detail VALUES (?1, ?2)",
+				  &stmt, error);
 
 	if (e != ERR_OK)
 		return e;
@@ -89,8 +90,8 @@ struct share_to {
 	bool public;
 };
 
-static enum err share_add(
-    const struct share_to *to, const char *prefix, const char *name, unsigned rights)
+static enum err share_add(const struct share_to *to, const char *prefix, const char *name,
+			  unsigned rights)
 {
 	CLEAN_FREE char *subject = mem_printf("%s%s", prefix, name);
 	sqlite3_stmt *stmt;
@@ -99,10 +100,10 @@ static enum err share_add(
 	if (rights == 0)
 		return ERR_OK;
 	e = conn_prepare(to->conn,
-	    "INSERT INTO dataset_share (subject, public, dataset, type, rights)"
-	    " VALUES (?1, ?2, ?3, ?4, ?5)"
-	    " ON CONFLICT DO UPDATE SET rights = rights | excluded.rights",
-	    &stmt, to->error);
+			 "INSERT INTO dataset_share (subject, public, dataset, type, rights)"
+			 " VALUES (?1, ?2, ?3, ?4, ?5)"
+			 " ON CONFLICT DO UPDATE SET rights = rights | excluded.rights",
+			 &stmt, to->error);
 	if (e != ERR_OK)
 		return e;
 	conn_bind_text(stmt, 1, subject);
@@ -113,14 +114,15 @@ static enum err share_add(
 	return conn_step(to->conn, stmt, NULL, to->error);
 }
 
-static enum err share_list(
-    const struct share_to *to, const char *prefix, const json_object *subjects)
+static enum err share_list(const struct share_to *to, const char *prefix,
+			   const json_object *subjects)
 {
 	enum err e = ERR_OK;
 
 	if (subjects == NULL)
 		return ERR_OK;
-	json_object_object_foreach(subjects, name, list) {
+	json_object_object_foreach(subjects, name, list)
+	{
 		bool all = prefix[0] == 'u' && strcmp(name, EVERYBODY) == 0;
 
 		if (e == ERR_OK)
@@ -129,8 +131,8 @@ static enum err share_list(
 	return e;
 }
 
-static enum err write_shares(
-    struct conn *conn, int64_t id, const json_object *model, struct error *error)
+static enum err write_shares(struct conn *conn, int64_t id, const json_object *model,
+			     struct error *error)
 {
 	const json_object *permissions = json_obj(model, "permissions"),
 			  *users = json_obj(permissions, "users");
@@ -165,10 +167,12 @@ static char *joined(const json_object *list, const char *member)
 	struct buf b = {0};
 	json_object *item;
 
-	JSON_EACH(item, list) {
-		const char *s = member != NULL                    ? json_str(item, member, "")
-		    : json_object_is_type(item, json_type_string) ? json_object_get_string(item)
-								  : "";
+	JSON_EACH(item, list)
+	{
+		const char *s = member != NULL ? json_str(item, member, "")
+				: json_object_is_type(item, json_type_string)
+				    ? json_object_get_string(item)
+				    : "";
 
 		buf_str(&b, s);
 		buf_char(&b, '\n');
@@ -196,18 +200,19 @@ static void fields_of(const json_object *model, char *ret[FIELD__MAX])
 static enum err remove_text(struct conn *conn, int64_t id, struct error *error)
 {
 	char *fields[FIELD__MAX] = {NULL};
-	enum err e = conn_texts(conn,
-	    "SELECT title, name, abstract, keywords, files, owner FROM dataset_text"
-	    " WHERE id = ?1",
-	    id, fields, FIELD__MAX, error);
+	enum err e =
+	    conn_texts(conn,
+		       "SELECT title, name, abstract, keywords, files, owner FROM dataset_text"
+		       " WHERE id = ?1",
+		       id, fields, FIELD__MAX, error);
 
 	if (e != ERR_OK || fields[0] == NULL)
 		return e;
 	e = conn_by_texts(conn,
-	    "INSERT INTO dataset_words"
-	    " (dataset_words, rowid, title, name, abstract, keywords, files, owner)"
-	    " VALUES ('delete', ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-	    id, fields, FIELD__MAX, words_index, error);
+			  "INSERT INTO dataset_words"
+			  " (dataset_words, rowid, title, name, abstract, keywords, files, owner)"
+			  " VALUES ('delete', ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+			  id, fields, FIELD__MAX, words_index, error);
 	if (e == ERR_OK)
 		e = conn_by_id(conn, "DELETE FROM dataset_text WHERE id = ?1", id, error);
 	for (int i = 0; i < FIELD__MAX; i++)
@@ -215,39 +220,41 @@ static enum err remove_text(struct conn *conn, int64_t id, struct error *error)
 	return e;
 }
 
-static enum err write_text(
-    struct conn *conn, int64_t id, const json_object *model, struct error *error)
+static enum err write_text(struct conn *conn, int64_t id, const json_object *model,
+			   struct error *error)
 {
 	char *fields[FIELD__MAX] = {NULL};
 	enum err e;
 
 	fields_of(model, fields);
-	e = conn_by_texts(conn,
+	e = conn_by_texts(
+	    conn,
 	    "INSERT INTO dataset_text (id, title, name, abstract, keywords, files, owner)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	    id, fields, FIELD__MAX, NULL, error);
 	if (e == ERR_OK)
 		e = conn_by_texts(conn,
-		    "INSERT INTO dataset_words"
-		    " (rowid, title, name, abstract, keywords, files, owner)"
-		    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-		    id, fields, FIELD__MAX, words_index, error);
+				  "INSERT INTO dataset_words"
+				  " (rowid, title, name, abstract, keywords, files, owner)"
+				  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+				  id, fields, FIELD__MAX, words_index, error);
 	for (int i = 0; i < FIELD__MAX; i++)
 		free(fields[i]);
 	return e;
 }
 
-static enum err write_uuid(
-    struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
+static enum err write_uuid(struct conn *conn, int64_t id, const json_object *model, bool insert,
+			   struct error *error)
 {
 	const char *uuid = json_str(model, "uuid", NULL);
 	sqlite3_stmt *stmt;
-	enum err e = insert ? ERR_OK
-	                    : conn_by_id(conn, "DELETE FROM dataset_uuid WHERE dataset = ?1", id, error);
+	enum err e =
+	    insert ? ERR_OK
+		   : conn_by_id(conn, "DELETE FROM dataset_uuid WHERE dataset = ?1", id, error);
 
 	if (e == ERR_OK && uuid != NULL) {
-		e = conn_prepare(
-		    conn, "INSERT OR IGNORE INTO dataset_uuid VALUES (?1, ?2)", &stmt, error);
+		e = conn_prepare(conn, "INSERT OR IGNORE INTO dataset_uuid VALUES (?1, ?2)", &stmt,
+				 error);
 		if (e != ERR_OK)
 			return e;
 		(void)sqlite3_bind_text(stmt, 1, uuid, -1, SQLITE_STATIC);
@@ -259,8 +266,8 @@ static enum err write_uuid(
 
 /* ---- the whole */
 
-static enum err write_rows(
-    struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
+static enum err write_rows(struct conn *conn, int64_t id, const json_object *model, bool insert,
+			   struct error *error)
 {
 	CLEAN_JSON json_object *brief = NULL;
 	CLEAN_JSON json_object *detail = NULL;
@@ -279,18 +286,17 @@ static enum err write_rows(
 	return e == ERR_OK ? write_text(conn, id, model, error) : e;
 }
 
-enum err model_write(
-    struct conn *conn, int64_t id, const json_object *model, bool insert, struct error *error)
+enum err model_write(struct conn *conn, int64_t id, const json_object *model, bool insert,
+		     struct error *error)
 {
 	enum err e = write_rows(conn, id, model, insert, error);
 
-	return e == ERR_OK
-	    ? item_follow(conn, id, model, insert ? ITEM_MADE : ITEM_META, error)
-	    : e;
+	return e == ERR_OK ? item_follow(conn, id, model, insert ? ITEM_MADE : ITEM_META, error)
+			   : e;
 }
 
-enum err model_write_content(
-    struct conn *conn, int64_t id, const json_object *model, struct error *error)
+enum err model_write_content(struct conn *conn, int64_t id, const json_object *model,
+			     struct error *error)
 {
 	enum err e = write_rows(conn, id, model, false, error);
 
@@ -309,12 +315,12 @@ json_object *model_brief(sqlite3_stmt *stmt, int brief_column, int downloads_col
 	json_object *model = parse(conn_text(stmt, brief_column));
 
 	return model == NULL
-	    ? NULL
-	    : json_set_int(model, "downloads", sqlite3_column_int64(stmt, downloads_column));
+		   ? NULL
+		   : json_set_int(model, "downloads", sqlite3_column_int64(stmt, downloads_column));
 }
 
-enum err model_read(
-    struct conn *conn, int64_t id, const char *name, json_object **ret, struct error *error)
+enum err model_read(struct conn *conn, int64_t id, const char *name, json_object **ret,
+		    struct error *error)
 {
 	static const char wanted[] =
 	    "SELECT brief, ifnull(n, 0) + ifnull(i.downloads, 0), detail FROM dataset d"

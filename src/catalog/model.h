@@ -11,11 +11,10 @@
  * Write all rows of dataset ID from its MODEL, whose members must be complete and checked; INSERT:
  * it is new.  Inside a transaction.
  */
-enum err model_write(
-    struct conn *, int64_t id, const json_object *model, bool insert, struct error *);
+enum err model_write(struct conn *, int64_t id, const json_object *model, bool insert,
+		     struct error *);
 /* The same for content that replaces another. */
-enum err model_write_content(
-    struct conn *, int64_t id, const json_object *model, struct error *);
+enum err model_write_content(struct conn *, int64_t id, const json_object *model, struct error *);
 /* A fresh id, never reused. */
 enum err model_next_id(struct conn *, int64_t *ret, struct error *);
 /* By ID (> 0), else by NAME.  Owns: caller frees *RET.  Errors: ERR_NOT_FOUND. */

@@ -10,10 +10,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define ITEMS_SINCE 4 /* the schema that has data items: older datasets get theirs */
-#define BUSY_MS 5000 /* how long a writer waits for another */
+#define ITEMS_SINCE 4	 /* the schema that has data items: older datasets get theirs */
+#define BUSY_MS	    5000 /* how long a writer waits for another */
 
-/* SQLite would count every piece of memory it takes, all threads under one lock; nobody asks for the sums. */
+/*
+ * SQLite would count every piece of memory it takes, all threads under one lock; nobody asks for
+ * the sums.
+ */
 static void configure_sqlite(void)
 {
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -84,8 +87,8 @@ static enum err make_private(struct catalog *c, struct conn *conn, struct error 
 		e = error_errno(error, ERR_STORE, "catalog.sqlite, which was there");
 	} else if (lstat(c->path, &st) != 0) {
 		int fd = errno == ENOENT
-		    ? open(c->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
-		    : -1;
+			     ? open(c->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+			     : -1;
 
 		if (fd >= 0)
 			(void)close(fd);
@@ -137,8 +140,8 @@ static enum err migrate(struct conn *conn, struct error *error)
 		return e;
 	if (version > catalog_version)
 		return error_set(error, ERR_STORE,
-		    "the catalogue is newer than this program (%lld > %d)", (long long)version,
-		    catalog_version);
+				 "the catalogue is newer than this program (%lld > %d)",
+				 (long long)version, catalog_version);
 	e = conn_begin(conn, error);
 	if (e != ERR_OK)
 		return e;
@@ -169,7 +172,8 @@ static enum err conn_open(struct catalog *c, struct conn **ret, struct error *er
 		return e;
 	}
 	rc = sqlite3_open_v2(c->path, &conn->db,
-	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+			     NULL);
 	if (rc != SQLITE_OK) {
 		e = conn_error(conn, rc, error);
 		conn_close(conn);
@@ -181,9 +185,9 @@ static enum err conn_open(struct catalog *c, struct conn **ret, struct error *er
 	e = wal(conn, error);
 	if (e == ERR_OK)
 		e = exec(conn,
-		    c->sync ? "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY"
-			    : "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY",
-		    error);
+			 c->sync ? "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY"
+				 : "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY",
+			 error);
 	if (e == ERR_OK)
 		e = sets_register(conn, error);
 	if (e == ERR_OK)

@@ -29,8 +29,8 @@ struct ask {
 	} binds[MAX_BINDS];
 	int n;
 	const char *id; /* how the statement calls the dataset's id */
-	bool where;     /* a condition was written */
-	bool exact;     /* `total` stands in table scope */
+	bool where;	/* a condition was written */
+	bool exact;	/* `total` stands in table scope */
 };
 
 static void ask_put(struct ask *a, const char *sql)
@@ -38,8 +38,8 @@ static void ask_put(struct ask *a, const char *sql)
 	buf_str(&a->sql, sql);
 }
 
-static void ask_bind(
-    struct ask *a, const char *before, const char *after, const char *text, int64_t number)
+static void ask_bind(struct ask *a, const char *before, const char *after, const char *text,
+		     int64_t number)
 {
 	if (a->n ==
 	    MAX_BINDS) /* only more than 16 long runs of characters could: the pairs still filter */
@@ -58,8 +58,8 @@ static void ask_and(struct ask *a)
 /* The right that is asked for, as the index dataset_share_editable has it: a constant. */
 static const char *right_of(const struct catalog_query *q)
 {
-	static_assert(
-	    RIGHT(DATASET_SEE) == 1 && RIGHT(DATASET_EDIT) == 4, "the schema has these numbers");
+	static_assert(RIGHT(DATASET_SEE) == 1 && RIGHT(DATASET_EDIT) == 4,
+		      "the schema has these numbers");
 	return q->editable ? "(rights & 4) <> 0" : "(rights & 1) <> 0";
 }
 
@@ -73,9 +73,9 @@ static void ask_visible(struct ask *a, const struct catalog_query *q, const char
 		return;
 	ask_and(a);
 	buf_printf(&a->sql, "EXISTS (SELECT 1 FROM dataset_share s WHERE s.dataset = %s AND %s",
-	    a->id, right_of(q));
+		   a->id, right_of(q));
 	ask_bind(a, " AND (s.subject = '' OR s.subject IN (SELECT value FROM json_each(", "))))",
-	    subjects, 0);
+		 subjects, 0);
 }
 
 static void ask_filters(struct ask *a, const struct catalog_query *q, const char *subjects)
@@ -93,7 +93,7 @@ static void ask_filters(struct ask *a, const struct catalog_query *q, const char
 }
 
 static void ask_words(struct ask *a, const struct catalog_query *q, const char *subjects,
-    const char *match, char *const *runs)
+		      const char *match, char *const *runs)
 {
 	bool join = q->owner != NULL || q->type != NULL;
 
@@ -104,7 +104,8 @@ static void ask_words(struct ask *a, const struct catalog_query *q, const char *
 	a->where = true;
 	ask_filters(a, q, subjects);
 	for (size_t i = 0; runs != NULL && runs[i] != NULL && a->n < MAX_BINDS - 2; i++)
-		ask_bind(a,
+		ask_bind(
+		    a,
 		    " AND EXISTS (SELECT 1 FROM dataset_text t WHERE t.id = w.rowid"
 		    " AND instr(t.title || char(10) || t.name || char(10) || t.abstract || char(10)"
 		    " || t.keywords || char(10) || t.files || char(10) || t.owner, ",
@@ -113,8 +114,8 @@ static void ask_words(struct ask *a, const struct catalog_query *q, const char *
 }
 
 /* One range of dataset_share. */
-static void ask_range(
-    struct ask *a, const struct catalog_query *q, const char *fixed, const char *subject)
+static void ask_range(struct ask *a, const struct catalog_query *q, const char *fixed,
+		      const char *subject)
 {
 	ask_put(a, "SELECT dataset AS id FROM dataset_share WHERE ");
 	if (subject != NULL)
@@ -128,8 +129,8 @@ static void ask_range(
 		ask_bind(a, " AND type = ", "", q->type, 0);
 }
 
-static void ask_shared(
-    struct ask *a, const struct catalog_query *q, const char *subject, const json_object *subjects)
+static void ask_shared(struct ask *a, const struct catalog_query *q, const char *subject,
+		       const json_object *subjects)
 {
 	size_t n = json_len(subjects);
 
@@ -141,7 +142,7 @@ static void ask_shared(
 		 */
 		ask_put(a, q->editable || n > 1 ? " UNION " : " UNION ALL ");
 		ask_range(a, q, q->editable ? "" : " AND public = 0",
-		    n > 1 ? json_object_get_string(json_at(subjects, i)) : subject);
+			  n > 1 ? json_object_get_string(json_at(subjects, i)) : subject);
 	}
 	ask_put(a, " ORDER BY id DESC");
 	a->exact = !q->editable && n < 2;
@@ -157,7 +158,7 @@ static void ask_all(struct ask *a, const struct catalog_query *q, const char *su
 }
 
 static enum err bind_all(struct conn *conn, const struct ask *a, const char *sql,
-    sqlite3_stmt **ret, struct error *error)
+			 sqlite3_stmt **ret, struct error *error)
 {
 	enum err e = conn_prepare(conn, sql, ret, error);
 
@@ -171,7 +172,7 @@ static enum err bind_all(struct conn *conn, const struct ask *a, const char *sql
 }
 
 static enum err total(struct conn *conn, struct ask *a, const struct catalog_query *q,
-    const char *subject, size_t *ret, struct error *error)
+		      const char *subject, size_t *ret, struct error *error)
 {
 	CLEAN_FREE char *sql = mem_printf("SELECT count(*) FROM (%s)", buf_text(&a->sql));
 	sqlite3_stmt *stmt;
@@ -180,9 +181,9 @@ static enum err total(struct conn *conn, struct ask *a, const struct catalog_que
 
 	if (a->exact) {
 		e = conn_prepare(conn,
-		    "SELECT sum(n) FROM scope WHERE ((subject = ?1 AND public = ?2)"
-		    " OR (subject = ?3 AND public = 0)) AND type = ifnull(?4, type)",
-		    &stmt, error);
+				 "SELECT sum(n) FROM scope WHERE ((subject = ?1 AND public = ?2)"
+				 " OR (subject = ?3 AND public = 0)) AND type = ifnull(?4, type)",
+				 &stmt, error);
 		if (e != ERR_OK)
 			return e;
 		conn_bind_text(stmt, 1, q->viewer.admin ? "*" : "");
@@ -200,10 +201,11 @@ static enum err total(struct conn *conn, struct ask *a, const struct catalog_que
 }
 
 static enum err page(struct conn *conn, struct ask *a, const struct catalog_query *q,
-    json_object *list, struct error *error)
+		     json_object *list, struct error *error)
 {
 	CLEAN_FREE char *sql = mem_printf(
-	    "SELECT d.brief, ifnull(n.n, 0) + ifnull(t.downloads, 0) FROM (%s LIMIT ?%d OFFSET ?%d) i"
+	    "SELECT d.brief, ifnull(n.n, 0) + ifnull(t.downloads, 0) FROM (%s LIMIT ?%d OFFSET "
+	    "?%d) i"
 	    " CROSS JOIN dataset d ON d.id = i.id LEFT JOIN dataset_downloads n ON n.id = i.id"
 	    " LEFT JOIN item t ON t.id = i.id ORDER BY i.id DESC",
 	    buf_text(&a->sql), a->n + 1, a->n + 2);
@@ -229,7 +231,8 @@ static enum err page(struct conn *conn, struct ask *a, const struct catalog_quer
 
 /* Total and page see the same moment. */
 static enum err read_both(struct catalog *c, struct ask *a, const struct catalog_query *q,
-    const char *subject, json_object *list, size_t *ret_total, struct error *error)
+			  const char *subject, json_object *list, size_t *ret_total,
+			  struct error *error)
 {
 	struct conn *conn;
 	enum err e = conn_take(c, &conn, error);
@@ -248,7 +251,7 @@ static enum err read_both(struct catalog *c, struct ask *a, const struct catalog
 }
 
 enum err catalog_list(struct catalog *c, const struct catalog_query *q, json_object **ret,
-    size_t *ret_total, struct error *error)
+		      size_t *ret_total, struct error *error)
 {
 	const char *user = q->viewer.user == NULL ? "" : q->viewer.user;
 	CLEAN_FREE char *subject = user[0] == '\0' ? mem_strdup("") : mem_printf("u:%s", user);

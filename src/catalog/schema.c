@@ -79,6 +79,6 @@ static const char second[] =
     "CREATE TABLE dataset_uuid (uuid TEXT PRIMARY KEY, dataset INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX dataset_uuid_by_dataset ON dataset_uuid (dataset);";
 
-const char *const catalog_migrations[] = {
-    first, second, catalog_items_tables, catalog_items_orders, catalog_items_days};
+const char *const catalog_migrations[] = {first, second, catalog_items_tables, catalog_items_orders,
+					  catalog_items_days};
 const int catalog_version = (int)(sizeof(catalog_migrations) / sizeof(catalog_migrations[0]));

@@ -1,28 +1,34 @@
 /*
- * The tables of data items (contracts/datas.md 11).  A released step is never edited: a change is a further step.
+ * The tables of data items (contracts/datas.md 11).  A released step is never edited: a change is a
+ * further step.
  */
 #include "catalog/item_db.h"
 
 /*
- * item            one row an item, imported or not; `vis`: everybody may see it (shared to GUEST and whole); `ready`: its
- *                 file is whole; the *_key columns are folded for sorting; `more`: what is only shown, as JSON
- * item_share      who else may do what (1 SEARCH, 2 DOWNLOAD, 3 DELETE), 'u:<user>' or 'g:<group>'; GUEST stands in
- *                 item.guest.  `live`: 0 not whole, 1 seen through this row, 2 everybody sees it anyway; the columns
- *                 that lists are sorted by stand here again, so that what is shared to somebody is a range, too
+ * item            one row an item, imported or not; `vis`: everybody may see it (shared to GUEST
+ * and whole); `ready`: its
+ *                 file is whole; the *_key columns are folded for sorting; `more`: what is only
+ *                 shown, as JSON
+ * item_share      who else may do what (1 SEARCH, 2 DOWNLOAD, 3 DELETE), 'u:<user>' or 'g:<group>';
+ * GUEST stands in
+ *                 item.guest.  `live`: 0 not whole, 1 seen through this row, 2 everybody sees it
+ *                 anyway; the columns that lists are sorted by stand here again, so that what is
+ *                 shared to somebody is a range, too
  * item_tag        whole tags
  * item_seen       what everybody sees and may download, a bit an item: item_set.h
  * item_count      how many items each owner has, '*' = all, by `vis`: totals without counting
- * item_day        how many were created each day (UTC), by `vis`: a span of time is counted without its rows
+ * item_day        how many were created each day (UTC), by `vis`: a span of time is counted without
+ * its rows
  * item_text       the searched fields folded; item_words is made from it and unmade with it
  * directory       a tree of names; item.dir 0 = none
  *
- * What a list shows is a union of disjoint ranges, each in the order of an index: item_v_* for what everybody sees (and
- * for administrators what not), item_o_* for one owner's, item_s_* for what is shared to one subject.  item_scan holds the
- * small columns that are filtered by.
+ * What a list shows is a union of disjoint ranges, each in the order of an index: item_v_* for what
+ * everybody sees (and for administrators what not), item_o_* for one owner's, item_s_* for what is
+ * shared to one subject.  item_scan holds the small columns that are filtered by.
  */
-#define ORDERED(family, column, key)                                                                                   \
-	"CREATE INDEX item_v_" #family " ON item (vis, " column ");"                                                   \
-	"CREATE INDEX item_o_" #family " ON item (owner, vis, " column ");"                                            \
+#define ORDERED(family, column, key)                                                               \
+	"CREATE INDEX item_v_" #family " ON item (vis, " column ");"                               \
+	"CREATE INDEX item_o_" #family " ON item (owner, vis, " column ");"                        \
 	"CREATE INDEX item_s_" #family " ON item_share (subject, live, " key ");"
 const char catalog_items_tables[] =
     "CREATE TABLE directory ("
@@ -42,7 +48,8 @@ const char catalog_items_tables[] =
     " subject TEXT NOT NULL, item INTEGER NOT NULL, level INTEGER NOT NULL, live INTEGER NOT NULL,"
     " owner TEXT NOT NULL, owner_key TEXT NOT NULL, nick_key TEXT NOT NULL, file_key TEXT NOT NULL,"
     " type TEXT NOT NULL, status TEXT NOT NULL, service TEXT NOT NULL,"
-    " size INTEGER NOT NULL, created INTEGER NOT NULL, changed INTEGER NOT NULL, downloads INTEGER NOT NULL,"
+    " size INTEGER NOT NULL, created INTEGER NOT NULL, changed INTEGER NOT NULL, downloads INTEGER "
+    "NOT NULL,"
     " PRIMARY KEY (subject, item)) WITHOUT ROWID;"
     "CREATE INDEX item_share_by_item ON item_share (item, subject, level, live);"
     "CREATE TABLE item_tag (tag TEXT NOT NULL, vis INTEGER NOT NULL, item INTEGER NOT NULL,"
@@ -64,41 +71,47 @@ const char catalog_items_tables[] =
     "CREATE INDEX item_unready ON item (owner, id) WHERE vis = 0 AND guest > 0;"
     "CREATE INDEX item_unfilled ON item (created) WHERE status = 'CREATED';";
 
-const char catalog_items_orders[] =
-    ORDERED(created, "created, id", "created, item")
-    ORDERED(changed, "changed, id", "changed, item")
-    ORDERED(downloads, "downloads, id", "downloads, item")
+const char catalog_items_orders[] = ORDERED(created, "created, id", "created, item") ORDERED(
+    changed, "changed, id", "changed, item") ORDERED(downloads, "downloads, id", "downloads, item")
     ORDERED(file_key, "file_key, id", "file_key, item")
-    ORDERED(service, "service, id", "service, item")
-    ORDERED(size, "size, id", "size, item")
-    ORDERED(status, "status, id", "status, item")
-    ORDERED(type, "type, id", "type, item")
-    ORDERED(owner_key, "owner_key, id", "owner_key, item")
-    ORDERED(nick_key, "nick_key, id", "nick_key, item")
-    "CREATE TRIGGER item_more AFTER INSERT ON item BEGIN"
-    " INSERT INTO item_count VALUES (new.owner, new.vis, 1), ('*', new.vis, 1)"
-    "  ON CONFLICT (owner, vis) DO UPDATE SET n = n + 1;"
-    "END;"
-    "CREATE TRIGGER item_less AFTER DELETE ON item BEGIN"
-    " UPDATE item_count SET n = n - 1 WHERE owner IN (old.owner, '*') AND vis = old.vis;"
-    " DELETE FROM item_count WHERE owner = old.owner AND vis = old.vis AND n <= 0;"
-    " DELETE FROM item_share WHERE item = old.id;"
-    " DELETE FROM item_tag WHERE item = old.id;"
-    "END;"
-    "CREATE TRIGGER item_moved AFTER UPDATE OF owner, vis ON item"
-    " WHEN old.owner <> new.owner OR old.vis <> new.vis BEGIN"
-    " UPDATE item_count SET n = n - 1 WHERE owner IN (old.owner, '*') AND vis = old.vis;"
-    " INSERT INTO item_count VALUES (new.owner, new.vis, 1), ('*', new.vis, 1)"
-    "  ON CONFLICT (owner, vis) DO UPDATE SET n = n + 1;"
-    " DELETE FROM item_count WHERE owner = old.owner AND vis = old.vis AND n <= 0;"
-    " UPDATE item_tag SET vis = new.vis WHERE item = new.id;"
-    "END;"
-    "CREATE TRIGGER item_changed AFTER UPDATE ON item BEGIN"
-    " UPDATE item_share SET live = CASE WHEN new.ready = 0 THEN 0 WHEN new.vis = 1 THEN 2 ELSE 1 END,"
-    "  owner = new.owner, owner_key = new.owner_key, nick_key = new.nick_key, file_key = new.file_key,"
-    "  type = new.type, status = new.status, service = new.service, size = new.size, created = new.created,"
-    "  changed = new.changed, downloads = new.downloads WHERE item = new.id;"
-    "END;";
+	ORDERED(service, "service, id", "service, item") ORDERED(size, "size, id", "size, item")
+	    ORDERED(status, "status, id", "status, item") ORDERED(type, "type, id", "type, item")
+		ORDERED(owner_key, "owner_key, id", "owner_key, item") ORDERED(
+		    nick_key, "nick_key, id",
+		    "nick_key, item") "CREATE TRIGGER item_more AFTER INSERT ON item BEGIN"
+				      " INSERT INTO item_count VALUES (new.owner, new.vis, 1), "
+				      "('*', new.vis, 1)"
+				      "  ON CONFLICT (owner, vis) DO UPDATE SET n = n + 1;"
+				      "END;"
+				      "CREATE TRIGGER item_less AFTER DELETE ON item BEGIN"
+				      " UPDATE item_count SET n = n - 1 WHERE owner IN (old.owner, "
+				      "'*') AND vis = old.vis;"
+				      " DELETE FROM item_count WHERE owner = old.owner AND vis = "
+				      "old.vis AND n <= 0;"
+				      " DELETE FROM item_share WHERE item = old.id;"
+				      " DELETE FROM item_tag WHERE item = old.id;"
+				      "END;"
+				      "CREATE TRIGGER item_moved AFTER UPDATE OF owner, vis ON item"
+				      " WHEN old.owner <> new.owner OR old.vis <> new.vis BEGIN"
+				      " UPDATE item_count SET n = n - 1 WHERE owner IN (old.owner, "
+				      "'*') AND vis = old.vis;"
+				      " INSERT INTO item_count VALUES (new.owner, new.vis, 1), "
+				      "('*', new.vis, 1)"
+				      "  ON CONFLICT (owner, vis) DO UPDATE SET n = n + 1;"
+				      " DELETE FROM item_count WHERE owner = old.owner AND vis = "
+				      "old.vis AND n <= 0;"
+				      " UPDATE item_tag SET vis = new.vis WHERE item = new.id;"
+				      "END;"
+				      "CREATE TRIGGER item_changed AFTER UPDATE ON item BEGIN"
+				      " UPDATE item_share SET live = CASE WHEN new.ready = 0 THEN "
+				      "0 WHEN new.vis = 1 THEN 2 ELSE 1 END,"
+				      "  owner = new.owner, owner_key = new.owner_key, nick_key = "
+				      "new.nick_key, file_key = new.file_key,"
+				      "  type = new.type, status = new.status, service = "
+				      "new.service, size = new.size, created = new.created,"
+				      "  changed = new.changed, downloads = new.downloads WHERE "
+				      "item = new.id;"
+				      "END;";
 
 /* ITEM_DAY_MS of item_db.h stands here as a number. */
 const char catalog_items_days[] =

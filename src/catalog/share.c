@@ -34,7 +34,8 @@ unsigned share_rights(const json_object *list)
 
 	if (list == NULL || !json_object_is_type(list, json_type_array))
 		return 0;
-	JSON_EACH(item, list) {
+	JSON_EACH(item, list)
+	{
 		const char *word =
 		    json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
 
@@ -124,8 +125,8 @@ bool catalog_may(const json_object *model, const struct viewer *viewer, enum dat
 		if (strcmp(user, json_str(model, "owner", "")) == 0)
 			return true;
 		rights |= share_rights(json_get(users, user));
-		rights |= group_rights(
-		    json_obj(json_obj(model, "permissions"), "groups"), viewer->groups);
+		rights |= group_rights(json_obj(json_obj(model, "permissions"), "groups"),
+				       viewer->groups);
 	}
 	return (rights & RIGHT(right)) != 0;
 }

@@ -10,8 +10,8 @@
 
 #define BLOCK 65536
 
-enum err archive_fail(
-    struct job *job, const struct archive *a, const char *code, const char *member)
+enum err archive_fail(struct job *job, const struct archive *a, const char *code,
+		      const char *member)
 {
 	return job_fail(
 	    job, problem_arg(problem_str(problem_new(code), "file", a->label), "member", member));
@@ -21,9 +21,9 @@ enum err archive_fail(
 static enum err fail_dir(struct job *job, const char *label, const struct error *error)
 {
 	static const char *const limits[][2] = {
-		{"zip_entries", "zip_max_entries"},
-		{"zip_too_big", "zip_max_bytes"},
-		{"zip_ratio", "zip_max_ratio"},
+	    {"zip_entries", "zip_max_entries"},
+	    {"zip_too_big", "zip_max_bytes"},
+	    {"zip_ratio", "zip_max_ratio"},
 	};
 	const char *dot = strchr(error->code, '.');
 	CLEAN_FREE char *code = mem_strndup(error->code, strcspn(error->code, "."));
@@ -35,7 +35,7 @@ static enum err fail_dir(struct job *job, const char *label, const struct error 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		if (strcmp(error->code, limits[i][0]) == 0)
 			problem_arg_int(problem_arg(p, "key", limits[i][1]), "limit",
-			    job_limit(job, limits[i][1]));
+					job_limit(job, limits[i][1]));
 	return job_fail(job, p);
 }
 
@@ -58,11 +58,11 @@ static bool readers_agree(zip_t *z, const struct zip_dir *d)
 struct zip_limits archive_limits(const struct job *job)
 {
 	return (struct zip_limits){
-		.entries = job_limit(job, "zip_max_entries"),
-		.bytes = job_limit(job, "zip_max_bytes"),
-		.ratio = job_limit(job, "zip_max_ratio"),
-		.name_bytes = job_limit(job, "zip_name_bytes"),
-		.depth = job_limit(job, "zip_depth"),
+	    .entries = job_limit(job, "zip_max_entries"),
+	    .bytes = job_limit(job, "zip_max_bytes"),
+	    .ratio = job_limit(job, "zip_max_ratio"),
+	    .name_bytes = job_limit(job, "zip_name_bytes"),
+	    .depth = job_limit(job, "zip_depth"),
 	};
 }
 
@@ -74,7 +74,7 @@ enum err archive_open(struct job *job, const char *path, const char *label, stru
 }
 
 enum err archive_open_within(struct job *job, const char *path, const char *label,
-    const struct zip_limits *limits, struct archive *ret)
+			     const struct zip_limits *limits, struct archive *ret)
 {
 	CLEAN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct archive a = {.label = label, .most = limits->bytes};
@@ -141,7 +141,7 @@ char *archive_head(struct job *job, struct archive *a, size_t i, size_t size, si
 
 /* Give the bytes of member I to SINK, which says no to end it. */
 static enum err read_member(struct job *job, struct archive *a, size_t i,
-    bool (*sink)(void *, const char *, size_t), void *user)
+			    bool (*sink)(void *, const char *, size_t), void *user)
 {
 	const struct zip_member *m = &a->dir.v[i];
 	zip_file_t *f = open_member(job, a, i);
@@ -191,8 +191,9 @@ enum err archive_unpack(struct job *job, struct archive *a, size_t i, const char
 	if (close(sink.fd) != 0 && sink.error.err == ERR_OK)
 		(void)error_errno(&sink.error, ERR_IO, "close");
 	if (e == ERR_OK && sink.error.err != ERR_OK)
-		e = archive_fail(job, a, sink.error.err == ERR_NO_SPACE ? "disk_full" : "inspect_failed",
-		    a->dir.v[i].name);
+		e = archive_fail(job, a,
+				 sink.error.err == ERR_NO_SPACE ? "disk_full" : "inspect_failed",
+				 a->dir.v[i].name);
 	if (e != ERR_OK)
 		(void)unlink(to);
 	return e;
@@ -213,7 +214,7 @@ enum err archive_check_xml(struct job *job, struct archive *a)
 
 		if (m->folder || m->size == 0 ||
 		    !(text_ends_icase(m->name, ".xml") || text_ends_icase(m->name, ".rels") ||
-			text_ends_icase(m->name, ".rdf")))
+		      text_ends_icase(m->name, ".rdf")))
 			continue;
 		gate = xml_gate_new(NULL, NULL);
 		e = read_member(job, a, i, to_gate, gate);

@@ -11,10 +11,10 @@
 
 struct archive {
 	struct zip_dir dir;
-	void *zip;              /* libzip's handle */
-	const char *label;      /* display name for problems; borrowed */
-	int64_t written;        /* bytes unpacked so far */
-	int64_t most;           /* zip_max_bytes */
+	void *zip;	   /* libzip's handle */
+	const char *label; /* display name for problems; borrowed */
+	int64_t written;   /* bytes unpacked so far */
+	int64_t most;	   /* zip_max_bytes */
 };
 
 /*
@@ -26,7 +26,7 @@ enum err archive_open(struct job *, const char *path, const char *label, struct 
 /* The limits of the job that archive_open applies; and the same with other ones. */
 struct zip_limits archive_limits(const struct job *);
 enum err archive_open_within(struct job *, const char *path, const char *label,
-    const struct zip_limits *, struct archive *ret);
+			     const struct zip_limits *, struct archive *ret);
 void archive_close(struct archive *);
 /* First bytes of member I, up to SIZE.  Owns: caller frees; NULL: problem added. */
 char *archive_head(struct job *, struct archive *, size_t i, size_t size, size_t *ret_len);

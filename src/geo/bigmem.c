@@ -9,7 +9,7 @@
 
 void bigmem_init(struct bigmem *m, const char *path)
 {
-	*m = (struct bigmem){ .fd = -1, .path = path };
+	*m = (struct bigmem){.fd = -1, .path = path};
 }
 
 /* Space is allocated before it is mapped: a full disk must be an error here and not a SIGBUS later.
@@ -21,7 +21,7 @@ static enum err file_grow(int fd, size_t from, size_t to, struct error *error)
 	if (e == 0)
 		return ERR_OK;
 	return error_set(error, e == ENOSPC || e == EDQUOT ? ERR_NO_SPACE : ERR_IO,
-	    "spill file: %s", strerror(e));
+			 "spill file: %s", strerror(e));
 }
 
 static enum err to_file(struct bigmem *m, size_t cap, struct error *error)
@@ -86,5 +86,5 @@ void bigmem_done(struct bigmem *m)
 	} else {
 		free(m->p);
 	}
-	*m = (struct bigmem){ .fd = -1 };
+	*m = (struct bigmem){.fd = -1};
 }

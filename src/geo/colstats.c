@@ -13,13 +13,13 @@
 #define GEOM_TRIES   100 /* text cells without one geometry after which it is none */
 
 static const unsigned char fits[CELL__MAX] = {
-	[CELL_EMPTY] = FIT_ALL,
-	[CELL_INTEGER] = FIT_INTEGER | FIT_REAL,
-	[CELL_REAL] = FIT_REAL,
-	[CELL_DATE] = FIT_DATE | FIT_DATETIME,
-	[CELL_DATETIME] = FIT_DATETIME,
-	[CELL_BOOLEAN] = FIT_BOOLEAN,
-	[CELL_TEXT] = 0,
+    [CELL_EMPTY] = FIT_ALL,
+    [CELL_INTEGER] = FIT_INTEGER | FIT_REAL,
+    [CELL_REAL] = FIT_REAL,
+    [CELL_DATE] = FIT_DATE | FIT_DATETIME,
+    [CELL_DATETIME] = FIT_DATETIME,
+    [CELL_BOOLEAN] = FIT_BOOLEAN,
+    [CELL_TEXT] = 0,
 };
 
 struct colstats *colstats_new(size_t n, char decimal, bool comma_possible)
@@ -89,8 +89,8 @@ static void number(struct reading *r, double v)
 /* Plain digits, the usual case, without looking at every cell three times. */
 static bool plain_number(const char *s, size_t len, double *ret, bool *ret_integer)
 {
-	static const double powers[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-		1e12, 1e13, 1e14, 1e15 };
+	static const double powers[] = {1,   1e1, 1e2,	1e3,  1e4,  1e5,  1e6,	1e7,
+					1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 	bool negative = len > 0 && *s == '-';
 	size_t i = negative, point = 0;
 	int64_t m = 0;
@@ -119,8 +119,8 @@ static bool plain_number(const char *s, size_t len, double *ret, bool *ret_integ
 }
 
 /* One cell under one reading.  Returns what it is. */
-static enum cell_type judge(
-    struct reading *r, const char *s, size_t len, bool comma, struct place at)
+static enum cell_type judge(struct reading *r, const char *s, size_t len, bool comma,
+			    struct place at)
 {
 	enum cell_type t;
 	bool is_number, is_integer, is_word = false;
@@ -170,8 +170,8 @@ static bool is_comma_number(const char *s, size_t len)
 	       memchr(s, 'e', len) == NULL && memchr(s, 'E', len) == NULL;
 }
 
-static enum cell_type judge_both(
-    struct colstats *c, struct column *col, const char *s, size_t len, struct place at)
+static enum cell_type judge_both(struct colstats *c, struct column *col, const char *s, size_t len,
+				 struct place at)
 {
 	enum cell_type t;
 
@@ -191,8 +191,8 @@ static enum cell_type judge_both(
 
 /* ---- geometries and times in text */
 
-static void look_for_geometry(
-    struct column *col, enum cell_type t, const char *s, size_t len, struct place at)
+static void look_for_geometry(struct column *col, enum cell_type t, const char *s, size_t len,
+			      struct place at)
 {
 	struct geom *g = col->geom;
 	enum geom_format f = t == CELL_TEXT ? geomcell_sniff(s, len) : GEOM_NONE;
@@ -222,8 +222,8 @@ static void look_for_geometry(
 	if (!OGR_G_IsEmpty(parsed)) {
 		OGR_G_GetEnvelope(parsed, &e);
 		if (!g->has_extent)
-			memcpy(g->extent, (const double[4]){ e.MinX, e.MinY, e.MaxX, e.MaxY },
-			    sizeof g->extent);
+			memcpy(g->extent, (const double[4]){e.MinX, e.MinY, e.MaxX, e.MaxY},
+			       sizeof g->extent);
 		g->has_extent = true;
 		g->extent[0] = fmin(g->extent[0], e.MinX);
 		g->extent[1] = fmin(g->extent[1], e.MinY);
@@ -247,7 +247,7 @@ static bool may_be_time(enum cell_type t, const char *s, size_t len)
 
 /* The first value that may be a time: those before it are told to the guess now. */
 static bool begin_guess(struct colstats *c, struct column *col, bool is_plausible, const char *s,
-    size_t len, struct place at)
+			size_t len, struct place at)
 {
 	if (!is_plausible) {
 		find(&col->odd, s, len, at);
@@ -261,14 +261,14 @@ static bool begin_guess(struct colstats *c, struct column *col, bool is_plausibl
 	c->guesses++;
 	col->guess = when_guess_new();
 	for (int64_t i = 0; i < col->before; i++)
-		when_guess_feed(
-		    col->guess, col->odd.value, strlen(col->odd.value), col->odd.at.row);
+		when_guess_feed(col->guess, col->odd.value, strlen(col->odd.value),
+				col->odd.at.row);
 	col->fed = col->before;
 	return true;
 }
 
 static void look_for_time(struct colstats *c, struct column *col, enum cell_type t, const char *s,
-    size_t len, struct place at)
+			  size_t len, struct place at)
 {
 	bool is_plausible = may_be_time(t, s, len);
 
@@ -331,7 +331,7 @@ static bool is_blank(const char *s, size_t len)
 	unsigned char first = len == 0 ? ' ' : (unsigned char)*s;
 
 	return len == 0 || ((first <= ' ' || first == 0xC2 || first == 0xE3) &&
-			       cell_classify(s, len, false) == CELL_EMPTY);
+			    cell_classify(s, len, false) == CELL_EMPTY);
 }
 
 void colstats_cell(struct colstats *c, size_t i, const char *s, size_t len, struct place at)

@@ -33,8 +33,8 @@ void colstats_number(struct colstats *, size_t col, double v, bool is_integer, s
  * The COLUMN object number COL.  TYPE: what the column is declared to be (a field of OGR); NULL =
  * judge by the values. Owns: caller frees.
  */
-json_object *colstats_column(
-    struct colstats *, size_t col, const char *name, const char *original, const char *type);
+json_object *colstats_column(struct colstats *, size_t col, const char *name, const char *original,
+			     const char *type);
 /* Envelope minx, miny, maxx, maxy of a column whose cells are geometries; false: it is none (< 90 %
  * of its values). */
 bool colstats_extent(const struct colstats *, size_t col, double ret[4]);

@@ -5,9 +5,9 @@
 #include "base/text.h"
 #include "geo/colstats_impl.h"
 
-#define ORIGINAL_MAX 1000      /* bytes of a column's name that are told; prose may stand there */
+#define ORIGINAL_MAX 1000 /* bytes of a column's name that are told; prose may stand there */
 
-static const char *const fit_names[FIT__N] = { "integer", "real", "date", "datetime", "boolean" };
+static const char *const fit_names[FIT__N] = {"integer", "real", "date", "datetime", "boolean"};
 
 static json_object *found_json(const struct found *f, bool with_line)
 {
@@ -48,7 +48,7 @@ static const char *type_of(const struct column *col, const struct reading *r)
 }
 
 static void set_range(json_object *o, const struct column *col, const struct reading *r,
-    const char *type, bool numbers)
+		      const char *type, bool numbers)
 {
 	json_set(o, "min", NULL);
 	json_set(o, "max", NULL);
@@ -87,12 +87,12 @@ static json_object *zone_json(const struct reading *r)
 			best = z;
 	if (r->zones[best] == 0)
 		return NULL;
-	return json_set_int(
-	    json_set_int(json_object_new_object(), "zone", best), "ok", r->zones[best]);
+	return json_set_int(json_set_int(json_object_new_object(), "zone", best), "ok",
+			    r->zones[best]);
 }
 
-json_object *colstats_column(
-    struct colstats *c, size_t i, const char *name, const char *original, const char *type)
+json_object *colstats_column(struct colstats *c, size_t i, const char *name, const char *original,
+			     const char *type)
 {
 	struct column *col = &c->v[i];
 	bool comma = is_comma_column(c, col);
@@ -107,8 +107,8 @@ json_object *colstats_column(
 		type = type_of(col, r);
 	json_set_str(o, "name", name);
 	json_set(o, "original",
-	    json_object_new_string_len(
-		original, (int)text_cut(original, strlen(original), ORIGINAL_MAX)));
+		 json_object_new_string_len(
+		     original, (int)text_cut(original, strlen(original), ORIGINAL_MAX)));
 	json_set_str(o, "type", type);
 	json_set_int(o, "nulls", col->nulls + words);
 	json_set_int(o, "values", col->values - words);
@@ -121,7 +121,7 @@ json_object *colstats_column(
 	json_set_int(o, "lng_ok", r->lng);
 	json_set_int(o, "years_ok", r->years);
 	json_set_bool(o, "year_range",
-	    r->numeric > 0 && r->not_year == 0 && r->numeric == col->values - words);
+		      r->numeric > 0 && r->not_year == 0 && r->numeric == col->values - words);
 	json_set_bool(o, "dms", r->angles > 0);
 	json_set(o, "first_bad", found_json(&r->not_number, true));
 	json_set(o, "geom", geom_json(col));

@@ -56,8 +56,8 @@ static void feed(struct loop *l, OGRFeatureH f, int i, struct place at)
 	if (!OGR_F_IsFieldSetAndNotNull(f, i)) {
 		colstats_null(l->stats, (size_t)i);
 	} else if (type == OFTInteger || type == OFTInteger64) {
-		colstats_number(
-		    l->stats, (size_t)i, (double)OGR_F_GetFieldAsInteger64(f, i), true, at);
+		colstats_number(l->stats, (size_t)i, (double)OGR_F_GetFieldAsInteger64(f, i), true,
+				at);
 	} else if (type == OFTReal) {
 		double v = OGR_F_GetFieldAsDouble(f, i);
 
@@ -91,7 +91,7 @@ static void grow(struct loop *l, OGRFeatureH f)
 
 static void one_feature(struct loop *l, OGRFeatureH f)
 {
-	const struct place at = { ++l->count, 0 };
+	const struct place at = {++l->count, 0};
 
 	if (l->count <= PREVIEW_ROWS) {
 		json_object *row = json_set_int(json_object_new_object(), "row", l->count),
@@ -111,7 +111,7 @@ static void one_feature(struct loop *l, OGRFeatureH f)
  * be read. */
 static void fast_extent(struct loop *l)
 {
-	static const char *no_geometry[] = { "OGR_GEOMETRY", "OGR_STYLE", NULL };
+	static const char *no_geometry[] = {"OGR_GEOMETRY", "OGR_STYLE", NULL};
 
 	l->with_extent = true;
 	if (OGR_L_TestCapability(l->layer, OLCFastGetExtent) &&
@@ -119,7 +119,7 @@ static void fast_extent(struct loop *l)
 	    isfinite(l->extent.MinX + l->extent.MaxX + l->extent.MinY + l->extent.MaxY) &&
 	    l->extent.MinX <= l->extent.MaxX && l->extent.MinY <= l->extent.MaxY &&
 	    (l->extent.MinX != 0 || l->extent.MaxX != 0 || l->extent.MinY != 0 ||
-		l->extent.MaxY != 0)) {
+	     l->extent.MaxY != 0)) {
 		l->has_extent = true;
 		l->with_extent = false;
 	}
@@ -142,7 +142,7 @@ static void finish(struct loop *l, json_object *layer)
 	for (size_t i = 0; i < l->n; i++) {
 		json_object_array_add(
 		    columns, colstats_column(l->stats, i, clean[i], originals[i],
-				 ogrvalue_type(OGR_FD_GetFieldDefn(l->def, (int)i))));
+					     ogrvalue_type(OGR_FD_GetFieldDefn(l->def, (int)i))));
 		json_object_array_add(names, json_object_new_string(clean[i]));
 		free(clean[i]);
 		free(valid[i]);
@@ -170,7 +170,7 @@ static void finish(struct loop *l, json_object *layer)
 
 enum err columns_of_ogr(struct job *job, OGRLayerH ogr, json_object *layer)
 {
-	struct loop l = { .job = job, .layer = ogr, .def = OGR_L_GetLayerDefn(ogr) };
+	struct loop l = {.job = job, .layer = ogr, .def = OGR_L_GetLayerDefn(ogr)};
 	const char *name = json_str(layer, "name", OGR_L_GetName(ogr));
 	int64_t most = (int64_t)out_columns_most(OGR_L_GetGeomType(ogr) != wkbNone),
 		limit = job_limit(job, "csv_max_columns"), total;
@@ -180,11 +180,12 @@ enum err columns_of_ogr(struct job *job, OGRLayerH ogr, json_object *layer)
 	l.n = (size_t)OGR_FD_GetFieldCount(l.def);
 	most = limit < most ? limit : most;
 	if ((int64_t)l.n > most)
-		return job_fail(job,
+		return job_fail(
+		    job,
 		    problem_arg_int(problem_str(problem_str(problem_new("csv_too_many_columns"),
-						    "file", json_str(layer, "file", NULL)),
-					"layer", name),
-			"limit", most));
+							    "file", json_str(layer, "file", NULL)),
+						"layer", name),
+				    "limit", most));
 	l.stats = colstats_new(l.n, '.', false);
 	l.preview = json_object_new_array();
 	fast_extent(&l);
@@ -199,10 +200,9 @@ enum err columns_of_ogr(struct job *job, OGRLayerH ogr, json_object *layer)
 			job_progress(job, "inspect", "reading", name, l.count, total, 0, false);
 	}
 	if (layer_broke_off(l.count, total))
-		err = job_fail(job,
-		    problem_int(problem_str(problem_new("format_unreadable"), "file",
-				    json_str(layer, "file", NULL)),
-			"row", l.count + 1));
+		err = job_fail(job, problem_int(problem_str(problem_new("format_unreadable"),
+							    "file", json_str(layer, "file", NULL)),
+						"row", l.count + 1));
 	else
 		finish(&l, layer);
 	(void)OGR_L_SetIgnoredFields(ogr, NULL);

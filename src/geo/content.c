@@ -63,8 +63,8 @@ static void warn_skipped(struct job *job, const struct source *src, const char *
 	job_warn(job, problem_arg_int(problem_arg(p, "elements", elements), "count", n));
 }
 
-static enum err check_xml(
-    struct job *job, struct source *src, const char *const *roots, const char *namespace)
+static enum err check_xml(struct job *job, struct source *src, const char *const *roots,
+			  const char *namespace)
 {
 	const char *code;
 
@@ -123,8 +123,8 @@ static enum err take_out_link(struct job *job, struct source *src, int64_t at)
 /* Whether GDAL makes something of NAME: where it does not, it takes WGS 84. */
 static bool is_crs_name(const char *name)
 {
-	static const char *const long_forms[] = {
-	    "urn:", "http://www.opengis.net/def/crs/", "https://www.opengis.net/def/crs/"};
+	static const char *const long_forms[] = {"urn:", "http://www.opengis.net/def/crs/",
+						 "https://www.opengis.net/def/crs/"};
 	OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL), by_code = srs_of(name);
 	bool known = by_code != NULL || OSRSetWellKnownGeogCS(srs, name) == OGRERR_NONE;
 
@@ -257,10 +257,10 @@ static enum err check_sides(struct job *job, struct source *src)
 			continue;
 		/* Too big to be what it says: left out, and said. */
 		job_warn(job,
-		    problem_arg_int(problem_arg(problem_str(problem_new("side_file_ignored"),
-						    "file", src->file),
-					"limit", "jail.side_file"),
-			"bytes", most));
+			 problem_arg_int(problem_arg(problem_str(problem_new("side_file_ignored"),
+								 "file", src->file),
+						     "limit", "jail.side_file"),
+					 "bytes", most));
 		free(src->side[i]);
 		src->side[i] = NULL;
 	}
@@ -272,12 +272,12 @@ static enum err check_sides(struct job *job, struct source *src)
 		if (v == XML_FORBIDDEN) {
 			CLEAN_FREE char *name = side_name(job, src, path);
 
-			return job_fail(
-			    job, problem_str(problem_new("xml_forbidden"), "file", name));
+			return job_fail(job,
+					problem_str(problem_new("xml_forbidden"), "file", name));
 		}
 		if (v != XML_FINE) {
-			job_warn(
-			    job, problem_str(problem_new("side_file_ignored"), "file", src->file));
+			job_warn(job,
+				 problem_str(problem_new("side_file_ignored"), "file", src->file));
 			free(src->side[xml[i].side]);
 			src->side[xml[i].side] = NULL;
 		}
@@ -311,7 +311,10 @@ enum err content_check(struct job *job, struct source *src)
 		return check_workbook(job, src);
 	case KIND_ASC:
 		return check_grid(job, src);
-	case KIND_CSV: case KIND_FGB: case KIND_TIF: case KIND_PNG:
+	case KIND_CSV:
+	case KIND_FGB:
+	case KIND_TIF:
+	case KIND_PNG:
 	case KIND_JPG:
 	case KIND_ZIP_MOSAIC:
 	case KIND_MULTI:

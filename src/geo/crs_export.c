@@ -18,10 +18,10 @@
 #define AREA_BYTES 200
 
 struct builder {
-	char *texts;               /* block of NUL-terminated texts */
-	size_t n, size;            /* bytes */
-	json_object *offsets;      /* text → offset, for texts worth sharing */
-	json_object *area_index;   /* name and box → index */
+	char *texts;		 /* block of NUL-terminated texts */
+	size_t n, size;		 /* bytes */
+	json_object *offsets;	 /* text → offset, for texts worth sharing */
+	json_object *area_index; /* name and box → index */
 	struct crs_file_area *areas;
 	size_t n_areas;
 	struct crs_file_entry *entries;
@@ -79,9 +79,9 @@ static uint32_t put_shown(struct builder *b, const char *s)
 static uint32_t put_area(struct builder *b, const PROJ_CRS_INFO *info)
 {
 	const char *name = info->area_name != NULL ? info->area_name : "";
-	CLEAN_FREE char *key = mem_printf("%s|%d|%.9g|%.9g|%.9g|%.9g", name, info->bbox_valid,
-	    info->west_lon_degree, info->south_lat_degree, info->east_lon_degree,
-	    info->north_lat_degree);
+	CLEAN_FREE char *key =
+	    mem_printf("%s|%d|%.9g|%.9g|%.9g|%.9g", name, info->bbox_valid, info->west_lon_degree,
+		       info->south_lat_degree, info->east_lon_degree, info->north_lat_degree);
 	json_object *known = json_get(b->area_index, key);
 	struct crs_file_area *a = &b->areas[b->n_areas];
 
@@ -120,8 +120,8 @@ static enum crs_kind kind_of(const PROJ_CRS_INFO *info)
 /* Name of the unit of the first axis into BUF. */
 static void unit_of(PJ_CONTEXT *ctx, const PROJ_CRS_INFO *info, char *buf, size_t size)
 {
-	PJ *crs = proj_create_from_database(
-	       ctx, info->auth_name, info->code, PJ_CATEGORY_CRS, 0, NULL),
+	PJ *crs = proj_create_from_database(ctx, info->auth_name, info->code, PJ_CATEGORY_CRS, 0,
+					    NULL),
 	   *cs;
 	const char *name = NULL;
 
@@ -161,8 +161,8 @@ static void put_entry(struct builder *b, PJ_CONTEXT *ctx, const PROJ_CRS_INFO *i
 		return;
 	unit_of(ctx, info, unit, sizeof(unit));
 	e->code = put_text(b, code);
-	e->number = text_int(info->code, 0, UINT32_MAX - 1, &number) ? (uint32_t)number
-	                                                             : UINT32_MAX;
+	e->number =
+	    text_int(info->code, 0, UINT32_MAX - 1, &number) ? (uint32_t)number : UINT32_MAX;
 	e->name = put_shared(b, info->name);
 	e->folded = put_folded(b, info->name);
 	e->unit = put_shared(b, unit);
@@ -199,8 +199,8 @@ static struct crs_file_entry *find(struct builder *b, const char *auth, const ch
 		size_t mid = low + (high - low) / 2;
 		struct crs_file_entry *e = &b->entries[mid];
 		int c = e->authority != authority ? e->authority - authority
-		    : e->number != number         ? (e->number < number ? -1 : 1)
-		                                  : strcmp(b->texts + e->code, full);
+			: e->number != number	  ? (e->number < number ? -1 : 1)
+						  : strcmp(b->texts + e->code, full);
 
 		if (c == 0)
 			return e;
@@ -231,8 +231,8 @@ static void end_run(struct builder *b, struct alias_run *run)
 	run->n = 0;
 }
 
-static void add_alias(
-    struct builder *b, struct alias_run *run, struct crs_file_entry *e, const char *alias)
+static void add_alias(struct builder *b, struct alias_run *run, struct crs_file_entry *e,
+		      const char *alias)
 {
 	CLEAN_FREE char *folded = text_fold_plain(alias);
 	size_t len = folded != NULL ? strlen(folded) : 0;
@@ -265,10 +265,11 @@ static enum err read_aliases(struct builder *b, sqlite3 *db, struct error *error
 {
 	struct alias_run run = {0};
 	sqlite3_stmt *st;
-	enum err e = prepare(db,
-	    "SELECT auth_name, code, alt_name FROM alias_name WHERE table_name IN "
-	    "('geodetic_crs', 'projected_crs', 'compound_crs') ORDER BY auth_name, code",
-	    &st, error);
+	enum err e =
+	    prepare(db,
+		    "SELECT auth_name, code, alt_name FROM alias_name WHERE table_name IN "
+		    "('geodetic_crs', 'projected_crs', 'compound_crs') ORDER BY auth_name, code",
+		    &st, error);
 
 	if (e != ERR_OK)
 		return e;
@@ -284,7 +285,8 @@ static enum err read_replacements(struct builder *b, sqlite3 *db, struct error *
 {
 	sqlite3_stmt *st;
 	/* The authority's own word comes last, so that it stands. */
-	enum err e = prepare(db,
+	enum err e = prepare(
+	    db,
 	    "SELECT superseded_auth_name, superseded_code, replacement_auth_name, replacement_code "
 	    "FROM supersession WHERE superseded_table_name LIKE '%_crs' UNION ALL "
 	    "SELECT deprecated_auth_name, deprecated_code, replacement_auth_name, replacement_code "
@@ -331,8 +333,8 @@ static enum err write_file(struct builder *b, const char *path, struct error *er
 
 	head.source = put_text(b, source);
 	if (b->n > UINT32_MAX)
-		return error_set(
-		    error, ERR_INTERNAL, "too much text for the index of reference systems");
+		return error_set(error, ERR_INTERNAL,
+				 "too much text for the index of reference systems");
 	head.n_entries = (uint32_t)b->n_entries;
 	head.n_areas = (uint32_t)b->n_areas;
 	head.texts_bytes = (uint32_t)b->n;
@@ -362,8 +364,8 @@ static enum err collect(struct builder *b, PJ_CONTEXT *ctx, struct error *error)
 	database = proj_context_get_database_path(ctx);
 	if (list == NULL || n <= 0 || database == NULL) {
 		proj_crs_info_list_destroy(list);
-		return error_set(
-		    error, ERR_UNAVAILABLE, "PROJ has no database of reference systems");
+		return error_set(error, ERR_UNAVAILABLE,
+				 "PROJ has no database of reference systems");
 	}
 	b->areas = mem_array((size_t)n, sizeof(*b->areas));
 	b->entries = mem_array((size_t)n, sizeof(*b->entries));
@@ -376,8 +378,8 @@ static enum err collect(struct builder *b, PJ_CONTEXT *ctx, struct error *error)
 
 enum err crs_export(const char *path, struct error *error)
 {
-	struct builder b = {
-	    .offsets = json_object_new_object(), .area_index = json_object_new_object()};
+	struct builder b = {.offsets = json_object_new_object(),
+			    .area_index = json_object_new_object()};
 	PJ_CONTEXT *ctx = proj_context_create();
 	enum err e;
 
@@ -385,7 +387,7 @@ enum err crs_export(const char *path, struct error *error)
 		mem_die();
 	b.texts = mem_alloc(1 << 20);
 	b.size = 1 << 20;
-	b.n = 1;                  /* offset 0 is the empty text */
+	b.n = 1; /* offset 0 is the empty text */
 	e = collect(&b, ctx, error);
 	if (e == ERR_OK)
 		e = write_file(&b, path, error);

@@ -1,5 +1,6 @@
 /*
- * PROJ's coordinate reference systems as a file the front can search without PROJ (wizard/crs_file.h).
+ * PROJ's coordinate reference systems as a file the front can search without PROJ
+ * (wizard/crs_file.h).
  * Run as `slipway-geo --crs-index FILE`.  Source: contracts/wizard.md 10.4.
  */
 #ifndef SLIPWAY_GEO_CRS_EXPORT_H

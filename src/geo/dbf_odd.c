@@ -17,7 +17,8 @@
 #define BLOCK	  (256 << 10)
 #define NAME_MOST 200 /* bytes of a column that is told */
 #define CELL_MOST 255 /* bytes: their width is one */
-#define WIDE	  9 /* digits from which on GDAL, which writes asterisks for none, makes its columns */
+/* digits from which on GDAL, which writes asterisks for none, makes its columns */
+#define WIDE 9
 
 /* Values of a column that are told together, and the first of them. */
 struct found {

@@ -31,38 +31,39 @@ void RegisterOGRMEM(void);
  * Registering the list takes 0.2 ms; GDALAllRegister would also look for plugins.
  */
 static void (*const drivers[])(void) = {
-	RegisterOGRShape, RegisterOGRGeoJSON, RegisterOGRGeoJSONSeq, RegisterOGRKML,
-	RegisterOGRLIBKML, RegisterOGRGPX, RegisterOGRGML, RegisterOGRGeoPackage, RegisterOGRFlatGeobuf, RegisterOGRCSV,
-	RegisterOGRXLSX, RegisterOGRODS, RegisterOGRMEM, GDALRegister_GTiff, GDALRegister_COG,
-	GDALRegister_AAIGrid, GDALRegister_PNG, GDALRegister_JPEG, GDALRegister_MEM,
+    RegisterOGRShape,	   RegisterOGRGeoJSON, RegisterOGRGeoJSONSeq, RegisterOGRKML,
+    RegisterOGRLIBKML,	   RegisterOGRGPX,     RegisterOGRGML,	      RegisterOGRGeoPackage,
+    RegisterOGRFlatGeobuf, RegisterOGRCSV,     RegisterOGRXLSX,	      RegisterOGRODS,
+    RegisterOGRMEM,	   GDALRegister_GTiff, GDALRegister_COG,      GDALRegister_AAIGrid,
+    GDALRegister_PNG,	   GDALRegister_JPEG,  GDALRegister_MEM,
 };
 
 static const char *const settings[][2] = {
-	{"GDAL_DRIVER_PATH", "disable"},
-	{"GDAL_VRT_ENABLE_PYTHON", "NO"},
-	{"GDAL_PAM_ENABLED", "NO"},
-	{"GML_DOWNLOAD_WFS_SCHEMA", "NO"},
-	/* xlink:href, codeSpace … are values, too */
-	{"GML_ATTRIBUTES_TO_OGR_FIELDS", "YES"},
-	{"GDAL_HTTP_PROXY", "127.0.0.1:9"},
-	{"CPL_VSIL_CURL_ALLOWED_EXTENSIONS", ".none"},
-	{"SPATIALITE_SECURITY", "strict"},
-	/* as its plain driver for KML calls it */
-	{"LIBKML_DESCRIPTION_FIELD", "Description"},
-	{"OGR_CSV_MAX_LINE_SIZE", "10485760"},
-	{"OGR_GEOJSON_MAX_OBJ_SIZE", "64"},
-	/* else the rest of a cut picture is grey */
-	{"GDAL_ERROR_ON_LIBJPEG_WARNING", "TRUE"},
-	/* MB; its default reads /proc, which the jail hides */
-	{"GDAL_CACHEMAX", "256"},
-	/* a mosaic of any number of granules under 64 descriptors */
-	{"GDAL_MAX_DATASET_POOL_SIZE", "32"},
-	{"SHAPE_RESTORE_SHX", "NO"},
-	{"SHAPE_REWIND_ON_WRITE", "NO"},
-	{"CPL_ZIP_ENCODING", "UTF-8"},
-	/* world files are found by listing our own folder */
-	{"GDAL_DISABLE_READDIR_ON_OPEN", "FALSE"},
-	{"OSR_DEFAULT_AXIS_MAPPING_STRATEGY", "TRADITIONAL_GIS_ORDER"},
+    {"GDAL_DRIVER_PATH", "disable"},
+    {"GDAL_VRT_ENABLE_PYTHON", "NO"},
+    {"GDAL_PAM_ENABLED", "NO"},
+    {"GML_DOWNLOAD_WFS_SCHEMA", "NO"},
+    /* xlink:href, codeSpace … are values, too */
+    {"GML_ATTRIBUTES_TO_OGR_FIELDS", "YES"},
+    {"GDAL_HTTP_PROXY", "127.0.0.1:9"},
+    {"CPL_VSIL_CURL_ALLOWED_EXTENSIONS", ".none"},
+    {"SPATIALITE_SECURITY", "strict"},
+    /* as its plain driver for KML calls it */
+    {"LIBKML_DESCRIPTION_FIELD", "Description"},
+    {"OGR_CSV_MAX_LINE_SIZE", "10485760"},
+    {"OGR_GEOJSON_MAX_OBJ_SIZE", "64"},
+    /* else the rest of a cut picture is grey */
+    {"GDAL_ERROR_ON_LIBJPEG_WARNING", "TRUE"},
+    /* MB; its default reads /proc, which the jail hides */
+    {"GDAL_CACHEMAX", "256"},
+    /* a mosaic of any number of granules under 64 descriptors */
+    {"GDAL_MAX_DATASET_POOL_SIZE", "32"},
+    {"SHAPE_RESTORE_SHX", "NO"},
+    {"SHAPE_REWIND_ON_WRITE", "NO"},
+    {"CPL_ZIP_ENCODING", "UTF-8"},
+    /* world files are found by listing our own folder */
+    {"GDAL_DISABLE_READDIR_ON_OPEN", "FALSE"},
+    {"OSR_DEFAULT_AXIS_MAPPING_STRATEGY", "TRADITIONAL_GIS_ORDER"},
 };
 
 void driver_setup(void)
@@ -87,9 +88,9 @@ void driver_extras(const char *names)
 		const char *name;
 		void (*add)(void);
 	} extras[] = {
-		{"HFA", GDALRegister_HFA},
-		{"JP2OpenJPEG", GDALRegister_JP2OpenJPEG},
-		{"NITF", GDALRegister_NITF},
+	    {"HFA", GDALRegister_HFA},
+	    {"JP2OpenJPEG", GDALRegister_JP2OpenJPEG},
+	    {"NITF", GDALRegister_NITF},
 	};
 
 	for (size_t i = 0; names != NULL && i < sizeof(extras) / sizeof(extras[0]); i++)
@@ -128,23 +129,23 @@ void driver_begin(struct job *job)
 const char *driver_of(enum kind kind)
 {
 	static const char *const names[KIND__MAX] = {
-		[KIND_SHP] = "ESRI Shapefile",
-		[KIND_GEOJSON] = "GeoJSON",
-		[KIND_KML] = "KML",
-		[KIND_GPX] = "GPX",
-		[KIND_GML] = "GML",
-		[KIND_GPKG] = "GPKG",
-		[KIND_FGB] = "FlatGeobuf",
-		[KIND_TIF] = "GTiff",
-		[KIND_ASC] = "AAIGrid",
-		[KIND_PNG] = "PNG",
-		[KIND_JPG] = "JPEG",
-		[KIND_IMG] = "HFA",
-		[KIND_JP2] = "JP2OpenJPEG",
-		[KIND_NTF] = "NITF",
-		[KIND_CSV] = "CSV",
-		[KIND_XLSX] = "XLSX",
-		[KIND_ODS] = "ODS",
+	    [KIND_SHP] = "ESRI Shapefile",
+	    [KIND_GEOJSON] = "GeoJSON",
+	    [KIND_KML] = "KML",
+	    [KIND_GPX] = "GPX",
+	    [KIND_GML] = "GML",
+	    [KIND_GPKG] = "GPKG",
+	    [KIND_FGB] = "FlatGeobuf",
+	    [KIND_TIF] = "GTiff",
+	    [KIND_ASC] = "AAIGrid",
+	    [KIND_PNG] = "PNG",
+	    [KIND_JPG] = "JPEG",
+	    [KIND_IMG] = "HFA",
+	    [KIND_JP2] = "JP2OpenJPEG",
+	    [KIND_NTF] = "NITF",
+	    [KIND_CSV] = "CSV",
+	    [KIND_XLSX] = "XLSX",
+	    [KIND_ODS] = "ODS",
 	};
 
 	return kind < KIND__MAX ? names[kind] : NULL;

@@ -8,33 +8,33 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define DBF_HEAD 32             /* bytes before the field descriptors, and of each */
+#define DBF_HEAD   32 /* bytes before the field descriptors, and of each */
 #define MAX_FIELDS 2046
-#define LDID_AT 29              /* offset of the language driver byte */
-#define BLOCK (256 << 10)
+#define LDID_AT	   29 /* offset of the language driver byte */
+#define BLOCK	   (256 << 10)
 
 /* Language driver bytes; the rest is unknown. */
 static const struct {
 	unsigned char id;
 	const char *charset;
 } languages[] = {
-	{0x01, "cp437"}, {0x02, "cp850"}, {0x03, "windows-1252"}, {0x13, "Shift_JIS"},
-	{0x7b, "Shift_JIS"}, {0x1f, "windows-1250"}, {0xc8, "windows-1250"}, {0x26, "cp866"},
-	{0x4d, "GB18030"}, {0x7a, "GB18030"}, {0x4e, "EUC-KR"}, {0x79, "EUC-KR"}, {0x4f, "Big5"},
-	{0x78, "Big5"}, {0x50, "cp874"}, {0x7c, "cp874"}, {0x58, "windows-1252"},
-	{0x59, "windows-1252"}, {0x64, "cp852"}, {0x65, "cp866"}, {0x7d, "windows-1255"},
-	{0x7e, "windows-1256"}, {0xc9, "windows-1251"}, {0xca, "windows-1254"},
-	{0xcb, "windows-1253"}, {0xcc, "windows-1257"},
+    {0x01, "cp437"},	    {0x02, "cp850"},	    {0x03, "windows-1252"}, {0x13, "Shift_JIS"},
+    {0x7b, "Shift_JIS"},    {0x1f, "windows-1250"}, {0xc8, "windows-1250"}, {0x26, "cp866"},
+    {0x4d, "GB18030"},	    {0x7a, "GB18030"},	    {0x4e, "EUC-KR"},	    {0x79, "EUC-KR"},
+    {0x4f, "Big5"},	    {0x78, "Big5"},	    {0x50, "cp874"},	    {0x7c, "cp874"},
+    {0x58, "windows-1252"}, {0x59, "windows-1252"}, {0x64, "cp852"},	    {0x65, "cp866"},
+    {0x7d, "windows-1255"}, {0x7e, "windows-1256"}, {0xc9, "windows-1251"}, {0xca, "windows-1254"},
+    {0xcb, "windows-1253"}, {0xcc, "windows-1257"},
 };
 
 struct field {
-	size_t at, len;         /* of a character field in the row */
+	size_t at, len; /* of a character field in the row */
 };
 
 struct dbf {
 	int fd;
 	unsigned char language;
-	size_t head, row;       /* bytes */
+	size_t head, row; /* bytes */
 	int64_t rows;
 	struct field *fields;
 	size_t n_fields;
@@ -44,14 +44,14 @@ struct dbf {
 
 /* Counts what CHARSET does not decode. */
 struct trial {
-	const char *charset;    /* NULL = not tried */
+	const char *charset; /* NULL = not tried */
 	size_t bad;
 };
 
 struct tally {
 	struct charset_guess *guess;
 	struct trial chosen, cpg, ldid;
-	size_t texts;           /* values with a byte over 127 */
+	size_t texts; /* values with a byte over 127 */
 };
 
 static size_t u16(const unsigned char *p)
@@ -62,7 +62,7 @@ static size_t u16(const unsigned char *p)
 static bool open_dbf(const char *path, struct dbf *d)
 {
 	unsigned char h[DBF_HEAD], f[DBF_HEAD];
-	size_t at = 1;          /* the first byte of a row is its deletion mark */
+	size_t at = 1; /* the first byte of a row is its deletion mark */
 
 	d->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (d->fd < 0 || pread(d->fd, h, sizeof(h), 0) != DBF_HEAD)
@@ -181,9 +181,9 @@ static const char *charset_of_cpg(const char *path)
 		return NULL;
 	word[strcspn(word, "\r\n")] = '\0';
 	/* "ANSI 1252" and "OEM 866" are Esri's long forms. */
-	return charset_canonical(text_starts(word, "ANSI ") ? word + 5
-		: text_starts(word, "OEM ")                 ? word + 4
-							    : word);
+	return charset_canonical(text_starts(word, "ANSI ")  ? word + 5
+				 : text_starts(word, "OEM ") ? word + 4
+							     : word);
 }
 
 static const char *charset_of_language(unsigned char id)
@@ -254,7 +254,9 @@ void encoding_of_dbf(const char *dbf, const char *cpg, const char *chosen, struc
 const char *encoding_for_gdal(const char *charset)
 {
 	static const char *const names[][2] = {
-		{"Shift_JIS", "CP932"}, {"EUC-KR", "CP949"}, {"Big5", "CP950"},
+	    {"Shift_JIS", "CP932"},
+	    {"EUC-KR", "CP949"},
+	    {"Big5", "CP950"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -8,11 +8,11 @@
 #include "geo/source.h"
 
 struct encoding {
-	const char *charset;    /* canonical; static */
-	const char *source;     /* "user", "cpg", "dbf", or as charset_guess_end; static */
+	const char *charset; /* canonical; static */
+	const char *source;  /* "user", "cpg", "dbf", or as charset_guess_end; static */
 	/* what was declared but does not decode the bytes; NULL = nothing; static */
 	const char *overruled;
-	size_t bad;             /* values the charset does not decode either */
+	size_t bad; /* values the charset does not decode either */
 };
 
 /*

@@ -47,7 +47,8 @@ enum err export_translate(struct job *job, GDALDatasetH ds, const char *path, ch
 
 static void csv_text(FILE *out, const char *s, bool guard)
 {
-	bool formula = guard && *s != '\0' && strchr("=+-@\t\r", *s) != NULL, quote = strpbrk(s, ",\"\r\n") != NULL;
+	bool formula = guard && *s != '\0' && strchr("=+-@\t\r", *s) != NULL,
+	     quote = strpbrk(s, ",\"\r\n") != NULL;
 	if (quote)
 		fputc('"', out);
 	if (formula)
@@ -125,12 +126,13 @@ static enum err csv_export(struct job *job, OGRLayerH layer, const char *path)
 		OGR_F_Destroy(f);
 		job_progress(job, "export", "exporting", NULL, ++done, total, 0, false);
 	}
-	return fflush(out) == 0 && ferror(out) == 0 ? ERR_OK : job_fail(job, problem_new("disk_full"));
+	return fflush(out) == 0 && ferror(out) == 0 ? ERR_OK
+						    : job_fail(job, problem_new("disk_full"));
 }
 
 /* ---- Shapefile: a zip; mixed geometries become one shapefile for each kind */
 
-static const char *const suffixes[] = { "_points", "_lines", "_polygons" };
+static const char *const suffixes[] = {"_points", "_lines", "_polygons"};
 
 static bool zip_file(void *zip, const char *path, const char *name)
 {
@@ -164,7 +166,8 @@ static enum err zip_folder(struct job *job, const char *folder, const char *path
 		if (strncmp(d->d_name, "shape", 5) != 0 || family > 2)
 			continue;
 		CLEAN_FREE char *from = mem_printf("%s/%s", folder, d->d_name);
-		CLEAN_FREE char *name = mem_printf("%s%s%s", table, many ? suffixes[family] : "", d->d_name + 6);
+		CLEAN_FREE char *name =
+		    mem_printf("%s%s%s", table, many ? suffixes[family] : "", d->d_name + 6);
 		good = zip_file(zip, from, name);
 		n++;
 	}
@@ -178,17 +181,18 @@ static enum err zip_folder(struct job *job, const char *folder, const char *path
 /* ---- the job */
 
 static const struct format {
-	const char *name;        /* as asked for */
-	const char *file;        /* the result's name */
-	const char *driver;      /* GDAL's; NULL = written by us */
-	const char *options;     /* more words of ogr2ogr, separated by blanks */
+	const char *name;    /* as asked for */
+	const char *file;    /* the result's name */
+	const char *driver;  /* GDAL's; NULL = written by us */
+	const char *options; /* more words of ogr2ogr, separated by blanks */
 } formats[] = {
-	{ "geojson", "export.geojson", "GeoJSON", "-t_srs EPSG:4326 -lco RFC7946=YES -lco COORDINATE_PRECISION=9 -lco WRITE_NAME=NO" },
-	{ "csv", "export.csv", NULL, "" },
-	{ "shp", "export.zip", NULL, "" },
-	{ "fgb", "export.fgb", "FlatGeobuf", "" },
-	{ "kml", "export.kml", "KML", "" },
-	{ "xlsx", "export.xlsx", "XLSX", "" },
+    {"geojson", "export.geojson", "GeoJSON",
+     "-t_srs EPSG:4326 -lco RFC7946=YES -lco COORDINATE_PRECISION=9 -lco WRITE_NAME=NO"},
+    {"csv", "export.csv", NULL, ""},
+    {"shp", "export.zip", NULL, ""},
+    {"fgb", "export.fgb", "FlatGeobuf", ""},
+    {"kml", "export.kml", "KML", ""},
+    {"xlsx", "export.xlsx", "XLSX", ""},
 };
 
 /* Degrees north of the pole, as of metres that somebody called degrees. */
@@ -196,17 +200,20 @@ static bool beyond_poles(OGRLayerH layer)
 {
 	OGRSpatialReferenceH srs = OGR_L_GetSpatialRef(layer);
 	OGREnvelope e;
-	return srs != NULL && OSRIsGeographic(srs) && OGR_L_GetExtent(layer, &e, 1) == OGRERR_NONE && (e.MinY < -90 || e.MaxY > 90);
+	return srs != NULL && OSRIsGeographic(srs) &&
+	       OGR_L_GetExtent(layer, &e, 1) == OGRERR_NONE && (e.MinY < -90 || e.MaxY > 90);
 }
 
 /*
- * GDAL cuts at the antimeridian for RFC 7946 and keeps one kind of a collection's parts when it does, and it refuses a
- * layer for one place beyond the poles: such layers are written as they are.
+ * GDAL cuts at the antimeridian for RFC 7946 and keeps one kind of a collection's parts when it
+ * does, and it refuses a layer for one place beyond the poles: such layers are written as they are.
  */
 static const char *options_of(const struct format *f, OGRLayerH layer)
 {
 	if (strcmp(f->name, "geojson") == 0 &&
-	    (beyond_poles(layer) || (export_is_mixed(layer) && export_count(layer, "ST_GeometryType(geom) = 'GEOMETRYCOLLECTION'") > 0)))
+	    (beyond_poles(layer) ||
+	     (export_is_mixed(layer) &&
+	      export_count(layer, "ST_GeometryType(geom) = 'GEOMETRYCOLLECTION'") > 0)))
 		return "-t_srs EPSG:4326 -lco COORDINATE_PRECISION=9 -lco WRITE_NAME=NO";
 	return f->options;
 }
@@ -229,8 +236,10 @@ static enum err export_as(struct job *job, const struct format *f, GDALDatasetH 
 	bool drops = strcmp(f->name, "fgb") == 0;
 	int64_t nowhere = drops ? export_count(layer, "geom IS NULL OR ST_IsEmpty(geom)") : 0;
 	if (nowhere > 0)
-		return job_fail(job, problem_arg_int(problem_new("export_places"), "count", nowhere));
-	char **args = export_arg(NULL, "-f", f->driver), **more = CSLTokenizeString(options_of(f, layer));
+		return job_fail(job,
+				problem_arg_int(problem_new("export_places"), "count", nowhere));
+	char **args = export_arg(NULL, "-f", f->driver),
+	     **more = CSLTokenizeString(options_of(f, layer));
 	bool known = OGR_L_GetSpatialRef(layer) != NULL;
 	for (int i = 0; more != NULL && more[i] != NULL; i++) {
 		/* Without a CRS nothing can be moved: coordinates go out as they are. */
@@ -241,15 +250,19 @@ static enum err export_as(struct job *job, const struct format *f, GDALDatasetH 
 		args = export_arg(args, more[i], NULL);
 	}
 	CSLDestroy(more);
-	/* The table keeps the name of its first upload; what goes out is called like the dataset. */
-	args = export_arg(export_arg(args, "-nln", json_str(job->spec, "table", "data")), OGR_L_GetName(layer), NULL);
+	/*
+	 * The table keeps the name of its first upload; what goes out is called like the dataset.
+	 */
+	args = export_arg(export_arg(args, "-nln", json_str(job->spec, "table", "data")),
+			  OGR_L_GetName(layer), NULL);
 	return export_translate(job, ds, path, args);
 }
 
 json_object *export_run(struct job *job)
 {
-	const char *wanted = json_str(job->spec, "format", ""), *file = json_str(job->spec, "file", "");
-	const char *const drivers[] = { "GPKG", NULL };
+	const char *wanted = json_str(job->spec, "format", ""),
+		   *file = json_str(job->spec, "file", "");
+	const char *const drivers[] = {"GPKG", NULL};
 	const struct format *f = NULL;
 	char path[700];
 	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
@@ -262,10 +275,12 @@ json_object *export_run(struct job *job)
 	}
 	(void)snprintf(path, sizeof(path), "%s/in/%s", job->dir, file);
 	GDALDatasetH ds = GDALOpenEx(path, GDAL_OF_VECTOR | GDAL_OF_READONLY, drivers, NULL, NULL);
-	OGRLayerH layer = ds == NULL ? NULL : GDALDatasetGetLayerByName(ds, json_str(job->spec, "table", ""));
+	OGRLayerH layer =
+	    ds == NULL ? NULL : GDALDatasetGetLayerByName(ds, json_str(job->spec, "table", ""));
 	if (ds != NULL && layer == NULL)
 		layer = GDALDatasetGetLayer(ds, 0);
-	enum err err = layer == NULL ? job_fail(job, problem_new("export_failed")) : export_as(job, f, ds, layer);
+	enum err err = layer == NULL ? job_fail(job, problem_new("export_failed"))
+				     : export_as(job, f, ds, layer);
 	if (ds != NULL)
 		GDALClose(ds);
 	return err == ERR_OK ? json_set_str(json_object_new_object(), "file", f->file) : NULL;

@@ -1,6 +1,7 @@
 /*
- * Rows into the formats that are XML inside, KML and workbooks.  GDAL's drivers for these lose digits
- * of whole numbers, know no days before March 1900, and write characters that XML does not allow.
+ * Rows into the formats that are XML inside, KML and workbooks.  GDAL's drivers for these lose
+ * digits of whole numbers, know no days before March 1900, and write characters that XML does not
+ * allow.
  */
 #include <ogr_srs_api.h>
 #include <sqlite3.h>
@@ -10,8 +11,9 @@
 #include "base/mem.h"
 #include "geo/output_impl.h"
 
-#define WHOLE_DIGITS 1e15      /* whole numbers from here on lose digits in KML */
-#define FIRST_DAY "1900-03-01" /* workbooks count a 29 February of 1900, and nothing before January */
+#define WHOLE_DIGITS 1e15 /* whole numbers from here on lose digits in KML */
+/* workbooks count a 29 February of 1900, and nothing before January */
+#define FIRST_DAY "1900-03-01"
 
 /* How the values of a field go out. */
 enum as { AS_IS, AS_TEXT, AS_SMALL };
@@ -31,7 +33,10 @@ static bool is_day(OGRFieldType t)
 	return t == OFTDate || t == OFTDateTime;
 }
 
-/* One row: of each field its largest number or its first day, as it matters here.  Owns: sqlite3_free. */
+/*
+ * One row: of each field its largest number or its first day, as it matters here.  Owns:
+ * sqlite3_free.
+ */
 static char *extremes_sql(const struct rows_out *o)
 {
 	OGRFeatureDefnH defn = OGR_L_GetLayerDefn(o->from);
@@ -42,8 +47,10 @@ static char *extremes_sql(const struct rows_out *o)
 		OGRFieldDefnH field = OGR_FD_GetFieldDefn(defn, i);
 
 		sqlite3_str_appendf(s,
-		    is_day(OGR_Fld_GetType(field)) ? ", min(CAST(\"%w\" AS TEXT)) AS f%d" : ", max(abs(CAST(\"%w\" AS REAL))) AS f%d",
-		    OGR_Fld_GetNameRef(field), i);
+				    is_day(OGR_Fld_GetType(field))
+					? ", min(CAST(\"%w\" AS TEXT)) AS f%d"
+					: ", max(abs(CAST(\"%w\" AS REAL))) AS f%d",
+				    OGR_Fld_GetNameRef(field), i);
 	}
 	sqlite3_str_appendf(s, " FROM \"%w\"", OGR_L_GetName(o->from));
 	return sqlite3_str_finish(s);
@@ -64,10 +71,13 @@ static enum as as_of(const struct rows_out *o, OGRFieldDefnH field, OGRFeatureH 
 		most = OGR_F_GetFieldAsDouble(extremes, at);
 	}
 	if (is_day(type))
-		return o->kml || (first[0] != '\0' && strcmp(first, FIRST_DAY) < 0) ? AS_TEXT : AS_IS;
+		return o->kml || (first[0] != '\0' && strcmp(first, FIRST_DAY) < 0) ? AS_TEXT
+										    : AS_IS;
 	if (type == OFTInteger64 && o->kml)
 		return most >= WHOLE_DIGITS ? AS_TEXT : most <= INT32_MAX ? AS_SMALL : AS_IS;
-	return type == OFTString || type == OFTInteger || type == OFTInteger64 || type == OFTReal ? AS_IS : AS_TEXT;
+	return type == OFTString || type == OFTInteger || type == OFTInteger64 || type == OFTReal
+		   ? AS_IS
+		   : AS_TEXT;
 }
 
 /* A field for FIELD, unless the format has one of this name of its own, as KML's Name. */
@@ -80,7 +90,9 @@ static int make_field(const struct rows_out *o, OGRFieldDefnH field, enum as as)
 
 	if (at >= 0)
 		return at;
-	made = OGR_Fld_Create(name, as == AS_TEXT ? OFTString : as == AS_SMALL ? OFTInteger : OGR_Fld_GetType(field));
+	made = OGR_Fld_Create(name, as == AS_TEXT    ? OFTString
+				    : as == AS_SMALL ? OFTInteger
+						     : OGR_Fld_GetType(field));
 	if (as == AS_IS)
 		OGR_Fld_SetSubType(made, OGR_Fld_GetSubType(field));
 	at = OGR_L_CreateField(o->to, made, 1) == OGRERR_NONE ? OGR_FD_GetFieldCount(defn) - 1 : -1;
@@ -110,7 +122,9 @@ static bool make_fields(struct rows_out *o, GDALDatasetH ds)
 	return good;
 }
 
-/* S without U+FFFE and U+FFFF: XML has no way to write them.  Control characters GDAL leaves out. */
+/*
+ * S without U+FFFE and U+FFFF: XML has no way to write them.  Control characters GDAL leaves out.
+ */
 static char *allowed(const char *s)
 {
 	char *copy = mem_strdup(s), *to = copy;
@@ -141,8 +155,10 @@ static void put_value(const struct rows_out *o, OGRFeatureH from, OGRFeatureH to
 	} else if (type == OFTReal) {
 		OGR_F_SetFieldDouble(to, at, OGR_F_GetFieldAsDouble(from, i));
 	} else if (is_day(type)) {
-		if (OGR_F_GetFieldAsDateTimeEx(from, i, &year, &month, &day, &hour, &minute, &second, &zone))
-			OGR_F_SetFieldDateTimeEx(to, at, year, month, day, hour, minute, second, zone);
+		if (OGR_F_GetFieldAsDateTimeEx(from, i, &year, &month, &day, &hour, &minute,
+					       &second, &zone))
+			OGR_F_SetFieldDateTimeEx(to, at, year, month, day, hour, minute, second,
+						 zone);
 	} else {
 		OGR_F_SetFieldInteger64(to, at, OGR_F_GetFieldAsInteger64(from, i));
 	}
@@ -157,7 +173,8 @@ static bool put_row(const struct rows_out *o, OGRFeatureH from)
 	for (int i = 0; i < o->n; i++)
 		put_value(o, from, to, i);
 	if (g != NULL)
-		good = (o->ct == NULL || OGR_G_Transform(g, o->ct) == OGRERR_NONE) && OGR_F_SetGeometry(to, g) == OGRERR_NONE;
+		good = (o->ct == NULL || OGR_G_Transform(g, o->ct) == OGRERR_NONE) &&
+		       OGR_F_SetGeometry(to, g) == OGRERR_NONE;
 	good = good && OGR_L_CreateFeature(o->to, to) == OGRERR_NONE;
 	OGR_F_Destroy(to);
 	return good;
@@ -178,10 +195,13 @@ static bool put_rows(const struct rows_out *o)
 	return good;
 }
 
-/* KML is in degrees of WGS 84.  Without a CRS nothing can be moved: coordinates go out as they are. */
+/*
+ * KML is in degrees of WGS 84.  Without a CRS nothing can be moved: coordinates go out as they are.
+ */
 static bool make_layer(struct rows_out *o, GDALDatasetH out, const char *name)
 {
-	OGRSpatialReferenceH is = OGR_L_GetSpatialRef(o->from), degrees = o->kml && is != NULL ? OSRNewSpatialReference(NULL) : NULL;
+	OGRSpatialReferenceH is = OGR_L_GetSpatialRef(o->from),
+			     degrees = o->kml && is != NULL ? OSRNewSpatialReference(NULL) : NULL;
 	bool good = true;
 
 	if (degrees != NULL) {
@@ -192,21 +212,26 @@ static bool make_layer(struct rows_out *o, GDALDatasetH out, const char *name)
 			good = o->ct != NULL;
 		}
 	}
-	o->to = good ? GDALDatasetCreateLayer(out, name, degrees, o->kml ? OGR_L_GetGeomType(o->from) : wkbNone, NULL) : NULL;
+	o->to = good ? GDALDatasetCreateLayer(out, name, degrees,
+					      o->kml ? OGR_L_GetGeomType(o->from) : wkbNone, NULL)
+		     : NULL;
 	OSRRelease(degrees);
 	return o->to != NULL;
 }
 
-enum err export_rows(struct job *job, GDALDatasetH ds, OGRLayerH layer, const char *driver, const char *path)
+enum err export_rows(struct job *job, GDALDatasetH ds, OGRLayerH layer, const char *driver,
+		     const char *path)
 {
-	struct rows_out o = { .job = job, .kml = strcmp(driver, "KML") == 0, .from = layer };
-	GDALDatasetH out = GDALCreate(GDALGetDriverByName(driver), path, 0, 0, 0, GDT_Unknown, NULL);
+	struct rows_out o = {.job = job, .kml = strcmp(driver, "KML") == 0, .from = layer};
+	GDALDatasetH out =
+	    GDALCreate(GDALGetDriverByName(driver), path, 0, 0, 0, GDT_Unknown, NULL);
 	bool good;
 
 	o.n = OGR_FD_GetFieldCount(OGR_L_GetLayerDefn(layer));
 	o.as = mem_array((size_t)o.n + 1, sizeof(*o.as));
 	o.at = mem_array((size_t)o.n + 1, sizeof(*o.at));
-	good = out != NULL && make_layer(&o, out, json_str(job->spec, "table", "data")) && make_fields(&o, ds) && put_rows(&o);
+	good = out != NULL && make_layer(&o, out, json_str(job->spec, "table", "data")) &&
+	       make_fields(&o, ds) && put_rows(&o);
 	if (out != NULL)
 		GDALClose(out);
 	OCTDestroyCoordinateTransformation(o.ct);

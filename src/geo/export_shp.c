@@ -12,34 +12,39 @@
 #include "geo/output_impl.h"
 #include "geo/rows_impl.h"
 
-#define FAMILIES 3
-#define DBF_DESCRIPTOR 32      /* bytes of the head, and of each field's description */
-#define DBF_NAME 10            /* bytes of a field's name, without its NUL */
-#define DBF_FIELDS 2046
+#define FAMILIES       3
+#define DBF_DESCRIPTOR 32 /* bytes of the head, and of each field's description */
+#define DBF_NAME       10 /* bytes of a field's name, without its NUL */
+#define DBF_FIELDS     2046
 
 static const struct {
 	const char *where, *empty, *empty_z;
 	OGRwkbGeometryType multi;
 } families[FAMILIES] = {
-	/* Rows without a geometry have to go somewhere. */
-	{ "geom IS NULL OR ST_GeometryType(geom) IN ('POINT','MULTIPOINT')", "MULTIPOINT", "MULTIPOINTZ", wkbMultiPoint },
-	{ "ST_GeometryType(geom) IN ('LINESTRING','MULTILINESTRING')", "MULTILINESTRING", "MULTILINESTRINGZ", wkbMultiLineString },
-	{ "ST_GeometryType(geom) IN ('POLYGON','MULTIPOLYGON')", "MULTIPOLYGON", "MULTIPOLYGONZ", wkbMultiPolygon },
+    /* Rows without a geometry have to go somewhere. */
+    {"geom IS NULL OR ST_GeometryType(geom) IN ('POINT','MULTIPOINT')", "MULTIPOINT", "MULTIPOINTZ",
+     wkbMultiPoint},
+    {"ST_GeometryType(geom) IN ('LINESTRING','MULTILINESTRING')", "MULTILINESTRING",
+     "MULTILINESTRINGZ", wkbMultiLineString},
+    {"ST_GeometryType(geom) IN ('POLYGON','MULTIPOLYGON')", "MULTIPOLYGON", "MULTIPOLYGONZ",
+     wkbMultiPolygon},
 };
 
 /* What is of no one family: collections above all. */
-static const char others[] = "ST_GeometryType(geom) NOT IN "
-			     "('POINT','MULTIPOINT','LINESTRING','MULTILINESTRING','POLYGON','MULTIPOLYGON')";
+static const char others[] =
+    "ST_GeometryType(geom) NOT IN "
+    "('POINT','MULTIPOINT','LINESTRING','MULTILINESTRING','POLYGON','MULTIPOLYGON')";
 
 struct shapes {
 	struct job *job;
 	const char *folder;
-	OGRLayerH layer;                /* the dataset's */
-	bool parts[FAMILIES];           /* some of OTHERS has a part of this family */
-	bool parts_z[FAMILIES];         /* … with heights */
-	GDALDatasetH out[FAMILIES];     /* open while parts are added */
-	FILE *wide;                     /* struct wide: numbers GDAL had no room for; NULL = none can be noted */
-	size_t family;                  /* that is being written */
+	OGRLayerH layer;	    /* the dataset's */
+	bool parts[FAMILIES];	    /* some of OTHERS has a part of this family */
+	bool parts_z[FAMILIES];	    /* … with heights */
+	GDALDatasetH out[FAMILIES]; /* open while parts are added */
+	/* struct wide: numbers GDAL had no room for; NULL = none can be noted */
+	FILE *wide;
+	size_t family; /* that is being written */
 };
 
 /* A number of more digits than a field has room for, of which GDAL writes the first ones alone. */
@@ -75,11 +80,12 @@ int64_t export_count(OGRLayerH layer, const char *where)
 static void CPL_STDCALL on_message(CPLErr level, CPLErrorNum n, const char *text)
 {
 	struct shapes *s = CPLGetErrorHandlerUserData();
-	struct wide w = { .family = s->family };
+	struct wide w = {.family = s->family};
 	const char *of = strstr(text, " of field "), *name, *end = NULL;
 	for (const char *p = of; p != NULL && (p = strstr(p, " of feature ")) != NULL; p++)
 		end = p;
-	if (level != CE_Warning || strncmp(text, "Value ", 6) != 0 || end == NULL || strstr(end, "not successfully written") == NULL) {
+	if (level != CE_Warning || strncmp(text, "Value ", 6) != 0 || end == NULL ||
+	    strstr(end, "not successfully written") == NULL) {
 		if (level >= CE_Failure && n != CPLE_ObjectNull)
 			(void)snprintf(s->job->detail, sizeof(s->job->detail), "%s", text);
 		return;
@@ -94,7 +100,10 @@ static void CPL_STDCALL on_message(CPLErr level, CPLErrorNum n, const char *text
 
 /* ---- geometries of several kinds: each kind's parts go into its own file */
 
-/* Add the points, lines and polygons G is made of to OF, one multi-geometry a family; NULL = none yet. */
+/*
+ * Add the points, lines and polygons G is made of to OF, one multi-geometry a family; NULL = none
+ * yet.
+ */
 static void take_parts(OGRGeometryH g, OGRGeometryH of[FAMILIES])
 {
 	OGRwkbGeometryType type = wkbFlatten(OGR_G_GetGeometryType(g));
@@ -114,7 +123,8 @@ static void take_parts(OGRGeometryH g, OGRGeometryH of[FAMILIES])
 /* The parts of F's geometry, arcs as lines; the caller destroys them. */
 static void parts_of(OGRFeatureH f, OGRGeometryH of[FAMILIES])
 {
-	OGRGeometryH g = OGR_F_GetGeometryRef(f), linear = g != NULL ? OGR_G_GetLinearGeometry(g, 0, NULL) : NULL;
+	OGRGeometryH g = OGR_F_GetGeometryRef(f),
+		     linear = g != NULL ? OGR_G_GetLinearGeometry(g, 0, NULL) : NULL;
 	memset(of, 0, FAMILIES * sizeof(*of));
 	if (linear != NULL)
 		take_parts(linear, of);
@@ -122,7 +132,8 @@ static void parts_of(OGRFeatureH f, OGRGeometryH of[FAMILIES])
 }
 
 /* Call TAKE for each row of OTHERS and family it has parts of. */
-static enum err each_part(struct shapes *s, enum err (*take)(struct shapes *, OGRFeatureH, size_t family, OGRGeometryH))
+static enum err each_part(struct shapes *s, enum err (*take)(struct shapes *, OGRFeatureH,
+							     size_t family, OGRGeometryH))
 {
 	enum err err = ERR_OK;
 	OGRFeatureH f;
@@ -150,7 +161,10 @@ static enum err note_part(struct shapes *s, OGRFeatureH f, size_t family, OGRGeo
 	return ERR_OK;
 }
 
-/* A row of the shapefile with F's values: its fields are the layer's in their order, but for what no DBF holds. */
+/*
+ * A row of the shapefile with F's values: its fields are the layer's in their order, but for what
+ * no DBF holds.
+ */
 static enum err add_part(struct shapes *s, OGRFeatureH f, size_t family, OGRGeometryH part)
 {
 	OGRFeatureDefnH from = OGR_F_GetDefnRef(f);
@@ -162,8 +176,11 @@ static enum err add_part(struct shapes *s, OGRFeatureH f, size_t family, OGRGeom
 	OGRFeatureH row = layer == NULL ? NULL : OGR_F_Create(OGR_L_GetLayerDefn(layer));
 	bool good = row != NULL;
 	for (int i = 0; i < n; i++)
-		map[i] = OGR_Fld_GetType(OGR_FD_GetFieldDefn(from, i)) != OFTBinary && next < n_out ? next++ : -1;
-	good = good && OGR_F_SetFromWithMap(row, f, TRUE, map) == OGRERR_NONE && OGR_F_SetGeometry(row, part) == OGRERR_NONE &&
+		map[i] = OGR_Fld_GetType(OGR_FD_GetFieldDefn(from, i)) != OFTBinary && next < n_out
+			     ? next++
+			     : -1;
+	good = good && OGR_F_SetFromWithMap(row, f, TRUE, map) == OGRERR_NONE &&
+	       OGR_F_SetGeometry(row, part) == OGRERR_NONE &&
 	       OGR_L_CreateFeature(layer, row) == OGRERR_NONE;
 	OGR_F_Destroy(row);
 	free(map);
@@ -172,13 +189,14 @@ static enum err add_part(struct shapes *s, OGRFeatureH f, size_t family, OGRGeom
 
 static enum err add_parts(struct shapes *s)
 {
-	const char *const drivers[] = { "ESRI Shapefile", NULL };
+	const char *const drivers[] = {"ESRI Shapefile", NULL};
 	enum err err;
 	for (size_t k = 0; k < FAMILIES; k++) {
 		char path[800];
 		path_of(s, k, "shp", path);
 		if (s->parts[k])
-			s->out[k] = GDALOpenEx(path, GDAL_OF_VECTOR | GDAL_OF_UPDATE, drivers, NULL, NULL);
+			s->out[k] =
+			    GDALOpenEx(path, GDAL_OF_VECTOR | GDAL_OF_UPDATE, drivers, NULL, NULL);
 	}
 	CPLPushErrorHandlerEx(on_message, s);
 	err = each_part(s, add_part);
@@ -219,7 +237,7 @@ static void make_whole(char names[][DBF_NAME + 1], size_t n, size_t i)
 static enum err mend_names(struct job *job, const char *path)
 {
 	CLEAN_FILE FILE *f = fopen(path, "r+e");
-	char (*names)[DBF_NAME + 1] = mem_array(DBF_FIELDS, sizeof(*names));
+	char(*names)[DBF_NAME + 1] = mem_array(DBF_FIELDS, sizeof(*names));
 	unsigned char b[DBF_DESCRIPTOR];
 	size_t n = 0;
 	bool good = f != NULL && fread(b, sizeof(b), 1, f) == 1;
@@ -229,7 +247,8 @@ static enum err mend_names(struct job *job, const char *path)
 		if (text_is_utf8(names[i], strlen(names[i])))
 			continue;
 		make_whole(names, n, i);
-		good = fseek(f, (long)(DBF_DESCRIPTOR * (i + 1)), SEEK_SET) == 0 && fwrite(names[i], DBF_NAME, 1, f) == 1;
+		good = fseek(f, (long)(DBF_DESCRIPTOR * (i + 1)), SEEK_SET) == 0 &&
+		       fwrite(names[i], DBF_NAME, 1, f) == 1;
 	}
 	free(names);
 	return good && fflush(f) == 0 ? ERR_OK : job_fail(job, problem_new("export_failed"));
@@ -265,12 +284,13 @@ static bool write_wide(FILE *f, const struct wide *w)
 		(void)CPLsnprintf(text, sizeof(text), "%*.*g", width, digits, w->value);
 	while ((int)strlen(text) > width && --digits > 0);
 	at += head[8] + head[9] * 256L + w->row * (head[10] + head[11] * 256L);
-	return (int)strlen(text) == width && fseek(f, at, SEEK_SET) == 0 && fwrite(text, (size_t)width, 1, f) == 1;
+	return (int)strlen(text) == width && fseek(f, at, SEEK_SET) == 0 &&
+	       fwrite(text, (size_t)width, 1, f) == 1;
 }
 
 static enum err mend_numbers(struct shapes *s)
 {
-	FILE *dbf[FAMILIES] = { NULL };
+	FILE *dbf[FAMILIES] = {NULL};
 	struct wide w;
 	bool good = true;
 	if (s->wide == NULL)
@@ -298,7 +318,8 @@ static enum err mend_numbers(struct shapes *s)
 static enum err translate_family(struct shapes *s, GDALDatasetH ds, size_t k, bool mixed)
 {
 	char path[800], name[80];
-	char **args = export_arg(export_arg(NULL, "-f", "ESRI Shapefile"), "-lco", "ENCODING=UTF-8");
+	char **args =
+	    export_arg(export_arg(NULL, "-f", "ESRI Shapefile"), "-lco", "ENCODING=UTF-8");
 	path_of(s, k, "shp", path);
 	(void)snprintf(name, sizeof(name), "shape%zu", k);
 	/* A DBF has days, but no time of day: GDAL would leave it out. */
@@ -313,8 +334,10 @@ static enum err translate_family(struct shapes *s, GDALDatasetH ds, size_t k, bo
 			CSLDestroy(args);
 			return ERR_OK;
 		}
-		bool none = bare || rows == 0 || (k == 0 && rows == export_count(s->layer, "geom IS NULL"));
-		args = export_arg(export_arg(args, "-where", families[k].where), "-nlt", none ? empty : "PROMOTE_TO_MULTI");
+		bool none =
+		    bare || rows == 0 || (k == 0 && rows == export_count(s->layer, "geom IS NULL"));
+		args = export_arg(export_arg(args, "-where", families[k].where), "-nlt",
+				  none ? empty : "PROMOTE_TO_MULTI");
 	}
 	s->family = k;
 	CPLPushErrorHandlerEx(on_message, s);
@@ -326,7 +349,7 @@ static enum err translate_family(struct shapes *s, GDALDatasetH ds, size_t k, bo
 enum err export_shapefiles(struct job *job, GDALDatasetH ds, OGRLayerH layer, const char *folder)
 {
 	bool mixed = export_is_mixed(layer);
-	struct shapes s = { .job = job, .folder = folder, .layer = layer };
+	struct shapes s = {.job = job, .folder = folder, .layer = layer};
 	char list[800];
 	(void)snprintf(list, sizeof(list), "%s/wide", folder);
 	s.wide = fopen(list, "w+e");

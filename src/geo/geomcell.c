@@ -38,9 +38,10 @@ static int hex(char c)
 
 enum geom_format geomcell_sniff(const char *s, size_t len)
 {
-	static const char *const words[] = { "POINT", "LINESTRING", "POLYGON", "MULTI",
-		"GEOMETRYCOLLECTION", "CIRCULARSTRING", "COMPOUNDCURVE", "CURVEPOLYGON", "TRIANGLE",
-		"TIN", "POLYHEDRALSURFACE" };
+	static const char *const words[] = {"POINT",	     "LINESTRING",	   "POLYGON",
+					    "MULTI",	     "GEOMETRYCOLLECTION", "CIRCULARSTRING",
+					    "COMPOUNDCURVE", "CURVEPOLYGON",	   "TRIANGLE",
+					    "TIN",	     "POLYHEDRALSURFACE"};
 
 	trim(&s, &len);
 	if (len < 7)
@@ -67,10 +68,10 @@ enum geom_format geomcell_sniff(const char *s, size_t len)
 const char *geomcell_name(enum geom_format f)
 {
 	static const char *const names[GEOM__MAX] = {
-		[GEOM_WKT] = "WKT",
-		[GEOM_EWKT] = "EWKT",
-		[GEOM_WKB] = "WKB",
-		[GEOM_GEOJSON] = "GeoJSON",
+	    [GEOM_WKT] = "WKT",
+	    [GEOM_EWKT] = "EWKT",
+	    [GEOM_WKB] = "WKB",
+	    [GEOM_GEOJSON] = "GeoJSON",
 	};
 
 	return names[f];

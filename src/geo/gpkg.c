@@ -107,8 +107,8 @@ static void temp_beside(const char *path)
 	sqlite3_temp_directory = dir;
 }
 
-static enum err open_file(
-    const char *path, const char *table, int flags, struct gpkg **ret, struct error *error)
+static enum err open_file(const char *path, const char *table, int flags, struct gpkg **ret,
+			  struct error *error)
 {
 	struct gpkg *g = mem_alloc(sizeof *g);
 	char *spill;
@@ -121,15 +121,15 @@ static enum err open_file(
 	free(spill);
 	*ret = g;
 	if (sqlite3_open_v2(path, &g->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | flags,
-		NULL) != SQLITE_OK)
+			    NULL) != SQLITE_OK)
 		return gpkg_error(g, "open", error);
 	(void)sqlite3_db_config(g->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
 	return gpkg_run(g, sqlite3_mprintf("%s BEGIN", settings), error);
 }
 
 /* "INSERT INTO t (fid, geom, …) VALUES (?1, ?2, …)" */
-static enum err prepare_insert(
-    struct gpkg *g, const struct gpkg_column *c, size_t n, struct error *error)
+static enum err prepare_insert(struct gpkg *g, const struct gpkg_column *c, size_t n,
+			       struct error *error)
 {
 	sqlite3_str *s = sqlite3_str_new(g->db);
 	char *sql;
@@ -156,8 +156,8 @@ static enum err prepare_insert(
 }
 
 enum err gpkg_create(const char *path, const char *table, const char *title, const char *geometry,
-    OGRSpatialReferenceH srs, const struct gpkg_column *c, size_t n, struct gpkg **ret,
-    struct error *error)
+		     OGRSpatialReferenceH srs, const struct gpkg_column *c, size_t n,
+		     struct gpkg **ret, struct error *error)
 {
 	struct gpkg *g = NULL;
 	enum err err;
@@ -194,7 +194,7 @@ static enum err collect_boxes(struct gpkg *g, struct error *error)
 	sqlite3_stmt *s = NULL;
 	char *sql =
 	    sqlite3_mprintf("SELECT id, minx, maxx, miny, maxy FROM \"rtree_%w_%w\" ORDER BY id",
-		g->table, g->geom);
+			    g->table, g->geom);
 	enum err err = ERR_OK;
 	int rc;
 
@@ -205,8 +205,8 @@ static enum err collect_boxes(struct gpkg *g, struct error *error)
 	if (rc != SQLITE_OK)
 		return gpkg_error(g, "existing index", error);
 	while (err == ERR_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-		const double env[4] = { sqlite3_column_double(s, 1), sqlite3_column_double(s, 2),
-			sqlite3_column_double(s, 3), sqlite3_column_double(s, 4) };
+		const double env[4] = {sqlite3_column_double(s, 1), sqlite3_column_double(s, 2),
+				       sqlite3_column_double(s, 3), sqlite3_column_double(s, 4)};
 
 		err = rtree_add(g->tree, sqlite3_column_int64(s, 0), env, error);
 	}
@@ -221,12 +221,12 @@ static enum err drop_all(struct gpkg *g, const char *type, const char *pattern, 
 	enum err err = ERR_OK;
 	char *name;
 
-	while (
-	    err == ERR_OK && (name = gpkg_ask_text(g,
-				  sqlite3_mprintf("SELECT name FROM sqlite_master WHERE type = %Q"
-						  " AND lower(tbl_name) = lower(%Q) AND "
-						  "substr(name, 1, %d) = %Q AND sql IS NOT NULL",
-				      type, g->table, (int)strlen(pattern), pattern))) != NULL) {
+	while (err == ERR_OK &&
+	       (name = gpkg_ask_text(
+		    g, sqlite3_mprintf("SELECT name FROM sqlite_master WHERE type = %Q"
+				       " AND lower(tbl_name) = lower(%Q) AND "
+				       "substr(name, 1, %d) = %Q AND sql IS NOT NULL",
+				       type, g->table, (int)strlen(pattern), pattern))) != NULL) {
 		err = gpkg_run(g, sqlite3_mprintf("DROP %s \"%w\"", type, name), error);
 		free(name);
 	}
@@ -244,38 +244,39 @@ static enum err read_state(struct gpkg *g, struct error *error)
 		return error_set(error, ERR_NOT_FOUND, "no such table in the target");
 	g->geom = gpkg_ask_text(g, sqlite3_mprintf("SELECT column_name FROM gpkg_geometry_columns"
 						   " WHERE lower(table_name) = lower(%Q)",
-				       g->table));
+						   g->table));
 	g->row =
 	    gpkg_ask(g, sqlite3_mprintf("SELECT max(\"%w\") FROM \"%w\"", g->fid, g->table), 0);
-	g->row = gpkg_ask(g,
-	    sqlite3_mprintf("SELECT max(seq, %lld) FROM sqlite_sequence WHERE name = %Q",
-		(long long)g->row, g->table),
-	    g->row);
+	g->row =
+	    gpkg_ask(g,
+		     sqlite3_mprintf("SELECT max(seq, %lld) FROM sqlite_sequence WHERE name = %Q",
+				     (long long)g->row, g->table),
+		     g->row);
 	g->count = gpkg_ask(g, sqlite3_mprintf("SELECT count(*) FROM \"%w\"", g->table), 0);
 	if (g->geom == NULL)
 		return ERR_OK;
 	kind =
 	    gpkg_ask_text(g, sqlite3_mprintf("SELECT geometry_type_name FROM gpkg_geometry_columns"
 					     " WHERE lower(table_name) = lower(%Q)",
-				 g->table));
+					     g->table));
 	g->declared = kind == NULL || gpkg_kind_of(kind) < 0 ? 0 : gpkg_kind_of(kind);
 	free(kind);
 	g->srs_id = (int32_t)gpkg_ask(g,
-	    sqlite3_mprintf("SELECT srs_id FROM gpkg_geometry_columns"
-			    " WHERE lower(table_name) = lower(%Q)",
-		g->table),
-	    -1);
+				      sqlite3_mprintf("SELECT srs_id FROM gpkg_geometry_columns"
+						      " WHERE lower(table_name) = lower(%Q)",
+						      g->table),
+				      -1);
 	if (g->count > 0) {
 		int64_t z = gpkg_ask(g,
-		    sqlite3_mprintf("SELECT z FROM gpkg_geometry_columns"
-				    " WHERE lower(table_name) = lower(%Q)",
-			g->table),
-		    0);
+				     sqlite3_mprintf("SELECT z FROM gpkg_geometry_columns"
+						     " WHERE lower(table_name) = lower(%Q)",
+						     g->table),
+				     0);
 		int64_t m = gpkg_ask(g,
-		    sqlite3_mprintf("SELECT m FROM gpkg_geometry_columns"
-				    " WHERE lower(table_name) = lower(%Q)",
-			g->table),
-		    0);
+				     sqlite3_mprintf("SELECT m FROM gpkg_geometry_columns"
+						     " WHERE lower(table_name) = lower(%Q)",
+						     g->table),
+				     0);
 
 		g->kinds[g->declared] = true;
 		g->with_z = z != 0;
@@ -288,7 +289,7 @@ static enum err read_state(struct gpkg *g, struct error *error)
 
 static enum err read_extent(struct gpkg *g, struct error *error)
 {
-	static const char *const sides[4] = { "min_x", "min_y", "max_x", "max_y" };
+	static const char *const sides[4] = {"min_x", "min_y", "max_x", "max_y"};
 
 	for (int i = 0; i < 4; i++) {
 		char *v = gpkg_ask_text(
@@ -307,7 +308,7 @@ static enum err read_extent(struct gpkg *g, struct error *error)
 }
 
 enum err gpkg_append(const char *path, const char *table, const struct gpkg_column *c, size_t n,
-    struct gpkg **ret, struct error *error)
+		     struct gpkg **ret, struct error *error)
 {
 	struct gpkg *g = NULL;
 	enum err err = open_file(path, table, 0, &g, error);
@@ -320,8 +321,8 @@ enum err gpkg_append(const char *path, const char *table, const struct gpkg_colu
 	if (err == ERR_OK && g->geom != NULL)
 		err = collect_boxes(g, error);
 	if (err == ERR_OK && g->geom != NULL)
-		err = gpkg_run(
-		    g, sqlite3_mprintf("DROP TABLE \"rtree_%w_%w\"", g->table, g->geom), error);
+		err = gpkg_run(g, sqlite3_mprintf("DROP TABLE \"rtree_%w_%w\"", g->table, g->geom),
+			       error);
 	if (err == ERR_OK)
 		err = drop_all(g, "trigger", "rtree_", error);
 	if (err == ERR_OK)

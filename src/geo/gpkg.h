@@ -30,11 +30,11 @@ struct gpkg;
  * programs. Owns: caller ends it with gpkg_finish or gpkg_abort.
  */
 enum err gpkg_create(const char *path, const char *table, const char *title, const char *geometry,
-    OGRSpatialReferenceH srs, const struct gpkg_column *, size_t n, struct gpkg **ret,
-    struct error *);
+		     OGRSpatialReferenceH srs, const struct gpkg_column *, size_t n,
+		     struct gpkg **ret, struct error *);
 /* Open a copy of an existing dataset to append rows; columns by name, in the order given. */
 enum err gpkg_append(const char *path, const char *table, const struct gpkg_column *, size_t n,
-    struct gpkg **ret, struct error *);
+		     struct gpkg **ret, struct error *);
 /* Bind a cell of the row being written. */
 void gpkg_null(struct gpkg *, size_t col);
 void gpkg_int(struct gpkg *, size_t col, int64_t v);

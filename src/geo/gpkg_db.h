@@ -57,6 +57,6 @@ enum err gpkg_geom_functions(struct gpkg *, struct error *);
 enum err gpkg_meta_create(struct gpkg *, OGRSpatialReferenceH srs, struct error *);
 enum err gpkg_meta_srs(struct gpkg *, OGRSpatialReferenceH srs, struct error *);
 enum err gpkg_meta_table(struct gpkg *, const char *title, const char *geometry,
-    const struct gpkg_column *, size_t n, struct error *);
+			 const struct gpkg_column *, size_t n, struct error *);
 
 #endif

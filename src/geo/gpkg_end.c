@@ -23,15 +23,14 @@ struct trigger {
 #define DROP "DELETE FROM \"rtree_@t_@g\" WHERE id = OLD.\"@f\";"
 
 static const struct trigger triggers[] = {
-	{ "insert", "AFTER INSERT ON \"@t\"",
-	    "(new.\"@g\" NOT NULL AND NOT ST_IsEmpty(NEW.\"@g\"))", PUT },
-	{ "update1", "AFTER UPDATE OF \"@g\" ON \"@t\"", "OLD.\"@f\" = NEW.\"@f\" AND " SOME, PUT },
-	{ "update2", "AFTER UPDATE OF \"@g\" ON \"@t\"", "OLD.\"@f\" = NEW.\"@f\" AND " NONE,
-	    DROP },
-	{ "update3", "AFTER UPDATE ON \"@t\"", "OLD.\"@f\" != NEW.\"@f\" AND " SOME, DROP " " PUT },
-	{ "update4", "AFTER UPDATE ON \"@t\"", "OLD.\"@f\" != NEW.\"@f\" AND " NONE,
-	    "DELETE FROM \"rtree_@t_@g\" WHERE id IN (OLD.\"@f\", NEW.\"@f\");" },
-	{ "delete", "AFTER DELETE ON \"@t\"", "old.\"@g\" NOT NULL", DROP },
+    {"insert", "AFTER INSERT ON \"@t\"", "(new.\"@g\" NOT NULL AND NOT ST_IsEmpty(NEW.\"@g\"))",
+     PUT},
+    {"update1", "AFTER UPDATE OF \"@g\" ON \"@t\"", "OLD.\"@f\" = NEW.\"@f\" AND " SOME, PUT},
+    {"update2", "AFTER UPDATE OF \"@g\" ON \"@t\"", "OLD.\"@f\" = NEW.\"@f\" AND " NONE, DROP},
+    {"update3", "AFTER UPDATE ON \"@t\"", "OLD.\"@f\" != NEW.\"@f\" AND " SOME, DROP " " PUT},
+    {"update4", "AFTER UPDATE ON \"@t\"", "OLD.\"@f\" != NEW.\"@f\" AND " NONE,
+     "DELETE FROM \"rtree_@t_@g\" WHERE id IN (OLD.\"@f\", NEW.\"@f\");"},
+    {"delete", "AFTER DELETE ON \"@t\"", "old.\"@g\" NOT NULL", DROP},
 };
 
 /* Replace @t, @g, @f by the names, quotes doubled. */
@@ -44,9 +43,9 @@ static void fill(sqlite3_str *out, const char *text, const struct gpkg *g)
 		}
 		text++;
 		sqlite3_str_appendf(out, "%w",
-		    *text == 't'   ? g->table
-		    : *text == 'g' ? g->geom
-				   : g->fid);
+				    *text == 't'   ? g->table
+				    : *text == 'g' ? g->geom
+						   : g->fid);
 	}
 }
 
@@ -58,8 +57,8 @@ static enum err write_triggers(struct gpkg *g, struct error *error)
 	     g->geom != NULL && i < sizeof triggers / sizeof triggers[0] && err == ERR_OK; i++) {
 		sqlite3_str *s = sqlite3_str_new(NULL);
 
-		sqlite3_str_appendf(
-		    s, "CREATE TRIGGER \"rtree_%w_%w_%s\" ", g->table, g->geom, triggers[i].name);
+		sqlite3_str_appendf(s, "CREATE TRIGGER \"rtree_%w_%w_%s\" ", g->table, g->geom,
+				    triggers[i].name);
 		fill(s, triggers[i].event, g);
 		sqlite3_str_appendall(s, " WHEN ");
 		fill(s, triggers[i].when, g);
@@ -70,7 +69,8 @@ static enum err write_triggers(struct gpkg *g, struct error *error)
 	}
 	if (err != ERR_OK)
 		return err;
-	return gpkg_run(g,
+	return gpkg_run(
+	    g,
 	    sqlite3_mprintf(
 		"CREATE TRIGGER \"trigger_insert_feature_count_%w\" AFTER INSERT ON \"%w\" BEGIN "
 		"UPDATE gpkg_ogr_contents SET"
@@ -104,10 +104,11 @@ static enum err settle_type(struct gpkg *g, int *ret_kind, struct error *error)
 			continue;
 		*ret_kind = k + 3;
 		if ((err = gpkg_geom_functions(g, error)) == ERR_OK)
-			err = gpkg_run(g,
+			err = gpkg_run(
+			    g,
 			    sqlite3_mprintf("UPDATE \"%w\" SET \"%w\" = slipway_multi(\"%w\") "
 					    "WHERE \"%w\" IS NOT NULL",
-				g->table, g->geom, g->geom, g->geom),
+					    g->table, g->geom, g->geom, g->geom),
 			    error);
 	}
 	return err;
@@ -123,28 +124,32 @@ static enum err settle_definition(struct gpkg *g, int kind, struct error *error)
 	enum err err = ERR_OK;
 
 	if (!g->append)
-		err = gpkg_run(g,
+		err = gpkg_run(
+		    g,
 		    sqlite3_mprintf(
 			"CREATE TABLE slipway_seq (i INTEGER PRIMARY KEY AUTOINCREMENT);"
 			"DROP TABLE slipway_seq; INSERT INTO sqlite_sequence VALUES (%Q, %lld)",
 			g->table, (long long)g->row),
 		    error);
 	else
-		err = gpkg_run(g,
+		err = gpkg_run(
+		    g,
 		    sqlite3_mprintf("UPDATE sqlite_sequence SET seq = %lld WHERE name = %Q",
-			(long long)g->row, g->table),
+				    (long long)g->row, g->table),
 		    error);
 	if (err == ERR_OK)
-		err = gpkg_run(g,
+		err = gpkg_run(
+		    g,
 		    sqlite3_mprintf("PRAGMA writable_schema = ON;"
 				    "UPDATE sqlite_master SET sql = replace(sql, '(\"fid\" INTEGER "
 				    "PRIMARY KEY NOT NULL',"
 				    " '(\"fid\" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL') WHERE "
 				    "type = 'table' AND name = %Q",
-			g->table),
+				    g->table),
 		    error);
 	if (err == ERR_OK && g->geom != NULL && kind != g->declared)
-		err = gpkg_run(g,
+		err = gpkg_run(
+		    g,
 		    sqlite3_mprintf(
 			"UPDATE sqlite_master SET sql = replace(sql, '\"%w\" %s', '\"%w\" %s')"
 			" WHERE type = 'table' AND name = %Q",
@@ -154,7 +159,8 @@ static enum err settle_definition(struct gpkg *g, int kind, struct error *error)
 	if (err == ERR_OK)
 		err = gpkg_run(g, sqlite3_mprintf("PRAGMA writable_schema = RESET"), error);
 	if (err == ERR_OK && g->geom != NULL)
-		err = gpkg_run(g,
+		err = gpkg_run(
+		    g,
 		    sqlite3_mprintf(
 			"UPDATE gpkg_geometry_columns SET geometry_type_name = %Q, z = %d, m = %d"
 			" WHERE table_name = %Q",
@@ -179,7 +185,8 @@ static enum err write_index(struct gpkg *g, struct error *error)
 	free(name);
 	if (err != ERR_OK)
 		return err;
-	return gpkg_run(g,
+	return gpkg_run(
+	    g,
 	    sqlite3_mprintf(
 		"INSERT OR IGNORE INTO gpkg_extensions VALUES (%Q, %Q, 'gpkg_rtree_index',"
 		" 'http://www.geopackage.org/spec120/#extension_rtree', 'write-only')",
@@ -189,18 +196,19 @@ static enum err write_index(struct gpkg *g, struct error *error)
 
 static enum err time_indexes(struct gpkg *g, struct error *error)
 {
-	static const char *const names[] = { "_time_start", "_time_end" };
+	static const char *const names[] = {"_time_start", "_time_end"};
 	enum err err = ERR_OK;
 
 	for (size_t i = 0; i < 2 && err == ERR_OK; i++) {
 		if (gpkg_ask(g,
-			sqlite3_mprintf(
-			    "SELECT count(*) FROM pragma_table_info(%Q) WHERE name = %Q", g->table,
-			    names[i]),
-			0) == 1)
-			err = gpkg_run(g,
+			     sqlite3_mprintf(
+				 "SELECT count(*) FROM pragma_table_info(%Q) WHERE name = %Q",
+				 g->table, names[i]),
+			     0) == 1)
+			err = gpkg_run(
+			    g,
 			    sqlite3_mprintf("CREATE INDEX \"idx_%w_%w\" ON \"%w\" (\"%w\")",
-				g->table, names[i], g->table, names[i]),
+					    g->table, names[i], g->table, names[i]),
 			    error);
 	}
 	return err;
@@ -212,14 +220,16 @@ static enum err contents(struct gpkg *g, struct error *error)
 	enum err err;
 
 	clock_iso(clock_now_ms(), now);
-	err = gpkg_run(g,
+	err = gpkg_run(
+	    g,
 	    sqlite3_mprintf(
 		"UPDATE gpkg_contents SET last_change = '%.19s.000Z' WHERE table_name = %Q;"
 		"INSERT OR REPLACE INTO gpkg_ogr_contents VALUES (%Q, %lld)",
 		now, g->table, g->table, (long long)g->count),
 	    error);
 	if (err == ERR_OK && g->has_extent)
-		err = gpkg_run(g,
+		err = gpkg_run(
+		    g,
 		    sqlite3_mprintf(
 			"UPDATE gpkg_contents SET min_x = %!.17g, min_y = %!.17g, max_x = %!.17g,"
 			" max_y = %!.17g WHERE table_name = %Q",
@@ -232,13 +242,14 @@ static enum err contents(struct gpkg *g, struct error *error)
  * arithmetic. */
 static enum err check_index(struct gpkg *g, struct error *error)
 {
-	int64_t n = gpkg_ask(g,
-	    sqlite3_mprintf("SELECT count(*) FROM \"rtree_%w_%w_rowid\"", g->table, g->geom), -1);
+	int64_t n = gpkg_ask(
+	    g, sqlite3_mprintf("SELECT count(*) FROM \"rtree_%w_%w_rowid\"", g->table, g->geom),
+	    -1);
 
 	if (n == rtree_count(g->tree))
 		return ERR_OK;
 	return error_set(error, ERR_INTERNAL, "spatial index has %lld of %lld boxes", (long long)n,
-	    (long long)rtree_count(g->tree));
+			 (long long)rtree_count(g->tree));
 }
 
 int64_t gpkg_time(struct gpkg *g, bool with_end, int64_t *ret_first, int64_t *ret_last)
@@ -247,12 +258,13 @@ int64_t gpkg_time(struct gpkg *g, bool with_end, int64_t *ret_first, int64_t *re
 
 	*ret_first =
 	    gpkg_ask(g, sqlite3_mprintf("SELECT min(_time_start) FROM \"%w\"", g->table), 0);
-	*ret_last = gpkg_ask(
-	    g, sqlite3_mprintf("SELECT max(\"%w\") FROM \"%w\"", end, g->table), *ret_first);
-	return gpkg_ask(g,
+	*ret_last = gpkg_ask(g, sqlite3_mprintf("SELECT max(\"%w\") FROM \"%w\"", end, g->table),
+			     *ret_first);
+	return gpkg_ask(
+	    g,
 	    sqlite3_mprintf("SELECT count(*) FROM (SELECT DISTINCT _time_start%s FROM \"%w\""
 			    " WHERE _time_start IS NOT NULL)",
-		with_end ? ", _time_end" : "", g->table),
+			    with_end ? ", _time_end" : "", g->table),
 	    0);
 }
 

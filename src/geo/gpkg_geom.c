@@ -31,11 +31,11 @@ void gpkg_no_geometry(struct gpkg *g)
 
 void gpkg_point(struct gpkg *g, double x, double y)
 {
-	static const unsigned char wkb_point[5] = { 1, 1, 0, 0, 0 };
+	static const unsigned char wkb_point[5] = {1, 1, 0, 0, 0};
 
 	if (g->declared > 1) { /* points for a MULTIPOINT table */
 		unsigned char wkb[21];
-		const double env[4] = { x, x, y, y };
+		const double env[4] = {x, x, y, y};
 
 		memcpy(wkb, wkb_point, 5);
 		memcpy(wkb + 5, &x, 8);
@@ -166,8 +166,8 @@ static void sql_multi(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 enum err gpkg_geom_functions(struct gpkg *g, struct error *error)
 {
 	if (sqlite3_create_function(g->db, "slipway_multi", 1,
-		SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, sql_multi, NULL,
-		NULL) != SQLITE_OK)
+				    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
+				    sql_multi, NULL, NULL) != SQLITE_OK)
 		return gpkg_error(g, "function", error);
 	return ERR_OK;
 }

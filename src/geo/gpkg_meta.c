@@ -8,24 +8,14 @@
 #include "base/text.h"
 
 static const char *const kinds[GPKG_KINDS] = {
-	"GEOMETRY",
-	"POINT",
-	"LINESTRING",
-	"POLYGON",
-	"MULTIPOINT",
-	"MULTILINESTRING",
-	"MULTIPOLYGON",
-	"GEOMETRYCOLLECTION",
+    "GEOMETRY",	  "POINT",	     "LINESTRING",   "POLYGON",
+    "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRYCOLLECTION",
 };
 
 static const char *const types[] = {
-	[GPKG_INTEGER] = "INTEGER",
-	[GPKG_REAL] = "REAL",
-	[GPKG_TEXT] = "TEXT",
-	[GPKG_DATE] = "DATE",
-	[GPKG_DATETIME] = "DATETIME",
-	[GPKG_BOOLEAN] = "BOOLEAN",
-	[GPKG_BLOB] = "BLOB",
+    [GPKG_INTEGER] = "INTEGER", [GPKG_REAL] = "REAL",	      [GPKG_TEXT] = "TEXT",
+    [GPKG_DATE] = "DATE",	[GPKG_DATETIME] = "DATETIME", [GPKG_BOOLEAN] = "BOOLEAN",
+    [GPKG_BLOB] = "BLOB",
 };
 
 /* OGC 12-128r18, Annex C; gpkg_ogr_contents is GDAL's row count, which QGIS and GDAL read instead
@@ -69,7 +59,7 @@ const char *gpkg_kind_name(int kind)
  * CPLFree. */
 static char *wkt_of(OGRSpatialReferenceH srs, const char *format)
 {
-	const char *const options[] = { format, NULL };
+	const char *const options[] = {format, NULL};
 	char *wkt = NULL;
 
 	CPLPushErrorHandler(CPLQuietErrorHandler);
@@ -82,11 +72,12 @@ static char *wkt_of(OGRSpatialReferenceH srs, const char *format)
 }
 
 static enum err srs_insert(struct gpkg *g, OGRSpatialReferenceH srs, int32_t id, const char *auth,
-    int32_t code, struct error *error)
+			   int32_t code, struct error *error)
 {
 	const char *name = OSRGetName(srs);
 	char *wkt1 = wkt_of(srs, "FORMAT=WKT1_GDAL"), *wkt2 = NULL;
-	enum err err = gpkg_run(g,
+	enum err err = gpkg_run(
+	    g,
 	    sqlite3_mprintf(
 		"INSERT OR REPLACE INTO gpkg_spatial_ref_sys (srs_name, srs_id, organization,"
 		" organization_coordsys_id, definition%s) VALUES (%Q, %d, %Q, %d, %Q%s)",
@@ -95,10 +86,11 @@ static enum err srs_insert(struct gpkg *g, OGRSpatialReferenceH srs, int32_t id,
 	    error);
 
 	if (err == ERR_OK && g->wkt2 && (wkt2 = wkt_of(srs, "FORMAT=WKT2_2015")) != NULL)
-		err = gpkg_run(g,
+		err = gpkg_run(
+		    g,
 		    sqlite3_mprintf("UPDATE gpkg_spatial_ref_sys SET definition_12_063 = %Q"
 				    " WHERE srs_id = %d",
-			wkt2, id),
+				    wkt2, id),
 		    error);
 	CPLFree(wkt1);
 	CPLFree(wkt2);
@@ -133,8 +125,8 @@ enum err gpkg_meta_srs(struct gpkg *g, OGRSpatialReferenceH srs, struct error *e
 			g->srs_id = (int32_t)(200000 + n % 100000000);
 		else if (n == 4326)
 			return ERR_OK;
-		return srs_insert(
-		    g, srs, g->srs_id, text_ieq(auth, "EPSG") ? "EPSG" : auth, (int32_t)n, error);
+		return srs_insert(g, srs, g->srs_id, text_ieq(auth, "EPSG") ? "EPSG" : auth,
+				  (int32_t)n, error);
 	}
 	g->srs_id = 100000;
 	return srs_insert(g, srs, g->srs_id, "NONE", g->srs_id, error);
@@ -148,7 +140,8 @@ static enum err srs_table(struct gpkg *g, OGRSpatialReferenceH srs, struct error
 
 	g->wkt2 = srs != NULL && wkt1 == NULL;
 	CPLFree(wkt1);
-	err = gpkg_run(g,
+	err = gpkg_run(
+	    g,
 	    sqlite3_mprintf("CREATE TABLE gpkg_spatial_ref_sys (srs_name TEXT NOT NULL,"
 			    " srs_id INTEGER NOT NULL PRIMARY KEY, organization TEXT NOT NULL,"
 			    " organization_coordsys_id INTEGER NOT NULL, definition TEXT NOT NULL, "
@@ -158,12 +151,13 @@ static enum err srs_table(struct gpkg *g, OGRSpatialReferenceH srs, struct error
 			    " 'undefined', 'undefined Cartesian coordinate reference system'%s),"
 			    " ('Undefined geographic SRS', 0, 'NONE', 0, 'undefined',"
 			    " 'undefined geographic coordinate reference system'%s)",
-		g->wkt2 ? ", definition_12_063 TEXT NOT NULL" : "", g->wkt2 ? ", 'undefined'" : "",
-		g->wkt2 ? ", 'undefined'" : ""),
+			    g->wkt2 ? ", definition_12_063 TEXT NOT NULL" : "",
+			    g->wkt2 ? ", 'undefined'" : "", g->wkt2 ? ", 'undefined'" : ""),
 	    error);
 	if (err != ERR_OK || !g->wkt2)
 		return err;
-	return gpkg_run(g,
+	return gpkg_run(
+	    g,
 	    sqlite3_mprintf(
 		"INSERT INTO gpkg_extensions VALUES ('gpkg_spatial_ref_sys',"
 		" 'definition_12_063', 'gpkg_crs_wkt',"
@@ -187,13 +181,13 @@ enum err gpkg_meta_create(struct gpkg *g, OGRSpatialReferenceH srs, struct error
  * into the table's definition at the end, since SQLite would write the sequence once per row.
  */
 enum err gpkg_meta_table(struct gpkg *g, const char *title, const char *geometry,
-    const struct gpkg_column *c, size_t n, struct error *error)
+			 const struct gpkg_column *c, size_t n, struct error *error)
 {
 	sqlite3_str *s = sqlite3_str_new(NULL);
 	enum err err;
 
-	sqlite3_str_appendf(
-	    s, "CREATE TABLE \"%w\" (\"fid\" INTEGER PRIMARY KEY NOT NULL", g->table);
+	sqlite3_str_appendf(s, "CREATE TABLE \"%w\" (\"fid\" INTEGER PRIMARY KEY NOT NULL",
+			    g->table);
 	if (geometry != NULL)
 		sqlite3_str_appendf(s, ", \"geom\" %s", kinds[g->declared]);
 	for (size_t i = 0; i < n; i++)
@@ -201,7 +195,8 @@ enum err gpkg_meta_table(struct gpkg *g, const char *title, const char *geometry
 	sqlite3_str_appendf(s, ")");
 	err = gpkg_run(g, sqlite3_str_finish(s), error);
 	if (err == ERR_OK)
-		err = gpkg_run(g,
+		err = gpkg_run(
+		    g,
 		    sqlite3_mprintf(
 			"INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id)"
 			" VALUES (%Q, %Q, %Q, nullif(%d, -9))",
@@ -210,7 +205,8 @@ enum err gpkg_meta_table(struct gpkg *g, const char *title, const char *geometry
 			geometry == NULL ? -9 : g->srs_id),
 		    error);
 	if (err == ERR_OK && geometry != NULL)
-		err = gpkg_run(g,
+		err = gpkg_run(
+		    g,
 		    sqlite3_mprintf(
 			"INSERT INTO gpkg_geometry_columns VALUES (%Q, 'geom', '%s', %d, 0, 0)",
 			g->table, kinds[g->declared], g->srs_id),

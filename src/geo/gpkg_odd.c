@@ -1,6 +1,6 @@
 /*
- * What a GeoPackage holds that does not come along: SQLite keeps text in columns of numbers, of which
- * GDAL makes zeros, halves or nothing, and rows are numbered anew.
+ * What a GeoPackage holds that does not come along: SQLite keeps text in columns of numbers, of
+ * which GDAL makes zeros, halves or nothing, and rows are numbered anew.
  */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -13,7 +13,10 @@
 
 #define NAME_MOST 200 /* bytes of a column that is told */
 
-/* The condition for a value that is not of its column's type; %w: the column's name.  NULL: any value is. */
+/*
+ * The condition for a value that is not of its column's type; %w: the column's name.  NULL: any
+ * value is.
+ */
 static const char *odd(OGRFieldDefnH field)
 {
 	OGRFieldType type = OGR_Fld_GetType(field);
@@ -29,7 +32,10 @@ static const char *odd(OGRFieldDefnH field)
 	return NULL;
 }
 
-/* One row: how many values of field I are odd as "f<I>", and "fids": the rows are not numbered from 1. */
+/*
+ * One row: how many values of field I are odd as "f<I>", and "fids": the rows are not numbered from
+ * 1.
+ */
 static OGRFeatureH count(GDALDatasetH ds, OGRLayerH layer, OGRLayerH *ret_answer)
 {
 	OGRFeatureDefnH defn = OGR_L_GetLayerDefn(layer);
@@ -47,8 +53,8 @@ static OGRFeatureH count(GDALDatasetH ds, OGRLayerH layer, OGRLayerH *ret_answer
 		sqlite3_str_appendf(s, ") AS f%d", i);
 	}
 	if (OGR_L_GetFIDColumn(layer)[0] != '\0')
-		sqlite3_str_appendf(s, ", min(\"%w\") <> 1 OR max(\"%w\") <> count(*) AS fids", OGR_L_GetFIDColumn(layer),
-		    OGR_L_GetFIDColumn(layer));
+		sqlite3_str_appendf(s, ", min(\"%w\") <> 1 OR max(\"%w\") <> count(*) AS fids",
+				    OGR_L_GetFIDColumn(layer), OGR_L_GetFIDColumn(layer));
 	sqlite3_str_appendf(s, " FROM \"%w\"", OGR_L_GetName(layer));
 	sql = sqlite3_str_finish(s);
 	*ret_answer = sql == NULL ? NULL : GDALDatasetExecuteSQL(ds, sql, NULL, NULL);
@@ -81,12 +87,15 @@ static void tell(struct job *job, const char *file, OGRLayerH layer, OGRFeatureH
 		CLEAN_FREE char *column = ogrvalue_name(OGR_FD_GetFieldDefn(defn, i));
 
 		column[text_cut(column, strlen(column), NAME_MOST)] = '\0';
-		p = problem_str(problem_str(problem_new("values_odd"), "file", file), "column", column);
+		p = problem_str(problem_str(problem_new("values_odd"), "file", file), "column",
+				column);
 		job_warn(job, problem_arg_int(p, "count", n));
 	}
 	fids[text_cut(fids, strlen(fids), NAME_MOST)] = '\0';
 	if (number(counts, "fids") != 0)
-		job_warn(job, problem_arg(problem_str(problem_new("elements_skipped"), "file", file), "elements", fids));
+		job_warn(job,
+			 problem_arg(problem_str(problem_new("elements_skipped"), "file", file),
+				     "elements", fids));
 }
 
 void gpkg_tell_odd(struct job *job, const char *file, GDALDatasetH ds, OGRLayerH layer)

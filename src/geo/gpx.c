@@ -10,12 +10,12 @@
 struct survey {
 	XML_Parser parser;
 	int depth;
-	int at;         /* depth of the <extensions> at hand, 0 = outside */
-	int64_t begin;  /* of the child of it, bytes */
-	bool counted;   /* this child */
+	int at;	       /* depth of the <extensions> at hand, 0 = outside */
+	int64_t begin; /* of the child of it, bytes */
+	bool counted;  /* this child */
 	int64_t nested;
-	int copy;       /* -1 = none */
-	bool failed;    /* to write to it */
+	int copy;    /* -1 = none */
+	bool failed; /* to write to it */
 };
 
 static void on_start(void *user, const char *name, const char **attributes)
@@ -43,7 +43,8 @@ static void blank(struct survey *s, int64_t from, int64_t to)
 
 	memset(blanks, ' ', sizeof(blanks));
 	while (from < to && !s->failed) {
-		size_t n = to - from < (int64_t)sizeof(blanks) ? (size_t)(to - from) : sizeof(blanks);
+		size_t n =
+		    to - from < (int64_t)sizeof(blanks) ? (size_t)(to - from) : sizeof(blanks);
 
 		s->failed = pwrite(s->copy, blanks, n, from) != (ssize_t)n;
 		from += (int64_t)n;
@@ -57,7 +58,7 @@ static void on_end(void *user, const char *name)
 	(void)name;
 	if (s->at > 0 && s->depth == s->at + 1 && s->counted && s->copy >= 0)
 		blank(s, s->begin,
-		    XML_GetCurrentByteIndex(s->parser) + XML_GetCurrentByteCount(s->parser));
+		      XML_GetCurrentByteIndex(s->parser) + XML_GetCurrentByteCount(s->parser));
 	if (s->depth-- == s->at)
 		s->at = 0;
 }

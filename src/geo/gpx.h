@@ -9,8 +9,8 @@
 /*
  * How many children of <extensions> in PATH, which has passed the XML gate, have children
  * themselves, as heart rates by Garmin have: the driver makes whole numbers of them, zeros.  With
- * COPY, a copy of PATH open for writing, blanks take their place in it; -1 = only count.  Negative: the copy
- * cannot be written.
+ * COPY, a copy of PATH open for writing, blanks take their place in it; -1 = only count.  Negative:
+ * the copy cannot be written.
  */
 int64_t gpx_nested_extensions(const char *path, int copy);
 

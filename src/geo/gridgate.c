@@ -10,21 +10,21 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define BLOCK 65536
-#define MAX_WORD 63             /* of a longer one the beginning is looked at */
-#define SIDE_MOST INT32_MAX     /* columns or rows */
-#define FLOAT_DIGITS 7          /* digits any number of 32 bits keeps */
+#define BLOCK	     65536
+#define MAX_WORD     63	       /* of a longer one the beginning is looked at */
+#define SIDE_MOST    INT32_MAX /* columns or rows */
+#define FLOAT_DIGITS 7	       /* digits any number of 32 bits keeps */
 
 struct scan {
 	struct grid_facts *facts;
 	char word[MAX_WORD + 1];
 	size_t len;
-	char key[MAX_WORD + 1];         /* of the head, while its value is awaited */
-	bool in_cells;                  /* the head is over */
-	bool over;                      /* so are the cells: what follows are remarks */
+	char key[MAX_WORD + 1]; /* of the head, while its value is awaited */
+	bool in_cells;		/* the head is over */
+	bool over;		/* so are the cells: what follows are remarks */
 	int64_t columns, rows;
-	bool real, big;                 /* a cell with a fraction; one beyond 32 bits */
-	unsigned told;                  /* what of the four keys of a place the head has, bits */
+	bool real, big; /* a cell with a fraction; one beyond 32 bits */
+	unsigned told;	/* what of the four keys of a place the head has, bits */
 };
 
 /* "nan", "-inf", "1.#QNAN": what programs write for no value. */
@@ -62,11 +62,9 @@ static void take_cell(struct scan *s)
 	size_t digits = strspn(s->word + sign, "0123456789");
 
 	if (digits > 0 && sign + digits == s->len) {
-		s->big = s->big ||
-		    (digits >= 10 && llabs(strtoll(s->word, NULL, 10)) > INT32_MAX);
-	} else if (is_no_value(s->word) ||
-		   (strspn(s->word, "0123456789.,+-eE") == s->len &&
-		    strpbrk(s->word, "0123456789") != NULL)) {
+		s->big = s->big || (digits >= 10 && llabs(strtoll(s->word, NULL, 10)) > INT32_MAX);
+	} else if (is_no_value(s->word) || (strspn(s->word, "0123456789.,+-eE") == s->len &&
+					    strpbrk(s->word, "0123456789") != NULL)) {
 		s->real = true;
 		s->big = s->big || needs_double(s->word);
 	} else {

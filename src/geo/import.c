@@ -19,8 +19,8 @@ static const struct source *source_of(const struct source_set *set, const json_o
 	return NULL;
 }
 
-static json_object *import_one(
-    struct job *job, const struct source_set *set, const json_object *layer)
+static json_object *import_one(struct job *job, const struct source_set *set,
+			       const json_object *layer)
 {
 	const struct source *src = source_of(set, layer);
 	const char *kind = json_str(layer, "kind", "");
@@ -29,7 +29,7 @@ static json_object *import_one(
 		return raster_import(job, set, src, layer);
 	if (src == NULL) {
 		(void)job_fail(job, problem_str(problem_new("import_failed"), "layer",
-					json_str(layer, "table", "")));
+						json_str(layer, "table", "")));
 		return NULL;
 	}
 	/* A layer without geometry of a GeoPackage is a table too, but read through OGR. */
@@ -45,7 +45,7 @@ static void describe(struct job *job, const json_object *layer, json_object *ite
 	char name[32], path[640];
 
 	(void)snprintf(name, sizeof name, "%lld.%s", (long long)i,
-	    strcmp(json_str(layer, "kind", ""), "raster") == 0 ? "tif" : "gpkg");
+		       strcmp(json_str(layer, "kind", ""), "raster") == 0 ? "tif" : "gpkg");
 	if (json_get(item, "file") == NULL)
 		json_set_str(item, "file", name);
 	job_out(job, json_str(item, "file", name), path, sizeof path);
@@ -69,7 +69,7 @@ static const char *close_report(struct job *job)
 json_object *import_run(struct job *job)
 {
 	json_object *result, *items, *layer;
-	struct source_set set = { 0 };
+	struct source_set set = {0};
 
 	if (source_set_open(job, &set) != ERR_OK) {
 		source_set_done(&set);
@@ -83,14 +83,15 @@ json_object *import_run(struct job *job)
 
 		if (!imported) {
 			if (json_len(job->problems) == 0)
-				(void)job_fail(job, problem_str(problem_new("import_failed"),
-							"layer", json_str(layer, "table", "")));
+				(void)job_fail(job,
+					       problem_str(problem_new("import_failed"), "layer",
+							   json_str(layer, "table", "")));
 			item = json_object_new_object();
 		}
 		json_set_int(item, "i", json_int(layer, "i", 0));
 		json_set_str(item, "status", imported ? "imported" : "failed");
 		json_set(item, "problems",
-		    job->problems != NULL ? job->problems : json_object_new_array());
+			 job->problems != NULL ? job->problems : json_object_new_array());
 		job->problems = NULL;
 		if (imported)
 			describe(job, layer, item);

@@ -15,7 +15,9 @@ static enum err inspect_source(struct job *job, const struct source *src, json_o
 	if (src->raster_table != NULL)
 		return raster_inspect(job, src, layers);
 	switch (src->kind) {
-	case KIND_CSV: case KIND_XLSX: case KIND_ODS:
+	case KIND_CSV:
+	case KIND_XLSX:
+	case KIND_ODS:
 		return tables_inspect(job, src, layers);
 	case KIND_TIF:
 	case KIND_ASC:
@@ -34,7 +36,10 @@ static enum err inspect_source(struct job *job, const struct source *src, json_o
 	case KIND_GPKG:
 	case KIND_FGB:
 		return layers_of_vector(job, src, layers);
-	case KIND_ZIP_MOSAIC: case KIND_MULTI: case KIND_ZIP: case KIND__MAX:
+	case KIND_ZIP_MOSAIC:
+	case KIND_MULTI:
+	case KIND_ZIP:
+	case KIND__MAX:
 		break;
 	}
 	return job_fail(job, problem_str(problem_new("kind_unsupported"), "file", src->file));
@@ -49,7 +54,7 @@ static enum err inspect_sources(struct job *job, const struct source_set *set, j
 		if (set->v[i].path == NULL || inspect_source(job, &set->v[i], layers) == ERR_OK)
 			continue;
 		JSON_EACH(p, job->problems)
-			problems_add(&spared, json_object_get(p));
+		problems_add(&spared, json_object_get(p));
 		json_object_put(job->problems);
 		job->problems = NULL;
 	}
@@ -59,7 +64,7 @@ static enum err inspect_sources(struct job *job, const struct source_set *set, j
 					    : job_fail(job, problem_new("format_no_layers"));
 	}
 	JSON_EACH(p, spared)
-		job_warn(job, json_object_get(p));
+	job_warn(job, json_object_get(p));
 	json_object_put(spared);
 	return ERR_OK;
 }

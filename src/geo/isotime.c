@@ -83,7 +83,7 @@ static bool clock_part(const char *s, const char *end, struct isotime *t)
 
 bool isotime_parse(const char *s, size_t len, struct isotime *ret)
 {
-	static const signed char days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static const signed char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	int y, m, d;
 
 	while (len > 0 && *s == ' ') {
@@ -101,7 +101,7 @@ bool isotime_parse(const char *s, size_t len, struct isotime *ret)
 		return false;
 	if (d > days[m - 1] && !(m == 2 && d == 29 && y % 4 == 0 && (y % 100 != 0 || y % 400 == 0)))
 		return false;
-	*ret = (struct isotime){ .ms = clock_days(y, m, d) * DAY_MS };
+	*ret = (struct isotime){.ms = clock_days(y, m, d) * DAY_MS};
 	ret->last_ms = ret->ms + DAY_MS - 1;
 	if (len == 10)
 		return true;

@@ -12,17 +12,17 @@
 #include "base/text.h"
 
 #define PROGRESS_EVERY_MS 250
-#define MAX_NAME 255            /* bytes */
-#define WARNINGS_MOST 200 /* what nobody reads any more */
-#define REPORT_ROWS 1000        /* row problems written out; the rest is only counted */
+#define MAX_NAME	  255  /* bytes */
+#define WARNINGS_MOST	  200  /* what nobody reads any more */
+#define REPORT_ROWS	  1000 /* row problems written out; the rest is only counted */
 
 static const struct {
-	const char *field;      /* as in struct config */
-	const char *key;        /* as in slipway.conf */
+	const char *field; /* as in struct config */
+	const char *key;   /* as in slipway.conf */
 	int64_t def;
 } limits[] = {
 #define X(field, section, key, def, least, most) {#field, key, def},
-	LIMITS(X)
+    LIMITS(X)
 #undef X
 };
 
@@ -41,7 +41,7 @@ int64_t job_limit(const struct job *job, const char *name)
 }
 
 void job_progress(struct job *job, const char *phase, const char *message, const char *layer,
-    int64_t done, int64_t total, int64_t rows_bad, bool force)
+		  int64_t done, int64_t total, int64_t rows_bad, bool force)
 {
 	int64_t now = clock_mono_ms();
 	json_object *p;
@@ -161,7 +161,7 @@ static void clean_members(json_object *o)
 	for (i = json_object_iter_begin(renamed), end = json_object_iter_end(renamed);
 	     !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
 		json_set(o, json_object_iter_peek_name(&i),
-		    json_object_get(json_object_iter_peek_value(&i)));
+			 json_object_get(json_object_iter_peek_value(&i)));
 	json_object_put(renamed);
 }
 

@@ -7,38 +7,39 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define MAX_DEPTH 100           /* 32 nested geometry collections and what is around them */
-#define MAX_WORD JSON_CRS_NAME  /* the longest key, type or name we look at */
-#define BLOCK 65536
+#define MAX_DEPTH 100		/* 32 nested geometry collections and what is around them */
+#define MAX_WORD  JSON_CRS_NAME /* the longest key, type or name we look at */
+#define BLOCK	  65536
 
 struct scan {
 	struct json_facts *facts;
 	int depth;
 	bool in_string, escaped, long_word;
-	int unicode;                    /* characters of a \u00.. seen, 0 = none */
-	bool object[MAX_DEPTH + 1];     /* what is open at each depth; else an array */
-	bool want_value[MAX_DEPTH + 1]; /* after the colon */
+	int unicode;			   /* characters of a \u00.. seen, 0 = none */
+	bool object[MAX_DEPTH + 1];	   /* what is open at each depth; else an array */
+	bool want_value[MAX_DEPTH + 1];	   /* after the colon */
 	char key[MAX_DEPTH + 1][MAX_WORD]; /* the last one at each depth */
-	int64_t numbers[MAX_DEPTH + 1]; /* of the array open at each depth */
+	int64_t numbers[MAX_DEPTH + 1];	   /* of the array open at each depth */
 	struct strangers {
-		int64_t n;              /* members that GeoJSON does not know */
+		int64_t n; /* members that GeoJSON does not know */
 		char names[JSON_FOREIGN];
-		bool lost;              /* a feature's without "properties" are taken for these */
-	} strangers[2];                 /* of the object at depth 1, and of a feature of a collection */
-	char word[MAX_WORD];            /* the string at hand */
+		bool lost; /* a feature's without "properties" are taken for these */
+			   /* of the object at depth 1, and of a feature of a collection */
+	} strangers[2];
+	char word[MAX_WORD]; /* the string at hand */
 	size_t word_len;
-	char number[JSON_CRS_NAME];	/* the number at hand, its first characters */
-	size_t number_len;		/* characters of it */
-	int64_t at, word_at;            /* byte offsets */
-	int64_t text_ids, own_ids;      /* features whose "id" is a text; properties of that name */
-	bool typed;                     /* this top-level object has told a type we know */
+	char number[JSON_CRS_NAME]; /* the number at hand, its first characters */
+	size_t number_len;	    /* characters of it */
+	int64_t at, word_at;	    /* byte offsets */
+	int64_t text_ids, own_ids;  /* features whose "id" is a text; properties of that name */
+	bool typed;		    /* this top-level object has told a type we know */
 };
 
 static bool is_geojson_type(const char *word)
 {
 	static const char *const types[] = {
-		"FeatureCollection", "Feature", "Point", "LineString", "Polygon", "MultiPoint",
-		"MultiLineString", "MultiPolygon", "GeometryCollection",
+	    "FeatureCollection", "Feature",	    "Point",	    "LineString",	  "Polygon",
+	    "MultiPoint",	 "MultiLineString", "MultiPolygon", "GeometryCollection",
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
@@ -64,13 +65,30 @@ static void add_name(char names[JSON_FOREIGN], const char *name)
 		(void)snprintf(names + len, JSON_FOREIGN - len, "%s%s", len > 0 ? ", " : "", name);
 }
 
-/* A member of a collection or feature: one of RFC 7946, or GDAL's or a server's word on the file itself? */
+/*
+ * A member of a collection or feature: one of RFC 7946, or GDAL's or a server's word on the file
+ * itself?
+ */
 static void take_member(struct scan *s, const char *name)
 {
 	static const char *const known[] = {
-		"type", "features", "geometry", "properties", "id", "bbox", "crs", "name", "coordinates", "geometries",
-		"geometry_name", "totalFeatures", "numberMatched", "numberReturned", "timeStamp", "xy_coordinate_resolution",
-		"z_coordinate_resolution",
+	    "type",
+	    "features",
+	    "geometry",
+	    "properties",
+	    "id",
+	    "bbox",
+	    "crs",
+	    "name",
+	    "coordinates",
+	    "geometries",
+	    "geometry_name",
+	    "totalFeatures",
+	    "numberMatched",
+	    "numberReturned",
+	    "timeStamp",
+	    "xy_coordinate_resolution",
+	    "z_coordinate_resolution",
 	};
 	struct strangers *o = &s->strangers[s->depth == 3];
 
@@ -89,7 +107,8 @@ static void end_member_object(struct scan *s)
 	if (!o->lost || o->n == 0)
 		return;
 	s->facts->foreign += o->n;
-	for (char *name = strtok_r(o->names, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest))
+	for (char *name = strtok_r(o->names, ",", &rest); name != NULL;
+	     name = strtok_r(NULL, ",", &rest))
 		add_name(s->facts->foreign_names, name + strspn(name, " "));
 }
 
@@ -101,7 +120,8 @@ static void end_numbers(struct scan *s)
 	while (d > 0 && !s->object[d])
 		d--;
 	if (d >= at && strcmp(s->key[d], "coordinates") == 0 &&
-	    (d == at || strcmp(s->key[at], "geometry") == 0 || strcmp(s->key[at], "geometries") == 0))
+	    (d == at || strcmp(s->key[at], "geometry") == 0 ||
+	     strcmp(s->key[at], "geometries") == 0))
 		s->facts->measures++;
 }
 
@@ -123,8 +143,9 @@ static void end_string(struct scan *s)
 		memcpy(s->key[d], s->long_word ? "" : s->word, s->long_word ? 1 : MAX_WORD);
 		if (d == feature_depth(s) || d == 1)
 			take_member(s, s->key[d]);
-		s->own_ids += d > 1 && d == feature_depth(s) + 1 && strcmp(s->key[d - 1], "properties") == 0 &&
-		    strcmp(s->key[d], "id") == 0;
+		s->own_ids += d > 1 && d == feature_depth(s) + 1 &&
+			      strcmp(s->key[d - 1], "properties") == 0 &&
+			      strcmp(s->key[d], "id") == 0;
 		/* A STAC catalogue is a list of links, whatever else it is. */
 		if (d != 2 && d <= 3 && strcmp(s->key[d], "stac_version") == 0)
 			refuse(s, "content_mismatch");
@@ -241,8 +262,11 @@ static void outside_string(struct scan *s, char c)
 	case ',':
 		s->want_value[s->depth] = false;
 		break;
-	case ' ': case '\t': case '\r': case '\n':
-	case '\x1e':    /* RFC 8142: before each text of a sequence */
+	case ' ':
+	case '\t':
+	case '\r':
+	case '\n':
+	case '\x1e': /* RFC 8142: before each text of a sequence */
 		break;
 	default:
 		/* Numbers and words are welcome inside values only. */
@@ -259,7 +283,7 @@ static void outside_string(struct scan *s, char c)
 static bool is_disguise(const struct scan *s)
 {
 	return (s->depth == 1 && (!s->want_value[1] || strcmp(s->key[1], "type") == 0)) ||
-	    (s->depth == 2 && strcmp(s->key[1], "crs") == 0);
+	       (s->depth == 2 && strcmp(s->key[1], "crs") == 0);
 }
 
 static void scan_block(struct scan *s, const char *p, size_t n)
@@ -276,7 +300,7 @@ static void scan_block(struct scan *s, const char *p, size_t n)
 		} else if (s->escaped) {
 			s->escaped = false;
 			s->unicode = c == 'u' && is_disguise(s);
-			s->long_word = true;    /* no word we look for needs an escape */
+			s->long_word = true; /* no word we look for needs an escape */
 		} else if (c == '\\') {
 			s->escaped = true;
 		} else if (c == '"') {

@@ -10,10 +10,10 @@
 #include "geo/output.h"
 #include "geo/tables.h"
 
-#define MAX_FIND 1000           /* bytes of a layer's name in a message */
+#define MAX_FIND 1000 /* bytes of a layer's name in a message */
 
 json_object *layer_new(const struct source *src, int64_t i, const char *kind, const char *name,
-    const char *source_layer)
+		       const char *source_layer)
 {
 	json_object *l = json_object_new_object();
 	const char *slash = strrchr(src->file, '/');
@@ -35,10 +35,24 @@ static const char *geometry_name(OGRLayerH layer)
 {
 	/* By wkbGeometryType: OGR's own names are for people ("3D Multi Line String"). */
 	static const char *const names[] = {
-		"Unknown", "Point", "LineString", "Polygon", "MultiPoint", "MultiLineString",
-		"MultiPolygon", "GeometryCollection", "CircularString", "CompoundCurve",
-		"CurvePolygon", "MultiCurve", "MultiSurface", "Curve", "Surface",
-		"PolyhedralSurface", "TIN", "Triangle",
+	    "Unknown",
+	    "Point",
+	    "LineString",
+	    "Polygon",
+	    "MultiPoint",
+	    "MultiLineString",
+	    "MultiPolygon",
+	    "GeometryCollection",
+	    "CircularString",
+	    "CompoundCurve",
+	    "CurvePolygon",
+	    "MultiCurve",
+	    "MultiSurface",
+	    "Curve",
+	    "Surface",
+	    "PolyhedralSurface",
+	    "TIN",
+	    "Triangle",
 	};
 	unsigned type = (unsigned)wkbFlatten(OGR_L_GetGeomType(layer));
 
@@ -51,7 +65,7 @@ static const char *geometry_name(OGRLayerH layer)
 static bool is_preselected(const struct source *src, const char *name)
 {
 	return src->kind != KIND_GPX ||
-	    (strcmp(name, "route_points") != 0 && strcmp(name, "track_points") != 0);
+	       (strcmp(name, "route_points") != 0 && strcmp(name, "track_points") != 0);
 }
 
 static void warn_layer(json_object *layer, json_object *p)
@@ -62,8 +76,8 @@ static void warn_layer(json_object *layer, json_object *p)
 	json_set(layer, "warnings", list);
 }
 
-static void describe_encoding(
-    const struct source *src, const struct encoding *e, json_object *layer)
+static void describe_encoding(const struct source *src, const struct encoding *e,
+			      json_object *layer)
 {
 	json_object *o = json_object_new_object();
 
@@ -71,18 +85,19 @@ static void describe_encoding(
 	json_set_str(o, "source", e->source);
 	json_set(layer, "encoding", o);
 	if (e->overruled != NULL || e->bad > 0)
-		warn_layer(layer,
+		warn_layer(
+		    layer,
 		    problem_arg_int(
-			problem_arg(
-			    problem_arg(
-				problem_str(problem_new("charset_mismatch"), "file", src->file),
-				"declared", e->overruled != NULL ? e->overruled : e->charset),
-			    "charset", e->charset),
+			problem_arg(problem_arg(problem_str(problem_new("charset_mismatch"), "file",
+							    src->file),
+						"declared",
+						e->overruled != NULL ? e->overruled : e->charset),
+				    "charset", e->charset),
 			"count", (int64_t)e->bad));
 	else if (strcmp(e->source, "fallback") == 0 || strcmp(e->source, "detector") == 0)
-		warn_layer(layer,
-		    problem_arg(problem_str(problem_new("charset_guessed"), "file", src->file),
-			"charset", e->charset));
+		warn_layer(layer, problem_arg(problem_str(problem_new("charset_guessed"), "file",
+							  src->file),
+					      "charset", e->charset));
 }
 
 /*
@@ -144,7 +159,8 @@ static char *name_for_finding(GDALDatasetH ds, int i)
 
 /* One OGR layer as LAYER; NULL: an empty one nobody asked for, or problems in JOB. */
 static json_object *describe(struct job *job, const struct source *src, OGRLayerH layer,
-    const char *name, const char *inner, const struct encoding *encoding, int64_t i)
+			     const char *name, const char *inner, const struct encoding *encoding,
+			     int64_t i)
 {
 	const char *geometry = geometry_name(layer);
 	bool libkml = strcmp(src->driver, "LIBKML") == 0;
@@ -185,7 +201,7 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 
 	if (src->kind == KIND_SHP) {
 		encoding_of_dbf(src->side[SOURCE_DBF], src->side[SOURCE_CPG],
-		    json_str(job->spec, "charset", NULL), &encoding);
+				json_str(job->spec, "charset", NULL), &encoding);
 		charset = encoding.charset;
 	}
 	ds = source_open(job, src, charset);
@@ -194,8 +210,8 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 	n = GDALDatasetGetLayerCount(ds);
 	/* Some drivers only complain about a head that makes no sense. */
 	if (n == 0 && job->detail[0] != '\0')
-		(void)job_fail(
-		    job, problem_str(problem_new("format_unreadable"), "file", src->file));
+		(void)job_fail(job,
+			       problem_str(problem_new("format_unreadable"), "file", src->file));
 	for (int i = 0; i < n && job->problems == NULL; i++) {
 		OGRLayerH layer = GDALDatasetGetLayer(ds, i);
 		/* A file with one layer is known by the file's name, one with several by theirs. */
@@ -205,14 +221,13 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 
 		job_progress(job, "inspect", "describing", name, i, n, 0, i == 0);
 		if ((int64_t)json_len(layers) >= job_limit(job, "max_layers")) {
-			(void)job_fail(job,
-			    problem_arg_int(
-				problem_str(problem_new("layers_limit"), "file", src->file),
-				"limit", job_limit(job, "max_layers")));
+			(void)job_fail(job, problem_arg_int(problem_str(problem_new("layers_limit"),
+									"file", src->file),
+							    "limit", job_limit(job, "max_layers")));
 			break;
 		}
 		l = describe(job, src, layer, name, inner, charset != NULL ? &encoding : NULL,
-		    (int64_t)json_len(layers));
+			     (int64_t)json_len(layers));
 		if (l != NULL)
 			json_object_array_add(layers, l);
 		if (l != NULL && src->kind == KIND_GPKG)
@@ -227,6 +242,7 @@ enum err layers_of_vector(struct job *job, const struct source *src, json_object
 	(void)GDALClose(ds);
 	if (job->problems != NULL)
 		return ERR_BAD_REQUEST;
-	return json_len(layers) > before ? ERR_OK :
-	    job_fail(job, problem_str(problem_new("format_no_layers"), "file", src->file));
+	return json_len(layers) > before
+		   ? ERR_OK
+		   : job_fail(job, problem_str(problem_new("format_no_layers"), "file", src->file));
 }

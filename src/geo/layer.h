@@ -7,8 +7,8 @@
 #include "geo/source.h"
 
 /* Members every LAYER has, taken from its source; NAME is for people.  Caller owns. */
-json_object *layer_new(
-    const struct source *, int64_t i, const char *kind, const char *name, const char *source_layer);
+json_object *layer_new(const struct source *, int64_t i, const char *kind, const char *name,
+		       const char *source_layer);
 /*
  * Describe the layers of vector source SRC and append them to LAYERS; problems in JOB when there
  * are none.
@@ -22,7 +22,8 @@ void gml_tell_lost(struct job *, const struct source *, GDALDatasetH);
 void dbf_tell_odd(struct job *, const struct source *, OGRLayerH);
 /*
  * OGR ends a layer that breaks off like one that ends: was it an error that ended it behind READ
- * features, of as many as it TOLD (-1: it did not)?  To be asked right behind the read that gave none.
+ * features, of as many as it TOLD (-1: it did not)?  To be asked right behind the read that gave
+ * none.
  */
 bool layer_broke_off(int64_t read, int64_t told);
 

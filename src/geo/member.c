@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "geo/content.h"
 
-#define HEAD_BYTES 16384        /* of a member: enough to tell what it is */
+#define HEAD_BYTES 16384 /* of a member: enough to tell what it is */
 
 enum err members_open(struct job *job, const char *path, const char *label, struct members *ret)
 {
@@ -42,8 +42,8 @@ void members_close(struct members *m)
 	*m = (struct members){0};
 }
 
-enum err members_sort(
-    struct job *job, struct members *m, const char *drivers, struct bundle_set *ret)
+enum err members_sort(struct job *job, struct members *m, const char *drivers,
+		      struct bundle_set *ret)
 {
 	bundle_sort(m->files, m->n, true, drivers, ret);
 	for (size_t i = 0; i < m->n; i++) {
@@ -70,8 +70,8 @@ enum err members_sort(
 static bool own_name(const char *name, int bundle, char *buf, size_t size)
 {
 	static const char *const wanted[] = {
-		"shp", "shx", "dbf", "prj", "cpg", "cst", "xml", "sld", "tfw", "pgw", "pngw", "jgw",
-		"jpgw", "jpegw", "wld", "ige", "rrd",
+	    "shp", "shx",  "dbf", "prj",  "cpg",   "cst", "xml", "sld", "tfw",
+	    "pgw", "pngw", "jgw", "jpgw", "jpegw", "wld", "ige", "rrd",
 	};
 	const char *dot = strrchr(name, '.');
 	char ext[16];
@@ -107,7 +107,7 @@ static char *main_name(const char *name, int bundle)
  */
 struct image_search {
 	struct members *members;
-	const char *document;   /* member path of the KML */
+	const char *document; /* member path of the KML */
 	int bundle;
 };
 
@@ -145,7 +145,7 @@ static char *find_member_image(struct job *job, void *user, const char *href)
 
 	decode_percent(name);
 	beside = mem_printf("%.*s%s", (int)(base_of(s->document) - s->document), s->document,
-	    text_starts(name, "./") ? name + 2 : name);
+			    text_starts(name, "./") ? name + 2 : name);
 	for (size_t i = 0; i < s->members->n; i++)
 		if (strcmp(s->members->files[i].name, beside) == 0)
 			found = i;
@@ -209,8 +209,8 @@ enum err member_settle(struct job *job, struct source *src, kml_find_image *find
 	return e == ERR_OK && src->kind == KIND_KML ? kml_settle(job, src, find, user) : e;
 }
 
-enum err member_unpack(
-    struct job *job, struct members *m, struct source *src, int bundle, size_t main)
+enum err member_unpack(struct job *job, struct members *m, struct source *src, int bundle,
+		       size_t main)
 {
 	struct image_search search = {m, m->files[main].name, src->bundle};
 	enum err e = ERR_OK;

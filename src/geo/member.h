@@ -10,7 +10,7 @@
 
 struct members {
 	struct archive archive;
-	struct bundle_file *files;      /* one for each member, in the archive's order */
+	struct bundle_file *files; /* one for each member, in the archive's order */
 	size_t n;
 };
 

@@ -100,8 +100,9 @@ static void tell_moved(struct job *job, GDALDatasetH old, const struct source_se
 		GDALClose(ds);
 	}
 	if (n > 0)
-		job_warn(job, problem_arg_int(
-				  problem_str(problem_new("mosaic_moved"), "file", name), "count", n));
+		job_warn(job,
+			 problem_arg_int(problem_str(problem_new("mosaic_moved"), "file", name),
+					 "count", n));
 }
 
 /* Bands FIRST … FIRST + N - 1 as a GeoTIFF of their own: *RET, its path; caller frees. */

@@ -98,7 +98,7 @@ static void list_end(void *user, const char *name)
 
 bool ods_list(struct job *job, struct book *b)
 {
-	static const struct zipxml_handler on = { list_start, list_end, no_text };
+	static const struct zipxml_handler on = {list_start, list_end, no_text};
 	struct listing *l = mem_alloc(sizeof *l);
 	bool fine;
 
@@ -153,9 +153,9 @@ static void put_value(struct sheet_rows *s, struct cells *c, const char **atts)
 {
 	static const struct {
 		const char *type, *value;
-	} kinds[] = { { "float", "value" }, { "percentage", "value" }, { "currency", "value" },
-		{ "date", "date-value" }, { "boolean", "boolean-value" },
-		{ "string", "string-value" } };
+	} kinds[] = {{"float", "value"},	   {"percentage", "value"},
+		     {"currency", "value"},	   {"date", "date-value"},
+		     {"boolean", "boolean-value"}, {"string", "string-value"}};
 	const char *type = zipxml_att(atts, "office", "value-type"), *v = NULL;
 	const char *shown = zipxml_att(atts, "calcext", "value-type");
 	char text[40];
@@ -297,7 +297,7 @@ static void cells_text(void *user, const char *text, size_t len)
 
 bool ods_begin(struct sheet_rows *s, const struct sheet *sheet)
 {
-	static const struct zipxml_handler on = { cells_start, cells_end, cells_text };
+	static const struct zipxml_handler on = {cells_start, cells_end, cells_text};
 	struct cells *c = mem_alloc(sizeof *c);
 
 	c->wanted = sheet->table;

@@ -67,21 +67,21 @@ static size_t ogrvalue_iso(OGRFeatureH feature, int field, char out[OGRVALUE_ISO
 		out[n++] = 'T';
 	/* Seconds of 32 bits: beyond thousandths four more of a million are noise. */
 	if (fabs((double)sec * 1000 - round((double)sec * 1000)) > FINER_MS)
-		n += snprintf(
-		    out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%09.6f", h, min, (double)sec);
+		n += snprintf(out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%09.6f", h, min,
+			      (double)sec);
 	else if (sec != floorf(sec))
-		n += snprintf(
-		    out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%06.3f", h, min, (double)sec);
+		n += snprintf(out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%06.3f", h, min,
+			      (double)sec);
 	else
-		n += snprintf(
-		    out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%02d", h, min, (int)sec);
+		n += snprintf(out + n, (size_t)(OGRVALUE_ISO - n), "%02d:%02d:%02d", h, min,
+			      (int)sec);
 	if (type == OFTDateTime && zone == ZONE_GMT) {
 		n += snprintf(out + n, (size_t)(OGRVALUE_ISO - n), "Z");
 	} else if (type == OFTDateTime && zone > 1) {
 		int east = (zone - ZONE_GMT) * 15;
 
 		n += snprintf(out + n, (size_t)(OGRVALUE_ISO - n), "%c%02d:%02d",
-		    east < 0 ? '-' : '+', abs(east) / 60, abs(east) % 60);
+			      east < 0 ? '-' : '+', abs(east) / 60, abs(east) % 60);
 	}
 	return (size_t)n;
 }
@@ -106,8 +106,8 @@ static char *list_text(OGRFeatureH feature, int field, OGRFieldType type)
 		const double *v = OGR_F_GetFieldAsDoubleList(feature, field, &n);
 
 		for (int i = 0; i < n; i++)
-			json_object_array_add(
-			    a, isfinite(v[i]) ? json_object_new_double(v[i]) : NULL);
+			json_object_array_add(a,
+					      isfinite(v[i]) ? json_object_new_double(v[i]) : NULL);
 	} else if (type == OFTInteger64List) {
 		const GIntBig *v = OGR_F_GetFieldAsInteger64List(feature, field, &n);
 
@@ -124,7 +124,7 @@ static char *list_text(OGRFeatureH feature, int field, OGRFieldType type)
 }
 
 const char *ogrvalue_text(OGRFeatureH feature, int field, char buf[OGRVALUE_ISO], char **own,
-    size_t *ret_len, bool *ret_bad)
+			  size_t *ret_len, bool *ret_bad)
 {
 	OGRFieldType type = OGR_Fld_GetType(OGR_F_GetFieldDefnRef(feature, field));
 	const char *s;

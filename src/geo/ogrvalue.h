@@ -19,7 +19,7 @@ char *ogrvalue_name(OGRFieldDefnH);
  * set by this call; the caller frees the last one).  *RET_BAD: bytes that are not UTF-8 were
  * replaced.
  */
-const char *ogrvalue_text(
-    OGRFeatureH, int field, char buf[OGRVALUE_ISO], char **own, size_t *ret_len, bool *ret_bad);
+const char *ogrvalue_text(OGRFeatureH, int field, char buf[OGRVALUE_ISO], char **own,
+			  size_t *ret_len, bool *ret_bad);
 
 #endif

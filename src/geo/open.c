@@ -56,7 +56,12 @@ static char **options_of(const struct source *src, const char *charset)
 	case KIND_PNG:
 	case KIND_JPG:
 	case KIND_ZIP_MOSAIC:
-	case KIND_MULTI: case KIND_IMG: case KIND_JP2: case KIND_NTF: case KIND_ZIP: case KIND__MAX:
+	case KIND_MULTI:
+	case KIND_IMG:
+	case KIND_JP2:
+	case KIND_NTF:
+	case KIND_ZIP:
+	case KIND__MAX:
 		break;
 	}
 	return o;
@@ -72,7 +77,8 @@ static unsigned flags_of(enum kind kind)
 	case KIND_IMG:
 	case KIND_JP2:
 	case KIND_NTF:
-	case KIND_KML_OVERLAY: case KIND_ZIP_MOSAIC:
+	case KIND_KML_OVERLAY:
+	case KIND_ZIP_MOSAIC:
 		return GDAL_OF_RASTER;
 	case KIND_SHP:
 	case KIND_CSV:
@@ -104,9 +110,9 @@ GDALDatasetH source_open(struct job *job, const struct source *src, const char *
 	job->too_large = false;
 	if (src->driver != NULL && path != NULL)
 		ds = GDALOpenEx(path,
-		    (src->raster_table != NULL ? GDAL_OF_RASTER : flags_of(src->kind)) |
-			GDAL_OF_READONLY,
-		    drivers, (const char *const *)options, NULL);
+				(src->raster_table != NULL ? GDAL_OF_RASTER : flags_of(src->kind)) |
+				    GDAL_OF_READONLY,
+				drivers, (const char *const *)options, NULL);
 	CSLDestroy(options);
 	if (ds == NULL) {
 		json_object *p = problem_str(problem_new("format_unreadable"), "file", src->file);
@@ -136,9 +142,8 @@ OGRLayerH source_layer(struct job *job, GDALDatasetH ds, const json_object *laye
 		return GDALDatasetGetLayer(ds, (int)index);
 	if (n == 1)
 		return GDALDatasetGetLayer(ds, 0);
-	(void)job_fail(job,
-	    problem_str(
-		problem_str(problem_new("format_no_layers"), "file", json_str(layer, "file", NULL)),
-		"layer", name));
+	(void)job_fail(job, problem_str(problem_str(problem_new("format_no_layers"), "file",
+						    json_str(layer, "file", NULL)),
+					"layer", name));
 	return NULL;
 }

@@ -48,7 +48,9 @@ static bool has_ring(OGRGeometryH g)
 {
 	if (strcmp(OGR_G_GetGeometryName(g), "LINEARRING") == 0)
 		return true;
-	for (int i = 0; OGR_GT_Flatten(OGR_G_GetGeometryType(g)) == wkbGeometryCollection && i < OGR_G_GetGeometryCount(g); i++)
+	for (int i = 0; OGR_GT_Flatten(OGR_G_GetGeometryType(g)) == wkbGeometryCollection &&
+			i < OGR_G_GetGeometryCount(g);
+	     i++)
 		if (has_ring(OGR_G_GetGeometryRef(g, i)))
 			return true;
 	return false;
@@ -105,7 +107,7 @@ static void refuse_kind(struct outlayer *o, OGRGeometryH g)
 	if (!o->has_failed) {
 		json_object *p =
 		    problem_str(problem_str(problem_new("geometry_mismatch"), "file", o->file),
-			"layer", o->name);
+				"layer", o->name);
 
 		problem_int(p, "row", o->row);
 		problem_arg(p, "to", OGR_G_GetGeometryName(g));

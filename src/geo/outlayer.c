@@ -14,14 +14,9 @@ static const struct {
 	const char *name; /* of the job's columns */
 	enum gpkg_type type;
 } types[] = {
-	{ "integer", GPKG_INTEGER },
-	{ "real", GPKG_REAL },
-	{ "text", GPKG_TEXT },
-	{ "date", GPKG_DATE },
-	{ "datetime", GPKG_DATETIME },
-	{ "boolean", GPKG_BOOLEAN },
-	{ "time", GPKG_TEXT },
-	{ "binary", GPKG_BLOB },
+    {"integer", GPKG_INTEGER}, {"real", GPKG_REAL},	    {"text", GPKG_TEXT},
+    {"date", GPKG_DATE},       {"datetime", GPKG_DATETIME}, {"boolean", GPKG_BOOLEAN},
+    {"time", GPKG_TEXT},       {"binary", GPKG_BLOB},
 };
 
 static enum gpkg_type type_of(const char *name)
@@ -81,7 +76,7 @@ static void take_time(const json_object *spec, const char *key, struct out_time 
 	json_object *c;
 	const char *kind = json_str(t, "kind", "date"), *format = json_str(t, "format", "");
 
-	*ret = (struct out_time){ .column = (int)json_int(t, "column", -1), .at = SIZE_MAX };
+	*ret = (struct out_time){.column = (int)json_int(t, "column", -1), .at = SIZE_MAX};
 	JSON_EACH(c, json_arr(spec, "columns"))
 	if (t != NULL && json_int(c, "i", -2) == ret->column)
 		ret->original = json_str(c, "original", json_str(c, "name", NULL));
@@ -99,8 +94,8 @@ static enum err take_srs(struct outlayer *o)
 	o->source = srs_of(json_str(srs, "source", ""));
 	o->geographic = o->source != NULL && OSRIsGeographic(o->source);
 	if (o->srs == NULL && target[0] != '\0' && (o->srs = srs_of(target)) == NULL)
-		return job_fail(
-		    o->job, problem_str(problem_new("target_invalid"), "value", target));
+		return job_fail(o->job,
+				problem_str(problem_new("target_invalid"), "value", target));
 	if (o->srs == NULL && o->source != NULL)
 		o->srs = OSRClone(o->source);
 	if (o->srs == NULL || o->source == NULL || OSRIsSame(o->srs, o->source))
@@ -108,8 +103,8 @@ static enum err take_srs(struct outlayer *o)
 	o->ct = OCTNewCoordinateTransformation(o->source, o->srs);
 	if (o->ct == NULL)
 		return job_fail(o->job, problem_arg(problem_arg(problem_new("srs_transform"),
-							"source", OSRGetName(o->source)),
-					    "target", OSRGetName(o->srs)));
+								"source", OSRGetName(o->source)),
+						    "target", OSRGetName(o->srs)));
 	return ERR_OK;
 }
 
@@ -123,37 +118,39 @@ size_t out_columns_most(bool with_geometry)
 static enum err open_file(struct outlayer *o, const char *geometry)
 {
 	struct gpkg_column *c = mem_array(o->n + 2, sizeof *c);
-	struct error error = { 0 };
+	struct error error = {0};
 	size_t n = o->n;
 	enum err err;
 
 	for (size_t i = 0; i < o->n; i++)
-		c[i] = (struct gpkg_column){ o->col[i].name, o->col[i].type };
+		c[i] = (struct gpkg_column){o->col[i].name, o->col[i].type};
 	if (o->start.column >= 0 &&
 	    (!o->append || json_get(o->target_columns, "_time_start") != NULL)) {
 		o->start.at = n;
-		c[n++] = (struct gpkg_column){ "_time_start", GPKG_INTEGER };
+		c[n++] = (struct gpkg_column){"_time_start", GPKG_INTEGER};
 	}
 	if (o->start.at != SIZE_MAX && o->end.column >= 0 &&
 	    (!o->append || json_get(o->target_columns, "_time_end") != NULL)) {
 		o->end.at = n;
-		c[n++] = (struct gpkg_column){ "_time_end", GPKG_INTEGER };
+		c[n++] = (struct gpkg_column){"_time_end", GPKG_INTEGER};
 	}
 	if (n > out_columns_most(geometry != NULL))
-		err = job_fail(o->job,
-		    problem_arg_int(problem_str(problem_new("csv_too_many_columns"), "file", o->file),
-			"limit", (int64_t)out_columns_most(geometry != NULL)));
+		err = job_fail(
+		    o->job, problem_arg_int(
+				problem_str(problem_new("csv_too_many_columns"), "file", o->file),
+				"limit", (int64_t)out_columns_most(geometry != NULL)));
 	else if (o->append)
 		err = gpkg_append(o->path, o->table, c, n, &o->g, &error);
 	else
 		err = gpkg_create(o->path, json_str(o->spec, "table", "layer"),
-		    json_str(o->spec, "title", NULL), geometry, o->srs, c, n, &o->g, &error);
+				  json_str(o->spec, "title", NULL), geometry, o->srs, c, n, &o->g,
+				  &error);
 	free(c);
 	return err == ERR_OK || error.err == ERR_OK ? err : out_failed(o, &error);
 }
 
 enum err out_begin(struct job *job, const json_object *spec, const char *file, const char *geometry,
-    struct outlayer *ret)
+		   struct outlayer *ret)
 {
 	struct outlayer *o = ret;
 	const char *bad = json_str(spec, "bad_rows", "keep");
@@ -161,8 +158,7 @@ enum err out_begin(struct job *job, const json_object *spec, const char *file, c
 	enum err err = ERR_OK;
 
 	*o = (struct outlayer){
-		.job = job, .spec = spec, .file = file, .name = json_str(spec, "table", "layer")
-	};
+	    .job = job, .spec = spec, .file = file, .name = json_str(spec, "table", "layer")};
 	o->bad_rows = bad[0] == 's' ? OUT_SKIP : bad[0] == 'f' ? OUT_FAIL : OUT_KEEP;
 	o->append = strcmp(json_str(spec, "mode", "create"), "append") == 0;
 	o->has_geometry = geometry != NULL;
@@ -207,7 +203,7 @@ void out_done(struct outlayer *o)
 	free(o->table);
 	free(o->geometry);
 	json_object_put(o->target_columns);
-	*o = (struct outlayer){ 0 };
+	*o = (struct outlayer){0};
 }
 
 /* ---- the result */
@@ -266,13 +262,13 @@ static json_object *rows_json(const struct outlayer *o)
 static const char *geometry_name(const char *gpkg)
 {
 	static const char *const names[][2] = {
-		{ "POINT", "Point" },
-		{ "LINESTRING", "LineString" },
-		{ "POLYGON", "Polygon" },
-		{ "MULTIPOINT", "MultiPoint" },
-		{ "MULTILINESTRING", "MultiLineString" },
-		{ "MULTIPOLYGON", "MultiPolygon" },
-		{ "GEOMETRYCOLLECTION", "GeometryCollection" },
+	    {"POINT", "Point"},
+	    {"LINESTRING", "LineString"},
+	    {"POLYGON", "Polygon"},
+	    {"MULTIPOINT", "MultiPoint"},
+	    {"MULTILINESTRING", "MultiLineString"},
+	    {"MULTIPOLYGON", "MultiPolygon"},
+	    {"GEOMETRYCOLLECTION", "GeometryCollection"},
 	};
 
 	for (size_t i = 0; gpkg != NULL && i < sizeof names / sizeof names[0]; i++)
@@ -290,8 +286,8 @@ static void warn_of(struct job *job, const struct out_told *told)
 json_object *out_finish(struct outlayer *o)
 {
 	json_object *r = json_object_new_object(), *columns = json_object_new_array(), *extent;
-	double e[4] = { NAN, NAN, NAN, NAN };
-	struct error error = { 0 };
+	double e[4] = {NAN, NAN, NAN, NAN};
+	struct error error = {0};
 	int64_t count = 0, first, last;
 	enum err err = gpkg_close_rows(o->g, &error);
 
@@ -322,9 +318,9 @@ json_object *out_finish(struct outlayer *o)
 		warn_of(o->job, &o->col[i].local);
 	}
 	if (o->curves > 0)
-		job_warn(o->job,
-		    problem_arg_int(problem_str(problem_new("curves_flattened"), "layer", o->name), "count",
-			o->curves));
+		job_warn(o->job, problem_arg_int(
+				     problem_str(problem_new("curves_flattened"), "layer", o->name),
+				     "count", o->curves));
 	json_set_str(r, "type", o->has_geometry ? "vector" : "table");
 	json_set_str(r, "table", o->append ? o->table : json_str(o->spec, "table", "layer"));
 	json_set_int(r, "count", count);

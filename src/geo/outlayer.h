@@ -85,7 +85,7 @@ struct outlayer {
 	int64_t row, line;
 	bool has_geometry;  /* the layer has a geometry column */
 	bool row_geometry;  /* … and this row something in it */
-	int64_t curves;     /* rows whose arcs became lines */
+	int64_t curves;	    /* rows whose arcs became lines */
 	bool is_bad;	    /* something in this row is wrong */
 	bool has_failed;    /* the job has: job->problems says why */
 	unsigned char *wkb; /* owned scratch */
@@ -100,7 +100,7 @@ struct outlayer {
  * Errors: job->problems filled.
  */
 enum err out_begin(struct job *, const json_object *spec, const char *file, const char *geometry,
-    struct outlayer *ret);
+		   struct outlayer *ret);
 void out_done(struct outlayer *);
 
 /* How many columns a layer may have. */
@@ -111,11 +111,11 @@ size_t out_columns_most(bool with_geometry);
 void out_row(struct outlayer *, int64_t row, int64_t line);
 /* Say that something in this row is wrong; the row then goes the way of bad_rows.  COLUMN may be
  * NULL. */
-void out_bad(
-    struct outlayer *, const char *code, const char *column, const char *value, size_t len);
+void out_bad(struct outlayer *, const char *code, const char *column, const char *value,
+	     size_t len);
 /* The same as a remark only: the row stays good. */
-void out_note(
-    struct outlayer *, const char *code, const char *column, const char *value, size_t len);
+void out_note(struct outlayer *, const char *code, const char *column, const char *value,
+	      size_t len);
 /* Text by the column's type; blank is null, what does not fit is bad. */
 void out_text(struct outlayer *, size_t col, const char *s, size_t len);
 /* Text of a source that can say null: there an empty one is a value, if the column is text. */

@@ -6,7 +6,7 @@
 
 #include "geo/output.h"
 
-#define THUMBNAIL_W 320      /* pixels */
+#define THUMBNAIL_W 320 /* pixels */
 #define THUMBNAIL_H 200
 
 #define FIELD_TEXT_BYTES 40
@@ -14,7 +14,8 @@
 /* map.c */
 /* A field as text, dates in ISO 8601 (OGR writes 2020/02/29).  Borrowed from F, or from BUF. */
 const char *field_text(OGRFeatureH f, int i, char buf[FIELD_TEXT_BYTES]);
-void map_vector(struct job *, OGRLayerH, OGRSpatialReferenceH, const double wgs84[4], int64_t i, json_object *item);
+void map_vector(struct job *, OGRLayerH, OGRSpatialReferenceH, const double wgs84[4], int64_t i,
+		json_object *item);
 void sample_rows(OGRLayerH, json_object *item);
 /* export.c: words for ogr2ogr, B may be NULL; its work with ARGS (taken) to PATH. */
 char **export_arg(char **args, const char *a, const char *b);

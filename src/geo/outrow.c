@@ -24,8 +24,8 @@ void out_row(struct outlayer *o, int64_t row, int64_t line)
 	o->start.is_set = o->end.is_set = false;
 }
 
-static json_object *problem_of(
-    const struct outlayer *o, const char *code, const char *column, const char *value, size_t len)
+static json_object *problem_of(const struct outlayer *o, const char *code, const char *column,
+			       const char *value, size_t len)
 {
 	json_object *p =
 	    problem_str(problem_str(problem_new(code), "file", o->file), "layer", o->name);
@@ -46,8 +46,8 @@ static json_object *problem_of(
 	return p;
 }
 
-void out_note(
-    struct outlayer *o, const char *code, const char *column, const char *value, size_t len)
+void out_note(struct outlayer *o, const char *code, const char *column, const char *value,
+	      size_t len)
 {
 	if (o->job->report_total >= REPORT_ROWS)
 		o->job->report_total++;
@@ -55,8 +55,8 @@ void out_note(
 		job_row_problem(o->job, problem_of(o, code, column, value, len));
 }
 
-void out_bad(
-    struct outlayer *o, const char *code, const char *column, const char *value, size_t len)
+void out_bad(struct outlayer *o, const char *code, const char *column, const char *value,
+	     size_t len)
 {
 	o->rows_bad += !o->is_bad;
 	o->is_bad = true;
@@ -74,9 +74,9 @@ static void misfit(struct outlayer *o, struct out_column *c, const char *s, size
 	/* Rows may be left out when that was asked for; half a row is never appended. */
 	if (c->strict && o->bad_rows != OUT_SKIP) {
 		if (!o->has_failed)
-			(void)job_fail(o->job,
-			    problem_arg(problem_of(o, "schema_mismatch", c->original, s, len),
-				"reason", "value"));
+			(void)job_fail(o->job, problem_arg(problem_of(o, "schema_mismatch",
+								      c->original, s, len),
+							   "reason", "value"));
 		o->has_failed = true;
 		return;
 	}
@@ -112,7 +112,7 @@ static bool is_blank(const char *s, size_t len)
 	unsigned char first = len == 0 ? ' ' : (unsigned char)*s;
 
 	return len == 0 || ((first <= ' ' || first == 0xC2 || first == 0xE3) &&
-			       cell_classify(s, len, false) == CELL_EMPTY);
+			    cell_classify(s, len, false) == CELL_EMPTY);
 }
 
 static void trim(const char **s, size_t *len)
@@ -143,7 +143,7 @@ static bool boolean(const char *s, size_t len, int64_t *ret)
 }
 
 static void tell(struct outlayer *o, struct out_told *told, const char *code,
-    const struct out_column *c, const char *s, size_t len)
+		 const struct out_column *c, const char *s, size_t len)
 {
 	if (told->n++ == 0)
 		told->first = problem_of(o, code, c->original, s, len);
@@ -378,7 +378,7 @@ static void bind(struct outlayer *o, size_t i)
 		range(c, (double)c->v.i);
 		if (wanted)
 			sample(c, text,
-			    (size_t)snprintf(text, sizeof text, "%lld", (long long)c->v.i));
+			       (size_t)snprintf(text, sizeof text, "%lld", (long long)c->v.i));
 		break;
 	case OUT_REAL:
 		gpkg_real(o->g, i, c->v.d);
@@ -400,7 +400,7 @@ static void bind(struct outlayer *o, size_t i)
 
 enum err out_row_end(struct outlayer *o)
 {
-	struct error error = { 0 };
+	struct error error = {0};
 
 	o->total++;
 	if (o->has_failed)
@@ -418,6 +418,6 @@ enum err out_row_end(struct outlayer *o)
 	o->imported++;
 	if (o->total % 1024 == 0)
 		job_progress(o->job, "import", "writing", o->name, o->total, o->expected,
-		    o->rows_bad, false);
+			     o->rows_bad, false);
 	return ERR_OK;
 }

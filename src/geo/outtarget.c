@@ -103,8 +103,8 @@ static enum err match(struct outlayer *o)
 		}
 		if (ignore)
 			continue;
-		p = problem_str(
-		    problem_str(problem_new("schema_mismatch"), "file", o->file), "layer", o->name);
+		p = problem_str(problem_str(problem_new("schema_mismatch"), "file", o->file),
+				"layer", o->name);
 		err = job_fail(
 		    o->job, problem_arg(problem_str(p, "column", c->original), "reason", "extra"));
 	}
@@ -115,8 +115,7 @@ static enum err match(struct outlayer *o)
 static enum err read_target(struct outlayer *o, const char *path, const char *table)
 {
 	/* The folder is not writable: no journal can be made beside the file. */
-	const char *const drivers[] = { "GPKG", NULL }, *const options[] = { "IMMUTABLE=YES",
-		NULL };
+	const char *const drivers[] = {"GPKG", NULL}, *const options[] = {"IMMUTABLE=YES", NULL};
 	GDALDatasetH ds =
 	    GDALOpenEx(path, GDAL_OF_VECTOR | GDAL_OF_READONLY, drivers, options, NULL);
 	OGRLayerH l = ds == NULL ? NULL : GDALDatasetGetLayerByName(ds, table);
@@ -137,12 +136,12 @@ enum err out_target(struct outlayer *o)
 	const json_object *target = json_obj(o->spec, "target");
 	const char *file = json_str(target, "file", "");
 	CLEAN_FREE char *path = mem_printf("%s/in/%s", o->job->dir, file);
-	struct error error = { 0 };
+	struct error error = {0};
 	enum err err;
 
 	if (file[0] == '\0' || file[0] == '.' || strchr(file, '/') != NULL)
 		return job_fail(o->job, problem_str(problem_new("dataset_unknown"), "value",
-					    json_str(target, "table", "")));
+						    json_str(target, "table", "")));
 	if ((err = read_target(o, path, json_str(target, "table", ""))) != ERR_OK)
 		return err;
 	if (o->has_geometry != (o->geometry != NULL)) {

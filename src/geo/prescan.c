@@ -9,25 +9,26 @@
 #include "base/text.h"
 #include "geo/prescan_sql.h"
 
-#define MAX_TABLES 1000
+#define MAX_TABLES  1000
 #define DEADLINE_MS 5000
-#define GPKG_MAGIC 0x47504b47   /* "GPKG", OGC 12-128r18 1.1.1.1.1 */
-#define GP10_MAGIC 0x47503130   /* "GP10", version 1.0 */
-#define GP11_MAGIC 0x47503131
+#define GPKG_MAGIC  0x47504b47 /* "GPKG", OGC 12-128r18 1.1.1.1.1 */
+#define GP10_MAGIC  0x47503130 /* "GP10", version 1.0 */
+#define GP11_MAGIC  0x47503131
 
 /* Functions a view may call: they neither make big values from small ones nor reach outside. */
 static const char *const view_functions[] = {
-	"abs", "avg", "cast", "ceil", "coalesce", "count", "date", "datetime", "floor",
-	"group_concat", "ifnull", "iif", "instr", "julianday", "length", "like", "lower", "ltrim",
-	"max", "min", "nullif", "rank", "round", "row_number", "rtrim", "strftime", "substr",
-	"substring", "sum", "time", "total", "trim", "typeof", "upper", NULL,
+    "abs",	"avg",	 "cast",	 "ceil",   "coalesce", "count",	 "date",
+    "datetime", "floor", "group_concat", "ifnull", "iif",      "instr",	 "julianday",
+    "length",	"like",	 "lower",	 "ltrim",  "max",      "min",	 "nullif",
+    "rank",	"round", "row_number",	 "rtrim",  "strftime", "substr", "substring",
+    "sum",	"time",	 "total",	 "trim",   "typeof",   "upper",	 NULL,
 };
 
 struct scan {
 	sqlite3 *db;
-	int64_t until;          /* clock_mono_ms */
-	const char *refused;    /* by the authorizer: what */
-	char **tables;          /* names of the file's own tables and views */
+	int64_t until;	     /* clock_mono_ms */
+	const char *refused; /* by the authorizer: what */
+	char **tables;	     /* names of the file's own tables and views */
 	size_t n_tables;
 	struct error *error;
 	struct prescan_object *found;
@@ -35,10 +36,10 @@ struct scan {
 
 static enum err refuse(struct scan *s, const char *what, const char *name)
 {
-	(void)error_set(
-	    s->error, ERR_BAD_REQUEST, "prescan: %s: %s", what, name != NULL ? name : "");
+	(void)error_set(s->error, ERR_BAD_REQUEST, "prescan: %s: %s", what,
+			name != NULL ? name : "");
 	return error_code(s->error, ERR_BAD_REQUEST,
-	    clock_mono_ms() > s->until ? "inspect_timeout" : "format_unreadable");
+			  clock_mono_ms() > s->until ? "inspect_timeout" : "format_unreadable");
 }
 
 static int on_progress(void *user)
@@ -49,8 +50,8 @@ static int on_progress(void *user)
 }
 
 /* Reading a view tells all it would do: functions, recursion, tables that are not in the schema. */
-static int on_authorize(
-    void *user, int action, const char *a, const char *b, const char *db, const char *view)
+static int on_authorize(void *user, int action, const char *a, const char *b, const char *db,
+			const char *view)
 {
 	struct scan *s = user;
 
@@ -99,12 +100,13 @@ static enum err open_db(struct scan *s, const char *path)
 	/* Our own paths hold no character a URI minds but perhaps the job directory's. */
 	escaped = mem_array(3 * strlen(path) + 1, 1);
 	for (const char *p = path; *p != '\0'; p++)
-		n += (size_t)snprintf(escaped + n, 4, strchr("%?#", *p) != NULL ? "%%%02x" : "%c", *p);
+		n += (size_t)snprintf(escaped + n, 4, strchr("%?#", *p) != NULL ? "%%%02x" : "%c",
+				      *p);
 	uri = mem_printf("file:%s?immutable=1", escaped);
 	if (sqlite3_open_v2(uri, &s->db,
-		SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
-		    SQLITE_OPEN_PRIVATECACHE,
-		NULL) != SQLITE_OK)
+			    SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
+				SQLITE_OPEN_PRIVATECACHE,
+			    NULL) != SQLITE_OK)
 		return refuse(s, "open", sqlite3_errmsg(s->db));
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -114,7 +116,7 @@ static enum err open_db(struct scan *s, const char *path)
 		(void)sqlite3_limit(s->db, limits[i][0], limits[i][1]);
 	sqlite3_progress_handler(s->db, 1000, on_progress, s);
 	if (sqlite3_exec(s->db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0", NULL, NULL,
-		NULL) != SQLITE_OK)
+			 NULL) != SQLITE_OK)
 		return refuse(s, "settings", sqlite3_errmsg(s->db));
 	return ERR_OK;
 }
@@ -155,8 +157,8 @@ static enum err list_tables(struct scan *s)
 
 	s->tables = mem_array(MAX_TABLES, sizeof(*s->tables));
 	if (sqlite3_prepare_v2(s->db,
-		"SELECT name FROM sqlite_master WHERE type IN ('table', 'view')", -1, &st,
-		NULL) == SQLITE_OK)
+			       "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')", -1,
+			       &st, NULL) == SQLITE_OK)
 		while ((step = sqlite3_step(st)) == SQLITE_ROW && s->n_tables < MAX_TABLES)
 			if (sqlite3_column_text(st, 0) != NULL)
 				s->tables[s->n_tables++] =
@@ -206,7 +208,7 @@ static enum err check_table(struct scan *s, const char *name, const char *sql)
 
 static enum err check_row(struct scan *s, const char *type, const char *name, const char *sql)
 {
-	if (sql == NULL)        /* an index SQLite made by itself */
+	if (sql == NULL) /* an index SQLite made by itself */
 		return strcmp(type, "index") == 0 ? ERR_OK : refuse(s, "no definition", name);
 	if (strcmp(type, "table") == 0)
 		return check_table(s, name, sql);
@@ -228,7 +230,7 @@ static void take_object(struct scan *s, const char *type, const char *name)
 		if (strcmp(types[i], type) == 0)
 			s->found->type = types[i];
 	(void)snprintf(s->found->name, sizeof(s->found->name), "%.*s",
-	    (int)text_cut(name, strlen(name), sizeof(s->found->name) - 1), name);
+		       (int)text_cut(name, strlen(name), sizeof(s->found->name) - 1), name);
 }
 
 enum err prescan_gpkg(const char *path, struct prescan_object *ret, struct error *error)
@@ -244,16 +246,16 @@ enum err prescan_gpkg(const char *path, struct prescan_object *ret, struct error
 		e = check_identity(&s);
 	if (e == ERR_OK)
 		e = list_tables(&s);
-	if (e == ERR_OK &&
-	    sqlite3_prepare_v2(s.db, "SELECT type, name, sql FROM sqlite_master", -1, &st, NULL) !=
-		SQLITE_OK)
+	if (e == ERR_OK && sqlite3_prepare_v2(s.db, "SELECT type, name, sql FROM sqlite_master", -1,
+					      &st, NULL) != SQLITE_OK)
 		e = refuse(&s, "schema", sqlite3_errmsg(s.db));
 	while (e == ERR_OK && (step = sqlite3_step(st)) == SQLITE_ROW) {
 		const char *type = (const char *)sqlite3_column_text(st, 0);
 		const char *name = (const char *)sqlite3_column_text(st, 1);
 
-		e = type == NULL || name == NULL ? refuse(&s, "schema", NULL) :
-		    check_row(&s, type, name, (const char *)sqlite3_column_text(st, 2));
+		e = type == NULL || name == NULL
+			? refuse(&s, "schema", NULL)
+			: check_row(&s, type, name, (const char *)sqlite3_column_text(st, 2));
 		if (e != ERR_OK && type != NULL && name != NULL)
 			take_object(&s, type, name);
 	}

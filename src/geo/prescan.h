@@ -10,8 +10,9 @@
 
 /* What of the file's own is refused: it would be run where it is only to be read. */
 struct prescan_object {
-	const char *type; /* SQLite's word: "trigger", "view", "table", "index"; NULL = nothing; static */
-	char name[200];	  /* raw, maybe cut */
+	/* SQLite's word: "trigger", "view", "table", "index"; NULL = nothing; static */
+	const char *type;
+	char name[200]; /* raw, maybe cut */
 };
 
 /*

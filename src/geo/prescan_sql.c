@@ -8,14 +8,14 @@ enum word_type { WORD_END, WORD_NAME, WORD_QUOTED, WORD_STRING, WORD_OTHER };
 
 struct word {
 	enum word_type type;
-	const char *s;          /* inside the quotes */
+	const char *s; /* inside the quotes */
 	size_t len;
 };
 
 static bool is_name_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	    c == '_' || c == '$' || (unsigned char)c >= 0x80;
+	       c == '_' || c == '$' || (unsigned char)c >= 0x80;
 }
 
 static const char *skip_space(const char *p)
@@ -53,8 +53,8 @@ static struct word next_word(const char **p)
 
 		while (*e != '\0' && (*e != close || (close != ']' && e[1] == close)))
 			e += *e == close ? 2 : 1;
-		w = (struct word){
-		    *s == '\'' ? WORD_STRING : WORD_QUOTED, s + 1, (size_t)(e - s - 1)};
+		w = (struct word){*s == '\'' ? WORD_STRING : WORD_QUOTED, s + 1,
+				  (size_t)(e - s - 1)};
 		*p = *e == '\0' ? e : e + 1;
 		return w;
 	}
@@ -70,7 +70,7 @@ static struct word next_word(const char **p)
 static bool is_word(const struct word *w, const char *name)
 {
 	return w->type == WORD_NAME && strlen(name) == w->len &&
-	    strncasecmp(w->s, name, w->len) == 0;
+	       strncasecmp(w->s, name, w->len) == 0;
 }
 
 static bool in_list(const struct word *w, const char *const *list)
@@ -116,18 +116,20 @@ bool prescan_is_rtree(const char *sql)
 
 	/* Quoted names are modules too. */
 	return virtual_module(sql, &module) && module.len == 5 &&
-	    strncasecmp(module.s, "rtree", 5) == 0;
+	       strncasecmp(module.s, "rtree", 5) == 0;
 }
 
 bool prescan_calls_other(const char *sql, const char *const *known)
 {
 	/* A name before "(" that is no function: clauses, and the types that take a length. */
 	static const char *const clauses[] = {
-		"as", "check", "key", "unique", "in", "values", "on", "where", "and", "or", "not",
-		"default", "varchar", "char", "character", "text", "blob", "decimal", "numeric",
-		"nvarchar", "nchar", "double", "float", "real", "integer", "int", "tinyint",
-		"smallint", "mediumint", "bigint", "using", "when", "then", "else", "case",
-		"between", "select", "distinct", "from", "by", "set", "limit", "is", NULL,
+	    "as",	 "check",  "key",      "unique",  "in",	     "values",	 "on",
+	    "where",	 "and",	   "or",       "not",	  "default", "varchar",	 "char",
+	    "character", "text",   "blob",     "decimal", "numeric", "nvarchar", "nchar",
+	    "double",	 "float",  "real",     "integer", "int",     "tinyint",	 "smallint",
+	    "mediumint", "bigint", "using",    "when",	  "then",    "else",	 "case",
+	    "between",	 "select", "distinct", "from",	  "by",	     "set",	 "limit",
+	    "is",	 NULL,
 	};
 	struct word last = {WORD_OTHER, sql, 0}, before = last, w;
 
@@ -152,9 +154,9 @@ bool prescan_calls_other(const char *sql, const char *const *known)
 bool prescan_is_gpkg_trigger(const char *sql)
 {
 	static const char *const functions[] = {
-		"st_isempty", "st_minx", "st_maxx", "st_miny", "st_maxy", "raise", "count",
-		"coalesce", "abs", "lower", "upper", "typeof", "length", "min", "max", "like",
-		"strftime", "round", "nullif", "ifnull", "cast", NULL,
+	    "st_isempty", "st_minx", "st_maxx", "st_miny", "st_maxy", "raise", "count", "coalesce",
+	    "abs",	  "lower",   "upper",	"typeof",  "length",  "min",   "max",	"like",
+	    "strftime",	  "round",   "nullif",	"ifnull",  "cast",    NULL,
 	};
 	struct word last = {WORD_OTHER, sql, 0}, w;
 	bool in_body = false, target = false;
@@ -169,8 +171,8 @@ bool prescan_is_gpkg_trigger(const char *sql)
 			return false;
 		if (target) {
 			target = is_word(&w, "or") || is_word(&w, "replace") ||
-			    is_word(&w, "ignore") || is_word(&w, "rollback") ||
-			    is_word(&w, "abort") || is_word(&w, "fail") || is_word(&w, "main");
+				 is_word(&w, "ignore") || is_word(&w, "rollback") ||
+				 is_word(&w, "abort") || is_word(&w, "fail") || is_word(&w, "main");
 			if (!target && *w.s == '.')
 				target = true;
 			else if (!target && !starts(&w, "rtree_") && !starts(&w, "gpkg_"))
@@ -179,7 +181,7 @@ bool prescan_is_gpkg_trigger(const char *sql)
 		}
 		/* What comes next is written to; a FROM of a SELECT only reads. */
 		target = is_word(&w, "into") || is_word(&w, "update") ||
-		    (is_word(&w, "from") && is_word(&last, "delete"));
+			 (is_word(&w, "from") && is_word(&last, "delete"));
 	}
 	return true;
 }

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-bool prescan_is_virtual(const char *sql);       /* CREATE VIRTUAL TABLE … */
-bool prescan_is_rtree(const char *sql);         /* … USING rtree(…) */
+bool prescan_is_virtual(const char *sql); /* CREATE VIRTUAL TABLE … */
+bool prescan_is_rtree(const char *sql);	  /* … USING rtree(…) */
 /* Does SQL call a function that is not in KNOWN (NULL-terminated, lower case)? */
 bool prescan_calls_other(const char *sql, const char *const *known);
 /*

@@ -18,7 +18,7 @@
 bool raster_extent(GDALDatasetH ds, double ret[4])
 {
 	double gt[6], w = GDALGetRasterXSize(ds), h = GDALGetRasterYSize(ds);
-	const double corners[4][2] = { { 0, 0 }, { w, 0 }, { 0, h }, { w, h } };
+	const double corners[4][2] = {{0, 0}, {w, 0}, {0, h}, {w, h}};
 	if (GDALGetGeoTransform(ds, gt) != CE_None)
 		return false;
 	for (int i = 0; i < 4; i++) {
@@ -50,7 +50,7 @@ static json_object *raster_json(GDALDatasetH ds)
 {
 	json_object *o = json_object_new_object(), *pixel = json_object_new_array();
 	GDALRasterBandH first = GDALGetRasterBand(ds, 1);
-	double gt[6] = { 0, 1, 0, 0, 0, -1 };
+	double gt[6] = {0, 1, 0, 0, 0, -1};
 	int has_nodata = 0;
 	double nodata = GDALGetRasterNoDataValue(first, &has_nodata);
 	(void)GDALGetGeoTransform(ds, gt);
@@ -72,7 +72,9 @@ OGRSpatialReferenceH raster_srs(const struct source *src, GDALDatasetH ds)
 {
 	/* Drivers of pictures do not look at the .prj beside them. */
 	CLEAN_FREE char *prj = GDALGetSpatialRef(ds) == NULL ? source_prj(src) : NULL;
-	OGRSpatialReferenceH srs = src->overlay != NULL ? srs_of("EPSG:4326") : prj != NULL ? srs_of(prj) : NULL;
+	OGRSpatialReferenceH srs = src->overlay != NULL ? srs_of("EPSG:4326")
+				   : prj != NULL	? srs_of(prj)
+							: NULL;
 	if (srs == NULL && !src->no_crs && GDALGetSpatialRef(ds) != NULL) {
 		srs = GDALGetSpatialRef(ds);
 		(void)OSRReference(srs);
@@ -80,9 +82,11 @@ OGRSpatialReferenceH raster_srs(const struct source *src, GDALDatasetH ds)
 	return srs;
 }
 
-json_object *raster_layer(struct job *job, const struct source *src, GDALDatasetH ds, int64_t i, const char *name)
+json_object *raster_layer(struct job *job, const struct source *src, GDALDatasetH ds, int64_t i,
+			  const char *name)
 {
-	json_object *layer = layer_new(src, i, "raster", name, name), *list = json_object_new_array();
+	json_object *layer = layer_new(src, i, "raster", name, name),
+		    *list = json_object_new_array();
 	double e[4];
 	json_set_str(layer, "geometry", "None");
 	json_set_int(layer, "count", 1);
@@ -117,12 +121,16 @@ static void warn_skipped(struct job *job, const struct source *src, const char *
 	job_warn(job, problem_arg_int(problem_arg(p, "elements", elements), "count", n));
 }
 
-/* Do columns of an attribute table say more than colours and counts: names of classes, for example? */
+/*
+ * Do columns of an attribute table say more than colours and counts: names of classes, for example?
+ */
 static bool has_attributes(GDALRasterAttributeTableH t)
 {
-	for (int i = 0; t != NULL && GDALRATGetRowCount(t) > 0 && i < GDALRATGetColumnCount(t); i++) {
+	for (int i = 0; t != NULL && GDALRATGetRowCount(t) > 0 && i < GDALRATGetColumnCount(t);
+	     i++) {
 		GDALRATFieldUsage usage = GDALRATGetUsageOfCol(t, i);
-		if (usage == GFU_Name || (usage == GFU_Generic && strcmp(GDALRATGetNameOfCol(t, i), "Histogram") != 0))
+		if (usage == GFU_Name ||
+		    (usage == GFU_Generic && strcmp(GDALRATGetNameOfCol(t, i), "Histogram") != 0))
 			return true;
 	}
 	return false;
@@ -146,7 +154,8 @@ static void tell_classes(struct job *job, const struct source *src, GDALDatasetH
 /* Of a TIFF with several pictures GDAL opens the first. */
 static void tell_other_pictures(struct job *job, const struct source *src, GDALDatasetH ds)
 {
-	int n = CSLCount(GDALGetMetadata(ds, "SUBDATASETS")) / 2;      /* a name and a description each */
+	/* a name and a description each */
+	int n = CSLCount(GDALGetMetadata(ds, "SUBDATASETS")) / 2;
 	char which[40];
 
 	if (n < 2)
@@ -162,11 +171,13 @@ enum err raster_inspect(struct job *job, const struct source *src, json_object *
 		return ERR_BAD_REQUEST;
 	if (GDALGetRasterCount(ds) == 0) {
 		GDALClose(ds);
-		return job_fail(job, problem_str(problem_new("format_no_layers"), "file", src->file));
+		return job_fail(job,
+				problem_str(problem_new("format_no_layers"), "file", src->file));
 	}
 	if (src->overlay == NULL && raster_is_cut(ds, src->path)) {
 		GDALClose(ds);
-		return job_fail(job, problem_str(problem_new("format_unreadable"), "file", src->file));
+		return job_fail(job,
+				problem_str(problem_new("format_unreadable"), "file", src->file));
 	}
 	int64_t i = (int64_t)json_len(layers);
 	json_object *layer = raster_layer(job, src, ds, i, src->stem);
@@ -177,7 +188,9 @@ enum err raster_inspect(struct job *job, const struct source *src, json_object *
 		tell_classes(job, src, ds);
 	}
 	GDALClose(ds);
-	return layer != NULL ? ERR_OK : job_fail(job, problem_str(problem_new("no_georeference"), "file", src->file));
+	return layer != NULL
+		   ? ERR_OK
+		   : job_fail(job, problem_str(problem_new("no_georeference"), "file", src->file));
 }
 
 /* ---- import */
@@ -207,13 +220,19 @@ static char **creation(GDALDatasetH ds, char **args)
 	bool classes = GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) != NULL;
 	args = add(add(args, "-of", "COG"), "-co", "COMPRESS=DEFLATE");
 	/* Of complex numbers the format predicts none. */
-	args = add(args, "-co", type == GDT_Float32 || type == GDT_Float64 ? "PREDICTOR=FLOATING_POINT" :
-	    classes || GDALDataTypeIsComplex(type) ? "PREDICTOR=NO" : "PREDICTOR=STANDARD");
+	args = add(args, "-co",
+		   type == GDT_Float32 || type == GDT_Float64 ? "PREDICTOR=FLOATING_POINT"
+		   : classes || GDALDataTypeIsComplex(type)   ? "PREDICTOR=NO"
+							      : "PREDICTOR=STANDARD");
 	args = add(add(args, "-co", "BIGTIFF=IF_SAFER"), "-co", "NUM_THREADS=2");
-	return add(args, "-co", classes ? "OVERVIEW_RESAMPLING=NEAREST" : "OVERVIEW_RESAMPLING=AVERAGE");
+	return add(args, "-co",
+		   classes ? "OVERVIEW_RESAMPLING=NEAREST" : "OVERVIEW_RESAMPLING=AVERAGE");
 }
 
-/* A no-data value no pixel can have, such as -9999 of bytes: GDAL would take the nearest one, a good value, for it. */
+/*
+ * A no-data value no pixel can have, such as -9999 of bytes: GDAL would take the nearest one, a
+ * good value, for it.
+ */
 static bool nodata_is_idle(GDALDatasetH ds)
 {
 	GDALRasterBandH band = GDALGetRasterBand(ds, 1);
@@ -228,16 +247,21 @@ static bool nodata_is_idle(GDALDatasetH ds)
 	return clamped != 0 || rounded != 0;
 }
 
-/* All pixels of DS, once more: only asked when something went wrong.  Opened anew: some damages are told once. */
+/*
+ * All pixels of DS, once more: only asked when something went wrong.  Opened anew: some damages are
+ * told once.
+ */
 static bool is_whole(GDALDatasetH ds)
 {
-	const char *const drivers[] = { GDALGetDriverShortName(GDALGetDatasetDriver(ds)), NULL };
-	GDALDatasetH again = GDALOpenEx(GDALGetDescription(ds), GDAL_OF_RASTER, drivers, NULL, NULL);
+	const char *const drivers[] = {GDALGetDriverShortName(GDALGetDatasetDriver(ds)), NULL};
+	GDALDatasetH again =
+	    GDALOpenEx(GDALGetDescription(ds), GDAL_OF_RASTER, drivers, NULL, NULL);
 	bool whole = true;
 	ds = again != NULL ? again : ds;
 	for (int i = 1; whole && i <= GDALGetRasterCount(ds); i++) {
 		CPLErrorReset();
-		(void)GDALChecksumImage(GDALGetRasterBand(ds, i), 0, 0, GDALGetRasterXSize(ds), GDALGetRasterYSize(ds));
+		(void)GDALChecksumImage(GDALGetRasterBand(ds, i), 0, 0, GDALGetRasterXSize(ds),
+					GDALGetRasterYSize(ds));
 		whole = CPLGetLastErrorType() != CE_Failure;
 	}
 	if (again != NULL)
@@ -245,21 +269,28 @@ static bool is_whole(GDALDatasetH ds)
 	return whole;
 }
 
-/* DS could not be written: for want of memory, because it is damaged, or else as OTHERWISE (taken) says. */
-static enum err raster_failed(struct job *job, GDALDatasetH ds, const json_object *layer, json_object *otherwise)
+/*
+ * DS could not be written: for want of memory, because it is damaged, or else as OTHERWISE (taken)
+ * says.
+ */
+static enum err raster_failed(struct job *job, GDALDatasetH ds, const json_object *layer,
+			      json_object *otherwise)
 {
-	bool memory = strcasestr(job->detail, "memory") != NULL || strcasestr(job->detail, "allocate") != NULL;
+	bool memory = strcasestr(job->detail, "memory") != NULL ||
+		      strcasestr(job->detail, "allocate") != NULL;
 	if (memory || !is_whole(ds)) {
 		json_object_put(otherwise);
-		otherwise = problem_str(problem_new(memory ? "import_memory" : "format_unreadable"), "file", json_str(layer, "file", NULL));
+		otherwise = problem_str(problem_new(memory ? "import_memory" : "format_unreadable"),
+					"file", json_str(layer, "file", NULL));
 	}
 	return job_fail(job, problem_str(otherwise, "layer", json_str(layer, "table", "")));
 }
 
 /* Write DS to PATH as COG; ARGS (taken): more options of gdal_translate. */
-static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, const char *path, const json_object *layer)
+static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, const char *path,
+			     const json_object *layer)
 {
-	struct watch watch = { job, json_str(layer, "table", "") };
+	struct watch watch = {job, json_str(layer, "table", "")};
 	int bad = 0;
 	args = creation(ds, args);
 	if (nodata_is_idle(ds))
@@ -267,7 +298,8 @@ static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, cons
 	GDALTranslateOptions *o = GDALTranslateOptionsNew(args, NULL);
 	CSLDestroy(args);
 	if (o == NULL)
-		return job_fail(job, problem_str(problem_new("import_failed"), "layer", watch.layer));
+		return job_fail(job,
+				problem_str(problem_new("import_failed"), "layer", watch.layer));
 	GDALTranslateOptionsSetProgress(o, on_progress, &watch);
 	GDALDatasetH out = GDALTranslate(path, ds, o, &bad);
 	GDALTranslateOptionsFree(o);
@@ -280,11 +312,14 @@ static enum err raster_write(struct job *job, GDALDatasetH ds, char **args, cons
 	return ERR_OK;
 }
 
-/* Values between two pixels mean something: fractions and colours, but not the numbers of classes. */
+/*
+ * Values between two pixels mean something: fractions and colours, but not the numbers of classes.
+ */
 static bool is_measured(GDALDatasetH ds)
 {
 	GDALRasterBandH band = GDALGetRasterBand(ds, 1);
-	return !GDALDataTypeIsInteger(GDALGetRasterDataType(band)) || GDALGetRasterColorInterpretation(band) == GCI_RedBand;
+	return !GDALDataTypeIsInteger(GDALGetRasterDataType(band)) ||
+	       GDALGetRasterColorInterpretation(band) == GCI_RedBand;
 }
 
 bool raster_nodata(GDALDatasetH ds, double *ret)
@@ -302,21 +337,27 @@ bool raster_has_alpha(GDALDatasetH ds)
 	return false;
 }
 
-/* Nothing in the pixels of DS can say "no value here": neither a no-data value nor an alpha band. */
+/*
+ * Nothing in the pixels of DS can say "no value here": neither a no-data value nor an alpha band.
+ */
 static bool has_no_blank(GDALDatasetH ds)
 {
 	double nodata;
 	return !raster_has_alpha(ds) && !raster_nodata(ds, &nodata);
 }
 
-/* The last band of DS, an alpha band that a warp added, as the mask of those before it, or left out. */
+/*
+ * The last band of DS, an alpha band that a warp added, as the mask of those before it, or left
+ * out.
+ */
 static char **last_as_mask(GDALDatasetH ds, bool needed)
 {
 	char **args = NULL, number[16];
 	int n = GDALGetRasterCount(ds);
 	for (int i = 1; i <= n; i++) {
 		(void)snprintf(number, sizeof(number), "%d", i);
-		args = i < n ? add(args, "-b", number) : add(args, "-mask", needed ? number : "none");
+		args =
+		    i < n ? add(args, "-b", number) : add(args, "-mask", needed ? number : "none");
 	}
 	return args;
 }
@@ -324,7 +365,8 @@ static char **last_as_mask(GDALDatasetH ds, bool needed)
 void raster_copy_words(GDALDatasetH ds, GDALDatasetH to, int skip)
 {
 	for (int b = 1; b <= GDALGetRasterCount(ds) && skip + b <= GDALGetRasterCount(to); b++) {
-		GDALRasterBandH from = GDALGetRasterBand(ds, b), band = GDALGetRasterBand(to, skip + b);
+		GDALRasterBandH from = GDALGetRasterBand(ds, b),
+				band = GDALGetRasterBand(to, skip + b);
 		char **items = GDALGetMetadata(from, NULL);
 		int has = 0;
 		double v = GDALGetRasterScale(from, &has);
@@ -347,12 +389,14 @@ void raster_copy_words(GDALDatasetH ds, GDALDatasetH to, int skip)
 }
 
 /*
- * DS in TARGET's system, as a GeoTIFF of our own below out/work; NULL: problem added.  The corners a turned picture
- * leaves, and what its mask hides, would become zeros like any value: where has_no_blank, an alpha band tells them.
+ * DS in TARGET's system, as a GeoTIFF of our own below out/work; NULL: problem added.  The corners
+ * a turned picture leaves, and what its mask hides, would become zeros like any value: where
+ * has_no_blank, an alpha band tells them.
  */
-static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *source, const char *target, const json_object *layer)
+static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *source,
+			      const char *target, const json_object *layer)
 {
-	struct watch watch = { job, json_str(layer, "table", "") };
+	struct watch watch = {job, json_str(layer, "table", "")};
 	char path[700];
 	int bad = 0;
 	char **args = add(add(NULL, "-t_srs", target), "-of", "GTiff");
@@ -374,7 +418,8 @@ static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *sour
 	if (o != NULL)
 		GDALWarpAppOptionsFree(o);
 	if (out == NULL)
-		(void)raster_failed(job, ds, layer, problem_arg(problem_new("srs_transform"), "target", target));
+		(void)raster_failed(job, ds, layer,
+				    problem_arg(problem_new("srs_transform"), "target", target));
 	if (out != NULL)
 		raster_copy_words(ds, out, 0);
 	return out;
@@ -383,7 +428,7 @@ static GDALDatasetH reproject(struct job *job, GDALDatasetH ds, const char *sour
 /* The result item of a raster written to PATH. */
 static json_object *raster_item(const char *path, const json_object *layer)
 {
-	const char *const drivers[] = { "GTiff", NULL };
+	const char *const drivers[] = {"GTiff", NULL};
 	GDALDatasetH ds = GDALOpenEx(path, GDAL_OF_RASTER, drivers, NULL, NULL);
 	json_object *item = json_object_new_object(), *list;
 	double e[4];
@@ -396,7 +441,8 @@ static json_object *raster_item(const char *path, const json_object *layer)
 	json_set_int(item, "count", 1);
 	json_set(item, "raster", raster_json(ds));
 	json_set(item, "columns", json_object_new_array());
-	json_set(item, "crs", GDALGetSpatialRef(ds) != NULL ? srs_json(GDALGetSpatialRef(ds)) : NULL);
+	json_set(item, "crs",
+		 GDALGetSpatialRef(ds) != NULL ? srs_json(GDALGetSpatialRef(ds)) : NULL);
 	if (raster_extent(ds, e)) {
 		list = json_object_new_array();
 		for (size_t k = 0; k < 4; k++)
@@ -414,10 +460,11 @@ static char **georeference(const struct source *src, const char *source)
 	char **args = NULL, number[40];
 	if (src != NULL && src->overlay != NULL) {
 		json_object *b = json_arr(src->overlay, "bounds");
-		static const size_t order[4] = { 0, 3, 2, 1 };      /* ulx uly lrx lry of w s e n */
+		static const size_t order[4] = {0, 3, 2, 1}; /* ulx uly lrx lry of w s e n */
 		args = add(args, "-a_ullr", NULL);
 		for (size_t k = 0; k < 4; k++) {
-			(void)CPLsnprintf(number, sizeof(number), "%.17g", json_object_get_double(json_at(b, order[k])));
+			(void)CPLsnprintf(number, sizeof(number), "%.17g",
+					  json_object_get_double(json_at(b, order[k])));
 			args = add(args, number, NULL);
 		}
 		return add(args, "-a_srs", "EPSG:4326");
@@ -425,25 +472,33 @@ static char **georeference(const struct source *src, const char *source)
 	return *source != '\0' ? add(args, "-a_srs", source) : args;
 }
 
-enum err raster_write_as(struct job *job, GDALDatasetH ds, enum raster_last last, const json_object *layer, const char *path)
+enum err raster_write_as(struct job *job, GDALDatasetH ds, enum raster_last last,
+			 const json_object *layer, const char *path)
 {
-	const char *source = json_str(json_obj(layer, "srs"), "source", ""), *target = json_str(json_obj(layer, "srs"), "target", "");
+	const char *source = json_str(json_obj(layer, "srs"), "source", ""),
+		   *target = json_str(json_obj(layer, "srs"), "target", "");
 
 	if (*target == '\0' || strcmp(target, source) == 0) {
-		char **args = last != LAST_PLAIN ? last_as_mask(ds, last == LAST_MASK) : NULL, **more = georeference(NULL, source);
+		char **args = last != LAST_PLAIN ? last_as_mask(ds, last == LAST_MASK) : NULL,
+		     **more = georeference(NULL, source);
 		args = CSLInsertStrings(args, -1, (CSLConstList)more);
 		CSLDestroy(more);
 		return raster_write(job, ds, args, path, layer);
 	}
 	GDALDatasetH warped = reproject(job, ds, source, target, layer);
-	bool masked = warped != NULL && (last != LAST_PLAIN || GDALGetRasterCount(warped) > GDALGetRasterCount(ds));
-	enum err err = warped == NULL ? ERR_BAD_REQUEST : raster_write(job, warped, masked ? last_as_mask(warped, true) : NULL, path, layer);
+	bool masked = warped != NULL &&
+		      (last != LAST_PLAIN || GDALGetRasterCount(warped) > GDALGetRasterCount(ds));
+	enum err err = warped == NULL
+			   ? ERR_BAD_REQUEST
+			   : raster_write(job, warped, masked ? last_as_mask(warped, true) : NULL,
+					  path, layer);
 	if (warped != NULL)
 		GDALClose(warped);
 	return err;
 }
 
-json_object *raster_import(struct job *job, const struct source_set *set, const struct source *src, const json_object *layer)
+json_object *raster_import(struct job *job, const struct source_set *set, const struct source *src,
+			   const json_object *layer)
 {
 	const char *source = json_str(json_obj(layer, "srs"), "source", "");
 	char file[32], path[700];
@@ -464,8 +519,8 @@ json_object *raster_import(struct job *job, const struct source_set *set, const 
 	GDALDatasetH ds = src == NULL ? NULL : source_open(job, src, NULL);
 	if (ds == NULL)
 		return NULL;
-	err = src->overlay != NULL ? raster_write(job, ds, georeference(src, source), path, layer) :
-				     raster_write_as(job, ds, LAST_PLAIN, layer, path);
+	err = src->overlay != NULL ? raster_write(job, ds, georeference(src, source), path, layer)
+				   : raster_write_as(job, ds, LAST_PLAIN, layer, path);
 	GDALClose(ds);
 	return err == ERR_OK ? raster_item(path, layer) : NULL;
 }

@@ -21,13 +21,17 @@ static bool number_of(GDALRasterBandH band, const char *what, int x, int y, int6
 	return s != NULL && text_int(s, 0, INT64_MAX / 2, ret);
 }
 
-/* Does block I of COLUMNS in a row end behind the SIZE bytes there are?  One that is not stored does not. */
+/*
+ * Does block I of COLUMNS in a row end behind the SIZE bytes there are?  One that is not stored
+ * does not.
+ */
 static bool block_is_cut(GDALRasterBandH band, int64_t i, int columns, int64_t size)
 {
 	int x = (int)(i % columns), y = (int)(i / columns);
 	int64_t at, len;
 
-	return number_of(band, "BLOCK_OFFSET", x, y, &at) && number_of(band, "BLOCK_SIZE", x, y, &len) && at + len > size;
+	return number_of(band, "BLOCK_OFFSET", x, y, &at) &&
+	       number_of(band, "BLOCK_SIZE", x, y, &len) && at + len > size;
 }
 
 static bool band_is_cut(GDALRasterBandH band, int64_t size)

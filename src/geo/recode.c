@@ -8,14 +8,14 @@
 #include "base/mem.h"
 #include "geo/rows.h"
 
-#define HEAD 512                /* bytes the XML declaration must fit in */
+#define HEAD  512 /* bytes the XML declaration must fit in */
 #define BLOCK 65536
 
 /* The charset declared in HEAD, if it needs us; *RET_END = bytes up to behind "?>".  Static. */
 static const char *declared(char *head, size_t *ret_end)
 {
-	static const char *const native[] = {
-	    "UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "ISO-8859-1"};
+	static const char *const native[] = {"UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE",
+					     "ISO-8859-1"};
 	char *end = strstr(head, "?>"), *name, *close;
 	const char *charset;
 
@@ -55,8 +55,8 @@ static enum err convert(int from, int to, const char *charset, struct error *err
 		left = kept + (n > 0 ? (size_t)n : 0);
 		do {
 			made = e == ERR_OK
-			    ? charset_conv_run(conv, &p, &left, out, 4 * BLOCK, n == 0, &bad)
-			    : 0;
+				   ? charset_conv_run(conv, &p, &left, out, 4 * BLOCK, n == 0, &bad)
+				   : 0;
 			if (made > 0)
 				e = fs_write_all(to, out, made, error);
 		} while (made > 0 && left > 0 && e == ERR_OK);
@@ -70,21 +70,22 @@ static enum err convert(int from, int to, const char *charset, struct error *err
 
 /* SRC->path becomes HEAD and what stands in FROM behind byte END, decoded. */
 static enum err make_utf8(struct job *job, struct source *src, const char *charset, int from,
-    size_t end, const char *head)
+			  size_t end, const char *head)
 {
 	CLEAN_FD int to = -1;
 	const char *dot = strrchr(src->path, '.');
-	CLEAN_FREE char *path = mem_printf("out/work/%d.utf8%s", src->bundle, dot != NULL ? dot : "");
+	CLEAN_FREE char *path =
+	    mem_printf("out/work/%d.utf8%s", src->bundle, dot != NULL ? dot : "");
 	struct error error = {0};
 
 	if (fs_mkdirs(AT_FDCWD, "out/work", &error) != ERR_OK ||
 	    (to = fs_create(AT_FDCWD, path)) < 0 || lseek(from, (off_t)end, SEEK_SET) < 0 ||
 	    fs_write_all(to, head, strlen(head), &error) != ERR_OK ||
 	    convert(from, to, charset, &error) != ERR_OK)
-		return job_fail(job,
-		    problem_str(
-			problem_new(error.err == ERR_NO_SPACE ? "disk_full" : "inspect_failed"),
-			"file", src->file));
+		return job_fail(
+		    job, problem_str(problem_new(error.err == ERR_NO_SPACE ? "disk_full"
+									   : "inspect_failed"),
+				     "file", src->file));
 	free(src->path);
 	src->path = path;
 	path = NULL;
@@ -100,7 +101,8 @@ enum err recode_xml(struct job *job, struct source *src)
 
 	if (from < 0 || pread(from, head, HEAD, 0) <= 0 || (charset = declared(head, &end)) == NULL)
 		return ERR_OK;
-	return make_utf8(job, src, charset, from, end, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+	return make_utf8(job, src, charset, from, end,
+			 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
 }
 
 enum err recode_json(struct job *job, struct source *src)

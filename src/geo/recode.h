@@ -16,8 +16,8 @@
 enum err recode_xml(struct job *, struct source *);
 
 /*
- * The same for JSON that is not valid UTF-8 when a charset was chosen, or else its mark or its bytes
- * tell UTF-16 or GB18030.  Of other bytes that do not fit UTF-8 a warning tells.
+ * The same for JSON that is not valid UTF-8 when a charset was chosen, or else its mark or its
+ * bytes tell UTF-16 or GB18030.  Of other bytes that do not fit UTF-8 a warning tells.
  */
 enum err recode_json(struct job *, struct source *);
 

@@ -10,9 +10,9 @@
 #include "geo/rows_impl.h"
 
 #define SAMPLE_BYTES 4096
-#define RAW_BYTES  ((size_t)256 << 10) /* read at once: stays in the cache of one core */
-#define TEXT_BYTES ((size_t)512 << 10) /* decoded at once */
-#define HEAD_BYTES ((size_t)256 << 10) /* of the dialect's guess */
+#define RAW_BYTES    ((size_t)256 << 10) /* read at once: stays in the cache of one core */
+#define TEXT_BYTES   ((size_t)512 << 10) /* decoded at once */
+#define HEAD_BYTES   ((size_t)256 << 10) /* of the dialect's guess */
 
 struct csv {
 	struct rows rows;
@@ -93,10 +93,9 @@ static bool whole_is_utf8(int fd, char *buf, bool *ret_bom)
 		size_t len = kept + (size_t)n, valid;
 
 		if (first)
-			*ret_bom =
-			    len >= 2 &&
-			    (memcmp(buf, "\xFF\xFE", 2) == 0 || memcmp(buf, "\xFE\xFF", 2) == 0 ||
-				(len >= 3 && memcmp(buf, "\xEF\xBB\xBF", 3) == 0));
+			*ret_bom = len >= 2 && (memcmp(buf, "\xFF\xFE", 2) == 0 ||
+						memcmp(buf, "\xFE\xFF", 2) == 0 ||
+						(len >= 3 && memcmp(buf, "\xEF\xBB\xBF", 3) == 0));
 		first = false;
 		valid = rows_utf8_valid(buf, len);
 		kept = len - valid;
@@ -182,7 +181,7 @@ bool rows_is_utf8(const struct source *src)
 const char *rows_bom(const struct source *src)
 {
 	CLEAN_FD int fd = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	unsigned char b[3] = { 0 };
+	unsigned char b[3] = {0};
 
 	if (fd < 0 || read(fd, b, 3) < 2)
 		return NULL;
@@ -194,7 +193,7 @@ const char *rows_bom(const struct source *src)
 }
 
 char *rows_head(struct job *job, const struct source *src, const char *charset, size_t *ret_len,
-    bool *ret_whole)
+		bool *ret_whole)
 {
 	CLEAN_FD int fd = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	CLEAN_FREE char *buf = mem_alloc(HEAD_BYTES + 1);
@@ -211,8 +210,8 @@ char *rows_head(struct job *job, const struct source *src, const char *charset, 
 	*ret_whole = len <= HEAD_BYTES;
 	text = charset_decode(charset, buf, len > HEAD_BYTES ? HEAD_BYTES : len, ret_len, NULL);
 	if (text == NULL)
-		(void)job_fail(
-		    job, problem_arg(problem_new("charset_unknown"), "charset", charset));
+		(void)job_fail(job,
+			       problem_arg(problem_new("charset_unknown"), "charset", charset));
 	return text;
 }
 
@@ -338,14 +337,13 @@ static void csv_free(struct rows *r)
 }
 
 enum err rows_open_csv(struct job *job, const struct source *src, const char *charset,
-    const struct dialect *d, struct rows **ret)
+		       const struct dialect *d, struct rows **ret)
 {
-	static const struct rows_kind kind = { csv_next, csv_row, csv_line, csv_estimate,
-		csv_free };
+	static const struct rows_kind kind = {csv_next, csv_row, csv_line, csv_estimate, csv_free};
 	struct csv *c = mem_alloc(sizeof *c);
 	char bom[3];
 
-	c->rows = (struct rows){ .kind = &kind, .job = job, .src = src };
+	c->rows = (struct rows){.kind = &kind, .job = job, .src = src};
 	c->fd = open(src->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	c->charset = charset;
 	c->is_utf8 = strcmp(charset, "UTF-8") == 0;
@@ -353,7 +351,7 @@ enum err rows_open_csv(struct job *job, const struct source *src, const char *ch
 	c->raw = mem_alloc(2 * RAW_BYTES);
 	c->text = mem_alloc(TEXT_BYTES);
 	c->parser = table_parser_new(d, (size_t)job_limit(job, "csv_max_columns"),
-	    (size_t)job_limit(job, "csv_max_cell_bytes"));
+				     (size_t)job_limit(job, "csv_max_cell_bytes"));
 	if (c->fd < 0 || (c->size = lseek(c->fd, 0, SEEK_END)) < 0 ||
 	    lseek(c->fd, 0, SEEK_SET) != 0) {
 		csv_free(&c->rows);
@@ -361,8 +359,8 @@ enum err rows_open_csv(struct job *job, const struct source *src, const char *ch
 	}
 	if (!c->is_utf8 && c->conv == NULL) {
 		csv_free(&c->rows);
-		return job_fail(
-		    job, problem_arg(problem_new("charset_unknown"), "charset", charset));
+		return job_fail(job,
+				problem_arg(problem_new("charset_unknown"), "charset", charset));
 	}
 	/* The converters take a byte order mark away themselves. */
 	if (c->is_utf8 && pread(c->fd, bom, 3, 0) == 3 && memcmp(bom, "\xEF\xBB\xBF", 3) == 0)

@@ -20,15 +20,15 @@ enum rows_result {
  * Owns: caller frees with rows_free.
  */
 enum err rows_open_csv(struct job *, const struct source *, const char *charset,
-    const struct dialect *, struct rows **ret);
+		       const struct dialect *, struct rows **ret);
 void rows_free(struct rows *);
 
 /* The next record; CELLS is borrowed until the next call. */
 enum rows_result rows_next(struct rows *, const struct cell **ret_cells, size_t *ret_n);
-int64_t rows_row(
-    const struct rows *); /* of the record returned last, as a spreadsheet numbers it */
-int64_t rows_line(
-    const struct rows *); /* physical line where it began; the row's number in a sheet */
+int64_t
+rows_row(const struct rows *); /* of the record returned last, as a spreadsheet numbers it */
+int64_t
+rows_line(const struct rows *); /* physical line where it began; the row's number in a sheet */
 /* Bytes that CHARSET does not know have been replaced by U+FFFD in what was returned so far or is
  * about to be. */
 bool rows_has_bad_text(const struct rows *);
@@ -36,8 +36,8 @@ bool rows_has_bad_text(const struct rows *);
 int64_t rows_estimate(const struct rows *);
 
 /* The first bytes of the file, decoded (caller frees); *RET_WHOLE: that is all of it. */
-char *rows_head(
-    struct job *, const struct source *, const char *charset, size_t *ret_len, bool *ret_whole);
+char *rows_head(struct job *, const struct source *, const char *charset, size_t *ret_len,
+		bool *ret_whole);
 /* The charset a byte order mark tells, NULL = there is none.  Static. */
 const char *rows_bom(const struct source *);
 /* Is every byte of the file part of valid UTF-8? */

@@ -115,7 +115,7 @@ static float centre(const struct box *b, int axis)
 static void sort_keys(struct key *a, struct key *b, size_t n)
 {
 	for (int shift = 0; shift < 33; shift += 11) {
-		size_t start[2048] = { 0 }, sum = 0;
+		size_t start[2048] = {0}, sum = 0;
 		struct key *swap;
 
 		for (size_t i = 0; i < n; i++)
@@ -147,7 +147,7 @@ static void level_sort(struct level *l, const struct box *boxes)
 	size_t per_slice = (nodes + slices - 1) / slices * NODE_CELLS;
 
 	for (size_t i = 0; i < l->n; i++)
-		l->keys[i] = (struct key){ float_key(centre(&boxes[i], 0)), (uint32_t)i };
+		l->keys[i] = (struct key){float_key(centre(&boxes[i], 0)), (uint32_t)i};
 	sort_keys(l->keys, l->other, l->n);
 	for (size_t i = 0; i < l->n; i++)
 		l->keys[i].key = float_key(centre(&boxes[l->keys[i].box], 1));
@@ -181,12 +181,12 @@ static enum err step(struct writer *w, sqlite3_stmt *s, struct error *error)
 	(void)sqlite3_reset(s);
 	if (rc == SQLITE_DONE)
 		return ERR_OK;
-	return error_set(
-	    error, rc == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO, "rtree: %s", sqlite3_errmsg(w->db));
+	return error_set(error, rc == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO, "rtree: %s",
+			 sqlite3_errmsg(w->db));
 }
 
-static enum err pair(
-    struct writer *w, sqlite3_stmt *s, int64_t key, int64_t value, struct error *error)
+static enum err pair(struct writer *w, sqlite3_stmt *s, int64_t key, int64_t value,
+		     struct error *error)
 {
 	sqlite3_bind_int64(s, 1, key);
 	sqlite3_bind_int64(s, 2, value);
@@ -198,18 +198,18 @@ static enum err pair(
  * node, the root). UP receives the nodes' own boxes; HOME[i] the node of box i.
  */
 static enum err level_nodes(struct writer *w, const struct level *l, const struct box *boxes,
-    int depth, int64_t first, struct box *up, uint32_t *home, struct error *error)
+			    int depth, int64_t first, struct box *up, uint32_t *home,
+			    struct error *error)
 {
 	size_t nodes = l->n == 0 ? 1 : (l->n + NODE_CELLS - 1) / NODE_CELLS;
 	enum err err = ERR_OK;
 
 	for (size_t k = 0; k < nodes && err == ERR_OK; k++) {
-		unsigned char blob[NODE_BYTES] = { 0 };
+		unsigned char blob[NODE_BYTES] = {0};
 		size_t from = k * NODE_CELLS;
 		size_t cells = l->n - from < NODE_CELLS ? l->n - from : NODE_CELLS;
 		int64_t number = nodes == 1 ? 1 : first + (int64_t)k;
-		struct box all = { number,
-			{ __FLT_MAX__, -__FLT_MAX__, __FLT_MAX__, -__FLT_MAX__ } };
+		struct box all = {number, {__FLT_MAX__, -__FLT_MAX__, __FLT_MAX__, -__FLT_MAX__}};
 
 		for (size_t i = 0; i < cells; i++) {
 			const struct box *b = &boxes[l->keys[from + i].box];
@@ -248,7 +248,7 @@ static enum err write_levels(struct rtree *t, struct writer *w, struct error *er
 	if (err == ERR_OK)
 		err = bigmem_reserve(&homes, (n + 1) * sizeof(uint32_t), error);
 	for (int depth = 0; err == ERR_OK; depth++) {
-		struct level l = { keys.p, (struct key *)keys.p + n, n };
+		struct level l = {keys.p, (struct key *)keys.p + n, n};
 		size_t nodes = n == 0 ? 1 : (n + NODE_CELLS - 1) / NODE_CELLS;
 		struct box *above = mem_array(nodes, sizeof *above);
 		uint32_t *home = homes.p;
@@ -287,7 +287,7 @@ static sqlite3_stmt *prepare(sqlite3 *db, const char *format, const char *name)
 /* The node of an empty tree exists already and is replaced by the root. */
 enum err rtree_write(struct rtree *t, sqlite3 *db, const char *name, struct error *error)
 {
-	struct writer w = { .db = db };
+	struct writer w = {.db = db};
 	sqlite3_stmt *create = prepare(
 	    db, "CREATE VIRTUAL TABLE \"%w\" USING rtree(id, minx, maxx, miny, maxy)", name);
 	enum err err = create == NULL ? error_set(error, ERR_IO, "rtree: %s", sqlite3_errmsg(db))

@@ -18,25 +18,25 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Newer than Debian 12's headers; <linux/landlock.h> of Linux 6.12. */
-#define FS_TRUNCATE  (1ULL << 14)       /* ABI 3 */
-#define FS_IOCTL_DEV (1ULL << 15)       /* ABI 5 */
-#define NET_BIND_TCP    (1ULL << 0)     /* ABI 4 */
-#define NET_CONNECT_TCP (1ULL << 1)     /* ABI 4 */
-#define SCOPE_ABSTRACT_UNIX (1ULL << 0) /* ABI 6 */
-#define SCOPE_SIGNAL        (1ULL << 1) /* ABI 6 */
+#define FS_TRUNCATE	    (1ULL << 14) /* ABI 3 */
+#define FS_IOCTL_DEV	    (1ULL << 15) /* ABI 5 */
+#define NET_BIND_TCP	    (1ULL << 0)	 /* ABI 4 */
+#define NET_CONNECT_TCP	    (1ULL << 1)	 /* ABI 4 */
+#define SCOPE_ABSTRACT_UNIX (1ULL << 0)	 /* ABI 6 */
+#define SCOPE_SIGNAL	    (1ULL << 1)	 /* ABI 6 */
 
 struct ruleset {
-	uint64_t fs;            /* handled_access_fs */
-	uint64_t net;           /* handled_access_net, ABI 4 */
-	uint64_t scoped;        /* ABI 6 */
+	uint64_t fs;	 /* handled_access_fs */
+	uint64_t net;	 /* handled_access_net, ABI 4 */
+	uint64_t scoped; /* ABI 6 */
 };
 
 #define FS_FILE_READ LANDLOCK_ACCESS_FS_READ_FILE
-#define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_READ	     (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define FS_WRITE                                                                                   \
 	(FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                 \
-	    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                         \
-	    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
+	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                            \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
 
 /* What the kernel of this ABI can be told to refuse: everything it knows. */
 static void handled(long abi, struct ruleset *r, size_t *size)
@@ -60,8 +60,8 @@ static void handled(long abi, struct ruleset *r, size_t *size)
 }
 
 /* A path that is not there needs no rule; anything else that fails is fatal. */
-static enum err allow_path(
-    int set, const struct ruleset *r, const char *path, uint64_t rights, struct error *error)
+static enum err allow_path(int set, const struct ruleset *r, const char *path, uint64_t rights,
+			   struct error *error)
 {
 	struct landlock_path_beneath_attr rule = {.allowed_access = rights & r->fs};
 	long done;
@@ -82,14 +82,14 @@ static enum err allow_paths(int set, const struct ruleset *r, const char *dir, s
 		const char *path;
 		uint64_t rights;
 	} system[] = {
-		{getenv("PROJ_DATA"), FS_READ},      /* as the worker says */
-		{getenv("GDAL_DATA"), FS_READ},
-		{"/usr/share/proj", FS_READ},
-		{"/usr/share/gdal", FS_READ},
-		{"/usr/lib", FS_READ},
-		{"/lib", FS_READ},
-		{"/etc/ld.so.cache", FS_FILE_READ},
-		{"/dev/urandom", FS_FILE_READ},
+	    {getenv("PROJ_DATA"), FS_READ}, /* as the worker says */
+	    {getenv("GDAL_DATA"), FS_READ},
+	    {"/usr/share/proj", FS_READ},
+	    {"/usr/share/gdal", FS_READ},
+	    {"/usr/lib", FS_READ},
+	    {"/lib", FS_READ},
+	    {"/etc/ld.so.cache", FS_FILE_READ},
+	    {"/dev/urandom", FS_FILE_READ},
 	};
 	char path[600];
 	enum err e = ERR_OK;
@@ -139,36 +139,115 @@ static enum err enter_landlock(const char *dir, bool *ret, struct error *error)
  * job.
  */
 static const int allowed[] = {
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
-	SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2),
-	SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(close), SCMP_SYS(creat), SCMP_SYS(fstat), SCMP_SYS(stat),
-	SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fstat64),
-	SCMP_SYS(fstatat64), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(access),
-	SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
-	SCMP_SYS(getdents64), SCMP_SYS(getcwd), SCMP_SYS(flock),
-	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range), SCMP_SYS(ftruncate),
-	SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(readahead),
-	SCMP_SYS(copy_file_range), SCMP_SYS(sendfile), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
-	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(mkdir),
-	SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(umask), SCMP_SYS(dup), SCMP_SYS(dup2),
-	SCMP_SYS(dup3), SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(munmap), SCMP_SYS(mprotect),
-	SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(msync), SCMP_SYS(mincore), SCMP_SYS(brk),
-	SCMP_SYS(futex), SCMP_SYS(futex_time64), SCMP_SYS(set_robust_list),
-	SCMP_SYS(get_robust_list), SCMP_SYS(set_tid_address), SCMP_SYS(rseq), SCMP_SYS(membarrier),
-	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sigaltstack), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
-	SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(getuid), SCMP_SYS(geteuid),
-	SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(sysinfo),
-	SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu),
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(clock_getres),
-	SCMP_SYS(clock_nanosleep), SCMP_SYS(clock_nanosleep_time64), SCMP_SYS(nanosleep),
-	SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(times), SCMP_SYS(getrandom),
-	SCMP_SYS(getrusage), SCMP_SYS(getrlimit), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select),
-	SCMP_SYS(_newselect), SCMP_SYS(pselect6),
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(readv),
+    SCMP_SYS(writev),
+    SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(preadv),
+    SCMP_SYS(pwritev),
+    SCMP_SYS(preadv2),
+    SCMP_SYS(pwritev2),
+    SCMP_SYS(lseek),
+    SCMP_SYS(_llseek),
+    SCMP_SYS(close),
+    SCMP_SYS(creat),
+    SCMP_SYS(fstat),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(statx),
+    SCMP_SYS(fstat64),
+    SCMP_SYS(fstatat64),
+    SCMP_SYS(statfs),
+    SCMP_SYS(fstatfs),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(getcwd),
+    SCMP_SYS(flock),
+    SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync),
+    SCMP_SYS(sync_file_range),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(fadvise64),
+    SCMP_SYS(readahead),
+    SCMP_SYS(copy_file_range),
+    SCMP_SYS(sendfile),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(rmdir),
+    SCMP_SYS(umask),
+    SCMP_SYS(dup),
+    SCMP_SYS(dup2),
+    SCMP_SYS(dup3),
+    SCMP_SYS(mmap),
+    SCMP_SYS(mmap2),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(msync),
+    SCMP_SYS(mincore),
+    SCMP_SYS(brk),
+    SCMP_SYS(futex),
+    SCMP_SYS(futex_time64),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(get_robust_list),
+    SCMP_SYS(set_tid_address),
+    SCMP_SYS(rseq),
+    SCMP_SYS(membarrier),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getpid),
+    SCMP_SYS(getppid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(getcpu),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_gettime64),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(clock_nanosleep_time64),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(times),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(getrlimit),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(select),
+    SCMP_SYS(_newselect),
+    SCMP_SYS(pselect6),
 };
 
 /*
- * Opening may empty only what is opened for writing, which is Landlock's to refuse: before its ABI 3
+ * Opening may empty only what is opened for writing, which is Landlock's to refuse: before its ABI
+ * 3
  * a file anywhere could be emptied by its path alone, as by truncate().  openat2 hides its flags;
  * who asks for it falls back to openat.
  */
@@ -177,12 +256,15 @@ static int add_open(scmp_filter_ctx ctx, int call, unsigned flags)
 	static const struct {
 		scmp_datum_t mask, value;
 	} modes[] = {
-		{O_ACCMODE | O_TRUNC, O_RDONLY}, {O_ACCMODE, O_WRONLY}, {O_ACCMODE, O_RDWR},
+	    {O_ACCMODE | O_TRUNC, O_RDONLY},
+	    {O_ACCMODE, O_WRONLY},
+	    {O_ACCMODE, O_RDWR},
 	};
 	int e = 0;
 
 	for (size_t i = 0; e == 0 && i < COUNT(modes); i++)
-		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
+		e = seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, call, 1,
 		    SCMP_CMP(flags, SCMP_CMP_MASKED_EQ, modes[i].mask, modes[i].value));
 	return e;
 }
@@ -190,13 +272,13 @@ static int add_open(scmp_filter_ctx ctx, int call, unsigned flags)
 /* Not F_SETOWN, F_SETSIG and F_SETFL: they send any signal to any process of our user. */
 static int add_fcntl(scmp_filter_ctx ctx, int call)
 {
-	static const scmp_datum_t commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,
-	    F_GETLK, F_SETLK, F_SETLKW};
+	static const scmp_datum_t commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD,
+						F_GETFL, F_GETLK,	  F_SETLK, F_SETLKW};
 	int e = 0;
 
 	for (size_t i = 0; e == 0 && i < COUNT(commands); i++)
-		e = seccomp_rule_add(
-		    ctx, SCMP_ACT_ALLOW, call, 1, SCMP_A1(SCMP_CMP_EQ, commands[i]));
+		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
+				     SCMP_A1(SCMP_CMP_EQ, commands[i]));
 	return e;
 }
 
@@ -228,34 +310,35 @@ static int add_rules(scmp_filter_ctx ctx)
 	 * to clone.
 	 */
 	if (e == 0)
-		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+		e = seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 		    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM));
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	if (e == 0)
-		e = seccomp_rule_add(
-		    ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, TCGETS));
+		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, TCGETS));
 	/* abort() signals its own thread; nobody else is reached. */
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	/* Until sandbox_limits() shuts it: our own limits, and the filter that shuts it. */
 	if (e == 0)
-		e = seccomp_rule_add(
-		    ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
+		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
+				     SCMP_A0(SCMP_CMP_EQ, 0));
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(seccomp), 0);
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-		    SCMP_A0(SCMP_CMP_EQ, PR_SET_NO_NEW_PRIVS));
+				     SCMP_A0(SCMP_CMP_EQ, PR_SET_NO_NEW_PRIVS));
 	return e;
 }
 
 /*
  * Load the filter made by ADD over DEFAULT_ACTION; *RET false: this kernel has no seccomp filters.
  */
-static enum err load_filter(
-    uint32_t default_action, int (*add)(scmp_filter_ctx), bool *ret, struct error *error)
+static enum err load_filter(uint32_t default_action, int (*add)(scmp_filter_ctx), bool *ret,
+			    struct error *error)
 {
 	scmp_filter_ctx ctx;
 	int e;
@@ -332,8 +415,8 @@ enum err sandbox_enter(const char *dir, int *ret_level, struct error *error)
 static int add_seal(scmp_filter_ctx ctx)
 {
 	/* Reading a limit passes NULL as the new one. */
-	int e = seccomp_rule_add(
-	    ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_NE, 0));
+	int e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
+				 SCMP_A2(SCMP_CMP_NE, 0));
 
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0);
@@ -350,8 +433,8 @@ static int add_seal_alone(scmp_filter_ctx ctx)
 	return e == 0 ? seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 0) : e;
 }
 
-enum err sandbox_limits(
-    int64_t memory, int64_t cpu_s, int64_t file_bytes, bool threads, struct error *error)
+enum err sandbox_limits(int64_t memory, int64_t cpu_s, int64_t file_bytes, bool threads,
+			struct error *error)
 {
 	bool sealed;
 	enum err e = limit(RLIMIT_AS, (rlim_t)memory, 0, error);

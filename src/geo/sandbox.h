@@ -17,11 +17,12 @@
 enum err sandbox_enter(const char *dir, int *ret_level, struct error *);
 
 /*
- * The job's own limits, then the door behind them is shut: no limit can be changed any more.  THREADS:
+ * The job's own limits, then the door behind them is shut: no limit can be changed any more.
+ * THREADS:
  * it may have some; the worker counts them.
  * Units:  bytes, seconds.
  */
-enum err sandbox_limits(
-    int64_t memory, int64_t cpu_s, int64_t file_bytes, bool threads, struct error *);
+enum err sandbox_limits(int64_t memory, int64_t cpu_s, int64_t file_bytes, bool threads,
+			struct error *);
 
 #endif

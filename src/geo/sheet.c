@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "geo/sheet_impl.h"
 
-#define NAME_MOST 255     /* bytes of a sheet's name; programs allow 31 characters */
+#define NAME_MOST  255	  /* bytes of a sheet's name; programs allow 31 characters */
 #define WHOLE_MOST 0x1p53 /* up to here doubles count one by one */
 
 static enum err unreadable(struct job *job, const struct source *src)
@@ -23,8 +23,8 @@ struct sheet *sheet_add(struct book *b, const char *name)
 	if (b->n >= SHEETS_MAX)
 		return NULL;
 	b->v = mem_resize(b->v, b->n + 1, sizeof *b->v);
-	b->v[b->n] = (struct sheet){ .name = mem_strndup(name,
-					 text_cut(name, strlen(name), NAME_MOST)) };
+	b->v[b->n] =
+	    (struct sheet){.name = mem_strndup(name, text_cut(name, strlen(name), NAME_MOST))};
 	return &b->v[b->n++];
 }
 
@@ -62,8 +62,8 @@ static struct book *book_new(const struct job *job)
 }
 
 /* LISTED: its sheets could be listed.  Takes B, even on error. */
-static enum err opened(
-    struct job *job, const struct source *src, struct book *b, bool listed, struct book **ret)
+static enum err opened(struct job *job, const struct source *src, struct book *b, bool listed,
+		       struct book **ret)
 {
 	if (!listed || b->n == 0) {
 		book_close(b);
@@ -82,7 +82,7 @@ enum err book_open(struct job *job, const struct source *src, struct book **ret)
 	b->is_ods = src->kind == KIND_ODS;
 	b->zip = zip_open(src->path, ZIP_RDONLY, &e);
 	return opened(job, src, b,
-	    b->zip != NULL && (b->is_ods ? ods_list(job, b) : xlsx_list(job, b)), ret);
+		      b->zip != NULL && (b->is_ods ? ods_list(job, b) : xlsx_list(job, b)), ret);
 }
 
 enum err book_open_xls(struct job *job, const struct source *src, struct book **ret)
@@ -164,7 +164,7 @@ void sheet_unsolved(struct sheet_rows *s)
 }
 
 enum err book_choose(struct job *job, const struct source *src, const struct book *b,
-    const char *wanted, size_t *ret)
+		     const char *wanted, size_t *ret)
 {
 	int64_t number;
 
@@ -180,9 +180,9 @@ enum err book_choose(struct job *job, const struct source *src, const struct boo
 		*ret = (size_t)number - 1;
 		return ERR_OK;
 	}
-	return job_fail(
-	    job, problem_str(problem_str(problem_new("sheet_unknown"), "file", src->file), "value",
-		     wanted));
+	return job_fail(job,
+			problem_str(problem_str(problem_new("sheet_unknown"), "file", src->file),
+				    "value", wanted));
 }
 
 /* ---- the row at hand */
@@ -211,7 +211,7 @@ void sheet_text(struct sheet_rows *s, size_t col, const char *text, size_t len)
 			s->cells = mem_resize(s->cells, s->size, sizeof *s->cells);
 			s->starts = mem_resize(s->starts, s->size, sizeof *s->starts);
 		}
-		s->cells[s->n] = (struct cell){ "", 0, false };
+		s->cells[s->n] = (struct cell){"", 0, false};
 		s->starts[s->n++] = s->text_len;
 	}
 	if (s->text_len + len > s->text_size) {
@@ -279,7 +279,10 @@ static bool is_whole(double v, double most)
 	return v > -most && v < most && (double)(int64_t)v == v;
 }
 
-/* The digits that tell V, 15 at least, and zeros for those behind them, as a spreadsheet shows a longer number. */
+/*
+ * The digits that tell V, 15 at least, and zeros for those behind them, as a spreadsheet shows a
+ * longer number.
+ */
 static size_t padded(double v, char out[40])
 {
 	char text[40];
@@ -298,7 +301,8 @@ static size_t padded(double v, char out[40])
 		return 0;
 	n = (size_t)(strchr(text, '.') - text);
 	memmove(text + n, text + n + 1, (size_t)more);
-	return (size_t)snprintf(out, 40, "%.*s%.*s", (int)n + more, text, (int)exponent - more, "0000");
+	return (size_t)snprintf(out, 40, "%.*s%.*s", (int)n + more, text, (int)exponent - more,
+				"0000");
 }
 
 /* 16 digits that a double holds exactly are somebody's number of a card or an order. */
@@ -369,7 +373,7 @@ static enum rows_result sheet_next(struct rows *r, const struct cell **ret_cells
 	if (s->failed != NULL || got == ZIPXML_BROKEN) {
 		json_object *p =
 		    problem_str(problem_new(s->failed != NULL ? s->failed : "format_unreadable"),
-			"file", r->src->file);
+				"file", r->src->file);
 
 		if (s->failed != NULL) {
 			problem_int(p, "row", s->row);
@@ -418,16 +422,16 @@ static void sheet_free(struct rows *r)
 	free(s);
 }
 
-enum err rows_open_sheet(
-    struct job *job, const struct source *src, struct book *b, size_t index, struct rows **ret)
+enum err rows_open_sheet(struct job *job, const struct source *src, struct book *b, size_t index,
+			 struct rows **ret)
 {
-	static const struct rows_kind kind = { sheet_next, sheet_row, sheet_line, sheet_estimate,
-		sheet_free };
+	static const struct rows_kind kind = {sheet_next, sheet_row, sheet_line, sheet_estimate,
+					      sheet_free};
 	struct sheet_rows *s = mem_alloc(sizeof *s);
 
-	s->rows = (struct rows){ .kind = &kind, .job = job, .src = src };
+	s->rows = (struct rows){.kind = &kind, .job = job, .src = src};
 	s->book = b;
-	b->errors = b->unsolved = b->hidden_times = (struct book_errors){ 0 };
+	b->errors = b->unsolved = b->hidden_times = (struct book_errors){0};
 	s->total = b->v[index].rows;
 	s->max_columns = (size_t)job_limit(job, "csv_max_columns");
 	s->max_cell = (size_t)job_limit(job, "csv_max_cell_bytes");

@@ -26,11 +26,12 @@ json_object *book_sheets(const struct book *);
  * The sheet WANTED by name or 1-based number of the list, NULL = the first: its index in the list.
  * Errors: job->problems has sheet_unknown.
  */
-enum err book_choose(
-    struct job *, const struct source *, const struct book *, const char *wanted, size_t *ret);
+enum err book_choose(struct job *, const struct source *, const struct book *, const char *wanted,
+		     size_t *ret);
 const char *book_sheet_name(const struct book *, size_t index); /* borrowed */
 /*
- * From now on cells whose formula gave an error are empty; else they are the error's text in an xlsx,
+ * From now on cells whose formula gave an error are empty; else they are the error's text in an
+ * xlsx,
  * #N/A excepted.  Empty ones are counted while the sheet is read that was opened last.
  */
 void book_null_errors(struct book *);
@@ -44,7 +45,7 @@ struct book_errors book_unsolved(const struct book *);
 /* Days with a time that their format does not show, and that is therefore left out. */
 struct book_errors book_hidden_times(const struct book *);
 /* Rows of a sheet; BOOK is borrowed until rows_free. */
-enum err rows_open_sheet(
-    struct job *, const struct source *, struct book *, size_t index, struct rows **ret);
+enum err rows_open_sheet(struct job *, const struct source *, struct book *, size_t index,
+			 struct rows **ret);
 
 #endif

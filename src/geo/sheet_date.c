@@ -26,7 +26,7 @@ enum shown sheet_shown_builtin(int64_t id)
 /* Whether the LEN characters are h, mm, ss …: time that is counted on after a day. */
 static bool is_elapsed(const char *s, size_t len)
 {
-	char same[4] = { s[0], (char)(s[0] ^ 0x20), '\0' };
+	char same[4] = {s[0], (char)(s[0] ^ 0x20), '\0'};
 
 	return len > 0 && strchr("hHmMsS", s[0]) != NULL && strspn(s, same) == len;
 }
@@ -78,7 +78,7 @@ size_t sheet_elapsed(int64_t ms, char out[32])
 {
 	int64_t s = ms / 1000;
 	int n = snprintf(out, 32, "%02lld:%02d:%02d", (long long)(s / 3600), (int)(s / 60 % 60),
-	    (int)(s % 60));
+			 (int)(s % 60));
 
 	if (ms % 1000 != 0)
 		n += snprintf(out + n, 32 - (size_t)n, ".%03d", (int)(ms % 1000));

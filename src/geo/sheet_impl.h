@@ -103,8 +103,10 @@ void sheet_unsolved(struct sheet_rows *);
 void sheet_clear(struct sheet_rows *);
 bool sheet_is_blank(const struct sheet_rows *);
 
-/* sheet_merge.c.  Add all ranges, say so with merges_ready, then ask row after row whether something
- * else covers this cell. */
+/*
+ * sheet_merge.c.  Add all ranges, say so with merges_ready, then ask row after row whether
+ * something else covers this cell.
+ */
 void merges_add(struct merges *, const struct merge *);
 void merges_ready(struct merges *);
 bool merges_cover(struct merges *, int64_t row, size_t col);
@@ -129,8 +131,11 @@ void sheet_number(struct sheet_rows *, size_t col, enum shown, double v);
 enum shown sheet_shown(const char *code);
 enum shown sheet_shown_builtin(int64_t id);
 size_t sheet_serial(double serial, enum shown, bool from_1904, char out[32]);
-/* A moment without zone, "2020-01-02T03:04:05", and a time that may be of more than a day, "30:05:00";
- * thousandths only where there are some. */
+/*
+ * A moment without zone, "2020-01-02T03:04:05", and a time that may be of more than a day,
+ * "30:05:00";
+ * thousandths only where there are some.
+ */
 size_t sheet_moment(int64_t ms, char out[32]);
 size_t sheet_elapsed(int64_t ms, char out[32]);
 

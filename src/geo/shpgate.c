@@ -7,13 +7,13 @@
 #include <unistd.h>
 #include "base/mem.h"
 
-#define SHP_HEAD 100            /* bytes before the first record */
-#define SHX_ENTRY 8
-#define DBF_HEAD 32             /* bytes before the field descriptors */
+#define SHP_HEAD      100 /* bytes before the first record */
+#define SHX_ENTRY     8
+#define DBF_HEAD      32 /* bytes before the field descriptors */
 #define BLOCK_ENTRIES 8192
-#define FIELD_TYPE 11           /* bytes of a field descriptor before its type … */
-#define FIELD_WIDTH 16          /* … and before its width and its decimals */
-#define INTEGER_WIDTH 18        /* digits GDAL trusts 64 bits to hold */
+#define FIELD_TYPE    11 /* bytes of a field descriptor before its type … */
+#define FIELD_WIDTH   16 /* … and before its width and its decimals */
+#define INTEGER_WIDTH 18 /* digits GDAL trusts 64 bits to hold */
 
 static uint32_t be32(const unsigned char *p)
 {
@@ -52,8 +52,8 @@ static enum err check_index(int fd, int64_t shx_size, int64_t shp_size, struct e
 	int64_t record = 0, at = SHP_HEAD;
 	ssize_t n;
 
-	while (
-	    at < shx_size && (n = pread(fd, block, BLOCK_ENTRIES * SHX_ENTRY, at)) >= SHX_ENTRY) {
+	while (at < shx_size &&
+	       (n = pread(fd, block, BLOCK_ENTRIES * SHX_ENTRY, at)) >= SHX_ENTRY) {
 		n -= n % SHX_ENTRY;
 		for (ssize_t i = 0; i < n; i += SHX_ENTRY, record++) {
 			int64_t offset = 2 * (int64_t)be32(block + i),
@@ -62,8 +62,8 @@ static enum err check_index(int fd, int64_t shx_size, int64_t shp_size, struct e
 			/* A deleted record has length 0 and any offset. */
 			if (len > 0 && (offset < SHP_HEAD || offset + SHX_ENTRY + len > shp_size))
 				return error_set(error, ERR_BAD_REQUEST,
-				    "record %lld of %lld bytes ends behind the file",
-				    (long long)record + 1, (long long)len);
+						 "record %lld of %lld bytes ends behind the file",
+						 (long long)record + 1, (long long)len);
 		}
 		at += n;
 	}
@@ -85,8 +85,8 @@ static enum err check_dbf(const char *path, struct error *error)
 	if (header < DBF_HEAD || header > size || (rows > 0 && row == 0) ||
 	    header + rows * row > size)
 		return error_set(error, ERR_BAD_REQUEST,
-		    "dbf: %lld rows of %lld bytes do not fit into %lld", (long long)rows,
-		    (long long)row, (long long)size);
+				 "dbf: %lld rows of %lld bytes do not fit into %lld",
+				 (long long)rows, (long long)row, (long long)size);
 	return ERR_OK;
 }
 
@@ -98,12 +98,13 @@ void shp_fields(const char *dbf, struct shp_fields *ret)
 
 	*ret = (struct shp_fields){0};
 	for (int64_t at = DBF_HEAD; fd >= 0 && at < (int64_t)le16(head + 8); at += DBF_HEAD) {
-		if (pread(fd, field, sizeof(field), at) != (ssize_t)sizeof(field) || field[0] == '\r')
+		if (pread(fd, field, sizeof(field), at) != (ssize_t)sizeof(field) ||
+		    field[0] == '\r')
 			return;
 		ret->memos += field[FIELD_TYPE] == 'M';
-		ret->wide = ret->wide ||
-		    (field[FIELD_TYPE] == 'N' && field[FIELD_WIDTH] > INTEGER_WIDTH &&
-			field[FIELD_WIDTH + 1] == 0);
+		ret->wide =
+		    ret->wide || (field[FIELD_TYPE] == 'N' && field[FIELD_WIDTH] > INTEGER_WIDTH &&
+				  field[FIELD_WIDTH + 1] == 0);
 	}
 }
 
@@ -120,9 +121,9 @@ bool shp_rows(const char *shp, const char *dbf, struct shp_rows *ret)
 	if (shx_fd < 0 || dbf_fd < 0)
 		return false;
 	*ret = (struct shp_rows){.places = (shx_size - SHP_HEAD) / SHX_ENTRY,
-	    .rows = le32(head + 4),
-	    .header = le16(head + 8),
-	    .width = le16(head + 10)};
+				 .rows = le32(head + 4),
+				 .header = le16(head + 8),
+				 .width = le16(head + 10)};
 	return ret->rows == 0 || ret->width > 0;
 }
 

@@ -20,7 +20,9 @@ struct shp_fields {
 };
 void shp_fields(const char *dbf, struct shp_fields *ret);
 
-/* How many records the .shx beside SHP and DBF have, and how DBF's lie; false: they cannot be read. */
+/*
+ * How many records the .shx beside SHP and DBF have, and how DBF's lie; false: they cannot be read.
+ */
 struct shp_rows {
 	int64_t places, rows;
 	int64_t header, width; /* bytes before the first row, and of each */

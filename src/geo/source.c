@@ -10,7 +10,7 @@
 #include "geo/member.h"
 #include "geo/tiles.h"
 
-#define PRJ_MAX_BYTES 65000      /* of a .prj that are looked at */
+#define PRJ_MAX_BYTES 65000 /* of a .prj that are looked at */
 
 /* Codes that condemn everything sent with the file, not only its bundle. */
 static bool is_hostile(const char *code)
@@ -28,8 +28,8 @@ static bool all_harmless(const json_object *problems)
 	json_object *p;
 
 	JSON_EACH(p, problems)
-		if (is_hostile(problem_code(p)))
-			return false;
+	if (is_hostile(problem_code(p)))
+		return false;
 	return true;
 }
 
@@ -38,7 +38,7 @@ static void move_problems(json_object **from, json_object **to)
 	json_object *p;
 
 	JSON_EACH(p, *from)
-		problems_add(to, json_object_get(p));
+	problems_add(to, json_object_get(p));
 	json_object_put(*from);
 	*from = NULL;
 }
@@ -58,12 +58,8 @@ enum source_side source_side_of(const char *name)
 		const char *end;
 		enum source_side side;
 	} sides[] = {
-		{".prj", SOURCE_PRJ},
-		{".cpg", SOURCE_CPG},
-		{".cst", SOURCE_CPG},
-		{".sld", SOURCE_SLD},
-		{".dbf", SOURCE_DBF},
-		{".xml", SOURCE_XML},
+	    {".prj", SOURCE_PRJ}, {".cpg", SOURCE_CPG}, {".cst", SOURCE_CPG},
+	    {".sld", SOURCE_SLD}, {".dbf", SOURCE_DBF}, {".xml", SOURCE_XML},
 	};
 
 	if (text_ends_icase(name, ".aux.xml"))
@@ -83,7 +79,7 @@ static bool source_is_wanted(const struct job *job, int bundle)
 	    strcmp(json_str(job->spec, "kind", ""), kind_name(KIND_ZIP_MOSAIC)) == 0)
 		return true;
 	JSON_EACH(layer, layers)
-		/*
+	/*
 		 * Raster tables of a GeoPackage are numbered behind all bundles: they can only be
 		 * counted once it is open.
 		 */
@@ -93,17 +89,17 @@ static bool source_is_wanted(const struct job *job, int bundle)
 	return false;
 }
 
-struct source *source_add(
-    struct source_set *set, enum kind kind, const char *stem, const char *file)
+struct source *source_add(struct source_set *set, enum kind kind, const char *stem,
+			  const char *file)
 {
 	struct source *src;
 
 	set->v = mem_resize(set->v, set->n + 1, sizeof(*set->v));
 	src = &set->v[set->n];
 	*src = (struct source){.bundle = (int)set->n,
-		.kind = kind,
-		.stem = mem_strdup(stem),
-		.file = mem_strdup(file)};
+			       .kind = kind,
+			       .stem = mem_strdup(stem),
+			       .file = mem_strdup(file)};
 	set->n++;
 	return src;
 }
@@ -124,8 +120,8 @@ static void name_empty_archive(struct bundle_set *found, const char *archive)
 	json_object *p;
 
 	JSON_EACH(p, found->problems)
-		if (strcmp(problem_code(p), "zip_no_data") == 0)
-			problem_str(p, "file", archive);
+	if (strcmp(problem_code(p), "zip_no_data") == 0)
+		problem_str(p, "file", archive);
 }
 
 /* ---- files as they were sent */
@@ -148,7 +144,7 @@ static char *find_loose_image(struct job *job, void *user, const char *href)
 }
 
 static enum err add_loose_source(struct job *job, struct source_set *set, const struct loose *l,
-    const struct bundle *b, int index)
+				 const struct bundle *b, int index)
 {
 	struct source *src = source_add(set, b->kind, b->stem, l->files[b->main].name);
 	bool wanted = source_is_wanted(job, src->bundle);
@@ -166,8 +162,8 @@ static enum err add_loose_source(struct job *job, struct source_set *set, const 
 	return wanted ? member_settle(job, src, find_loose_image, (void *)(uintptr_t)l) : ERR_OK;
 }
 
-static json_object *bundle_json(
-    const struct source *src, const struct bundle_file *files, size_t n, int index)
+static json_object *bundle_json(const struct source *src, const struct bundle_file *files, size_t n,
+				int index)
 {
 	json_object *o = json_object_new_object(), *names = json_object_new_array();
 
@@ -183,8 +179,8 @@ static json_object *bundle_json(
 /*
  * A bundle that cannot be read is no reason to refuse its neighbours: its problems wait in SPARED.
  */
-static enum err settle(
-    struct job *job, struct source_set *set, enum err e, size_t n_bundles, json_object **spared)
+static enum err settle(struct job *job, struct source_set *set, enum err e, size_t n_bundles,
+		       json_object **spared)
 {
 	struct source *src = &set->v[set->n - 1];
 
@@ -203,12 +199,12 @@ static enum err settle(
 static bool is_raster(enum kind k)
 {
 	return k == KIND_TIF || k == KIND_ASC || k == KIND_PNG || k == KIND_JPG || k == KIND_IMG ||
-	    k == KIND_JP2 || k == KIND_NTF;
+	       k == KIND_JP2 || k == KIND_NTF;
 }
 
 /* Several rasters are one mosaic when somebody says so: the form, a sidecar or a time pattern. */
-static bool is_mosaic(
-    const struct job *job, const struct bundle_set *found, const struct members *m)
+static bool is_mosaic(const struct job *job, const struct bundle_set *found,
+		      const struct members *m)
 {
 	json_object *mosaic = json_obj(job->spec, "mosaic");
 	bool asked = json_bool(mosaic, "wanted", false) || json_str(mosaic, "regex", "")[0] != '\0';
@@ -224,7 +220,7 @@ static bool is_mosaic(
 }
 
 static enum err add_members(struct job *job, struct source_set *set, struct members *m,
-    const struct bundle_set *found, json_object **spared)
+			    const struct bundle_set *found, json_object **spared)
 {
 	enum err e = ERR_OK;
 
@@ -237,7 +233,7 @@ static enum err add_members(struct job *job, struct source_set *set, struct memb
 		src->in_zip = true;
 		if (source_is_wanted(job, src->bundle))
 			e = settle(job, set, member_unpack(job, m, src, (int)b, found->v[b].main),
-			    found->n, spared);
+				   found->n, spared);
 		if (e == ERR_OK)
 			json_object_array_add(
 			    set->bundles, bundle_json(&set->v[set->n - 1], m->files, m->n, (int)b));
@@ -245,8 +241,8 @@ static enum err add_members(struct job *job, struct source_set *set, struct memb
 	return e;
 }
 
-static enum err add_archive(
-    struct job *job, struct source_set *set, const struct job_file *file, json_object **spared)
+static enum err add_archive(struct job *job, struct source_set *set, const struct job_file *file,
+			    json_object **spared)
 {
 	struct members m;
 	struct bundle_set found;
@@ -264,9 +260,9 @@ static enum err add_archive(
 		set->kind = KIND_ZIP_MOSAIC;
 		member_time_regex(job, &m);
 	} else if (e == ERR_OK && (int64_t)found.n > most) {
-		e = job_fail(job,
-		    problem_arg_int(problem_str(problem_new("layers_limit"), "file", file->name),
-			"limit", most));
+		e = job_fail(job, problem_arg_int(
+				      problem_str(problem_new("layers_limit"), "file", file->name),
+				      "limit", most));
 	} else {
 		set->kind = found.n == 1 ? found.v[0].kind : KIND_MULTI;
 	}
@@ -283,7 +279,7 @@ static enum err add_archive(
 /* ---- all of it */
 
 static enum err add_all(struct job *job, struct source_set *set, const struct loose *l,
-    struct bundle_set *found, json_object **spared)
+			struct bundle_set *found, json_object **spared)
 {
 	enum err e = ERR_OK;
 
@@ -292,7 +288,7 @@ static enum err add_all(struct job *job, struct source_set *set, const struct lo
 	set->kind = found->n == 1 ? found->v[0].kind : KIND_MULTI;
 	for (size_t b = 0; e == ERR_OK && b < found->n; b++) {
 		e = settle(job, set, add_loose_source(job, set, l, &found->v[b], (int)b), found->n,
-		    spared);
+			   spared);
 		if (e == ERR_OK)
 			json_object_array_add(
 			    set->bundles, bundle_json(&set->v[set->n - 1], l->files, l->n, (int)b));
@@ -362,8 +358,8 @@ char *source_prj(const struct source *src)
 		ERR_OK)
 		return NULL;
 	/* Names in it may be Chinese; of what else it is the numbers count. */
-	decoded = charset_decode(
-	    text_is_utf8(text, len) ? "UTF-8" : "GB18030", text, len, NULL, NULL);
+	decoded =
+	    charset_decode(text_is_utf8(text, len) ? "UTF-8" : "GB18030", text, len, NULL, NULL);
 	return text_trim(decoded);
 }
 

@@ -15,20 +15,21 @@
  * limited).
  */
 struct source {
-	int bundle;              /* its index */
+	int bundle; /* its index */
 	enum kind kind;
-	char *stem;              /* as written: "roads" */
-	char *file; /* main file's display name (or member path in a zip): "roads.shp" */
-	char *path;              /* main file's path, for GDAL or the table reader */
-	char *side[8];           /* paths by role: see SOURCE_SIDE_… ; NULL = not there */
+	char *stem;    /* as written: "roads" */
+	char *file;    /* main file's display name (or member path in a zip): "roads.shp" */
+	char *path;    /* main file's path, for GDAL or the table reader */
+	char *side[8]; /* paths by role: see SOURCE_SIDE_… ; NULL = not there */
 	/* GDAL's name of the one driver, set by the content gate; static */
 	const char *driver;
-	const char *grid_type;   /* KIND_ASC: GDAL's DATATYPE, NULL = its own choice; static */
-	bool no_crs;             /* its own CRS is a link, which nobody follows, or no name we know */
-	bool in_zip;             /* FILE is a member's path */
+	const char *grid_type; /* KIND_ASC: GDAL's DATATYPE, NULL = its own choice; static */
+	/* its own CRS is a link, which nobody follows, or no name we know */
+	bool no_crs;
+	bool in_zip; /* FILE is a member's path */
 	/* KIND_GPKG: the one table this source is; NULL = the vector ones */
 	char *raster_table;
-	json_object *overlay;    /* KIND_KML_OVERLAY: {"bounds":[w,s,e,n],"rotation"}; owned */
+	json_object *overlay; /* KIND_KML_OVERLAY: {"bounds":[w,s,e,n],"rotation"}; owned */
 };
 enum source_side {
 	SOURCE_PRJ,
@@ -43,9 +44,9 @@ enum source_side {
 struct source_set {
 	struct source *v;
 	size_t n;
-	enum kind kind;          /* of the session: single kind, multi, zip-mosaic */
-	char *name;              /* session name: the zip's or the file's stem */
-	json_object *bundles;    /* array for the inspect result */
+	enum kind kind;	      /* of the session: single kind, multi, zip-mosaic */
+	char *name;	      /* session name: the zip's or the file's stem */
+	json_object *bundles; /* array for the inspect result */
 };
 
 /*
@@ -78,7 +79,7 @@ OGRSpatialReferenceH srs_of(const char *code_or_wkt);
  * extent.
  */
 void srs_describe(struct job *, OGRSpatialReferenceH srs, const double extent[4] /* NULL = none */,
-    const char *favourites, json_object *layer);
+		  const char *favourites, json_object *layer);
 /* {"code","name","wkt"} of a CRS, caller frees. */
 json_object *srs_json(OGRSpatialReferenceH srs);
 /* Extent in SRS to west, south, east, north in WGS 84; false: cannot be computed. */

@@ -8,11 +8,11 @@
 #include "geo/srs_fit.h"
 #include "geo/srs_match.h"
 
-#define FAVOURITES "EPSG:3857 EPSG:4490 EPSG:4214 EPSG:4610"   /* the configuration's default */
-#define MAX_WKT 65000   /* bytes: longer ones are no definitions but attacks */
-#define SURE 90         /* confidence of a match that is taken without a word */
-#define PERHAPS 70      /* … that is taken and said */
-#define SHOWN 5         /* candidates listed */
+#define FAVOURITES "EPSG:3857 EPSG:4490 EPSG:4214 EPSG:4610" /* the configuration's default */
+#define MAX_WKT	   65000 /* bytes: longer ones are no definitions but attacks */
+#define SURE	   90	 /* confidence of a match that is taken without a word */
+#define PERHAPS	   70	 /* … that is taken and said */
+#define SHOWN	   5	 /* candidates listed */
 
 /*
  * AUTHORITY:CODE of letters, digits, '_', '-' and '.': nothing that could be a file or URL for OGR.
@@ -22,11 +22,11 @@ static bool is_code(const char *s)
 	const char *colon = strchr(s, ':');
 
 	return colon != NULL && colon != s && colon[1] != '\0' && strlen(s) < 48 &&
-	    strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") ==
-	    (size_t)(colon - s) &&
-	    strspn(
-		colon + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") ==
-	    strlen(colon + 1);
+	       strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") ==
+		   (size_t)(colon - s) &&
+	       strspn(colon + 1,
+		      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") ==
+		   strlen(colon + 1);
 }
 
 OGRSpatialReferenceH srs_of(const char *text)
@@ -69,8 +69,8 @@ OGRSpatialReferenceH srs_of(const char *text)
  */
 static char *wkt_of(OGRSpatialReferenceH srs)
 {
-	static const char *const wkt1[] = {"FORMAT=WKT1_GDAL", NULL},
-				 *const wkt2[] = {"FORMAT=WKT2_2019", NULL};
+	static const char *const wkt1[] = {"FORMAT=WKT1_GDAL", NULL}, *const wkt2[] = {
+									  "FORMAT=WKT2_2019", NULL};
 	char *wkt = NULL;
 
 	if (OSRExportToWktEx(srs, &wkt, wkt1) != OGRERR_NONE || wkt == NULL || wkt[0] == '\0') {
@@ -108,9 +108,9 @@ bool srs_wgs84_bounds(OGRSpatialReferenceH srs, const double extent[4], double r
 	wgs84 = srs_of("EPSG:4326");
 	t = OCTNewCoordinateTransformation(srs, wgs84);
 	fine = t != NULL &&
-	    OCTTransformBounds(
-		t, extent[0], extent[1], extent[2], extent[3], &b[0], &b[1], &b[2], &b[3], 21) &&
-	    isfinite(b[0] + b[1] + b[2] + b[3]);
+	       OCTTransformBounds(t, extent[0], extent[1], extent[2], extent[3], &b[0], &b[1],
+				  &b[2], &b[3], 21) &&
+	       isfinite(b[0] + b[1] + b[2] + b[3]);
 	OCTDestroyCoordinateTransformation(t);
 	OSRRelease(wgs84);
 	if (fine)
@@ -134,8 +134,8 @@ static void suggest(json_object *list, const char *code, const double *extent)
 	json_object *o;
 
 	JSON_EACH(o, list)
-		if (strcmp(json_str(o, "code", ""), code) == 0)
-			return;
+	if (strcmp(json_str(o, "code", ""), code) == 0)
+		return;
 	srs = srs_of(code);
 	if (srs == NULL)
 		return;
@@ -197,17 +197,17 @@ static json_object *crs_of_match(OGRSpatialReferenceH srs, const struct srs_matc
 		json_set_str(crs, "code", best != NULL ? best->code : NULL);
 	}
 	json_set_str(crs, "source",
-	    !m->usable         ? "none"
-		: best == NULL ? "definition"
-		: m->by_code   ? "file"
-			       : "match");
+		     !m->usable	    ? "none"
+		     : best == NULL ? "definition"
+		     : m->by_code   ? "file"
+				    : "match");
 	json_set_int(crs, "confidence", best != NULL ? best->confidence : 0);
 	json_set_bool(crs, "usable", m->usable);
 	return crs;
 }
 
 void srs_describe(struct job *job, OGRSpatialReferenceH srs, const double extent[4],
-    const char *favourites, json_object *layer)
+		  const char *favourites, json_object *layer)
 {
 	json_object *candidates = json_object_new_array();
 	struct srs_match m;
@@ -217,8 +217,8 @@ void srs_describe(struct job *job, OGRSpatialReferenceH srs, const double extent
 	if (srs != NULL && json_get(layer, "native_crs") == NULL) {
 		char *wkt = wkt_of(srs);
 
-		json_set_str(
-		    layer, "native_crs", wkt != NULL && strlen(wkt) <= MAX_WKT ? wkt : NULL);
+		json_set_str(layer, "native_crs",
+			     wkt != NULL && strlen(wkt) <= MAX_WKT ? wkt : NULL);
 		CPLFree(wkt);
 	}
 	for (size_t i = 0; i < m.n && i < SHOWN; i++) {
@@ -230,14 +230,15 @@ void srs_describe(struct job *job, OGRSpatialReferenceH srs, const double extent
 	json_set(layer, "candidates", candidates);
 	if (favourites == NULL)
 		favourites = json_str(job->spec, "favourites", FAVOURITES);
-	json_set(layer, "supported", suggestions(extent, json_str(job->spec, "last_crs", ""), favourites));
+	json_set(layer, "supported",
+		 suggestions(extent, json_str(job->spec, "last_crs", ""), favourites));
 	if (m.n > 0 && m.v[0].confidence >= PERHAPS && m.v[0].confidence < SURE) {
 		json_object *p = problem_new("crs_uncertain"),
 			    *list = json_object_get(json_arr(layer, "warnings"));
 
 		problem_arg(p, "name", OSRGetName(m.v[0].srs));
-		problem_arg_int(
-		    problem_arg(p, "crs", m.v[0].code), "confidence", m.v[0].confidence);
+		problem_arg_int(problem_arg(p, "crs", m.v[0].code), "confidence",
+				m.v[0].confidence);
 		problems_add(&list, problem_str(p, "layer", json_str(layer, "name", NULL)));
 		json_set(layer, "warnings", list);
 	}

@@ -9,8 +9,8 @@
 #include "geo/srs_fit.h"
 #include "geo/srs_match.h"
 
-#define MAX_CODES 200           /* of one question */
-#define MAX_WKT 16384           /* bytes, contracts/wizard.md 10.1 */
+#define MAX_CODES 200	/* of one question */
+#define MAX_WKT	  16384 /* bytes, contracts/wizard.md 10.1 */
 
 static const char *kind_of(OGRSpatialReferenceH srs)
 {
@@ -66,8 +66,8 @@ static void add_register(PJ_CONTEXT *ctx, const char *code, json_object *o)
 		newer = list != NULL && proj_list_get_count(list) > 0 ? proj_list_get(ctx, list, 0)
 								      : NULL;
 		if (newer != NULL) {
-			CLEAN_FREE char *s = mem_printf(
-			    "%s:%s", proj_get_id_auth_name(newer, 0), proj_get_id_code(newer, 0));
+			CLEAN_FREE char *s = mem_printf("%s:%s", proj_get_id_auth_name(newer, 0),
+							proj_get_id_code(newer, 0));
 
 			json_set_str(o, "replaced_by", s);
 		}
@@ -88,7 +88,7 @@ static bool can_transform(OGRSpatialReferenceH from, OGRSpatialReferenceH to)
 
 /* One answer.  TEXT is a code, or a definition (IS_CODE false). */
 static json_object *answer(PJ_CONTEXT *ctx, const char *text, bool is_code, const double *extent,
-    OGRSpatialReferenceH target)
+			   OGRSpatialReferenceH target)
 {
 	OGRSpatialReferenceH srs = srs_of(text);
 	json_object *o;
@@ -143,16 +143,17 @@ json_object *srs_question(const json_object *question)
 	size_t n = 0;
 
 	JSON_EACH(code, json_arr(question, "codes"))
-		if (n++ < MAX_CODES)
-			json_object_array_add(answers,
-			    answer(ctx, json_object_get_string(code), true,
-				has_extent ? extent : NULL, target));
+	if (n++ < MAX_CODES)
+		json_object_array_add(answers, answer(ctx, json_object_get_string(code), true,
+						      has_extent ? extent : NULL, target));
 	if (wkt[0] != '\0' && strlen(wkt) <= MAX_WKT)
-		json_object_array_add(
-		    answers, answer(ctx, wkt, false, has_extent ? extent : NULL, target));
+		json_object_array_add(answers,
+				      answer(ctx, wkt, false, has_extent ? extent : NULL, target));
 	json_set(result, "answers", answers);
-	json_set(result, "target", target_code[0] == '\0' ? NULL :
-	    answer(ctx, target_code, strchr(target_code, '[') == NULL, NULL, NULL));
+	json_set(result, "target",
+		 target_code[0] == '\0'
+		     ? NULL
+		     : answer(ctx, target_code, strchr(target_code, '[') == NULL, NULL, NULL));
 	OSRRelease(target);
 	proj_context_destroy(ctx);
 	return result;
@@ -193,7 +194,7 @@ static bool move_geometry(json_object *g, OGRCoordinateTransformationH t)
 	    coordinates == NULL || json_len(coordinates) == 0 || move_points(coordinates, t);
 
 	JSON_EACH(part, json_arr(g, "geometries"))
-		fine = fine && move_geometry(part, t);
+	fine = fine && move_geometry(part, t);
 	return fine;
 }
 
@@ -210,7 +211,8 @@ json_object *preview_question(const json_object *question)
 	 * Features that have no place there lose their geometry: an empty map tells the user what
 	 * is wrong.
 	 */
-	JSON_EACH(feature, json_arr(geojson, "features")) {
+	JSON_EACH(feature, json_arr(geojson, "features"))
+	{
 		json_object *g = json_obj(feature, "geometry");
 
 		if (g != NULL && (t == NULL || !move_geometry(g, t)))

@@ -4,16 +4,16 @@
 #include <stddef.h>
 #include "geo/source.h"
 
-#define POINTS 9        /* corners, middles of the edges, centre */
-#define FARTHEST 1e9    /* units: 25 times round the earth in metres, 7 times in inches */
-#define SLACK 1e-6      /* degrees: a pole by rounding is still a pole */
-#define DEG (180.0 / 3.14159265358979323846)
+#define POINTS	 9    /* corners, middles of the edges, centre */
+#define FARTHEST 1e9  /* units: 25 times round the earth in metres, 7 times in inches */
+#define SLACK	 1e-6 /* degrees: a pole by rounding is still a pole */
+#define DEG	 (180.0 / 3.14159265358979323846)
 
 const char *srs_fit_name(enum srs_fit fit)
 {
 	static const char *const names[] = {
-		[SRS_IMPOSSIBLE] = "impossible", [SRS_OUTSIDE] = "outside", [SRS_PARTLY] = "partly",
-		[SRS_INSIDE] = "inside", [SRS_FIT_UNKNOWN] = "unknown",
+	    [SRS_IMPOSSIBLE] = "impossible", [SRS_OUTSIDE] = "outside",	    [SRS_PARTLY] = "partly",
+	    [SRS_INSIDE] = "inside",	     [SRS_FIT_UNKNOWN] = "unknown",
 	};
 
 	return names[fit];
@@ -21,7 +21,7 @@ const char *srs_fit_name(enum srs_fit fit)
 
 bool srs_is_coordinate(double v)
 {
-	return fabs(v) < FARTHEST;      /* false for NaN */
+	return fabs(v) < FARTHEST; /* false for NaN */
 }
 
 static void edge_points(const double e[4], double x[POINTS], double y[POINTS])
@@ -77,7 +77,7 @@ static enum srs_fit compare(OGRSpatialReferenceH srs, double w, double s, double
 
 	if (!OSRGetAreaOfUse(srs, &aw, &as, &ae, &an, NULL) || aw < -180 || as < -90)
 		return SRS_FIT_UNKNOWN;
-	if (ae < aw)            /* across the antimeridian */
+	if (ae < aw) /* across the antimeridian */
 		ae += 360;
 	/* A generous border: 10 %, at least a degree. */
 	dx = fmax(1, (ae - aw) * 0.05);

@@ -23,6 +23,6 @@ enum srs_fit srs_fit(OGRSpatialReferenceH srs, const double *extent, double ret_
  * transformation.
  */
 bool srs_is_coordinate(double v);
-const char *srs_fit_name(enum srs_fit);        /* "inside" */
+const char *srs_fit_name(enum srs_fit); /* "inside" */
 
 #endif

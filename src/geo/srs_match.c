@@ -165,9 +165,8 @@ static bool is_undefined(OGRSpatialReferenceH srs)
 {
 	const char *name = OSRGetName(srs);
 
-	return name != NULL &&
-	    (strcasecmp(name, "Undefined geographic SRS") == 0 ||
-		strcasecmp(name, "Undefined Cartesian SRS") == 0);
+	return name != NULL && (strcasecmp(name, "Undefined geographic SRS") == 0 ||
+				strcasecmp(name, "Undefined Cartesian SRS") == 0);
 }
 
 void srs_match(OGRSpatialReferenceH srs, struct srs_match *ret)

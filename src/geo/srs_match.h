@@ -11,15 +11,15 @@
 #define SRS_CANDIDATES 8
 
 struct srs_candidate {
-	OGRSpatialReferenceH srs;       /* traditional axis order */
-	char code[48];                  /* "EPSG:2230" */
-	int confidence;                 /* 0..100 */
+	OGRSpatialReferenceH srs; /* traditional axis order */
+	char code[48];		  /* "EPSG:2230" */
+	int confidence;		  /* 0..100 */
 };
 
 struct srs_match {
-	bool usable;                    /* places coordinates on earth */
-	bool by_code;                   /* the definition's own authority code holds */
-	size_t n;                       /* candidates, best first */
+	bool usable;  /* places coordinates on earth */
+	bool by_code; /* the definition's own authority code holds */
+	size_t n;     /* candidates, best first */
 	struct srs_candidate v[SRS_CANDIDATES];
 };
 

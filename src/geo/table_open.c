@@ -28,7 +28,7 @@ static const char *charset_chosen(const char *s)
 }
 
 static enum err settle_charset(struct job *job, const struct source *src,
-    const json_object *dialect, const char *save, struct table *t)
+			       const json_object *dialect, const char *save, struct table *t)
 {
 	const char *chosen = charset_chosen(json_str(dialect, "charset", NULL));
 	bool is_chosen = chosen != NULL;
@@ -52,8 +52,8 @@ static enum err settle_charset(struct job *job, const struct source *src,
 	t->charset = charset_canonical(chosen);
 	t->charset_source = "save";
 	if (t->charset == NULL)
-		return job_fail(
-		    job, problem_arg(problem_new("charset_unknown"), "charset", chosen));
+		return job_fail(job,
+				problem_arg(problem_new("charset_unknown"), "charset", chosen));
 	return ERR_OK;
 }
 
@@ -61,8 +61,8 @@ static enum err settle_charset(struct job *job, const struct source *src,
  * Guess, then let the overrides win.  With a delimiter from outside the header is guessed again as
  * if the file itself had named that delimiter.
  */
-static void settle_dialect(
-    const char *head, size_t len, bool whole, const json_object *o, struct table *t)
+static void settle_dialect(const char *head, size_t len, bool whole, const json_object *o,
+			   struct table *t)
 {
 	const char *delimiter = delimiter_of(json_str(o, "delimiter", NULL)),
 		   *header = json_str(o, "header", "auto");
@@ -79,8 +79,8 @@ static void settle_dialect(
 			CLEAN_FREE char *text =
 			    mem_printf("sep=%s\n%.*s", delimiter, (int)(len - skip), head + skip);
 
-			(void)dialect_guess(
-			    text, len - skip + strlen(delimiter) + 5, whole, &t->dialect);
+			(void)dialect_guess(text, len - skip + strlen(delimiter) + 5, whole,
+					    &t->dialect);
 		}
 		t->one_column = false;
 		t->dialect.sep_line = sep;
@@ -96,7 +96,7 @@ static void settle_dialect(
 }
 
 static enum err open_csv(struct job *job, const struct source *src, const json_object *dialect,
-    const char *charset, struct table *t)
+			 const char *charset, struct table *t)
 {
 	CLEAN_FREE char *head = NULL;
 	size_t len;
@@ -129,8 +129,8 @@ static char *sheet_as_text(struct rows *rows, size_t *ret_len, int64_t numbers[R
 		for (size_t k = 0; k < n; k++) {
 			(void)fputs(k > 0 ? ",\"" : "\"", f);
 			for (size_t c = 0; c < cells[k].len && c < 1000; c++)
-				(void)fprintf(
-				    f, cells[k].s[c] == '"' ? "\"\"" : "%c", cells[k].s[c]);
+				(void)fprintf(f, cells[k].s[c] == '"' ? "\"\"" : "%c",
+					      cells[k].s[c]);
 			(void)fputc('"', f);
 		}
 		(void)fputc('\n', f);
@@ -141,10 +141,10 @@ static char *sheet_as_text(struct rows *rows, size_t *ret_len, int64_t numbers[R
 }
 
 static enum err open_book(struct job *job, const struct source *src, const json_object *dialect,
-    const char *sheet, struct table *t)
+			  const char *sheet, struct table *t)
 {
 	CLEAN_FREE char *text = NULL;
-	int64_t numbers[ROWS_TO_GUESS] = { 0 };
+	int64_t numbers[ROWS_TO_GUESS] = {0};
 	const char *header = json_str(dialect, "header", "auto");
 	size_t len = 0;
 	enum err err;
@@ -169,11 +169,11 @@ static enum err open_book(struct job *job, const struct source *src, const json_
 }
 
 enum err table_open(struct job *job, const struct source *src, const json_object *dialect,
-    const char *charset, const char *sheet, struct table *ret)
+		    const char *charset, const char *sheet, struct table *ret)
 {
 	enum err err;
 
-	*ret = (struct table){ 0 };
+	*ret = (struct table){0};
 	err = src->kind == KIND_XLSX || src->kind == KIND_ODS
 		  ? open_book(job, src, dialect, sheet, ret)
 		  : open_csv(job, src, dialect, charset, ret);
@@ -186,7 +186,7 @@ void table_close(struct table *t)
 {
 	rows_free(t->rows);
 	book_close(t->book);
-	*t = (struct table){ 0 };
+	*t = (struct table){0};
 }
 
 json_object *table_dialect_json(const struct table *t)
@@ -224,8 +224,8 @@ static void name_cells(struct table *t, const struct cell *cells, size_t n, char
 	}
 }
 
-enum rows_result table_header(
-    struct table *t, char ***ret_names, size_t *ret_n, const struct cell **first, size_t *n_first)
+enum rows_result table_header(struct table *t, char ***ret_names, size_t *ret_n,
+			      const struct cell **first, size_t *n_first)
 {
 	const struct cell *cells;
 	size_t n;

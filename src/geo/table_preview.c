@@ -23,8 +23,9 @@ struct preview {
 
 static void add(struct preview *p, const char *geometry)
 {
-	int n = fprintf(p->out, "%s{\"type\":\"Feature\",\"properties\":{},\"geometry\":%s}",
-	    p->n == 0 ? "{\"type\":\"FeatureCollection\",\"features\":[" : ",\n", geometry);
+	int n =
+	    fprintf(p->out, "%s{\"type\":\"Feature\",\"properties\":{},\"geometry\":%s}",
+		    p->n == 0 ? "{\"type\":\"FeatureCollection\",\"features\":[" : ",\n", geometry);
 
 	p->n++;
 	p->bytes += n > 0 ? n : BYTES;
@@ -36,7 +37,7 @@ static bool angle(const struct cell *c, char axis, bool comma, double *ret)
 }
 
 static void add_row(struct preview *p, const struct column_guess *g, const bool comma[2],
-    const struct cell *cells, size_t n)
+		    const struct cell *cells, size_t n)
 {
 	char text[96];
 	double x, y;
@@ -55,8 +56,8 @@ static void add_row(struct preview *p, const struct column_guess *g, const bool 
 	} else if (g->geometry < 0 && (size_t)g->lat < n && (size_t)g->lng < n &&
 		   angle(&cells[g->lat], 'y', comma[0], &y) &&
 		   angle(&cells[g->lng], 'x', comma[1], &x)) {
-		(void)snprintf(
-		    text, sizeof text, "{\"type\":\"Point\",\"coordinates\":[%.15g,%.15g]}", x, y);
+		(void)snprintf(text, sizeof text,
+			       "{\"type\":\"Point\",\"coordinates\":[%.15g,%.15g]}", x, y);
 		add(p, text);
 	}
 }
@@ -65,15 +66,15 @@ static bool is_comma(const json_object *layer, int column)
 {
 	return column >= 0 &&
 	       json_bool(json_object_array_get_idx(json_arr(layer, "columns"), (size_t)column),
-		   "decimal_comma", false);
+			 "decimal_comma", false);
 }
 
 void table_preview(struct job *job, const struct source *src, const struct table *t,
-    const struct column_guess *g, const json_object *layer)
+		   const struct column_guess *g, const json_object *layer)
 {
-	const bool comma[2] = { is_comma(layer, g->lat), is_comma(layer, g->lng) };
+	const bool comma[2] = {is_comma(layer, g->lat), is_comma(layer, g->lng)};
 	int64_t count = json_int(layer, "count", 0), stride, row = 0;
-	struct preview p = { 0 };
+	struct preview p = {0};
 	struct rows *rows = NULL;
 	const struct cell *cells;
 	char name[48], path[640];

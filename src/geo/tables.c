@@ -76,8 +76,9 @@ static void add_preview(struct pass *p, const struct cell *cells, size_t n)
 		    *list = json_object_new_array();
 
 	for (size_t i = 0; i < p->n; i++)
-		json_object_array_add(list,
-		    i < n && cells[i].len > 0 ? table_cut_cell(cells[i].s, cells[i].len) : NULL);
+		json_object_array_add(list, i < n && cells[i].len > 0
+						? table_cut_cell(cells[i].s, cells[i].len)
+						: NULL);
 	json_object_array_add(p->preview, json_set(row, "cells", list));
 }
 
@@ -92,7 +93,7 @@ static void note_bad_text(struct pass *p, const char *s, size_t len, const char 
 
 static void add_row(struct pass *p, const struct cell *cells, size_t n)
 {
-	const struct place at = { rows_row(p->t.rows), rows_line(p->t.rows) };
+	const struct place at = {rows_row(p->t.rows), rows_line(p->t.rows)};
 	bool bad_text = rows_has_bad_text(p->t.rows) && p->bad_text == NULL;
 
 	p->count++;
@@ -134,21 +135,21 @@ static void suspicious_header(struct pass *p, const struct cell *cells, size_t n
 			continue;
 		cell = table_cut_cell(cells[i].s, cells[i].len);
 		longer = mem_printf("%s%s%s", found > 0 ? list : "", found > 0 ? ", " : "",
-		    json_object_get_string(cell));
+				    json_object_get_string(cell));
 		free(list);
 		list = longer;
 		found++;
 	}
 	if (found > 0)
 		problems_add(&p->warnings,
-		    problem_arg(problem_here(p, "csv_suspicious_header"), "cells", list));
+			     problem_arg(problem_here(p, "csv_suspicious_header"), "cells", list));
 }
 
 /* Row 1 is read, too, when it is the header. */
 static void look_at_header(struct pass *p)
 {
 	for (size_t i = 0; i < p->n && p->bad_text == NULL; i++) {
-		const struct cell name = { .s = p->names[i], .len = strlen(p->names[i]) };
+		const struct cell name = {.s = p->names[i], .len = strlen(p->names[i])};
 
 		if (table_cell_is_bad(&name))
 			note_bad_text(p, name.s, name.len, p->names[i]);
@@ -164,11 +165,11 @@ static enum err all_rows(struct pass *p, const char *header)
 	if (r == ROWS_FAILED)
 		return ERR_BAD_REQUEST;
 	if (r == ROWS_END)
-		return job_fail(
-		    p->job, problem_str(problem_new("csv_no_rows"), "file", p->src->file));
+		return job_fail(p->job,
+				problem_str(problem_new("csv_no_rows"), "file", p->src->file));
 	p->clean = names_columns((const char *const *)p->names, p->n);
 	p->stats = colstats_new(p->n, p->t.dialect.decimal,
-	    strcmp(p->t.dialect.delimiter, ",") != 0 || p->t.book != NULL);
+				strcmp(p->t.dialect.delimiter, ",") != 0 || p->t.book != NULL);
 	p->preview = json_object_new_array();
 	if (n == 0 && rows_has_bad_text(p->t.rows))
 		look_at_header(p);
@@ -183,13 +184,13 @@ static enum err all_rows(struct pass *p, const char *header)
 		add_row(p, cells, n);
 		if (p->count % 4096 == 0)
 			job_progress(p->job, "inspect", "reading", p->src->stem, p->count,
-			    rows_estimate(p->t.rows), 0, false);
+				     rows_estimate(p->t.rows), 0, false);
 	}
 	if (r == ROWS_FAILED)
 		return ERR_BAD_REQUEST;
 	if (p->count == 0)
-		return job_fail(
-		    p->job, problem_str(problem_new("csv_no_rows"), "file", p->src->file));
+		return job_fail(p->job,
+				problem_str(problem_new("csv_no_rows"), "file", p->src->file));
 	return ERR_OK;
 }
 
@@ -226,12 +227,12 @@ static void add_warnings(struct pass *p)
 	json_object *w;
 
 	if (p->t.one_column && p->n <= 1)
-		problems_add(
-		    &p->warnings, problem_str(problem_new("csv_one_column"), "file", p->src->file));
-	if (strcmp(p->t.charset_source, "fallback") == 0)
 		problems_add(&p->warnings,
-		    problem_arg(problem_str(problem_new("charset_guessed"), "file", p->src->file),
-			"charset", p->t.charset));
+			     problem_str(problem_new("csv_one_column"), "file", p->src->file));
+	if (strcmp(p->t.charset_source, "fallback") == 0)
+		problems_add(&p->warnings, problem_arg(problem_str(problem_new("charset_guessed"),
+								   "file", p->src->file),
+						       "charset", p->t.charset));
 	if (p->t.book != NULL) {
 		warn_cells(p, "formulas_unsolved", book_unsolved(p->t.book));
 		warn_cells(p, "rows_error_cells", book_errors(p->t.book));
@@ -240,11 +241,12 @@ static void add_warnings(struct pass *p)
 	/* Some can be left out on the page. */
 	if (p->n > out_columns_most(true)) {
 		w = problem_str(problem_new("csv_too_many_columns"), "file", p->src->file);
-		problems_add(&p->warnings, problem_arg_int(w, "limit", (int64_t)out_columns_most(true)));
+		problems_add(&p->warnings,
+			     problem_arg_int(w, "limit", (int64_t)out_columns_most(true)));
 	}
 	if (p->long_rows > 0) {
 		w = problem_int(problem_str(problem_new("row_length"), "file", p->src->file), "row",
-		    p->long_row);
+				p->long_row);
 		problem_arg_int(w, "count", p->long_rows);
 		problems_add(&p->warnings, problem_arg_int(w, "columns", (int64_t)p->n));
 	}
@@ -261,8 +263,8 @@ static json_object *extent_json(const double e[4])
 
 /* The extent of what will probably be the geometry; the front has its own once the user has chosen.
  */
-static bool guessed_extent(
-    const struct pass *p, const struct column_guess *g, const json_object *layer, double ret[4])
+static bool guessed_extent(const struct pass *p, const struct column_guess *g,
+			   const json_object *layer, double ret[4])
 {
 	json_object *columns = json_arr(layer, "columns"), *x, *y;
 
@@ -294,20 +296,19 @@ static void describe_srs(struct pass *p, json_object *layer, const double *exten
 static json_object *layer_json(struct pass *p, int64_t index)
 {
 	static const char *const drivers[KIND__MAX] = {
-		[KIND_CSV] = "CSV", [KIND_XLSX] = "XLSX", [KIND_ODS] = "ODS"
-	};
+	    [KIND_CSV] = "CSV", [KIND_XLSX] = "XLSX", [KIND_ODS] = "ODS"};
 	const char *inner =
 	    p->t.book == NULL ? p->src->stem : book_sheet_name(p->t.book, p->t.sheet);
 	json_object *l = layer_new(p->src, index, "table", p->src->stem, inner),
 		    *columns = json_object_new_array();
 	json_object *preview = json_object_new_object(), *names = json_object_new_array();
-	struct column_guess guess = { .lat = -1, .lng = -1, .geometry = -1 };
+	struct column_guess guess = {.lat = -1, .lng = -1, .geometry = -1};
 	double extent[4];
 	bool has_extent;
 
 	for (size_t i = 0; i < p->n; i++) {
-		json_object_array_add(
-		    columns, colstats_column(p->stats, i, p->clean[i], p->names[i], NULL));
+		json_object_array_add(columns,
+				      colstats_column(p->stats, i, p->clean[i], p->names[i], NULL));
 		json_object_array_add(names, json_object_new_string(p->clean[i]));
 	}
 	json_set_str(l, "driver", drivers[p->src->kind]);
@@ -319,9 +320,10 @@ static json_object *layer_json(struct pass *p, int64_t index)
 	json_set(l, "dialect", table_dialect_json(&p->t));
 	json_set(l, "encoding", NULL);
 	if (p->t.book == NULL)
-		json_set(l, "encoding",
+		json_set(
+		    l, "encoding",
 		    json_set_str(json_set_str(json_object_new_object(), "charset", p->t.charset),
-			"source", p->t.charset_source));
+				 "source", p->t.charset_source));
 	json_set(l, "sheets", p->t.book == NULL ? NULL : json_object_get(book_sheets(p->t.book)));
 	json_set_str(l, "sheet", p->t.book == NULL ? NULL : book_sheet_name(p->t.book, p->t.sheet));
 	columns_guess(l, &guess);
@@ -332,13 +334,14 @@ static json_object *layer_json(struct pass *p, int64_t index)
 	json_set(l, "raster", NULL);
 	json_set(l, "overlay", NULL);
 	return json_set(l, "warnings",
-	    p->warnings == NULL ? json_object_new_array() : json_object_get(p->warnings));
+			p->warnings == NULL ? json_object_new_array()
+					    : json_object_get(p->warnings));
 }
 
 enum err tables_inspect(struct job *job, const struct source *src, json_object *layers)
 {
 	json_object *dialects = json_obj(job->spec, "dialects"), *dialect;
-	struct pass p = { .job = job, .src = src };
+	struct pass p = {.job = job, .src = src};
 	char key[24];
 	enum err err;
 

@@ -27,7 +27,7 @@ struct table {
  * else the first one that is not hidden. Owns: caller calls table_close.
  */
 enum err table_open(struct job *, const struct source *, const json_object *dialect,
-    const char *charset, const char *sheet, struct table *ret);
+		    const char *charset, const char *sheet, struct table *ret);
 void table_close(struct table *);
 
 /* {"charset","charset_source","delimiter","header","decimal","quote"}; caller frees. */
@@ -37,14 +37,14 @@ json_object *table_dialect_json(const struct table *);
  * each and the array), made up where there is no header; FIRST is then a data record not to be
  * lost.  ROWS_FAILED, or ROWS_END: nothing there.
  */
-enum rows_result table_header(
-    struct table *, char ***ret_names, size_t *ret_n, const struct cell **first, size_t *n_first);
+enum rows_result table_header(struct table *, char ***ret_names, size_t *ret_n,
+			      const struct cell **first, size_t *n_first);
 
 /* The first 200 characters of a cell, for people; caller frees. */
 json_object *table_cut_cell(const char *s, size_t len);
 /* A sample of the guessed geometries of LAYER in out/preview-<i>.json; none is fine. */
 void table_preview(struct job *, const struct source *, const struct table *,
-    const struct column_guess *, const json_object *layer);
+		   const struct column_guess *, const json_object *layer);
 /* Does this cell hold U+FFFD? */
 bool table_cell_is_bad(const struct cell *);
 

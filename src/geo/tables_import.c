@@ -76,7 +76,7 @@ static enum err take_geometry(struct job *job, struct import *m, const json_obje
 
 static struct cell cell_at(const struct cell *cells, size_t n, size_t i)
 {
-	static const struct cell none = { "", 0, false };
+	static const struct cell none = {"", 0, false};
 
 	return i < n ? cells[i] : none;
 }
@@ -105,7 +105,7 @@ static void point(struct import *m, const struct cell *cells, size_t n)
 		if (!has_y && !has_x && is_absent(lat) && is_absent(lng))
 			return;
 		out_bad(&m->out, "csv_not_numeric", has_y ? m->lng_name : m->lat_name,
-		    has_y ? lng.s : lat.s, has_y ? lng.len : lat.len);
+			has_y ? lng.s : lat.s, has_y ? lng.len : lat.len);
 		return;
 	}
 	if (m->out.geographic && (y < -90 || y > 90 || x < -180 || x > 360)) {
@@ -113,7 +113,7 @@ static void point(struct import *m, const struct cell *cells, size_t n)
 
 		out_no_geometry(&m->out);
 		out_bad(&m->out, "csv_out_of_range", y_bad ? m->lat_name : m->lng_name,
-		    y_bad ? lat.s : lng.s, y_bad ? lat.len : lng.len);
+			y_bad ? lat.s : lng.s, y_bad ? lat.len : lng.len);
 		return;
 	}
 	out_point(&m->out, x, y);
@@ -168,7 +168,7 @@ static void remarks(struct import *m, const struct cell *cells, size_t n)
 			const json_object *c = column_at(o->spec, (int64_t)i);
 
 			out_note(o, "csv_encoding", json_str(c, "original", NULL), cells[i].s,
-			    cells[i].len);
+				 cells[i].len);
 		}
 	for (size_t i = m->n; i < n; i++)
 		if (cells[i].len > 0) {
@@ -215,8 +215,8 @@ static enum err all_rows(struct job *job, struct import *m, const char *file)
 	free(names);
 	if (r == ROWS_ROW && n > 0)
 		err = one_row(m, cells, n);
-	while (
-	    r == ROWS_ROW && err == ERR_OK && (r = rows_next(m->t.rows, &cells, &n)) == ROWS_ROW) {
+	while (r == ROWS_ROW && err == ERR_OK &&
+	       (r = rows_next(m->t.rows, &cells, &n)) == ROWS_ROW) {
 		if (n == 0)
 			continue;
 		if (m->out.total % 4096 == 0)
@@ -233,17 +233,16 @@ static enum err all_rows(struct job *job, struct import *m, const char *file)
 json_object *tables_import(struct job *job, const struct source *src, const json_object *layer)
 {
 	static const char *const kinds[] = {
-		[MODE_NONE] = NULL, [MODE_LATLNG] = "POINT", [MODE_COLUMN] = "GEOMETRY"
-	};
+	    [MODE_NONE] = NULL, [MODE_LATLNG] = "POINT", [MODE_COLUMN] = "GEOMETRY"};
 	const char *charset =
 	    json_str(layer, "charset", json_str(json_obj(layer, "dialect"), "charset", NULL));
-	struct import m = { .mode = MODE_NONE };
+	struct import m = {.mode = MODE_NONE};
 	json_object *result = NULL;
 
 	if (take_geometry(job, &m, layer) != ERR_OK)
 		return NULL;
 	if (table_open(job, src, json_obj(layer, "dialect"), charset,
-		json_str(layer, "sheet", NULL), &m.t) != ERR_OK)
+		       json_str(layer, "sheet", NULL), &m.t) != ERR_OK)
 		return NULL;
 	if (out_begin(job, layer, src->file, kinds[m.mode], &m.out) == ERR_OK) {
 		if (all_rows(job, &m, src->file) == ERR_OK)

@@ -1,5 +1,6 @@
 /*
- * Small pictures: features drawn by GDAL's rasterizer, rasters scaled to eight bits; always PNG written by us.
+ * Small pictures: features drawn by GDAL's rasterizer, rasters scaled to eight bits; always PNG
+ * written by us.
  */
 #include <cpl_conv.h>
 #include <cpl_string.h>
@@ -12,18 +13,18 @@
 #include "geo/output.h"
 #include "geo/output_impl.h"
 
-#define DRAW_MAX   4000       /* features drawn at most: a small picture shows no more */
-#define MAP_PIXELS 1024       /* longer side of a raster's map */
+#define DRAW_MAX   4000 /* features drawn at most: a small picture shows no more */
+#define MAP_PIXELS 1024 /* longer side of a raster's map */
 #define MERCATOR   20037508.342789244
 
 /* ---- features */
 
-enum ink { INK_PAPER, INK_FILL, INK_LINE, INK__MAX };      /* indexes of the picture's palette */
+enum ink { INK_PAPER, INK_FILL, INK_LINE, INK__MAX }; /* indexes of the picture's palette */
 
 struct canvas {
-	GDALDatasetH ds;          /* one band of palette indexes, in memory */
-	double pixel;             /* layer units of a pixel */
-	OGRGeometryH *v[INK__MAX];/* owned geometries, to be burnt in this order of inks */
+	GDALDatasetH ds;	   /* one band of palette indexes, in memory */
+	double pixel;		   /* layer units of a pixel */
+	OGRGeometryH *v[INK__MAX]; /* owned geometries, to be burnt in this order of inks */
 	size_t n[INK__MAX];
 };
 
@@ -31,12 +32,14 @@ struct canvas {
 static bool canvas_open(struct canvas *c, const double extent[4])
 {
 	double cx = (extent[0] + extent[2]) / 2, cy = (extent[1] + extent[3]) / 2;
-	double px = (extent[2] - extent[0]) * 1.1 / THUMBNAIL_W, py = (extent[3] - extent[1]) * 1.1 / THUMBNAIL_H;
+	double px = (extent[2] - extent[0]) * 1.1 / THUMBNAIL_W,
+	       py = (extent[3] - extent[1]) * 1.1 / THUMBNAIL_H;
 	double gt[6];
-	*c = (struct canvas){ .pixel = px > py ? px : py };
+	*c = (struct canvas){.pixel = px > py ? px : py};
 	if (!(c->pixel > 0))
 		c->pixel = fabs(cx) > 0 ? fabs(cx) * 1e-6 : 1e-6;
-	c->ds = GDALCreate(GDALGetDriverByName("MEM"), "", THUMBNAIL_W, THUMBNAIL_H, 1, GDT_Byte, NULL);
+	c->ds =
+	    GDALCreate(GDALGetDriverByName("MEM"), "", THUMBNAIL_W, THUMBNAIL_H, 1, GDT_Byte, NULL);
 	if (c->ds == NULL)
 		return false;
 	gt[0] = cx - c->pixel * THUMBNAIL_W / 2;
@@ -62,10 +65,15 @@ static void ink(struct canvas *c, enum ink which, OGRGeometryH g)
 static OGRGeometryH dot(OGRGeometryH g, double half)
 {
 	OGREnvelope e;
-	OGRGeometryH ring = OGR_G_CreateGeometry(wkbLinearRing), polygon = OGR_G_CreateGeometry(wkbPolygon);
+	OGRGeometryH ring = OGR_G_CreateGeometry(wkbLinearRing),
+		     polygon = OGR_G_CreateGeometry(wkbPolygon);
 	OGR_G_GetEnvelope(g, &e);
 	double x = (e.MinX + e.MaxX) / 2, y = (e.MinY + e.MaxY) / 2;
-	const double corners[5][2] = { { x - half, y - half }, { x + half, y - half }, { x + half, y + half }, { x - half, y + half }, { x - half, y - half } };
+	const double corners[5][2] = {{x - half, y - half},
+				      {x + half, y - half},
+				      {x + half, y + half},
+				      {x - half, y + half},
+				      {x - half, y - half}};
 	for (int i = 0; i < 5; i++)
 		OGR_G_AddPoint_2D(ring, corners[i][0], corners[i][1]);
 	(void)OGR_G_AddGeometryDirectly(polygon, ring);
@@ -92,12 +100,13 @@ static void draw(struct canvas *c, OGRGeometryH g)
 static void burn(struct canvas *c, enum ink which)
 {
 	int band = 1;
-	char *options[] = { (char *)(uintptr_t) "ALL_TOUCHED=TRUE", NULL };
+	char *options[] = {(char *)(uintptr_t) "ALL_TOUCHED=TRUE", NULL};
 	double *values = mem_array(c->n[which] + 1, sizeof(*values));
 	for (size_t i = 0; i < c->n[which]; i++)
 		values[i] = (double)which;
 	if (c->n[which] > 0)
-		(void)GDALRasterizeGeometries(c->ds, 1, &band, (int)c->n[which], c->v[which], NULL, NULL, values, options, NULL, NULL);
+		(void)GDALRasterizeGeometries(c->ds, 1, &band, (int)c->n[which], c->v[which], NULL,
+					      NULL, values, options, NULL, NULL);
 	for (size_t i = 0; i < c->n[which]; i++)
 		OGR_G_DestroyGeometry(c->v[which][i]);
 	free(c->v[which]);
@@ -107,21 +116,25 @@ static void burn(struct canvas *c, enum ink which)
 static bool write_png(struct canvas *c, const char *path)
 {
 	static const GDALColorEntry colors[INK__MAX] = {
-		[INK_PAPER] = { 245, 247, 250, 255 }, [INK_FILL] = { 158, 197, 232, 255 }, [INK_LINE] = { 21, 87, 153, 255 },
+	    [INK_PAPER] = {245, 247, 250, 255},
+	    [INK_FILL] = {158, 197, 232, 255},
+	    [INK_LINE] = {21, 87, 153, 255},
 	};
 	GDALColorTableH table = GDALCreateColorTable(GPI_RGB);
 	for (int i = 0; i < INK__MAX; i++)
 		GDALSetColorEntry(table, i, &colors[i]);
 	(void)GDALSetRasterColorTable(GDALGetRasterBand(c->ds, 1), table);
 	GDALDestroyColorTable(table);
-	GDALDatasetH png = GDALCreateCopy(GDALGetDriverByName("PNG"), path, c->ds, FALSE, NULL, NULL, NULL);
+	GDALDatasetH png =
+	    GDALCreateCopy(GDALGetDriverByName("PNG"), path, c->ds, FALSE, NULL, NULL, NULL);
 	if (png != NULL)
 		GDALClose(png);
 	return png != NULL;
 }
 
 /* A picture of a layer; false: none could be made. */
-static bool thumbnail_vector(OGRLayerH layer, const double extent[4], int64_t count, const char *path)
+static bool thumbnail_vector(OGRLayerH layer, const double extent[4], int64_t count,
+			     const char *path)
 {
 	struct canvas c;
 	char filter[64];
@@ -129,7 +142,8 @@ static bool thumbnail_vector(OGRLayerH layer, const double extent[4], int64_t co
 	if (!canvas_open(&c, extent))
 		return false;
 	if (count > DRAW_MAX) {
-		(void)snprintf(filter, sizeof(filter), "fid %% %lld = 0", (long long)(count / DRAW_MAX + 1));
+		(void)snprintf(filter, sizeof(filter), "fid %% %lld = 0",
+			       (long long)(count / DRAW_MAX + 1));
 		(void)OGR_L_SetAttributeFilter(layer, filter);
 	}
 	OGR_L_ResetReading(layer);
@@ -155,14 +169,17 @@ static char **args_add(char **args, const char *a, const char *b)
 	return b == NULL ? args : CSLAddString(args, b);
 }
 
-/* Options that turn any raster into eight-bit gray or colour: palettes expanded, other types stretched. */
+/*
+ * Options that turn any raster into eight-bit gray or colour: palettes expanded, other types
+ * stretched.
+ */
 static char **eight_bits(GDALDatasetH ds, char **args)
 {
 	GDALRasterBandH first = GDALGetRasterBand(ds, 1);
 	int bands = GDALGetRasterCount(ds);
 	GDALColorTableH palette = GDALGetRasterColorTable(first);
 	int good = 0;
-	double range[2] = { 0, 0 };
+	double range[2] = {0, 0};
 	char low[40], high[40];
 	(void)GDALGetRasterNoDataValue(first, &good);
 	args = args_add(args, "-of", "PNG");
@@ -171,15 +188,21 @@ static char **eight_bits(GDALDatasetH ds, char **args)
 	if (bands > 4) {
 		args = args_add(args_add(args, "-b", "1"), "-b", "2");
 		args = args_add(args, "-b", "3");
-	} else if (bands == 2 && GDALGetRasterColorInterpretation(GDALGetRasterBand(ds, 2)) != GCI_AlphaBand) {
+	} else if (bands == 2 &&
+		   GDALGetRasterColorInterpretation(GDALGetRasterBand(ds, 2)) != GCI_AlphaBand) {
 		args = args_add(args, "-b", "1");
 	}
 	if (GDALGetRasterDataType(first) == GDT_Byte && bands > 2)
 		return args;
 	args = args_add(args, "-ot", "Byte");
-	if (GDALComputeRasterStatistics(first, TRUE, &range[0], &range[1], NULL, NULL, NULL, NULL) != CE_None || !(range[1] > range[0]))
+	if (GDALComputeRasterStatistics(first, TRUE, &range[0], &range[1], NULL, NULL, NULL,
+					NULL) != CE_None ||
+	    !(range[1] > range[0]))
 		range[1] = range[0] + 1;
-	/* Gray pictures that use the whole scale are shown as they are, classes 0 to 5 are spread over it. */
+	/*
+	 * Gray pictures that use the whole scale are shown as they are, classes 0 to 5 are spread
+	 * over it.
+	 */
 	if (GDALGetRasterDataType(first) == GDT_Byte && range[1] >= 128)
 		return args;
 	(void)CPLsnprintf(low, sizeof(low), "%.17g", range[0]);
@@ -230,11 +253,13 @@ static bool turn_over(GDALDatasetH ds)
 	for (int b = 1; b <= GDALGetRasterCount(ds); b++) {
 		GDALRasterBandH band = GDALGetRasterBand(ds, b);
 		for (int y = 0; rc == CE_None && y < h / 2; y++) {
-			int pair[2] = { y, h - 1 - y };
+			int pair[2] = {y, h - 1 - y};
 			for (int i = 0; rc == CE_None && i < 2; i++)
-				rc = GDALRasterIO(band, GF_Read, 0, pair[i], w, 1, lines + i * w, w, 1, GDT_Byte, 0, 0);
+				rc = GDALRasterIO(band, GF_Read, 0, pair[i], w, 1, lines + i * w, w,
+						  1, GDT_Byte, 0, 0);
 			for (int i = 0; rc == CE_None && i < 2; i++)
-				rc = GDALRasterIO(band, GF_Write, 0, pair[1 - i], w, 1, lines + i * w, w, 1, GDT_Byte, 0, 0);
+				rc = GDALRasterIO(band, GF_Write, 0, pair[1 - i], w, 1,
+						  lines + i * w, w, 1, GDT_Byte, 0, 0);
 		}
 	}
 	return rc == CE_None;
@@ -244,15 +269,19 @@ static bool turn_over(GDALDatasetH ds)
 static bool hide(GDALDatasetH ds, GDALDatasetH picture)
 {
 	int w = GDALGetRasterXSize(ds), h = GDALGetRasterYSize(ds);
-	GDALRasterBandH from = GDALGetRasterBand(ds, GDALGetRasterCount(ds)), to = GDALGetRasterBand(picture, GDALGetRasterCount(picture));
+	GDALRasterBandH from = GDALGetRasterBand(ds, GDALGetRasterCount(ds)),
+			to = GDALGetRasterBand(picture, GDALGetRasterCount(picture));
 	CLEAN_FREE unsigned char *lines = mem_array(2 * (size_t)w, 1);
 	for (int y = 0; y < h; y++) {
-		if (GDALRasterIO(from, GF_Read, 0, y, w, 1, lines, w, 1, GDT_Byte, 0, 0) != CE_None ||
-		    GDALRasterIO(to, GF_Read, 0, y, w, 1, lines + w, w, 1, GDT_Byte, 0, 0) != CE_None)
+		if (GDALRasterIO(from, GF_Read, 0, y, w, 1, lines, w, 1, GDT_Byte, 0, 0) !=
+			CE_None ||
+		    GDALRasterIO(to, GF_Read, 0, y, w, 1, lines + w, w, 1, GDT_Byte, 0, 0) !=
+			CE_None)
 			return false;
 		for (int x = 0; x < w; x++)
 			lines[w + x] = lines[x] == 0 ? 0 : lines[w + x];
-		if (GDALRasterIO(to, GF_Write, 0, y, w, 1, lines + w, w, 1, GDT_Byte, 0, 0) != CE_None)
+		if (GDALRasterIO(to, GF_Write, 0, y, w, 1, lines + w, w, 1, GDT_Byte, 0, 0) !=
+		    CE_None)
 			return false;
 	}
 	return true;
@@ -261,7 +290,8 @@ static bool hide(GDALDatasetH ds, GDALDatasetH picture)
 /* DS, colours of a palette and its mask behind them, as colours with an alpha band. */
 static GDALDatasetH open_colors(GDALDatasetH ds)
 {
-	GDALDatasetH picture = translated(ds, "", args_add(args_add(args_add(NULL, "-of", "MEM"), "-b", "1"), "-expand", "rgba"));
+	GDALDatasetH picture = translated(
+	    ds, "", args_add(args_add(args_add(NULL, "-of", "MEM"), "-b", "1"), "-expand", "rgba"));
 	if (picture == NULL || hide(ds, picture))
 		return picture;
 	GDALClose(picture);
@@ -271,7 +301,8 @@ static GDALDatasetH open_colors(GDALDatasetH ds)
 /* PICTURE as PNG, from north to south.  Takes PICTURE, which may be NULL. */
 static bool write_picture(GDALDatasetH picture, bool upside_down, const char *path)
 {
-	bool good = picture != NULL && (!upside_down || turn_over(picture)) && translate(picture, path, args_add(NULL, "-of", "PNG"));
+	bool good = picture != NULL && (!upside_down || turn_over(picture)) &&
+		    translate(picture, path, args_add(NULL, "-of", "PNG"));
 	if (picture != NULL)
 		GDALClose(picture);
 	return good;
@@ -281,7 +312,8 @@ static bool write_picture(GDALDatasetH picture, bool upside_down, const char *pa
 static bool has_gaps(GDALDatasetH ds)
 {
 	GDALRasterBandH first = GDALGetRasterBand(ds, 1);
-	return GDALGetRasterColorTable(first) != NULL && (GDALGetMaskFlags(first) & GMF_ALL_VALID) == 0;
+	return GDALGetRasterColorTable(first) != NULL &&
+	       (GDALGetMaskFlags(first) & GMF_ALL_VALID) == 0;
 }
 
 static bool thumbnail_raster(GDALDatasetH ds, const char *path, int max_w, int max_h)
@@ -290,7 +322,9 @@ static bool thumbnail_raster(GDALDatasetH ds, const char *path, int max_w, int m
 	double k = fmax((double)w / max_w, (double)h / max_h);
 	char width[16], height[16];
 	bool gaps = has_gaps(ds);
-	char **args = gaps ? args_add(args_add(args_add(NULL, "-b", "1"), "-b", "mask"), "-mask", "none") : eight_bits(ds, NULL);
+	char **args =
+	    gaps ? args_add(args_add(args_add(NULL, "-b", "1"), "-b", "mask"), "-mask", "none")
+		 : eight_bits(ds, NULL);
 	if (k < 1)
 		k = 1;
 	(void)snprintf(width, sizeof(width), "%d", (int)fmax(1, w / k));
@@ -313,10 +347,14 @@ static double to_degrees(double y)
 	return atan(sinh(y / 6378137.0)) * 180 / 3.14159265358979323846;
 }
 
-/* DS, whose last band is its alpha band, as PNG.  Colours of a palette have an alpha of their own beside it. */
+/*
+ * DS, whose last band is its alpha band, as PNG.  Colours of a palette have an alpha of their own
+ * beside it.
+ */
 static bool write_map(GDALDatasetH ds, const char *path)
 {
-	if (GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) == NULL || GDALGetRasterCount(ds) != 2)
+	if (GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) == NULL ||
+	    GDALGetRasterCount(ds) != 2)
 		return translate(ds, path, eight_bits(ds, NULL));
 	return write_picture(open_colors(ds), false, path);
 }
@@ -371,7 +409,8 @@ static void set_numbers(json_object *item, const char *key, const double v[4])
 	json_set(item, key, a);
 }
 
-static void describe_vector(struct job *job, GDALDatasetH ds, const char *table, int64_t i, json_object *item)
+static void describe_vector(struct job *job, GDALDatasetH ds, const char *table, int64_t i,
+			    json_object *item)
 {
 	OGRLayerH layer = GDALDatasetGetLayerByName(ds, table);
 	double extent[4], wgs84[4];
@@ -379,7 +418,8 @@ static void describe_vector(struct job *job, GDALDatasetH ds, const char *table,
 	if (layer == NULL)
 		return;
 	sample_rows(layer, item);
-	if (strcmp(json_str(item, "type", ""), "table") == 0 || !get_numbers(json_arr(item, "extent"), extent))
+	if (strcmp(json_str(item, "type", ""), "table") == 0 ||
+	    !get_numbers(json_arr(item, "extent"), extent))
 		return;
 	(void)snprintf(name, sizeof(name), "%lld.png", (long long)i);
 	job_out(job, name, path, sizeof(path));
@@ -412,11 +452,14 @@ static void describe_raster(struct job *job, GDALDatasetH ds, int64_t i, json_ob
 	}
 }
 
-void output_describe(struct job *job, const char *file, const char *table, int64_t i, json_object *item)
+void output_describe(struct job *job, const char *file, const char *table, int64_t i,
+		     json_object *item)
 {
 	bool raster = strcmp(json_str(item, "type", ""), "raster") == 0;
-	const char *const drivers[] = { raster ? "GTiff" : "GPKG", NULL };
-	GDALDatasetH ds = GDALOpenEx(file, (raster ? GDAL_OF_RASTER : GDAL_OF_VECTOR) | GDAL_OF_READONLY, drivers, NULL, NULL);
+	const char *const drivers[] = {raster ? "GTiff" : "GPKG", NULL};
+	GDALDatasetH ds =
+	    GDALOpenEx(file, (raster ? GDAL_OF_RASTER : GDAL_OF_VECTOR) | GDAL_OF_READONLY, drivers,
+		       NULL, NULL);
 	if (ds == NULL)
 		return;
 	if (raster)

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "geo/member.h"
 
-#define MAX_TABLES 100  /* as many as layers are ever offered */
+#define MAX_TABLES 100 /* as many as layers are ever offered */
 
 static sqlite3 *open_db(const char *path)
 {
@@ -45,9 +45,9 @@ static void add_tables(struct source_set *set, size_t parent)
 
 	if (db != NULL &&
 	    sqlite3_prepare_v2(db,
-		"SELECT table_name, data_type IN ('tiles', '2d-gridded-coverage') "
-		"FROM gpkg_contents",
-		-1, &st, NULL) == SQLITE_OK)
+			       "SELECT table_name, data_type IN ('tiles', '2d-gridded-coverage') "
+			       "FROM gpkg_contents",
+			       -1, &st, NULL) == SQLITE_OK)
 		while (sqlite3_step(st) == SQLITE_ROW && tables < MAX_TABLES) {
 			const char *table = (const char *)sqlite3_column_text(st, 0);
 

@@ -33,8 +33,9 @@ static enum err check_names(struct job *job, const struct archive *a, const char
 
 		if (area_name_check(part, denied, &error) != ERR_OK)
 			return archive_fail(job, a,
-			    strcmp(error.code, "area_denied") == 0 ? "zip_denied" : "zip_path",
-			    name);
+					    strcmp(error.code, "area_denied") == 0 ? "zip_denied"
+										   : "zip_path",
+					    name);
 		p += n + (p[n] == '/');
 	}
 	return ERR_OK;

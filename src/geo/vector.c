@@ -111,9 +111,9 @@ static enum err all_features(struct job *job, struct vector *v)
 		CPLErrorReset();
 	}
 	if (err == ERR_OK && layer_broke_off(v->out.total, v->out.expected))
-		err = job_fail(job,
-		    problem_int(problem_str(problem_new("format_unreadable"), "file", v->out.file),
-			"row", v->out.total + 1));
+		err = job_fail(job, problem_int(problem_str(problem_new("format_unreadable"),
+							    "file", v->out.file),
+						"row", v->out.total + 1));
 	return err;
 }
 
@@ -134,7 +134,7 @@ json_object *vector_import(struct job *job, const struct source *src, const json
 {
 	GDALDatasetH ds = source_open(job, src, json_str(spec, "charset", NULL));
 	/* GDAL's driver for KML calls elements that are not there empty. */
-	struct vector v = { .says_null = src->kind != KIND_KML };
+	struct vector v = {.says_null = src->kind != KIND_KML};
 	json_object *result = NULL;
 
 	if (ds == NULL)

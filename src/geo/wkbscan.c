@@ -98,7 +98,7 @@ static bool geometry(struct scan *s, int depth)
 
 bool wkbscan(const unsigned char *wkb, size_t len, double env[4])
 {
-	struct scan s = { .p = wkb, .left = len, .env = { NAN, NAN, NAN, NAN } };
+	struct scan s = {.p = wkb, .left = len, .env = {NAN, NAN, NAN, NAN}};
 
 	if (!geometry(&s, 0) || s.left != 0)
 		return false;

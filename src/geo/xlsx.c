@@ -19,7 +19,7 @@ struct cells {
 	int64_t next_row;
 	char type; /* 's'hared, 'n'umber, 'b'oolean, 'e'rror, 'd'ate, 't'ext */
 	enum shown shown;
-	bool in_value; /* inside <v>, or <t> of an inline string */
+	bool in_value;	 /* inside <v>, or <t> of an inline string */
 	bool is_formula; /* <f> was met */
 	bool has_value;	 /* … and its result, which may be empty text */
 	bool in_phonetic;
@@ -108,9 +108,9 @@ static void end_cell(struct sheet_rows *s, struct cells *c)
 		put_shared(s, c);
 	else if (c->type == 'b')
 		sheet_text(s, c->col, c->value[0] == '1' ? "true" : "false",
-		    c->len == 0		 ? 0
-		    : c->value[0] == '1' ? 4
-					 : 5);
+			   c->len == 0		? 0
+			   : c->value[0] == '1' ? 4
+						: 5);
 	else if (c->type == 'n')
 		put_number(s, c);
 	else if (c->type == 'd' ||
@@ -131,8 +131,7 @@ static void cells_start(void *user, const char *name, const char **atts)
 	else if (strcmp(name, "v") == 0 || strcmp(name, "t") == 0) {
 		c->in_value = !c->in_phonetic;
 		c->has_value = c->type == 't';
-	}
-	else if (strcmp(name, "rPh") == 0)
+	} else if (strcmp(name, "rPh") == 0)
 		c->in_phonetic = true;
 }
 
@@ -217,8 +216,8 @@ static bool has_merges(void *zip, const char *part)
 
 bool xlsx_begin(struct sheet_rows *s, const struct sheet *sheet)
 {
-	static const struct zipxml_handler on_merges = { merge_start, merge_end, NULL };
-	static const struct zipxml_handler on = { cells_start, cells_end, cells_text };
+	static const struct zipxml_handler on_merges = {merge_start, merge_end, NULL};
+	static const struct zipxml_handler on = {cells_start, cells_end, cells_text};
 	struct cells *c = mem_alloc(sizeof *c);
 
 	c->next_row = 1;

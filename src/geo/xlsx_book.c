@@ -57,10 +57,11 @@ static void relation_start(void *user, const char *name, const char **atts)
 	    l->n >= SHEETS_MAX * 4)
 		return;
 	l->v = mem_resize(l->v, l->n + 1, sizeof *l->v);
-	l->v[l->n++] = (struct relation){ .id = mem_strdup(id),
-		.is_sheet = text_ends_icase(type, "/worksheet"),
-		.target = target[0] == '/' ? mem_strdup(target + 1)
-					   : mem_printf("%s%s", l->folder, target) };
+	l->v[l->n++] =
+	    (struct relation){.id = mem_strdup(id),
+			      .is_sheet = text_ends_icase(type, "/worksheet"),
+			      .target = target[0] == '/' ? mem_strdup(target + 1)
+							 : mem_printf("%s%s", l->folder, target)};
 }
 
 static void workbook_start(void *user, const char *name, const char **atts)
@@ -192,8 +193,8 @@ static void head_start(void *user, const char *name, const char **atts)
 	if (strcmp(name, "dimension") == 0 && ref != NULL) {
 		colon = strchr(ref, ':');
 		ref = colon == NULL ? ref : colon + 1;
-		(void)text_int(
-		    ref + strspn(ref, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 1, SHEET_ROWS_MAX, &h->rows);
+		(void)text_int(ref + strspn(ref, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 1, SHEET_ROWS_MAX,
+			       &h->rows);
 	}
 	if (strcmp(name, "sheetData") == 0)
 		zipxml_pause(h->xml);
@@ -201,8 +202,8 @@ static void head_start(void *user, const char *name, const char **atts)
 
 static int64_t rows_of(struct book *b, const char *part)
 {
-	static const struct zipxml_handler on = { head_start, no_end, NULL };
-	struct head h = { .rows = 0 };
+	static const struct zipxml_handler on = {head_start, no_end, NULL};
+	struct head h = {.rows = 0};
 
 	h.xml = zipxml_new(b->zip, part, &on, &h);
 	if (h.xml != NULL)
@@ -226,9 +227,9 @@ static void listing_done(struct listing *l)
 
 static bool list(struct listing *l)
 {
-	static const struct zipxml_handler root = { root_start, no_end, NULL },
-					   relations = { relation_start, no_end, NULL },
-					   workbook = { workbook_start, no_end, NULL };
+	static const struct zipxml_handler root = {root_start, no_end, NULL},
+					   relations = {relation_start, no_end, NULL},
+					   workbook = {workbook_start, no_end, NULL};
 	CLEAN_FREE char *rels = NULL;
 	const char *slash;
 
@@ -243,12 +244,11 @@ static bool list(struct listing *l)
 
 bool xlsx_list(struct job *job, struct book *b)
 {
-	static const struct zipxml_handler on_styles = { styles_start, styles_end, NULL },
-					   on_strings = { strings_start, strings_end,
-						   strings_text };
-	struct listing l = { .book = b };
-	struct styles styles = { .book = b };
-	struct strings strings = { .book = b };
+	static const struct zipxml_handler on_styles = {styles_start, styles_end, NULL},
+					   on_strings = {strings_start, strings_end, strings_text};
+	struct listing l = {.book = b};
+	struct styles styles = {.book = b};
+	struct strings strings = {.book = b};
 	CLEAN_FREE char *part = NULL, *part2 = NULL;
 	bool fine = list(&l);
 

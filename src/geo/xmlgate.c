@@ -8,16 +8,16 @@
 #include "base/text.h"
 
 #define MAX_DEPTH 512
-#define MAX_TOKEN (16 << 20)    /* bytes expat may hold back before it reports something */
-#define BLOCK 65536
+#define MAX_TOKEN (16 << 20) /* bytes expat may hold back before it reports something */
+#define BLOCK	  65536
 
 struct xml_gate {
 	XML_Parser parser;
-	const char *const *roots;       /* borrowed */
-	const char *namespace;          /* borrowed */
+	const char *const *roots; /* borrowed */
+	const char *namespace;	  /* borrowed */
 	int depth;
-	long long fed;                  /* bytes */
-	bool rooted;                    /* the root element has been seen */
+	long long fed; /* bytes */
+	bool rooted;   /* the root element has been seen */
 	bool done;
 	enum xml_verdict verdict;
 };
@@ -67,8 +67,8 @@ static void on_end(void *user, const char *name)
 	g->depth--;
 }
 
-static void on_doctype(
-    void *user, const char *name, const char *system, const char *public, int internal)
+static void on_doctype(void *user, const char *name, const char *system, const char *public,
+		       int internal)
 {
 	(void)name;
 	(void)system;

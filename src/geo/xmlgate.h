@@ -12,9 +12,9 @@
 
 enum xml_verdict {
 	XML_FINE,
-	XML_FORBIDDEN,  /* a DOCTYPE or entity declaration */
-	XML_FOREIGN,    /* well-formed so far, but the root element is none of those asked for */
-	XML_BROKEN,     /* not well-formed, cut, too deep, or a token of more than 16 MiB */
+	XML_FORBIDDEN, /* a DOCTYPE or entity declaration */
+	XML_FOREIGN,   /* well-formed so far, but the root element is none of those asked for */
+	XML_BROKEN,    /* not well-formed, cut, too deep, or a token of more than 16 MiB */
 };
 
 struct xml_gate;

@@ -9,12 +9,12 @@
 #include "geo/xmlgate.h"
 
 /* bytes; the gate has let pass what the limit of side files allows */
-#define MAX_FILE (16 << 20)
-#define MAX_PATH 1024           /* of "/a/b/c" */
-#define MAX_VALUE 10000         /* bytes kept of one text: the abstract's limit */
-#define MAX_UUID 128            /* bytes */
-#define MAX_TITLE 255           /* bytes: within the final step's limits in characters */
-#define MAX_KEYWORD 100         /* bytes */
+#define MAX_FILE     (16 << 20)
+#define MAX_PATH     1024  /* of "/a/b/c" */
+#define MAX_VALUE    10000 /* bytes kept of one text: the abstract's limit */
+#define MAX_UUID     128   /* bytes */
+#define MAX_TITLE    255   /* bytes: within the final step's limits in characters */
+#define MAX_KEYWORD  100   /* bytes */
 #define MAX_KEYWORDS 50
 
 /* Ends of paths of local names, and where their text goes.  The first value of a member counts. */
@@ -22,21 +22,21 @@ static const struct {
 	const char *end;
 	const char *member;
 } rules[] = {
-	{"/MD_Metadata/fileIdentifier/CharacterString", "uuid"},
-	{"/identificationInfo/MD_DataIdentification/citation/CI_Citation/title/CharacterString",
-	"title"},
-	{"/identificationInfo/MD_DataIdentification/abstract/CharacterString", "abstract"},
-	{"/MD_Keywords/keyword/CharacterString", "keywords"},
-	{"/MD_Keywords/keyword/Anchor", "keywords"},
-	{"/metadata/idinfo/citation/citeinfo/title", "title"},
-	{"/metadata/idinfo/descript/abstract", "abstract"},
-	{"/keywords/theme/themekey", "keywords"},
-	{"/keywords/place/placekey", "keywords"},
-	{"/metadata/Esri/ArcGISProfile/uuid", "uuid"},
-	{"/metadata/mdFileID", "uuid"},
-	{"/metadata/dataIdInfo/idCitation/resTitle", "title"},
-	{"/metadata/dataIdInfo/idAbs", "abstract"},
-	{"/metadata/dataIdInfo/searchKeys/keyword", "keywords"},
+    {"/MD_Metadata/fileIdentifier/CharacterString", "uuid"},
+    {"/identificationInfo/MD_DataIdentification/citation/CI_Citation/title/CharacterString",
+     "title"},
+    {"/identificationInfo/MD_DataIdentification/abstract/CharacterString", "abstract"},
+    {"/MD_Keywords/keyword/CharacterString", "keywords"},
+    {"/MD_Keywords/keyword/Anchor", "keywords"},
+    {"/metadata/idinfo/citation/citeinfo/title", "title"},
+    {"/metadata/idinfo/descript/abstract", "abstract"},
+    {"/keywords/theme/themekey", "keywords"},
+    {"/keywords/place/placekey", "keywords"},
+    {"/metadata/Esri/ArcGISProfile/uuid", "uuid"},
+    {"/metadata/mdFileID", "uuid"},
+    {"/metadata/dataIdInfo/idCitation/resTitle", "title"},
+    {"/metadata/dataIdInfo/idAbs", "abstract"},
+    {"/metadata/dataIdInfo/searchKeys/keyword", "keywords"},
 };
 
 /* Dublin Core stands in many wrappings: its elements are known by their prefix. */
@@ -44,16 +44,17 @@ static const struct {
 	const char *name;
 	const char *member;
 } dublin[] = {
-	{"dc:title", "title"}, {"dc:description", "abstract"}, {"dct:abstract", "abstract"},
-	{"dcterms:abstract", "abstract"}, {"dc:subject", "keywords"}, {"dc:identifier", "uuid"},
+    {"dc:title", "title"},	  {"dc:description", "abstract"},
+    {"dct:abstract", "abstract"}, {"dcterms:abstract", "abstract"},
+    {"dc:subject", "keywords"},	  {"dc:identifier", "uuid"},
 };
 
 struct reader {
 	json_object *found;
 	char path[MAX_PATH];
 	size_t len;
-	size_t lost;            /* elements deeper than the path can say */
-	const char *member;     /* where the text at hand goes; NULL = nowhere */
+	size_t lost;	    /* elements deeper than the path can say */
+	const char *member; /* where the text at hand goes; NULL = nowhere */
 	char text[MAX_VALUE + 1];
 	size_t text_len;
 };
@@ -105,10 +106,10 @@ static void on_text(void *user, const char *s, int len)
 
 static size_t most_bytes(const char *member)
 {
-	return strcmp(member, "abstract") == 0 ? MAX_VALUE :
-	    strcmp(member, "uuid") == 0	       ? MAX_UUID :
-	    strcmp(member, "keywords") == 0    ? MAX_KEYWORD :
-						 MAX_TITLE;
+	return strcmp(member, "abstract") == 0	 ? MAX_VALUE
+	       : strcmp(member, "uuid") == 0	 ? MAX_UUID
+	       : strcmp(member, "keywords") == 0 ? MAX_KEYWORD
+						 : MAX_TITLE;
 }
 
 static void keep(struct reader *r)

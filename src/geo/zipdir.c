@@ -9,20 +9,20 @@
 #include "geo/ziptail.h"
 
 /* Sizes and signatures of APPNOTE 4.3. */
-#define CENTRAL_HEAD 46
-#define LOCAL_HEAD 30
-#define CENTRAL_SIGNATURE 0x02014b50u
-#define LOCAL_SIGNATURE 0x04034b50u
+#define CENTRAL_HEAD	     46
+#define LOCAL_HEAD	     30
+#define CENTRAL_SIGNATURE    0x02014b50u
+#define LOCAL_SIGNATURE	     0x04034b50u
 #define DESCRIPTOR_SIGNATURE 0x08074b50u
-#define FLAG_ENCRYPTED 0x0001   /* 4.4.4 bit 0 */
-#define FLAG_DESCRIPTOR 0x0008  /* bit 3: sizes follow the data */
-#define FLAG_STRONG 0x0040      /* bit 6 */
-#define FLAG_UTF8 0x0800        /* bit 11 */
-#define FLAG_MASKED 0x2000      /* bit 13: local heads are hidden */
-#define METHOD_STORED 0
-#define METHOD_AES 99
-#define EXTRA_ZIP64 0x0001
-#define RATIO_FROM (1 << 20)    /* bytes: smaller members may be as dense as they like */
+#define FLAG_ENCRYPTED	     0x0001 /* 4.4.4 bit 0 */
+#define FLAG_DESCRIPTOR	     0x0008 /* bit 3: sizes follow the data */
+#define FLAG_STRONG	     0x0040 /* bit 6 */
+#define FLAG_UTF8	     0x0800 /* bit 11 */
+#define FLAG_MASKED	     0x2000 /* bit 13: local heads are hidden */
+#define METHOD_STORED	     0
+#define METHOD_AES	     99
+#define EXTRA_ZIP64	     0x0001
+#define RATIO_FROM	     (1 << 20) /* bytes: smaller members may be as dense as they like */
 
 static enum err bad(struct error *error, const char *code, const char *what)
 {
@@ -73,8 +73,8 @@ bool zip_name_is_safe(const char *name, const struct zip_limits *limits)
  * 64-bit sizes and offset from the extra field, for those of the head that say "look there".
  * APPNOTE 4.5.3.
  */
-static bool read_zip64(
-    const unsigned char *extra, size_t len, int64_t *size, int64_t *packed, int64_t *at)
+static bool read_zip64(const unsigned char *extra, size_t len, int64_t *size, int64_t *packed,
+		       int64_t *at)
 {
 	int64_t *const want[] = {size, packed, at};
 
@@ -102,7 +102,7 @@ static bool read_zip64(
 		len -= 4 + n;
 	}
 	return (size == NULL || *size != UINT32_MAX) && (packed == NULL || *packed != UINT32_MAX) &&
-	    (at == NULL || *at != UINT32_MAX);
+	       (at == NULL || *at != UINT32_MAX);
 }
 
 static enum err check_kind(const struct zip_member *m, uint32_t attributes, struct error *error)
@@ -120,7 +120,8 @@ static enum err check_kind(const struct zip_member *m, uint32_t attributes, stru
 
 /* One entry of the central directory at *P; moves *P behind it. */
 static enum err read_entry(const unsigned char **p, const unsigned char *end,
-    const struct zip_limits *limits, struct zip_member *m, struct error *error)
+			   const struct zip_limits *limits, struct zip_member *m,
+			   struct error *error)
 {
 	const unsigned char *h = *p;
 	size_t name_len, extra_len, comment_len;
@@ -156,8 +157,8 @@ static enum err read_entry(const unsigned char **p, const unsigned char *end,
 	return check_kind(m, zip_le32(h + 38), error);
 }
 
-static enum err check_sizes(
-    const struct zip_dir *d, const struct zip_limits *limits, struct error *error)
+static enum err check_sizes(const struct zip_dir *d, const struct zip_limits *limits,
+			    struct error *error)
 {
 	int64_t sum = 0;
 
@@ -194,7 +195,7 @@ static bool descriptor_agrees(int fd, const struct zip_member *m)
 	if (zip_le32(p) != m->crc)
 		return false;
 	return (zip_le32(p + 4) == (uint64_t)m->packed && zip_le32(p + 8) == (uint64_t)m->size) ||
-	    (zip_le64(p + 4) == (uint64_t)m->packed && zip_le64(p + 12) == (uint64_t)m->size);
+	       (zip_le64(p + 4) == (uint64_t)m->packed && zip_le64(p + 12) == (uint64_t)m->size);
 }
 
 /*
@@ -202,7 +203,7 @@ static bool descriptor_agrees(int fd, const struct zip_member *m)
  * believe.
  */
 static enum err check_local(int fd, struct zip_member *m, const char *raw, size_t raw_len,
-    int64_t limit_at, struct error *error)
+			    int64_t limit_at, struct error *error)
 {
 	unsigned char h[LOCAL_HEAD];
 	CLEAN_FREE unsigned char *rest = NULL;
@@ -282,7 +283,8 @@ static enum err check_apart(const struct zip_dir *d, struct error *error)
 }
 
 static enum err read_members(int fd, const struct zip_tail *tail, const unsigned char *dir,
-    const struct zip_limits *limits, struct zip_dir *d, struct error *error)
+			     const struct zip_limits *limits, struct zip_dir *d,
+			     struct error *error)
 {
 	const unsigned char *p = dir, *end = dir + tail->dir_size;
 	CLEAN_FREE const unsigned char **heads =
@@ -300,12 +302,12 @@ static enum err read_members(int fd, const struct zip_tail *tail, const unsigned
 		e = check_sizes(d, limits, error);
 	for (size_t i = 0; e == ERR_OK && i < d->n; i++)
 		e = check_local(fd, &d->v[i], (const char *)heads[i] + CENTRAL_HEAD,
-		    zip_le16(heads[i] + 28), tail->dir_at, error);
+				zip_le16(heads[i] + 28), tail->dir_at, error);
 	return e == ERR_OK ? check_apart(d, error) : e;
 }
 
-enum err zip_dir_read(
-    int fd, const struct zip_limits *limits, struct zip_dir *ret, struct error *error)
+enum err zip_dir_read(int fd, const struct zip_limits *limits, struct zip_dir *ret,
+		      struct error *error)
 {
 	CLEAN_FREE unsigned char *dir = NULL;
 	struct zip_dir d = {0};

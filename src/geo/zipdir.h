@@ -12,24 +12,24 @@
 #include "base/err.h"
 
 struct zip_limits {
-	int64_t entries;        /* members */
-	int64_t bytes;          /* sum of the declared sizes */
-	int64_t ratio;          /* declared size : packed size, for members over 1 MiB */
-	int64_t name_bytes;     /* of a member's name */
-	int64_t depth;          /* folders in a name */
-	const char *names;      /* charset of names that are not UTF-8; NULL = GB18030 */
-	bool backslash;         /* is a slash, as in archives made on Windows; else refused */
+	int64_t entries;    /* members */
+	int64_t bytes;	    /* sum of the declared sizes */
+	int64_t ratio;	    /* declared size : packed size, for members over 1 MiB */
+	int64_t name_bytes; /* of a member's name */
+	int64_t depth;	    /* folders in a name */
+	const char *names;  /* charset of names that are not UTF-8; NULL = GB18030 */
+	bool backslash;	    /* is a slash, as in archives made on Windows; else refused */
 };
 
 struct zip_member {
-	char *name;             /* UTF-8, for people and for bundles: never a path of ours */
-	int64_t packed;         /* bytes in the archive */
-	int64_t size;           /* bytes, declared */
-	int64_t at;             /* offset of the local head */
-	int64_t end;            /* offset behind the packed bytes */
+	char *name;	/* UTF-8, for people and for bundles: never a path of ours */
+	int64_t packed; /* bytes in the archive */
+	int64_t size;	/* bytes, declared */
+	int64_t at;	/* offset of the local head */
+	int64_t end;	/* offset behind the packed bytes */
 	uint32_t crc;
 	uint16_t flags;
-	uint16_t method;        /* of compression: 0 stored, 8 deflated */
+	uint16_t method; /* of compression: 0 stored, 8 deflated */
 	bool folder;
 };
 

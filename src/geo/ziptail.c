@@ -5,12 +5,12 @@
 #include <unistd.h>
 #include "base/mem.h"
 
-#define END_HEAD 22
-#define END64_HEAD 56
-#define LOCATOR 20
-#define MAX_COMMENT 65535
-#define END_SIGNATURE 0x06054b50u
-#define END64_SIGNATURE 0x06064b50u
+#define END_HEAD	  22
+#define END64_HEAD	  56
+#define LOCATOR		  20
+#define MAX_COMMENT	  65535
+#define END_SIGNATURE	  0x06054b50u
+#define END64_SIGNATURE	  0x06064b50u
 #define LOCATOR_SIGNATURE 0x07064b50u
 /* bytes: 10,000 entries with the longest names we allow need a quarter */
 #define MAX_DIR (64 << 20)
@@ -45,8 +45,8 @@ static enum err find_end(const unsigned char *tail, size_t n, size_t *ret, struc
 }
 
 /* The 64-bit end record in front of the locator in front of the end record at END. */
-static enum err read_end64(
-    int fd, int64_t end, struct zip_tail *t, int64_t *dir_end, struct error *error)
+static enum err read_end64(int fd, int64_t end, struct zip_tail *t, int64_t *dir_end,
+			   struct error *error)
 {
 	unsigned char l[LOCATOR], h[END64_HEAD];
 	int64_t at;
@@ -106,8 +106,8 @@ enum err zip_tail_read(int fd, struct zip_tail *ret, struct error *error)
 	if (t.dir_size / 46 < t.entries)
 		return bad(error, "more members counted than there is room for");
 	if (t.dir_size > MAX_DIR) {
-		(void)error_set(
-		    error, ERR_BAD_REQUEST, "directory of %lld bytes", (long long)t.dir_size);
+		(void)error_set(error, ERR_BAD_REQUEST, "directory of %lld bytes",
+				(long long)t.dir_size);
 		return error_code(error, ERR_BAD_REQUEST, "zip_entries");
 	}
 	*ret = t;

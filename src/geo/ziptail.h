@@ -10,9 +10,9 @@
 #include "base/err.h"
 
 struct zip_tail {
-	int64_t entries;        /* as counted by the end record */
-	int64_t dir_at;         /* offset of the central directory */
-	int64_t dir_size;       /* bytes; at most 1 KiB per entry and 64 MiB */
+	int64_t entries;  /* as counted by the end record */
+	int64_t dir_at;	  /* offset of the central directory */
+	int64_t dir_size; /* bytes; at most 1 KiB per entry and 64 MiB */
 };
 
 /* Errors: ERR_BAD_REQUEST, code zip_invalid or zip_entries. */

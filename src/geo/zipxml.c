@@ -49,8 +49,8 @@ static void on_text(void *user, const char *s, int len)
 		z->on.text(z->user, s, (size_t)len);
 }
 
-static void on_doctype(
-    void *user, const char *name, const char *system, const char *public, int internal)
+static void on_doctype(void *user, const char *name, const char *system, const char *public,
+		       int internal)
 {
 	(void)name;
 	(void)system;

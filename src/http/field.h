@@ -47,7 +47,10 @@ enum err cookies_parse(struct pairs *, const char *header, const struct config *
 /* The client's address and scheme as the wire and trusted proxies tell them. */
 void address_find(struct wire *, const struct config *, char out[64], bool *ret_https);
 
-/* Is ADDRESS (as address_find writes it) RANGE, or in it: "192.0.2.1", "192.0.2.0/24", "2001:db8::/32"? */
+/*
+ * Is ADDRESS (as address_find writes it) RANGE, or in it: "192.0.2.1", "192.0.2.0/24",
+ * "2001:db8::/32"?
+ */
 bool address_in(const char *address, const char *range);
 /* The same of one of the ranges in LIST, with blanks or commas between them. */
 bool address_listed(const char *address, const char *list);

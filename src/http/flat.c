@@ -6,7 +6,9 @@
 #include "base/text.h"
 #include "http/msgpack.h"
 
-/* ---- JSON: json_scan has checked the grammar, so what follows finds its way without looking twice */
+/*
+ * ---- JSON: json_scan has checked the grammar, so what follows finds its way without looking twice
+ */
 
 static char *skip_space(char *p)
 {
@@ -123,7 +125,10 @@ static char *read_json_value(char *p, struct flat_member *m)
 	}
 }
 
-/* Only a list of numbers may be long; a key that stands twice deep inside is found by the strict reader. */
+/*
+ * Only a list of numbers may be long; a key that stands twice deep inside is found by the strict
+ * reader.
+ */
 static bool is_sound(const struct flat_member *m)
 {
 	static const struct json_limits inner = {1 << 16, FLAT_DEPTH, 1000};
@@ -233,7 +238,8 @@ enum err flat_msgpack(char *body, size_t len, struct flat *ret)
 
 	ret->n = 0;
 	ret->msgpack = true;
-	if (msgpack_check(body, len, &used) != ERR_OK || !msgpack_next(&r, &map) || map.type != MSGPACK_MAP)
+	if (msgpack_check(body, len, &used) != ERR_OK || !msgpack_next(&r, &map) ||
+	    map.type != MSGPACK_MAP)
 		return ERR_BAD_REQUEST;
 	for (uint32_t i = 0; i < map.count; i++) {
 		(void)msgpack_next(&r, &key);
@@ -250,21 +256,26 @@ enum err flat_msgpack(char *body, size_t len, struct flat *ret)
 struct flat_member *flat_find(struct flat *flat, const char *name)
 {
 	for (size_t i = 0; i < flat->n; i++)
-		if (flat->v[i].name_len == strlen(name) && memcmp(flat->v[i].name, name, strlen(name)) == 0)
+		if (flat->v[i].name_len == strlen(name) &&
+		    memcmp(flat->v[i].name, name, strlen(name)) == 0)
 			return &flat->v[i];
 	return NULL;
 }
 
-/* Each item is at least as long as the byte it stands for, so the bytes never overtake the reader. */
+/*
+ * Each item is at least as long as the byte it stands for, so the bytes never overtake the reader.
+ */
 static bool msgpack_bytes(struct flat_member *m)
 {
-	struct msgpack_reader r = {(const unsigned char *)m->p, (const unsigned char *)m->p + m->len};
+	struct msgpack_reader r = {(const unsigned char *)m->p,
+				   (const unsigned char *)m->p + m->len};
 	struct msgpack_value v;
 	char *out = m->p;
 
 	(void)msgpack_next(&r, &v);
 	for (uint32_t left = v.count; left > 0; left--) {
-		if (!msgpack_next(&r, &v) || v.type != MSGPACK_INT || v.number < 0 || v.number > 255)
+		if (!msgpack_next(&r, &v) || v.type != MSGPACK_INT || v.number < 0 ||
+		    v.number > 255)
 			return false;
 		*out++ = (char)(unsigned char)v.number;
 	}

@@ -11,7 +11,8 @@
 #define SLICE_MS 500 /* how often a waiting reader looks whether we are to stop */
 #define PIECE	 ((size_t)64 * 1024)
 #define STOP_MOST                                                                                  \
-	(1 << 20) /* a body with less than this to come is finished even when stopping             \
+	(1                                                                                         \
+	 << 20) /* a body with less than this to come is finished even when stopping             \
 		   */
 
 static enum err too_large(struct error *error, const char *limit)

@@ -11,7 +11,8 @@
 /*
  * Unpack LEN bytes of gzip, one member or several.
  * Owns:   caller frees *RET; a NUL follows its *RET_LEN bytes.
- * Errors: ERR_BAD_REQUEST: no gzip, damaged or cut; ERR_TOO_LARGE: more than MAX bytes, of which no more are made.
+ * Errors: ERR_BAD_REQUEST: no gzip, damaged or cut; ERR_TOO_LARGE: more than MAX bytes, of which no
+ * more are made.
  */
 enum err inflate_gzip(const void *bytes, size_t len, size_t max, char **ret, size_t *ret_len);
 

@@ -35,22 +35,33 @@ static double real_of(const unsigned char *p, size_t n)
 }
 
 /* The codes that announce a number of N bytes: what that number is. */
-enum head { HEAD_BAD, HEAD_NIL, HEAD_FALSE, HEAD_TRUE, HEAD_UINT, HEAD_SINT, HEAD_REAL, HEAD_LEN_STR,
-	    HEAD_LEN_BIN, HEAD_LEN_ARRAY, HEAD_LEN_MAP };
+enum head {
+	HEAD_BAD,
+	HEAD_NIL,
+	HEAD_FALSE,
+	HEAD_TRUE,
+	HEAD_UINT,
+	HEAD_SINT,
+	HEAD_REAL,
+	HEAD_LEN_STR,
+	HEAD_LEN_BIN,
+	HEAD_LEN_ARRAY,
+	HEAD_LEN_MAP
+};
 
 static const struct {
 	unsigned char head; /* enum head */
 	unsigned char n;    /* bytes behind the code */
 } heads[32] = {
-	/* 0xc0 and on; 0xc1 is never used, ext (0xc7-0xc9, 0xd4-0xd8) is not taken */
-	{HEAD_NIL, 0}, {HEAD_BAD, 0}, {HEAD_FALSE, 0}, {HEAD_TRUE, 0},
-	{HEAD_LEN_BIN, 1}, {HEAD_LEN_BIN, 2}, {HEAD_LEN_BIN, 4}, {HEAD_BAD, 0},
-	{HEAD_BAD, 0}, {HEAD_BAD, 0}, {HEAD_REAL, 4}, {HEAD_REAL, 8},
-	{HEAD_UINT, 1}, {HEAD_UINT, 2}, {HEAD_UINT, 4}, {HEAD_UINT, 8},
-	{HEAD_SINT, 1}, {HEAD_SINT, 2}, {HEAD_SINT, 4}, {HEAD_SINT, 8},
-	{HEAD_BAD, 0}, {HEAD_BAD, 0}, {HEAD_BAD, 0}, {HEAD_BAD, 0},
-	{HEAD_BAD, 0}, {HEAD_LEN_STR, 1}, {HEAD_LEN_STR, 2}, {HEAD_LEN_STR, 4},
-	{HEAD_LEN_ARRAY, 2}, {HEAD_LEN_ARRAY, 4}, {HEAD_LEN_MAP, 2}, {HEAD_LEN_MAP, 4},
+    /* 0xc0 and on; 0xc1 is never used, ext (0xc7-0xc9, 0xd4-0xd8) is not taken */
+    {HEAD_NIL, 0},	 {HEAD_BAD, 0},	      {HEAD_FALSE, 0},	 {HEAD_TRUE, 0},
+    {HEAD_LEN_BIN, 1},	 {HEAD_LEN_BIN, 2},   {HEAD_LEN_BIN, 4}, {HEAD_BAD, 0},
+    {HEAD_BAD, 0},	 {HEAD_BAD, 0},	      {HEAD_REAL, 4},	 {HEAD_REAL, 8},
+    {HEAD_UINT, 1},	 {HEAD_UINT, 2},      {HEAD_UINT, 4},	 {HEAD_UINT, 8},
+    {HEAD_SINT, 1},	 {HEAD_SINT, 2},      {HEAD_SINT, 4},	 {HEAD_SINT, 8},
+    {HEAD_BAD, 0},	 {HEAD_BAD, 0},	      {HEAD_BAD, 0},	 {HEAD_BAD, 0},
+    {HEAD_BAD, 0},	 {HEAD_LEN_STR, 1},   {HEAD_LEN_STR, 2}, {HEAD_LEN_STR, 4},
+    {HEAD_LEN_ARRAY, 2}, {HEAD_LEN_ARRAY, 4}, {HEAD_LEN_MAP, 2}, {HEAD_LEN_MAP, 4},
 };
 
 /* What a code from 0xc0 on and the N bytes behind it say. */
@@ -76,7 +87,10 @@ static void head_value(enum head head, const unsigned char *p, size_t n, struct 
 	case HEAD_SINT:
 		v->type = MSGPACK_INT;
 		/* The sign stands in the first bit of N bytes. */
-		v->number = n == 1 ? (int8_t)u : n == 2 ? (int16_t)u : n == 4 ? (int32_t)u : (int64_t)u;
+		v->number = n == 1   ? (int8_t)u
+			    : n == 2 ? (int16_t)u
+			    : n == 4 ? (int32_t)u
+				     : (int64_t)u;
 		break;
 	case HEAD_REAL:
 		v->type = MSGPACK_FLOAT;
@@ -143,9 +157,10 @@ bool msgpack_next(struct msgpack_reader *r, struct msgpack_value *ret)
 
 struct check {
 	struct msgpack_reader reader;
-	struct msgpack_value *keys; /* of the maps that are open, the inner ones behind the outer ones; owned */
-	size_t n_keys, max_keys;    /* of them; that there is room for */
-	size_t seen;                /* keys of all maps so far */
+	/* of the maps that are open, the inner ones behind the outer ones; owned */
+	struct msgpack_value *keys;
+	size_t n_keys, max_keys; /* of them; that there is room for */
+	size_t seen;		 /* keys of all maps so far */
 };
 
 static bool check_value(struct check *c, int depth); /* inside DEPTH arrays and maps */
@@ -154,8 +169,8 @@ static bool check_key(struct check *c, size_t first)
 {
 	struct msgpack_value key;
 
-	if (c->seen++ == MSGPACK_KEYS || !msgpack_next(&c->reader, &key) || key.type != MSGPACK_STR ||
-	    !text_is_utf8(key.bytes, key.len))
+	if (c->seen++ == MSGPACK_KEYS || !msgpack_next(&c->reader, &key) ||
+	    key.type != MSGPACK_STR || !text_is_utf8(key.bytes, key.len))
 		return false;
 	for (size_t i = first; i < c->n_keys; i++)
 		if (c->keys[i].len == key.len && memcmp(c->keys[i].bytes, key.bytes, key.len) == 0)
@@ -231,7 +246,9 @@ void msgpack_skip(struct msgpack_reader *r)
 
 	/* Values still to come: an array or map adds its own. */
 	for (uint64_t left = 1; left > 0 && msgpack_next(r, &v); left--)
-		left += v.type == MSGPACK_ARRAY ? v.count : v.type == MSGPACK_MAP ? 2 * (uint64_t)v.count : 0;
+		left += v.type == MSGPACK_ARRAY ? v.count
+			: v.type == MSGPACK_MAP ? 2 * (uint64_t)v.count
+						: 0;
 }
 
 /* ---- printing */
@@ -277,7 +294,7 @@ static void print_value(msgpack_packer *pk, const json_object *o)
 	case json_type_array:
 		(void)msgpack_pack_array(pk, json_len(o));
 		JSON_EACH(item, o)
-			print_value(pk, item);
+		print_value(pk, item);
 		break;
 	case json_type_object:
 		print_object(pk, o);

@@ -1,8 +1,9 @@
 /*
  * MessagePack: a cursor over the sender's bytes, and a printer of json-c models.
  *
- * The cursor is ours and copies nothing.  libmsgpack-c, which prints, would make a tree of 24 bytes an item and
- * reserve an array by its announced length before it has seen an item: five bytes could ask for 96 GiB.
+ * The cursor is ours and copies nothing.  libmsgpack-c, which prints, would make a tree of 24 bytes
+ * an item and reserve an array by its announced length before it has seen an item: five bytes could
+ * ask for 96 GiB.
  * Source: the MessagePack specification; contracts/transports.md 5.
  */
 #ifndef SLIPWAY_HTTP_MSGPACK_H
@@ -29,10 +30,10 @@ enum msgpack_type {
 struct msgpack_value {
 	enum msgpack_type type;
 	int64_t number;
-	bool big;          /* INT: more than int64 holds */
+	bool big; /* INT: more than int64 holds */
 	double real;
 	const char *bytes; /* borrowed from the input */
-	size_t len;        /* bytes */
+	size_t len;	   /* bytes */
 	uint32_t count;
 };
 
@@ -47,8 +48,9 @@ struct msgpack_reader {
 bool msgpack_next(struct msgpack_reader *reader, struct msgpack_value *ret);
 
 /*
- * Check that BYTES begin with one whole value: text is UTF-8, keys are text and none stands twice in a map, within
- * MSGPACK_DEPTH and MSGPACK_KEYS.  *RET_USED: its length; what follows is not looked at.
+ * Check that BYTES begin with one whole value: text is UTF-8, keys are text and none stands twice
+ * in a map, within MSGPACK_DEPTH and MSGPACK_KEYS.  *RET_USED: its length; what follows is not
+ * looked at.
  * Errors: ERR_BAD_REQUEST.
  */
 enum err msgpack_check(const void *bytes, size_t len, size_t *ret_used);

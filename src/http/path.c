@@ -137,9 +137,9 @@ enum err path_find(struct wire *w, const struct config *config, char **ret_mount
 	const char *info = wire_env(w, "PATH_INFO"), *script = wire_env(w, "SCRIPT_NAME");
 	/* The web server's own configuration may say it; no client can set this variable. */
 	const char *told = wire_env(w, "SLIPWAY_MOUNT");
-	const char *setting = config->mount != NULL		  ? config->mount
+	const char *setting = config->mount != NULL	      ? config->mount
 			      : told != NULL && *told != '\0' ? told
-								  : NULL;
+							      : NULL;
 	char *raw = raw_path(w);
 	enum err err = decoded_path(raw, &whole, error);
 

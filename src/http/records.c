@@ -12,13 +12,13 @@
 
 #define HEAD_BYTES    8U
 #define VERSION_1     1U
-#define ABORT_REQUEST 2U   /* FCGI_ABORT_REQUEST */
-#define STDIN_RECORD  5U   /* FCGI_STDIN */
-#define EXPECT_MOST   130U /* pieces of one read: 64 records of 8 KiB are 512 KiB */
-#define GAP_MOST      16U  /* padding and a head between records that are read along */
+#define ABORT_REQUEST 2U     /* FCGI_ABORT_REQUEST */
+#define STDIN_RECORD  5U     /* FCGI_STDIN */
+#define EXPECT_MOST   130U   /* pieces of one read: 64 records of 8 KiB are 512 KiB */
+#define GAP_MOST      16U    /* padding and a head between records that are read along */
 #define LONG_RECORD   65000U /* lighttpd's have 65,535 bytes, nginx's and Apache's far fewer */
 #define NAP_BYTES     (128U * 1024)
-#define NAP_NS        60000
+#define NAP_NS	      60000
 #define GAPS_BYTES    (255U + HEAD_BYTES + EXPECT_MOST / 2 * GAP_MOST)
 
 void records_init(struct records *r, int fd, int idle_ms)

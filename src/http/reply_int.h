@@ -13,7 +13,7 @@ struct sending {
 	struct reply *reply;
 	struct req *req;
 	struct buf head; /* and, when it is a text, the body behind it */
-	char *text; /* owned: printed model */
+	char *text;	 /* owned: printed model */
 	size_t text_len;
 	const char *type;    /* NULL = no body */
 	int64_t first, last; /* bytes of the file that are sent */

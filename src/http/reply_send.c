@@ -22,8 +22,8 @@ static void plain_failure(struct sending *s, int status, const char *why)
 	if (again && pairs_get(&s->reply->headers, "Retry-After") == NULL)
 		reply_header(s->reply, "Retry-After", "1");
 	free(s->text);
-	s->text = mem_printf(
-	    "%s (%s): %s\n", again ? "try again" : "internal error", s->req->id, why);
+	s->text =
+	    mem_printf("%s (%s): %s\n", again ? "try again" : "internal error", s->req->id, why);
 	s->text_len = strlen(s->text);
 	s->type = "text/plain; charset=utf-8";
 	s->reply->status = status;

@@ -94,7 +94,10 @@ static struct value evaluate(const struct printer *p, const struct expr *e)
 /* Digits of a number people read: millimetres in metres, and in degrees. */
 #define READ_DIGITS 10
 
-/* The shortest spelling with at most MOST digits that reads back as the same number; northings are no 5.3e+06. */
+/*
+ * The shortest spelling with at most MOST digits that reads back as the same number; northings are
+ * no 5.3e+06.
+ */
 static char *double_text(double d, int most)
 {
 	char buf[40];
@@ -203,7 +206,8 @@ static char *number_or_text(const struct template_run *run, const struct value *
 		return double_text(json_object_get_double(v->json), READ_DIGITS);
 	if (v->text != NULL || !json_object_is_type(v->json, json_type_int))
 		return value_text(v);
-	return bytes ? words_bytes(run->words, run->lang, json_object_get_int64(v->json)) : words_number(v->json);
+	return bytes ? words_bytes(run->words, run->lang, json_object_get_int64(v->json))
+		     : words_number(v->json);
 }
 
 static char *quoted_json(const char *text)

@@ -97,7 +97,8 @@ static void on_signal(int signal)
 /* A program that stops more than us has its own handlers, which call transport_stop. */
 static void set_signals(void)
 {
-	static const int stops[] = {SIGTERM, SIGINT, SIGUSR1 /* libfcgi's word for "finish" */, SIGHUP};
+	static const int stops[] = {SIGTERM, SIGINT, SIGUSR1 /* libfcgi's word for "finish" */,
+				    SIGHUP};
 	struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, now;
 
@@ -469,7 +470,8 @@ static enum err serve_fastcgi(struct server *s, struct error *error)
 	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) < 0)
 		return error_errno(error, ERR_IO, "listening socket");
 	log_line(LOG_LEVEL_INFO, NULL, "server.interim = %s",
-		 s->config->interim ? "yes: answers with 104, which only lighttpd passes on" : "no");
+		 s->config->interim ? "yes: answers with 104, which only lighttpd passes on"
+				    : "no");
 	keep_memory_small();
 	s->turns = turns_new(n + 1, turns_at_once(s->config));
 	threads = mem_array(n + 1, sizeof(*threads));

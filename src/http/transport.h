@@ -9,14 +9,20 @@
 #include <sys/types.h>
 #include "base/config.h"
 
-struct wire;       /* one request on the wire; used by one thread */
+struct wire; /* one request on the wire; used by one thread */
 
-/* Serve until told to stop: HANDLE is called for each request, from THREADS threads (one under plain CGI). */
+/*
+ * Serve until told to stop: HANDLE is called for each request, from THREADS threads (one under
+ * plain CGI).
+ */
 typedef void wire_fn(struct wire *, void *arg);
 enum err transport_serve(const struct config *, wire_fn *handle, void *arg, struct error *);
 /* Was this process started for one plain CGI request? */
 bool transport_is_cgi(void);
-/* Async-signal-safe: accept nothing more; requests in progress run to their end, however long that is. */
+/*
+ * Async-signal-safe: accept nothing more; requests in progress run to their end, however long that
+ * is.
+ */
 void transport_finish(void);
 /* Async-signal-safe: the same, and requests in progress hurry: those that wait stop waiting. */
 void transport_stop(void);
@@ -25,9 +31,13 @@ bool transport_stopping(void);
 /* Variables of the request: borrowed until the request ends; NULL = absent. */
 const char *wire_env(struct wire *, const char *name);
 /* Call FN for each variable whose name starts with PREFIX. */
-void wire_each(struct wire *, const char *prefix, void (*fn)(const char *name, const char *value, void *arg), void *arg);
+void wire_each(struct wire *, const char *prefix,
+	       void (*fn)(const char *name, const char *value, void *arg), void *arg);
 bool wire_is_cgi(const struct wire *);
-/* Read up to SIZE bytes of the body, waiting at most WAIT_MS: > 0 bytes, 0 end of input, -1 nothing yet, -2 lost. */
+/*
+ * Read up to SIZE bytes of the body, waiting at most WAIT_MS: > 0 bytes, 0 end of input, -1 nothing
+ * yet, -2 lost.
+ */
 ssize_t wire_read(struct wire *, void *buf, size_t size, int wait_ms);
 /*
  * For a thread that does nothing but read a body and then ends: where the web server's process is
@@ -45,7 +55,8 @@ bool wire_crowded_out(const struct wire *);
 int64_t wire_received(const struct wire *);
 
 /* For tests and fuzzing: a request made of memory. */
-struct wire *wire_of_memory(const char *const *env /* "NAME=value", NULL-terminated */, const void *body, size_t len, FILE *out);
+struct wire *wire_of_memory(const char *const *env /* "NAME=value", NULL-terminated */,
+			    const void *body, size_t len, FILE *out);
 void wire_free(struct wire *);
 
 #endif

@@ -13,7 +13,7 @@ struct wire_kind {
 	ssize_t (*read)(struct wire *, void *buf, size_t size,
 			int wait_ms); /* as wire_read, without limits */
 	bool (*write)(struct wire *, const void *p, size_t n);
-	bool (*flush)(struct wire *); /* NULL: nothing is held back */
+	bool (*flush)(struct wire *);  /* NULL: nothing is held back */
 	void (*settle)(struct wire *); /* NULL: one place is as good as another */
 };
 

@@ -136,7 +136,9 @@ static bool read_decimal(struct reading *g, json_object *value)
 	return keep_word(g, value, words);
 }
 
-/* As the file's dates will be read: a format that cannot be one is told here, not by each import. */
+/*
+ * As the file's dates will be read: a format that cannot be one is told here, not by each import.
+ */
 static bool read_date_format(struct reading *g, json_object *value)
 {
 	const char *text = reading_text(g, value, WHEN_FORMAT_MAX);
@@ -148,7 +150,8 @@ static bool read_date_format(struct reading *g, json_object *value)
 		return keep(g, value);
 	format = when_format_new(text, NULL);
 	when_format_free(format);
-	return format != NULL ? keep(g, value) : reading_bad(g, "\"%s\" is no format of dates", text);
+	return format != NULL ? keep(g, value)
+			      : reading_bad(g, "\"%s\" is no format of dates", text);
 }
 
 static bool read_null_text(struct reading *g, json_object *value)

@@ -22,8 +22,8 @@
 /* ---- the manifest: every file with size and SHA-256 */
 
 /* Sync one file and note it. */
-static enum err note_file(
-    int at, const char *folder, const char *name, json_object *files, struct error *error)
+static enum err note_file(int at, const char *folder, const char *name, json_object *files,
+			  struct error *error)
 {
 	CLEAN_FREE char *path = mem_printf("%s/%s", folder, name);
 	CLEAN_FD int fd = fs_open_read(at, path);
@@ -110,8 +110,8 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
-enum err store_backup(
-    struct store *store, const char *dir, backup_more_fn *more, void *arg, struct error *error)
+enum err store_backup(struct store *store, const char *dir, backup_more_fn *more, void *arg,
+		      struct error *error)
 {
 	CLEAN_JSON json_object *told = NULL;
 	enum err err;
@@ -174,8 +174,7 @@ static enum err read_manifest(int from, const char *dir, json_object **ret, stru
 	enum err err;
 
 	if (faccessat(from, MANIFEST, F_OK, 0) != 0 && errno == ENOENT)
-		return error_set(
-		    error, ERR_NOT_FOUND, "%s is no backup: it has no " MANIFEST, dir);
+		return error_set(error, ERR_NOT_FOUND, "%s is no backup: it has no " MANIFEST, dir);
 	err = fs_read_file(from, MANIFEST, MANIFEST_MAX, &text, &len, error);
 	if (err == ERR_OK && json_read(text, len, &json_limits_form, &manifest) != ERR_OK)
 		err = error_set(error, ERR_BAD_REQUEST, "backup: the manifest is damaged");
@@ -225,7 +224,8 @@ static enum err stage_backup(const char *dir, const char *stage, struct error *e
 	to = fs_open_dir(AT_FDCWD, stage);
 	if (err == ERR_OK && to < 0)
 		err = error_errno(error, ERR_IO, "%s", stage);
-	JSON_EACH (file, json_arr(manifest, "files")) {
+	JSON_EACH(file, json_arr(manifest, "files"))
+	{
 		if (err == ERR_OK)
 			err = stage_file(from, to, file, error);
 	}
@@ -248,8 +248,8 @@ static enum err prove(const char *stage, struct error *error)
 	return err;
 }
 
-enum err store_restore(
-    const struct config *config, const char *dir, bool replace, struct error *error)
+enum err store_restore(const struct config *config, const char *dir, bool replace,
+		       struct error *error)
 {
 	struct place place = {0};
 	CLEAN_FD int data_dir = -1;
@@ -269,14 +269,14 @@ enum err store_restore(
 	if (err == ERR_OK && backup < 0)
 		err = error_errno(error, ERR_IO, "data_dir: backup");
 	if (err == ERR_OK)
-		err = gate_init(
-		    &gate, data_dir, (int)config->store_wait_ms, (int)config->store_hold_s, error);
+		err = gate_init(&gate, data_dir, (int)config->store_wait_ms,
+				(int)config->store_hold_s, error);
 	if (err == ERR_OK) {
 		struct install i = {.data_dir = place.data_dir,
-		    .dir = stage,
-		    .replace = replace,
-		    .mark = RESTORING,
-		    .backup_fd = backup};
+				    .dir = stage,
+				    .replace = replace,
+				    .mark = RESTORING,
+				    .backup_fd = backup};
 
 		err = copy_install(&gate, NULL, &i, error);
 		free(i.old);
@@ -308,6 +308,7 @@ enum err restore_check(const struct store *store, struct error *error)
 {
 	if (faccessat(store->dir, RESTORING, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
 		return ERR_OK;
-	return error_set(error, ERR_STORE,
+	return error_set(
+	    error, ERR_STORE,
 	    "a restore is under way or was cut off: run slipway restore --replace again");
 }

@@ -12,11 +12,12 @@
 /* Which tables and counters follow from which records. */
 static const struct {
 	enum table source;
-	enum table derived[2];   /* TABLE_META ends */
+	enum table derived[2];	 /* TABLE_META ends */
 	const char *counters[4]; /* prefixes of their sums */
 } families[] = {
-    {TABLE_UPLOADS, {TABLE_UPLOADS_BY_OWNER, TABLE_META},
-	{"open:", "bytes:", "parts:", "promised"}},
+    {TABLE_UPLOADS,
+     {TABLE_UPLOADS_BY_OWNER, TABLE_META},
+     {"open:", "bytes:", "parts:", "promised"}},
     {TABLE_SESSIONS, {TABLE_SESSIONS_BY_OWNER, TABLE_SESSIONS_BY_STATE}, {"sessions", NULL, NULL}},
     {TABLE_TASKS, {TABLE_TASKS_BY_STATE, TABLE_META}, {NULL, NULL, NULL}},
     {TABLE_LOGINS, {TABLE_LOGINS_BY_USER, TABLE_META}, {NULL, NULL, NULL}},
@@ -67,8 +68,8 @@ static enum err build_pass(struct pass *p, void *arg)
 	return table_index(p, b->table, b->key, b->key_len, b->record, true);
 }
 
-static enum err look_at_record(
-    const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err look_at_record(const void *key, size_t key_len, const void *value, size_t len,
+			       void *arg)
 {
 	struct building *b = arg;
 	CLEAN_JSON json_object *record = NULL;
@@ -76,8 +77,8 @@ static enum err look_at_record(
 
 	if (json_read(value, len, &json_limits_job, &record) != ERR_OK ||
 	    !json_object_is_type(record, json_type_object)) {
-		check_say(
-		    b->check, "table %s: a damaged record, restore needed", table_name(b->table));
+		check_say(b->check, "table %s: a damaged record, restore needed",
+			  table_name(b->table));
 		return ERR_OK;
 	}
 	if (json_int(record, "v", 0) > RECORD_VERSION) {
@@ -86,13 +87,13 @@ static enum err look_at_record(
 	}
 	if (json_int(record, "v", 0) < RECORD_VERSION)
 		check_say(b->check, "table %s: a record of an older program (--migrate)",
-		    table_name(b->table));
+			  table_name(b->table));
 	b->key = key;
 	b->key_len = key_len;
 	b->record = record;
 	if (pass_on_copy(&b->check->fresh, build_pass, b, &ignored) != ERR_OK)
 		check_say(b->check, "table %s: a record that cannot be indexed: %s",
-		    table_name(b->table), ignored.text);
+			  table_name(b->table), ignored.text);
 	return ERR_OK;
 }
 
@@ -140,8 +141,8 @@ static enum err compare_pass(struct pass *p, void *arg)
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static enum err compare_entry(
-    const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err compare_entry(const void *key, size_t key_len, const void *value, size_t len,
+			      void *arg)
 {
 	struct comparing *c = arg;
 	enum err err;
@@ -157,10 +158,10 @@ static enum err compare_entry(
 		return err;
 	if (c->n_wrong++ < SAID_MOST)
 		check_say(c->check, "table %s: %s (of %s)", table_name(c->table),
-		    c->there         ? "a wrong entry"
-		        : c->forward ? "an entry too many"
-		                     : "a missing entry",
-		    table_name(families[c->family].source));
+			  c->there     ? "a wrong entry"
+			  : c->forward ? "an entry too many"
+				       : "a missing entry",
+			  table_name(families[c->family].source));
 	c->check->rebuild[c->family] = true;
 	return ERR_OK;
 }
@@ -171,18 +172,18 @@ static void tell_rest(const struct comparing *c)
 	if (c->n_wrong <= SAID_MOST)
 		return;
 	check_say(c->check, "table %s: %d more like these", table_name(c->table),
-	    c->n_wrong - SAID_MOST);
+		  c->n_wrong - SAID_MOST);
 	c->check->findings += c->n_wrong - SAID_MOST - 1;
 }
 
 static enum err compare_table(struct check *c, size_t family, enum table table, struct error *error)
 {
 	struct comparing there = {.check = c,
-	    .other = &c->fresh,
-	    .table = table,
-	    .family = family,
-	    .forward = true,
-	    .error = error};
+				  .other = &c->fresh,
+				  .table = table,
+				  .family = family,
+				  .forward = true,
+				  .error = error};
 	struct comparing back = {
 	    .check = c, .other = &c->copy, .table = table, .family = family, .error = error};
 	enum err err = copy_each(&c->copy, table, compare_entry, &there, error);
@@ -281,7 +282,7 @@ static enum err rebuild(struct check *c, struct error *error)
 		err = store_pass(c->store, PASS_SYNC, "rebuild", rebuild_pass, &f, error);
 		if (err == ERR_OK)
 			(void)fprintf(c->out, "rebuilt what follows from %s\n",
-			    table_name(families[f].source));
+				      table_name(families[f].source));
 	}
 	return err;
 }
@@ -362,8 +363,8 @@ static enum err migrate_all(struct check *c, struct error *error)
 
 /* ---- all of it */
 
-static enum err examine(
-    struct check *c, const char *dir, const char *fresh_dir, struct error *error)
+static enum err examine(struct check *c, const char *dir, const char *fresh_dir,
+			struct error *error)
 {
 	struct error damage = {0};
 	int before = c->findings;
@@ -401,7 +402,7 @@ static enum err examine(
 }
 
 enum err store_check(struct store *store, bool repair, bool migrate, FILE *out, int *ret_findings,
-    struct error *error)
+		     struct error *error)
 {
 	struct check *c = mem_alloc(sizeof(*c));
 	CLEAN_FREE char *dir = NULL;

@@ -16,7 +16,7 @@ struct check {
 	struct store *store;
 	struct env copy;  /* what the store holds */
 	struct env fresh; /* what should follow from its records */
-	FILE *out;        /* one line a finding */
+	FILE *out;	  /* one line a finding */
 	bool repair;
 	int findings;
 	bool rebuild[CHECK_FAMILIES];
@@ -25,9 +25,15 @@ struct check {
 /* Print a finding and count it. */
 void check_say(struct check *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Every table that was made has its file, and what was written in it: looked for in the data directory and in COPY. */
+/*
+ * Every table that was made has its file, and what was written in it: looked for in the data
+ * directory and in COPY.
+ */
 void check_tables(struct check *, const char *copy);
-/* Give up the files of damaged tables that follow from others, so that they are made anew, and rebuilt. */
+/*
+ * Give up the files of damaged tables that follow from others, so that they are made anew, and
+ * rebuilt.
+ */
 enum err check_give_up(struct check *, struct error *);
 
 /* Sessions, tasks and uploads name each other rightly. */

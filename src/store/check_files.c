@@ -16,7 +16,7 @@
 #include "store/uploads.h"
 
 #define STRAY_MS (3600 * 1000LL) /* a folder is made before its record: leave young ones alone */
-#define ID_LEN   32
+#define ID_LEN	 32
 
 static bool state_in(const json_object *record, const char *const *states)
 {
@@ -67,8 +67,8 @@ static json_object *ask_upload(struct check *c, const char *id)
 	return a.found;
 }
 
-static enum err session_refers(
-    const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err session_refers(const void *key, size_t key_len, const void *value, size_t len,
+			       void *arg)
 {
 	static const char *const open[] = {"READY", "PENDING", "WAITING", "RUNNING", NULL};
 	static const char *const gone[] = {"expired", NULL};
@@ -85,21 +85,22 @@ static enum err session_refers(
 	id = json_int(session, "id", 0);
 	task_id = json_int(json_obj(session, "task"), "id", 0);
 	if (task_id > 0 && (task = ask_number(c, TABLE_TASKS, task_id)) == NULL)
-		check_say(
-		    c, "session %lld: its task %lld is missing", (long long)id, (long long)task_id);
-	JSON_EACH (upload, json_arr(session, "uploads")) {
+		check_say(c, "session %lld: its task %lld is missing", (long long)id,
+			  (long long)task_id);
+	JSON_EACH(upload, json_arr(session, "uploads"))
+	{
 		const char *upload_id = json_str(upload, "id", "");
 		CLEAN_JSON json_object *record = ask_upload(c, upload_id);
 
 		if (record == NULL || state_in(record, gone))
 			check_say(c, "session %lld: its upload %.8s is missing", (long long)id,
-			    upload_id);
+				  upload_id);
 	}
 	return ERR_OK;
 }
 
-static enum err task_refers(
-    const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err task_refers(const void *key, size_t key_len, const void *value, size_t len,
+			    void *arg)
 {
 	static const char *const live[] = {"queued", "running", NULL};
 	struct check *c = arg;
@@ -117,7 +118,7 @@ static enum err task_refers(
 	session = ask_number(c, TABLE_SESSIONS, id);
 	if (session == NULL || json_get(session, "gone") != NULL)
 		check_say(c, "task %lld: its session %lld is missing",
-		    (long long)json_int(task, "id", 0), (long long)id);
+			  (long long)json_int(task, "id", 0), (long long)id);
 	return ERR_OK;
 }
 
@@ -143,9 +144,9 @@ static const char *files_wrong(const struct check *c, const json_object *upload)
 
 	if (state_in(upload, complete)) {
 		have = fs_size(c->store->dir, data);
-		return have < 0                     ? "its file is missing"
-		    : length >= 0 && have != length ? "its file has a wrong size"
-		                                    : NULL;
+		return have < 0			       ? "its file is missing"
+		       : length >= 0 && have != length ? "its file has a wrong size"
+						       : NULL;
 	}
 	if (!state_in(upload, open))
 		return NULL;
@@ -159,8 +160,8 @@ static const char *files_wrong(const struct check *c, const json_object *upload)
 	if (have < 0)
 		return "its file is missing";
 	return have < json_int(upload, "offset", 0)
-	    ? "its file is shorter than what was acknowledged"
-	    : NULL;
+		   ? "its file is shorter than what was acknowledged"
+		   : NULL;
 }
 
 struct mending {
@@ -187,8 +188,8 @@ static enum err look_again(struct pass *p, void *arg)
 		return ERR_OK;
 	json_set_str(record, "state", "expired");
 	json_set_str(record, "reason", "invalid");
-	json_set_int(
-	    record, "expires", clock_now_ms() + p->store->config->upload_tombstone_ttl_s * 1000);
+	json_set_int(record, "expires",
+		     clock_now_ms() + p->store->config->upload_tombstone_ttl_s * 1000);
 	return uploads_put(p, record);
 }
 
@@ -197,8 +198,8 @@ struct uploads_walk {
 	struct error *error;
 };
 
-static enum err check_upload(
-    const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err check_upload(const void *key, size_t key_len, const void *value, size_t len,
+			     void *arg)
 {
 	struct uploads_walk *w = arg;
 	struct check *c = w->check;
@@ -213,15 +214,15 @@ static enum err check_upload(
 		return ERR_OK;
 	m.id = json_str(upload, "id", "");
 	err = store_pass(c->store, c->repair ? PASS_DELETE : PASS_READ, "check upload", look_again,
-	    &m, w->error);
+			 &m, w->error);
 	if (err == ERR_OK && m.wrong != NULL)
 		check_say(c, "upload %s: %s%s", m.id, m.wrong, c->repair ? " (expired now)" : "");
 	return err;
 }
 
 /* A folder nobody knows, old enough, and nobody at work in it. */
-static enum err check_folder(
-    struct check *c, int at, const char *name, const char *parent, struct error *error)
+static enum err check_folder(struct check *c, int at, const char *name, const char *parent,
+			     struct error *error)
 {
 	struct mending m = {.check = c, .id = name};
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -238,7 +239,7 @@ static enum err check_folder(
 	if (err != ERR_OK || m.known)
 		return err;
 	check_say(c, "uploads/%s/%s: no record knows it%s", parent, name,
-	    c->repair ? " (removed now)" : "");
+		  c->repair ? " (removed now)" : "");
 	if (!c->repair)
 		return ERR_OK;
 	lock_fd = openat(at, lock_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);

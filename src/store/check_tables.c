@@ -11,7 +11,10 @@ static void say(struct check *c, enum table table, bool lost)
 	check_say(c, "%s", told.text);
 }
 
-/* What is missing is missed below data_dir, what is damaged is looked for in the copy: there no page is half written. */
+/*
+ * What is missing is missed below data_dir, what is damaged is looked for in the copy: there no
+ * page is half written.
+ */
 void check_tables(struct check *c, const char *copy)
 {
 	for (enum table t = 0; t < TABLE__MAX; t++) {

@@ -114,7 +114,7 @@ enum err copy_verify(const char *dir, FILE *out, int *ret_findings, struct error
 		findings++;
 		if (out != NULL)
 			(void)fprintf(out, "table %s: damaged (%s), restore needed\n",
-			    table_name(t), db_strerror(rc));
+				      table_name(t), db_strerror(rc));
 	}
 	*ret_findings += findings;
 	return ERR_OK;
@@ -172,7 +172,7 @@ enum err copy_each(struct env *env, enum table table, each_fn *fn, void *arg, st
 
 			if (err == ERR_OK)
 				err = fn(item->bytes, item->key_len, item->bytes + item->key_len,
-				    item->len, arg);
+					 item->len, arg);
 			if (i + 1 == b.n) {
 				/* The smallest key behind this one. */
 				b.last = mem_resize(b.last, item->key_len + 1, 1);
@@ -198,7 +198,8 @@ enum err copy_unused(int backup_fd, struct error *error)
 	if (fcntl(backup_fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK)
 		return ERR_OK;
 	return error_set(error, ERR_CONFLICT,
-	    "Slipway is running here: stop it first (process %lld)", (long long)lock.l_pid);
+			 "Slipway is running here: stop it first (process %lld)",
+			 (long long)lock.l_pid);
 }
 
 char *copy_stamp(const char *data_dir)
@@ -217,15 +218,15 @@ char *copy_stamp(const char *data_dir)
 			continue;
 		if (!any || st.st_mtim.tv_sec > last.st_mtim.tv_sec ||
 		    (st.st_mtim.tv_sec == last.st_mtim.tv_sec &&
-		        st.st_mtim.tv_nsec > last.st_mtim.tv_nsec))
+		     st.st_mtim.tv_nsec > last.st_mtim.tv_nsec))
 			last = st;
 		any = true;
 	}
 	if (dir != NULL)
 		(void)closedir(dir);
 	return any ? mem_printf("%llu %lld.%09ld", (unsigned long long)last.st_ino,
-	                 (long long)last.st_mtim.tv_sec, last.st_mtim.tv_nsec)
-	           : NULL;
+				(long long)last.st_mtim.tv_sec, last.st_mtim.tv_nsec)
+		   : NULL;
 }
 
 static bool has_tables(const char *data_dir)
@@ -266,10 +267,13 @@ static enum err swap(void *arg, struct error *error)
 		return error_set(error, ERR_CONFLICT, "the store is in use already");
 	now = i->stamp != NULL ? copy_stamp(i->data_dir) : NULL;
 	if (i->stamp != NULL && (now == NULL || strcmp(now, i->stamp) != 0))
-		return error_set(error, ERR_CONFLICT,
+		return error_set(
+		    error, ERR_CONFLICT,
 		    "somebody has written to the store meanwhile: nothing was changed");
 	err = set_mark(i, error);
-	/* Whoever comes from here on finds the mark; who came before would go on with the old site. */
+	/*
+	 * Whoever comes from here on finds the mark; who came before would go on with the old site.
+	 */
 	if (err == ERR_OK)
 		err = copy_unused(i->backup_fd, error);
 	if (err != ERR_OK) {
@@ -280,8 +284,8 @@ static enum err swap(void *arg, struct error *error)
 		char hex[9];
 
 		token_hex(hex, 8);
-		i->old = mem_printf(
-		    "%s/db.old-%lld-%s", i->data_dir, (long long)(clock_now_ms() / 1000), hex);
+		i->old = mem_printf("%s/db.old-%lld-%s", i->data_dir,
+				    (long long)(clock_now_ms() / 1000), hex);
 		if (rename(live, i->old) != 0) {
 			err = error_errno(error, ERR_IO, "moving db aside");
 			drop_mark(i);
@@ -297,8 +301,8 @@ static enum err swap(void *arg, struct error *error)
 	return fs_sync_dir(AT_FDCWD, i->data_dir, error);
 }
 
-enum err copy_install(
-    struct gate *gate, const struct env *env, struct install *i, struct error *error)
+enum err copy_install(struct gate *gate, const struct env *env, struct install *i,
+		      struct error *error)
 {
 	return store_alone(gate, env, swap, i, error);
 }

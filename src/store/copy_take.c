@@ -31,7 +31,7 @@ static enum err read_slice(struct pass *p, void *arg)
 	s->n = 0;
 	while (s->n < SLICE_BYTES) {
 		n = pread(s->from, s->bytes + s->n, SLICE_BYTES - s->n,
-		    (off_t)(s->offset + (int64_t)s->n));
+			  (off_t)(s->offset + (int64_t)s->n));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -51,7 +51,7 @@ static enum err copy_file(struct store *store, struct pass *p, struct slice *s, 
 	s->offset = 0;
 	do {
 		err = p != NULL ? read_slice(p, s)
-		                : store_pass(store, PASS_READ, "backup", read_slice, s, error);
+				: store_pass(store, PASS_READ, "backup", read_slice, s, error);
 		if (err == ERR_OK)
 			err = fs_write_all(s->to, s->bytes, s->n, error);
 		s->offset += (int64_t)s->n;
@@ -60,7 +60,7 @@ static enum err copy_file(struct store *store, struct pass *p, struct slice *s, 
 }
 
 static enum err copy_named(struct store *store, struct pass *p, int from_dir, int to_dir,
-    const char *name, char *buffer, struct error *error)
+			   const char *name, char *buffer, struct error *error)
 {
 	CLEAN_FD int from = fs_open_read(from_dir, name);
 	CLEAN_FD int to = -1;
@@ -81,8 +81,8 @@ struct taking {
 	int from_data, from_log, to_data, to_log;
 	char *buffer;
 	char lowest[32]; /* the oldest log file when we began */
-	bool gone;       /* it was removed meanwhile: begin again */
-	bool all;        /* everything in this one pass */
+	bool gone;	 /* it was removed meanwhile: begin again */
+	bool all;	 /* everything in this one pass */
 };
 
 static enum err lowest_log(int log_dir, char ret[32], struct error *error)
@@ -151,7 +151,7 @@ static enum err copy_logs(struct pass *p, void *arg)
 	while (err == ERR_OK && (entry = readdir(dir)) != NULL) {
 		if (strncmp(entry->d_name, "log.", 4) == 0)
 			err = copy_named(t->store, p, t->from_log, t->to_log, entry->d_name,
-			    t->buffer, p->error);
+					 t->buffer, p->error);
 	}
 	(void)closedir(dir);
 	return err;
@@ -196,8 +196,8 @@ enum err copy_lock(struct store *s, short type, off_t byte, struct error *error)
 	if (fcntl(s->backup_fd, F_SETLK, &lock) == 0)
 		return ERR_OK;
 	return errno == EAGAIN || errno == EACCES
-	    ? error_set(error, ERR_BUSY, "another backup is running")
-	    : error_errno(error, ERR_IO, "data_dir: backup");
+		   ? error_set(error, ERR_BUSY, "another backup is running")
+		   : error_errno(error, ERR_IO, "data_dir: backup");
 }
 
 enum err copy_take(struct store *store, const char *dir, struct error *error)

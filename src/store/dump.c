@@ -18,7 +18,7 @@
 #include "store/tables.h"
 #include "store/whole.h"
 
-#define HIDDEN         "***"
+#define HIDDEN	       "***"
 #define LINE_MAX_BYTES (8U << 20)
 
 /* ---- out */
@@ -63,15 +63,14 @@ static json_object *key_json(const struct table_info *info, const unsigned char 
 /* Members that hold a secret or the digest of one, at any depth. */
 static void hide_secrets(json_object *o)
 {
-	static const char *const names[] = {
-	    "password", "secret", "token", "csrf", "sha256", "digest", "hash", "key", "signature",
-	    "oldToken"};
+	static const char *const names[] = {"password", "secret", "token", "csrf",	"sha256",
+					    "digest",	"hash",	  "key",   "signature", "oldToken"};
 
 	if (json_object_is_type(o, json_type_array)) {
 		json_object *item;
 
-		JSON_EACH (item, o)
-			hide_secrets(item);
+		JSON_EACH(item, o)
+		hide_secrets(item);
 	}
 	if (!json_object_is_type(o, json_type_object))
 		return;
@@ -103,8 +102,8 @@ static json_object *value_json(const struct dumping *d, const unsigned char *val
 
 	if (info->value == VALUE_COUNTER)
 		return len == INDEX_HEAD + 8
-		    ? json_object_new_int64((int64_t)key_to_u64(value + INDEX_HEAD))
-		    : NULL;
+			   ? json_object_new_int64((int64_t)key_to_u64(value + INDEX_HEAD))
+			   : NULL;
 	if (info->value == VALUE_ENTRY)
 		return hex_json(value, len);
 	/* As it stands, whatever its version: a dump is for reading too. */
@@ -115,8 +114,8 @@ static json_object *value_json(const struct dumping *d, const unsigned char *val
 	return o;
 }
 
-static enum err dump_entry(
-    const void *key, size_t key_len, const void *value, size_t len, void *arg)
+static enum err dump_entry(const void *key, size_t key_len, const void *value, size_t len,
+			   void *arg)
 {
 	struct dumping *d = arg;
 	const struct table_info *info = table_info(d->table);
@@ -128,12 +127,12 @@ static enum err dump_entry(
 		return ERR_OK;
 	v = value_json(d, value, len);
 	if (v == NULL)
-		return error_set(
-		    d->error, ERR_STORE, "table %s: a damaged record", table_name(d->table));
+		return error_set(d->error, ERR_STORE, "table %s: a damaged record",
+				 table_name(d->table));
 	json_set_str(line, "table", table_name(d->table));
 	json_set(line, "key",
-	    info->secret_key && !d->secrets ? json_object_new_string(HIDDEN)
-	                                    : key_json(info, key, key_len));
+		 info->secret_key && !d->secrets ? json_object_new_string(HIDDEN)
+						 : key_json(info, key, key_len));
 	json_set(line, "value", v);
 	text = json_print(line, NULL);
 	if (fprintf(d->out, "%s\n", text) < 0)
@@ -154,8 +153,8 @@ static bool is_wanted(enum table table, const char *const *tables)
 	return false;
 }
 
-enum err store_dump(
-    struct store *store, const char *const *tables, bool secrets, FILE *out, struct error *error)
+enum err store_dump(struct store *store, const char *const *tables, bool secrets, FILE *out,
+		    struct error *error)
 {
 	struct dumping d = {.out = out, .secrets = secrets, .error = error};
 	CLEAN_FREE char *dir = NULL;
@@ -176,8 +175,8 @@ enum err store_dump(
 		if (!is_wanted(d.table, tables))
 			continue;
 		err = whole_lost(store->place.data_dir, d.table)
-		    ? whole_tell(d.table, true, error)
-		    : copy_each(&env, d.table, dump_entry, &d, error);
+			  ? whole_tell(d.table, true, error)
+			  : copy_each(&env, d.table, dump_entry, &d, error);
 	}
 	if (err == ERR_OK && fflush(out) != 0)
 		err = error_errno(error, ERR_IO, "writing");
@@ -248,7 +247,7 @@ static enum err load_record(struct pass *p, const struct loading *l)
 		return error_set(p->error, ERR_STORE, "the dump is newer than this program");
 	/* The copy has a format record of its own already. */
 	err = l->table == TABLE_META ? record_put(p, l->table, l->key, l->key_len, l->value)
-	                             : record_insert(p, l->table, l->key, l->key_len, l->value);
+				     : record_insert(p, l->table, l->key, l->key_len, l->value);
 	return err == ERR_OK ? table_index(p, l->table, l->key, l->key_len, l->value, true) : err;
 }
 
@@ -260,7 +259,8 @@ static enum err load_pass(struct pass *p, void *arg)
 	size_t len = 0;
 
 	switch (table_info(l->table)->value) {
-	case VALUE_RECORD: return load_record(p, l);
+	case VALUE_RECORD:
+		return load_record(p, l);
 	case VALUE_COUNTER:
 		if (!json_object_is_type(l->value, json_type_int))
 			return ERR_BAD_REQUEST;
@@ -268,17 +268,17 @@ static enum err load_pass(struct pass *p, void *arg)
 		return counter_set(p, name, json_object_get_int64(l->value));
 	case VALUE_ENTRY:
 		bytes = from_hex(json_object_is_type(l->value, json_type_string)
-		        ? json_object_get_string(l->value)
-		        : "?",
-		    &len);
+				     ? json_object_get_string(l->value)
+				     : "?",
+				 &len);
 		return bytes != NULL ? index_put(p, l->table, l->key, l->key_len, bytes, len)
-		                     : ERR_BAD_REQUEST;
+				     : ERR_BAD_REQUEST;
 	}
 	return ERR_BAD_REQUEST;
 }
 
-static enum err load_line(
-    struct env *env, const char *text, size_t len, size_t number, struct error *error)
+static enum err load_line(struct env *env, const char *text, size_t len, size_t number,
+			  struct error *error)
 {
 	CLEAN_JSON json_object *line = NULL;
 	CLEAN_FREE unsigned char *key = NULL;
@@ -286,25 +286,24 @@ static enum err load_line(
 	struct error inner = {0};
 	enum err err = json_read(text, len, &json_limits_job, &line);
 
-	if (err == ERR_OK &&
-	    (!table_by_name(json_str(line, "table", ""), &l.table) ||
-	        table_info(l.table)->derived || json_get(line, "key") == NULL))
+	if (err == ERR_OK && (!table_by_name(json_str(line, "table", ""), &l.table) ||
+			      table_info(l.table)->derived || json_get(line, "key") == NULL))
 		err = ERR_BAD_REQUEST;
 	if (err == ERR_OK && strstr(text, "\"" HIDDEN "\"") != NULL)
 		return error_set(error, ERR_BAD_REQUEST,
-		    "line %zu: a dump without --secrets cannot be loaded", number);
+				 "line %zu: a dump without --secrets cannot be loaded", number);
 	if (err == ERR_OK) {
 		key = key_from(table_info(l.table), json_get(line, "key"), &l.key_len);
 		l.key = key;
 		l.value = json_get(line, "value");
 		err = key == NULL || l.value == NULL ? ERR_BAD_REQUEST
-		                                     : pass_on_copy(env, load_pass, &l, &inner);
+						     : pass_on_copy(env, load_pass, &l, &inner);
 	}
 	if (err != ERR_OK)
 		return error_set(error, err, "line %zu: %s", number,
-		    inner.text[0] != '\0' ? inner.text
-		        : err == ERR_BAD_REQUEST   ? "no line of a dump"
-		                                   : err_name(err));
+				 inner.text[0] != '\0'	  ? inner.text
+				 : err == ERR_BAD_REQUEST ? "no line of a dump"
+							  : err_name(err));
 	return ERR_OK;
 }
 

@@ -49,7 +49,7 @@ enum err entry_put_text(struct pass *p, enum table table, const struct key *k, c
 
 	if (len > STORE_KEY_MAX)
 		return error_set(p->error, ERR_BAD_REQUEST, "table %s: entry of %zu bytes",
-		    table_name(table), len);
+				 table_name(table), len);
 	index_head(value, table);
 	memcpy(value + INDEX_HEAD, text, len);
 	return index_put(p, table, k->at, k->len, value, INDEX_HEAD + len);
@@ -62,11 +62,11 @@ enum err entry_delete(struct pass *p, enum table table, const struct key *k)
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-enum err entry_walk(
-    struct pass *p, enum table table, const struct key *prefix, size_t max, walk_fn *fn, void *arg)
+enum err entry_walk(struct pass *p, enum table table, const struct key *prefix, size_t max,
+		    walk_fn *fn, void *arg)
 {
-	return record_walk(
-	    p, table, prefix->at, prefix->len, prefix->at, prefix->len, max, fn, arg);
+	return record_walk(p, table, prefix->at, prefix->len, prefix->at, prefix->len, max, fn,
+			   arg);
 }
 
 /* ---- collecting */
@@ -185,7 +185,7 @@ enum err entry_change(struct pass *p, const struct index_pair *pairs, size_t n)
 
 		if (pair->now.len > STORE_KEY_MAX)
 			return error_set(p->error, ERR_BAD_REQUEST, "table %s: key too long",
-			    table_name(pair->table));
+					 table_name(pair->table));
 		if (same_key(&pair->now, &pair->was) &&
 		    strcmp(text_of(pair->text), text_of(pair->text_was)) == 0)
 			continue;
@@ -246,12 +246,12 @@ static bool due_entry(const void *key, size_t key_len, const void *value, size_t
 }
 
 enum err entry_due(struct pass *p, enum table table, unsigned char space, int64_t before_ms,
-    bool text, size_t max, json_object **ret)
+		   bool text, size_t max, json_object **ret)
 {
 	struct due due = {.list = json_object_new_array(),
-	    .before = (uint64_t)before_ms,
-	    .max = max,
-	    .text = text};
+			  .before = (uint64_t)before_ms,
+			  .max = max,
+			  .text = text};
 	struct key prefix = {0};
 	enum err err = ERR_OK;
 

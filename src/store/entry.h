@@ -18,19 +18,19 @@ void key_number(struct key *, uint64_t n);     /* 8 bytes big-endian */
 void key_byte(struct key *, unsigned char c);
 
 enum err entry_put(struct pass *, enum table, const struct key *); /* value: the head only */
-enum err entry_put_text(
-    struct pass *, enum table, const struct key *, const char *text); /* head and TEXT */
+enum err entry_put_text(struct pass *, enum table, const struct key *,
+			const char *text);			      /* head and TEXT */
 enum err entry_delete(struct pass *, enum table, const struct key *); /* missing is fine */
 /* Visit what begins with PREFIX. */
-enum err entry_walk(
-    struct pass *, enum table, const struct key *prefix, size_t max, walk_fn *fn, void *arg);
+enum err entry_walk(struct pass *, enum table, const struct key *prefix, size_t max, walk_fn *fn,
+		    void *arg);
 
 /* What a walk collects: numbers or texts found at the end of keys. */
 struct found {
-	uint64_t *ids;     /* owned */
+	uint64_t *ids;	   /* owned */
 	char (*texts)[65]; /* owned */
-	size_t n;          /* how many */
-	size_t skip;       /* pass over these first */
+	size_t n;	   /* how many */
+	size_t skip;	   /* pass over these first */
 	size_t max;
 };
 void found_done(struct found *);
@@ -69,7 +69,7 @@ enum err entry_count(struct pass *, const char *name, int64_t by);
  * Owns: caller frees *RET.
  */
 enum err entry_due(struct pass *, enum table, unsigned char space, int64_t before_ms, bool text,
-    size_t max, json_object **ret);
+		   size_t max, json_object **ret);
 
 /*
  * Add or remove everything that is derived from a record: entries in derived tables and sums.  For
@@ -93,9 +93,9 @@ bool failures_stale(const void *value, size_t len, int64_t now_ms);
 /* ---- rates.c: how often NAME did WHAT in the window of WINDOW_MS that NOW_MS lies in */
 
 enum err rate_count(struct pass *, const char *what, const char *name, int64_t window_ms,
-    int64_t now_ms, int64_t *ret);
-enum err rate_add(
-    struct pass *, const char *what, const char *name, int64_t window_ms, int64_t now_ms);
+		    int64_t now_ms, int64_t *ret);
+enum err rate_add(struct pass *, const char *what, const char *name, int64_t window_ms,
+		  int64_t now_ms);
 /* Is this value of a "rate:" counter of no use any more? */
 bool rate_stale(const void *value, size_t len, int64_t now_ms);
 

@@ -16,12 +16,12 @@
 #include "store/spare.h"
 #include "store/whole.h"
 
-#define CACHE_BYTES      (2U << 20)
-#define LOG_FILE_BYTES   (1U << 20)
+#define CACHE_BYTES	 (2U << 20)
+#define LOG_FILE_BYTES	 (1U << 20)
 #define LOG_BUFFER_BYTES (64U << 10)
 #define LOG_REGION_BYTES                                                                           \
 	(512U << 10) /* names of open tables: killed processes leave theirs behind */
-#define N_LOCKS    20000
+#define N_LOCKS	   20000
 #define N_LOCKERS  2000
 #define PAGE_BYTES 4096
 #define DATA_NAME  "data"
@@ -37,10 +37,13 @@ enum env_class env_classify(int ret)
 	case DB_NOTFOUND:
 	case DB_KEYEXIST:
 	case DB_KEYEMPTY:
-	case DB_BUFFER_SMALL: return ENV_FINE;
+	case DB_BUFFER_SMALL:
+		return ENV_FINE;
 	case DB_LOCK_DEADLOCK:
-	case DB_LOCK_NOTGRANTED: return ENV_CONFLICT;
-	default: return ENV_FATAL;
+	case DB_LOCK_NOTGRANTED:
+		return ENV_CONFLICT;
+	default:
+		return ENV_FATAL;
 	}
 }
 
@@ -52,16 +55,28 @@ enum err env_error(const struct env *env, int ret, const char *what, struct erro
 
 	switch (ret) {
 	case DB_NOTFOUND:
-	case DB_KEYEMPTY: err = ERR_NOT_FOUND; break;
-	case DB_KEYEXIST: err = ERR_CONFLICT; break;
+	case DB_KEYEMPTY:
+		err = ERR_NOT_FOUND;
+		break;
+	case DB_KEYEXIST:
+		err = ERR_CONFLICT;
+		break;
 	case DB_LOCK_DEADLOCK:
-	case DB_LOCK_NOTGRANTED: err = ERR_BUSY; break;
-	case EIO: err = ERR_IO; break;
-	case DB_RUNRECOVERY: err = damaged ? ERR_STORE : ERR_BUSY; break;
-	default: err = err_of_errno(ret, ERR_STORE);
+	case DB_LOCK_NOTGRANTED:
+		err = ERR_BUSY;
+		break;
+	case EIO:
+		err = ERR_IO;
+		break;
+	case DB_RUNRECOVERY:
+		err = damaged ? ERR_STORE : ERR_BUSY;
+		break;
+	default:
+		err = err_of_errno(ret, ERR_STORE);
 	}
 	return error_set(error, err, "%s: %s (%d)%s%s%s", what, db_strerror(ret), ret,
-	    damaged ? ", restore needed" : "", env->last[0] != '\0' ? ": " : "", env->last);
+			 damaged ? ", restore needed" : "", env->last[0] != '\0' ? ": " : "",
+			 env->last);
 }
 
 static void on_message(const DB_ENV *dbenv, const char *prefix, const char *text)
@@ -119,7 +134,9 @@ static int configure(struct env *env, const char *base, bool region_init)
 	    (rc = e->set_lk_max_lockers(e, N_LOCKERS)) != 0 || (rc = e->set_lg_dir(e, logs)) != 0 ||
 	    (rc = e->add_data_dir(e, DATA_NAME)) != 0 ||
 	    (rc = e->set_create_dir(e, DATA_NAME)) != 0 ||
-	    /* Written in full when it is made, a log file has its length: a flush is of data alone. */
+	    /*
+	     * Written in full when it is made, a log file has its length: a flush is of data alone.
+	     */
 	    (rc = e->log_set_config(e, DB_LOG_AUTO_REMOVE | DB_LOG_ZERO, 1)) != 0)
 		return rc;
 	if (region_init)
@@ -248,8 +265,8 @@ static int open_tables(struct env *env, enum table *ret_bad)
 
 /* One attempt; a table that cannot be opened is noted in env->broken and asks for another
  * (*RET_AGAIN). */
-static enum err recover_once(
-    struct env *env, const struct place *place, bool *ret_again, struct error *error)
+static enum err recover_once(struct env *env, const struct place *place, bool *ret_again,
+			     struct error *error)
 {
 	enum table bad = TABLE__MAX;
 	enum err err;
@@ -260,8 +277,8 @@ static enum err recover_once(
 	gate_step();
 	rc = configure(env, place->data_dir, place->region_init);
 	if (rc == 0)
-		rc = env->dbenv->open(
-		    env->dbenv, place->regions, OPEN_FLAGS | DB_CREATE | DB_RECOVER, 0600);
+		rc = env->dbenv->open(env->dbenv, place->regions,
+				      OPEN_FLAGS | DB_CREATE | DB_RECOVER, 0600);
 	gate_step();
 	if (rc != 0) {
 		bool full = rc == ENOSPC || rc == EDQUOT;
@@ -270,7 +287,8 @@ static enum err recover_once(
 		err = full ? ERR_OK : whole_check_damaged(place->data_dir, error);
 		if (err == ERR_OK && rc == DB_RUNRECOVERY &&
 		    strstr(env->last, strerror(ENOENT)) != NULL)
-			err = error_set(error, ERR_STORE,
+			err = error_set(
+			    error, ERR_STORE,
 			    "a file of db/log is missing, restore needed: slipway restore BACKUP "
 			    "--replace");
 		if (err == ERR_OK)
@@ -317,7 +335,8 @@ enum err env_recover(struct env *env, const struct place *place, struct error *e
 	if (err == ERR_OK && access(data, F_OK) != 0)
 		err = fs_mkdirs(AT_FDCWD, data, error);
 	if (err == ERR_OK && whole_without_logs(place->data_dir))
-		err = error_set(error, ERR_STORE,
+		err = error_set(
+		    error, ERR_STORE,
 		    "db/log is empty, what was committed last is missing: restore needed: "
 		    "slipway restore BACKUP --replace");
 	if (err == ERR_OK)
@@ -444,7 +463,7 @@ int env_table(struct env *env, enum table table, enum env_access access, DB **re
 	}
 	if (env->broken[table]) {
 		(void)snprintf(env->last, sizeof(env->last), "checksum: table %s cannot be opened",
-		    table_name(table));
+			       table_name(table));
 		return EINVAL;
 	}
 	if (env->lost[table])

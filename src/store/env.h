@@ -16,16 +16,16 @@
 #endif
 
 struct env {
-	DB_ENV *dbenv;              /* NULL = no handle */
-	DB *tables[TABLE__MAX];     /* opened when first used */
-	bool read_only[TABLE__MAX]; /* its handle is */
-	bool broken[TABLE__MAX];    /* could not be opened by a recovery: restore needed */
-	bool lost[TABLE__MAX];      /* it was made, and its file is gone */
-	const char *base;           /* borrowed while open: where db/ lies */
-	uint64_t epoch;             /* of the gate when the handle was opened */
-	bool ending;                /* being dropped: its complaints interest nobody */
+	DB_ENV *dbenv;		     /* NULL = no handle */
+	DB *tables[TABLE__MAX];	     /* opened when first used */
+	bool read_only[TABLE__MAX];  /* its handle is */
+	bool broken[TABLE__MAX];     /* could not be opened by a recovery: restore needed */
+	bool lost[TABLE__MAX];	     /* it was made, and its file is gone */
+	const char *base;	     /* borrowed while open: where db/ lies */
+	uint64_t epoch;		     /* of the gate when the handle was opened */
+	bool ending;		     /* being dropped: its complaints interest nobody */
 	struct json_tokener *reader; /* of records; one pass at a time uses it */
-	char last[160];             /* Berkeley DB's last message */
+	char last[160];		     /* Berkeley DB's last message */
 };
 
 /* Below an error number of Berkeley DB: what is to be done with the pass? */
@@ -57,7 +57,8 @@ int env_close(struct env *); /* a good one */
 /*
  * The handle of a table, opened in a transaction of its own; Berkeley DB's number.  Opening for
  * writing writes to the log, so a CGI process that only reads opens for reading: thousands of them
- * would fill the log that only a later writer's checkpoint empties.  A table that was never made is made;
+ * would fill the log that only a later writer's checkpoint empties.  A table that was never made is
+ * made;
  * ENOENT: its file was lost, which env->lost says.
  */
 enum env_access { ENV_READ, ENV_WRITE, ENV_CREATE };

@@ -75,8 +75,8 @@ static enum err note(struct pass *p, const char *key, int64_t limit, int64_t now
 	return index_put(p, TABLE_COUNTERS, key, strlen(key), value, sizeof(value));
 }
 
-enum err failures_check(
-    struct pass *p, const char *name, const char *address, int64_t now_ms, bool *ret_allowed)
+enum err failures_check(struct pass *p, const char *name, const char *address, int64_t now_ms,
+			bool *ret_allowed)
 {
 	char both[48], alone[48];
 	struct failures f;
@@ -97,8 +97,8 @@ enum err failures_check(
 enum err failures_note(struct pass *p, const char *name, const char *address, int64_t now_ms)
 {
 	int64_t limit = p->store != NULL && p->store->config->login_failures > 0
-	    ? p->store->config->login_failures
-	    : 10;
+			    ? p->store->config->login_failures
+			    : 10;
 	char both[48], alone[48];
 	enum err err;
 
@@ -123,6 +123,6 @@ bool failures_stale(const void *value, size_t len, int64_t now_ms)
 	const unsigned char *v = value;
 
 	return len != VALUE_BYTES ||
-	    ((int64_t)key_to_u64(v + INDEX_HEAD) < now_ms - 2 * WINDOW_MS &&
-	        (int64_t)key_to_u64(v + INDEX_HEAD + 16) <= now_ms);
+	       ((int64_t)key_to_u64(v + INDEX_HEAD) < now_ms - 2 * WINDOW_MS &&
+		(int64_t)key_to_u64(v + INDEX_HEAD + 16) <= now_ms);
 }

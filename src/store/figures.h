@@ -1,5 +1,6 @@
 /*
- * Figures of what is in the store, for /metrics: counted in passes of their own, so that nobody waits long.
+ * Figures of what is in the store, for /metrics: counted in passes of their own, so that nobody
+ * waits long.
  */
 #ifndef SLIPWAY_STORE_FIGURES_H
 #define SLIPWAY_STORE_FIGURES_H
@@ -15,7 +16,7 @@ struct figures {
 		int64_t n;
 	} rows[FIGURES_STATES];
 	size_t n;
-	bool partial;            /* there are more than were counted */
+	bool partial; /* there are more than were counted */
 };
 enum err figures_uploads(struct store *, struct figures *ret, struct error *);
 enum err figures_sessions(struct store *, struct figures *ret, struct error *);
@@ -23,7 +24,7 @@ enum err figures_sessions(struct store *, struct figures *ret, struct error *);
 /* The queue. */
 struct figures_tasks {
 	size_t queued, running;
-	int64_t oldest_queued_ms;   /* since when, 0 = none is */
+	int64_t oldest_queued_ms; /* since when, 0 = none is */
 };
 enum err figures_tasks(struct store *, struct figures_tasks *ret, struct error *);
 

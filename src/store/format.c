@@ -19,7 +19,7 @@ static int format_in(DB *db, DB_TXN *txn, bool create, int64_t *ret_min)
 	*ret_min = 1;
 	if (rc == DB_NOTFOUND && create) {
 		int n = snprintf(fresh, sizeof(fresh), "{\"v\":%d,\"format\":%d,\"min_reader\":%d}",
-		    RECORD_VERSION, FORMAT, FORMAT);
+				 RECORD_VERSION, FORMAT, FORMAT);
 
 		value = (DBT){.data = fresh, .size = (u_int32_t)n};
 		return db->put(db, txn, &key, &value, 0);
@@ -47,7 +47,7 @@ enum err format_check(struct env *env, bool create, struct error *error)
 		return ERR_OK; /* whoever asks for it is told */
 	if (rc != 0)
 		return env_error(env, rc, "table meta", error) == ERR_NO_SPACE ? ERR_NO_SPACE
-		                                                               : ERR_STORE;
+									       : ERR_STORE;
 	rc = env->dbenv->txn_begin(env->dbenv, NULL, &txn, DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC);
 	if (rc == 0) {
 		rc = format_in(db, txn, create, &min_reader);
@@ -57,8 +57,8 @@ enum err format_check(struct env *env, bool create, struct error *error)
 			rc = txn->commit(txn, 0);
 	}
 	if (rc == DB_KEYEMPTY)
-		return error_set(
-		    error, ERR_STORE, "the record meta/format is damaged, restore needed");
+		return error_set(error, ERR_STORE,
+				 "the record meta/format is damaged, restore needed");
 	if (rc != 0) {
 		enum err err = env_error(env, rc, "meta/format", error);
 
@@ -66,7 +66,7 @@ enum err format_check(struct env *env, bool create, struct error *error)
 	}
 	if (min_reader > FORMAT)
 		return error_set(error, ERR_VERSION,
-		    "store is newer than this program (it wants format %lld)",
-		    (long long)min_reader);
+				 "store is newer than this program (it wants format %lld)",
+				 (long long)min_reader);
 	return ERR_OK;
 }

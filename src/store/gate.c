@@ -340,7 +340,7 @@ static bool regions_differ(const struct gate_header *h, const char *regions)
 	if ((size_t)snprintf(path, sizeof(path), "%s/__db.001", regions) >= sizeof(path))
 		return true;
 	return stat(path, &st) != 0 || (uint64_t)st.st_dev != h->dev ||
-	    (uint64_t)st.st_ino != h->ino;
+	       (uint64_t)st.st_ino != h->ino;
 }
 
 enum gate_verdict gate_judge(struct gate *g, const char *regions, bool have_handle)

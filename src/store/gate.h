@@ -14,19 +14,19 @@
 #include <time.h>
 #include "base/err.h"
 
-#define GATE_FILE            "gate"
-#define GATE_FILE_BYTES      4096
-#define GATE_VERSION         1
+#define GATE_FILE	     "gate"
+#define GATE_FILE_BYTES	     4096
+#define GATE_VERSION	     1
 #define GATE_RECOVERY_HOLD_S 300
 
 /* The first 64 bytes of the file, host byte order (store.md 4.1). */
 struct gate_header {
-	char magic[8];          /* "SLIPGATE" */
-	uint32_t version;       /* GATE_VERSION; higher: refuse */
-	uint32_t dirty;         /* 1 = somebody is inside, or died there */
-	uint64_t epoch;         /* differs after each recovery */
+	char magic[8];		/* "SLIPGATE" */
+	uint32_t version;	/* GATE_VERSION; higher: refuse */
+	uint32_t dirty;		/* 1 = somebody is inside, or died there */
+	uint64_t epoch;		/* differs after each recovery */
 	unsigned char boot[16]; /* the kernel's boot id, zeros = unknown */
-	uint64_t dev;           /* of <regions>/__db.001 */
+	uint64_t dev;		/* of <regions>/__db.001 */
 	uint64_t ino;
 	uint32_t pid; /* who is inside: diagnosis only */
 	uint32_t crc; /* CRC-32 of the 60 bytes before */
@@ -55,19 +55,19 @@ struct gate_map {
 
 struct gate {
 	pthread_mutex_t mutex; /* POSIX locks belong to the process, so threads need this as well */
-	int dir;               /* data_dir; owned by the store */
-	int fd;                /* the gate file: opened once, see gate_reopen */
+	int dir;	       /* data_dir; owned by the store */
+	int fd;		       /* the gate file: opened once, see gate_reopen */
 	_Atomic(struct gate_map *) map; /* of it */
-	pid_t pid;             /* who opened it: a forked child must not use it */
-	int wait_ms;           /* bound of waiting to get in */
-	int hold_s;            /* bound of being inside */
+	pid_t pid;			/* who opened it: a forked child must not use it */
+	int wait_ms;			/* bound of waiting to get in */
+	int hold_s;			/* bound of being inside */
 	unsigned char boot[16];
 	timer_t watchdog;
 	bool have_watchdog;
-	bool replaced;     /* the file was another one since the last pass: drop the handle */
+	bool replaced;	   /* the file was another one since the last pass: drop the handle */
 	sigset_t old_mask; /* the thread's, while inside */
 	struct gate_header header; /* as in the file, while inside */
-	atomic_bool inside;        /* this process is, for store_stat */
+	atomic_bool inside;	   /* this process is, for store_stat */
 };
 
 /* Must the environment be recovered before it is used? */

@@ -15,22 +15,9 @@ uint32_t gate_header_crc(const struct gate_header *h)
 {
 	/* CRC-32 (IEEE 802.3) by half bytes: 60 bytes, twice a pass, need no larger table. */
 	static const uint32_t table[16] = {
-	    0x00000000,
-	    0x1db71064,
-	    0x3b6e20c8,
-	    0x26d930ac,
-	    0x76dc4190,
-	    0x6b6b51f4,
-	    0x4db26158,
-	    0x5005713c,
-	    0xedb88320,
-	    0xf00f9344,
-	    0xd6d6a3e8,
-	    0xcb61b38c,
-	    0x9b64c2b0,
-	    0x86d3d2d4,
-	    0xa00ae278,
-	    0xbdbdf21c,
+	    0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+	    0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+	    0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
 	};
 	const unsigned char *p = (const unsigned char *)h;
 	uint32_t crc = ~0U;

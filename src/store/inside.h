@@ -12,8 +12,8 @@
 
 #define STORE_DROPS_MAX 8 /* each drop leaks 6.6 MB of address space (store.md 1) */
 #define STORE_VALUE_MAX MIB
-#define STORE_KEY_MAX   KIB
-#define STORE_BATCH     1000 /* records a pass of maintenance touches at most */
+#define STORE_KEY_MAX	KIB
+#define STORE_BATCH	1000 /* records a pass of maintenance touches at most */
 
 /* Commits of this process that wait for the disk together; numbered from 1. */
 struct flush {
@@ -28,19 +28,20 @@ struct store {
 	const struct config *config;
 	bool keep; /* a process of many requests (FastCGI, worker) */
 	struct place place;
-	int dir;                /* data_dir */
-	int backup_fd;          /* `backup`: opened once, for its locks only: BACKUP_… */
+	int dir;		/* data_dir */
+	int backup_fd;		/* `backup`: opened once, for its locks only: BACKUP_… */
 	atomic_bool backing_up; /* this process holds that lock: F_GETLK does not tell */
 	struct gate gate;
 	struct env env;
 	struct flush flush;
-	struct memo *memo;      /* NULL = a process of one request */
-	unsigned n_drops;       /* of stale or failed handles */
-	unsigned n_unlooked;    /* commits since a checkpoint was looked for; inside the gate only */
-	atomic_bool worn;       /* the process should end */
-	bool told_differ;       /* the log has the line about differing regions */
+	struct memo *memo; /* NULL = a process of one request */
+	unsigned n_drops;  /* of stale or failed handles */
+	/* commits since a checkpoint was looked for; inside the gate only */
+	unsigned n_unlooked;
+	atomic_bool worn;	 /* the process should end */
+	bool told_differ;	 /* the log has the line about differing regions */
 	atomic_ullong n_recalls; /* reads that needed no pass */
-	atomic_ullong n_passes; /* since the start of this process, for store_stat */
+	atomic_ullong n_passes;	 /* since the start of this process, for store_stat */
 	atomic_ullong n_recoveries;
 };
 
@@ -49,11 +50,11 @@ struct pass {
 	struct env *env;
 	DB_TXN *txn;
 	enum pass_kind kind;
-	struct recall *recall;   /* PASS_RECALL outside the gate; NULL = inside */
-	uint64_t to_flush;    /* PASS_SYNC_SHARED: the commit's number */
-	enum env_class worst; /* of what Berkeley DB said so far */
-	enum err bad;         /* ours for it, when worst is not ENV_FINE */
-	int number;           /* Berkeley DB's for it */
+	struct recall *recall; /* PASS_RECALL outside the gate; NULL = inside */
+	uint64_t to_flush;     /* PASS_SYNC_SHARED: the commit's number */
+	enum env_class worst;  /* of what Berkeley DB said so far */
+	enum err bad;	       /* ours for it, when worst is not ENV_FINE */
+	int number;	       /* Berkeley DB's for it */
 	struct error *error;
 };
 
@@ -73,13 +74,13 @@ enum err pass_on_copy(struct env *, pass_fn *fn, void *arg, struct error *);
  * recovers. For replacing the whole of db/.  FN's result is returned.
  */
 enum err store_alone(struct gate *, const struct env *, enum err (*fn)(void *arg, struct error *),
-    void *arg, struct error *);
+		     void *arg, struct error *);
 
 /* ---- record.c, for the collections */
 
 /* record_put for a caller who has just read the old record. */
-enum err record_replace(
-    struct pass *, enum table, const void *key, size_t key_len, json_object *value);
+enum err record_replace(struct pass *, enum table, const void *key, size_t key_len,
+			json_object *value);
 enum err counter_get(struct pass *, const char *name, int64_t *ret); /* 0 when missing */
 enum err counter_set(struct pass *, const char *name, int64_t n);
 /* The first four bytes of a binary value: table number, 0, version big-endian. */
@@ -108,7 +109,7 @@ enum err flush_wait(struct store *, uint64_t mine, struct error *);
 
 /* Errors: ERR_BUSY after WAIT_MS. */
 enum err byte_lock(struct store *, const char *file, int64_t n, int wait_ms, int *ret_fd,
-    struct error *error);
+		   struct error *error);
 /* Does anybody hold it? */
 bool byte_lock_held(struct store *, const char *file, int64_t n);
 

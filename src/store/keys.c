@@ -8,7 +8,7 @@
 
 #define TOUCH_MS   (5 * 60 * 1000LL)
 #define DIGEST_LEN 64
-#define ID_LEN     12
+#define ID_LEN	   12
 
 static struct key user_key(const json_object *record)
 {
@@ -24,7 +24,7 @@ enum err keys_index(struct pass *p, json_object *record, const char *digest, boo
 	struct key k = user_key(record);
 
 	return add ? entry_put_text(p, TABLE_KEYS_BY_USER, &k, digest)
-	           : entry_delete(p, TABLE_KEYS_BY_USER, &k);
+		   : entry_delete(p, TABLE_KEYS_BY_USER, &k);
 }
 
 /* What a user made for an hour and forgot must not fill his share of keys. */
@@ -34,7 +34,8 @@ static enum err drop_expired(struct pass *p, const char *user, int64_t now_ms)
 	json_object *key;
 	enum err err = keys_list(p, user, &list);
 
-	JSON_EACH (key, list) {
+	JSON_EACH(key, list)
+	{
 		int64_t expires = json_int(key, "expires", 0);
 
 		if (err == ERR_OK && expires > 0 && expires <= now_ms &&
@@ -45,13 +46,14 @@ static enum err drop_expired(struct pass *p, const char *user, int64_t now_ms)
 }
 
 enum err keys_add(struct pass *p, const char *user, const char *name, bool read_only,
-    int64_t expires_ms, int64_t now_ms, const char *token)
+		  int64_t expires_ms, int64_t now_ms, const char *token)
 {
 	return keys_add_limited(p, user, name, read_only, expires_ms, now_ms, token, NULL);
 }
 
 enum err keys_add_limited(struct pass *p, const char *user, const char *name, bool read_only,
-    int64_t expires_ms, int64_t now_ms, const char *token, const json_object *limits)
+			  int64_t expires_ms, int64_t now_ms, const char *token,
+			  const json_object *limits)
 {
 	CLEAN_JSON json_object *record = json_object_new_object();
 	struct key prefix = {0};
@@ -85,7 +87,7 @@ enum err keys_add_limited(struct pass *p, const char *user, const char *name, bo
 }
 
 enum err keys_get(struct pass *p, const char *token, int64_t now_ms, struct principal *ret,
-    bool *ret_touch, json_object **ret_limits)
+		  bool *ret_touch, json_object **ret_limits)
 {
 	CLEAN_JSON json_object *record = NULL;
 	static const char *const without[] = {"id", "name", "created", NULL};
@@ -155,12 +157,13 @@ enum err keys_list(struct pass *p, const char *user, json_object **ret)
 
 	key_nul(&prefix, user);
 	err = entry_walk(p, TABLE_KEYS_BY_USER, &prefix, SIZE_MAX, add_digest, digests);
-	JSON_EACH (digest, digests) {
+	JSON_EACH(digest, digests)
+	{
 		json_object *record = NULL;
 		enum err one = err != ERR_OK
-		    ? err
-		    : record_get(
-		          p, TABLE_KEYS, json_object_get_string(digest), DIGEST_LEN, &record);
+				   ? err
+				   : record_get(p, TABLE_KEYS, json_object_get_string(digest),
+						DIGEST_LEN, &record);
 
 		if (one == ERR_OK)
 			json_object_array_add(list, record);

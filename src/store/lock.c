@@ -19,7 +19,7 @@ static int lock_file(struct store *s, const char *file)
 }
 
 enum err byte_lock(struct store *s, const char *file, int64_t n, int wait_ms, int *ret_fd,
-    struct error *error)
+		   struct error *error)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = n, .l_len = 1};
 	int64_t until = clock_mono_ms() + wait_ms;
@@ -31,8 +31,8 @@ enum err byte_lock(struct store *s, const char *file, int64_t n, int wait_ms, in
 		bool busy = errno == EAGAIN || errno == EACCES || errno == EINTR;
 
 		if (!busy || clock_mono_ms() >= until) {
-			enum err err = error_errno(
-			    error, busy ? ERR_BUSY : ERR_IO, "%s, byte %lld", file, (long long)n);
+			enum err err = error_errno(error, busy ? ERR_BUSY : ERR_IO, "%s, byte %lld",
+						   file, (long long)n);
 
 			(void)close(fd);
 			return err;

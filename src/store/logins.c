@@ -26,7 +26,7 @@ enum err logins_index(struct pass *p, json_object *record, const char *digest, b
 	struct key k = user_key(record, digest);
 
 	return add ? entry_put(p, TABLE_LOGINS_BY_USER, &k)
-	           : entry_delete(p, TABLE_LOGINS_BY_USER, &k);
+		   : entry_delete(p, TABLE_LOGINS_BY_USER, &k);
 }
 
 static enum err find_logins(struct pass *p, const char *user, struct found *ret)
@@ -49,7 +49,7 @@ static enum err end_login(struct pass *p, const char *digest)
 }
 
 enum err logins_add(struct pass *p, const char *user, const char *address, int64_t now_ms,
-    int64_t max_per_user, const char token[33])
+		    int64_t max_per_user, const char token[33])
 {
 	CLEAN_JSON json_object *record = json_object_new_object();
 	struct found found = {.max = SIZE_MAX};
@@ -76,9 +76,9 @@ enum err principal_of(struct pass *p, const char *user, struct principal *ret)
 {
 	static const char *const without[] = {"password", "created", NULL};
 	CLEAN_JSON json_object *record = NULL;
-	enum err err = user[0] == '\0'
-	    ? ERR_NOT_FOUND
-	    : record_get_without(p, TABLE_USERS, user, strlen(user), without, &record);
+	enum err err = user[0] == '\0' ? ERR_NOT_FOUND
+				       : record_get_without(p, TABLE_USERS, user, strlen(user),
+							    without, &record);
 
 	if (err != ERR_OK)
 		return err;
@@ -93,7 +93,7 @@ void user_principal(const json_object *record, struct principal *ret)
 	const char *name = json_str(record, "name", "");
 
 	*ret = (struct principal){.admin = json_bool(record, "admin", false),
-	    .manager = json_bool(record, "manager", false)};
+				  .manager = json_bool(record, "manager", false)};
 	(void)snprintf(ret->owner, sizeof(ret->owner), "u:%s", name);
 	(void)snprintf(ret->name, sizeof(ret->name), "%s", name);
 	groups_of(record, ret->groups, sizeof(ret->groups));
@@ -105,7 +105,7 @@ enum err users_principal(struct pass *p, const char *name, struct principal *ret
 }
 
 enum err logins_get(struct pass *p, const char *token, int64_t now_ms, int64_t idle_s,
-    int64_t max_s, struct principal *ret, bool *ret_touch)
+		    int64_t max_s, struct principal *ret, bool *ret_touch)
 {
 	CLEAN_JSON json_object *record = NULL;
 	struct principal who;

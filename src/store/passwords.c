@@ -18,11 +18,11 @@
 #include "store/inside.h"
 
 #define NAME_CHARACTERS 64
-#define PASSWORD_MIN    10
-#define PASSWORD_MAX    1024
-#define SLOTS           2
-#define SLOT_WAIT_MS    2000
-#define SLOT_STEP_MS    20
+#define PASSWORD_MIN	10
+#define PASSWORD_MAX	1024
+#define SLOTS		2
+#define SLOT_WAIT_MS	2000
+#define SLOT_STEP_MS	20
 
 bool user_name_ok(const char *name)
 {
@@ -36,9 +36,8 @@ bool user_name_ok(const char *name)
 		int32_t c;
 		size_t step = text_decode(name + i, len - i, &c);
 
-		if (step == 0 ||
-		    !(text_is_letter(c) || text_is_digit(c) || c == '.' || c == '_' || c == '-' ||
-		        c == '@'))
+		if (step == 0 || !(text_is_letter(c) || text_is_digit(c) || c == '.' || c == '_' ||
+				   c == '-' || c == '@'))
 			return false;
 		i += step;
 	}
@@ -85,7 +84,10 @@ static int take_slot(const struct store *s)
 	}
 }
 
-/* Hash PASSWORD under SETTING: caller frees; NULL: libcrypt does not like the setting, or has no memory. */
+/*
+ * Hash PASSWORD under SETTING: caller frees; NULL: libcrypt does not like the setting, or has no
+ * memory.
+ */
 static char *run_crypt(const char *password, const char *setting)
 {
 	struct crypt_data *data = mem_alloc(sizeof(*data));
@@ -140,7 +142,7 @@ enum err user_password_hash(struct store *s, const char *password, char **ret, s
 	slot = take_slot(s);
 	if (slot < 0)
 		return errno == EBUSY ? error_set(error, ERR_RATE, "both password slots are busy")
-		                      : error_errno(error, ERR_IO, "locks/passwords");
+				      : error_errno(error, ERR_IO, "locks/passwords");
 	hash = fresh_setting(setting) ? run_crypt(nfc, setting) : NULL;
 	if (hash == NULL)
 		return error_set(error, ERR_SHORT, "libcrypt has no memory for yescrypt");
@@ -163,7 +165,10 @@ enum err user_password_check(struct store *s, const char *hash, const char *pass
 		got = run_crypt(nfc, hash);
 	else if (fresh_setting(setting))
 		got = run_crypt(nfc != NULL ? nfc : "", setting);
-	/* Nobody's password is wrong because the server lacks memory, and nobody is shut out for it. */
+	/*
+	 * Nobody's password is wrong because the server lacks memory, and nobody is shut out for
+	 * it.
+	 */
 	if (got == NULL && !crypt_works())
 		return ERR_SHORT;
 	if (got == NULL && real)

@@ -30,11 +30,11 @@ static const char *bad_filesystem(long type)
 		unsigned int magic;
 		const char *name;
 	} bad[] = {
-	    {0x6969, "NFS"},        /* NFS_SUPER_MAGIC */
-	    {0x517b, "SMB"},        /* SMB_SUPER_MAGIC */
+	    {0x6969, "NFS"},	    /* NFS_SUPER_MAGIC */
+	    {0x517b, "SMB"},	    /* SMB_SUPER_MAGIC */
 	    {0xfe534d42, "SMB"},    /* SMB2_SUPER_MAGIC */
 	    {0xff534d42, "SMB"},    /* CIFS_SUPER_MAGIC */
-	    {0x01021997, "9p"},     /* V9FS_MAGIC */
+	    {0x01021997, "9p"},	    /* V9FS_MAGIC */
 	    {0x65735546, "FUSE"},   /* FUSE_SUPER_MAGIC; virtiofs has it too */
 	    {0x00c36400, "Ceph"},   /* CEPH_SUPER_MAGIC */
 	    {0x5346414f, "AFS"},    /* OPENAFS_FS_MAGIC */
@@ -61,7 +61,8 @@ static enum err check_filesystem(const char *path, const char *what, struct erro
 		return error_errno(error, ERR_STORE, "%s %s", what, path);
 	bad = bad_filesystem((long)fs.f_type);
 	if (bad != NULL)
-		return error_set(error, ERR_STORE,
+		return error_set(
+		    error, ERR_STORE,
 		    "%s %s is on %s: it must be on a disk of this host (set data_dir to one, such "
 		    "as "
 		    "a 0700 directory in /var/tmp)",
@@ -83,8 +84,8 @@ static enum err check_root(const struct config *config, struct error *error)
 	if (syscall(SYS_capget, &head, data) == 0 &&
 	    (data[0].effective & (1U << CAP_DAC_OVERRIDE)) == 0)
 		return ERR_OK;
-	return error_set(
-	    error, ERR_STORE, "the store is not opened as root: run as the user who owns data_dir");
+	return error_set(error, ERR_STORE,
+			 "the store is not opened as root: run as the user who owns data_dir");
 }
 
 /* Is PATH the directory UNDER or inside it? */
@@ -102,8 +103,8 @@ static bool is_inside(const char *path, const char *under)
  * against it that Apache reads.  Others need one in their own configuration; the self-test asks
  * from outside.
  */
-static enum err check_below_root(
-    const struct config *config, const char *data_dir, int dir, struct error *error)
+static enum err check_below_root(const struct config *config, const char *data_dir, int dir,
+				 struct error *error)
 {
 	static const char deny[] = "# Nothing in here is for browsers.\nRequire all denied\n";
 
@@ -114,14 +115,14 @@ static enum err check_below_root(
 		return ERR_OK;
 	if (!config->below_root)
 		return error_set(error, ERR_STORE, "data_dir %s lies under the document root %s",
-		    data_dir, real_root);
+				 data_dir, real_root);
 	if (faccessat(dir, ".htaccess", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return ERR_OK;
 	return fs_replace(dir, ".htaccess", deny, sizeof(deny) - 1, error);
 }
 
-static enum err check_directory(
-    const struct config *config, const struct place *place, int dir, struct error *error)
+static enum err check_directory(const struct config *config, const struct place *place, int dir,
+				struct error *error)
 {
 	struct stat st;
 	enum err err;
@@ -130,16 +131,16 @@ static enum err check_directory(
 		return error_errno(error, ERR_STORE, "data_dir %s", place->data_dir);
 	if (st.st_uid != geteuid())
 		return error_set(error, ERR_STORE, "data_dir %s belongs to uid %u, not to us (%u)",
-		    place->data_dir, (unsigned)st.st_uid, (unsigned)geteuid());
+				 place->data_dir, (unsigned)st.st_uid, (unsigned)geteuid());
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return error_set(error, ERR_STORE, "data_dir %s is writable for others: chmod 0700",
-		    place->data_dir);
+				 place->data_dir);
 	err = check_below_root(config, place->data_dir, dir, error);
 	return err != ERR_OK ? err : check_filesystem(place->data_dir, "data_dir", error);
 }
 
-enum err place_open(
-    const struct config *config, struct place *ret, int *ret_dir, struct error *error)
+enum err place_open(const struct config *config, struct place *ret, int *ret_dir,
+		    struct error *error)
 {
 	struct place place = {0};
 	bool changed;
@@ -191,7 +192,7 @@ static bool is_ours(const char *path)
 	struct stat st;
 
 	return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
-	    (st.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+	       (st.st_mode & (S_IRWXG | S_IRWXO)) == 0;
 }
 
 /*
@@ -216,7 +217,7 @@ static char *shm_regions(const char *data_dir)
 			return NULL;
 		if (!is_ours(path)) {
 			log_line(LOG_LEVEL_WARN, NULL,
-			    "store: %s is not ours, regions go to the data directory", path);
+				 "store: %s is not ours, regions go to the data directory", path);
 			return NULL;
 		}
 	}
@@ -225,8 +226,8 @@ static char *shm_regions(const char *data_dir)
 	return ret;
 }
 
-enum err place_regions(
-    struct place *place, const struct config *config, bool *ret_changed, struct error *error)
+enum err place_regions(struct place *place, const struct config *config, bool *ret_changed,
+		       struct error *error)
 {
 	const char *wish = config->store_regions;
 	CLEAN_FREE char *path = NULL;
@@ -246,7 +247,8 @@ enum err place_regions(
 	}
 	if (!is_ours(path))
 		return error_set(error, ERR_STORE,
-		    "store.regions %s is not a directory of ours with mode 0700", path);
+				 "store.regions %s is not a directory of ours with mode 0700",
+				 path);
 	if (statfs(path, &fs) != 0)
 		return error_errno(error, ERR_STORE, "store.regions %s", path);
 	if (bad_filesystem((long)fs.f_type) != NULL)
@@ -271,7 +273,8 @@ enum err place_no_db_config(const struct place *place, struct error *error)
 	/* lstat: a dangling link counts too. */
 	if (lstat(path, &st) == 0)
 		return error_set(error, ERR_STORE,
-		    "%s exists: it would override the store's settings; remove it", path);
+				 "%s exists: it would override the store's settings; remove it",
+				 path);
 	if (errno != ENOENT)
 		return error_errno(error, ERR_STORE, "%s", path);
 	return ERR_OK;

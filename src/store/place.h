@@ -8,8 +8,8 @@
 #include "base/config.h"
 
 struct place {
-	char *data_dir;   /* owned: real path */
-	char *regions;    /* owned: the environment home */
+	char *data_dir;	  /* owned: real path */
+	char *regions;	  /* owned: the environment home */
 	bool region_init; /* on a disk: fill them when made, lest ENOSPC ends in SIGBUS */
 };
 

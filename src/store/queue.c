@@ -1,7 +1,8 @@
 #include "store/queue.h"
 
 /*
- * Queue TASK for SESSION: the task gets the session's id, the session's member "task" becomes {"id","kind"}.
+ * Queue TASK for SESSION: the task gets the session's id, the session's member "task" becomes
+ * {"id","kind"}.
  * The session's record is not stored here.  Neither is kept.
  */
 static enum err queue_task(struct pass *p, json_object *session, json_object *task)
@@ -19,7 +20,7 @@ static enum err queue_task(struct pass *p, json_object *session, json_object *ta
 }
 
 enum err queue_create(struct pass *p, json_object *session, const char *nonce, json_object *task,
-    int64_t *ret_id)
+		      int64_t *ret_id)
 {
 	int64_t id = 0;
 	enum err err = sessions_create(p, session, nonce, &id);

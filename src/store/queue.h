@@ -9,7 +9,8 @@
 #include "store/tasks.h"
 
 /* As sessions_create, with TASK queued in the same transaction. */
-enum err queue_create(struct pass *, json_object *session, const char *nonce, json_object *task, int64_t *ret_id);
+enum err queue_create(struct pass *, json_object *session, const char *nonce, json_object *task,
+		      int64_t *ret_id);
 /* As sessions_put, with TASK (NULL = none) queued in the same transaction. */
 enum err queue_put(struct pass *, json_object *session, int64_t expected_rev, json_object *task);
 

@@ -72,7 +72,7 @@ static enum err table_of(struct pass *p, enum table table, size_t key_len, DB **
 		return p->bad; /* no further call after a failed one */
 	if (key_len > STORE_KEY_MAX)
 		return error_set(p->error, ERR_BAD_REQUEST, "table %s: key of %zu bytes",
-		    table_name(table), key_len);
+				 table_name(table), key_len);
 	if (p->env->broken[table])
 		return whole_tell(table, false, p->error);
 	if (!pass_writes(p->kind) && !(p->store != NULL && p->store->keep))
@@ -80,7 +80,7 @@ static enum err table_of(struct pass *p, enum table table, size_t key_len, DB **
 	rc = env_table(p->env, table, access, ret);
 	/* The others are well: this is no failure of Berkeley DB. */
 	return p->env->lost[table] ? whole_tell(table, true, p->error)
-	                           : pass_took(p, rc, table_name(table));
+				   : pass_took(p, rc, table_name(table));
 }
 
 static enum err writable(struct pass *p)
@@ -108,7 +108,7 @@ static void count_change(struct pass *p, enum table table, const void *key, size
 }
 
 static enum err put(struct pass *p, enum table table, const void *key, size_t key_len,
-    const void *value, size_t len, u_int32_t flags)
+		    const void *value, size_t len, u_int32_t flags)
 {
 	DBT k = dbt(key, key_len), v = dbt(value, len);
 	DB *db;
@@ -116,7 +116,7 @@ static enum err put(struct pass *p, enum table table, const void *key, size_t ke
 
 	if (err == ERR_OK && len > STORE_VALUE_MAX)
 		err = error_set(p->error, ERR_TOO_LARGE, "table %s: value of %zu bytes",
-		    table_name(table), len);
+				table_name(table), len);
 	if (err == ERR_OK)
 		err = table_of(p, table, key_len, &db);
 	if (err != ERR_OK)
@@ -154,7 +154,10 @@ static enum err erase(struct pass *p, enum table table, const void *key, size_t 
 
 /* ---- what is remembered */
 
-/* As it is stored, or a part of that: *RET_PART, the caller's.  Valid until the next call of this table. */
+/*
+ * As it is stored, or a part of that: *RET_PART, the caller's.  Valid until the next call of this
+ * table.
+ */
 static enum err get_part(struct pass *p, const struct memo_key *key, char **ret_part, DBT *ret)
 {
 	enum err err;
@@ -181,36 +184,39 @@ static enum err get_part(struct pass *p, const struct memo_key *key, char **ret_
 
 /* ---- records */
 
-/* Only json_print writes records, and each page has a checksum: the text itself is taken as it stands. */
+/*
+ * Only json_print writes records, and each page has a checksum: the text itself is taken as it
+ * stands.
+ */
 /* The record in a stored value; ERR_STORE when it is damaged or too new.  Caller frees *RET. */
-static enum err record_parse(
-    struct pass *p, enum table table, const void *value, size_t len, json_object **ret)
+static enum err record_parse(struct pass *p, enum table table, const void *value, size_t len,
+			     json_object **ret)
 {
 	struct json_tokener **reader = p->recall != NULL ? &p->recall->reader : &p->env->reader;
 	json_object *o = json_own_read(reader, value, len);
 
 	if (!json_object_is_type(o, json_type_object)) {
 		json_object_put(o);
-		return error_set(
-		    p->error, ERR_STORE, "table %s: a damaged record", table_name(table));
+		return error_set(p->error, ERR_STORE, "table %s: a damaged record",
+				 table_name(table));
 	}
 	if (json_int(o, "v", 0) > RECORD_VERSION) {
 		json_object_put(o);
 		return error_set(p->error, ERR_STORE, "table %s: store is newer than this program",
-		    table_name(table));
+				 table_name(table));
 	}
 	*ret = o;
 	return ERR_OK;
 }
 
-enum err record_get(
-    struct pass *p, enum table table, const void *key, size_t key_len, json_object **ret)
+enum err record_get(struct pass *p, enum table table, const void *key, size_t key_len,
+		    json_object **ret)
 {
 	return record_get_without(p, table, key, key_len, NULL, ret);
 }
 
 enum err record_get_without(struct pass *p, enum table table, const void *key, size_t key_len,
-    const char *const *without, json_object **ret)
+			    const char *const *without, json_object **ret)
 {
 	const struct memo_key k = {table, key, key_len, without};
 	CLEAN_FREE char *part = NULL;
@@ -223,7 +229,7 @@ enum err record_get_without(struct pass *p, enum table table, const void *key, s
 }
 
 static enum err write_record(struct pass *p, enum table table, const void *key, size_t key_len,
-    json_object *value, u_int32_t flags)
+			     json_object *value, u_int32_t flags)
 {
 	CLEAN_FREE char *text = NULL;
 	size_t len;
@@ -233,8 +239,8 @@ static enum err write_record(struct pass *p, enum table table, const void *key, 
 	return put(p, table, key, key_len, text, len, flags);
 }
 
-enum err record_put(
-    struct pass *p, enum table table, const void *key, size_t key_len, json_object *value)
+enum err record_put(struct pass *p, enum table table, const void *key, size_t key_len,
+		    json_object *value)
 {
 	json_object *old = NULL;
 	enum err err = record_get(p, table, key, key_len, &old);
@@ -246,14 +252,14 @@ enum err record_put(
 	return write_record(p, table, key, key_len, value, 0);
 }
 
-enum err record_replace(
-    struct pass *p, enum table table, const void *key, size_t key_len, json_object *value)
+enum err record_replace(struct pass *p, enum table table, const void *key, size_t key_len,
+			json_object *value)
 {
 	return write_record(p, table, key, key_len, value, 0);
 }
 
-enum err record_insert(
-    struct pass *p, enum table table, const void *key, size_t key_len, json_object *value)
+enum err record_insert(struct pass *p, enum table table, const void *key, size_t key_len,
+		       json_object *value)
 {
 	return write_record(p, table, key, key_len, value, DB_NOOVERWRITE);
 }
@@ -272,13 +278,13 @@ enum err record_delete(struct pass *p, enum table table, const void *key, size_t
 /* ---- index entries */
 
 enum err index_put(struct pass *p, enum table table, const void *key, size_t key_len,
-    const void *value, size_t len)
+		   const void *value, size_t len)
 {
 	return put(p, table, key, key_len, value, len, 0);
 }
 
 enum err index_get(struct pass *p, enum table table, const void *key, size_t key_len, void *value,
-    size_t size, size_t *ret_len)
+		   size_t size, size_t *ret_len)
 {
 	const struct memo_key k = {table, key, key_len, NULL};
 	DBT v;
@@ -288,7 +294,7 @@ enum err index_get(struct pass *p, enum table table, const void *key, size_t key
 		return err;
 	if (v.size > size)
 		return error_set(p->error, ERR_STORE, "table %s: an entry of %u bytes",
-		    table_name(table), v.size);
+				 table_name(table), v.size);
 	memcpy(value, v.data, v.size);
 	*ret_len = v.size;
 	return ERR_OK;
@@ -302,7 +308,7 @@ enum err index_delete(struct pass *p, enum table table, const void *key, size_t 
 /* ---- walking */
 
 enum err record_walk(struct pass *p, enum table table, const void *from, size_t from_len,
-    const void *prefix, size_t prefix_len, size_t max, walk_fn *fn, void *arg)
+		     const void *prefix, size_t prefix_len, size_t max, walk_fn *fn, void *arg)
 {
 	DBT key = dbt(from, from_len), value = {0};
 	u_int32_t move = from_len > 0 ? DB_SET_RANGE : DB_FIRST;
@@ -382,8 +388,8 @@ static enum err counter_read(struct pass *p, const char *name, int64_t *ret)
 	if (len != sizeof(value) || value[0] != TABLE_COUNTERS)
 		return error_set(p->error, ERR_STORE, "counter %s is damaged", name);
 	if (value[3] > RECORD_VERSION)
-		return error_set(
-		    p->error, ERR_STORE, "counter %s: store is newer than this program", name);
+		return error_set(p->error, ERR_STORE,
+				 "counter %s: store is newer than this program", name);
 	*ret = (int64_t)key_to_u64(value + 4);
 	return ERR_OK;
 }

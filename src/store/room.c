@@ -9,10 +9,10 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define BALLAST           "ballast"
-#define BALLAST_NEW       "ballast.new"
+#define BALLAST		  "ballast"
+#define BALLAST_NEW	  "ballast.new"
 #define RECOVERY_MIN_FREE (16 * MIB)
-#define SMALL_INODES      100000 /* below so many inodes 1 % of them is the reserve */
+#define SMALL_INODES	  100000 /* below so many inodes 1 % of them is the reserve */
 
 bool room_has_ballast(const struct store *store)
 {
@@ -41,14 +41,14 @@ enum err room_check(const struct store *store, enum pass_kind kind, struct error
 	 */
 	if (space.bytes < config->upload_min_free)
 		return error_set(error, ERR_NO_SPACE,
-		    "data_dir: %lld bytes free, upload.min_free is %lld", (long long)space.bytes,
-		    (long long)config->upload_min_free);
+				 "data_dir: %lld bytes free, upload.min_free is %lld",
+				 (long long)space.bytes, (long long)config->upload_min_free);
 	if (space.inodes < min_inodes)
 		return error_set(error, ERR_NO_SPACE, "data_dir: %lld inodes free, %lld are kept",
-		    (long long)space.inodes, (long long)min_inodes);
+				 (long long)space.inodes, (long long)min_inodes);
 	if (!room_make_ballast(store))
 		return error_set(error, ERR_NO_SPACE,
-		    "data_dir: the ballast was given up, only deletions may write");
+				 "data_dir: the ballast was given up, only deletions may write");
 	return ERR_OK;
 }
 
@@ -74,7 +74,7 @@ enum err room_for_recovery(const struct store *store, struct error *error)
 	if (unlinkat(store->dir, BALLAST, 0) == 0)
 		return ERR_OK;
 	return error_set(error, ERR_NO_SPACE, "recovery needs space and %lld bytes are free",
-	    (long long)space.bytes);
+			 (long long)space.bytes);
 }
 
 bool room_make_ballast(const struct store *store)

@@ -107,8 +107,8 @@ static enum err run(const struct place *place, struct error *error)
 	void *map;
 
 	if (lock_fd < 0 || map_fd < 0 || ftruncate(map_fd, 4096) != 0)
-		return error_errno(
-		    error, ERR_STORE, "self-test: no file in data_dir or store.regions");
+		return error_errno(error, ERR_STORE,
+				   "self-test: no file in data_dir or store.regions");
 	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
 	if (map == MAP_FAILED)
 		return error_errno(error, ERR_STORE, "self-test: store.regions cannot be mapped");
@@ -119,7 +119,7 @@ static enum err run(const struct place *place, struct error *error)
 	(void)munmap(map, 4096);
 	if (wrong != NULL)
 		return error_set(error, ERR_STORE, "self-test: %s (data_dir %s, regions %s)", wrong,
-		    place->data_dir, place->regions);
+				 place->data_dir, place->regions);
 	return ERR_OK;
 }
 
@@ -136,7 +136,8 @@ static char *marker_text(const struct place *place)
 	(void)stat(place->data_dir, &data);
 	(void)stat(place->regions, &regions);
 	return mem_printf("%d %s %llu %llu %s\n", SELFTEST_VERSION, boot != NULL ? boot : "?",
-	    (unsigned long long)data.st_dev, (unsigned long long)regions.st_dev, place->regions);
+			  (unsigned long long)data.st_dev, (unsigned long long)regions.st_dev,
+			  place->regions);
 }
 
 enum err place_selftest(const struct place *place, int dir, struct error *error)
@@ -162,7 +163,8 @@ static const char *filesystem_name(const char *path)
 		unsigned int magic;
 		const char *name;
 	} good[] = {
-	    {0xef53, "ext4"}, {0x58465342, "XFS"}, {0x9123683e, "Btrfs"}, {0x2fc12fc1, "ZFS"}, {0x01021994, "tmpfs"}, {0x794c7630, "overlay"},
+	    {0xef53, "ext4"},	 {0x58465342, "XFS"},	{0x9123683e, "Btrfs"},
+	    {0x2fc12fc1, "ZFS"}, {0x01021994, "tmpfs"}, {0x794c7630, "overlay"},
 	};
 	struct statfs fs;
 

@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "store/entry.h"
 
-#define NONCE_MS     (24 * 3600 * 1000LL)
+#define NONCE_MS (24 * 3600 * 1000LL)
 
 #define SPACE_OPEN    1
 #define SPACE_ALL     2
@@ -128,14 +128,14 @@ static enum err index_session(struct pass *p, const struct facts *f, const struc
 	const struct key none = {0};
 	const struct index_pair pairs[] = {
 	    {TABLE_SESSIONS_BY_OWNER, f ? owner_key(f) : none, was ? owner_key(was) : none, NULL,
-	        NULL},
+	     NULL},
 	    {TABLE_SESSIONS_BY_OWNER, f ? all_key(f) : none, was ? all_key(was) : none, NULL, NULL},
 	    {TABLE_SESSIONS_BY_OWNER, f && f->open ? open_key(f) : none,
-	        was && was->open ? open_key(was) : none, NULL, NULL},
+	     was && was->open ? open_key(was) : none, NULL, NULL},
 	    {TABLE_SESSIONS_BY_STATE, f ? state_key(f) : none, was ? state_key(was) : none, NULL,
-	        NULL},
+	     NULL},
 	    {TABLE_SESSIONS_BY_STATE, f && f->expires > 0 ? expires_key(f) : none,
-	        was && was->expires > 0 ? expires_key(was) : none, NULL, NULL},
+	     was && was->expires > 0 ? expires_key(was) : none, NULL, NULL},
 	};
 	enum err err = entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0]));
 
@@ -161,7 +161,7 @@ static enum err index_tombstone(struct pass *p, const json_object *stone, bool a
 	key_number(&k, (uint64_t)json_int(stone, "gone", 0));
 	key_number(&k, (uint64_t)json_int(stone, "id", 0));
 	return add ? entry_put(p, TABLE_SESSIONS_BY_STATE, &k)
-	           : entry_delete(p, TABLE_SESSIONS_BY_STATE, &k);
+		   : entry_delete(p, TABLE_SESSIONS_BY_STATE, &k);
 }
 
 enum err sessions_index(struct pass *p, json_object *record, bool add)
@@ -195,7 +195,8 @@ static enum err nonce_put(struct pass *p, const char *owner, const char *nonce, 
 	return index_put(p, TABLE_SESSION_NONCES, k.at, k.len, value, sizeof(value));
 }
 
-static enum err sessions_by_nonce(struct pass *p, const char *owner, const char *nonce, int64_t *ret_id)
+static enum err sessions_by_nonce(struct pass *p, const char *owner, const char *nonce,
+				  int64_t *ret_id)
 {
 	struct key k = nonce_key(owner, nonce);
 	unsigned char value[INDEX_HEAD + 16], id[8];
@@ -261,22 +262,26 @@ enum err sessions_get(struct pass *p, int64_t id, json_object **ret)
 }
 
 /* What no list and no next step tells. */
-#define NOT_BRIEF "preview", "supported", "candidates", "samples", "first_bad", "type_bad", "encoding", "bundles", "md5", \
-	"sha256", "own", "named", "driver", "source_layer", "extent", "hash"
+#define NOT_BRIEF                                                                                  \
+	"preview", "supported", "candidates", "samples", "first_bad", "type_bad", "encoding",      \
+	    "bundles", "md5", "sha256", "own", "named", "driver", "source_layer", "extent", "hash"
 static const char *const not_brief[] = {NOT_BRIEF, "columns", NULL};
 static const char *const not_brief_with_columns[] = {NOT_BRIEF, NULL};
 
-/* Does the next step depend on the columns?  Those of tables may hold places, those of others times. */
+/*
+ * Does the next step depend on the columns?  Those of tables may hold places, those of others
+ * times.
+ */
 static bool columns_tell(const json_object *record)
 {
 	json_object *layer;
 
 	if (json_bool(json_obj(json_obj(record, "input"), "save"), "time", false))
 		return true;
-	JSON_EACH (layer, json_arr(record, "layers"))
-		if (strcmp(json_str(layer, "kind", ""), "table") == 0 || json_get(layer, "dialect") != NULL ||
-		    json_get(layer, "sheets") != NULL)
-			return true;
+	JSON_EACH(layer, json_arr(record, "layers"))
+	if (strcmp(json_str(layer, "kind", ""), "table") == 0 ||
+	    json_get(layer, "dialect") != NULL || json_get(layer, "sheets") != NULL)
+		return true;
 	return false;
 }
 
@@ -290,7 +295,8 @@ enum err sessions_get_brief(struct pass *p, int64_t id, json_object **ret)
 	err = record_get_without(p, TABLE_SESSIONS, key, 8, not_brief, &record);
 	if (err == ERR_OK && columns_tell(record)) {
 		json_object_put(record);
-		err = record_get_without(p, TABLE_SESSIONS, key, 8, not_brief_with_columns, &record);
+		err =
+		    record_get_without(p, TABLE_SESSIONS, key, 8, not_brief_with_columns, &record);
 	}
 	if (err == ERR_OK)
 		*ret = record;
@@ -359,7 +365,7 @@ enum err sessions_delete(struct pass *p, int64_t id, bool tombstone)
 /* ---- lists */
 
 enum err sessions_list(struct pass *p, const char *owner, size_t skip, size_t max,
-    json_object **ret, size_t *ret_total)
+		       json_object **ret, size_t *ret_total)
 {
 	CLEAN_FREE char *name = count_name(owner);
 	struct found found = {.skip = skip, .max = max};
@@ -428,7 +434,7 @@ enum err sessions_expired(struct pass *p, int64_t now_ms, size_t max, json_objec
 /* ---- the lock of one session */
 
 enum err session_lock(struct store *s, int64_t id, int wait_ms, struct session_lock *ret,
-    struct error *error)
+		      struct error *error)
 {
 	ret->fd = -1;
 	return byte_lock(s, "locks/sessions", id, wait_ms, &ret->fd, error);

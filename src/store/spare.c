@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "store/env.h"
 
-#define REGIONS  8 /* regions, log files: what an environment has open besides its tables */
-#define LENT     8 /* folders and files that a recovery looks at itself */
-#define WANTED   (TABLE__MAX + REGIONS + LENT)
+#define REGIONS	 8 /* regions, log files: what an environment has open besides its tables */
+#define LENT	 8 /* folders and files that a recovery looks at itself */
+#define WANTED	 (TABLE__MAX + REGIONS + LENT)
 #define PAUSE_MS 5 /* instead of the seconds that Berkeley DB waits for a descriptor or for room */
 
 /* Berkeley DB's hooks belong to the process and know no handle; there is one gate in each. */
@@ -21,8 +21,8 @@ static struct {
 	pthread_mutex_t mutex; /* of what follows */
 	int fds[WANTED];       /* of /dev/null */
 	int n;
-	int used;              /* by Berkeley DB: these and the reserve are WANTED together */
-	atomic_bool full;      /* nothing is missing: no pass need look */
+	int used;	  /* by Berkeley DB: these and the reserve are WANTED together */
+	atomic_bool full; /* nothing is missing: no pass need look */
 } spare = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static void tell_full(void)
@@ -71,8 +71,7 @@ static int close_one(int fd)
 
 	(void)pthread_mutex_lock(&spare.mutex);
 	spare.used--;
-	if (spare.n > 0 && spare.n + spare.used < WANTED &&
-	    dup3(spare.fds[0], fd, O_CLOEXEC) == fd)
+	if (spare.n > 0 && spare.n + spare.used < WANTED && dup3(spare.fds[0], fd, O_CLOEXEC) == fd)
 		spare.fds[spare.n++] = fd;
 	else
 		rc = close(fd);

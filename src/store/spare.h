@@ -1,13 +1,15 @@
 /*
- * Descriptors kept in reserve for Berkeley DB, so that none is missing inside the gate: there it would sleep
- * for twelve seconds in front of everybody, and then fail in the middle of a pass.
+ * Descriptors kept in reserve for Berkeley DB, so that none is missing inside the gate: there it
+ * would sleep for twelve seconds in front of everybody, and then fail in the middle of a pass.
  */
 #ifndef SLIPWAY_STORE_SPARE_H
 #define SLIPWAY_STORE_SPARE_H
 
 #include "base/err.h"
 
-/* Before the first handle of this process: its opens take from the reserve, its closes give back. */
+/*
+ * Before the first handle of this process: its opens take from the reserve, its closes give back.
+ */
 void spare_init(void);
 
 /*

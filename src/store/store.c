@@ -15,7 +15,7 @@
 
 #define CHECKPOINT_KIB 1024
 #define CHECKPOINT_MIN 5
-#define COMMITS_MOST   16 /* between two looks whether one is due: each reads the log's end */
+#define COMMITS_MOST   16   /* between two looks whether one is due: each reads the log's end */
 #define CLOSE_WAIT_MS  2000 /* what the last pass may wait: a server kills soon after SIGTERM */
 
 /* ---- open and close */
@@ -27,8 +27,8 @@ static enum err check_library(struct error *error)
 	(void)db_version(&major, &minor, &patch);
 	if (major != DB_VERSION_MAJOR || minor != DB_VERSION_MINOR)
 		return error_set(error, ERR_STORE,
-		    "Berkeley DB %d.%d is loaded, compiled with %d.%d", major, minor,
-		    DB_VERSION_MAJOR, DB_VERSION_MINOR);
+				 "Berkeley DB %d.%d is loaded, compiled with %d.%d", major, minor,
+				 DB_VERSION_MAJOR, DB_VERSION_MINOR);
 	return ERR_OK;
 }
 
@@ -58,8 +58,8 @@ static enum err open_files(struct store *s, struct error *error)
 	if (err != ERR_OK)
 		return err;
 	(void)room_make_ballast(s);
-	return gate_init(
-	    &s->gate, s->dir, (int)config->store_wait_ms, (int)config->store_hold_s, error);
+	return gate_init(&s->gate, s->dir, (int)config->store_wait_ms, (int)config->store_hold_s,
+			 error);
 }
 
 enum err store_open(const struct config *config, bool keep, struct store **ret, struct error *error)
@@ -151,7 +151,7 @@ static void tell_if_regions_differ(struct store *s, const struct gate_header *h)
 		return;
 	s->told_differ = true;
 	log_line(LOG_LEVEL_WARN, NULL, "store: regions differ between processes (here %s)",
-	    s->place.regions);
+		 s->place.regions);
 }
 
 static enum err recover(struct store *s, struct error *error)
@@ -251,15 +251,17 @@ enum err pass_took(struct pass *p, int ret, const char *what)
 
 bool store_backup_runs(const struct store *s)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BACKUP_LOGS, .l_len = 1};
+	struct flock lock = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BACKUP_LOGS, .l_len = 1};
 
 	return s->backing_up ||
-	    (fcntl(s->backup_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK);
+	       (fcntl(s->backup_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK);
 }
 
 bool store_keeps_files(const struct store *s)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BACKUP_FILES, .l_len = 1};
+	struct flock lock = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = BACKUP_FILES, .l_len = 1};
 
 	return fcntl(s->backup_fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
@@ -286,19 +288,22 @@ static u_int32_t txn_flags(const struct store *s, enum pass_kind kind)
 {
 	switch (kind) {
 	case PASS_READ:
-	case PASS_RECALL: return DB_TXN_NOWAIT;
+	case PASS_RECALL:
+		return DB_TXN_NOWAIT;
 	case PASS_SYNC_SHARED:
-	case PASS_WRITE_NOSYNC: return DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC;
+	case PASS_WRITE_NOSYNC:
+		return DB_TXN_NOWAIT | DB_TXN_WRITE_NOSYNC;
 	case PASS_SYNC:
-	case PASS_DELETE: break;
+	case PASS_DELETE:
+		break;
 	}
 	return DB_TXN_NOWAIT |
-	    (s->config->upload_sync == UPLOAD_SYNC_NONE ? DB_TXN_WRITE_NOSYNC : DB_TXN_SYNC);
+	       (s->config->upload_sync == UPLOAD_SYNC_NONE ? DB_TXN_WRITE_NOSYNC : DB_TXN_SYNC);
 }
 
 /*
- * *RET_CLEAN: the environment is good.  *RET_AGAIN: aborted for a lock conflict or for full regions,
- * worth another try.
+ * *RET_CLEAN: the environment is good.  *RET_AGAIN: aborted for a lock conflict or for full
+ * regions, worth another try.
  */
 static enum err run_txn(struct pass *p, pass_fn *fn, void *arg, bool *ret_clean, bool *ret_again)
 {
@@ -359,7 +364,7 @@ static void distrust(struct store *s)
 }
 
 static enum err pass_once(struct store *s, enum pass_kind kind, pass_fn *fn, void *arg, bool first,
-    bool *ret_again, int64_t *ret_held_ms, struct error *error)
+			  bool *ret_again, int64_t *ret_held_ms, struct error *error)
 {
 	struct pass pass = {.store = s, .env = &s->env, .kind = kind, .error = error};
 	bool clean;
@@ -414,7 +419,7 @@ static bool recalled(struct store *s, pass_fn *fn, void *arg, enum err *ret, str
 }
 
 enum err store_pass(struct store *s, enum pass_kind kind, const char *name, pass_fn *fn, void *arg,
-    struct error *error)
+		    struct error *error)
 {
 	struct error inner = {0};
 	int64_t held_ms = 0;
@@ -435,8 +440,8 @@ enum err store_pass(struct store *s, enum pass_kind kind, const char *name, pass
 		err = pass_once(s, kind, fn, arg, false, &again, &held_ms, &inner);
 	}
 	if (err != ERR_OK && inner.text[0] != '\0')
-		(void)error_set(
-		    error, err, "pass %s: %s (held %lld ms)", name, inner.text, (long long)held_ms);
+		(void)error_set(error, err, "pass %s: %s (held %lld ms)", name, inner.text,
+				(long long)held_ms);
 	return err;
 }
 
@@ -458,7 +463,7 @@ enum err pass_on_copy(struct env *env, pass_fn *fn, void *arg, struct error *err
 }
 
 enum err store_alone(struct gate *gate, const struct env *env,
-    enum err (*fn)(void *arg, struct error *), void *arg, struct error *error)
+		     enum err (*fn)(void *arg, struct error *), void *arg, struct error *error)
 {
 	enum err err = gate_enter(gate, false, error);
 

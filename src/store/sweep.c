@@ -12,7 +12,7 @@
 #include "store/tables.h"
 #include "store/upload_tasks.h"
 
-#define DAY_MS       (24 * 3600 * 1000LL)
+#define DAY_MS	     (24 * 3600 * 1000LL)
 #define TOMBSTONE_MS (30 * DAY_MS)
 #define NONCE_MS     DAY_MS
 #define SPACE_GONE   2 /* of sessions_by_state, see sessions.c */
@@ -48,9 +48,8 @@ static bool prune_entry(const void *key, size_t key_len, const void *value, size
 	pr->next.at[key_len] = 0;
 	pr->next.len = key_len + 1;
 	/* A damaged record, or one too new, is not this function's business. */
-	if (parse &&
-	    (json_read(value, len, &json_limits_job, &record) != ERR_OK ||
-	        json_int(record, "v", 0) > RECORD_VERSION)) {
+	if (parse && (json_read(value, len, &json_limits_job, &record) != ERR_OK ||
+		      json_int(record, "v", 0) > RECORD_VERSION)) {
 		json_object_put(record);
 		return true;
 	}
@@ -81,7 +80,7 @@ static enum err prune_batch(struct pass *p, void *arg)
 	forget_doomed(pr);
 	pr->pass = p;
 	err = record_walk(p, pr->table, from.at, from.len, pr->prefix, strlen(pr->prefix),
-	    STORE_BATCH, prune_entry, pr);
+			  STORE_BATCH, prune_entry, pr);
 	for (size_t i = 0; err == ERR_OK && i < pr->n_doomed; i++) {
 		const struct key *k = &pr->doomed[i];
 
@@ -113,17 +112,17 @@ static enum err prune(struct store *s, struct pruning *pr, struct error *error)
 	return err;
 }
 
-static bool nonce_stale(
-    struct pruning *pr, const void *value, size_t len, const json_object *record)
+static bool nonce_stale(struct pruning *pr, const void *value, size_t len,
+			const json_object *record)
 {
 	(void)record;
 	return len != INDEX_HEAD + 16 ||
-	    (int64_t)key_to_u64((const unsigned char *)value + INDEX_HEAD + 8) <
-	    pr->now_ms - NONCE_MS;
+	       (int64_t)key_to_u64((const unsigned char *)value + INDEX_HEAD + 8) <
+		   pr->now_ms - NONCE_MS;
 }
 
-static bool replay_stale(
-    struct pruning *pr, const void *value, size_t len, const json_object *record)
+static bool replay_stale(struct pruning *pr, const void *value, size_t len,
+			 const json_object *record)
 {
 	int64_t expires = json_int(record, "expires", 0);
 
@@ -132,24 +131,25 @@ static bool replay_stale(
 	return expires > 0 && expires < pr->now_ms;
 }
 
-static bool login_stale(
-    struct pruning *pr, const void *value, size_t len, const json_object *record)
+static bool login_stale(struct pruning *pr, const void *value, size_t len,
+			const json_object *record)
 {
 	(void)value;
 	(void)len;
-	return pr->now_ms - json_int(record, "seen", 0) > json_int(record, "idle", pr->config->login_idle_s) * 1000 ||
-	    pr->now_ms - json_int(record, "created", 0) > pr->config->login_max_s * 1000;
+	return pr->now_ms - json_int(record, "seen", 0) >
+		   json_int(record, "idle", pr->config->login_idle_s) * 1000 ||
+	       pr->now_ms - json_int(record, "created", 0) > pr->config->login_max_s * 1000;
 }
 
-static bool window_stale(
-    struct pruning *pr, const void *value, size_t len, const json_object *record)
+static bool window_stale(struct pruning *pr, const void *value, size_t len,
+			 const json_object *record)
 {
 	(void)record;
 	return rate_stale(value, len, pr->now_ms);
 }
 
-static bool failure_stale(
-    struct pruning *pr, const void *value, size_t len, const json_object *record)
+static bool failure_stale(struct pruning *pr, const void *value, size_t len,
+			  const json_object *record)
 {
 	(void)record;
 	return failures_stale(value, len, pr->now_ms);
@@ -174,9 +174,9 @@ static bool note_key(const void *key, size_t key_len, const void *value, size_t 
 	b->next.at[key_len] = 0;
 	b->next.len = key_len + 1;
 	json_object_array_add(b->pairs, json_object_new_string_len(key, (int)key_len));
-	json_object_array_add(b->pairs,
-	    json_object_new_string_len(
-	        (const char *)value + INDEX_HEAD, len > INDEX_HEAD ? (int)(len - INDEX_HEAD) : 0));
+	json_object_array_add(
+	    b->pairs, json_object_new_string_len((const char *)value + INDEX_HEAD,
+						 len > INDEX_HEAD ? (int)(len - INDEX_HEAD) : 0));
 	return true;
 }
 
@@ -197,11 +197,11 @@ static enum err keys_pass(struct pass *p, void *arg)
 		json_object *record = NULL;
 
 		err = record_get(p, TABLE_UPLOADS, json_object_get_string(id),
-		    (size_t)json_object_get_string_len(id), &record);
+				 (size_t)json_object_get_string_len(id), &record);
 		json_object_put(record);
 		if (err == ERR_NOT_FOUND)
 			err = index_delete(p, TABLE_UPLOAD_KEYS, json_object_get_string(key),
-			    (size_t)json_object_get_string_len(key));
+					   (size_t)json_object_get_string_len(key));
 	}
 	if (err != ERR_OK)
 		b->next = from;
@@ -228,10 +228,11 @@ static enum err tombstones_pass(struct pass *p, void *arg)
 	CLEAN_JSON json_object *ids = NULL;
 	json_object *id;
 	enum err err = entry_due(p, TABLE_SESSIONS_BY_STATE, SPACE_GONE,
-	    clock_now_ms() - TOMBSTONE_MS, false, STORE_BATCH, &ids);
+				 clock_now_ms() - TOMBSTONE_MS, false, STORE_BATCH, &ids);
 
 	*n = json_len(ids);
-	JSON_EACH (id, ids) {
+	JSON_EACH(id, ids)
+	{
 		if (err == ERR_OK)
 			err = sessions_delete(p, json_object_get_int64(id), false);
 		if (err == ERR_NOT_FOUND) {
@@ -287,5 +288,5 @@ enum err store_sweep(struct store *s, struct error *error)
 	while (err == ERR_OK && n == STORE_BATCH)
 		err = store_pass(s, PASS_DELETE, "sweep", upload_tasks_pass, &n, error);
 	return err == ERR_OK ? store_pass(s, PASS_READ, "checkpoint", checkpoint_pass, NULL, error)
-	                     : err;
+			     : err;
 }

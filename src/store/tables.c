@@ -48,8 +48,9 @@ bool table_by_name(const char *name, enum table *ret)
 
 bool counter_is_derived(const void *key, size_t len)
 {
-	static const char *const prefixes[] = {
-	    "open:", "bytes:", "parts:", "promised", "sessions:", "sessions*", "fail:", "fail*", "rate:"};
+	static const char *const prefixes[] = {"open:",	   "bytes:",	"parts:",
+					       "promised", "sessions:", "sessions*",
+					       "fail:",	   "fail*",	"rate:"};
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		size_t n = strlen(prefixes[i]);
@@ -61,7 +62,7 @@ bool counter_is_derived(const void *key, size_t len)
 }
 
 enum err table_index(struct pass *p, enum table table, const void *key, size_t key_len,
-    json_object *record, bool add)
+		     json_object *record, bool add)
 {
 	char digest[65];
 
@@ -82,5 +83,5 @@ enum err table_index(struct pass *p, enum table table, const void *key, size_t k
 	memcpy(digest, key, 64);
 	digest[64] = '\0';
 	return table == TABLE_LOGINS ? logins_index(p, record, digest, add)
-	                             : keys_index(p, record, digest, add);
+				     : keys_index(p, record, digest, add);
 }

@@ -16,9 +16,9 @@ enum value_kind {
 struct table_info {
 	enum value_kind value;
 	bool number_key; /* 8 bytes big-endian; else text or bytes */
-	bool derived;    /* follows from other tables: not dumped, built anew */
+	bool derived;	 /* follows from other tables: not dumped, built anew */
 	bool secret_key; /* the key is the digest of a secret */
-	bool secrets;    /* records may have members that are secrets or their digests */
+	bool secrets;	 /* records may have members that are secrets or their digests */
 };
 const struct table_info *table_info(enum table);
 bool table_by_name(const char *name, enum table *ret);
@@ -27,15 +27,17 @@ bool table_by_name(const char *name, enum table *ret);
 bool counter_is_derived(const void *key, size_t len);
 
 /* A record and what is derived from it, told by its table; other tables: nothing. */
-enum err table_index(
-    struct pass *, enum table, const void *key, size_t key_len, json_object *record, bool add);
+enum err table_index(struct pass *, enum table, const void *key, size_t key_len,
+		     json_object *record, bool add);
 
 /* ---- private copies (copy.c) */
 
 /* A new folder below data_dir, made 0700.  Caller frees, and removes it with copy_remove. */
 enum err copy_scratch(const char *data_dir, const char *what, char **ret, struct error *);
 void copy_remove(const char *dir);
-/* Lock (F_WRLCK) or let go (F_UNLCK) byte BACKUP_… of `backup`.  ERR_BUSY: another process has it. */
+/*
+ * Lock (F_WRLCK) or let go (F_UNLCK) byte BACKUP_… of `backup`.  ERR_BUSY: another process has it.
+ */
 enum err copy_lock(struct store *, short type, off_t byte, struct error *);
 /* Copy tables and logs of a store at work to DIR/db, so that recovery makes it whole. */
 enum err copy_take(struct store *, const char *dir, struct error *);
@@ -61,12 +63,14 @@ char *copy_stamp(const char *data_dir);
 /* What takes the place of db/. */
 struct install {
 	const char *data_dir;
-	const char *dir;   /* its db/ does */
-	bool replace;      /* whatever is there */
-	const char *mark;  /* a file made below data_dir first, unless nothing was changed in the end; NULL = none */
-	const char *stamp; /* nothing may have been written since copy_stamp said so; NULL = no matter */
-	int backup_fd;     /* nobody may have the store open */
-	char *old;         /* result: what was there, below data_dir; owned, may be NULL */
+	const char *dir; /* its db/ does */
+	bool replace;	 /* whatever is there */
+	/* a file made below data_dir first, unless nothing was changed in the end; NULL = none */
+	const char *mark;
+	/* nothing may have been written since copy_stamp said so; NULL = no matter */
+	const char *stamp;
+	int backup_fd; /* nobody may have the store open */
+	char *old;     /* result: what was there, below data_dir; owned, may be NULL */
 };
 /* Errors: ERR_CONFLICT. */
 enum err copy_install(struct gate *, const struct env *, struct install *, struct error *);

@@ -19,14 +19,14 @@
 #include "base/text.h"
 #include "store/entry.h"
 
-#define SPACE_ENDED        1
+#define SPACE_ENDED	   1
 #define SPACE_SIGNED_ENDED 2
-#define SPACE_SIGNED       3
-#define SPACE_OWNER        4
-#define SPACE_ACCOUNT      5
-#define SPACE_FILE         6
-#define SPACE_UNTIL        7
-#define LOG_MAX            (64 * 1024)
+#define SPACE_SIGNED	   3
+#define SPACE_OWNER	   4
+#define SPACE_ACCOUNT	   5
+#define SPACE_FILE	   6
+#define SPACE_UNTIL	   7
+#define LOG_MAX		   (64 * 1024)
 
 static bool is_signed(const json_object *task)
 {
@@ -44,7 +44,7 @@ static bool is_receive(const json_object *task)
 static bool is_ended(const char *state)
 {
 	return strcmp(state, "done") == 0 || strcmp(state, "failed") == 0 ||
-	    strcmp(state, "canceled") == 0;
+	       strcmp(state, "canceled") == 0;
 }
 
 static struct key state_key(const json_object *task)
@@ -87,8 +87,8 @@ static enum err index_signed(struct pass *p, const json_object *now, const json_
 	const json_object *task = now != NULL ? now : was;
 	int64_t id = json_int(task, "id", 0);
 	struct key keys[] = {newest_key(SPACE_SIGNED, NULL, id),
-	    newest_key(SPACE_OWNER, json_str(task, "owner", "-"), id),
-	    newest_key(SPACE_ACCOUNT, json_str(task, "account", ""), id)};
+			     newest_key(SPACE_OWNER, json_str(task, "owner", "-"), id),
+			     newest_key(SPACE_ACCOUNT, json_str(task, "account", ""), id)};
 	enum err err = ERR_OK;
 
 	if (!is_signed(task) || (now != NULL && was != NULL))
@@ -118,7 +118,7 @@ static struct key file_key(const json_object *task)
 	if (json_int(task, "until", 0) <= 0)
 		return k;
 	k = file_prefix(json_str(task, "account", ""), json_int(task, "receiver_id", 0),
-	    json_str(task, "filename", ""));
+			json_str(task, "filename", ""));
 	key_number(&k, ~(uint64_t)json_int(task, "id", 0));
 	return k;
 }
@@ -141,9 +141,9 @@ static enum err index_task(struct pass *p, const json_object *now, const json_ob
 	enum err err = index_signed(p, now, was);
 	const struct index_pair pairs[] = {
 	    {TABLE_TASKS_BY_STATE, now ? state_key(now) : none, was ? state_key(was) : none,
-	        now ? json_str(now, "owner", "-") : NULL, was ? json_str(was, "owner", "-") : NULL},
+	     now ? json_str(now, "owner", "-") : NULL, was ? json_str(was, "owner", "-") : NULL},
 	    {TABLE_TASKS_BY_STATE, now ? ended_key(now) : none, was ? ended_key(was) : none, NULL,
-	        NULL},
+	     NULL},
 	    {TABLE_TASKS_BY_STATE, file_key(now), file_key(was), NULL, NULL},
 	    {TABLE_TASKS_BY_STATE, until_key(now), until_key(was), NULL, NULL},
 	};
@@ -255,12 +255,12 @@ enum err tasks_end(struct pass *p, json_object *record, const char *state)
 	if (err == ERR_OK)
 		err = record_replace(p, TABLE_TASKS, key, 8, record);
 	return err != ERR_OK
-	    ? err
-	    : entry_change(p,
-		  (const struct index_pair[]){
-		      {TABLE_TASKS_BY_STATE, state_key(record), was, owner, owner},
-		      {TABLE_TASKS_BY_STATE, ended_key(record), none, NULL, NULL}},
-		  2);
+		   ? err
+		   : entry_change(p,
+				  (const struct index_pair[]){
+				      {TABLE_TASKS_BY_STATE, state_key(record), was, owner, owner},
+				      {TABLE_TASKS_BY_STATE, ended_key(record), none, NULL, NULL}},
+				  2);
 }
 
 enum err tasks_delete(struct pass *p, int64_t id)
@@ -306,8 +306,8 @@ static bool is_lost(const json_object *task, const char *worker, int64_t now_ms,
 	return json_int(task, "heartbeat", 0) < now_ms - lost_ms;
 }
 
-static enum err look_at_running(
-    struct pass *p, const char *worker, int64_t now_ms, int64_t lost_ms, struct running *r)
+static enum err look_at_running(struct pass *p, const char *worker, int64_t now_ms, int64_t lost_ms,
+				struct running *r)
 {
 	struct found found = {.max = SIZE_MAX};
 	enum err err = ids_in_state(p, "running", &found);
@@ -347,9 +347,9 @@ struct pick {
 static bool pick_entry(const void *key, size_t key_len, const void *value, size_t len, void *arg)
 {
 	struct pick *pick = arg;
-	CLEAN_FREE char *owner = len >= INDEX_HEAD
-	    ? mem_strndup((const char *)value + INDEX_HEAD, len - INDEX_HEAD)
-	    : mem_strdup("-");
+	CLEAN_FREE char *owner =
+	    len >= INDEX_HEAD ? mem_strndup((const char *)value + INDEX_HEAD, len - INDEX_HEAD)
+			      : mem_strdup("-");
 
 	if (!may_run(pick->running, owner, pick->per_user))
 		return true;
@@ -369,7 +369,8 @@ static enum err choose(struct pass *p, const struct running *r, int per_user, js
 	err = entry_walk(p, TABLE_TASKS_BY_STATE, &prefix, SIZE_MAX, pick_entry, &pick);
 	if (err != ERR_OK)
 		return err;
-	JSON_EACH (task, r->lost) {
+	JSON_EACH(task, r->lost)
+	{
 		uint64_t id = (uint64_t)json_int(task, "id", 0);
 
 		if ((pick.id == 0 || id < pick.id) &&
@@ -386,7 +387,8 @@ static json_object *given_up(const struct running *r, int max_attempts)
 {
 	json_object *task;
 
-	JSON_EACH (task, r->lost) {
+	JSON_EACH(task, r->lost)
+	{
 		if (json_int(task, "attempt", 0) >= json_int(task, "most", max_attempts))
 			return task;
 	}
@@ -394,7 +396,7 @@ static json_object *given_up(const struct running *r, int max_attempts)
 }
 
 enum err tasks_claim(struct pass *p, const char *worker, int64_t now_ms, int per_user,
-    int64_t lost_ms, int max_attempts, json_object **ret, bool *ret_lost)
+		     int64_t lost_ms, int max_attempts, json_object **ret, bool *ret_lost)
 {
 	struct running r = {.owners = json_object_new_object(), .lost = json_object_new_array()};
 	json_object *task = NULL;
@@ -404,7 +406,10 @@ enum err tasks_claim(struct pass *p, const char *worker, int64_t now_ms, int per
 	if (err == ERR_OK && (task = given_up(&r, max_attempts)) != NULL) {
 		lost = true;
 		task = json_object_get(task);
-		/* It ends together with whoever waits for it: until then it runs, and may be lost again. */
+		/*
+		 * It ends together with whoever waits for it: until then it runs, and may be lost
+		 * again.
+		 */
 		json_set_str(task, "worker", worker);
 		set_beat(task, now_ms);
 	} else if (err == ERR_OK && (err = choose(p, &r, per_user, &task)) == ERR_OK) {
@@ -454,7 +459,8 @@ enum err tasks_let_go(struct pass *p, int64_t id, const char *worker, int64_t at
 	if (err != ERR_OK)
 		return err;
 	if (strcmp(json_str(task, "state", ""), "running") != 0 ||
-	    strcmp(json_str(task, "worker", ""), worker) != 0 || json_int(task, "attempt", 0) != attempt)
+	    strcmp(json_str(task, "worker", ""), worker) != 0 ||
+	    json_int(task, "attempt", 0) != attempt)
 		return ERR_CONFLICT;
 	json_set_int(task, "heartbeat", 0);
 	json_object_object_del(task, "alive");
@@ -462,7 +468,7 @@ enum err tasks_let_go(struct pass *p, int64_t id, const char *worker, int64_t at
 }
 
 enum err tasks_beat(struct pass *p, int64_t id, const char *worker, json_object *progress,
-    int64_t now_ms, bool *ret_cancel)
+		    int64_t now_ms, bool *ret_cancel)
 {
 	CLEAN_JSON json_object *task = NULL;
 	unsigned char key[8];
@@ -493,8 +499,8 @@ enum err tasks_count(struct pass *p, size_t *ret_queued, size_t *ret_running)
 	key_nul(&running, "running");
 	err = entry_walk(p, TABLE_TASKS_BY_STATE, &queued, SIZE_MAX, found_count, &n_queued);
 	if (err == ERR_OK)
-		err = entry_walk(
-		    p, TABLE_TASKS_BY_STATE, &running, SIZE_MAX, found_count, &n_running);
+		err = entry_walk(p, TABLE_TASKS_BY_STATE, &running, SIZE_MAX, found_count,
+				 &n_running);
 	if (err != ERR_OK)
 		return err;
 	*ret_queued = n_queued;
@@ -515,17 +521,17 @@ enum err tasks_signed_old(struct pass *p, int64_t before_ms, size_t max, json_ob
 }
 
 enum err tasks_signed(struct pass *p, const char *owner, const char *account, int64_t before,
-    size_t max, json_object **ret)
+		      size_t max, json_object **ret)
 {
 	const char *name = owner != NULL ? owner : account;
-	struct key from = newest_key(owner != NULL ? SPACE_OWNER
-			: account != NULL	   ? SPACE_ACCOUNT
-						   : SPACE_SIGNED,
-	    name, before > 0 ? before - 1 : INT64_MAX);
+	struct key from = newest_key(owner != NULL     ? SPACE_OWNER
+				     : account != NULL ? SPACE_ACCOUNT
+						       : SPACE_SIGNED,
+				     name, before > 0 ? before - 1 : INT64_MAX);
 	struct found found = {.max = max};
 	json_object *list = json_object_new_array();
 	enum err err = record_walk(p, TABLE_TASKS_BY_STATE, from.at, from.len, from.at,
-	    from.len - 8, max, found_id, &found);
+				   from.len - 8, max, found_id, &found);
 
 	for (size_t i = 0; i < found.n && err == ERR_OK; i++) {
 		json_object *task = NULL;
@@ -538,7 +544,7 @@ enum err tasks_signed(struct pass *p, const char *owner, const char *account, in
 }
 
 enum err tasks_of_file(struct pass *p, const char *account, int64_t receiver, const char *name,
-    json_object **ret)
+		       json_object **ret)
 {
 	struct key prefix = file_prefix(account, receiver, name);
 	struct found found = {.max = 1};

@@ -70,11 +70,11 @@ static enum err change(struct pass *p, const json_object *now, const json_object
 	const struct key none = {0};
 	const struct index_pair pairs[] = {
 	    {TABLE_UPLOAD_TASKS_BY_OWNER, now ? owner_key(now, false) : none,
-		was ? owner_key(was, false) : none, NULL, NULL},
+	     was ? owner_key(was, false) : none, NULL, NULL},
 	    {TABLE_UPLOAD_TASKS_BY_OWNER, now ? owner_key(now, true) : none,
-		was ? owner_key(was, true) : none, NULL, NULL},
+	     was ? owner_key(was, true) : none, NULL, NULL},
 	    {TABLE_UPLOAD_TASKS_BY_OWNER, now ? expires_key(now) : none,
-		was ? expires_key(was) : none, NULL, NULL},
+	     was ? expires_key(was) : none, NULL, NULL},
 	};
 
 	return entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0]));
@@ -131,8 +131,8 @@ enum err upload_tasks_list(struct pass *p, const char *owner, size_t max, json_o
 	else
 		key_byte(&prefix, SPACE_ALL);
 	if (max > 0)
-		err = entry_walk(
-		    p, TABLE_UPLOAD_TASKS_BY_OWNER, &prefix, SIZE_MAX, found_text32, &found);
+		err = entry_walk(p, TABLE_UPLOAD_TASKS_BY_OWNER, &prefix, SIZE_MAX, found_text32,
+				 &found);
 	for (size_t i = found.n; err == ERR_OK && i > 0; i--) {
 		json_object *record = NULL;
 
@@ -163,7 +163,7 @@ enum err upload_tasks_sweep(struct pass *p, int64_t now_ms, size_t max, size_t *
 
 	*ret = json_len(ids);
 	JSON_EACH(id, ids)
-		if (err == ERR_OK)
-			err = erase(p, json_object_get_string(id));
+	if (err == ERR_OK)
+		err = erase(p, json_object_get_string(id));
 	return err;
 }

@@ -19,7 +19,7 @@
  */
 enum err installation_id(struct pass *, bool make, char ret[33]);
 
-enum err upload_tasks_add(struct pass *, json_object *record);        /* ERR_CONFLICT: id exists */
+enum err upload_tasks_add(struct pass *, json_object *record); /* ERR_CONFLICT: id exists */
 enum err upload_tasks_get(struct pass *, const char *id, json_object **ret);
 /*
  * Store a changed record; "upload" in the store must still be EXPECTED (NULL = none), else

@@ -15,7 +15,7 @@
 
 #define SPACE_EXPIRES 1
 #define SPACE_ALL     2
-#define ID_LEN        32
+#define ID_LEN	      32
 #define PROMISED      "promised"
 
 /* What the indexes and sums are made of. */
@@ -24,9 +24,9 @@ struct facts {
 	const char *owner;
 	int64_t created;
 	int64_t expires;  /* 0 = does not */
-	int64_t open;     /* 0, 1: unfinished */
-	int64_t bytes;    /* counted against the quota */
-	int64_t parts;    /* of an unfinished one: each may be a file */
+	int64_t open;	  /* 0, 1: unfinished */
+	int64_t bytes;	  /* counted against the quota */
+	int64_t parts;	  /* of an unfinished one: each may be a file */
 	int64_t promised; /* declared, not yet recorded */
 };
 
@@ -48,7 +48,8 @@ static struct facts facts_of(const json_object *record)
 		f.open = 1;
 		f.bytes = length >= 0 ? length : came;
 		f.parts = json_int(record, "part_count", 0);
-		if (length >= 0 && !__builtin_mul_overflow(length, json_int(record, "copies", 1), &f.promised))
+		if (length >= 0 &&
+		    !__builtin_mul_overflow(length, json_int(record, "copies", 1), &f.promised))
 			f.promised = f.promised > came ? f.promised - came : 0;
 	} else if (strcmp(state, "complete") == 0 && refs <= 0) {
 		f.bytes = length >= 0 ? length : offset;
@@ -97,8 +98,8 @@ static enum err count_one(struct pass *p, const char *what, const char *owner, i
 	return by != 0 ? entry_count(p, name, by) : ERR_OK;
 }
 
-static enum err count_owner(
-    struct pass *p, const char *owner, int64_t open, int64_t bytes, int64_t parts)
+static enum err count_owner(struct pass *p, const char *owner, int64_t open, int64_t bytes,
+			    int64_t parts)
 {
 	enum err err = count_one(p, "open", owner, open);
 
@@ -118,7 +119,7 @@ static enum err count_upload(struct pass *p, const struct facts *f, const struct
 		was = &zero;
 	if (strcmp(f->owner, was->owner) == 0) {
 		err = count_owner(p, f->owner, f->open - was->open, f->bytes - was->bytes,
-		    f->parts - was->parts);
+				  f->parts - was->parts);
 	} else {
 		err = count_owner(p, was->owner, -was->open, -was->bytes, -was->parts);
 		if (err == ERR_OK)
@@ -132,10 +133,10 @@ static enum err index_upload(struct pass *p, const struct facts *f, const struct
 	const struct key none = {0};
 	const struct index_pair pairs[] = {
 	    {TABLE_UPLOADS_BY_OWNER, f ? owner_key(f) : none, was ? owner_key(was) : none, NULL,
-	        NULL},
+	     NULL},
 	    {TABLE_UPLOADS_BY_OWNER, f ? all_key(f) : none, was ? all_key(was) : none, NULL, NULL},
 	    {TABLE_UPLOADS_BY_OWNER, f ? expires_key(f) : none, was ? expires_key(was) : none, NULL,
-	        NULL},
+	     NULL},
 	};
 	enum err err = entry_change(p, pairs, sizeof(pairs) / sizeof(pairs[0]));
 
@@ -319,11 +320,10 @@ enum err upload_keys_drop(struct pass *p, const char key_hex[65])
 
 /* Two keys that share a byte wait for each other, nothing more. */
 enum err upload_keys_lock(struct store *s, const char key_hex[65], int wait_ms, int *ret_fd,
-    struct error *error)
+			  struct error *error)
 {
 	char digits[13] = "";
 
 	memcpy(digits, key_hex, sizeof(digits) - 1);
-	return byte_lock(s, "locks/upload-keys", strtoll(digits, NULL, 16), wait_ms, ret_fd,
-	    error);
+	return byte_lock(s, "locks/upload-keys", strtoll(digits, NULL, 16), wait_ms, ret_fd, error);
 }

@@ -18,7 +18,7 @@ enum err users_put(struct pass *p, json_object *record)
 enum err users_get(struct pass *p, const char *name, json_object **ret)
 {
 	return name[0] != '\0' ? record_get(p, TABLE_USERS, name, strlen(name), ret)
-	                       : ERR_NOT_FOUND;
+			       : ERR_NOT_FOUND;
 }
 
 enum err users_list(struct pass *p, size_t max, json_object **ret)
@@ -43,7 +43,8 @@ static enum err another_admin(struct pass *p, const char *name, bool *ret)
 	enum err err = users_list(p, SIZE_MAX, &list);
 
 	*ret = false;
-	JSON_EACH (user, list) {
+	JSON_EACH(user, list)
+	{
 		if (json_bool(user, "admin", false) && !json_bool(user, "disabled", false) &&
 		    strcmp(json_str(user, "name", ""), name) != 0)
 			*ret = true;
@@ -61,8 +62,8 @@ static enum err may_lose(struct pass *p, const json_object *user)
 		return ERR_OK;
 	err = another_admin(p, json_str(user, "name", ""), &another);
 	return err != ERR_OK || another
-	    ? err
-	    : error_set(p->error, ERR_CONFLICT, "the last administrator stays one");
+		   ? err
+		   : error_set(p->error, ERR_CONFLICT, "the last administrator stays one");
 }
 
 enum err users_set_role(struct pass *p, const char *name, const char *role)
@@ -103,7 +104,8 @@ static enum err keys_delete_all(struct pass *p, const char *user)
 	json_object *item;
 	enum err err = keys_list(p, user, &list);
 
-	JSON_EACH (item, list) {
+	JSON_EACH(item, list)
+	{
 		if (err == ERR_OK)
 			err = keys_delete(p, user, json_str(item, "id", ""));
 	}

@@ -11,12 +11,12 @@
 #include "base/mem.h"
 #include "store/tables.h"
 
-#define LIST       "tables" /* below db/ */
+#define LIST	   "tables" /* below db/ */
 #define LIST_MAX   (16U << 10)
 #define PAGE_BYTES 4096
 #define READ_BYTES (64 * PAGE_BYTES)
-#define AT_TYPE    25 /* offsets in a page of Berkeley DB's Btree with DB_CHKSUM */
-#define AT_SUM     28
+#define AT_TYPE	   25 /* offsets in a page of Berkeley DB's Btree with DB_CHKSUM */
+#define AT_SUM	   28
 #define META_TYPE  9 /* P_BTREEMETA: its sum stands elsewhere, and is of the first bytes only */
 #define META_SUM   492
 #define META_BYTES 512
@@ -68,9 +68,8 @@ bool whole_lost(const char *dir, enum table table)
 	CLEAN_FREE char *path = mem_printf("data/%s.db", table_name(table));
 	CLEAN_FREE char *list = NULL;
 
-	return db >= 0 && faccessat(db, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
-	    errno == ENOENT && read_list(db, &list, NULL) == ERR_OK &&
-	    find_line(list, table_name(table)) != NULL;
+	return db >= 0 && faccessat(db, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT &&
+	       read_list(db, &list, NULL) == ERR_OK && find_line(list, table_name(table)) != NULL;
 }
 
 enum err whole_note(const char *dir, struct error *error)
@@ -142,7 +141,7 @@ static bool has_file(const char *dir, const char *below, const char *prefix, con
 		size_t n = strlen(entry->d_name), tail = strlen(suffix);
 
 		found = strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && n >= tail &&
-		    strcmp(entry->d_name + n - tail, suffix) == 0;
+			strcmp(entry->d_name + n - tail, suffix) == 0;
 	}
 	if (d != NULL)
 		(void)closedir(d);
@@ -209,9 +208,10 @@ bool whole_damaged(const char *dir, enum table table)
 enum err whole_tell(enum table table, bool lost, struct error *error)
 {
 	return error_set(error, ERR_STORE, "db/data/%s.db is %s, %s", table_name(table),
-	    lost ? "missing" : "damaged",
-	    table_info(table)->derived ? "slipway check store --repair makes it anew"
-	                               : "restore needed: slipway restore BACKUP --replace");
+			 lost ? "missing" : "damaged",
+			 table_info(table)->derived
+			     ? "slipway check store --repair makes it anew"
+			     : "restore needed: slipway restore BACKUP --replace");
 }
 
 enum err whole_check_lost(const char *dir, struct error *error)

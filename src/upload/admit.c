@@ -62,14 +62,15 @@ enum err admit_pass(struct pass *p, void *arg)
 	}
 	if (a->length > a->room.quota || (a->length < 0 && a->room.quota == 0))
 		return error_set(a->error, ERR_QUOTA,
-		    is_user(a->owner) ? "over upload.quota" : "over upload.anonymous_quota");
+				 is_user(a->owner) ? "over upload.quota"
+						   : "over upload.anonymous_quota");
 	if (a->parts > 0 && a->parts > c->upload_part_files - usage.parts)
 		return error_set(a->error, ERR_QUOTA, "over upload.part_files");
 	return rate(p, a);
 }
 
-enum err admit_space(
-    const struct engine *e, int64_t length, int copies, int64_t promised, struct error *error)
+enum err admit_space(const struct engine *e, int64_t length, int copies, int64_t promised,
+		     struct error *error)
 {
 	int64_t inodes = e->config->upload_min_inodes, want = length < 0 ? 0 : length;
 	struct fs_space space;
@@ -113,7 +114,7 @@ enum err rates_sweep(struct pass *p, int64_t now_ms, size_t max)
 {
 	struct old_rates old = {.minute = now_ms / 60000 - 1};
 	enum err e = record_walk(p, TABLE_COUNTERS, RATE_PREFIX, strlen(RATE_PREFIX), RATE_PREFIX,
-	    strlen(RATE_PREFIX), max, old_rate, &old);
+				 strlen(RATE_PREFIX), max, old_rate, &old);
 
 	for (size_t i = 0; e == ERR_OK && i < old.n; i++)
 		e = index_delete(p, TABLE_COUNTERS, old.names[i], strlen(old.names[i]));

@@ -18,8 +18,8 @@ struct body {
 	ssize_t (*read)(void *arg, void *buf, size_t size, int wait_ms);
 	void (*settle)(void *arg);
 	void *arg;
-	int64_t length;     /* declared bytes, -1 = unknown */
-	bool chunked;       /* came without length but with a chunked marker */
+	int64_t length; /* declared bytes, -1 = unknown */
+	bool chunked;	/* came without length but with a chunked marker */
 };
 
 #endif

@@ -241,13 +241,12 @@ enum err upload_store(struct upload *u, enum pass_kind kind, const char *name, s
 
 static json_object *completed(const struct upload *u, int64_t now)
 {
-	static const char *const unfinished[] = {
-	    "ranges", "received", "tentative", "assembling", "boot_id"};
+	static const char *const unfinished[] = {"ranges", "received", "tentative", "assembling",
+						 "boot_id"};
 	json_object *r = json_new(json_object_object_length(u->record));
 
 	/* What is set below takes the place of what they share; nothing deeper changes. */
-	json_object_object_foreach(u->record, key, value)
-		json_set(r, key, json_object_get(value));
+	json_object_object_foreach(u->record, key, value) json_set(r, key, json_object_get(value));
 	(void)json_set_str(r, "state", state_word(UPLOAD_COMPLETE));
 	(void)json_set_int(r, "length", u->length < 0 ? u->offset : u->length);
 	(void)json_set_int(r, "offset", u->offset);

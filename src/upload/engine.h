@@ -20,8 +20,10 @@
  *
  * Members of a record beyond transports.md 1.1:
  *   received    range, parts: bytes anywhere, for quota and space   copies      of the length
- *   by_mark     complete only by the client's word                  hash        wanted digests, bits
- *   md5 …       digests of the complete file                        task        id of its assemble task
+ *   by_mark     complete only by the client's word                  hash        wanted digests,
+ *   bits
+ *   md5 …       digests of the complete file                        task        id of its assemble
+ *   task
  *   finals      partial: ids of the lists that wait for it          partial     of no use by itself
  *   key, key_stays, asked    the client's key and the length it was created with
  */
@@ -38,10 +40,11 @@
 #include "upload/upload.h"
 
 #define ID_LEN		 32
-#define MARK_LEN	 21	     /* "c", "d" or "s" and 20 digits: see upload_mark */
-#define ASSEMBLE_LOOK_MS 60000	     /* after this the sweep looks who assembles */
-#define POLL_MS		 250	     /* longest wait for bytes before `stop` is looked for */
-#define NOTE_BYTES	 (256 * MIB) /* received bytes between two notes of the offset in the record */
+#define MARK_LEN	 21    /* "c", "d" or "s" and 20 digits: see upload_mark */
+#define ASSEMBLE_LOOK_MS 60000 /* after this the sweep looks who assembles */
+#define POLL_MS		 250   /* longest wait for bytes before `stop` is looked for */
+/* received bytes between two notes of the offset in the record */
+#define NOTE_BYTES (256 * MIB)
 
 /*
  * Memory that long bodies pass through, two pieces each.  A process keeps one pair, of large pieces
@@ -216,8 +219,8 @@ void count(struct tally_uploads *, enum tally_event, const json_object *record);
 
 /* ---- lock.c */
 /*
- * The file whose lock is an upload's: `lock`, or `data` of one that was whole in one request and has
- * no other.  -1 and errno.
+ * The file whose lock is an upload's: `lock`, or `data` of one that was whole in one request and
+ * has no other.  -1 and errno.
  */
 int lock_open(int dir);
 /* EXCLUSIVE or shared; true when taken.  Never waits. */
@@ -396,9 +399,10 @@ struct upload *upload_new(struct engine *, const char *id, enum upload_want);
 enum err upload_make(struct engine *, const struct upload_spec *, const char *replaces,
 		     struct upload **ret, bool *ret_taken, struct error *);
 /*
- * Make the files of one whose request brings its bytes, if there are none yet: BYTES come first.  It
- * needs no lock file, since nobody knows it before it is complete, or kept: the file of its bytes
- * tells the sweep that it is being written.  And all its bytes at once need no name in between.
+ * Make the files of one whose request brings its bytes, if there are none yet: BYTES come first.
+ * It needs no lock file, since nobody knows it before it is complete, or kept: the file of its
+ * bytes tells the sweep that it is being written.  And all its bytes at once need no name in
+ * between.
  */
 enum err upload_place(struct upload *, int64_t bytes, struct error *);
 

@@ -86,7 +86,7 @@ enum err recover_append(struct upload *u, struct error *error)
 	if (tentative >= 0) {
 		e = undo_tentative(u, tentative, error);
 	} else if (u->engine->ack_commit &&
-	    strcmp(json_str(u->record, "boot_id", ""), u->engine->boot_id) != 0) {
+		   strcmp(json_str(u->record, "boot_id", ""), u->engine->boot_id) != 0) {
 		/* Here a length may have come back without its bytes. */
 		e = receive_cut(u, bound, error);
 	}

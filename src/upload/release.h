@@ -7,8 +7,9 @@
 #include "upload/upload.h"
 
 /*
- * Inside the consumer's pass: give back LIST's references, items {"id","own":bool,"released":bool}.  Uploads the
- * consumer made itself go with their last reference; others wait for another use.  Released ones are passed over.
+ * Inside the consumer's pass: give back LIST's references, items {"id","own":bool,"released":bool}.
+ * Uploads the consumer made itself go with their last reference; others wait for another use.
+ * Released ones are passed over.
  * Unknown ones are no error: they have gone already.
  */
 enum err release_pass(struct pass *, const json_object *list);

@@ -20,8 +20,8 @@ void files_remove(const struct engine *e, const char *id)
 	(void)fs_remove_tree(e->dir, place, NULL);
 }
 
-void record_expire(
-    const struct engine *e, json_object *record, enum upload_reason reason, int64_t now)
+void record_expire(const struct engine *e, json_object *record, enum upload_reason reason,
+		   int64_t now)
 {
 	(void)json_set_str(record, "state", state_word(UPLOAD_EXPIRED));
 	(void)json_set_str(record, "reason", reason_word(reason));
@@ -33,8 +33,8 @@ void record_expire(
 struct removal {
 	struct upload *upload;
 	enum upload_reason reason;
-	bool unused; /* result: nobody holds its bytes */
-	json_object *broken; /* result: ids of those that waited for it; owned */
+	bool unused;		   /* result: nobody holds its bytes */
+	json_object *broken;	   /* result: ids of those that waited for it; owned */
 	struct tally_uploads sums; /* result */
 };
 
@@ -106,10 +106,10 @@ static enum err refer(struct pass *p, const char *id, int by, bool drop)
 	}
 	if (refs <= 0)
 		(void)json_set_int(r, "expires",
-		    now +
-			json_int(r,
-			    state_of(r) == UPLOAD_COMPLETE ? "complete_ttl" : "tombstone_ttl",
-			    86400 * 1000));
+				   now + json_int(r,
+						  state_of(r) == UPLOAD_COMPLETE ? "complete_ttl"
+										 : "tombstone_ttl",
+						  86400 * 1000));
 	return uploads_put(p, r);
 }
 

@@ -342,8 +342,7 @@ enum err upload_make(struct engine *e, const struct upload_spec *spec, const cha
 	a.length = concat.length;
 	sweep_sometimes(e);
 	/* What is over in a moment is admitted by the transaction that makes it. */
-	if (!(spec->late && spec->mode == UPLOAD_APPEND && a.length >= 0 &&
-	      a.length <= TINY_BYTES))
+	if (!(spec->late && spec->mode == UPLOAD_APPEND && a.length >= 0 && a.length <= TINY_BYTES))
 		err = store_pass(e->store, PASS_READ, "upload admit", admit_pass, &a, error);
 	if (err == ERR_OK)
 		err = admit_space(e, a.length, mode_of(spec->mode)->copies, a.room.promised, error);

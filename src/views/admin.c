@@ -1,6 +1,6 @@
 /*
- * Administration: users, groups and API keys.  Two pages, each with small forms that say what they want in field "do"; all
- * work without a script.
+ * Administration: users, groups and API keys.  Two pages, each with small forms that say what they
+ * want in field "do"; all work without a script.
  */
 #include <openssl/crypto.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "base/token.h"
 
-#define SHOWN_MAX 500    /* users on a page; more are found by name */
+#define SHOWN_MAX 500	 /* users on a page; more are found by name */
 #define USERS_MAX 100000 /* looked through */
 
 /* ---- what the pages show */
@@ -62,14 +62,17 @@ enum err admin_answer(struct call *call, const char *template_name, json_object 
 
 static enum err page(struct call *call, int status)
 {
-	struct admin a = { .call = call };
+	struct admin a = {.call = call};
 	const char *q = req_query(call->req, "q"), *name = form_get(&call->form, "name");
 	json_object *m = json_object_new_object(), *users = json_object_new_array(), *user = NULL;
 	size_t found = 0;
-	enum err err = store_pass(call->ctx->store, PASS_READ, "users", users_pass, &a, &call->error);
+	enum err err =
+	    store_pass(call->ctx->store, PASS_READ, "users", users_pass, &a, &call->error);
 	if (err == ERR_OK)
-		err = store_pass(call->ctx->store, PASS_READ, "groups", groups_pass, &a, &call->error);
-	JSON_EACH(user, a.list) {
+		err = store_pass(call->ctx->store, PASS_READ, "groups", groups_pass, &a,
+				 &call->error);
+	JSON_EACH(user, a.list)
+	{
 		if (q != NULL && *q != '\0' && !is_asked(user, q))
 			continue;
 		if (found++ < SHOWN_MAX)
@@ -110,18 +113,24 @@ static enum err add_user_pass(struct pass *p, void *arg)
 
 static enum err add_user(struct call *call)
 {
-	struct admin a = { .call = call, .name = form_get(&call->form, "name"), .role = form_get(&call->form, "role") };
+	struct admin a = {.call = call,
+			  .name = form_get(&call->form, "name"),
+			  .role = form_get(&call->form, "role")};
 	const char *password = form_get(&call->form, "password");
-	const char *bad = a.name == NULL || !user_name_ok(a.name) ? "user_name_bad" :
-			  password == NULL			  ? "password_short" :
-								    user_password_problem(a.name, password);
+	const char *bad = a.name == NULL || !user_name_ok(a.name) ? "user_name_bad"
+			  : password == NULL			  ? "password_short"
+					     : user_password_problem(a.name, password);
 	if (bad != NULL)
-		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new(bad), "field", strcmp(bad, "user_name_bad") == 0 ? "name" : "password"));
+		return call_fail(
+		    call, ERR_BAD_REQUEST,
+		    problem_str(problem_new(bad), "field",
+				strcmp(bad, "user_name_bad") == 0 ? "name" : "password"));
 	if (a.role == NULL)
 		a.role = "user";
 	enum err err = user_password_hash(call->ctx->store, password, &a.hash, &call->error);
 	if (err == ERR_OK)
-		err = store_pass(call->ctx->store, PASS_SYNC, "add user", add_user_pass, &a, &call->error);
+		err = store_pass(call->ctx->store, PASS_SYNC, "add user", add_user_pass, &a,
+				 &call->error);
 	free(a.hash);
 	if (err == ERR_CONFLICT)
 		return admin_fail(call, err, "user_exists", "name", NULL);
@@ -136,10 +145,11 @@ static enum err add_group_pass(struct pass *p, void *arg)
 
 static enum err add_group(struct call *call)
 {
-	struct admin a = { .call = call, .group = form_get(&call->form, "group") };
+	struct admin a = {.call = call, .group = form_get(&call->form, "group")};
 	if (a.group == NULL || !user_name_ok(a.group))
 		return admin_fail(call, ERR_BAD_REQUEST, "group_name_bad", "group", NULL);
-	enum err err = store_pass(call->ctx->store, PASS_SYNC, "add group", add_group_pass, &a, &call->error);
+	enum err err =
+	    store_pass(call->ctx->store, PASS_SYNC, "add group", add_group_pass, &a, &call->error);
 	return err == ERR_CONFLICT ? admin_fail(call, err, "group_exists", "group", a.group) : err;
 }
 
@@ -151,16 +161,22 @@ static enum err delete_group_pass(struct pass *p, void *arg)
 
 static enum err delete_group(struct call *call)
 {
-	struct admin a = { .call = call, .group = form_get(&call->form, "group") };
+	struct admin a = {.call = call, .group = form_get(&call->form, "group")};
 	if (a.group == NULL || !subject_exists(a.group, true, call))
 		return admin_fail(call, ERR_NOT_FOUND, "group_unknown", "group", a.group);
-	/* First what is shared with it: a group of this name that is made later starts with nothing. */
+	/*
+	 * First what is shared with it: a group of this name that is made later starts with
+	 * nothing.
+	 */
 	CLEAN_FREE char *subject = mem_printf("g:%s", a.group);
 	enum err err = catalog_forget(call->ctx->catalog, subject, &call->error);
-	return err == ERR_OK ? store_pass(call->ctx->store, PASS_DELETE, "delete group", delete_group_pass, &a, &call->error) : err;
+	return err == ERR_OK ? store_pass(call->ctx->store, PASS_DELETE, "delete group",
+					  delete_group_pass, &a, &call->error)
+			     : err;
 }
 
-enum err admin_fail(struct call *call, enum err err, const char *code, const char *field, const char *value)
+enum err admin_fail(struct call *call, enum err err, const char *code, const char *field,
+		    const char *value)
 {
 	json_object *p = problem_str(problem_new(code), "field", field);
 	call->error = (struct error){0};
@@ -168,10 +184,12 @@ enum err admin_fail(struct call *call, enum err err, const char *code, const cha
 }
 
 /* "do" is none of the N words of ACTIONS: which ones there are. */
-static enum err unknown_action(struct call *call, const struct admin_action *actions, size_t n, const char *what)
+static enum err unknown_action(struct call *call, const struct admin_action *actions, size_t n,
+			       const char *what)
 {
 	CLEAN_FREE char *words = mem_strdup("");
-	json_object *p = problem_str(problem_str(problem_new("bad_choice"), "field", "do"), "value", what);
+	json_object *p =
+	    problem_str(problem_str(problem_new("bad_choice"), "field", "do"), "value", what);
 	for (size_t i = 0; i < n; i++) {
 		char *longer = mem_printf("%s%s%s", words, i > 0 ? ", " : "", actions[i].word);
 		free(words);
@@ -180,7 +198,8 @@ static enum err unknown_action(struct call *call, const struct admin_action *act
 	return call_fail(call, ERR_BAD_REQUEST, problem_arg(p, "accepted", words));
 }
 
-enum err admin_do(struct call *call, const struct admin_action *actions, size_t n, bool *ret_answers)
+enum err admin_do(struct call *call, const struct admin_action *actions, size_t n,
+		  bool *ret_answers)
 {
 	const char *what = form_get(&call->form, "do");
 	for (size_t i = 0; i < n; i++) {
@@ -200,16 +219,18 @@ int admin_status(enum err err)
 enum err admin_view(struct call *call)
 {
 	static const struct admin_action actions[] = {
-		{ "add_user", false, add_user },
-		{ "add_group", false, add_group },
-		{ "delete_group", false, delete_group },
+	    {"add_user", false, add_user},
+	    {"add_group", false, add_group},
+	    {"delete_group", false, delete_group},
 	};
 	bool answers = false;
 	if (call->req->method != METHOD_POST)
 		return page(call, 200);
 	enum err err = admin_do(call, actions, sizeof(actions) / sizeof(*actions), &answers);
 	if (err != ERR_OK)
-		return call->problems != NULL && call->mode == MODE_HTML ? page(call, admin_status(err)) : err;
+		return call->problems != NULL && call->mode == MODE_HTML
+			   ? page(call, admin_status(err))
+			   : err;
 	if (call->mode != MODE_HTML)
 		return page(call, 200);
 	CLEAN_FREE char *to = call_url(call, "/admin/?note=admin_saved");

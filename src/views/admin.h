@@ -11,15 +11,15 @@
 /* One change, for a pass. */
 struct admin {
 	struct call *call;
-	const char *name;         /* of a user */
+	const char *name; /* of a user */
 	const char *group;
 	const char *role;
-	const char *key;          /* a key's id or name */
-	char *hash;               /* of a new password */
-	bool flag;                /* disabled, read-only, or join */
-	int64_t expires;          /* of a key: ms, 0 = never */
-	char token[41];           /* of a new key */
-	json_object *user;        /* owned by who asked */
+	const char *key;   /* a key's id or name */
+	char *hash;	   /* of a new password */
+	bool flag;	   /* disabled, read-only, or join */
+	int64_t expires;   /* of a key: ms, 0 = never */
+	char token[41];	   /* of a new key */
+	json_object *user; /* owned by who asked */
 	json_object *list;
 	json_object *groups;
 };
@@ -27,11 +27,12 @@ struct admin {
 /* What field "do" may say. */
 struct admin_action {
 	const char *word;
-	bool answers;             /* itself; else the page says that the change is saved */
+	bool answers; /* itself; else the page says that the change is saved */
 	enum err (*fn)(struct call *);
 };
 enum err admin_do(struct call *, const struct admin_action *, size_t n, bool *ret_answers);
-enum err admin_fail(struct call *, enum err, const char *code, const char *field, const char *value);
+enum err admin_fail(struct call *, enum err, const char *code, const char *field,
+		    const char *value);
 /* The status of a page that says what was wrong. */
 int admin_status(enum err);
 /* Whose page this is: the user an administrator asks for, or the one who asks for his own. */

@@ -26,19 +26,22 @@ static enum err user_pass(struct pass *p, void *arg)
 static json_object *shown_groups(const json_object *groups, const json_object *user)
 {
 	json_object *list = json_object_new_array(), *group = NULL, *own = NULL;
-	JSON_EACH(group, groups) {
+	JSON_EACH(group, groups)
+	{
 		const char *name = json_str(group, "name", "");
 		bool member = false;
 		JSON_EACH(own, json_arr(user, "groups"))
-			member = member || strcmp(json_object_get_string(own), name) == 0;
-		json_object_array_add(list, json_set_bool(json_set_str(json_object_new_object(), "name", name), "member", member));
+		member = member || strcmp(json_object_get_string(own), name) == 0;
+		json_object_array_add(
+		    list, json_set_bool(json_set_str(json_object_new_object(), "name", name),
+					"member", member));
 	}
 	return list;
 }
 
 static enum err page(struct call *call, int status, const char *token)
 {
-	struct admin a = { .call = call, .name = admin_subject(call) };
+	struct admin a = {.call = call, .name = admin_subject(call)};
 	json_object *m = json_object_new_object(), *user = json_object_new_object();
 	enum err err = store_pass(call->ctx->store, PASS_READ, "user", user_pass, &a, &call->error);
 	if (err == ERR_OK) {
@@ -60,10 +63,13 @@ static enum err page(struct call *call, int status, const char *token)
 	json_object_put(a.groups);
 	if (err != ERR_OK) {
 		json_object_put(m);
-		return err == ERR_NOT_FOUND ? admin_fail(call, err, "not_found", "name", NULL) : err;
+		return err == ERR_NOT_FOUND ? admin_fail(call, err, "not_found", "name", NULL)
+					    : err;
 	}
 	json_set(m, "keep", json_object_new_array());
-	json_object_array_add(json_arr(m, "keep"), json_set_str(json_set_str(json_object_new_object(), "name", "name"), "value", a.name));
+	json_object_array_add(
+	    json_arr(m, "keep"),
+	    json_set_str(json_set_str(json_object_new_object(), "name", "name"), "value", a.name));
 	if (token != NULL)
 		reply_header(call->reply, "Cache-Control", "no-store");
 	return admin_answer(call, "admin_user", m, status);
@@ -97,7 +103,7 @@ static enum err role_pass(struct pass *p, void *arg)
 
 static enum err set_role(struct call *call)
 {
-	struct admin a = { .role = form_get(&call->form, "role") };
+	struct admin a = {.role = form_get(&call->form, "role")};
 	enum err err = not_oneself(call);
 	if (err == ERR_OK && a.role == NULL)
 		a.role = "";
@@ -114,14 +120,14 @@ static enum err disabled_pass(struct pass *p, void *arg)
 
 static enum err disable(struct call *call)
 {
-	struct admin a = { .flag = true };
+	struct admin a = {.flag = true};
 	enum err err = not_oneself(call);
 	return err == ERR_OK ? admin_user_run(call, disabled_pass, &a) : err;
 }
 
 static enum err enable(struct call *call)
 {
-	struct admin a = { .flag = false };
+	struct admin a = {.flag = false};
 	return admin_user_run(call, disabled_pass, &a);
 }
 
@@ -142,7 +148,8 @@ static enum err set_password(struct call *call)
 {
 	struct admin a = {0};
 	const char *password = form_get(&call->form, "password");
-	const char *bad = password == NULL ? "password_short" : user_password_problem(admin_subject(call), password);
+	const char *bad = password == NULL ? "password_short"
+					   : user_password_problem(admin_subject(call), password);
 	if (bad != NULL)
 		return admin_fail(call, ERR_BAD_REQUEST, bad, "password", NULL);
 	enum err err = user_password_hash(call->ctx->store, password, &a.hash, &call->error);
@@ -158,11 +165,15 @@ static enum err member_pass(struct pass *p, void *arg)
 	return a->flag ? groups_join(p, a->group, a->name) : groups_leave(p, a->group, a->name);
 }
 
-/* The form has a box for each group; "had" names those that were ticked when the page was made, "in" those that are. */
+/*
+ * The form has a box for each group; "had" names those that were ticked when the page was made,
+ * "in" those that are.
+ */
 static bool sent(struct call *call, const char *field, const char *group)
 {
 	for (size_t i = 0; i < call->form.fields.n; i++) {
-		if (strcmp(call->form.fields.v[i].name, field) == 0 && strcmp(call->form.fields.v[i].value, group) == 0)
+		if (strcmp(call->form.fields.v[i].name, field) == 0 &&
+		    strcmp(call->form.fields.v[i].value, group) == 0)
 			return true;
 	}
 	return false;
@@ -173,9 +184,10 @@ static enum err set_groups(struct call *call)
 	enum err err = ERR_OK;
 	for (size_t i = 0; i < call->form.fields.n && err == ERR_OK; i++) {
 		const struct pair *f = &call->form.fields.v[i];
-		struct admin a = { .group = f->value, .flag = strcmp(f->name, "in") == 0 };
+		struct admin a = {.group = f->value, .flag = strcmp(f->name, "in") == 0};
 		bool had = strcmp(f->name, "had") == 0;
-		if ((a.flag && !sent(call, "had", f->value)) || (had && !sent(call, "in", f->value)))
+		if ((a.flag && !sent(call, "had", f->value)) ||
+		    (had && !sent(call, "in", f->value)))
 			err = admin_user_run(call, member_pass, &a);
 		if (err == ERR_TOO_LARGE)
 			err = admin_fail(call, err, "groups_too_many", "groups", f->value);
@@ -215,14 +227,10 @@ static enum err delete_user(struct call *call)
 enum err admin_user_view(struct call *call)
 {
 	static const struct admin_action actions[] = {
-		{ "role", false, set_role },
-		{ "disable", false, disable },
-		{ "enable", false, enable },
-		{ "password", false, set_password },
-		{ "groups", false, set_groups },
-		{ "key_add", true, add_key },
-		{ "key_delete", false, key_delete },
-		{ "delete", true, delete_user },
+	    {"role", false, set_role},	       {"disable", false, disable},
+	    {"enable", false, enable},	       {"password", false, set_password},
+	    {"groups", false, set_groups},     {"key_add", true, add_key},
+	    {"key_delete", false, key_delete}, {"delete", true, delete_user},
 	};
 	bool answers = false;
 	if (call->req->method != METHOD_POST)
@@ -231,7 +239,9 @@ enum err admin_user_view(struct call *call)
 	if (err == ERR_NOT_FOUND && call->problems != NULL)
 		return err;
 	if (err != ERR_OK)
-		return call->problems != NULL && call->mode == MODE_HTML ? page(call, admin_status(err), NULL) : err;
+		return call->problems != NULL && call->mode == MODE_HTML
+			   ? page(call, admin_status(err), NULL)
+			   : err;
 	if (answers && (call->reply->model != NULL || call->reply->status == 303))
 		return ERR_OK;
 	if (call->mode != MODE_HTML) {

@@ -8,16 +8,18 @@
 #include "base/text.h"
 #include "http/represent.h"
 
-#define WARNINGS_MAX 100      /* told in one answer */
+#define WARNINGS_MAX 100 /* told in one answer */
 
 json_object *problem_details(const struct call *call, json_object *problems)
 {
-	static const char *const members[] = { "field", "file", "layer", "row", "line", "column", "value" };
+	static const char *const members[] = {"field", "file",	 "layer", "row",
+					      "line",  "column", "value"};
 	const struct words *words = pages_words(call->ctx->pages);
 	json_object *list = json_object_new_array();
 	json_object *p = NULL;
 
-	JSON_EACH(p, problems) {
+	JSON_EACH(p, problems)
+	{
 		json_object *d = json_object_new_object();
 		CLEAN_FREE char *message = words_problem(words, call->req->lang, p);
 		CLEAN_FREE char *hint = words_hint(words, call->req->lang, p);
@@ -45,8 +47,8 @@ static void add_warning(json_object *all, json_object *w)
 	json_object *known = NULL;
 
 	JSON_EACH(known, all)
-		if (json_equal(known, w))
-			return;
+	if (json_equal(known, w))
+		return;
 	json_object_array_add(all, json_object_get(w));
 }
 
@@ -57,12 +59,13 @@ static void add_layer_warnings(const struct turn *t, json_object *all)
 
 	if (!session_editable(t->s))
 		return;
-	JSON_EACH(layer, session_layers(t->s)) {
+	JSON_EACH(layer, session_layers(t->s))
+	{
 		if (!json_bool(layer, "selected", true))
 			continue;
 		JSON_EACH(w, json_arr(layer, "warnings"))
-			if (json_len(all) < WARNINGS_MAX)
-				add_warning(all, w);
+		if (json_len(all) < WARNINGS_MAX)
+			add_warning(all, w);
 	}
 }
 
@@ -74,7 +77,9 @@ static json_object *base_answer(struct turn *t, bool success, const char *status
 	if (t->s == NULL)
 		return m;
 	CLEAN_FREE char *url = call_url(t->call, "/upload/?id=%lld", (long long)t->s->id);
-	/* Only a running import's progress changes what is told; every other answer saves the pass. */
+	/*
+	 * Only a running import's progress changes what is told; every other answer saves the pass.
+	 */
 	json_object *task = t->s->state == STATE_RUNNING ? turn_task(t) : NULL;
 	json_set_int(m, "id", t->s->id);
 	json_set_str(m, "url", url);
@@ -84,9 +89,9 @@ static json_object *base_answer(struct turn *t, bool success, const char *status
 	json_object *all = json_object_new_array();
 	json_object *w = NULL;
 	JSON_EACH(w, json_arr(t->s->doc, "warnings"))
-		add_warning(all, w);
+	add_warning(all, w);
 	JSON_EACH(w, t->warnings)
-		add_warning(all, w);
+	add_warning(all, w);
 	add_layer_warnings(t, all);
 	if (json_len(all) > 0)
 		json_set(m, "warnings", problem_details(t->call, all));
@@ -109,12 +114,14 @@ static void answer_json(struct turn *t, int status, json_object *m)
 enum err progress_redirect(struct turn *t, enum step step)
 {
 	if (t->call->mode == MODE_HTML) {
-		CLEAN_FREE char *where = call_url(t->call, "/upload/progress?id=%lld", (long long)t->s->id);
+		CLEAN_FREE char *where =
+		    call_url(t->call, "/upload/progress?id=%lld", (long long)t->s->id);
 		reply_redirect(t->call->reply, 303, where);
 		return ERR_OK;
 	}
 	json_object *m = base_answer(t, true, "ready");
-	CLEAN_FREE char *to = call_url(t->call, "/upload/%s?id=%lld", step_name(step), (long long)t->s->id);
+	CLEAN_FREE char *to =
+	    call_url(t->call, "/upload/%s?id=%lld", step_name(step), (long long)t->s->id);
 	json_set_str(m, "redirect_to", to);
 	set_progress(t, m);
 	answer_json(t, 200, m);
@@ -126,7 +133,8 @@ enum err pending_response(struct turn *t)
 	if (t->call->mode == MODE_HTML)
 		return progress_redirect(t, STEP_FINAL);
 	json_object *m = base_answer(t, true, "pending");
-	CLEAN_FREE char *to = call_url(t->call, "/upload/final?id=%lld%s", (long long)t->s->id, ajax_suffix(t->call));
+	CLEAN_FREE char *to =
+	    call_url(t->call, "/upload/final?id=%lld%s", (long long)t->s->id, ajax_suffix(t->call));
 	json_set_str(m, "redirect_to", to);
 	set_progress(t, m);
 	bool post = t->call->req->method == METHOD_POST;
@@ -137,10 +145,11 @@ enum err pending_response(struct turn *t)
 static enum err incomplete_response(struct turn *t, enum step step)
 {
 	json_object *m = base_answer(t, true, "incomplete");
-	CLEAN_FREE char *to = call_public_url(t->call, "/upload/%s?id=%lld%s", step_name(step), (long long)t->s->id,
-	    ajax_suffix(t->call));
+	CLEAN_FREE char *to = call_public_url(t->call, "/upload/%s?id=%lld%s", step_name(step),
+					      (long long)t->s->id, ajax_suffix(t->call));
 	json_set_str(m, "redirect_to", to);
-	if (session_inspected(t->s) ? step_needs_input(t->s, step, t->call->mode) : step != STEP_CHECK) {
+	if (session_inspected(t->s) ? step_needs_input(t->s, step, t->call->mode)
+				    : step != STEP_CHECK) {
 		json_set_bool(m, "required_input", true);
 		json_set_bool(m, "input_required", true);
 	}
@@ -153,7 +162,9 @@ enum err failure_fault(const char *code)
 	static const struct {
 		const char *code;
 		enum err err;
-	} ours[] = { { "jail_unavailable", ERR_UNAVAILABLE }, { "job_not_started", ERR_SHORT }, { "disk_full", ERR_NO_SPACE } };
+	} ours[] = {{"jail_unavailable", ERR_UNAVAILABLE},
+		    {"job_not_started", ERR_SHORT},
+		    {"disk_full", ERR_NO_SPACE}};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
 		if (strcmp(ours[i].code, code) == 0)
@@ -168,14 +179,20 @@ static enum err failed_response(struct turn *t)
 	json_object *problems = json_copy(json_arr(t->s->doc, "problems"));
 	if (json_len(problems) == 0)
 		problems_add(&problems, problem_new(json_str(t->s->doc, "code", "import_failed")));
-	bool import = session_inspected(t->s), theirs = failure_fault(problem_code(json_at(problems, 0))) == ERR_BAD_REQUEST;
-	return error_response(t, import ? 200 : 400, 200, problems, import ? "final" : theirs ? "failed" : "later", NULL);
+	bool import = session_inspected(t->s),
+	     theirs = failure_fault(problem_code(json_at(problems, 0))) == ERR_BAD_REQUEST;
+	return error_response(t, import ? 200 : 400, 200, problems,
+			      import   ? "final"
+			      : theirs ? "failed"
+				       : "later",
+			      NULL);
 }
 
 static enum err go_to(struct turn *t, enum step next)
 {
 	if (t->call->mode == MODE_HTML) {
-		CLEAN_FREE char *to = call_url(t->call, "/upload/%s?id=%lld", step_name(next), (long long)t->s->id);
+		CLEAN_FREE char *to =
+		    call_url(t->call, "/upload/%s?id=%lld", step_name(next), (long long)t->s->id);
 		reply_redirect(t->call->reply, 303, to);
 		return ERR_OK;
 	}
@@ -212,7 +229,7 @@ void error_members(const struct call *call, json_object *m, json_object *details
 	json_object *d = NULL;
 
 	JSON_EACH(d, details)
-		json_object_array_add(messages, json_object_new_string(json_str(d, "message", "")));
+	json_object_array_add(messages, json_object_new_string(json_str(d, "message", "")));
 	json_set_str(m, "code", json_str(first, "code", ""));
 	json_set_str(m, "error_msg", json_str(first, "message", ""));
 	json_set(m, "errors", messages);
@@ -222,7 +239,7 @@ void error_members(const struct call *call, json_object *m, json_object *details
 }
 
 enum err error_response(struct turn *t, int status, int compat_status, json_object *problems,
-    const char *template_name, json_object *page)
+			const char *template_name, json_object *page)
 {
 	struct call *call = t->call;
 	json_object *m = base_answer(t, false, "error");
@@ -236,7 +253,8 @@ enum err error_response(struct turn *t, int status, int compat_status, json_obje
 	if (page != NULL)
 		json_set(m, "page", page);
 	json_object_put(problems);
-	return call_answer(call, call->mode == MODE_COMPAT ? compat_status : status, template_name, m);
+	return call_answer(call, call->mode == MODE_COMPAT ? compat_status : status, template_name,
+			   m);
 }
 
 enum err page_response(struct turn *t, enum step step, const char *template_name, json_object *page)
@@ -258,12 +276,16 @@ enum err page_response(struct turn *t, enum step step, const char *template_name
 enum err wrong_state_response(struct turn *t, const char *code, enum step step)
 {
 	struct call *call = t->call;
-	CLEAN_FREE char *to = call_url(call, "/upload/%s?id=%lld", step_name(step), (long long)t->s->id);
+	CLEAN_FREE char *to =
+	    call_url(call, "/upload/%s?id=%lld", step_name(step), (long long)t->s->id);
 	if (call->mode == MODE_HTML) {
-		bool imported = strcmp(code, "already_imported") == 0, running = strcmp(code, "import_running") == 0;
-		CLEAN_FREE char *page = imported ? call_url(call, "/upload/?id=%lld&note=%s", (long long)t->s->id, code) :
-		    running ? call_url(call, "/upload/progress?id=%lld&note=%s", (long long)t->s->id, code) :
-			      mem_printf("%s&note=%s", to, code);
+		bool imported = strcmp(code, "already_imported") == 0,
+		     running = strcmp(code, "import_running") == 0;
+		CLEAN_FREE char *page =
+		    imported ? call_url(call, "/upload/?id=%lld&note=%s", (long long)t->s->id, code)
+		    : running ? call_url(call, "/upload/progress?id=%lld&note=%s",
+					 (long long)t->s->id, code)
+			      : mem_printf("%s&note=%s", to, code);
 		reply_redirect(call->reply, 303, page);
 		return ERR_OK;
 	}
@@ -286,8 +308,9 @@ enum err wrong_state_response(struct turn *t, const char *code, enum step step)
 /* What the catalogue says of dataset ID, into ITEM: nothing when it was deleted. */
 static enum err add_dataset(struct call *call, int64_t id, json_object *item)
 {
-	static const char *const same[] = { "name", "title", "type", "geometry", "count", "columns", "time" };
-	struct viewer all = { .user = call->who.name, .admin = true };
+	static const char *const same[] = {"name",  "title",   "type", "geometry",
+					   "count", "columns", "time"};
+	struct viewer all = {.user = call->who.name, .admin = true};
 	CLEAN_JSON json_object *d = NULL;
 	enum err err = catalog_get(call->ctx->catalog, id, &all, &d, &call->error);
 
@@ -298,7 +321,8 @@ static enum err add_dataset(struct call *call, int64_t id, json_object *item)
 	if (err != ERR_OK)
 		return err;
 	CLEAN_FREE char *path = escape_url_dup(json_str(d, "name", ""));
-	CLEAN_FREE char *url = call_url(call, "/layers/%s:%s", call->ctx->config->compat_workspace, path);
+	CLEAN_FREE char *url =
+	    call_url(call, "/layers/%s:%s", call->ctx->config->compat_workspace, path);
 	CLEAN_FREE char *detail = call_url(call, "/datasets/%lld", (long long)id);
 	const json_object *crs = json_obj(d, "crs");
 
@@ -306,7 +330,8 @@ static enum err add_dataset(struct call *call, int64_t id, json_object *item)
 	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
 		json_set(item, same[i], json_copy(json_get(d, same[i])));
 	dataset_times(json_obj(item, "time"));
-	json_set_str(item, "crs", crs == NULL ? NULL : json_str(crs, "code", json_str(crs, "name", "")));
+	json_set_str(item, "crs",
+		     crs == NULL ? NULL : json_str(crs, "code", json_str(crs, "name", "")));
 	json_set(item, "bbox", json_copy(json_get(d, "bbox")));
 	json_set_str(item, "url", url);
 	json_set_str(item, "detail_url", detail);
@@ -319,7 +344,8 @@ enum err session_datasets(struct turn *t, json_object **ret)
 	CLEAN_JSON json_object *list = json_object_new_array();
 	json_object *ref = NULL;
 
-	JSON_EACH(ref, json_arr(t->s->doc, "datasets")) {
+	JSON_EACH(ref, json_arr(t->s->doc, "datasets"))
+	{
 		json_object *item = json_object_new_object();
 		int64_t id = json_int(ref, "id", 0);
 
@@ -342,7 +368,7 @@ static char *bbox_text(const json_object *bbox)
 	char *s = mem_strdup("");
 	for (size_t i = 0; i < 4; i++) {
 		char *longer = mem_printf("%s%s%.10g", s, i > 0 ? "," : "",
-		    json_object_get_double(json_at(bbox, i)));
+					  json_object_get_double(json_at(bbox, i)));
 		free(s);
 		s = longer;
 	}
@@ -359,12 +385,14 @@ enum err finished_response(struct turn *t)
 		return err;
 	json_object *first = json_at(datasets, 0);
 	if (call->mode == MODE_HTML) {
-		CLEAN_FREE char *to = json_len(datasets) == 1 && json_get(first, "id") != NULL ?
-		    call_url(call, "/datasets/%lld", (long long)json_int(first, "id", 0)) :
-		    call_url(call, "/upload/progress?id=%lld", (long long)t->s->id);
+		CLEAN_FREE char *to =
+		    json_len(datasets) == 1 && json_get(first, "id") != NULL
+			? call_url(call, "/datasets/%lld", (long long)json_int(first, "id", 0))
+			: call_url(call, "/upload/progress?id=%lld", (long long)t->s->id);
 		const char *note = req_query(call->req, "note");
 		CLEAN_FREE char *key = escape_url_dup(note != NULL ? note : "");
-		CLEAN_FREE char *with = mem_printf("%s%snote=%s", to, strchr(to, '?') != NULL ? "&" : "?", key);
+		CLEAN_FREE char *with =
+		    mem_printf("%s%snote=%s", to, strchr(to, '?') != NULL ? "&" : "?", key);
 		reply_redirect(call->reply, 303, note != NULL ? with : to);
 		json_object_put(datasets);
 		return ERR_OK;
@@ -388,7 +416,8 @@ enum err finished_response(struct turn *t)
 	json_set(m, "info", info != NULL ? json_copy(info) : json_object_new_object());
 	json_set(m, "rows", json_copy(json_get(ref, "rows")));
 	if (json_bool(t->s->doc, "report", false)) {
-		CLEAN_FREE char *report = call_url(call, "/upload/report?id=%lld", (long long)t->s->id);
+		CLEAN_FREE char *report =
+		    call_url(call, "/upload/report?id=%lld", (long long)t->s->id);
 		json_set_str(m, "report", report);
 	} else {
 		json_set(m, "report", NULL);

@@ -13,7 +13,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define SLICE_GRACE_MS 4000      /* beyond the worker's own limit, for publishing and the end of the program */
+/* beyond the worker's own limit, for publishing and the end of the program */
+#define SLICE_GRACE_MS 4000
 
 enum err call_fail(struct call *call, enum err err, json_object *p)
 {
@@ -22,7 +23,8 @@ enum err call_fail(struct call *call, enum err err, json_object *p)
 	return err;
 }
 
-enum err call_incomplete(struct call *call, enum err err, const char *value, const struct upload_info *info)
+enum err call_incomplete(struct call *call, enum err err, const char *value,
+			 const struct upload_info *info)
 {
 	json_object *p = problem_str(problem_new("upload_incomplete"), "value", value);
 
@@ -67,8 +69,9 @@ struct viewer call_viewer(const struct call *call)
 {
 	/* Anonymous owners are nobody but themselves; no user's name has a colon. */
 	bool anonymous = *call->who.name == '\0' && strncmp(call->who.owner, "a:", 2) == 0;
-	return (struct viewer){ .user = anonymous ? call->who.owner : call->who.name, .admin = call->who.admin,
-		.groups = call->who.groups };
+	return (struct viewer){.user = anonymous ? call->who.owner : call->who.name,
+			       .admin = call->who.admin,
+			       .groups = call->who.groups};
 }
 
 void call_page(struct call *call, json_object *model, const char *title_key)
@@ -111,7 +114,8 @@ enum err call_not_opened(struct call *call, const char *path)
 	return err == ERR_NOT_FOUND ? err : error_errno(&call->error, err, "%s", path);
 }
 
-enum err call_file(struct call *call, const char *path, const char *type, const char *etag, const char *name)
+enum err call_file(struct call *call, const char *path, const char *type, const char *etag,
+		   const char *name)
 {
 	const struct config *config = call->ctx->config;
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, config->data_dir);
@@ -141,7 +145,7 @@ bool wait_slot_take(struct ctx *ctx, int *ret_fd)
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
 			return false;
-		struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 		if (fcntl(fd, F_OFD_SETLK, &l) == 0) {
 			*ret_fd = fd;
 			return true;
@@ -176,14 +180,16 @@ static enum err watch_pass(struct pass *p, void *arg)
 /* Has task ID come to an end? */
 static bool task_ended(struct call *call, int64_t id)
 {
-	struct watch w = { .id = id };
-	return store_pass(call->ctx->store, PASS_READ, "wait", watch_pass, &w, NULL) != ERR_OK || w.ended;
+	struct watch w = {.id = id};
+	return store_pass(call->ctx->store, PASS_READ, "wait", watch_pass, &w, NULL) != ERR_OK ||
+	       w.ended;
 }
 
 bool call_wait_task(struct call *call, int64_t id, int64_t wait_s)
 {
 	int64_t deadline = clock_mono_ms() + wait_s * 1000;
-	int64_t nap = 5;      /* ms: short jobs are answered at once, long ones asked about rarely */
+	/* ms: short jobs are answered at once, long ones asked about rarely */
+	int64_t nap = 5;
 	bool ended = task_ended(call, id);
 	int slot = -1;
 
@@ -205,7 +211,7 @@ bool call_worker_lives(const struct config *c)
 {
 	CLEAN_FREE char *path = mem_printf("%s/locks/worker", c->data_dir);
 	CLEAN_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
 
@@ -214,7 +220,10 @@ void call_wake_worker(struct call *call)
 	const struct config *c = call->ctx->config;
 	CLEAN_FREE char *fifo = mem_printf("%s/run/worker.wake", c->data_dir);
 	if (call_worker_lives(c)) {
-		/* A sleeping worker waits on this pipe; one that is busy looks at the queue by itself. */
+		/*
+		 * A sleeping worker waits on this pipe; one that is busy looks at the queue by
+		 * itself.
+		 */
 		CLEAN_FD int fd = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 		if (fd >= 0 && write(fd, "w", 1) < 0 && errno != EAGAIN)
 			log_line(LOG_LEVEL_WARN, call->req->id, "worker.wake: %s", strerror(errno));
@@ -225,8 +234,13 @@ void call_wake_worker(struct call *call)
 		return;
 	}
 	CLEAN_FREE char *program = mem_printf("%s/slipway-worker", c->program_dir);
-	char *argv[] = { program, (char *)(uintptr_t) "--data-dir", c->data_dir, (char *)(uintptr_t) "--once",
-		c->path == NULL ? NULL : (char *)(uintptr_t) "--config", c->path, NULL };
+	char *argv[] = {program,
+			(char *)(uintptr_t) "--data-dir",
+			c->data_dir,
+			(char *)(uintptr_t) "--once",
+			c->path == NULL ? NULL : (char *)(uintptr_t) "--config",
+			c->path,
+			NULL};
 	struct error error = {0};
 	if (child_detach(program, argv, c->log_file, &error) != ERR_OK) {
 		call->no_worker = true;
@@ -235,15 +249,21 @@ void call_wake_worker(struct call *call)
 }
 
 /*
- * The child ends by itself: it begins no task in the last three quarters of its time, and gives each slice_s at most.
+ * The child ends by itself: it begins no task in the last three quarters of its time, and gives
+ * each slice_s at most.
  * Should it hang all the same, it goes with this request, and its task back to the queue.
  */
 bool call_slice(struct call *call)
 {
 	const struct config *c = call->ctx->config;
 	CLEAN_FREE char *program = mem_printf("%s/slipway-worker", c->program_dir);
-	char *argv[] = { program, (char *)(uintptr_t) "--data-dir", c->data_dir, (char *)(uintptr_t) "--slice",
-		c->path == NULL ? NULL : (char *)(uintptr_t) "--config", c->path, NULL };
+	char *argv[] = {program,
+			(char *)(uintptr_t) "--data-dir",
+			c->data_dir,
+			(char *)(uintptr_t) "--slice",
+			c->path == NULL ? NULL : (char *)(uintptr_t) "--config",
+			c->path,
+			NULL};
 	struct child child;
 	struct error error = {0};
 	json_object *said = NULL;
@@ -258,10 +278,11 @@ bool call_slice(struct call *call)
 	}
 	int64_t start = clock_mono_ms(), most = c->slice_s * 1250 + SLICE_GRACE_MS;
 	enum err err = child_receive(&child, (int)most, &said, &error);
-	json_object_put(said);      /* it has nothing to say: the end of its output is its end */
+	json_object_put(said); /* it has nothing to say: the end of its output is its end */
 	child_finish(&child, err == ERR_CUT ? 1000 : 0, NULL);
-	log_line(err == ERR_TIMEOUT ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, call->req->id, "slice: %lld ms%s",
-	    (long long)(clock_mono_ms() - start), err == ERR_TIMEOUT ? ", stopped" : "");
+	log_line(err == ERR_TIMEOUT ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, call->req->id,
+		 "slice: %lld ms%s", (long long)(clock_mono_ms() - start),
+		 err == ERR_TIMEOUT ? ", stopped" : "");
 	return true;
 }
 
@@ -292,6 +313,8 @@ static enum err subject_pass(struct pass *p, void *arg)
 bool subject_exists(const char *name, bool group, void *arg)
 {
 	struct call *call = arg;
-	struct subject s = { .name = name, .group = group };
-	return store_pass(call->ctx->store, PASS_READ, "subject", subject_pass, &s, NULL) == ERR_OK && s.found;
+	struct subject s = {.name = name, .group = group};
+	return store_pass(call->ctx->store, PASS_READ, "subject", subject_pass, &s, NULL) ==
+		   ERR_OK &&
+	       s.found;
 }

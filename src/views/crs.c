@@ -15,7 +15,8 @@
 
 enum err crs_view(struct call *call)
 {
-	const char *q = req_query(call->req, "q"), *id_text = req_query(call->req, "id"), *limit_text = req_query(call->req, "limit");
+	const char *q = req_query(call->req, "q"), *id_text = req_query(call->req, "id"),
+		   *limit_text = req_query(call->req, "limit");
 	int64_t limit = 20, id = 0;
 	struct turn t;
 
@@ -23,7 +24,8 @@ enum err crs_view(struct call *call)
 		return call_fail(call, ERR_UNAVAILABLE, problem_new("crs_index_missing"));
 	if (limit_text != NULL && !text_int(limit_text, 1, 100, &limit))
 		limit = 100;
-	json_object *m = crs_index_search(call->ctx->crs, q != NULL ? q : "", (size_t)limit, call->ctx->config->crs_favourites);
+	json_object *m = crs_index_search(call->ctx->crs, q != NULL ? q : "", (size_t)limit,
+					  call->ctx->config->crs_favourites);
 	if (text_id(id_text, TURN_ID_MAX, &id)) {
 		enum err err = turn_begin(call, id, false, &t);
 		if (err != ERR_OK) {
@@ -43,7 +45,8 @@ enum err crs_view(struct call *call)
 static enum err read_preview(struct call *call, int64_t id, int64_t layer, json_object **ret)
 {
 	CLEAN_FREE char *folder = session_folder(id);
-	CLEAN_FREE char *path = mem_printf("%s/%s/preview-%lld.json", call->ctx->config->data_dir, folder, (long long)layer);
+	CLEAN_FREE char *path = mem_printf("%s/%s/preview-%lld.json", call->ctx->config->data_dir,
+					   folder, (long long)layer);
 	CLEAN_FREE char *text = NULL;
 	size_t len = 0;
 	if (fs_read_file(AT_FDCWD, path, PREVIEW_MAX, &text, &len, NULL) != ERR_OK ||
@@ -61,7 +64,8 @@ static enum err preview_of(struct turn *t, int64_t layer_i)
 
 	if (layer == NULL)
 		return call_fail(call, ERR_NOT_FOUND, problem_new("layer_unknown"));
-	const char *srs = asked != NULL && srs_spelling(asked, buf) ? buf : srs_layer_source(t->s, layer, buf);
+	const char *srs =
+	    asked != NULL && srs_spelling(asked, buf) ? buf : srs_layer_source(t->s, layer, buf);
 	enum err err = read_preview(call, t->s->id, layer_i, &geojson);
 	if (err != ERR_OK)
 		return err;
@@ -97,7 +101,9 @@ enum err preview_view(struct call *call)
 	const char *image = req_query(call->req, "image");
 	if (image != NULL) {
 		CLEAN_FREE char *folder = session_folder(id);
-		CLEAN_FREE char *path = mem_printf("%s/%s/preview-%lld.png", call->ctx->config->data_dir, folder, (long long)layer);
+		CLEAN_FREE char *path =
+		    mem_printf("%s/%s/preview-%lld.png", call->ctx->config->data_dir, folder,
+			       (long long)layer);
 		int fd = fs_open_read(AT_FDCWD, path);
 		int64_t size = fs_size(AT_FDCWD, path);
 		if (fd < 0 || size < 0)

@@ -43,8 +43,8 @@ struct datas_query {
 	struct item_query q;
 	json_object *echo; /* owned: "searchParameter" */
 	int64_t page, size;
-	bool services;	  /* hasServices */
-	char from[11];	  /* the page's own days of creation: "2026-01-31", "" = none */
+	bool services; /* hasServices */
+	char from[11]; /* the page's own days of creation: "2026-01-31", "" = none */
 	char to[11];
 	void *blocks[16]; /* owned: the lists */
 	size_t n_blocks;

@@ -15,34 +15,37 @@
 #include "http/represent.h"
 
 /* What can be downloaded, and as what. */
-static const struct export {
-	const char *format;      /* ?format= */
+static const struct export
+{
+	const char *format; /* ?format= */
 	const char *extension;
-	const char *type;        /* media type */
-	const char *of;          /* dataset types it is offered for: v, r, t */
-	const char *native;      /* dataset types whose own file this is */
-} exports[] = {
-	{ "gpkg", "gpkg", "application/geopackage+sqlite3", "vt", "vt" },
-	{ "geojson", "geojson", "application/geo+json", "v", "" },
-	{ "csv", "csv", "text/csv; charset=utf-8", "vt", "" },
-	{ "shp", "zip", "application/zip", "v", "" },
-	{ "fgb", "fgb", "application/octet-stream", "v", "" },
-	{ "kml", "kml", "application/vnd.google-earth.kml+xml", "v", "" },
-	{ "xlsx", "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "vt", "" },
-	{ "tif", "tif", "image/tiff; application=geotiff; profile=cloud-optimized", "r", "r" },
+	const char *type;   /* media type */
+	const char *of;	    /* dataset types it is offered for: v, r, t */
+	const char *native; /* dataset types whose own file this is */
+}
+exports[] = {
+    {"gpkg", "gpkg", "application/geopackage+sqlite3", "vt", "vt"},
+    {"geojson", "geojson", "application/geo+json", "v", ""},
+    {"csv", "csv", "text/csv; charset=utf-8", "vt", ""},
+    {"shp", "zip", "application/zip", "v", ""},
+    {"fgb", "fgb", "application/octet-stream", "v", ""},
+    {"kml", "kml", "application/vnd.google-earth.kml+xml", "v", ""},
+    {"xlsx", "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "vt", ""},
+    {"tif", "tif", "image/tiff; application=geotiff; profile=cloud-optimized", "r", "r"},
 };
-#define PAGE_ROWS 24      /* datasets on a page of the list */
+#define PAGE_ROWS 24 /* datasets on a page of the list */
 #define N_EXPORTS (sizeof(exports) / sizeof(*exports))
 
 static char type_letter(const json_object *d)
 {
-	return *json_str(d, "type", "v");      /* vector, raster, table */
+	return *json_str(d, "type", "v"); /* vector, raster, table */
 }
 
 static const struct export *export_find(const json_object *d, const char *format)
 {
 	for (size_t i = 0; i < N_EXPORTS; i++) {
-		if (strcmp(exports[i].format, format) == 0 && strchr(exports[i].of, type_letter(d)) != NULL)
+		if (strcmp(exports[i].format, format) == 0 &&
+		    strchr(exports[i].of, type_letter(d)) != NULL)
 			return &exports[i];
 	}
 	return NULL;
@@ -73,14 +76,14 @@ static void set_iso(json_object *o, const char *key)
 
 void dataset_times(json_object *time)
 {
-	static const char *const instants[] = { "start", "end" };
+	static const char *const instants[] = {"start", "end"};
 	for (size_t i = 0; time != NULL && i < 2; i++)
 		set_iso(time, instants[i]);
 }
 
 void dataset_hide(json_object *d)
 {
-	static const char *const stamps[] = { "created", "changed" };
+	static const char *const stamps[] = {"created", "changed"};
 	for (size_t i = 0; i < 2; i++)
 		set_iso(d, stamps[i]);
 	dataset_times(json_obj(d, "time"));
@@ -91,7 +94,8 @@ void dataset_hide(json_object *d)
 
 enum err dataset_page(struct call *call, json_object *d, int status, bool editing)
 {
-	json_object *m = json_object_new_object(), *list = json_object_new_array(), *keywords = NULL;
+	json_object *m = json_object_new_object(), *list = json_object_new_array(),
+		    *keywords = NULL;
 	struct viewer v = call_viewer(call);
 	int64_t id = json_int(d, "id", 0);
 	bool download = catalog_may(d, &v, DATASET_DOWNLOAD);
@@ -99,7 +103,8 @@ enum err dataset_page(struct call *call, json_object *d, int status, bool editin
 		if (strchr(exports[i].of, type_letter(d)) == NULL)
 			continue;
 		json_object *o = json_object_new_object();
-		CLEAN_FREE char *url = call_url(call, "/datasets/%lld/download?format=%s", (long long)id, exports[i].format);
+		CLEAN_FREE char *url = call_url(call, "/datasets/%lld/download?format=%s",
+						(long long)id, exports[i].format);
 		json_set_str(o, "format", exports[i].format);
 		json_set_str(o, "url", url);
 		json_object_array_add(list, o);
@@ -138,8 +143,10 @@ enum err datasets_view(struct call *call)
 	int64_t page = 1;
 	if (page_text != NULL && !text_int(page_text, 1, 1000000, &page))
 		page = 1;
-	struct catalog_query q = { .viewer = call_viewer(call), .keyword = req_query(call->req, "q"), .max = PAGE_ROWS,
-		.skip = (size_t)(page - 1) * PAGE_ROWS };
+	struct catalog_query q = {.viewer = call_viewer(call),
+				  .keyword = req_query(call->req, "q"),
+				  .max = PAGE_ROWS,
+				  .skip = (size_t)(page - 1) * PAGE_ROWS};
 	json_object *list = NULL, *m = NULL, *d = NULL;
 	size_t total = 0;
 	if (q.keyword != NULL && *q.keyword == '\0')
@@ -157,7 +164,7 @@ enum err datasets_view(struct call *call)
 	m = json_object_new_object();
 	json_set_bool(m, "success", true);
 	JSON_EACH(d, list)
-		dataset_hide(d);
+	dataset_hide(d);
 	json_set(m, "datasets", list);
 	json_set_int(m, "total", (int64_t)total);
 	json_set_int(m, "page_number", page);
@@ -174,7 +181,8 @@ enum err layer_view(struct call *call)
 	json_object *d = NULL;
 	const char *colon = strchr(name, ':');
 	const char *space = call->ctx->config->compat_workspace;
-	if (colon != NULL && (size_t)(colon - name) == strlen(space) && strncmp(name, space, strlen(space)) == 0)
+	if (colon != NULL && (size_t)(colon - name) == strlen(space) &&
+	    strncmp(name, space, strlen(space)) == 0)
 		name = colon + 1;
 	enum err err = catalog_get_by_name(call->ctx->catalog, name, &v, &d, &call->error);
 	if (err == ERR_NOT_FOUND) {
@@ -191,7 +199,8 @@ enum err layer_view(struct call *call)
 
 /* ---- files */
 
-static enum err send_file(struct call *call, const char *path, const char *type, const char *etag, const char *download_name)
+static enum err send_file(struct call *call, const char *path, const char *type, const char *etag,
+			  const char *download_name)
 {
 	enum err err = call_file(call, path, type, etag, download_name);
 
@@ -208,7 +217,8 @@ static char *folder_of(const json_object *d)
 
 static char *etag_of(const json_object *d, const char *what)
 {
-	return mem_printf("\"%lld-%lld-%s\"", (long long)json_int(d, "id", 0), (long long)json_int(d, "revision", 1), what);
+	return mem_printf("\"%lld-%lld-%s\"", (long long)json_int(d, "id", 0),
+			  (long long)json_int(d, "revision", 1), what);
 }
 
 /* thumbnail.png, map.json, map.png; original/<n>. */
@@ -216,7 +226,9 @@ enum err dataset_file_view(struct call *call)
 {
 	static const struct {
 		const char *name, *type;
-	} files[] = { { "thumbnail.png", "image/png" }, { "map.json", "application/geo+json" }, { "map.png", "image/png" } };
+	} files[] = {{"thumbnail.png", "image/png"},
+		     {"map.json", "application/geo+json"},
+		     {"map.png", "image/png"}};
 	const char *what = pairs_get(&call->params, "what"), *n = pairs_get(&call->params, "n");
 	struct viewer v = call_viewer(call);
 	json_object *d = NULL;
@@ -230,7 +242,8 @@ enum err dataset_file_view(struct call *call)
 		CLEAN_FREE char *path = mem_printf("%s/original/%lld", folder, (long long)number);
 		CLEAN_FREE char *etag = etag_of(d, n);
 		json_object *source = json_at(json_arr(d, "source"), (size_t)number - 1);
-		err = send_file(call, path, "application/octet-stream", etag, json_str(source, "name", "original"));
+		err = send_file(call, path, "application/octet-stream", etag,
+				json_str(source, "name", "original"));
 	}
 	for (size_t i = 0; n == NULL && i < sizeof(files) / sizeof(*files); i++) {
 		if (strcmp(files[i].name, what) != 0)
@@ -278,13 +291,15 @@ static enum err export_state_pass(struct pass *p, void *arg)
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static enum err queue_export(struct call *call, const json_object *d, const struct export *e, const char *marker, int64_t *ret)
+static enum err queue_export(struct call *call, const json_object *d, const struct export *e,
+			     const char *marker, int64_t *ret)
 {
-	struct queue_export q = { .task = json_object_new_object() };
+	struct queue_export q = {.task = json_object_new_object()};
 	json_object *spec = json_object_new_object();
 	json_set_str(spec, "type", "job");
 	json_set_str(spec, "task", "export");
-	json_set_str(spec, "file", strcmp(json_str(d, "type", ""), "raster") == 0 ? "1.tif" : "1.gpkg");
+	json_set_str(spec, "file",
+		     strcmp(json_str(d, "type", ""), "raster") == 0 ? "1.tif" : "1.gpkg");
 	json_set_str(spec, "type_of", json_str(d, "type", "vector"));
 	json_set_str(spec, "table", json_str(d, "name", ""));
 	json_set_str(spec, "title", json_str(d, "title", ""));
@@ -295,7 +310,8 @@ static enum err queue_export(struct call *call, const json_object *d, const stru
 	json_set_str(q.task, "dataset_file", json_str(d, "file", ""));
 	json_set_str(q.task, "owner", call->who.owner);
 	json_set(q.task, "spec", spec);
-	enum err err = store_pass(call->ctx->store, PASS_SYNC, "export", queue_export_pass, &q, &call->error);
+	enum err err =
+	    store_pass(call->ctx->store, PASS_SYNC, "export", queue_export_pass, &q, &call->error);
 	json_object_put(q.task);
 	if (err != ERR_OK)
 		return err;
@@ -303,21 +319,25 @@ static enum err queue_export(struct call *call, const json_object *d, const stru
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
 	snprintf(text, sizeof(text), "%lld", (long long)q.id);
 	*ret = q.id;
-	return dir < 0 ? error_errno(&call->error, ERR_IO, "data_dir") : fs_replace(dir, marker, text, strlen(text), &call->error);
+	return dir < 0 ? error_errno(&call->error, ERR_IO, "data_dir")
+		       : fs_replace(dir, marker, text, strlen(text), &call->error);
 }
 
 /* The task that makes this export: the one under way, or a new one. */
-static enum err export_task(struct call *call, const json_object *d, const struct export *e, const char *marker, struct export_state *s)
+static enum err export_task(struct call *call, const json_object *d, const struct export *e,
+			    const char *marker, struct export_state *s)
 {
 	CLEAN_FREE char *text = NULL;
 	CLEAN_FREE char *path = mem_printf("%s/%s", call->ctx->config->data_dir, marker);
 	size_t len = 0;
-	if (fs_read_file(AT_FDCWD, path, 32, &text, &len, NULL) == ERR_OK && text_int(text, 1, INT64_MAX, &s->id)) {
-		enum err err = store_pass(call->ctx->store, PASS_READ, "export", export_state_pass, s, &call->error);
+	if (fs_read_file(AT_FDCWD, path, 32, &text, &len, NULL) == ERR_OK &&
+	    text_int(text, 1, INT64_MAX, &s->id)) {
+		enum err err = store_pass(call->ctx->store, PASS_READ, "export", export_state_pass,
+					  s, &call->error);
 		if (err != ERR_OK || !s->ended)
 			return err;
 	}
-	*s = (struct export_state){ .problems = s->problems };
+	*s = (struct export_state){.problems = s->problems};
 	return queue_export(call, d, e, marker, &s->id);
 }
 
@@ -331,7 +351,8 @@ static enum err export_wait(struct call *call, struct export_state *s)
 		return ERR_OK;
 	while (err == ERR_OK && !s->ended && clock_mono_ms() < deadline && !transport_stopping()) {
 		clock_sleep_ms(20);
-		err = store_pass(call->ctx->store, PASS_READ, "export", export_state_pass, s, &call->error);
+		err = store_pass(call->ctx->store, PASS_READ, "export", export_state_pass, s,
+				 &call->error);
 	}
 	wait_slot_give(slot);
 	return err;
@@ -354,7 +375,8 @@ static enum err export_pending(struct call *call, const json_object *d, const st
 	return ERR_OK;
 }
 
-static enum err make_export(struct call *call, const json_object *d, const struct export *e, const char *path)
+static enum err make_export(struct call *call, const json_object *d, const struct export *e,
+			    const char *path)
 {
 	CLEAN_FREE char *marker = mem_printf("%s.task", path);
 	struct export_state s = {0};
@@ -365,7 +387,8 @@ static enum err make_export(struct call *call, const json_object *d, const struc
 		json_object *p = json_at(s.problems, 0);
 		/* What a format cannot hold is no fault of ours. */
 		bool places = p != NULL && strcmp(problem_code(p), "export_places") == 0;
-		err = call_fail(call, places ? ERR_CONFLICT : ERR_INTERNAL, p != NULL ? json_object_get(p) : problem_new("export_failed"));
+		err = call_fail(call, places ? ERR_CONFLICT : ERR_INTERNAL,
+				p != NULL ? json_object_get(p) : problem_new("export_failed"));
 	}
 	json_object_put(s.problems);
 	return err != ERR_OK ? err : s.ended ? ERR_OK : ERR_INCOMPLETE;
@@ -375,12 +398,15 @@ enum err dataset_export(struct call *call, const json_object *d, const char *for
 {
 	const struct export *e = export_find(d, format);
 	if (e == NULL)
-		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("format_unknown"), "value", format));
-	CLEAN_FREE char *path = mem_printf("exports/%lld-%lld.%s", (long long)json_int(d, "id", 0), (long long)json_int(d, "revision", 1), e->format);
+		return call_fail(call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("format_unknown"), "value", format));
+	CLEAN_FREE char *path = mem_printf("exports/%lld-%lld.%s", (long long)json_int(d, "id", 0),
+					   (long long)json_int(d, "revision", 1), e->format);
 	CLEAN_FREE char *full = mem_printf("%s/%s", call->ctx->config->data_dir, path);
 	enum err err = ERR_OK;
 	if (fs_size(AT_FDCWD, full) < 0)
-		err = call->req->method == METHOD_HEAD ? ERR_INCOMPLETE : make_export(call, d, e, path);
+		err = call->req->method == METHOD_HEAD ? ERR_INCOMPLETE
+						       : make_export(call, d, e, path);
 	if (err == ERR_OK)
 		*ret = mem_strdup(path);
 	return err;
@@ -403,20 +429,27 @@ enum err dataset_download_view(struct call *call)
 	}
 	if (e == NULL) {
 		json_object_put(d);
-		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("format_unknown"), "value", format));
+		return call_fail(call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("format_unknown"), "value", format));
 	}
 	bool native = strchr(e->native, type_letter(d)) != NULL && *e->native != '\0';
-	CLEAN_FREE char *path = native ? mem_printf("datasets/%s", json_str(d, "file", "")) :
-	    mem_printf("exports/%lld-%lld.%s", (long long)json_int(d, "id", 0), (long long)json_int(d, "revision", 1), e->format);
+	CLEAN_FREE char *path =
+	    native ? mem_printf("datasets/%s", json_str(d, "file", ""))
+		   : mem_printf("exports/%lld-%lld.%s", (long long)json_int(d, "id", 0),
+				(long long)json_int(d, "revision", 1), e->format);
 	CLEAN_FREE char *full = mem_printf("%s/%s", call->ctx->config->data_dir, path);
 	if (!native && fs_size(AT_FDCWD, full) < 0)
-		err = call->req->method == METHOD_HEAD ? ERR_INCOMPLETE : make_export(call, d, e, path);
+		err = call->req->method == METHOD_HEAD ? ERR_INCOMPLETE
+						       : make_export(call, d, e, path);
 	if (err == ERR_OK) {
 		CLEAN_FREE char *etag = etag_of(d, e->format);
-		CLEAN_FREE char *name = mem_printf("%s.%s", json_str(d, "name", "data"), e->extension);
+		CLEAN_FREE char *name =
+		    mem_printf("%s.%s", json_str(d, "name", "data"), e->extension);
 		err = send_file(call, path, e->type, etag, name);
-		if (err == ERR_OK && call->req->method == METHOD_GET && req_header(call->req, "Range") == NULL)
-			(void)catalog_count_download(call->ctx->catalog, json_int(d, "id", 0), NULL);
+		if (err == ERR_OK && call->req->method == METHOD_GET &&
+		    req_header(call->req, "Range") == NULL)
+			(void)catalog_count_download(call->ctx->catalog, json_int(d, "id", 0),
+						     NULL);
 	} else if (err == ERR_INCOMPLETE) {
 		call->error = (struct error){0};
 		err = export_pending(call, d, e);
@@ -488,7 +521,10 @@ enum err dataset_delete_view(struct call *call)
 	}
 	if (err != ERR_OK)
 		return err;
-	/* The row is gone: nobody finds the files any more; the sweep takes what cannot be removed now. */
+	/*
+	 * The row is gone: nobody finds the files any more; the sweep takes what cannot be removed
+	 * now.
+	 */
 	if (item != NULL)
 		mycontent_drop_files(call, item);
 	dataset_remove_files(call, id);

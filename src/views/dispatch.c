@@ -27,7 +27,8 @@ static bool ajax_asked(const struct req *req)
 /* Rule 5: which GETs are pages for clients that name nothing. */
 static bool page_by_default(const struct req *req)
 {
-	static const char *const pages[] = { "/upload/srs", "/upload/csv", "/upload/time", "/upload/run" };
+	static const char *const pages[] = {"/upload/srs", "/upload/csv", "/upload/time",
+					    "/upload/run"};
 
 	if (req->method != METHOD_GET && req->method != METHOD_HEAD)
 		return false;
@@ -70,7 +71,8 @@ static enum err need_login(struct call *call)
 	bool get = call->req->method == METHOD_GET || call->req->method == METHOD_HEAD;
 	CLEAN_FREE char *target = call_url(call, "%s", get ? call->req->path : "/upload/");
 	const char *qs = wire_env(call->req->wire, "QUERY_STRING");
-	CLEAN_FREE char *full = get && qs != NULL && *qs != '\0' ? mem_printf("%s?%s", target, qs) : mem_strdup(target);
+	CLEAN_FREE char *full =
+	    get && qs != NULL && *qs != '\0' ? mem_printf("%s?%s", target, qs) : mem_strdup(target);
 	CLEAN_FREE char *next = escape_url_dup(full);
 	CLEAN_FREE char *where = call_url(call, "/login?next=%s", next);
 	reply_redirect(call->reply, 303, where);
@@ -82,16 +84,20 @@ static enum err need_login(struct call *call)
 
 static bool changes_something(const struct req *req)
 {
-	return req->method != METHOD_GET && req->method != METHOD_HEAD && req->method != METHOD_OPTIONS;
+	return req->method != METHOD_GET && req->method != METHOD_HEAD &&
+	       req->method != METHOD_OPTIONS;
 }
 
-/* What says who asks, and for what, stands once in the address and what is known of the body: which of two counted, somebody
- * else would judge otherwise. */
+/*
+ * What says who asks, and for what, stands once in the address and what is known of the body: which
+ * of two counted, somebody else would judge otherwise.
+ */
 static enum err nothing_twice(struct call *call)
 {
 	const char *name = NULL;
 	if (form_repeats_secret(call->req, &call->form, &name))
-		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("bad_body"), "field", name));
+		return call_fail(call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("bad_body"), "field", name));
 	return ERR_OK;
 }
 
@@ -150,12 +156,16 @@ void dispatch_allow(struct reply *reply, unsigned allow)
 	static const struct {
 		enum method m;
 		const char *name;
-	} names[] = { { METHOD_GET, "GET, HEAD" }, { METHOD_POST, "POST" }, { METHOD_PUT, "PUT" },
-		{ METHOD_PATCH, "PATCH" }, { METHOD_DELETE, "DELETE" } };
+	} names[] = {{METHOD_GET, "GET, HEAD"},
+		     {METHOD_POST, "POST"},
+		     {METHOD_PUT, "PUT"},
+		     {METHOD_PATCH, "PATCH"},
+		     {METHOD_DELETE, "DELETE"}};
 	char buf[64] = "";
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		if ((allow & METHOD_BIT(names[i].m)) != 0)
-			snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), "%s, ", names[i].name);
+			snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), "%s, ",
+				 names[i].name);
 	}
 	snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), "OPTIONS");
 	reply_header(reply, "Allow", buf);
@@ -172,12 +182,14 @@ static enum err route_call(struct call *call, struct route_match *match)
 {
 	struct ctx *ctx = call->ctx;
 	bool done = false;
-	enum err err = route_find(ctx->routes, ctx->n_routes, call->req->method, call->req->path, match);
+	enum err err =
+	    route_find(ctx->routes, ctx->n_routes, call->req->method, call->req->path, match);
 	bool options = call->req->method == METHOD_OPTIONS;
 	/* A row that names OPTIONS has more to say about it than its methods. */
 	bool own = err == ERR_OK && (match->route->methods & METHOD_BIT(METHOD_OPTIONS)) != 0;
 	/* The page that says so names its reader. */
-	if (err != ERR_OK && call->mode == MODE_HTML && call->style == STYLE_WIZARD && find_reader(call) != ERR_OK)
+	if (err != ERR_OK && call->mode == MODE_HTML && call->style == STYLE_WIZARD &&
+	    find_reader(call) != ERR_OK)
 		call->error = (struct error){0};
 	if (err == ERR_METHOD || (err == ERR_OK && options && !own)) {
 		dispatch_allow(call->reply, match->allow);
@@ -211,14 +223,21 @@ static enum err route_call(struct call *call, struct route_match *match)
 static void common_cookies(struct call *call)
 {
 	bool page = call->reply->body == REPLY_MODEL && call->reply->format == FORMAT_HTML;
-	/* Nobody's token in place of a login's would make every page that is open elsewhere useless. */
+	/*
+	 * Nobody's token in place of a login's would make every page that is open elsewhere
+	 * useless.
+	 */
 	/* A client that has it gets it again: GeoNode's scripts read it from the answer at hand. */
-	if (page && call->who_known && (call->csrf_new || call->reply->status == 200) && *call->csrf != '\0')
-		reply_cookie(call->reply, call->req,
-		    &(struct cookie){ .name = "csrftoken", .value = call->csrf, .max_age = -1 });
+	if (page && call->who_known && (call->csrf_new || call->reply->status == 200) &&
+	    *call->csrf != '\0')
+		reply_cookie(
+		    call->reply, call->req,
+		    &(struct cookie){.name = "csrftoken", .value = call->csrf, .max_age = -1});
 	if (call->req->lang_set)
 		reply_cookie(call->reply, call->req,
-		    &(struct cookie){ .name = "lang", .value = call->req->lang == LANG_ZH ? "zh" : "en", .max_age = 365 * 86400 });
+			     &(struct cookie){.name = "lang",
+					      .value = call->req->lang == LANG_ZH ? "zh" : "en",
+					      .max_age = 365 * 86400});
 }
 
 void dispatch(struct wire *wire, void *arg)
@@ -231,7 +250,7 @@ void dispatch(struct wire *wire, void *arg)
 
 	req_init(&req, wire, ctx->config);
 	reply_init(&reply);
-	struct call call = { .ctx = ctx, .req = &req, .reply = &reply };
+	struct call call = {.ctx = ctx, .req = &req, .reply = &reply};
 	call.mode = mode_of(&req, &call.mode_open);
 	supermap_begin(&call);
 	files_begin(&call);
@@ -258,10 +277,15 @@ void dispatch(struct wire *wire, void *arg)
 		(void)catalog_item_downloaded(ctx->catalog, call.counted_item, NULL);
 
 	if (err != ERR_OK && err_is_ours(err))
-		log_line(LOG_LEVEL_ERROR, req.id, "%s %s: %s: %s", req.method_name, req.path, err_name(err), call.error.text);
+		log_line(LOG_LEVEL_ERROR, req.id, "%s %s: %s: %s", req.method_name, req.path,
+			 err_name(err), call.error.text);
 	int64_t took = clock_mono_ms() - start;
-	log_request(&(struct log_request){ .id = req.id, .method = req.method_name, .path = req.path, .status = reply.status,
-	    .ms = took, .bytes_in = wire_received(wire) });
+	log_request(&(struct log_request){.id = req.id,
+					  .method = req.method_name,
+					  .path = req.path,
+					  .status = reply.status,
+					  .ms = took,
+					  .bytes_in = wire_received(wire)});
 	tally_request(ctx->tally, status_class(req.path), reply.status, took, wire_received(wire));
 
 	/* Handles of a store that was recovered too often leak: a fresh process takes over. */

@@ -7,7 +7,8 @@
 #include "views/ctx.h"
 
 /*
- * Print ERR into CALL->reply.  DETAILS: what is wrong as problem_details made it, at least one item with
+ * Print ERR into CALL->reply.  DETAILS: what is wrong as problem_details made it, at least one item
+ * with
  * "code" and "message"; borrowed.
  */
 typedef void error_printer(struct call *, enum err err, const json_object *details);
@@ -16,12 +17,15 @@ typedef void error_printer(struct call *, enum err err, const json_object *detai
 error_printer errors_print_model;
 
 /*
- * Make CALL's answer an error's: by the style of its route's row (the wizard's without one), with X-Slipway-Error,
- * Retry-After and WWW-Authenticate.
+ * Make CALL's answer an error's: by the style of its route's row (the wizard's without one), with
+ * X-Slipway-Error, Retry-After and WWW-Authenticate.
  */
 void errors_answer(struct call *, enum err err);
 
-/* The headers alone, of an answer that has its own form.  QUIET: never ask for a password by a box of the browser. */
+/*
+ * The headers alone, of an answer that has its own form.  QUIET: never ask for a password by a box
+ * of the browser.
+ */
 void errors_headers(struct call *, enum err err, bool quiet);
 
 #endif

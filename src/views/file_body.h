@@ -19,13 +19,13 @@ struct file_sink {
 	/* No byte for half a second: is it still wanted? */
 	enum err (*idle)(void *arg, struct error *);
 	void *arg;
-	bool sized;          /* the file's length is known: a raw body may come in chunks */
+	bool sized; /* the file's length is known: a raw body may come in chunks */
 };
 
 struct file_body {
-	struct pairs fields;     /* text fields of the form, in order */
-	char *filename;          /* as sent, UTF-8; NULL = none */
-	bool begun;              /* sink.begin was called */
+	struct pairs fields; /* text fields of the form, in order */
+	char *filename;	     /* as sent, UTF-8; NULL = none */
+	bool begun;	     /* sink.begin was called */
 };
 
 /*
@@ -36,8 +36,8 @@ struct file_body {
  * Errors: ERR_BAD_REQUEST (no file, two files, bad form); ERR_CUT: what came is in the sink;
  *         ERR_NEED_LENGTH; ERR_TOO_LARGE (a text field); ERR_STOPPING; the sink's.
  */
-enum err file_body_read(
-    struct call *, const struct file_sink *, struct file_body *, struct error *);
+enum err file_body_read(struct call *, const struct file_sink *, struct file_body *,
+			struct error *);
 void file_body_done(struct file_body *);
 
 /* A parameter of the request: query, else text field; NULL: absent or empty.  Borrowed. */

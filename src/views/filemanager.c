@@ -42,7 +42,8 @@ static char *read_filters(const struct call *call, const json_object *body)
 		return text != NULL ? mem_strdup(text) : NULL;
 	}
 	all = mem_strdup("");
-	JSON_EACH(item, list) {
+	JSON_EACH(item, list)
+	{
 		char *more = mem_printf("%s%s;", all, json_object_get_string(item));
 
 		free(all);
@@ -58,8 +59,8 @@ static enum err read_asked(struct call *call, struct asked *a)
 
 	*a = (struct asked){.path = supermap_query(call, "path")};
 	if (strcmp(call->req->method_name, "POST") == 0)
-		err = supermap_object(
-		    call, call->ctx->config->json_body_bytes, "limits.json_body", &a->body);
+		err = supermap_object(call, call->ctx->config->json_body_bytes, "limits.json_body",
+				      &a->body);
 	if (err == ERR_OK && a->path == NULL && a->body != NULL)
 		err = supermap_member_text(call, a->body, "path", &a->path);
 	if (a->path == NULL)
@@ -81,8 +82,8 @@ static json_object *file_info(const struct call *call, const json_object *entry)
 	return json_set_bool(m, "isDirectory", folder);
 }
 
-static enum err list_path(
-    struct call *call, const struct area *area, const char *path, const char *filters)
+static enum err list_path(struct call *call, const struct area *area, const char *path,
+			  const char *filters)
 {
 	CLEAN_JSON json_object *found = NULL;
 	json_object *list, *entry;
@@ -92,7 +93,7 @@ static enum err list_path(
 		return err;
 	list = json_object_new_array();
 	JSON_EACH(entry, found)
-		json_object_array_add(list, file_info(call, entry));
+	json_object_array_add(list, file_info(call, entry));
 	return supermap_answer(call, 200, "list/FileInfo", list);
 }
 

@@ -13,7 +13,9 @@
 bool files_has_body(const struct req *);
 /* The request's body as the engine reads it. */
 struct body files_body(const struct req *);
-/* ERR_TYPE where the bytes come packed (Content-Encoding): stored so, they would not be the file. */
+/*
+ * ERR_TYPE where the bytes come packed (Content-Encoding): stored so, they would not be the file.
+ */
 enum err files_unpacked(struct call *);
 /* An integer header: 0 absent, 1 read, -1 malformed or negative. */
 int files_number(const struct req *, const char *header, int64_t *ret);

@@ -22,7 +22,8 @@ enum err run_import(struct turn *t, bool async)
 	struct session *s = t->s;
 	const struct config *c = t->call->ctx->config;
 
-	if (s->state == STATE_PENDING || s->state == STATE_RUNNING || s->state == STATE_COMPLETE || s->state == STATE_PROCESSED)
+	if (s->state == STATE_PENDING || s->state == STATE_RUNNING || s->state == STATE_COMPLETE ||
+	    s->state == STATE_PROCESSED)
 		return ERR_OK;
 	if (!session_inspected(s)) {
 		json_set_bool(s->doc, "import_when_ready", true);
@@ -51,7 +52,8 @@ static enum err input_missing(struct turn *t)
 {
 	enum step step = step_missing_before(t->s, STEP_RUN);
 	struct call *call = t->call;
-	CLEAN_FREE char *to = call_url(call, "/upload/%s?id=%lld", step_name(step), (long long)t->s->id);
+	CLEAN_FREE char *to =
+	    call_url(call, "/upload/%s?id=%lld", step_name(step), (long long)t->s->id);
 	if (call->mode == MODE_HTML) {
 		CLEAN_FREE char *noted = mem_printf("%s&note=input_missing", to);
 		reply_redirect(call->reply, 303, noted);
@@ -83,10 +85,15 @@ static enum err start_and_report(struct turn *t)
 	enum err err = ERR_OK;
 	bool answered = false;
 	if (t->call->mode != MODE_HTML && !session_inspected(t->s) && t->s->state == STATE_READY) {
-		/* Scripts come here straight from save: the inspection is waited for, then the import. */
+		/*
+		 * Scripts come here straight from save: the inspection is waited for, then the
+		 * import.
+		 */
 		err = run_import(t, false);
 		if (err == ERR_OK && session_inspected(t->s) && t->s->state == STATE_WAITING) {
-			err = session_lock(t->call->ctx->store, t->s->id, (int)t->call->ctx->config->store_wait_ms, &t->lock, &t->call->error);
+			err = session_lock(t->call->ctx->store, t->s->id,
+					   (int)t->call->ctx->config->store_wait_ms, &t->lock,
+					   &t->call->error);
 			if (err == ERR_OK)
 				err = turn_reload(t);
 		}
@@ -105,7 +112,8 @@ static enum err start_and_report(struct turn *t)
 		}
 		if (err != ERR_OK)
 			return err;
-	} else if (t->s->state == STATE_PENDING || t->s->state == STATE_RUNNING || t->s->state == STATE_COMPLETE) {
+	} else if (t->s->state == STATE_PENDING || t->s->state == STATE_RUNNING ||
+		   t->s->state == STATE_COMPLETE) {
 		call_wake_worker(t->call);
 		if (t->call->mode != MODE_HTML) {
 			err = turn_wait(t, t->call->ctx->config->final_wait_s);
@@ -120,9 +128,11 @@ static enum err start_and_report(struct turn *t)
 /* What INPUT, or the page's model of it, asks of a target. */
 static struct target_ask ask_of(const struct turn *t, const json_object *input)
 {
-	const char *bad = json_str(input, "bad_rows", json_str(session_input(t->s, STEP_CSV), "bad_rows", ""));
-	return (struct target_ask){ json_str(input, "mode", "create"), json_str(input, "dataset", NULL),
-		strcmp(json_str(input, "extra_columns", ""), "ignore") == 0, strcmp(bad, "skip") == 0 };
+	const char *bad =
+	    json_str(input, "bad_rows", json_str(session_input(t->s, STEP_CSV), "bad_rows", ""));
+	return (struct target_ask){
+	    json_str(input, "mode", "create"), json_str(input, "dataset", NULL),
+	    strcmp(json_str(input, "extra_columns", ""), "ignore") == 0, strcmp(bad, "skip") == 0};
 }
 
 /* What the target named on PAGE would see; who may not change it is told so when the form comes. */
@@ -148,7 +158,8 @@ static json_object *final_page(struct turn *t, json_object *diff)
 	bool time = false, rows = false;
 	json_set(page, "targets", target_list(t->call));
 	json_set(page, "diff", diff != NULL ? diff : diff_of_page(t, page));
-	JSON_EACH(layer, session_layers(t->s)) {
+	JSON_EACH(layer, session_layers(t->s))
+	{
 		bool selected = json_bool(layer, "selected", true);
 		time = time || (selected && when_layer_eligible(layer));
 		rows = rows || (selected && strcmp(json_str(layer, "kind", ""), "raster") != 0);
@@ -164,7 +175,8 @@ static json_object *final_page(struct turn *t, json_object *diff)
 /* Other titles, rights or targets than those the import was started with? */
 static bool same_final(struct turn *t)
 {
-	json_object *old = session_input(t->s, STEP_FINAL), *input = NULL, *errors = NULL, *warnings = NULL;
+	json_object *old = session_input(t->s, STEP_FINAL), *input = NULL, *errors = NULL,
+		    *warnings = NULL;
 	if (json_object_object_length(t->fields) == 0)
 		return true;
 	final_check(t->s, t->fields, subject_exists, t->call, &input, &errors, &warnings);
@@ -208,11 +220,13 @@ static enum err check_target(struct turn *t, json_object *input, bool *ret_answe
 	if (json_len(errors) > 0) {
 		*ret_answered = true;
 		json_object_put(dataset);
-		return final_error(t, t->call->mode == MODE_COMPAT ? 200 : 400, json_copy(errors), diff);
+		return final_error(t, t->call->mode == MODE_COMPAT ? 200 : 400, json_copy(errors),
+				   diff);
 	}
 	if (t->call->mode == MODE_HTML && !confirmed(t)) {
 		json_object *unconfirmed = NULL;
-		problems_add(&unconfirmed, problem_str(problem_new("confirm_target"), "field", "confirm"));
+		problems_add(&unconfirmed,
+			     problem_str(problem_new("confirm_target"), "field", "confirm"));
 		*ret_answered = true;
 		json_object_put(dataset);
 		return final_error(t, 400, unconfirmed, diff);
@@ -233,7 +247,8 @@ static enum err check_uuid(struct turn *t, const json_object *input, bool *ret_a
 	if (uuid == NULL)
 		return ERR_OK;
 	enum err err = catalog_by_uuid(t->call->ctx->catalog, uuid, &id, &t->call->error);
-	bool own = strcmp(json_str(input, "mode", "create"), "create") != 0 && json_int(json_obj(t->s->doc, "target"), "dataset", 0) == id;
+	bool own = strcmp(json_str(input, "mode", "create"), "create") != 0 &&
+		   json_int(json_obj(t->s->doc, "target"), "dataset", 0) == id;
 	if (err != ERR_OK || id == 0 || own)
 		return err;
 	problems_add(&errors, problem_str(problem_new("uuid_in_use"), "value", uuid));
@@ -241,14 +256,18 @@ static enum err check_uuid(struct turn *t, const json_object *input, bool *ret_a
 	return final_error(t, t->call->mode == MODE_COMPAT ? 200 : 400, errors, NULL);
 }
 
-/* Save named a dataset to overwrite, or the file was not inspected when final was sent: the target is judged now. */
+/*
+ * Save named a dataset to overwrite, or the file was not inspected when final was sent: the target
+ * is judged now.
+ */
 enum err settle_target(struct turn *t, bool *ret_answered)
 {
 	json_object *input = NULL, *errors = NULL, *none = json_object_new_object();
 	*ret_answered = false;
 	const json_object *save = session_input(t->s, STEP_SAVE);
 	if (!session_has_input(t->s, STEP_FINAL) &&
-	    (json_int(save, "layer_id", 0) > 0 || json_bool(save, "append_to_mosaic_opts", false))) {
+	    (json_int(save, "layer_id", 0) > 0 ||
+	     json_bool(save, "append_to_mosaic_opts", false))) {
 		final_check(t->s, none, subject_exists, t->call, &input, &errors, &t->warnings);
 		if (errors != NULL) {
 			*ret_answered = true;
@@ -274,7 +293,10 @@ static enum err final_post(struct turn *t)
 
 	if (!session_editable(t->s) || t->s->state == STATE_PROCESSED) {
 		if (!same_final(t))
-			return wrong_state_response(t, t->s->state == STATE_PROCESSED ? "already_imported" : "import_running", STEP_FINAL);
+			return wrong_state_response(
+			    t,
+			    t->s->state == STATE_PROCESSED ? "already_imported" : "import_running",
+			    STEP_FINAL);
 		return start_and_report(t);
 	}
 	final_check(t->s, t->fields, subject_exists, t->call, &input, &errors, &t->warnings);
@@ -317,15 +339,20 @@ static enum err final_get_json(struct turn *t)
 	if (dry != NULL && text_bool(dry, &dry_run) && dry_run) {
 		json_object *diff = NULL, *dataset = NULL;
 		const char *which = req_query(call->req, "dataset");
-		const char *extra = req_query(call->req, "extra_columns"), *bad = req_query(call->req, "bad_rows");
-		struct target_ask ask = { req_query(call->req, "mode"), which != NULL ? which : req_query(call->req, "layer_id"),
-			extra != NULL && strcmp(extra, "ignore") == 0, bad != NULL && strcmp(bad, "skip") == 0 };
+		const char *extra = req_query(call->req, "extra_columns"),
+			   *bad = req_query(call->req, "bad_rows");
+		struct target_ask ask = {req_query(call->req, "mode"),
+					 which != NULL ? which : req_query(call->req, "layer_id"),
+					 extra != NULL && strcmp(extra, "ignore") == 0,
+					 bad != NULL && strcmp(bad, "skip") == 0};
 		enum err err = target_diff(t, &ask, &diff, &dataset);
 		json_object_put(dataset);
 		turn_unlock(t);
-		return err != ERR_OK ? err : page_response(t, STEP_FINAL, "final", final_page(t, diff));
+		return err != ERR_OK ? err
+				     : page_response(t, STEP_FINAL, "final", final_page(t, diff));
 	}
-	bool start = call->ctx->config->compat_get_run && turn_may_write(t) && call->req->method == METHOD_GET &&
+	bool start = call->ctx->config->compat_get_run && turn_may_write(t) &&
+		     call->req->method == METHOD_GET &&
 		     (t->s->state == STATE_READY || t->s->state == STATE_WAITING);
 	if (!start) {
 		turn_unlock(t);
@@ -364,7 +391,8 @@ enum err run_step_view(struct turn *t)
 	}
 	turn_unlock(t);
 	if (t->call->mode == MODE_HTML) {
-		CLEAN_FREE char *to = call_url(t->call, "/upload/final?id=%lld", (long long)t->s->id);
+		CLEAN_FREE char *to =
+		    call_url(t->call, "/upload/final?id=%lld", (long long)t->s->id);
 		reply_redirect(t->call->reply, 303, to);
 		return ERR_OK;
 	}

@@ -7,20 +7,27 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define ASK_MS  8000     /* longest wait for one answer: PROJ's slowest search takes well under a second */
-#define AT_ONCE 3        /* questions of one user, on the whole host: each is a process that takes a processor … */
-#define WAITING 8        /* … and those that wait for them: each takes a thread of the front */
+/* longest wait for one answer: PROJ's slowest search takes well under a second */
+#define ASK_MS 8000
+/* questions of one user, on the whole host: each is a process that takes a processor … */
+#define AT_ONCE 3
+#define WAITING 8 /* … and those that wait for them: each takes a thread of the front */
 #define LOOK_MS 30
 
-/* ---- turns: bytes of locks/ask, AT_ONCE + WAITING for each user, locked by whoever asks or waits */
+/*
+ * ---- turns: bytes of locks/ask, AT_ONCE + WAITING for each user, locked by whoever asks or waits
+ */
 
-/* May the user ask now?  Somebody who asks for a hundred previews at once must not have all processors and threads. */
+/*
+ * May the user ask now?  Somebody who asks for a hundred previews at once must not have all
+ * processors and threads.
+ */
 static enum err turn_take(struct call *call, int *ret_fd)
 {
 	CLEAN_FREE char *path = mem_printf("%s/locks/ask", call->ctx->config->data_dir);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int64_t until = clock_mono_ms() + ASK_MS;
-	uint32_t hash = 2166136261U;      /* FNV-1a: whose are equal share */
+	uint32_t hash = 2166136261U; /* FNV-1a: whose are equal share */
 	bool waits = false;
 
 	if (fd < 0)
@@ -32,7 +39,8 @@ static enum err turn_take(struct call *call, int *ret_fd)
 		waits = waits || fs_lock_one(fd, mine + AT_ONCE, WAITING) >= 0;
 		if (!waits || clock_mono_ms() > until || transport_stopping()) {
 			(void)close(fd);
-			return error_set(&call->error, ERR_RATE, "too many questions of one user at once");
+			return error_set(&call->error, ERR_RATE,
+					 "too many questions of one user at once");
 		}
 		clock_sleep_ms(LOOK_MS);
 	}
@@ -47,14 +55,15 @@ static enum err ask_begin(struct call *call, struct child *child)
 {
 	const struct config *c = call->ctx->config;
 	CLEAN_FREE char *program = mem_printf("%s/slipway-geo", c->program_dir);
-	char *argv[] = { program, NULL };
+	char *argv[] = {program, NULL};
 	json_object *ready = NULL;
 
 	enum err err = child_start(program, argv, false, child, &call->error);
 	if (err != ERR_OK)
 		return ERR_UNAVAILABLE;
 	err = child_receive(child, ASK_MS, &ready, &call->error);
-	if (err == ERR_OK && (strcmp(json_str(ready, "type", ""), "ready") != 0 || json_int(ready, "level", 0) < c->jail_min_level)) {
+	if (err == ERR_OK && (strcmp(json_str(ready, "type", ""), "ready") != 0 ||
+			      json_int(ready, "level", 0) < c->jail_min_level)) {
 		err = error_set(&call->error, ERR_UNAVAILABLE, "the jail's level is too low");
 		problems_add(&call->problems, problem_new("jail_unavailable"));
 	}
@@ -67,7 +76,8 @@ static enum err ask_begin(struct call *call, struct child *child)
 }
 
 /* One question (taken) to a running child. */
-static enum err ask_one(struct call *call, struct child *child, json_object *question, json_object **ret)
+static enum err ask_one(struct call *call, struct child *child, json_object *question,
+			json_object **ret)
 {
 	json_object *answer = NULL;
 	enum err err = child_send(child, question, &call->error);
@@ -96,7 +106,8 @@ static enum err ask_all(struct call *call, const json_object *questions, json_ob
 		err = ask_begin(call, &child);
 	if (err != ERR_OK)
 		return err;
-	JSON_EACH(q, questions) {
+	JSON_EACH(q, questions)
+	{
 		json_object *a = NULL;
 		if (q != NULL && err == ERR_OK)
 			err = ask_one(call, &child, json_object_get(q), &a);
@@ -116,7 +127,8 @@ static enum err told(struct call *call, enum err err)
 
 static enum err ask(struct call *call, json_object *question, json_object **ret)
 {
-	CLEAN_JSON json_object *questions = json_object_new_array(), *answers = json_object_new_array();
+	CLEAN_JSON json_object *questions = json_object_new_array(),
+			       *answers = json_object_new_array();
 
 	json_object_array_add(questions, question);
 	enum err err = ask_all(call, questions, answers);
@@ -130,7 +142,8 @@ enum err geo_ask(struct call *call, json_object *question, json_object **ret)
 	return told(call, ask(call, question, ret));
 }
 
-enum err geo_ask_plan(struct call *call, const struct session *s, const json_object *plan, json_object **ret)
+enum err geo_ask_plan(struct call *call, const struct session *s, const json_object *plan,
+		      json_object **ret)
 {
 	json_object *questions = srs_questions(s, plan), *answers = json_object_new_array();
 	enum err err = ask_all(call, questions, answers);
@@ -147,7 +160,8 @@ enum err geo_ask_plan(struct call *call, const struct session *s, const json_obj
 static bool first_extent(const struct session *s, double ret[4])
 {
 	json_object *layer = NULL;
-	JSON_EACH(layer, session_layers(s)) {
+	JSON_EACH(layer, session_layers(s))
+	{
 		if (srs_layer_chosen(s, layer) && srs_layer_extent(s, layer, ret))
 			return true;
 	}
@@ -161,9 +175,10 @@ void geo_ask_fit(struct call *call, const struct session *s, json_object *found)
 
 	if (json_len(results) == 0 || !first_extent(s, e))
 		return;
-	json_object *question = json_object_new_object(), *codes = json_object_new_array(), *extent = json_object_new_array();
+	json_object *question = json_object_new_object(), *codes = json_object_new_array(),
+		    *extent = json_object_new_array();
 	JSON_EACH(r, results)
-		json_object_array_add(codes, json_object_new_string(json_str(r, "code", "")));
+	json_object_array_add(codes, json_object_new_string(json_str(r, "code", "")));
 	for (size_t i = 0; i < 4; i++)
 		json_object_array_add(extent, json_object_new_double(e[i]));
 	json_set_str(question, "type", "job");
@@ -178,6 +193,6 @@ void geo_ask_fit(struct call *call, const struct session *s, json_object *found)
 	}
 	json_object *answers = json_arr(answer, "answers");
 	JSON_EACH(r, results)
-		json_set_str(r, "fit", json_str(json_at(answers, json_i_r), "fit", "unknown"));
+	json_set_str(r, "fit", json_str(json_at(answers, json_i_r), "fit", "unknown"));
 	json_object_put(answer);
 }

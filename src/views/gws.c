@@ -1,5 +1,6 @@
 /*
- * GBD WebSuite's chunk upload: POST /_/uploadChunk, /_/uploadFinish, and POST /_ with the command inside.
+ * GBD WebSuite's chunk upload: POST /_/uploadChunk, /_/uploadFinish, and POST /_ with the command
+ * inside.
  * Source: contracts/transports.md 5.
  */
 #include "views/gws.h"
@@ -19,7 +20,8 @@ static enum err bad(struct call *call, enum err err, const char *field)
 
 static enum err unknown(struct call *call, const char *uid)
 {
-	return call_fail(call, ERR_NOT_FOUND, problem_str(problem_new("upload_unknown"), "value", uid));
+	return call_fail(call, ERR_NOT_FOUND,
+			 problem_str(problem_new("upload_unknown"), "value", uid));
 }
 
 /* The upload UID, if it is this caller's and came this way. */
@@ -62,9 +64,15 @@ static enum err first_chunk(struct call *call, struct gws_input *in)
 		return bad(call, ERR_LENGTH, "chunkCount");
 	if (number < 0 || number >= count)
 		return bad(call, ERR_LENGTH, "chunkNumber");
-	struct upload_spec spec = {.owner = files_creator(call), .adapter = ADAPTER, .mode = UPLOAD_PARTS,
-		.name = *name != '\0' ? name : "upload", .length = total, .parts = (uint32_t)count,
-		.address = call->req->address, .late = true, .by_mark = true};
+	struct upload_spec spec = {.owner = files_creator(call),
+				   .adapter = ADAPTER,
+				   .mode = UPLOAD_PARTS,
+				   .name = *name != '\0' ? name : "upload",
+				   .length = total,
+				   .parts = (uint32_t)count,
+				   .address = call->req->address,
+				   .late = true,
+				   .by_mark = true};
 	enum err err = upload_create(call->ctx->engine, &spec, &u, &call->error);
 	if (err != ERR_OK)
 		return err;
@@ -92,7 +100,8 @@ static enum err later_chunk(struct call *call, struct gws_input *in, const char 
 	else if (number < 0 || number >= (int64_t)info.parts)
 		err = bad(call, ERR_LENGTH, "chunkNumber");
 	else if (info.state != UPLOAD_COMPLETE)
-		err = upload_open(call->ctx->engine, uid, &call->who, UPLOAD_WANT_WRITE, &u, &call->error);
+		err = upload_open(call->ctx->engine, uid, &call->who, UPLOAD_WANT_WRITE, &u,
+				  &call->error);
 	if (err == ERR_OK && u != NULL) {
 		struct body body = gws_content(call, in);
 		err = upload_put_part(u, (uint32_t)number, &body, &call->error);
@@ -119,7 +128,8 @@ static bool read_sha256(struct gws_input *in, struct checksum *ret, bool *ret_gi
 		unsigned v = 0;
 		for (size_t k = 0; k < 2; k++) {
 			char c = (char)(text[2 * i + k] | 32);
-			v = v * 16 + (unsigned)(text[2 * i + k] <= '9' ? text[2 * i + k] - '0' : c - 'a' + 10);
+			v = v * 16 + (unsigned)(text[2 * i + k] <= '9' ? text[2 * i + k] - '0'
+								       : c - 'a' + 10);
 		}
 		ret->value[i] = (unsigned char)v;
 	}
@@ -129,7 +139,8 @@ static bool read_sha256(struct gws_input *in, struct checksum *ret, bool *ret_gi
 static enum err complete(struct call *call, const char *uid, const struct checksum *sum)
 {
 	struct upload *u = NULL;
-	enum err err = upload_open(call->ctx->engine, uid, &call->who, UPLOAD_WANT_WRITE, &u, &call->error);
+	enum err err =
+	    upload_open(call->ctx->engine, uid, &call->who, UPLOAD_WANT_WRITE, &u, &call->error);
 
 	if (err == ERR_OK && sum != NULL)
 		err = upload_expect(u, sum, &call->error);
@@ -180,7 +191,8 @@ enum err gws_view(struct call *call)
 	} else if (err == ERR_OK) {
 		const struct flat_member *m = flat_find(&in.fields, "uploadUid");
 		CLEAN_FREE char *uid = gws_text(&in, "uploadUid");
-		err = m == NULL || m->len == 0 ? first_chunk(call, &in) : later_chunk(call, &in, uid);
+		err =
+		    m == NULL || m->len == 0 ? first_chunk(call, &in) : later_chunk(call, &in, uid);
 	}
 	gws_input_done(&in);
 	return err;

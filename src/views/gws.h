@@ -1,5 +1,6 @@
 /*
- * GBD WebSuite's commands at /_: what gws.c (uploads), gws_input.c (requests) and gws_print.c (answers) share.
+ * GBD WebSuite's commands at /_: what gws.c (uploads), gws_input.c (requests) and gws_print.c
+ * (answers) share.
  * Source: contracts/transports.md 5.
  */
 #ifndef SLIPWAY_VIEWS_GWS_H
@@ -15,19 +16,21 @@ enum gws_encoding { GWS_JSON, GWS_MSGPACK, GWS_MULTIPART, GWS_RAW, GWS_ENCODING_
 struct gws_input {
 	enum gws_command command;
 	enum gws_encoding encoding;
-	struct flat fields;       /* checked against the table of transports.md 5 */
-	char *body;               /* owned; what the fields point into */
-	char *decoded;            /* owned: contentBase64 */
-	struct spool *spool;      /* owned: the file part of a multipart body */
-	const char *content;      /* of a chunk, when it is in memory: borrowed from the above; else NULL */
-	size_t content_len;       /* bytes */
-	size_t content_read;      /* of them handed on */
+	struct flat fields;  /* checked against the table of transports.md 5 */
+	char *body;	     /* owned; what the fields point into */
+	char *decoded;	     /* owned: contentBase64 */
+	struct spool *spool; /* owned: the file part of a multipart body */
+	/* of a chunk, when it is in memory: borrowed from the above; else NULL */
+	const char *content;
+	size_t content_len;  /* bytes */
+	size_t content_read; /* of them handed on */
 };
 
 /*
  * Read and check CALL's request.
  * Owns:   caller calls gws_input_done, also after an error.
- * Errors: ERR_NOT_FOUND: no such command, or a type of body that is not ours; ERR_BAD_REQUEST; ERR_TOO_LARGE.
+ * Errors: ERR_NOT_FOUND: no such command, or a type of body that is not ours; ERR_BAD_REQUEST;
+ * ERR_TOO_LARGE.
  */
 enum err gws_input_read(struct call *, struct gws_input *ret);
 void gws_input_done(struct gws_input *);

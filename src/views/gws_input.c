@@ -1,5 +1,6 @@
 /*
- * The fields of a chunk or finish command, from JSON, MessagePack, a form, or a query beside raw bytes.
+ * The fields of a chunk or finish command, from JSON, MessagePack, a form, or a query beside raw
+ * bytes.
  */
 #include "views/gws.h"
 
@@ -13,27 +14,27 @@
 
 /* ---- the table */
 
-#define TYPE(t) (1u << (FLAT_##t))
+#define TYPE(t)	   (1u << (FLAT_##t))
 #define COMMAND(c) (1u << (GWS_##c))
-#define ANY ((1u << FLAT__MAX) - 1)
+#define ANY	   ((1u << FLAT__MAX) - 1)
 
 static const struct rule {
 	const char *name;
-	unsigned types;    /* bits of flat_type that are taken */
-	unsigned known;    /* bits of the commands that know it */
+	unsigned types;	   /* bits of flat_type that are taken */
+	unsigned known;	   /* bits of the commands that know it */
 	unsigned required; /* … that need it */
 } rules[] = {
-	{"uploadUid", TYPE(TEXT) | TYPE(NULL), COMMAND(CHUNK) | COMMAND(FINISH), COMMAND(FINISH)},
-	{"fileName", TYPE(TEXT), COMMAND(CHUNK), COMMAND(CHUNK)},
-	{"totalSize", TYPE(INT), COMMAND(CHUNK), COMMAND(CHUNK)},
-	{"chunkNumber", TYPE(INT), COMMAND(CHUNK), COMMAND(CHUNK)},
-	{"chunkCount", TYPE(INT), COMMAND(CHUNK), COMMAND(CHUNK)},
-	{"content", TYPE(TEXT) | TYPE(BYTES) | TYPE(LIST), COMMAND(CHUNK), 0},
-	{"contentBase64", TYPE(TEXT), COMMAND(CHUNK), 0},
-	{"sha256", TYPE(TEXT) | TYPE(NULL), COMMAND(FINISH), 0},
-	{"projectUid", TYPE(TEXT) | TYPE(NULL), COMMAND(CHUNK) | COMMAND(FINISH), 0},
-	{"localeUid", TYPE(TEXT) | TYPE(NULL), COMMAND(CHUNK) | COMMAND(FINISH), 0},
-	{"uid", ANY, COMMAND(CHUNK) | COMMAND(FINISH), 0},
+    {"uploadUid", TYPE(TEXT) | TYPE(NULL), COMMAND(CHUNK) | COMMAND(FINISH), COMMAND(FINISH)},
+    {"fileName", TYPE(TEXT), COMMAND(CHUNK), COMMAND(CHUNK)},
+    {"totalSize", TYPE(INT), COMMAND(CHUNK), COMMAND(CHUNK)},
+    {"chunkNumber", TYPE(INT), COMMAND(CHUNK), COMMAND(CHUNK)},
+    {"chunkCount", TYPE(INT), COMMAND(CHUNK), COMMAND(CHUNK)},
+    {"content", TYPE(TEXT) | TYPE(BYTES) | TYPE(LIST), COMMAND(CHUNK), 0},
+    {"contentBase64", TYPE(TEXT), COMMAND(CHUNK), 0},
+    {"sha256", TYPE(TEXT) | TYPE(NULL), COMMAND(FINISH), 0},
+    {"projectUid", TYPE(TEXT) | TYPE(NULL), COMMAND(CHUNK) | COMMAND(FINISH), 0},
+    {"localeUid", TYPE(TEXT) | TYPE(NULL), COMMAND(CHUNK) | COMMAND(FINISH), 0},
+    {"uid", ANY, COMMAND(CHUNK) | COMMAND(FINISH), 0},
 };
 
 #define N_RULES (sizeof(rules) / sizeof(*rules))
@@ -41,14 +42,16 @@ static const struct rule {
 static const struct rule *rule_of(const struct flat_member *m)
 {
 	for (size_t i = 0; i < N_RULES; i++)
-		if (strlen(rules[i].name) == m->name_len && memcmp(rules[i].name, m->name, m->name_len) == 0)
+		if (strlen(rules[i].name) == m->name_len &&
+		    memcmp(rules[i].name, m->name, m->name_len) == 0)
 			return &rules[i];
 	return NULL;
 }
 
 static enum err bad_field(struct call *call, const char *name)
 {
-	return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("bad_body"), "field", name));
+	return call_fail(call, ERR_BAD_REQUEST,
+			 problem_str(problem_new("bad_body"), "field", name));
 }
 
 static enum err check_fields(struct call *call, struct gws_input *in)
@@ -64,7 +67,8 @@ static enum err check_fields(struct call *call, struct gws_input *in)
 			return bad_field(call, r->name);
 	}
 	for (size_t i = 0; i < N_RULES; i++)
-		if ((rules[i].required & command) != 0 && flat_find(&in->fields, rules[i].name) == NULL)
+		if ((rules[i].required & command) != 0 &&
+		    flat_find(&in->fields, rules[i].name) == NULL)
 			return bad_field(call, rules[i].name);
 	return ERR_OK;
 }
@@ -73,7 +77,8 @@ static enum err check_fields(struct call *call, struct gws_input *in)
 
 static enum err take_content(struct call *call, struct gws_input *in)
 {
-	struct flat_member *m = flat_find(&in->fields, "content"), *coded = flat_find(&in->fields, "contentBase64");
+	struct flat_member *m = flat_find(&in->fields, "content"),
+			   *coded = flat_find(&in->fields, "contentBase64");
 
 	if ((m == NULL) == (coded == NULL))
 		return bad_field(call, "content");
@@ -166,10 +171,10 @@ static enum err command_from_fields(struct call *call, struct gws_input *in)
 static bool encoding_of(const char *type, enum gws_encoding *ret)
 {
 	static const char *const types[GWS_ENCODING__MAX] = {
-		[GWS_JSON] = "application/json",
-		[GWS_MSGPACK] = "application/msgpack",
-		[GWS_MULTIPART] = "multipart/form-data",
-		[GWS_RAW] = "application/octet-stream",
+	    [GWS_JSON] = "application/json",
+	    [GWS_MSGPACK] = "application/msgpack",
+	    [GWS_MULTIPART] = "multipart/form-data",
+	    [GWS_RAW] = "application/octet-stream",
 	};
 
 	for (int i = 0; i < GWS_ENCODING__MAX; i++) {
@@ -189,10 +194,14 @@ static enum err take_pairs(struct call *call, const struct pairs *pairs, struct 
 		struct flat_member *m = &f->v[f->n];
 		if (f->n == FLAT_MEMBERS || flat_find(f, p->name) != NULL)
 			return bad_field(call, p->name);
-		*m = (struct flat_member){.name = p->name, .name_len = strlen(p->name), .type = FLAT_TEXT, .p = p->value,
-			.len = strlen(p->value)};
+		*m = (struct flat_member){.name = p->name,
+					  .name_len = strlen(p->name),
+					  .type = FLAT_TEXT,
+					  .p = p->value,
+					  .len = strlen(p->value)};
 		const struct rule *r = rule_of(m);
-		if (r != NULL && r->types == TYPE(INT) && text_int(p->value, INT64_MIN, INT64_MAX, &m->number))
+		if (r != NULL && r->types == TYPE(INT) &&
+		    text_int(p->value, INT64_MIN, INT64_MAX, &m->number))
 			m->type = FLAT_INT;
 		f->n++;
 	}
@@ -231,7 +240,9 @@ static enum err read_object(struct call *call, struct gws_input *in)
 		err = in->encoding == GWS_JSON ? flat_json(in->body, len, &in->fields)
 					       : flat_msgpack(in->body, len, &in->fields);
 	if (err != ERR_OK)
-		return call_fail(call, err, problem_new(in->encoding == GWS_JSON ? "malformed_json" : "malformed_msgpack"));
+		return call_fail(
+		    call, err,
+		    problem_new(in->encoding == GWS_JSON ? "malformed_json" : "malformed_msgpack"));
 	return ERR_OK;
 }
 
@@ -241,7 +252,8 @@ struct part {
 	int64_t bytes;
 };
 
-static enum err part_begin(void *arg, const char *field, const char *filename, const char *type, struct error *error)
+static enum err part_begin(void *arg, const char *field, const char *filename, const char *type,
+			   struct error *error)
 {
 	struct part *p = arg;
 
@@ -272,7 +284,8 @@ static enum err part_end(void *arg, struct error *error)
 static enum err read_multipart(struct call *call, struct gws_input *in)
 {
 	struct part p = {.call = call, .in = in};
-	struct form_sink sink = {.begin = part_begin, .data = part_data, .end = part_end, .arg = &p};
+	struct form_sink sink = {
+	    .begin = part_begin, .data = part_data, .end = part_end, .arg = &p};
 	enum err err = form_read(call->req, &call->form, &sink, &call->error);
 
 	if (err == ERR_OK)
@@ -280,12 +293,16 @@ static enum err read_multipart(struct call *call, struct gws_input *in)
 	if (err == ERR_OK && in->spool != NULL) {
 		if (in->fields.n == FLAT_MEMBERS || flat_find(&in->fields, "content") != NULL)
 			return bad_field(call, "content");
-		in->fields.v[in->fields.n++] = (struct flat_member){.name = "content", .name_len = 7, .type = FLAT_BYTES};
+		in->fields.v[in->fields.n++] =
+		    (struct flat_member){.name = "content", .name_len = 7, .type = FLAT_BYTES};
 	}
 	return err;
 }
 
-/* Fields in the query; the body, unless it must be unpacked first, goes from the wire to the engine. */
+/*
+ * Fields in the query; the body, unless it must be unpacked first, goes from the wire to the
+ * engine.
+ */
 static enum err read_raw(struct call *call, struct gws_input *in)
 {
 	const char *coding = req_header(call->req, "Content-Encoding");

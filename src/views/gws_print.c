@@ -1,5 +1,6 @@
 /*
- * Answers as GBD WebSuite prints them: JSON with ", " and ": " and without a letter beyond ASCII, or MessagePack.
+ * Answers as GBD WebSuite prints them: JSON with ", " and ": " and without a letter beyond ASCII,
+ * or MessagePack.
  */
 #include "views/gws.h"
 
@@ -19,7 +20,7 @@ static void print_text(FILE *f, const char *s)
 	for (size_t len = strlen(s), n; len > 0; s += n, len -= n) {
 		int32_t cp = 0;
 		n = text_decode(s, len, &cp);
-		if (n == 0) {      /* not from a store of ours */
+		if (n == 0) { /* not from a store of ours */
 			n = 1;
 			cp = 0xFFFD;
 		}
@@ -28,7 +29,7 @@ static void print_text(FILE *f, const char *s)
 			fprintf(f, "\\%c", escape[at - plain]);
 		else if (cp >= 0x10000)
 			fprintf(f, "\\u%04x\\u%04x", (unsigned)(0xD800 + ((cp - 0x10000) >> 10)),
-			    (unsigned)(0xDC00 + ((cp - 0x10000) & 0x3FF)));
+				(unsigned)(0xDC00 + ((cp - 0x10000) & 0x3FF)));
 		else if (cp < 0x20 || cp >= 0x7F)
 			fprintf(f, cp == 0x7F ? "%c" : "\\u%04x", (unsigned)cp);
 		else
@@ -67,14 +68,17 @@ static bool starts_icase(const char *s, const char *prefix)
 	return s != NULL && strncasecmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* The original looks at the beginning of the whole Accept header, and so do its clients' authors. */
+/*
+ * The original looks at the beginning of the whole Accept header, and so do its clients' authors.
+ */
 static bool wants_msgpack(const struct req *req)
 {
 	const char *accept = req_header(req, "Accept");
 
 	if (starts_icase(accept, "application/json"))
 		return false;
-	return starts_icase(accept, "application/msgpack") || text_starts(req->content_type, "application/msgpack");
+	return starts_icase(accept, "application/msgpack") ||
+	       text_starts(req->content_type, "application/msgpack");
 }
 
 void gws_answer(struct call *call, int status, json_object *model)
@@ -110,19 +114,19 @@ static const char *info_of(int status, const char *code)
 		int status;
 		const char *info;
 	} rows[] = {
-		{400, "The browser (or proxy) sent a request that this server could not understand."},
-		{401, "Unauthorized"},
-		{403, "Forbidden"},
-		{404, "Not Found"},
-		{405, "Method Not Allowed"},
-		{411, "Length Required"},
-		{413, "Content Too Large"},
-		{415, "Unsupported Media Type"},
-		{423, "Locked"},
-		{429, "Too Many Requests"},
-		{500, "Internal Server Error"},
-		{503, "Service Unavailable"},
-		{507, "Insufficient Storage"},
+	    {400, "The browser (or proxy) sent a request that this server could not understand."},
+	    {401, "Unauthorized"},
+	    {403, "Forbidden"},
+	    {404, "Not Found"},
+	    {405, "Method Not Allowed"},
+	    {411, "Length Required"},
+	    {413, "Content Too Large"},
+	    {415, "Unsupported Media Type"},
+	    {423, "Locked"},
+	    {429, "Too Many Requests"},
+	    {500, "Internal Server Error"},
+	    {503, "Service Unavailable"},
+	    {507, "Insufficient Storage"},
 	};
 
 	if (strcmp(code, "malformed_json") == 0)
@@ -138,7 +142,8 @@ static const char *info_of(int status, const char *code)
 /* The original knows few words: what is wrong with an upload is a bad request. */
 static int status_of(enum err err, const char *code)
 {
-	static const enum err bad[] = {ERR_GONE, ERR_CONFLICT, ERR_INCOMPLETE, ERR_FINAL, ERR_OFFSET};
+	static const enum err bad[] = {ERR_GONE, ERR_CONFLICT, ERR_INCOMPLETE, ERR_FINAL,
+				       ERR_OFFSET};
 
 	if (strcmp(code, "upload_unknown") == 0)
 		return 400;

@@ -13,11 +13,11 @@
 
 struct lookup {
 	struct call *call;
-	const char *token;       /* of a login or a key */
+	const char *token; /* of a login or a key */
 	bool is_login;
-	bool touch;              /* "seen" is old enough to be written */
+	bool touch; /* "seen" is old enough to be written */
 	struct principal who;
-	json_object *limits;     /* of a key */
+	json_object *limits; /* of a key */
 };
 
 static enum err lookup_pass(struct pass *p, void *arg)
@@ -30,7 +30,8 @@ static enum err lookup_pass(struct pass *p, void *arg)
 	json_object_put(l->limits);
 	l->limits = NULL;
 	if (l->is_login)
-		err = logins_get(p, l->token, now, c->login_idle_s, c->login_max_s, &l->who, &l->touch);
+		err = logins_get(p, l->token, now, c->login_idle_s, c->login_max_s, &l->who,
+				 &l->touch);
 	else
 		err = keys_get(p, l->token, now, &l->who, &l->touch, &l->limits);
 	if (err == ERR_OK && l->call->ahead_id != 0)
@@ -50,7 +51,8 @@ static bool address_fits(const json_object *list, const char *address)
 {
 	json_object *item = NULL;
 
-	JSON_EACH(item, list) {
+	JSON_EACH(item, list)
+	{
 		if (strcmp(json_object_get_string(item), address) == 0)
 			return true;
 	}
@@ -62,7 +64,8 @@ static bool referer_fits(const json_object *list, const char *referer)
 {
 	json_object *item = NULL;
 
-	JSON_EACH(item, list) {
+	JSON_EACH(item, list)
+	{
 		const char *base = json_object_get_string(item);
 		size_t n = strlen(base);
 		if (referer != NULL && n > 0 && strncmp(referer, base, n) == 0 &&
@@ -76,14 +79,16 @@ static bool referer_fits(const json_object *list, const char *referer)
 static bool key_reads(const struct req *req)
 {
 	return (req->method == METHOD_GET || req->method == METHOD_HEAD) &&
-	       (text_starts(req->path, "/iportal/web/datas") || text_starts(req->path, "/iportal/web/mycontent/datas"));
+	       (text_starts(req->path, "/iportal/web/datas") ||
+		text_starts(req->path, "/iportal/web/mycontent/datas"));
 }
 
 /* ERR_NOT_FOUND: unknown, expired, or not for whoever sent it or for this. */
 static enum err lookup(struct call *call, const char *token, bool is_login)
 {
-	struct lookup l = { .call = call, .token = token, .is_login = is_login };
-	enum err err = store_pass(call->ctx->store, PASS_RECALL, "who", lookup_pass, &l, &call->error);
+	struct lookup l = {.call = call, .token = token, .is_login = is_login};
+	enum err err =
+	    store_pass(call->ctx->store, PASS_RECALL, "who", lookup_pass, &l, &call->error);
 	if (err != ERR_OK) {
 		if (err == ERR_NOT_FOUND)
 			call->error = (struct error){0};
@@ -104,7 +109,10 @@ static enum err lookup(struct call *call, const char *token, bool is_login)
 	return ERR_OK;
 }
 
-/* ---- Basic: a proven password is remembered five minutes as an HMAC under a key that lives in memory only */
+/*
+ * ---- Basic: a proven password is remembered five minutes as an HMAC under a key that lives in
+ * memory only
+ */
 
 #define PROVEN_MAX 64
 #define PROVEN_MS  (5 * 60 * 1000)
@@ -118,12 +126,16 @@ static struct {
 		int64_t until;
 	} v[PROVEN_MAX];
 	size_t next;
-} proven = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} proven = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* HASH: what the store knows the password by.  With another one the old password proves nothing any more. */
+/*
+ * HASH: what the store knows the password by.  With another one the old password proves nothing any
+ * more.
+ */
 static void proven_mac(const char *name, const char *password, const char *hash, char mac[65])
 {
-	CLEAN_FREE char *all = mem_printf("%zu:%s:%zu:%s:%s", strlen(name), name, strlen(hash), hash, password);
+	CLEAN_FREE char *all =
+	    mem_printf("%zu:%s:%zu:%s:%s", strlen(name), name, strlen(hash), hash, password);
 	if (!proven.has_key) {
 		token_bytes(proven.key, sizeof(proven.key));
 		proven.has_key = true;
@@ -161,7 +173,7 @@ struct attempt {
 	struct call *call;
 	const char *name;
 	bool allowed;
-	json_object *user;       /* NULL = unknown or disabled */
+	json_object *user; /* NULL = unknown or disabled */
 };
 
 static enum err attempt_pass(struct pass *p, void *arg)
@@ -169,7 +181,8 @@ static enum err attempt_pass(struct pass *p, void *arg)
 	struct attempt *a = arg;
 	json_object_put(a->user);
 	a->user = NULL;
-	enum err err = failures_check(p, a->name, a->call->req->address, clock_now_ms(), &a->allowed);
+	enum err err =
+	    failures_check(p, a->name, a->call->req->address, clock_now_ms(), &a->allowed);
 	if (err != ERR_OK || !a->allowed)
 		return err;
 	err = users_get(p, a->name, &a->user);
@@ -189,9 +202,10 @@ static enum err cleared_pass(struct pass *p, void *arg)
 }
 
 /* REMEMBER: as proven. */
-static enum err check_password(struct call *call, const char *name, const char *password, bool remember, struct principal *ret)
+static enum err check_password(struct call *call, const char *name, const char *password,
+			       bool remember, struct principal *ret)
 {
-	struct attempt a = { .call = call, .name = name };
+	struct attempt a = {.call = call, .name = name};
 	struct store *store = call->ctx->store;
 	enum err err = store_pass(store, PASS_READ, "password", attempt_pass, &a, &call->error);
 	if (err != ERR_OK)
@@ -200,7 +214,8 @@ static enum err check_password(struct call *call, const char *name, const char *
 		return error_set(&call->error, ERR_RATE, "too many failed attempts");
 
 	bool good = false;
-	const char *hash = json_bool(a.user, "disabled", false) ? NULL : json_str(a.user, "password", NULL);
+	const char *hash =
+	    json_bool(a.user, "disabled", false) ? NULL : json_str(a.user, "password", NULL);
 	err = user_password_check(store, hash, password, &good);
 	if (err == ERR_OK && good && hash != NULL) {
 		user_principal(a.user, ret);
@@ -217,7 +232,8 @@ static enum err check_password(struct call *call, const char *name, const char *
 	return err;
 }
 
-enum err identity_password(struct call *call, const char *name, const char *password, struct principal *ret)
+enum err identity_password(struct call *call, const char *name, const char *password,
+			   struct principal *ret)
 {
 	return check_password(call, name, password, false, ret);
 }
@@ -233,9 +249,10 @@ static enum err user_pass(struct pass *p, void *arg)
 /* Was that proven lately, and is it so still?  Rights and groups are those of now. */
 static bool proven_still(struct call *call, const char *name, const char *password)
 {
-	struct attempt a = { .call = call, .name = name };
+	struct attempt a = {.call = call, .name = name};
 	enum err err = store_pass(call->ctx->store, PASS_RECALL, "who", user_pass, &a, NULL);
-	const char *hash = json_bool(a.user, "disabled", false) ? NULL : json_str(a.user, "password", NULL);
+	const char *hash =
+	    json_bool(a.user, "disabled", false) ? NULL : json_str(a.user, "password", NULL);
 	bool still = err == ERR_OK && hash != NULL && proven_find(name, password, hash);
 	if (still)
 		user_principal(a.user, &call->who);
@@ -259,8 +276,9 @@ static enum err known_pass(struct pass *p, void *arg)
 /* What NAME is and may now; ERR_AUTH: unknown or disabled meanwhile. */
 static enum err known_user(struct call *call, const char *name)
 {
-	struct known k = { .name = name };
-	enum err err = store_pass(call->ctx->store, PASS_RECALL, "who", known_pass, &k, &call->error);
+	struct known k = {.name = name};
+	enum err err =
+	    store_pass(call->ctx->store, PASS_RECALL, "who", known_pass, &k, &call->error);
 	if (err == ERR_OK)
 		call->who = k.who;
 	return err == ERR_NOT_FOUND ? error_set(&call->error, ERR_AUTH, "no such user") : err;
@@ -284,7 +302,7 @@ static enum err basic(struct call *call, const char *encoded)
 	    (*name == '\0' || strcmp(call->who.name, name) == 0)) {
 		;
 	} else {
-		call->who = (struct principal){ .owner = "-" };
+		call->who = (struct principal){.owner = "-"};
 		json_object_put(call->limits);
 		call->limits = NULL;
 		if (!proven_still(call, name, password))
@@ -334,14 +352,18 @@ static enum err logout_pass(struct pass *p, void *arg)
 
 enum err identity_logout(struct call *call)
 {
-	static const char *const names[] = { "slipway_login", "JSESSIONID" };
+	static const char *const names[] = {"slipway_login", "JSESSIONID"};
 	char token[33];
 	enum err err = ERR_OK;
 	if (own_token(call->req, token) || supermap_token(call->req, token))
-		err = store_pass(call->ctx->store, PASS_DELETE, "logout", logout_pass, (void *)(uintptr_t)call->req, &call->error);
+		err = store_pass(call->ctx->store, PASS_DELETE, "logout", logout_pass,
+				 (void *)(uintptr_t)call->req, &call->error);
 	for (size_t i = 0; err == ERR_OK && i < sizeof(names) / sizeof(*names); i++) {
 		if (req_cookie(call->req, names[i]) != NULL)
-			reply_cookie(call->reply, call->req, &(struct cookie){ .name = names[i], .value = "", .max_age = 0, .http_only = true });
+			reply_cookie(
+			    call->reply, call->req,
+			    &(struct cookie){
+				.name = names[i], .value = "", .max_age = 0, .http_only = true});
 	}
 	return err;
 }
@@ -370,7 +392,8 @@ void identity_keep(struct call *call)
 	token_hex(token, 32);
 	become_anonymous(call, token);
 	reply_cookie(call->reply, call->req,
-	    &(struct cookie){ .name = "slipway_anon", .value = token, .max_age = -1, .http_only = true });
+		     &(struct cookie){
+			 .name = "slipway_anon", .value = token, .max_age = -1, .http_only = true});
 }
 
 /* token= and key= of SuperMap's clients.  False: neither is there. */
@@ -386,13 +409,13 @@ static bool by_query(struct call *call, enum err *ret)
 	if (*ret == ERR_NOT_FOUND)
 		*ret = ERR_AUTH;
 	if (*ret != ERR_OK)
-		call->who = (struct principal){ .owner = "-" };
+		call->who = (struct principal){.owner = "-"};
 	return true;
 }
 
 /*
- * Whom the web server has let in: its word for it is a variable no client can set.  Browsers send such logins unasked, as they
- * send cookies.
+ * Whom the web server has let in: its word for it is a variable no client can set.  Browsers send
+ * such logins unasked, as they send cookies.
  */
 static enum err by_web_server(struct call *call, const char *name)
 {
@@ -409,20 +432,21 @@ static enum err by_login(struct call *call, const char *token)
 	if (err == ERR_OK)
 		token_sha256_hex(token, 32, call->who.login);
 	else
-		call->who = (struct principal){ .owner = "-" };
+		call->who = (struct principal){.owner = "-"};
 	return err;
 }
 
 enum err identity_find(struct call *call)
 {
-	const char *outside = call->ctx->config->remote_user ? wire_env(call->req->wire, "REMOTE_USER") : NULL;
+	const char *outside =
+	    call->ctx->config->remote_user ? wire_env(call->req->wire, "REMOTE_USER") : NULL;
 	const char *auth = req_header(call->req, "Authorization");
 	const char *key = req_header(call->req, "X-Slipway-Key");
 	bool script = call->supermap.on && call->supermap.format == SUPERMAP_JSONP;
 	char token[33];
 	enum err err;
 
-	call->who = (struct principal){ .owner = "-" };
+	call->who = (struct principal){.owner = "-"};
 	if (by_query(call, &err))
 		return err;
 	if (auth != NULL && strncasecmp(auth, "Bearer ", 7) == 0)
@@ -431,7 +455,10 @@ enum err identity_find(struct call *call)
 		err = lookup(call, key, false);
 		return err == ERR_NOT_FOUND ? ERR_AUTH : err;
 	}
-	/* A foreign page must not read private lists through a script: what browsers send unasked is nobody's there. */
+	/*
+	 * A foreign page must not read private lists through a script: what browsers send unasked
+	 * is nobody's there.
+	 */
 	if (script)
 		return ERR_OK;
 	/* Its password is the web server's, not ours. */
@@ -513,7 +540,8 @@ static bool origin_is_ours(const struct call *call, const char *origin, size_t l
 		want = mem_strndup(c->public_url, n);
 	} else {
 		const char *host = req_header(call->req, "Host");
-		want = mem_printf("%s://%s", call->req->https ? "https" : "http", host == NULL ? "" : host);
+		want = mem_printf("%s://%s", call->req->https ? "https" : "http",
+				  host == NULL ? "" : host);
 	}
 	return text_ieq(want, got) || in_list(c->cors_origins, got);
 }
@@ -525,7 +553,7 @@ enum err csrf_origin(struct call *call)
 	const char *referer = req_header(call->req, "Referer");
 
 	if (!call->who.by_cookie && !call->who.by_basic && *call->who.name != '\0')
-		return ERR_OK;      /* a token in a header: no browser sends it unasked */
+		return ERR_OK; /* a token in a header: no browser sends it unasked */
 	if (origin != NULL) {
 		if (origin_is_ours(call, origin, strlen(origin)))
 			return ERR_OK;

@@ -21,10 +21,15 @@ enum err identity_logout(struct call *);
 /* Is ORIGIN (NULL = none) one of cors.origins? */
 bool identity_origin_listed(const struct call *, const char *origin);
 
-/* Before the first upload of an anonymous client: a cookie of its own, so that it alone owns what it sends. */
+/*
+ * Before the first upload of an anonymous client: a cookie of its own, so that it alone owns what
+ * it sends.
+ */
 void identity_keep(struct call *);
 
-/* The token for this client's forms into CALL->csrf; the cookie is set when it has none that fits. */
+/*
+ * The token for this client's forms into CALL->csrf; the cookie is set when it has none that fits.
+ */
 void csrf_prepare(struct call *);
 /* Checks 1 to 3: does the request come from our own pages?  ERR_FORBIDDEN. */
 enum err csrf_origin(struct call *);
@@ -32,6 +37,7 @@ enum err csrf_origin(struct call *);
 enum err csrf_token(struct call *);
 
 /* Name and password, with the failure limits; ERR_AUTH, ERR_RATE. */
-enum err identity_password(struct call *, const char *name, const char *password, struct principal *ret);
+enum err identity_password(struct call *, const char *name, const char *password,
+			   struct principal *ret);
 
 #endif

@@ -9,22 +9,24 @@
 #include "base/text.h"
 #include "base/token.h"
 
-#define DAY_MS       (86400 * 1000LL)
+#define DAY_MS	     (86400 * 1000LL)
 #define KEY_NAME_MAX 100 /* characters */
 #define DAYS_MAX     36500
 #define OWN_KEYS     "/account/keys"
 
 const char *admin_subject(struct call *call)
 {
-	const char *name = strcmp(call->route->path, OWN_KEYS) == 0 ? call->who.name : req_query(call->req, "name");
+	const char *name = strcmp(call->route->path, OWN_KEYS) == 0 ? call->who.name
+								    : req_query(call->req, "name");
 	return name != NULL ? name : "";
 }
 
 json_object *keys_shown(const json_object *keys)
 {
 	json_object *list = json_object_new_array(), *key = NULL;
-	JSON_EACH(key, keys) {
-		static const char *const times[] = { "created", "expires", "seen" };
+	JSON_EACH(key, keys)
+	{
+		static const char *const times[] = {"created", "expires", "seen"};
 		json_object *o = json_object_new_object();
 		json_set_str(o, "id", json_str(key, "id", ""));
 		json_set_str(o, "name", json_str(key, "name", ""));
@@ -35,7 +37,9 @@ json_object *keys_shown(const json_object *keys)
 			clock_iso(ms, iso);
 			json_set_str(o, times[i], ms > 0 ? iso : NULL);
 		}
-		json_set_bool(o, "over", json_int(key, "expires", 0) > 0 && json_int(key, "expires", 0) <= clock_now_ms());
+		json_set_bool(o, "over",
+			      json_int(key, "expires", 0) > 0 &&
+				  json_int(key, "expires", 0) <= clock_now_ms());
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -47,12 +51,14 @@ static enum err key_add_pass(struct pass *p, void *arg)
 	json_object *user = NULL;
 	enum err err = users_get(p, a->name, &user);
 	json_object_put(user);
-	return err == ERR_OK ? keys_add(p, a->name, a->key, a->flag, a->expires, clock_now_ms(), a->token) : err;
+	return err == ERR_OK
+		   ? keys_add(p, a->name, a->key, a->flag, a->expires, clock_now_ms(), a->token)
+		   : err;
 }
 
 enum err key_add(struct call *call, admin_page *page)
 {
-	struct admin a = { .key = form_get(&call->form, "key_name") };
+	struct admin a = {.key = form_get(&call->form, "key_name")};
 	const char *days = form_get(&call->form, "days"), *scope = form_get(&call->form, "scope");
 	int64_t n = 0;
 	if (a.key == NULL || strlen(a.key) > 4 * KEY_NAME_MAX)
@@ -80,8 +86,9 @@ static enum err key_delete_pass(struct pass *p, void *arg)
 
 enum err key_delete(struct call *call)
 {
-	struct admin a = { .key = form_get(&call->form, "key") };
-	return a.key == NULL ? admin_fail(call, ERR_BAD_REQUEST, "not_found", "key", NULL) : admin_user_run(call, key_delete_pass, &a);
+	struct admin a = {.key = form_get(&call->form, "key")};
+	return a.key == NULL ? admin_fail(call, ERR_BAD_REQUEST, "not_found", "key", NULL)
+			     : admin_user_run(call, key_delete_pass, &a);
 }
 
 /* ---- a user's own */
@@ -96,7 +103,7 @@ static enum err own_pass(struct pass *p, void *arg)
 
 static enum err own_page(struct call *call, int status, const char *token)
 {
-	struct admin a = { .call = call, .name = call->who.name };
+	struct admin a = {.call = call, .name = call->who.name};
 	enum err err = store_pass(call->ctx->store, PASS_READ, "keys", own_pass, &a, &call->error);
 	if (err != ERR_OK)
 		return err;
@@ -118,18 +125,22 @@ static enum err add_own(struct call *call)
 enum err account_keys_view(struct call *call)
 {
 	static const struct admin_action actions[] = {
-		{ "key_add", true, add_own },
-		{ "key_delete", false, key_delete },
+	    {"key_add", true, add_own},
+	    {"key_delete", false, key_delete},
 	};
 	bool answers = false;
-	/* A name of a user's own, not the anonymous one; and no bounded key makes an unbounded one. */
+	/*
+	 * A name of a user's own, not the anonymous one; and no bounded key makes an unbounded one.
+	 */
 	if (*call->who.name == '\0' || call->limits != NULL)
 		return admin_fail(call, ERR_FORBIDDEN, "forbidden", NULL, NULL);
 	if (call->req->method != METHOD_POST)
 		return own_page(call, 200, NULL);
 	enum err err = admin_do(call, actions, sizeof(actions) / sizeof(*actions), &answers);
 	if (err != ERR_OK)
-		return call->problems != NULL && call->mode == MODE_HTML ? own_page(call, admin_status(err), NULL) : err;
+		return call->problems != NULL && call->mode == MODE_HTML
+			   ? own_page(call, admin_status(err), NULL)
+			   : err;
 	if (answers)
 		return ERR_OK;
 	if (call->mode != MODE_HTML)

@@ -37,7 +37,9 @@ static enum err form_page(struct call *call, int status, const char *name, json_
 	csrf_prepare(call);
 	json_set_str(m, "csrf", call->csrf);
 	if (call->csrf_new)
-		reply_cookie(call->reply, call->req, &(struct cookie){ .name = "csrftoken", .value = call->csrf, .max_age = -1 });
+		reply_cookie(
+		    call->reply, call->req,
+		    &(struct cookie){.name = "csrftoken", .value = call->csrf, .max_age = -1});
 	call->reply->format = FORMAT_JSON;
 	return ERR_OK;
 }
@@ -73,25 +75,32 @@ struct start_login {
 	const char *address;
 	int64_t max;
 	char token[33];
-	const struct req *req;      /* logins of before that it carries are ended with this one */
+	const struct req *req; /* logins of before that it carries are ended with this one */
 };
 
 static enum err start_pass(struct pass *p, void *arg)
 {
 	struct start_login *s = arg;
 	enum err err = identity_end_logins(p, s->req);
-	return err == ERR_OK ? logins_add(p, s->user, s->address, clock_now_ms(), s->max, s->token) : err;
+	return err == ERR_OK ? logins_add(p, s->user, s->address, clock_now_ms(), s->max, s->token)
+			     : err;
 }
 
 static enum err start_login(struct call *call, const char *user)
 {
-	struct start_login s = { .user = user, .address = call->req->address, .max = call->ctx->config->logins_per_user, .req = call->req };
+	struct start_login s = {.user = user,
+				.address = call->req->address,
+				.max = call->ctx->config->logins_per_user,
+				.req = call->req};
 	token_hex(s.token, 32);
-	enum err err = store_pass(call->ctx->store, PASS_SYNC, "login", start_pass, &s, &call->error);
+	enum err err =
+	    store_pass(call->ctx->store, PASS_SYNC, "login", start_pass, &s, &call->error);
 	if (err != ERR_OK)
 		return err;
-	reply_cookie(call->reply, call->req,
-	    &(struct cookie){ .name = "slipway_login", .value = s.token, .max_age = -1, .http_only = true });
+	reply_cookie(
+	    call->reply, call->req,
+	    &(struct cookie){
+		.name = "slipway_login", .value = s.token, .max_age = -1, .http_only = true});
 	/* The form token is bound to the login: a new one goes with it. */
 	token_sha256_hex(s.token, 32, call->who.login);
 	if (user != call->who.name)
@@ -99,7 +108,9 @@ static enum err start_login(struct call *call, const char *user)
 	call->who.by_cookie = true;
 	csrf_prepare(call);
 	if (call->csrf_new)
-		reply_cookie(call->reply, call->req, &(struct cookie){ .name = "csrftoken", .value = call->csrf, .max_age = -1 });
+		reply_cookie(
+		    call->reply, call->req,
+		    &(struct cookie){.name = "csrftoken", .value = call->csrf, .max_age = -1});
 	call->csrf_new = false;
 	OPENSSL_cleanse(s.token, sizeof(s.token));
 	return ERR_OK;
@@ -114,16 +125,21 @@ enum err login_view(struct call *call)
 	struct principal who = {0};
 
 	if (name == NULL || *name == '\0')
-		name = form_get(&call->form, "login");      /* GeoNode's name for it */
+		name = form_get(&call->form, "login"); /* GeoNode's name for it */
 	if (name == NULL || *name == '\0' || password == NULL || *password == '\0') {
-		(void)call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("login_fields"), "field", "username"));
+		(void)call_fail(call, ERR_BAD_REQUEST,
+				problem_str(problem_new("login_fields"), "field", "username"));
 		return call->mode == MODE_HTML ? login_page(call, 400) : ERR_BAD_REQUEST;
 	}
 	enum err err = identity_password(call, name, password, &who);
 	if (err == ERR_AUTH || err == ERR_RATE) {
 		call->error = (struct error){0};
-		(void)call_fail(call, err, problem_str(problem_new(err == ERR_AUTH ? "login_wrong" : "login_rate"), "field", "password"));
-		return call->mode == MODE_HTML ? login_page(call, err == ERR_AUTH ? 401 : 429) : err;
+		(void)call_fail(
+		    call, err,
+		    problem_str(problem_new(err == ERR_AUTH ? "login_wrong" : "login_rate"),
+				"field", "password"));
+		return call->mode == MODE_HTML ? login_page(call, err == ERR_AUTH ? 401 : 429)
+					       : err;
 	}
 	if (err == ERR_OK)
 		err = start_login(call, who.name);
@@ -147,7 +163,8 @@ enum err logout_view(struct call *call)
 		err = identity_logout(call);
 	if (err != ERR_OK)
 		return err;
-	reply_cookie(call->reply, call->req, &(struct cookie){ .name = "csrftoken", .value = "", .max_age = 0 });
+	reply_cookie(call->reply, call->req,
+		     &(struct cookie){.name = "csrftoken", .value = "", .max_age = 0});
 	call->csrf_new = false;
 	reply_redirect(call->reply, 303, home);
 	return ERR_OK;
@@ -157,7 +174,7 @@ enum err logout_view(struct call *call)
 
 struct first {
 	const char *token;
-	const char *sha256;      /* of the token the configuration knows; "" = none */
+	const char *sha256; /* of the token the configuration knows; "" = none */
 	const char *name;
 	const char *hash;
 };
@@ -206,9 +223,12 @@ enum err first_login_view(struct call *call)
 {
 	bool post = call->req->method == METHOD_POST;
 	const char *token = post ? form_get(&call->form, "first") : req_query(call->req, "token");
-	struct first f = { .token = token != NULL ? token : "", .sha256 = call->ctx->config->first_token, .name = form_get(&call->form, "username") };
+	struct first f = {.token = token != NULL ? token : "",
+			  .sha256 = call->ctx->config->first_token,
+			  .name = form_get(&call->form, "username")};
 	CLEAN_FREE char *hash = NULL;
-	enum err err = store_pass(call->ctx->store, PASS_READ, "first", first_check_pass, &f, &call->error);
+	enum err err =
+	    store_pass(call->ctx->store, PASS_READ, "first", first_check_pass, &f, &call->error);
 	if (err == ERR_NOT_FOUND) {
 		call->error = (struct error){0};
 		return call_fail(call, ERR_GONE, problem_new("first_used"));
@@ -217,10 +237,14 @@ enum err first_login_view(struct call *call)
 		return err == ERR_OK ? first_page(call, 200, f.token) : err;
 
 	const char *password = form_get(&call->form, "password");
-	const char *bad = f.name == NULL || !user_name_ok(f.name) ? "user_name_bad" :
-			  password == NULL ? "password_short" : user_password_problem(f.name, password);
+	const char *bad = f.name == NULL || !user_name_ok(f.name) ? "user_name_bad"
+			  : password == NULL			  ? "password_short"
+					     : user_password_problem(f.name, password);
 	if (bad != NULL) {
-		(void)call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new(bad), "field", strcmp(bad, "user_name_bad") == 0 ? "username" : "password"));
+		(void)call_fail(
+		    call, ERR_BAD_REQUEST,
+		    problem_str(problem_new(bad), "field",
+				strcmp(bad, "user_name_bad") == 0 ? "username" : "password"));
 		return call->mode == MODE_HTML ? first_page(call, 400, f.token) : ERR_BAD_REQUEST;
 	}
 	err = user_password_hash(call->ctx->store, password, &hash, &call->error);
@@ -230,7 +254,8 @@ enum err first_login_view(struct call *call)
 	err = store_pass(call->ctx->store, PASS_SYNC, "first", first_make_pass, &f, &call->error);
 	if (err == ERR_CONFLICT) {
 		call->error = (struct error){0};
-		(void)call_fail(call, err, problem_str(problem_new("user_exists"), "field", "username"));
+		(void)call_fail(call, err,
+				problem_str(problem_new("user_exists"), "field", "username"));
 		return call->mode == MODE_HTML ? first_page(call, 409, f.token) : err;
 	}
 	if (err == ERR_OK)
@@ -277,25 +302,31 @@ enum err password_view(struct call *call)
 	if (call->req->method != METHOD_POST)
 		return password_page(call, 200);
 	const char *old = form_get(&call->form, "old"), *new = form_get(&call->form, "password");
-	struct change c = { .name = call->who.name };
+	struct change c = {.name = call->who.name};
 	CLEAN_FREE char *hash = NULL;
 	struct principal who = {0};
 	/* Somebody at an open browser has no more guesses than at the login. */
 	enum err err = identity_password(call, c.name, old != NULL ? old : "", &who);
 	if (err != ERR_OK && err != ERR_AUTH && err != ERR_RATE)
 		return err;
-	const char *bad = err == ERR_RATE ? "login_rate" : err == ERR_AUTH ? "login_wrong" :
-			  new == NULL ? "password_short" : user_password_problem(c.name, new);
+	const char *bad = err == ERR_RATE   ? "login_rate"
+			  : err == ERR_AUTH ? "login_wrong"
+			  : new == NULL	    ? "password_short"
+					    : user_password_problem(c.name, new);
 	if (bad != NULL) {
 		enum err why = err == ERR_RATE ? ERR_RATE : ERR_BAD_REQUEST;
 		call->error = (struct error){0};
-		(void)call_fail(call, why, problem_str(problem_new(bad), "field", err == ERR_OK ? "password" : "old"));
-		return call->mode == MODE_HTML ? password_page(call, why == ERR_RATE ? 429 : 400) : why;
+		(void)call_fail(
+		    call, why,
+		    problem_str(problem_new(bad), "field", err == ERR_OK ? "password" : "old"));
+		return call->mode == MODE_HTML ? password_page(call, why == ERR_RATE ? 429 : 400)
+					       : why;
 	}
 	err = user_password_hash(call->ctx->store, new, &hash, &call->error);
 	c.hash = hash;
 	if (err == ERR_OK)
-		err = store_pass(call->ctx->store, PASS_SYNC, "password", change_put_pass, &c, &call->error);
+		err = store_pass(call->ctx->store, PASS_SYNC, "password", change_put_pass, &c,
+				 &call->error);
 	if (err == ERR_OK)
 		err = start_login(call, call->who.name);
 	if (err != ERR_OK)

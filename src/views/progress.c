@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "wizard/spill.h"
 
-#define REPORT_ROWS 1000      /* a job reports no more (14.6) */
+#define REPORT_ROWS 1000 /* a job reports no more (14.6) */
 
 static enum err none(struct call *call)
 {
@@ -24,8 +24,8 @@ static enum err none(struct call *call)
 
 static bool needs_crs(const struct session *s)
 {
-	return session_inspected(s) && step_usable(s, STEP_SRS) && step_needs_input(s, STEP_SRS, MODE_STRICT) &&
-	       session_input(s, STEP_SRS) == NULL;
+	return session_inspected(s) && step_usable(s, STEP_SRS) &&
+	       step_needs_input(s, STEP_SRS, MODE_STRICT) && session_input(s, STEP_SRS) == NULL;
 }
 
 /* The word G2's page scripts poll for. */
@@ -60,11 +60,15 @@ static bool counts_rows(const char *doing)
 	return strcmp(doing, "reading") == 0 || strcmp(doing, "writing") == 0;
 }
 
-/* What a job told last is a moment old when it ends: what came to its end is done to the last of it. */
+/*
+ * What a job told last is a moment old when it ends: what came to its end is done to the last of
+ * it.
+ */
 static void set_done(json_object *m, const char *word, const json_object *p)
 {
 	int64_t done = json_int(p, "done", 0), total = json_int(p, "total", -1);
-	bool ended = strcmp(word, "COMPLETE") == 0 || strcmp(word, "READY") == 0 || strcmp(word, "NO_CRS") == 0;
+	bool ended = strcmp(word, "COMPLETE") == 0 || strcmp(word, "READY") == 0 ||
+		     strcmp(word, "NO_CRS") == 0;
 	if (ended)
 		done = total = total > 0 ? total : 1;
 	json_set_int(m, "progress", done);
@@ -81,7 +85,8 @@ static json_object *progress_model(struct turn *t, const json_object *task)
 	int64_t age = clock_now_ms() - json_int(task, "queued", clock_now_ms());
 	bool running = strcmp(word, "RUNNING") == 0;
 	/* Of what the job told last, nothing holds any more once its work is done. */
-	const char *told = t->s->state == STATE_COMPLETE ? "publishing" : json_str(p, "message", "queued");
+	const char *told =
+	    t->s->state == STATE_COMPLETE ? "publishing" : json_str(p, "message", "queued");
 	const char *doing = call->no_worker ? "no_worker" : told;
 	CLEAN_FREE char *key = mem_printf("progress.%s", running ? doing : word);
 	CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld", (long long)t->s->id);
@@ -99,7 +104,9 @@ static json_object *progress_model(struct turn *t, const json_object *task)
 	json_set_str(m, "redirect_to", to);
 	if (strcmp(word, "ERROR") == 0) {
 		json_object *details = problem_details(call, json_arr(t->s->doc, "problems"));
-		json_set_str(m, "code", json_str(json_at(details, 0), "code", json_str(t->s->doc, "code", "import_failed")));
+		json_set_str(m, "code",
+			     json_str(json_at(details, 0), "code",
+				      json_str(t->s->doc, "code", "import_failed")));
 		json_set_str(m, "message", json_str(json_at(details, 0), "message", ""));
 		json_set(m, "details", details);
 	}
@@ -110,7 +117,8 @@ static json_object *progress_model(struct turn *t, const json_object *task)
 static uint64_t progress_print(const struct turn *t, const json_object *task)
 {
 	json_object *p = json_obj(task, "progress");
-	return (uint64_t)t->s->state * 31 + (uint64_t)json_int(p, "done", 0) * 7 + (uint64_t)strlen(json_str(task, "state", ""));
+	return (uint64_t)t->s->state * 31 + (uint64_t)json_int(p, "done", 0) * 7 +
+	       (uint64_t)strlen(json_str(task, "state", ""));
 }
 
 static void long_poll(struct turn *t, json_object **task)
@@ -135,14 +143,15 @@ static void long_poll(struct turn *t, json_object **task)
 }
 
 /*
- * A page without a script asks again by itself.  Where requests do the work, the first page comes at once and those it asks
- * for wait.
+ * A page without a script asks again by itself.  Where requests do the work, the first page comes
+ * at once and those it asks for wait.
  */
 static void ask_again(struct turn *t)
 {
 	struct call *call = t->call;
 	bool slices = !call->ctx->config->worker_spawn && call->ctx->config->slice_s > 0;
-	CLEAN_FREE char *again = call_url(call, "/upload/progress?id=%lld&wait=1", (long long)t->s->id);
+	CLEAN_FREE char *again =
+	    call_url(call, "/upload/progress?id=%lld&wait=1", (long long)t->s->id);
 	CLEAN_FREE char *refresh = slices ? mem_printf("3; url=%s", again) : mem_strdup("3");
 	reply_header(call->reply, "Refresh", refresh);
 }
@@ -154,12 +163,14 @@ static enum err progress_page(struct turn *t, json_object *m)
 	struct session *s = t->s;
 	bool running = strcmp(json_str(m, "state", ""), "RUNNING") == 0;
 
-	if (!running && !(s->state == STATE_PROCESSED && json_len(json_arr(s->doc, "datasets")) != 1)) {
+	if (!running &&
+	    !(s->state == STATE_PROCESSED && json_len(json_arr(s->doc, "datasets")) != 1)) {
 		json_object_put(m);
 		if (s->state == STATE_INVALID && !session_inspected(s))
 			return next_step_response(t);
 		if (s->state == STATE_INVALID || s->state == STATE_INCOMPLETE) {
-			CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld", (long long)s->id);
+			CLEAN_FREE char *to =
+			    call_url(call, "/upload/final?id=%lld", (long long)s->id);
 			reply_redirect(call->reply, 303, to);
 			return ERR_OK;
 		}
@@ -223,7 +234,8 @@ enum err data_upload_progress(struct call *call)
 		return err;
 	}
 	json_object *m = progress_model(&t, task);
-	reply_header_int(call->reply, "Retry-After", (json_int(m, "poll_after_ms", 1000) + 999) / 1000);
+	reply_header_int(call->reply, "Retry-After",
+			 (json_int(m, "poll_after_ms", 1000) + 999) / 1000);
 	if (call->mode == MODE_HTML) {
 		err = progress_page(&t, m);
 	} else {
@@ -239,11 +251,12 @@ enum err data_upload_progress(struct call *call)
 
 static void csv_cell(FILE *out, const char *s)
 {
-	bool quote = strpbrk(s, ",\"\r\n") != NULL, formula = *s != '\0' && strchr("=+-@\t\r", *s) != NULL;
+	bool quote = strpbrk(s, ",\"\r\n") != NULL,
+	     formula = *s != '\0' && strchr("=+-@\t\r", *s) != NULL;
 	if (quote)
 		fputc('"', out);
 	if (formula)
-		fputc('\'', out);      /* a spreadsheet must not calculate what was uploaded */
+		fputc('\'', out); /* a spreadsheet must not calculate what was uploaded */
 	for (; *s != '\0'; s++) {
 		if (*s == '"')
 			fputc('"', out);
@@ -255,7 +268,7 @@ static void csv_cell(FILE *out, const char *s)
 
 static void csv_line(struct call *call, FILE *out, json_object *p)
 {
-	static const char *const members[] = { "file", "layer", "row", "column", "value", "code" };
+	static const char *const members[] = {"file", "layer", "row", "column", "value", "code"};
 	CLEAN_FREE char *message = words_problem(pages_words(call->ctx->pages), call->req->lang, p);
 	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
 		json_object *v = json_get(p, members[i]);
@@ -275,7 +288,9 @@ enum err report_print(struct call *call, const char *text, const char *name)
 	bool json = call->mode == MODE_STRICT || req_query(call->req, "force_ajax") != NULL;
 	FILE *out = open_memstream(&buf, &len);
 
-	fputs("\xef\xbb\xbf" "file,layer,row,column,value,code,message\r\n", out);
+	fputs("\xef\xbb\xbf"
+	      "file,layer,row,column,value,code,message\r\n",
+	      out);
 	for (const char *p = text; *p != '\0';) {
 		size_t n = strcspn(p, "\n");
 		json_object *row = NULL;
@@ -314,7 +329,8 @@ enum err report_view(struct call *call)
 	if (err != ERR_OK)
 		return err;
 	CLEAN_FREE char *folder = session_folder(t.s->id);
-	CLEAN_FREE char *path = mem_printf("%s/%s/report.jsonl", call->ctx->config->data_dir, folder);
+	CLEAN_FREE char *path =
+	    mem_printf("%s/%s/report.jsonl", call->ctx->config->data_dir, folder);
 	CLEAN_FREE char *text = NULL;
 	size_t len = 0;
 	if (!json_bool(t.s->doc, "report", false) ||
@@ -341,12 +357,13 @@ static enum err report_pass(struct pass *p, void *arg)
 
 char *report_url(struct call *call, int64_t session)
 {
-	struct report_look l = { .id = session };
+	struct report_look l = {.id = session};
 	if (session == 0 || strcmp(call->who.owner, "-") == 0 ||
 	    store_pass(call->ctx->store, PASS_READ, "report", report_pass, &l, NULL) != ERR_OK)
 		return NULL;
-	bool there = json_bool(l.doc, "report", false) &&
-		     (call->who.admin || strcmp(json_str(l.doc, "owner", ""), call->who.owner) == 0);
+	bool there =
+	    json_bool(l.doc, "report", false) &&
+	    (call->who.admin || strcmp(json_str(l.doc, "owner", ""), call->who.owner) == 0);
 	json_object_put(l.doc);
 	return there ? call_url(call, "/upload/report?id=%lld", (long long)session) : NULL;
 }

@@ -1,6 +1,6 @@
 /*
- * The save step: files stream into uploads, names and first bytes are judged, one commit makes uploads, session and
- * inspect task, and the inspection is waited for.
+ * The save step: files stream into uploads, names and first bytes are judged, one commit makes
+ * uploads, session and inspect task, and the inspection is waited for.
  * Source: contracts/wizard.md 8.
  */
 #include <string.h>
@@ -15,15 +15,16 @@
 #include "wizard/spill.h"
 #include "wizard/task.h"
 
-#define HEAD_BYTES 4096      /* first bytes kept of each file: enough for every magic number and the start of text */
+/* first bytes kept of each file: enough for every magic number and the start of text */
+#define HEAD_BYTES 4096
 
 /* One file of the request. */
 struct part {
 	char *field;
-	char *name;               /* display name, with its folders where the client told them */
-	struct upload *upload;    /* open, made by this request; NULL when named by upload= */
+	char *name;	       /* display name, with its folders where the client told them */
+	struct upload *upload; /* open, made by this request; NULL when named by upload= */
 	char id[33];
-	int64_t size;             /* bytes */
+	int64_t size; /* bytes */
 	char head[HEAD_BYTES];
 	size_t head_len;
 };
@@ -32,15 +33,16 @@ struct save {
 	struct call *call;
 	struct part **parts;
 	size_t n;
-	int64_t total;            /* bytes of all parts */
+	int64_t total; /* bytes of all parts */
 	json_object *warnings;
-	bool own;                 /* those named by upload= were made for this session alone: they go with it */
+	/* those named by upload= were made for this session alone: they go with it */
+	bool own;
 	/* the commit */
 	json_object *record;
 	json_object *task;
 	char *nonce;
 	int64_t id;
-	bool repeated;            /* the nonce has a session already */
+	bool repeated; /* the nonce has a session already */
 };
 
 /* ---- files arrive */
@@ -59,7 +61,8 @@ static enum err part_add(struct save *s, const char *field, const char *name, st
 {
 	int64_t most = s->call->ctx->config->max_files;
 	if ((int64_t)s->n >= most)
-		return call_fail(s->call, ERR_TOO_LARGE, problem_arg_int(problem_new("files_limit"), "limit", most));
+		return call_fail(s->call, ERR_TOO_LARGE,
+				 problem_arg_int(problem_new("files_limit"), "limit", most));
 	struct part *p = mem_alloc(sizeof(*p));
 	p->field = mem_strdup(field);
 	p->name = mem_strdup(name);
@@ -69,19 +72,26 @@ static enum err part_add(struct save *s, const char *field, const char *name, st
 	return ERR_OK;
 }
 
-static enum err part_begin(void *arg, const char *field, const char *filename, const char *type, struct error *error)
+static enum err part_begin(void *arg, const char *field, const char *filename, const char *type,
+			   struct error *error)
 {
 	struct save *s = arg;
 	struct part *p = NULL;
 	CLEAN_FREE char *name = text_display_name(filename);
 
 	if (name == NULL)
-		return call_fail(s->call, ERR_BAD_REQUEST, problem_str(problem_new("bad_text"), "field", field));
+		return call_fail(s->call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("bad_text"), "field", field));
 	enum err err = part_add(s, field, *name != '\0' ? name : "upload", &p);
 	if (err != ERR_OK)
 		return err;
-	struct upload_spec spec = { .owner = s->call->who, .adapter = "form", .mode = UPLOAD_APPEND, .name = p->name,
-		.media_type = type, .length = -1, .address = s->call->req->address };
+	struct upload_spec spec = {.owner = s->call->who,
+				   .adapter = "form",
+				   .mode = UPLOAD_APPEND,
+				   .name = p->name,
+				   .media_type = type,
+				   .length = -1,
+				   .address = s->call->req->address};
 	err = upload_create(s->call->ctx->engine, &spec, &p->upload, error);
 	if (err == ERR_OK)
 		memcpy(p->id, upload_id(p->upload), sizeof(p->id));
@@ -99,7 +109,10 @@ static enum err part_data(void *arg, const void *bytes, size_t n, struct error *
 	}
 	p->size += (int64_t)n;
 	s->total += (int64_t)n;
-	/* A part sent twice under two names counts once; until then only twice the limit is too much. */
+	/*
+	 * A part sent twice under two names counts once; until then only twice the limit is too
+	 * much.
+	 */
 	if (s->total > 2 * s->call->ctx->config->max_session_bytes)
 		return size_limit(s, s->total);
 	return upload_push(p->upload, bytes, n, error);
@@ -147,7 +160,8 @@ static void drop_doubles(struct save *s)
 	for (size_t i = 0; i < s->n; i++) {
 		for (size_t j = s->n; j-- > i + 1;) {
 			struct part *a = s->parts[i], *b = s->parts[j];
-			if (a->upload == NULL || b->upload == NULL || strcmp(a->name, b->name) != 0 || a->size != b->size ||
+			if (a->upload == NULL || b->upload == NULL ||
+			    strcmp(a->name, b->name) != 0 || a->size != b->size ||
 			    !upload_same_content(a->upload, b->upload))
 				continue;
 			s->total -= b->size;
@@ -174,25 +188,29 @@ static enum err refuse_upload(struct call *call, enum err err, const char *id)
 	if (err != ERR_NOT_FOUND && err != ERR_GONE && err != ERR_INCOMPLETE)
 		return err;
 	call->error = (struct error){0};
-	if (err == ERR_INCOMPLETE && upload_status(call->ctx->engine, id, &call->who, &info, NULL) == ERR_OK)
+	if (err == ERR_INCOMPLETE &&
+	    upload_status(call->ctx->engine, id, &call->who, &info, NULL) == ERR_OK)
 		err = call_incomplete(call, ERR_CONFLICT, id, &info);
 	else
-		err = call_fail(call, ERR_NOT_FOUND, problem_str(problem_new("upload_unknown"), "value", id));
+		err = call_fail(call, ERR_NOT_FOUND,
+				problem_str(problem_new("upload_unknown"), "value", id));
 	upload_info_done(&info);
 	return err;
 }
 
 /*
- * upload=<id>: complete uploads made through any transport.  A folder told with them keeps files of one name apart, as
- * in an archive.
+ * upload=<id>: complete uploads made through any transport.  A folder told with them keeps files of
+ * one name apart, as in an archive.
  */
 static enum err take_uploads(struct save *s)
 {
 	struct call *call = s->call;
 	const char *own = form_get(&call->form, "upload_own");
 	if (own != NULL && *own != '\0' && !text_bool(own, &s->own))
-		return call_fail(call, ERR_BAD_REQUEST,
-		    problem_str(problem_str(problem_new("bad_boolean"), "field", "upload_own"), "value", own));
+		return call_fail(
+		    call, ERR_BAD_REQUEST,
+		    problem_str(problem_str(problem_new("bad_boolean"), "field", "upload_own"),
+				"value", own));
 	for (size_t i = 0; i < call->form.fields.n; i++) {
 		struct pair *f = &call->form.fields.v[i];
 		struct upload_info info = {0};
@@ -200,7 +218,8 @@ static enum err take_uploads(struct save *s)
 			continue;
 		if (is_taken(s, f->value))
 			continue;
-		enum err err = upload_get(call->ctx->engine, f->value, &call->who, &info, &call->error);
+		enum err err =
+		    upload_get(call->ctx->engine, f->value, &call->who, &info, &call->error);
 		if (err != ERR_OK)
 			return refuse_upload(call, err, f->value);
 		struct part *p = NULL;
@@ -226,7 +245,9 @@ static enum err refuse_paths(struct call *call)
 	for (size_t i = 0; i < call->form.fields.n; i++) {
 		struct pair *f = &call->form.fields.v[i];
 		if (text_ends_icase(f->name, "_file_path") && *f->value != '\0')
-			return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("path_not_allowed"), "field", f->name));
+			return call_fail(
+			    call, ERR_BAD_REQUEST,
+			    problem_str(problem_new("path_not_allowed"), "field", f->name));
 	}
 	return ERR_OK;
 }
@@ -239,8 +260,10 @@ static enum err judge_files(struct save *s, struct session *session)
 	json_object *uploads = json_object_new_array(), *p = NULL;
 
 	for (size_t i = 0; i < s->n; i++) {
-		files[i] = (struct bundle_file){ .name = s->parts[i]->name, .size = s->parts[i]->size,
-			.head = s->parts[i]->head, .head_len = s->parts[i]->head_len };
+		files[i] = (struct bundle_file){.name = s->parts[i]->name,
+						.size = s->parts[i]->size,
+						.head = s->parts[i]->head,
+						.head_len = s->parts[i]->head_len};
 	}
 	bundle_sort(files, s->n, false, s->call->ctx->config->extra_drivers, &set);
 	session->kind = set.kind;
@@ -251,15 +274,18 @@ static enum err judge_files(struct save *s, struct session *session)
 		json_set_int(u, "size", s->parts[i]->size);
 		json_set_bool(u, "own", s->parts[i]->upload != NULL || s->own);
 		json_set_bool(u, "named", s->parts[i]->upload == NULL);
-		json_set_str(u, "role", files[i].role == 1 ? "main" : files[i].role == 2 ? "side" : "unused");
+		json_set_str(u, "role",
+			     files[i].role == 1	  ? "main"
+			     : files[i].role == 2 ? "side"
+						  : "unused");
 		json_object_array_add(uploads, u);
 	}
 	json_set(session->doc, "uploads", uploads);
 	JSON_EACH(p, set.warnings)
-		problems_add(&s->warnings, json_object_get(p));
+	problems_add(&s->warnings, json_object_get(p));
 	enum err err = ERR_OK;
 	JSON_EACH(p, set.problems)
-		err = call_fail(s->call, ERR_BAD_REQUEST, json_object_get(p));
+	err = call_fail(s->call, ERR_BAD_REQUEST, json_object_get(p));
 	bundle_set_done(&set);
 	free(files);
 	return err;
@@ -281,7 +307,8 @@ static char *session_name(const struct save *s)
 }
 
 /* A dataset that may not be changed is told before the wizard is gone through. */
-static enum err check_target(struct call *call, struct session *session, json_object *input, bool time_said)
+static enum err check_target(struct call *call, struct session *session, json_object *input,
+			     bool time_said)
 {
 	json_object *dataset = NULL;
 	if (json_int(input, "layer_id", 0) == 0)
@@ -302,7 +329,7 @@ static enum err check_fields(struct save *s, struct session *session)
 {
 	struct call *call = s->call;
 	json_object *fields = form_fields(&call->form), *input = NULL, *errors = NULL, *p = NULL;
-	static const char *const target[] = { "layer_id", "mode" };
+	static const char *const target[] = {"layer_id", "mode"};
 	for (size_t i = 0; i < sizeof(target) / sizeof(*target); i++) {
 		const char *value = req_query(call->req, target[i]);
 		if (value != NULL && json_get(fields, target[i]) == NULL)
@@ -313,7 +340,7 @@ static enum err check_fields(struct save *s, struct session *session)
 	json_object_put(fields);
 	enum err err = ERR_OK;
 	JSON_EACH(p, errors)
-		err = call_fail(call, ERR_BAD_REQUEST, json_object_get(p));
+	err = call_fail(call, ERR_BAD_REQUEST, json_object_get(p));
 	json_object_put(errors);
 	if (err == ERR_OK)
 		err = check_target(call, session, input, time_said);
@@ -362,14 +389,17 @@ static enum err commit(struct save *s, struct session *session)
 	const char *nonce = form_get(&call->form, "nonce");
 	if (nonce == NULL || *nonce == '\0')
 		nonce = req_header(call->req, "Idempotency-Key");
-	s->nonce = nonce != NULL && *nonce != '\0' && strlen(nonce) <= 128 ? mem_strdup(nonce) : NULL;
+	s->nonce =
+	    nonce != NULL && *nonce != '\0' && strlen(nonce) <= 128 ? mem_strdup(nonce) : NULL;
 	s->record = spill_record(session, clock_now_ms());
 	s->task = task_inspect(session, c);
 	enum err err = uploads_commit(call->ctx->engine, own, n_own, commit_pass, s, &call->error);
 	free(own);
 	if (err == ERR_RATE && *call->error.code == '\0') {
 		call->error = (struct error){0};
-		return call_fail(call, err, problem_arg_int(problem_new("open_sessions_limit"), "limit", c->max_open_sessions));
+		return call_fail(call, err,
+				 problem_arg_int(problem_new("open_sessions_limit"), "limit",
+						 c->max_open_sessions));
 	}
 	if (err == ERR_CONFLICT && s->repeated) {
 		call->error = (struct error){0};
@@ -386,7 +416,10 @@ static bool is_strict_post(const struct call *call)
 	return call->mode == MODE_STRICT;
 }
 
-/* Inspection found within the wait that the file is no good: the save itself fails and leaves nothing. */
+/*
+ * Inspection found within the wait that the file is no good: the save itself fails and leaves
+ * nothing.
+ */
 static enum err fail_save(struct turn *t)
 {
 	struct call *call = t->call;
@@ -394,9 +427,10 @@ static enum err fail_save(struct turn *t)
 	enum err fault = failure_fault(code);
 	json_object *p = NULL, *u = NULL;
 	JSON_EACH(p, json_arr(t->s->doc, "problems"))
-		(void)call_fail(call, fault, json_object_get(p));
+	(void)call_fail(call, fault, json_object_get(p));
 	/* What came before this request outlives it: the next try names it again. */
-	JSON_EACH(u, json_arr(t->s->doc, "uploads")) {
+	JSON_EACH(u, json_arr(t->s->doc, "uploads"))
+	{
 		if (json_bool(u, "named", false))
 			json_set_bool(u, "own", false);
 	}
@@ -406,7 +440,10 @@ static enum err fail_save(struct turn *t)
 	return err == ERR_OK ? fault : err;
 }
 
-/* Is the file no good?  What is short just now may be there in a moment: nobody need send gigabytes again for that. */
+/*
+ * Is the file no good?  What is short just now may be there in a moment: nobody need send gigabytes
+ * again for that.
+ */
 static bool file_refused(const struct session *s)
 {
 	return s->state == STATE_INVALID && !session_inspected(s) && !session_not_started(s);
@@ -431,7 +468,8 @@ static enum err answer(struct save *s)
 		s->warnings = NULL;
 		err = next_step_response(&t);
 		if (err == ERR_OK && is_strict_post(call) && call->reply->status == 200) {
-			CLEAN_FREE char *where = call_url(call, "/upload/?id=%lld", (long long)s->id);
+			CLEAN_FREE char *where =
+			    call_url(call, "/upload/?id=%lld", (long long)s->id);
 			call->reply->status = 201;
 			reply_header(call->reply, "Location", where);
 		}
@@ -444,7 +482,7 @@ static enum err receive(struct save *s)
 {
 	struct call *call = s->call;
 	const struct config *c = call->ctx->config;
-	struct form_sink sink = { .begin = part_begin, .data = part_data, .end = part_end, .arg = s };
+	struct form_sink sink = {.begin = part_begin, .data = part_data, .end = part_end, .arg = s};
 
 	if (call->req->content_length > c->max_session_bytes + MIB)
 		return size_limit(s, call->req->content_length);
@@ -461,14 +499,15 @@ static enum err receive(struct save *s)
 	if (s->total > c->max_session_bytes)
 		return size_limit(s, s->total);
 	if (s->n == 0)
-		return call_fail(call, ERR_BAD_REQUEST, problem_str(problem_new("file_missing"), "field", "files"));
+		return call_fail(call, ERR_BAD_REQUEST,
+				 problem_str(problem_new("file_missing"), "field", "files"));
 	return ERR_OK;
 }
 
 /* After an error every byte of this request is forgotten; a page keeps what was typed. */
 static enum err save_post(struct call *call)
 {
-	struct save s = { .call = call };
+	struct save s = {.call = call};
 	struct session *session = NULL;
 	int64_t now = clock_now_ms();
 	identity_keep(call);
@@ -476,7 +515,8 @@ static enum err save_post(struct call *call)
 
 	if (err == ERR_OK) {
 		CLEAN_FREE char *name = session_name(&s);
-		session = session_new(call->who.owner, name, now, now + call->ctx->config->session_expiry_hours * 3600000);
+		session = session_new(call->who.owner, name, now,
+				      now + call->ctx->config->session_expiry_hours * 3600000);
 		turn_recall_crs(call, session);
 		err = judge_files(&s, session);
 	}
@@ -509,7 +549,8 @@ enum err save_step_view(struct call *call)
 	enum err err = save_post(call);
 	/* People get their page back with the sentence above it; scripts get the error shape. */
 	if (call->mode == MODE_HTML && call->problems != NULL &&
-	    (err == ERR_BAD_REQUEST || err == ERR_TOO_LARGE || err == ERR_NOT_FOUND || err == ERR_CONFLICT || err == ERR_RATE)) {
+	    (err == ERR_BAD_REQUEST || err == ERR_TOO_LARGE || err == ERR_NOT_FOUND ||
+	     err == ERR_CONFLICT || err == ERR_RATE)) {
 		call->reply->close_early = true;
 		return save_page(call, err_status(err));
 	}

@@ -10,7 +10,8 @@
 #include "wizard/bundle.h"
 #include "wizard/spill.h"
 
-#define RECENT 100      /* the newest sessions, among which those that failed in part are looked for */
+/* the newest sessions, among which those that failed in part are looked for */
+#define RECENT 100
 
 struct open_list {
 	struct call *call;
@@ -30,7 +31,8 @@ static enum err add_incomplete(struct pass *p, const char *owner, json_object *l
 	json_object *recent = NULL, *doc = NULL;
 	size_t total = 0;
 	enum err err = sessions_list(p, owner, 0, RECENT, &recent, &total);
-	JSON_EACH(doc, recent) {
+	JSON_EACH(doc, recent)
+	{
 		if (strcmp(json_str(doc, "state", ""), state_name(STATE_INCOMPLETE)) == 0)
 			json_object_array_add(list, json_object_get(doc));
 	}
@@ -49,7 +51,8 @@ static enum err list_pass(struct pass *p, void *arg)
 	enum err err = sessions_open(p, l->call->who.owner, &l->list);
 	if (err == ERR_OK)
 		err = add_incomplete(p, l->call->who.owner, l->list);
-	JSON_EACH(doc, l->list) {
+	JSON_EACH(doc, l->list)
+	{
 		if (err == ERR_OK)
 			err = session_live(p, doc);
 	}
@@ -58,23 +61,28 @@ static enum err list_pass(struct pass *p, void *arg)
 
 json_object *open_sessions(struct call *call)
 {
-	struct open_list l = { .call = call };
+	struct open_list l = {.call = call};
 	json_object *out = json_object_new_array(), *doc = NULL;
 
 	if (strcmp(call->who.owner, "-") == 0 ||
 	    store_pass(call->ctx->store, PASS_READ, "sessions", list_pass, &l, NULL) != ERR_OK)
 		return out;
-	JSON_EACH(doc, l.list) {
+	JSON_EACH(doc, l.list)
+	{
 		enum state state;
 		enum step step = STEP_NONE;
-		if (!state_by_name(json_str(doc, "state", ""), &state) || state == STATE_PROCESSED || state == STATE_INVALID)
+		if (!state_by_name(json_str(doc, "state", ""), &state) ||
+		    state == STATE_PROCESSED || state == STATE_INVALID)
 			continue;
 		int64_t id = json_int(doc, "id", 0);
 		struct session *s = NULL;
 		char date[32], expires[32];
 		if (session_from_json(json_object_get(doc), &s) != ERR_OK)
 			continue;
-		/* Of a wide table's columns the record knows only the file; without them it looks as not yet read. */
+		/*
+		 * Of a wide table's columns the record knows only the file; without them it looks
+		 * as not yet read.
+		 */
 		(void)spill_load(call->ctx->config, s, NULL);
 		step = step_next_stop(s, MODE_HTML);
 		json_object *o = json_object_new_object();
@@ -101,10 +109,12 @@ json_object *open_sessions(struct call *call)
 /* Of the uploads an address or a form names, those that can be imported: {"id","name","size"}. */
 static void add_named(struct call *call, const struct pairs *from, json_object *list)
 {
-	for (size_t i = 0; i < from->n && (int64_t)json_len(list) < call->ctx->config->max_files; i++) {
+	for (size_t i = 0; i < from->n && (int64_t)json_len(list) < call->ctx->config->max_files;
+	     i++) {
 		struct upload_info info = {0};
 		if (strcmp(from->v[i].name, "upload") != 0 ||
-		    upload_status(call->ctx->engine, from->v[i].value, &call->who, &info, NULL) != ERR_OK)
+		    upload_status(call->ctx->engine, from->v[i].value, &call->who, &info, NULL) !=
+			ERR_OK)
 			continue;
 		if (info.state == UPLOAD_COMPLETE && !info.partial) {
 			json_object *o = json_object_new_object();
@@ -120,7 +130,8 @@ static void add_named(struct call *call, const struct pairs *from, json_object *
 static json_object *save_model(struct call *call)
 {
 	const struct config *c = call->ctx->config;
-	json_object *page = json_object_new_object(), *limits = json_object_new_object(), *charsets = json_object_new_array();
+	json_object *page = json_object_new_object(), *limits = json_object_new_object(),
+		    *charsets = json_object_new_array();
 	char nonce[33];
 
 	json_set_int(limits, "max_session_bytes", c->max_session_bytes);
@@ -152,7 +163,8 @@ enum err save_page(struct call *call, int status)
 	json_object *target = NULL;
 	/* With what is wrong above it, the page is shown all the same. */
 	if (layer_id != NULL && *layer_id != '\0' && call->problems == NULL) {
-		enum err err = target_of_save(call, layer_id, req_query(call->req, "mode"), &target);
+		enum err err =
+		    target_of_save(call, layer_id, req_query(call->req, "mode"), &target);
 		if (err != ERR_OK)
 			return err;
 	}

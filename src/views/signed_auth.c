@@ -250,8 +250,8 @@ static bool check_body_of_head(struct signed_call *s)
 		return signed_failed(s, "no type, or not a text");
 	if (visitor != NULL && strcmp(visitor, s->visitor) != 0)
 		return signed_failed(s, "another visitor in the form");
-	err =
-	    store_pass(s->call->ctx->store, PASS_RECALL, "signed", receiver_pass, s, &s->call->error);
+	err = store_pass(s->call->ctx->store, PASS_RECALL, "signed", receiver_pass, s,
+			 &s->call->error);
 	return err == ERR_OK || signed_err(s, err);
 }
 

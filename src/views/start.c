@@ -13,8 +13,9 @@
 
 enum err start_view(struct call *call)
 {
-	json_object *m = json_object_new_object(), *page = json_object_new_object(), *list = NULL, *d = NULL;
-	struct catalog_query q = { .viewer = call_viewer(call), .max = 12 };
+	json_object *m = json_object_new_object(), *page = json_object_new_object(), *list = NULL,
+		    *d = NULL;
+	struct catalog_query q = {.viewer = call_viewer(call), .max = 12};
 	size_t total = 0;
 
 	json_set(page, "sessions", open_sessions(call));
@@ -24,7 +25,7 @@ enum err start_view(struct call *call)
 		return call->error.err;
 	}
 	JSON_EACH(d, list)
-		dataset_hide(d);
+	dataset_hide(d);
 	json_set(page, "datasets", list);
 	json_set_int(page, "total", (int64_t)total);
 	json_set_bool(m, "success", true);
@@ -36,17 +37,22 @@ static const struct {
 	const char *ending;
 	const char *type;
 } static_types[] = {
-	{ ".css", "text/css; charset=utf-8" },
-	{ ".js", "text/javascript; charset=utf-8" },
-	{ ".svg", "image/svg+xml" },
-	{ ".png", "image/png" },
-	{ ".ico", "image/x-icon" },
-	{ ".txt", "text/plain; charset=utf-8" },
+    {".css", "text/css; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"},
+    {".svg", "image/svg+xml"},
+    {".png", "image/png"},
+    {".ico", "image/x-icon"},
+    {".txt", "text/plain; charset=utf-8"},
 };
 
 /* Leaflet comes from Debian's package: these of its files, under static/leaflet/. */
-static const char *const leaflet_files[] = { "leaflet.js", "leaflet.css", "images/layers.png", "images/layers-2x.png",
-	"images/marker-icon.png", "images/marker-icon-2x.png", "images/marker-shadow.png" };
+static const char *const leaflet_files[] = {"leaflet.js",
+					    "leaflet.css",
+					    "images/layers.png",
+					    "images/layers-2x.png",
+					    "images/marker-icon.png",
+					    "images/marker-icon-2x.png",
+					    "images/marker-shadow.png"};
 
 static bool is_leaflet(const char *name)
 {
@@ -60,7 +66,8 @@ static bool is_leaflet(const char *name)
 /* Our own folder holds our own names only: letters, digits, dot, dash; no folders. */
 static bool is_static(const char *name)
 {
-	return *name != '\0' && *name != '.' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == strlen(name);
+	return *name != '\0' && *name != '.' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == strlen(name);
 }
 
 enum err static_view(struct call *call)
@@ -79,7 +86,9 @@ enum err static_view(struct call *call)
 		if (text_ends_icase(name, static_types[i].ending))
 			type = static_types[i].type;
 	}
-	/* Debian links leaflet.js to the minified file: links inside its own folder are followed. */
+	/*
+	 * Debian links leaflet.js to the minified file: links inside its own folder are followed.
+	 */
 	CLEAN_FREE char *path = mem_printf("%s/%s", root, name);
 	int fd = type == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	enum err err = type == NULL || fd >= 0 ? ERR_NOT_FOUND : call_not_opened(call, path);
@@ -90,7 +99,8 @@ enum err static_view(struct call *call)
 			(void)close(fd);
 		return call_fail(call, ERR_NOT_FOUND, problem_new("not_found"));
 	}
-	CLEAN_FREE char *etag = mem_printf("\"%llx-%llx\"", (unsigned long long)st.st_size,
+	CLEAN_FREE char *etag = mem_printf(
+	    "\"%llx-%llx\"", (unsigned long long)st.st_size,
 	    (unsigned long long)(st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000));
 	reply_file(call->reply, fd, st.st_size, type, etag, NULL);
 	call->reply->cacheable = true;
@@ -110,7 +120,8 @@ static enum err nothing_pass(struct pass *p, void *arg)
 /* 200 when this process can take work: the store opens and the data directory can be written. */
 enum err health_view(struct call *call)
 {
-	enum err err = store_pass(call->ctx->store, PASS_READ, "health", nothing_pass, NULL, &call->error);
+	enum err err =
+	    store_pass(call->ctx->store, PASS_READ, "health", nothing_pass, NULL, &call->error);
 	if (err != ERR_OK)
 		return err;
 	if (faccessat(AT_FDCWD, call->ctx->config->data_dir, W_OK | X_OK, AT_EACCESS) != 0)
@@ -131,14 +142,19 @@ enum err about_view(struct call *call)
 {
 	static const struct {
 		const char *method, *path, *text;
-	} rows[] = { { "POST", "/upload/", "about.wizard" }, { "PUT", "/files/", "about.put" }, { "GET", "/api/v2/uploads/", "about.api" } };
-	json_object *m = json_object_new_object(), *page = json_object_new_object(), *list = json_object_new_array();
+	} rows[] = {{"POST", "/upload/", "about.wizard"},
+		    {"PUT", "/files/", "about.put"},
+		    {"GET", "/api/v2/uploads/", "about.api"}};
+	json_object *m = json_object_new_object(), *page = json_object_new_object(),
+		    *list = json_object_new_array();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		json_object *row = json_object_new_object();
 		CLEAN_FREE char *url = call_url(call, "%s", rows[i].path);
 		json_set_str(row, "method", rows[i].method);
 		json_set_str(row, "url", url);
-		json_set_str(row, "text", words_get(pages_words(call->ctx->pages), call->req->lang, rows[i].text));
+		json_set_str(
+		    row, "text",
+		    words_get(pages_words(call->ctx->pages), call->req->lang, rows[i].text));
 		json_object_array_add(list, row);
 	}
 	json_set(page, "addresses", list);

@@ -1,6 +1,6 @@
 /*
- * The pages of the wizard between save and final: csv, srs, check, time.  Each takes a turn: GET shows the page,
- * POST writes the step's input.
+ * The pages of the wizard between save and final: csv, srs, check, time.  Each takes a turn: GET
+ * shows the page, POST writes the step's input.
  * Source: contracts/wizard.md 9 - 12.
  */
 #include <string.h>
@@ -46,11 +46,13 @@ static void keep_warnings(struct turn *t, enum step step, const json_object *lay
 {
 	json_object *all = json_object_new_array();
 	json_object *w = NULL;
-	JSON_EACH(w, json_arr(t->s->doc, "warnings")) {
+	JSON_EACH(w, json_arr(t->s->doc, "warnings"))
+	{
 		if (!said_before(w, step, layer))
 			json_object_array_add(all, json_object_get(w));
 	}
-	JSON_EACH(w, t->warnings) {
+	JSON_EACH(w, t->warnings)
+	{
 		json_set_str(w, "step", step_name(step));
 		if (layer != NULL)
 			json_set_int(w, "layer_i", json_int(layer, "i", 0));
@@ -61,8 +63,12 @@ static void keep_warnings(struct turn *t, enum step step, const json_object *lay
 	t->warnings = NULL;
 }
 
-/* Store INPUT (taken) of STEP, for LAYER or with NULL for all, when it is new, then answer the next step. */
-static enum err step_store(struct turn *t, enum step step, const json_object *layer, json_object *input)
+/*
+ * Store INPUT (taken) of STEP, for LAYER or with NULL for all, when it is new, then answer the next
+ * step.
+ */
+static enum err step_store(struct turn *t, enum step step, const json_object *layer,
+			   json_object *input)
 {
 	bool fresh = session_set_input(t->s, step, input);
 
@@ -84,7 +90,8 @@ static json_object *table_layer(struct turn *t)
 {
 	const char *want = t->fields != NULL ? field(t, "layer") : req_query(t->call->req, "layer");
 	json_object *layer = NULL, *first = NULL, *open = NULL;
-	JSON_EACH(layer, session_layers(t->s)) {
+	JSON_EACH(layer, session_layers(t->s))
+	{
 		if (json_obj(layer, "dialect") == NULL && json_arr(layer, "sheets") == NULL)
 			continue;
 		if (first == NULL)
@@ -93,10 +100,12 @@ static json_object *table_layer(struct turn *t)
 			open = layer;
 		char number[24];
 		snprintf(number, sizeof(number), "%lld", (long long)json_int(layer, "i", 0));
-		if (want != NULL && (strcmp(want, number) == 0 || strcmp(want, json_str(layer, "name", "")) == 0))
+		if (want != NULL &&
+		    (strcmp(want, number) == 0 || strcmp(want, json_str(layer, "name", "")) == 0))
 			return layer;
 	}
-	return open != NULL ? open : first;      /* several tables are answered one after the other */
+	/* several tables are answered one after the other */
+	return open != NULL ? open : first;
 }
 
 static bool is_preview(const struct turn *t)
@@ -127,7 +136,8 @@ static enum err inspect_again(struct turn *t, json_object *layer, json_object *d
 		return err;
 	if (t->s->state == STATE_READY || t->s->state == STATE_INVALID)
 		return ERR_OK;
-	err = session_lock(t->call->ctx->store, t->s->id, (int)t->call->ctx->config->store_wait_ms, &t->lock, &t->call->error);
+	err = session_lock(t->call->ctx->store, t->s->id, (int)t->call->ctx->config->store_wait_ms,
+			   &t->lock, &t->call->error);
 	return err == ERR_OK ? turn_reload(t) : err;
 }
 
@@ -157,7 +167,8 @@ enum err csv_step_view(struct turn *t)
 	json_object *dialect = NULL, *input = NULL, *errors = NULL;
 
 	if (layer == NULL)
-		return wrong_state_response(t, "step_not_in_list", step_next_stop(t->s, t->call->mode));
+		return wrong_state_response(t, "step_not_in_list",
+					    step_next_stop(t->s, t->call->mode));
 	if (!is_post(t))
 		return csv_page(t, layer);
 	errors = columns_dialect_wrong(layer, t->fields);
@@ -176,7 +187,8 @@ enum err csv_step_view(struct turn *t)
 		/* The settings do not fit the file: told here, and nothing has changed. */
 		json_object *wrong = json_arr(t->s->doc, "again_problems");
 		if (wrong != NULL)
-			return step_error(t, STEP_CSV, json_copy(wrong), columns_model(t->s, layer, t->fields));
+			return step_error(t, STEP_CSV, json_copy(wrong),
+					  columns_model(t->s, layer, t->fields));
 	}
 	if (is_preview(t))
 		return csv_page(t, layer);
@@ -193,14 +205,18 @@ static json_object *srs_search(struct turn *t)
 	const char *q = t->fields != NULL ? field(t, "q") : req_query(t->call->req, "q");
 	if (q == NULL || t->call->ctx->crs == NULL)
 		return NULL;
-	json_object *found = crs_index_search(t->call->ctx->crs, q, 20, t->call->ctx->config->crs_favourites);
+	json_object *found =
+	    crs_index_search(t->call->ctx->crs, q, 20, t->call->ctx->config->crs_favourites);
 	geo_ask_fit(t->call, t->s, found);
 	return found;
 }
 
 static enum err srs_page(struct turn *t)
 {
-	/* A script that asks for a page nobody needs gets the next step, a browser gets the page for review (10.6). */
+	/*
+	 * A script that asks for a page nobody needs gets the next step, a browser gets the page
+	 * for review (10.6).
+	 */
 	if (t->call->mode != MODE_HTML && !step_needs_input(t->s, STEP_SRS, t->call->mode) &&
 	    session_input(t->s, STEP_SRS) == NULL && !is_post(t))
 		return step_done_response(t, STEP_SRS);
@@ -211,8 +227,10 @@ static enum err srs_page(struct turn *t)
 static const char *chosen_crs(const json_object *input)
 {
 	json_object *layer = NULL;
-	JSON_EACH(layer, json_arr(input, "layers")) {
-		if (strcmp(json_str(layer, "source", "file"), "file") != 0 && json_str(layer, "code", NULL) != NULL)
+	JSON_EACH(layer, json_arr(input, "layers"))
+	{
+		if (strcmp(json_str(layer, "source", "file"), "file") != 0 &&
+		    json_str(layer, "code", NULL) != NULL)
 			return json_str(layer, "code", NULL);
 	}
 	return NULL;
@@ -232,7 +250,8 @@ enum err srs_step_view(struct turn *t)
 			json_object_put(plan);
 			return err;
 		}
-		srs_check_answers(t->s, plan, answers, t->call->mode == MODE_HTML, &input, &errors, &t->warnings);
+		srs_check_answers(t->s, plan, answers, t->call->mode == MODE_HTML, &input, &errors,
+				  &t->warnings);
 	}
 	json_object_put(plan);
 	json_object_put(answers);
@@ -254,7 +273,9 @@ enum err check_step_view(struct turn *t)
 			return err;
 		if (!session_inspected(t->s))
 			return next_step_response(t);
-		err = session_lock(t->call->ctx->store, t->s->id, (int)t->call->ctx->config->store_wait_ms, &t->lock, &t->call->error);
+		err = session_lock(t->call->ctx->store, t->s->id,
+				   (int)t->call->ctx->config->store_wait_ms, &t->lock,
+				   &t->call->error);
 		if (err == ERR_OK)
 			err = turn_reload(t);
 		if (err != ERR_OK)
@@ -265,7 +286,8 @@ enum err check_step_view(struct turn *t)
 	bool in_list = false;
 	for (size_t i = 0, n = step_list(t->s, list); i < n; i++)
 		in_list = in_list || list[i] == STEP_CHECK;
-	if (in_list && session_editable(t->s) && t->s->completed < STEP_CHECK && !head && turn_may_write(t)) {
+	if (in_list && session_editable(t->s) && t->s->completed < STEP_CHECK && !head &&
+	    turn_may_write(t)) {
 		t->s->completed = STEP_CHECK;
 		err = turn_store(t, NULL, false);
 		if (err != ERR_OK)
@@ -280,7 +302,8 @@ enum err check_step_view(struct turn *t)
 static json_object *time_layer(struct turn *t)
 {
 	json_object *layer = NULL;
-	JSON_EACH(layer, session_layers(t->s)) {
+	JSON_EACH(layer, session_layers(t->s))
+	{
 		if (json_bool(layer, "selected", true) && when_layer_eligible(layer))
 			return layer;
 	}
@@ -297,7 +320,8 @@ static bool confirmed(const struct turn *t)
 static json_object *time_page(const struct turn *t, const json_object *layer)
 {
 	json_object *page = time_model(t->s, layer, t->fields);
-	return json_set_bool(page, "async_upload", step_is_async(t->s, t->call->ctx->config->async_import));
+	return json_set_bool(page, "async_upload",
+			     step_is_async(t->s, t->call->ctx->config->async_import));
 }
 
 enum err time_step_view(struct turn *t)
@@ -306,7 +330,8 @@ enum err time_step_view(struct turn *t)
 	struct time_form form;
 
 	if (layer == NULL)
-		return wrong_state_response(t, "step_not_in_list", step_next_stop(t->s, t->call->mode));
+		return wrong_state_response(t, "step_not_in_list",
+					    step_next_stop(t->s, t->call->mode));
 	if (!is_post(t)) {
 		if (t->call->mode != MODE_HTML && !step_needs_input(t->s, STEP_TIME, t->call->mode))
 			return step_done_response(t, STEP_TIME);
@@ -314,8 +339,11 @@ enum err time_step_view(struct turn *t)
 	}
 	create_time_form(layer, t->fields, &form);
 	json_object *errors = json_copy(form.errors);
-	/* People are shown the rows that do not parse before they go on; scripts get the warning. */
-	if (errors == NULL && t->call->mode == MODE_HTML && !confirmed(t) && problems_have(form.warnings, "time_bad_rows"))
+	/*
+	 * People are shown the rows that do not parse before they go on; scripts get the warning.
+	 */
+	if (errors == NULL && t->call->mode == MODE_HTML && !confirmed(t) &&
+	    problems_have(form.warnings, "time_bad_rows"))
 		errors = json_copy(form.warnings);
 	json_object *input = errors == NULL ? time_form_input(&form, layer) : NULL;
 	if (t->warnings == NULL)
@@ -326,7 +354,8 @@ enum err time_step_view(struct turn *t)
 		json_object *m = t->call->reply->model;
 		if (t->call->mode == MODE_COMPAT) {
 			/* G2's client looks for these words in front. */
-			CLEAN_FREE char *text = mem_printf("Invalid Submission: %s", json_str(m, "error_msg", ""));
+			CLEAN_FREE char *text =
+			    mem_printf("Invalid Submission: %s", json_str(m, "error_msg", ""));
 			json_object *list = json_object_new_array();
 			json_object_array_add(list, json_object_new_string(text));
 			json_set(m, "errors", list);

@@ -211,7 +211,9 @@ static const char *forwarded(const struct call *call, const char *name)
 	return v != NULL && *v != '\0' && strpbrk(v, ", \t\"<>\\") == NULL ? v : NULL;
 }
 
-/* What to call ourselves to a client that sent no Host: lighttpd has no name then, but its address. */
+/*
+ * What to call ourselves to a client that sent no Host: lighttpd has no name then, but its address.
+ */
 static char *server_name(const struct req *req)
 {
 	const char *name = wire_env(req->wire, "SERVER_NAME");

@@ -27,7 +27,8 @@ enum err turn_of_request(struct call *call, bool lock, struct turn *ret)
 	int64_t id = 0;
 	enum id_found found = turn_id(call, &id);
 	if (found != ID_FOUND)
-		return call_fail(call, ERR_BAD_REQUEST, problem_new(found == ID_WRONG ? "id_invalid" : "id_missing"));
+		return call_fail(call, ERR_BAD_REQUEST,
+				 problem_new(found == ID_WRONG ? "id_invalid" : "id_missing"));
 	return turn_begin(call, id, lock, ret);
 }
 
@@ -44,7 +45,8 @@ static enum err load_pass(struct pass *p, void *arg)
 	struct load *l = arg;
 	json_object_put(l->doc);
 	l->doc = NULL;
-	enum err err = l->brief ? sessions_get_brief(p, l->id, &l->doc) : sessions_get(p, l->id, &l->doc);
+	enum err err =
+	    l->brief ? sessions_get_brief(p, l->id, &l->doc) : sessions_get(p, l->id, &l->doc);
 	return err == ERR_OK ? session_live(p, l->doc) : err;
 }
 
@@ -65,7 +67,7 @@ enum err session_live(struct pass *p, json_object *doc)
 /* Whatever is wrong with it, the view finds out. */
 void turn_read_ahead(struct pass *p, struct call *call)
 {
-	struct load l = { .id = call->ahead_id, .brief = call->ahead_brief, .doc = call->ahead };
+	struct load l = {.id = call->ahead_id, .brief = call->ahead_brief, .doc = call->ahead};
 	enum err err = load_pass(p, &l);
 
 	if (err != ERR_OK)
@@ -76,7 +78,7 @@ void turn_read_ahead(struct pass *p, struct call *call)
 /* The record of session ID, read now if it was not read ahead. */
 static enum err load_record(struct call *call, int64_t id, bool *ret_brief, json_object **ret)
 {
-	struct load l = { .id = id };
+	struct load l = {.id = id};
 
 	*ret_brief = false;
 	if (call->ahead != NULL && call->ahead_id == id) {
@@ -85,7 +87,8 @@ static enum err load_record(struct call *call, int64_t id, bool *ret_brief, json
 		call->ahead = NULL;
 		return ERR_OK;
 	}
-	enum err err = store_pass(call->ctx->store, PASS_RECALL, "session", load_pass, &l, &call->error);
+	enum err err =
+	    store_pass(call->ctx->store, PASS_RECALL, "session", load_pass, &l, &call->error);
 	*ret = l.doc;
 	return err;
 }
@@ -94,7 +97,8 @@ static enum err load_record(struct call *call, int64_t id, bool *ret_brief, json
 static bool may_see(const struct call *call, const json_object *doc)
 {
 	const char *owner = json_str(doc, "owner", "");
-	return call->who.admin || (*owner != '\0' && strcmp(owner, "-") != 0 && strcmp(owner, call->who.owner) == 0);
+	return call->who.admin ||
+	       (*owner != '\0' && strcmp(owner, "-") != 0 && strcmp(owner, call->who.owner) == 0);
 }
 
 static enum err load(struct call *call, int64_t id, bool *ret_brief, struct session **ret)
@@ -107,13 +111,16 @@ static enum err load(struct call *call, int64_t id, bool *ret_brief, struct sess
 		err = ERR_GONE;
 	if (err != ERR_OK) {
 		json_object_put(doc);
-		call->error = err == ERR_NOT_FOUND || err == ERR_GONE ? (struct error){0} : call->error;
-		return err == ERR_NOT_FOUND ? call_fail(call, err, problem_new("not_found")) :
-		    err == ERR_GONE ? call_fail(call, err, problem_new("session_expired")) : err;
+		call->error =
+		    err == ERR_NOT_FOUND || err == ERR_GONE ? (struct error){0} : call->error;
+		return err == ERR_NOT_FOUND ? call_fail(call, err, problem_new("not_found"))
+		       : err == ERR_GONE    ? call_fail(call, err, problem_new("session_expired"))
+					    : err;
 	}
 	err = session_from_json(doc, ret);
 	if (err != ERR_OK)
-		return error_set(&call->error, err, "session %lld: unreadable record", (long long)id);
+		return error_set(&call->error, err, "session %lld: unreadable record",
+				 (long long)id);
 	if ((*ret)->expires <= clock_now_ms() && (*ret)->state != STATE_PROCESSED) {
 		session_free(*ret);
 		*ret = NULL;
@@ -124,10 +131,11 @@ static enum err load(struct call *call, int64_t id, bool *ret_brief, struct sess
 
 enum err turn_begin(struct call *call, int64_t id, bool lock, struct turn *ret)
 {
-	*ret = (struct turn){ .call = call, .lock = { .fd = -1 } };
+	*ret = (struct turn){.call = call, .lock = {.fd = -1}};
 	enum err err = ERR_OK;
 	if (lock) {
-		err = session_lock(call->ctx->store, id, (int)call->ctx->config->store_wait_ms, &ret->lock, &call->error);
+		err = session_lock(call->ctx->store, id, (int)call->ctx->config->store_wait_ms,
+				   &ret->lock, &call->error);
 		if (err != ERR_OK)
 			return err;
 		/* What was read before the lock was there may be old. */
@@ -160,7 +168,7 @@ void turn_end(struct turn *t)
 	json_object_put(t->fields);
 	json_object_put(t->problems);
 	json_object_put(t->warnings);
-	*t = (struct turn){ .lock = { .fd = -1 } };
+	*t = (struct turn){.lock = {.fd = -1}};
 }
 
 enum err turn_reload(struct turn *t)
@@ -180,7 +188,7 @@ struct save {
 	json_object *task;
 	int64_t rev;
 	const char *user;
-	const char *crs;         /* NULL = nothing to remember */
+	const char *crs; /* NULL = nothing to remember */
 };
 
 /* Suggested first when one of USER's files says nothing (wizard.md 10.3). */
@@ -216,9 +224,10 @@ static enum err recall_pass(struct pass *p, void *arg)
 
 void turn_recall_crs(struct call *call, struct session *s)
 {
-	struct recall r = { .user = call->who.name };
+	struct recall r = {.user = call->who.name};
 	/* A suggestion is no reason for a save to fail. */
-	if (*r.user != '\0' && store_pass(call->ctx->store, PASS_READ, "last CRS", recall_pass, &r, NULL) == ERR_OK &&
+	if (*r.user != '\0' &&
+	    store_pass(call->ctx->store, PASS_READ, "last CRS", recall_pass, &r, NULL) == ERR_OK &&
 	    json_get(r.record, "last_crs") != NULL)
 		json_set_str(s->doc, "last_crs", json_str(r.record, "last_crs", ""));
 	json_object_put(r.record);
@@ -233,9 +242,13 @@ enum err turn_store(struct turn *t, json_object *task, bool bump)
 	if (bump)
 		t->s->rev++;
 	t->s->expires = now + call->ctx->config->session_expiry_hours * 3600 * 1000;
-	struct save save = { .record = spill_record(t->s, now), .task = task, .rev = t->rev, .user = call->who.name,
-		.crs = *call->who.name != '\0' ? t->last_crs : NULL };
-	enum err err = store_pass(call->ctx->store, PASS_SYNC, "session", store_session_pass, &save, &call->error);
+	struct save save = {.record = spill_record(t->s, now),
+			    .task = task,
+			    .rev = t->rev,
+			    .user = call->who.name,
+			    .crs = *call->who.name != '\0' ? t->last_crs : NULL};
+	enum err err = store_pass(call->ctx->store, PASS_SYNC, "session", store_session_pass, &save,
+				  &call->error);
 	if (err == ERR_OK) {
 		json_object *ref = json_get(save.record, "task");
 		if (ref != NULL)
@@ -269,7 +282,7 @@ static enum err task_pass(struct pass *p, void *arg)
 
 json_object *turn_task(struct turn *t)
 {
-	struct task_find f = { .id = json_int(json_obj(t->s->doc, "task"), "id", 0) };
+	struct task_find f = {.id = json_int(json_obj(t->s->doc, "task"), "id", 0)};
 	if (f.id != 0)
 		(void)store_pass(t->call->ctx->store, PASS_RECALL, "task", task_pass, &f, NULL);
 	return f.task;

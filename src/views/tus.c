@@ -220,7 +220,10 @@ enum err tus_create(struct call *call)
 		err = first_bytes(call, u, c.sum_given);
 	} else if (err == ERR_OK) {
 		files_location(call, upload_id(u));
-		/* tus-js-client, told to send bytes with a creation, wants it even where it sent none. */
+		/*
+		 * tus-js-client, told to send bytes with a creation, wants it even where it sent
+		 * none.
+		 */
 		reply_header_int(call->reply, "Upload-Offset", upload_offset(u));
 	}
 	if (err == ERR_OK && !upload_is_complete(u))

@@ -18,8 +18,8 @@
 #define READY_MS 15000 /* loading GDAL takes a tenth of a second on an idle machine */
 #define FRAME_MS 10000 /* for the rest of a frame that has begun */
 #define SLICE_MS 500   /* between two looks whether we are to stop */
-#define SLOT_MS  50    /* between two tries for a slot */
-#define FILE_IN  "in/1.zip"
+#define SLOT_MS	 50    /* between two tries for a slot */
+#define FILE_IN	 "in/1.zip"
 
 static enum err fail(struct call *call, enum err err, const char *code)
 {
@@ -27,8 +27,8 @@ static enum err fail(struct call *call, enum err err, const char *code)
 }
 
 /* The job's folder: in/ with the archive, out/ for what comes of it. */
-static enum err make_folder(
-    struct call *call, struct area_work *work, const struct upload_info *info)
+static enum err make_folder(struct call *call, struct area_work *work,
+			    const struct upload_info *info)
 {
 	CLEAN_FD int data = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
 
@@ -40,8 +40,8 @@ static enum err make_folder(
 	return fs_link_or_copy(data, info->path, work->dir, FILE_IN, &call->error);
 }
 
-static json_object *job_of(
-    const struct config *c, const struct upload_info *info, const char *label)
+static json_object *job_of(const struct config *c, const struct upload_info *info,
+			   const char *label)
 {
 	json_object *job = json_object_new_object(), *files = json_object_new_array();
 	json_object *file = json_object_new_object(), *limits = json_object_new_object();
@@ -76,10 +76,8 @@ static enum err refused(struct call *call, json_object *frame)
 		const char *code;
 		enum err err;
 	} codes[] = {
-	    {"zip_entries", ERR_TOO_LARGE},
-	    {"zip_too_big", ERR_TOO_LARGE},
-	    {"zip_ratio", ERR_TOO_LARGE},
-	    {"disk_full", ERR_NO_SPACE},
+	    {"zip_entries", ERR_TOO_LARGE}, {"zip_too_big", ERR_TOO_LARGE},
+	    {"zip_ratio", ERR_TOO_LARGE},   {"disk_full", ERR_NO_SPACE},
 	    {"inspect_failed", ERR_IO},
 	};
 	json_object *problem;
@@ -181,8 +179,7 @@ static enum err take_frame(struct call *call, struct child *child, int64_t until
 }
 
 /* From "ready" to the result. */
-static enum err talk(
-    struct call *call, struct child *child, const json_object *job, int64_t until)
+static enum err talk(struct call *call, struct child *child, const json_object *job, int64_t until)
 {
 	enum err err = wait_ready(call, child);
 	bool more = true;
@@ -197,8 +194,8 @@ static enum err talk(
 	return err == ERR_CUT ? fail(call, ERR_IO, "unzip_failed") : err;
 }
 
-enum err unpack_archive(
-    struct call *call, struct area_work *work, const struct upload_info *info, const char *label)
+enum err unpack_archive(struct call *call, struct area_work *work, const struct upload_info *info,
+			const char *label)
 {
 	const struct config *c = call->ctx->config;
 	CLEAN_FREE char *program = mem_printf("%s/slipway-geo", c->program_dir);

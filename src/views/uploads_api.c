@@ -10,7 +10,7 @@
 
 #define PAGE_DEFAULT 10
 #define PAGE_MAX     100
-#define SCAN_MAX     10000      /* sessions looked through for a filter */
+#define SCAN_MAX     10000 /* sessions looked through for a filter */
 #define FILTER_ID    "filter{import_id}"
 #define FILTER_STATE "filter{state}"
 
@@ -34,7 +34,8 @@ static enum err api_list_pass(struct pass *p, void *arg)
 	l->list = NULL;
 	json_object *doc = NULL;
 	enum err err = sessions_list(p, l->owner, l->skip, l->max, &l->list, &l->total);
-	JSON_EACH(doc, l->list) {
+	JSON_EACH(doc, l->list)
+	{
 		if (err == ERR_OK)
 			err = session_live(p, doc);
 	}
@@ -56,7 +57,8 @@ static json_object *api_item(struct call *call, json_object *doc)
 	json_object *item = session_api_item(s, s->doc, call->req->mount);
 	json_object *d = json_at(json_arr(s->doc, "datasets"), 0);
 	if (s->state == STATE_PROCESSED && json_int(d, "id", 0) != 0) {
-		CLEAN_FREE char *url = call_url(call, "/datasets/%lld", (long long)json_int(d, "id", 0));
+		CLEAN_FREE char *url =
+		    call_url(call, "/datasets/%lld", (long long)json_int(d, "id", 0));
 		json_set_str(item, "detail_url", url);
 	}
 	session_free(s);
@@ -65,13 +67,17 @@ static json_object *api_item(struct call *call, json_object *doc)
 
 static void filter(struct call *call, struct api_list *l, size_t skip, size_t max)
 {
-	const char *id = req_query(call->req, FILTER_ID), *state = req_query(call->req, FILTER_STATE);
+	const char *id = req_query(call->req, FILTER_ID),
+		   *state = req_query(call->req, FILTER_STATE);
 	json_object *kept = json_object_new_array(), *doc = NULL;
 	size_t n = 0;
-	JSON_EACH(doc, l->list) {
+	JSON_EACH(doc, l->list)
+	{
 		char number_text[24];
-		snprintf(number_text, sizeof(number_text), "%lld", (long long)json_int(doc, "id", 0));
-		if ((id != NULL && strcmp(id, number_text) != 0) || (state != NULL && !text_ieq(state, json_str(doc, "state", ""))))
+		snprintf(number_text, sizeof(number_text), "%lld",
+			 (long long)json_int(doc, "id", 0));
+		if ((id != NULL && strcmp(id, number_text) != 0) ||
+		    (state != NULL && !text_ieq(state, json_str(doc, "state", ""))))
 			continue;
 		if (n >= skip && n < skip + max)
 			json_object_array_add(kept, json_object_get(doc));
@@ -85,34 +91,40 @@ static void filter(struct call *call, struct api_list *l, size_t skip, size_t ma
 /* Another page of the same list: with what filters it. */
 static json_object *page_link(const struct call *call, int64_t page, int64_t size)
 {
-	static const char *const filters[] = { FILTER_ID, FILTER_STATE };
+	static const char *const filters[] = {FILTER_ID, FILTER_STATE};
 	CLEAN_FREE char *kept = mem_strdup("");
 
 	for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
 		const char *value = req_query(call->req, filters[i]);
 		if (value == NULL)
 			continue;
-		CLEAN_FREE char *name = escape_url_dup(filters[i]), *text = escape_url_dup(value), *before = kept;
+		CLEAN_FREE char *name = escape_url_dup(filters[i]), *text = escape_url_dup(value),
+				*before = kept;
 		kept = mem_printf("%s&%s=%s", before, name, text);
 	}
-	CLEAN_FREE char *url = call_public_url(call, "/api/v2/uploads/?page=%lld&page_size=%lld%s", (long long)page,
-		(long long)size, kept);
+	CLEAN_FREE char *url = call_public_url(call, "/api/v2/uploads/?page=%lld&page_size=%lld%s",
+					       (long long)page, (long long)size, kept);
 	return json_object_new_string(url);
 }
 
 enum err api_uploads_view(struct call *call)
 {
-	int64_t page = number(call, "page", 1, INT32_MAX), size = number(call, "page_size", PAGE_DEFAULT, PAGE_MAX);
-	bool filtered = req_query(call->req, FILTER_ID) != NULL || req_query(call->req, FILTER_STATE) != NULL;
+	int64_t page = number(call, "page", 1, INT32_MAX),
+		size = number(call, "page_size", PAGE_DEFAULT, PAGE_MAX);
+	bool filtered =
+	    req_query(call->req, FILTER_ID) != NULL || req_query(call->req, FILTER_STATE) != NULL;
 	size_t skip = (size_t)((page - 1) * size);
-	struct api_list l = { .owner = call->who.admin ? NULL : call->who.owner, .skip = filtered ? 0 : skip,
-		.max = filtered ? SCAN_MAX : (size_t)size };
-	json_object *m = json_object_new_object(), *links = json_object_new_object(), *items = json_object_new_array(), *doc = NULL;
+	struct api_list l = {.owner = call->who.admin ? NULL : call->who.owner,
+			     .skip = filtered ? 0 : skip,
+			     .max = filtered ? SCAN_MAX : (size_t)size};
+	json_object *m = json_object_new_object(), *links = json_object_new_object(),
+		    *items = json_object_new_array(), *doc = NULL;
 
 	if (strcmp(call->who.owner, "-") == 0) {
 		l.list = json_object_new_array();
 	} else {
-		enum err err = store_pass(call->ctx->store, PASS_READ, "uploads", api_list_pass, &l, &call->error);
+		enum err err = store_pass(call->ctx->store, PASS_READ, "uploads", api_list_pass, &l,
+					  &call->error);
 		if (err != ERR_OK) {
 			json_object_put(m);
 			json_object_put(links);
@@ -122,16 +134,20 @@ enum err api_uploads_view(struct call *call)
 	}
 	if (filtered)
 		filter(call, &l, skip, (size_t)size);
-	JSON_EACH(doc, l.list) {
+	JSON_EACH(doc, l.list)
+	{
 		json_object *item = api_item(call, doc);
 		if (item != NULL)
 			json_object_array_add(items, item);
 	}
 	json_object_put(l.list);
-	json_set(links, "next", skip + (size_t)size < l.total ? page_link(call, page + 1, size) : NULL);
+	json_set(links, "next",
+		 skip + (size_t)size < l.total ? page_link(call, page + 1, size) : NULL);
 	/* Behind the last page the way back leads to it. */
 	int64_t last = ((int64_t)l.total + size - 1) / size;
-	json_set(links, "previous", page > 1 ? page_link(call, page - 1 > last && last > 0 ? last : page - 1, size) : NULL);
+	json_set(links, "previous",
+		 page > 1 ? page_link(call, page - 1 > last && last > 0 ? last : page - 1, size)
+			  : NULL);
 	json_set(m, "links", links);
 	json_set_int(m, "total", (int64_t)l.total);
 	json_set_int(m, "page", page);
@@ -229,13 +245,16 @@ enum err api_size_limits_view(struct call *call)
 {
 	static const struct {
 		const char *slug, *text;
-	} rows[] = { { "total_upload_size_sum", "api.limit.total" }, { "file_upload_handler", "api.limit.handler" } };
+	} rows[] = {{"total_upload_size_sum", "api.limit.total"},
+		    {"file_upload_handler", "api.limit.handler"}};
 	const char *slug = pairs_get(&call->params, "slug");
 	json_object *m = json_object_new_object(), *list = json_object_new_array();
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		const char *text = words_get(pages_words(call->ctx->pages), call->req->lang, rows[i].text);
-		json_object *row = limit_row(rows[i].slug, text, call->ctx->config->max_session_bytes);
+		const char *text =
+		    words_get(pages_words(call->ctx->pages), call->req->lang, rows[i].text);
+		json_object *row =
+		    limit_row(rows[i].slug, text, call->ctx->config->max_session_bytes);
 		if (slug != NULL && strcmp(slug, rows[i].slug) == 0) {
 			json_set(m, "upload-size-limit", row);
 			json_object_put(list);
@@ -254,9 +273,12 @@ enum err api_size_limits_view(struct call *call)
 
 enum err api_parallelism_view(struct call *call)
 {
-	json_object *m = json_object_new_object(), *list = json_object_new_array(), *row = json_object_new_object();
+	json_object *m = json_object_new_object(), *list = json_object_new_array(),
+		    *row = json_object_new_object();
 	json_set_str(row, "slug", "default_max_parallel_uploads");
-	json_set_str(row, "description", words_get(pages_words(call->ctx->pages), call->req->lang, "api.limit.parallel"));
+	json_set_str(
+	    row, "description",
+	    words_get(pages_words(call->ctx->pages), call->req->lang, "api.limit.parallel"));
 	json_set_int(row, "max_number", call->ctx->config->max_open_sessions);
 	json_object_array_add(list, row);
 	json_set(m, "upload-parallelism-limits", list);

@@ -27,7 +27,7 @@ static enum err look_view(struct call *call)
 		json_set_str(m, "md5", json_str(t.record, "md5", NULL));
 		json_set_str(m, "state", words[look.state]);
 		json_set(m, "uploadedByteCount",
-		    look.count < 0 ? NULL : json_object_new_int64(look.count));
+			 look.count < 0 ? NULL : json_object_new_int64(look.count));
 		json_set_str(m, "uploadedDataMD5", *look.md5 != '\0' ? look.md5 : NULL);
 		err = supermap_answer(call, 200, "UploadTaskInfo", m);
 	}

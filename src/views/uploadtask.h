@@ -17,8 +17,8 @@
 
 struct uploadtask {
 	struct call *call;
-	char name[66];           /* as clients know it: installation id, '_', own id */
-	json_object *record;     /* as stored; owned */
+	char name[66];	     /* as clients know it: installation id, '_', own id */
+	json_object *record; /* as stored; owned */
 };
 
 /*
@@ -36,19 +36,19 @@ enum err uploadtask_store(struct uploadtask *, enum pass_kind, const char *expec
 /* ---- what is going on */
 
 enum task_state {
-	TASK_NEW,             /* no byte yet */
-	TASK_UPLOADING,       /* bytes come, or it is being placed */
+	TASK_NEW,	      /* no byte yet */
+	TASK_UPLOADING,	      /* bytes come, or it is being placed */
 	TASK_UPLOADING_ERROR, /* interrupted: to be resumed */
 	TASK_COMPLETED,
-	TASK_ERROR,           /* to be started anew */
+	TASK_ERROR, /* to be started anew */
 	TASK_STATE__MAX
 };
 
 struct task_look {
 	enum task_state state;
-	int64_t count;           /* bytes received, -1 = not to be told */
-	char md5[33];            /* of them, "" = not to be told */
-	int64_t progress;        /* hundredths of a percent */
+	int64_t count;	  /* bytes received, -1 = not to be told */
+	char md5[33];	  /* of them, "" = not to be told */
+	int64_t progress; /* hundredths of a percent */
 };
 
 /*
@@ -62,8 +62,8 @@ json_object *uploadtask_model(const struct uploadtask *, const struct task_look 
 /* ---- made and made anew (uploadtasks.c) */
 
 /* The engine's upload for a task; owns as upload_create. */
-enum err uploadtask_create_upload(
-    struct call *, const char *path, int64_t size, struct upload **ret);
+enum err uploadtask_create_upload(struct call *, const char *path, int64_t size,
+				  struct upload **ret);
 /* Room for SIZE bytes (-1 = not known) in an area with a file system of its own?  ERR_NO_SPACE. */
 enum err uploadtask_room(struct call *, const struct area *, int64_t size);
 /* When the record of an open task may go. */
@@ -71,11 +71,11 @@ int64_t uploadtask_end(const struct call *, int64_t now);
 
 /* ---- a file arrives */
 
-view_fn uploadtask_send;     /* POST of one: uploadtask_send.c */
+view_fn uploadtask_send; /* POST of one: uploadtask_send.c */
 
 /* What the request says about it. */
 struct task_file {
-	char *path;              /* target below the area; owned */
+	char *path; /* target below the area; owned */
 	bool overwrite, unzip;
 };
 
@@ -85,8 +85,8 @@ struct task_file {
  * Errors: ERR_CUT: fewer bytes than announced, all kept; others: the task is in state ERROR, its
  *         bytes are gone.
  */
-enum err uploadtask_finish(
-    struct uploadtask *, struct upload *u, const struct area *, const struct task_file *);
+enum err uploadtask_finish(struct uploadtask *, struct upload *u, const struct area *,
+			   const struct task_file *);
 /* State ERROR; the bytes of U (may be NULL) go.  MD5: what they really had, NULL = not known. */
 void uploadtask_give_up(struct uploadtask *, struct upload *u, const char *md5);
 
@@ -95,8 +95,8 @@ void uploadtask_give_up(struct uploadtask *, struct upload *u, const char *md5);
  * Errors: ERR_BAD_REQUEST, ERR_TOO_LARGE, ERR_NO_SPACE with the job's problem; ERR_IO after
  *         iserver.unzip_timeout; ERR_UNAVAILABLE.
  */
-enum err unpack_archive(
-    struct call *, struct area_work *, const struct upload_info *, const char *label);
+enum err unpack_archive(struct call *, struct area_work *, const struct upload_info *,
+			const char *label);
 
 /* How the client is told PATH, or where the file lies.  Caller frees. */
 char *uploadtask_shown(const struct uploadtask *, const char *path);

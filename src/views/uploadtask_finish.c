@@ -51,8 +51,8 @@ static enum err finish_pass(struct pass *p, void *arg)
 	return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static enum err settle(
-    struct uploadtask *t, const char *path, bool folder, int64_t bytes, const char *md5)
+static enum err settle(struct uploadtask *t, const char *path, bool folder, int64_t bytes,
+		       const char *md5)
 {
 	struct call *call = t->call;
 	CLEAN_FREE char *upload = mem_strdup(json_str(t->record, "upload", ""));
@@ -67,8 +67,8 @@ static enum err settle(
 	json_set_str(t->record, "md5_real", md5);
 	json_set(t->record, "partial", NULL);
 	json_set_int(t->record, "expires", clock_now_ms() + TASK_KEEP_MS(call->ctx->config));
-	err = store_pass(
-	    call->ctx->store, PASS_SYNC, "upload task done", finish_pass, &f, &call->error);
+	err = store_pass(call->ctx->store, PASS_SYNC, "upload task done", finish_pass, &f,
+			 &call->error);
 	if (err == ERR_OK)
 		upload_release(call->ctx->engine, upload);
 	return err;
@@ -99,7 +99,8 @@ static char *folder_of(const char *path)
 }
 
 static enum err place_folder(struct call *call, struct area_work *work,
-    const struct upload_info *info, const struct task_file *file, char **ret)
+			     const struct upload_info *info, const struct task_file *file,
+			     char **ret)
 {
 	const struct config *c = call->ctx->config;
 	CLEAN_FREE char *name = folder_of(file->path);
@@ -108,19 +109,20 @@ static enum err place_folder(struct call *call, struct area_work *work,
 
 	if (name == NULL)
 		return error_code(&call->error,
-		    error_set(&call->error, ERR_BAD_REQUEST, "no folder's name"), "area_path");
+				  error_set(&call->error, ERR_BAD_REQUEST, "no folder's name"),
+				  "area_path");
 	/* Without its ending it may be a name that is denied. */
 	err = area_target(work->area, name, true, &path, &call->error);
 	if (err == ERR_OK)
 		err = unpack_archive(call, work, info, file->path);
 	return err == ERR_OK ? area_place_tree(work, "out/tree", path, file->overwrite,
-				   c->zip_max_entries * (c->zip_depth + 1), c->iserver_unzip_bytes,
-				   ret, &call->error)
+					       c->zip_max_entries * (c->zip_depth + 1),
+					       c->iserver_unzip_bytes, ret, &call->error)
 			     : err;
 }
 
 static enum err place(struct call *call, const struct area *area, const struct upload_info *info,
-    const struct task_file *file, char **ret)
+		      const struct task_file *file, char **ret)
 {
 	CLEAN_FD int data = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
 	struct area_work work;
@@ -134,7 +136,7 @@ static enum err place(struct call *call, const struct area *area, const struct u
 		return err;
 	err = file->unzip ? place_folder(call, &work, info, file, ret)
 			  : area_place_file(&work, data, info->path, file->path, file->overwrite,
-				ret, &call->error);
+					    ret, &call->error);
 	area_work_end(&work);
 	return err;
 }
@@ -150,8 +152,8 @@ static enum err check_md5(struct uploadtask *t, struct upload *u, char md5[33])
 	return supermap_fail(t->call, ERR_DIGEST, "upload_task_md5", NULL);
 }
 
-enum err uploadtask_finish(
-    struct uploadtask *t, struct upload *u, const struct area *area, const struct task_file *file)
+enum err uploadtask_finish(struct uploadtask *t, struct upload *u, const struct area *area,
+			   const struct task_file *file)
 {
 	struct call *call = t->call;
 	struct upload_info info = {0};

@@ -167,8 +167,8 @@ static enum err find_md5(struct uploadtask *t, const char *id, int64_t *count, c
 	return ERR_OK;
 }
 
-static enum err look_interrupted(
-    struct uploadtask *t, struct upload_info *info, bool md5, struct task_look *ret)
+static enum err look_interrupted(struct uploadtask *t, struct upload_info *info, bool md5,
+				 struct task_look *ret)
 {
 	struct engine *e = t->call->ctx->engine;
 	enum err err = ERR_OK;
@@ -176,8 +176,8 @@ static enum err look_interrupted(
 	if (info->state != UPLOAD_COMPLETE && info->offset < info->stored) {
 		settle(t, info->id);
 		upload_info_done(info);
-		err = upload_status(
-		    e, json_str(t->record, "upload", ""), NULL, info, &t->call->error);
+		err = upload_status(e, json_str(t->record, "upload", ""), NULL, info,
+				    &t->call->error);
 		if (err != ERR_OK)
 			return err;
 	}
@@ -193,8 +193,8 @@ static enum err look_interrupted(
 static enum err look_open(struct uploadtask *t, bool md5, struct task_look *ret)
 {
 	struct upload_info info = {0};
-	enum err err = upload_status(
-	    t->call->ctx->engine, json_str(t->record, "upload", ""), NULL, &info, &t->call->error);
+	enum err err = upload_status(t->call->ctx->engine, json_str(t->record, "upload", ""), NULL,
+				     &info, &t->call->error);
 
 	if (err == ERR_OK && info.state == UPLOAD_EXPIRED)
 		err = ERR_GONE;
@@ -232,7 +232,7 @@ char *uploadtask_shown(const struct uploadtask *t, const char *path)
 	const char *owner = json_str(t->record, "owner", "");
 
 	return area_shown(t->call->ctx->config, text_starts(owner, "u:") ? owner + 2 : owner, path,
-	    json_bool(t->record, "folder", false));
+			  json_bool(t->record, "folder", false));
 }
 
 json_object *uploadtask_model(const struct uploadtask *t, const struct task_look *look)
@@ -245,10 +245,10 @@ json_object *uploadtask_model(const struct uploadtask *t, const struct task_look
 	json_set_str(m, "path", shown);
 	/* Two decimals as they are, not as a binary number has them. */
 	(void)snprintf(text, sizeof(text), "%d.%02d", (int)(look->progress / 100),
-	    (int)(look->progress % 100));
+		       (int)(look->progress % 100));
 	json_set(m, "progress",
-	    look->progress % 100 == 0
-		? json_object_new_int64(look->progress / 100)
-		: json_object_new_double_s((double)look->progress / 100, text));
+		 look->progress % 100 == 0
+		     ? json_object_new_int64(look->progress / 100)
+		     : json_object_new_double_s((double)look->progress / 100, text));
 	return json_set_str(m, "taskID", t->name);
 }

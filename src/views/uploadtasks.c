@@ -41,12 +41,13 @@ static enum err list_view(struct call *call)
 	if (err != ERR_OK && err != ERR_NOT_FOUND)
 		return err;
 	list = json_object_new_array();
-	JSON_EACH(record, l.records) {
+	JSON_EACH(record, l.records)
+	{
 		struct uploadtask t = {.call = call, .record = record};
 		struct task_look look;
 
-		(void)snprintf(
-		    t.name, sizeof(t.name), "%s_%s", l.installation, json_str(record, "id", ""));
+		(void)snprintf(t.name, sizeof(t.name), "%s_%s", l.installation,
+			       json_str(record, "id", ""));
 		/* One that has just expired is none. */
 		if (uploadtask_look(&t, false, &look) == ERR_OK)
 			json_object_array_add(list, uploadtask_model(&t, &look));
@@ -120,11 +121,12 @@ enum err uploadtask_room(struct call *call, const struct area *area, int64_t siz
 	return ERR_OK;
 }
 
-enum err uploadtask_create_upload(
-    struct call *call, const char *path, int64_t size, struct upload **ret)
+enum err uploadtask_create_upload(struct call *call, const char *path, int64_t size,
+				  struct upload **ret)
 {
 	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
-	struct upload_spec spec = {.owner = call->who,
+	struct upload_spec spec = {
+	    .owner = call->who,
 	    .adapter = "iserver",
 	    .mode = UPLOAD_APPEND,
 	    .name = slash != NULL  ? slash + 1
@@ -204,8 +206,9 @@ static enum err create_view(struct call *call)
 		json_object *m = json_object_new_object();
 		CLEAN_FREE char *id =
 		    mem_printf("%s_%s", a.installation, json_str(a.record, "id", ""));
-		CLEAN_FREE char *url = supermap_url(call,
-		    "/iserver/manager/filemanager/uploadtasks/%s.%s", id, supermap_suffix(call));
+		CLEAN_FREE char *url =
+		    supermap_url(call, "/iserver/manager/filemanager/uploadtasks/%s.%s", id,
+				 supermap_suffix(call));
 
 		json_set_str(m, "newResourceID", id);
 		json_set_str(m, "newResourceLocation", url);

@@ -25,14 +25,11 @@ static enum err wait_step_view(struct turn *t);
 
 static const struct {
 	enum err (*view)(struct turn *);
-	bool get_locks;          /* its GET may write */
+	bool get_locks; /* its GET may write */
 } steps[STEP__MAX] = {
-	[STEP_CSV] = { csv_step_view, false },
-	[STEP_SRS] = { srs_step_view, false },
-	[STEP_CHECK] = { check_step_view, true },
-	[STEP_TIME] = { time_step_view, false },
-	[STEP_RUN] = { run_step_view, true },
-	[STEP_FINAL] = { final_step_view, true },
+    [STEP_CSV] = {csv_step_view, false},    [STEP_SRS] = {srs_step_view, false},
+    [STEP_CHECK] = {check_step_view, true}, [STEP_TIME] = {time_step_view, false},
+    [STEP_RUN] = {run_step_view, true},	    [STEP_FINAL] = {final_step_view, true},
 };
 
 static enum err inspect_anew(struct turn *t)
@@ -45,7 +42,8 @@ static enum err inspect_anew(struct turn *t)
 
 bool session_not_started(const struct session *s)
 {
-	return s->state == STATE_INVALID && !session_inspected(s) && failure_fault(json_str(s->doc, "code", "")) == ERR_SHORT;
+	return s->state == STATE_INVALID && !session_inspected(s) &&
+	       failure_fault(json_str(s->doc, "code", "")) == ERR_SHORT;
 }
 
 enum err start_anew(struct turn *t)
@@ -55,7 +53,9 @@ enum err start_anew(struct turn *t)
 	if (!session_not_started(t->s) || call->req->method == METHOD_HEAD || !turn_may_write(t))
 		return ERR_OK;
 	if (t->lock.fd < 0) {
-		enum err err = session_lock(call->ctx->store, t->s->id, (int)call->ctx->config->store_wait_ms, &t->lock, &call->error);
+		enum err err =
+		    session_lock(call->ctx->store, t->s->id, (int)call->ctx->config->store_wait_ms,
+				 &t->lock, &call->error);
 		if (err == ERR_OK)
 			err = turn_reload(t);
 		if (err != ERR_OK || !session_not_started(t->s))
@@ -93,7 +93,8 @@ static bool rev_fits(struct turn *t)
 {
 	const char *sent = json_str(t->fields, "rev", NULL);
 	int64_t rev = 0;
-	bool fits = sent == NULL || *sent == '\0' || (text_int(sent, 0, INT64_MAX, &rev) && rev == t->s->rev);
+	bool fits = sent == NULL || *sent == '\0' ||
+		    (text_int(sent, 0, INT64_MAX, &rev) && rev == t->s->rev);
 	json_object_object_del(t->fields, "rev");
 	return fits;
 }
@@ -133,7 +134,7 @@ static enum err post_allowed(struct turn *t, enum step step, bool *ret_done)
 		return wrong_state_response(t, "import_running", STEP_FINAL);
 	}
 	if (step == STEP_FINAL || step == STEP_RUN)
-		return ERR_OK;      /* final tells what is missing itself (13.4) */
+		return ERR_OK; /* final tells what is missing itself (13.4) */
 	enum step missing = step_missing_before(t->s, step);
 	if (missing != STEP_NONE && missing != step) {
 		*ret_done = true;
@@ -158,13 +159,15 @@ static enum err step_turn(struct turn *t, enum step step)
 	err = start_anew(t);
 	if (err != ERR_OK)
 		return err;
-	if (!session_inspected(t->s) && t->s->state == STATE_READY && step != STEP_CHECK && step != STEP_FINAL &&
-	    step != STEP_RUN) {
+	if (!session_inspected(t->s) && t->s->state == STATE_READY && step != STEP_CHECK &&
+	    step != STEP_FINAL && step != STEP_RUN) {
 		err = wait_step_view(t);
 		if (err != ERR_OK || !session_inspected(t->s))
 			return err;
-		if (is_post(call)) {      /* waiting gave the lock away */
-			err = session_lock(call->ctx->store, t->s->id, (int)call->ctx->config->store_wait_ms, &t->lock, &call->error);
+		if (is_post(call)) { /* waiting gave the lock away */
+			err = session_lock(call->ctx->store, t->s->id,
+					   (int)call->ctx->config->store_wait_ms, &t->lock,
+					   &call->error);
 			if (err == ERR_OK)
 				err = turn_reload(t);
 			if (err != ERR_OK)
@@ -172,10 +175,15 @@ static enum err step_turn(struct turn *t, enum step step)
 		}
 	}
 	if (session_inspected(t->s) && !step_usable(t->s, step))
-		return wrong_state_response(t, "step_not_in_list", step_next_stop(t->s, call->mode));
-	/* G2's scripts fetch pages as if they were answers: one that asks nothing tells the step after it. */
+		return wrong_state_response(t, "step_not_in_list",
+					    step_next_stop(t->s, call->mode));
+	/*
+	 * G2's scripts fetch pages as if they were answers: one that asks nothing tells the step
+	 * after it.
+	 */
 	bool page = step == STEP_CSV || step == STEP_SRS || step == STEP_TIME;
-	if (call->mode_open && page && session_inspected(t->s) && !step_needs_input(t->s, step, MODE_COMPAT)) {
+	if (call->mode_open && page && session_inspected(t->s) &&
+	    !step_needs_input(t->s, step, MODE_COMPAT)) {
 		call->mode = MODE_COMPAT;
 		return step_done_response(t, step);
 	}
@@ -223,11 +231,12 @@ void upload_reads(struct call *call)
 
 	if ((m != METHOD_GET && m != METHOD_HEAD) || !text_starts(call->req->path, "/upload/"))
 		return;
-	if (m == METHOD_GET && step_by_name(pairs_get(&call->params, "step"), &step) && steps[step].get_locks)
+	if (m == METHOD_GET && step_by_name(pairs_get(&call->params, "step"), &step) &&
+	    steps[step].get_locks)
 		return;
 	/* The page of progress shows all steps. */
 	call->ahead_brief = call->route->view == upload_root_view ||
-	    (call->route->view == data_upload_progress && call->mode != MODE_HTML);
+			    (call->route->view == data_upload_progress && call->mode != MODE_HTML);
 	if (turn_id(call, &call->ahead_id) != ID_FOUND)
 		call->ahead_id = 0;
 }
@@ -259,7 +268,8 @@ enum err slash_view(struct call *call)
 {
 	const char *query = wire_env(call->req->wire, "QUERY_STRING");
 	bool asked = query != NULL && *query != '\0';
-	CLEAN_FREE char *to = call_url(call, "%s/%s%s", call->req->path, asked ? "?" : "", asked ? query : "");
+	CLEAN_FREE char *to =
+	    call_url(call, "%s/%s%s", call->req->path, asked ? "?" : "", asked ? query : "");
 	reply_redirect(call->reply, 308, to);
 	return ERR_OK;
 }
@@ -307,7 +317,7 @@ enum err upload_cancel_view(struct call *call)
 	enum err err = turn_of_request(call, true, &t);
 	if (err != ERR_OK)
 		return err;
-	struct cancel c = { .id = json_int(json_obj(t.s->doc, "task"), "id", 0) };
+	struct cancel c = {.id = json_int(json_obj(t.s->doc, "task"), "id", 0)};
 	if (!import_under_way(t.s) || c.id == 0) {
 		err = call_fail(call, ERR_CONFLICT, problem_new("nothing_running"));
 		goto out;
@@ -322,7 +332,8 @@ enum err upload_cancel_view(struct call *call)
 		call_wake_worker(call);
 	}
 	if (err == ERR_OK && call->mode == MODE_HTML) {
-		CLEAN_FREE char *to = call_url(call, "/upload/final?id=%lld&note=canceled", (long long)t.s->id);
+		CLEAN_FREE char *to =
+		    call_url(call, "/upload/final?id=%lld&note=canceled", (long long)t.s->id);
 		reply_redirect(call->reply, 303, to);
 	} else if (err == ERR_OK) {
 		json_object *m = json_object_new_object();
@@ -373,7 +384,7 @@ enum err upload_retry_view(struct call *call)
 static enum err removal_pass(struct pass *p, void *arg)
 {
 	struct session *s = arg;
-	struct cancel c = { .id = json_int(json_obj(s->doc, "task"), "id", 0) };
+	struct cancel c = {.id = json_int(json_obj(s->doc, "task"), "id", 0)};
 
 	if (c.id != 0) {
 		enum err err = cancel_pass(p, &c);
@@ -387,14 +398,15 @@ static enum err removal_pass(struct pass *p, void *arg)
 enum err session_remove(struct turn *t)
 {
 	struct call *call = t->call;
-	enum err err = store_pass(call->ctx->store, PASS_DELETE, "delete", removal_pass, t->s, &call->error);
+	enum err err =
+	    store_pass(call->ctx->store, PASS_DELETE, "delete", removal_pass, t->s, &call->error);
 	if (err != ERR_OK)
 		return err;
 	release_files(call->ctx->engine, json_arr(t->s->doc, "uploads"));
 	CLEAN_FREE char *folder = session_folder(t->s->id);
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, call->ctx->config->data_dir);
 	if (dir >= 0 && !store_keeps_files(call->ctx->store))
-		(void)fs_remove_tree(dir, folder, NULL);      /* the sweep takes what stays */
+		(void)fs_remove_tree(dir, folder, NULL); /* the sweep takes what stays */
 	call_wake_worker(call);
 	return ERR_OK;
 }

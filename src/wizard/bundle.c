@@ -6,15 +6,15 @@
 #include "base/text.h"
 #include "wizard/bundle_type.h"
 
-#define NAMES_TOLD    10      /* file names in one sentence */
-#define PROBLEMS_TOLD 50      /* in one answer */
+#define NAMES_TOLD    10 /* file names in one sentence */
+#define PROBLEMS_TOLD 50 /* in one answer */
 
 /* The sorting under way. */
 struct sorting {
 	struct bundle_file *files;
-	struct name_parts *parts;      /* of each file */
-	bool *told;                    /* each file: a problem names it already */
-	uint32_t *sides;               /* each bundle: bits of its side files (side_bit) */
+	struct name_parts *parts; /* of each file */
+	bool *told;		  /* each file: a problem names it already */
+	uint32_t *sides;	  /* each bundle: bits of its side files (side_bit) */
 	size_t n;
 	bool in_zip;
 	const char *extra_drivers;
@@ -74,7 +74,7 @@ static void unsupported(struct sorting *s, const char *code, const char *file, c
 
 bool bundle_is_junk(const char *name)
 {
-	static const char *const names[] = { ".DS_Store", "Thumbs.db", "desktop.ini" };
+	static const char *const names[] = {".DS_Store", "Thumbs.db", "desktop.ini"};
 	const char *slash = strrchr(name, '/');
 	const char *base = slash != NULL ? slash + 1 : name;
 
@@ -119,8 +119,8 @@ static bool has_georeference(const struct sorting *s, size_t i)
 /* In an archive .json may be anything; what is plainly no GeoJSON is no source there. */
 static bool is_other_json(const struct sorting *s, size_t i)
 {
-	static const char *const words[] = { "\"FeatureCollection\"", "\"Feature\"",
-		"\"coordinates\"", "\"geometries\"" };
+	static const char *const words[] = {"\"FeatureCollection\"", "\"Feature\"",
+					    "\"coordinates\"", "\"geometries\""};
 	const struct bundle_file *f = &s->files[i];
 
 	if (!s->in_zip || strcmp(s->parts[i].ext, "json") != 0 || f->head == NULL)
@@ -147,8 +147,7 @@ static void bundle_add(struct sorting *s, size_t i)
 
 	set->v = mem_resize(set->v, set->n + 1, sizeof(*set->v));
 	set->v[set->n] = (struct bundle){
-		.kind = s->parts[i].main->kind, .stem = mem_strdup(s->parts[i].stem), .main = i
-	};
+	    .kind = s->parts[i].main->kind, .stem = mem_strdup(s->parts[i].stem), .main = i};
 	s->files[i].role = 1;
 	s->files[i].bundle = (int)set->n++;
 }
@@ -275,7 +274,7 @@ static void find_sides(struct sorting *s)
 		} else if (side != NULL && side->any_stem && s->set->n == 1) {
 			attach(s, i, 0);
 		} else if (side != NULL && (!side->any_stem || !s->in_zip) &&
-		    (b = meant_for(s, i)) >= 0) {
+			   (b = meant_for(s, i)) >= 0) {
 			mismatch_add(s, i, b);
 		}
 	}
@@ -295,16 +294,15 @@ static void incomplete(struct sorting *s, const char *file, const char *stem, in
 		bool there = bundle >= 0 ? has_side(s, (size_t)bundle, t) : false;
 
 		for (size_t i = 0; bundle < 0 && i < s->n; i++)
-			there = there ||
-			    (strcmp(s->parts[i].ext, t->ext) == 0 &&
-				strcmp(s->parts[i].stem, stem) == 0);
+			there = there || (strcmp(s->parts[i].ext, t->ext) == 0 &&
+					  strcmp(s->parts[i].stem, stem) == 0);
 		if (t->required && !there)
 			name_add(&missing, name);
 	}
 	if (missing != NULL)
 		error_add(s,
-		    problem_arg(problem_str(problem_new("bundle_incomplete"), "file", file),
-			"missing", missing));
+			  problem_arg(problem_str(problem_new("bundle_incomplete"), "file", file),
+				      "missing", missing));
 }
 
 static void judge_bundles(struct sorting *s)
@@ -324,8 +322,8 @@ static void judge_bundles(struct sorting *s)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct bundle_file *f = &s->files[i];
 		json_object *p = f->role == 0
-		    ? NULL
-		    : bundle_check_content(f->name, f->size, f->head, f->head_len);
+				     ? NULL
+				     : bundle_check_content(f->name, f->size, f->head, f->head_len);
 
 		if (p != NULL)
 			error_add(s, p);
@@ -348,7 +346,7 @@ static void judge_others(struct sorting *s)
 			unsupported(s, "kind_unsupported", name, save_as);
 			s->told[i] = true;
 		} else if (is_picture(p) && s->files[i].role == 0 &&
-		    (!s->in_zip || s->set->n == 0)) {
+			   (!s->in_zip || s->set->n == 0)) {
 			error_add(s, problem_str(problem_new("no_georeference"), "file", name));
 			s->told[i] = true;
 		}
@@ -360,10 +358,14 @@ static bool is_ignored(const struct sorting *s, size_t i)
 	return s->files[i].role == 0 && !s->told[i] && !bundle_is_junk(s->files[i].name);
 }
 
-/* No-data values, names of classes … that GDAL keeps beside a raster belong to it, but are not read. */
+/*
+ * No-data values, names of classes … that GDAL keeps beside a raster belong to it, but are not
+ * read.
+ */
 static bool is_left_out(const struct sorting *s, size_t i)
 {
-	return is_ignored(s, i) || (s->files[i].role == 2 && strcmp(s->parts[i].ext, "aux.xml") == 0);
+	return is_ignored(s, i) ||
+	       (s->files[i].role == 2 && strcmp(s->parts[i].ext, "aux.xml") == 0);
 }
 
 /* Nothing is a source: the parts of a shapefile, or nothing of ours at all. */
@@ -382,20 +384,21 @@ static void judge_nothing(struct sorting *s)
 }
 
 void bundle_sort(struct bundle_file *files, size_t n, bool in_zip, const char *extra_drivers,
-    struct bundle_set *ret)
+		 struct bundle_set *ret)
 {
-	struct sorting s = { .files = files, .n = n, .in_zip = in_zip, .set = ret };
+	struct sorting s = {.files = files, .n = n, .in_zip = in_zip, .set = ret};
 
 	s.extra_drivers = extra_drivers != NULL ? extra_drivers : "";
 	s.parts = mem_array(n > 0 ? n : 1, sizeof(*s.parts));
 	s.told = mem_array(n > 0 ? n : 1, sizeof(*s.told));
-	*ret = (struct bundle_set){ .kind = KIND_MULTI };
+	*ret = (struct bundle_set){.kind = KIND_MULTI};
 	for (size_t i = 0; i < n; i++) {
 		files[i].role = 0;
 		files[i].bundle = -1;
 		name_parts_init(files[i].name, s.extra_drivers, &s.parts[i]);
 		/* An archive member of that name is refused below; it is never looked into. */
-		if (bundle_is_junk(files[i].name) || (in_zip && bundle_is_archive(s.parts[i].ext))) {
+		if (bundle_is_junk(files[i].name) ||
+		    (in_zip && bundle_is_archive(s.parts[i].ext))) {
 			s.parts[i].main = NULL;
 			s.parts[i].side = NULL;
 		}
@@ -412,7 +415,7 @@ void bundle_sort(struct bundle_file *files, size_t n, bool in_zip, const char *e
 		judge_bundles(&s);
 		if (ignored != NULL)
 			problems_add(&ret->warnings,
-			    problem_str(problem_new("elements_skipped"), "file", ignored));
+				     problem_str(problem_new("elements_skipped"), "file", ignored));
 		ret->kind = ret->n == 1 ? ret->v[0].kind : KIND_MULTI;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -429,5 +432,5 @@ void bundle_set_done(struct bundle_set *set)
 	free(set->v);
 	json_object_put(set->problems);
 	json_object_put(set->warnings);
-	*set = (struct bundle_set){ 0 };
+	*set = (struct bundle_set){0};
 }

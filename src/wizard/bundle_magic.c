@@ -26,37 +26,37 @@ static const struct {
 	{                                                                                          \
 		text, sizeof(text) - 1, name                                                       \
 	}
-	SIGNATURE("PK\5\6", "zip"),
-	SIGNATURE("PK\7\10", "zip"),
-	SIGNATURE("\x1F\x8B", "gzip"),
-	SIGNATURE("\xFD"
-		  "7zXZ",
-	    "xz"),
-	SIGNATURE("7z\xBC\xAF\x27\x1C", "7z"),
-	SIGNATURE("Rar!\x1A\x07", "rar"),
-	SIGNATURE("%PDF-", "pdf"),
-	SIGNATURE("II*\0", "tiff"),
-	SIGNATURE("MM\0*", "tiff"),
-	SIGNATURE("II+\0", "tiff"),
-	SIGNATURE("MM\0+", "tiff"),
-	SIGNATURE("\x89PNG\r\n\x1A\n", "png"),
-	SIGNATURE("\xFF\xD8\xFF", "jpeg"),
-	SIGNATURE("GIF89a", "gif"),
-	SIGNATURE("fgb\3fgb", "fgb"),
-	SIGNATURE("\0\0\x27\x0A", "shp"),
-	SIGNATURE("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "ole"),
-	SIGNATURE("EHFA_HEADER_TAG", "img"),
-	SIGNATURE("\0\0\0\x0CjP  ", "jp2"),
-	SIGNATURE("\xFF\x4F\xFF\x51", "jp2"),
-	SIGNATURE("NITF0", "ntf"),
-	SIGNATURE("NSIF0", "ntf"),
-	SIGNATURE("\x89HDF\r\n\x1A\n", "hdf5"),
-	SIGNATURE("CDF\1", "netcdf"),
-	SIGNATURE("CDF\2", "netcdf"),
-	SIGNATURE("CDF\5", "netcdf"),
-	SIGNATURE("\x7F"
-		  "ELF",
-	    "binary"),
+    SIGNATURE("PK\5\6", "zip"),
+    SIGNATURE("PK\7\10", "zip"),
+    SIGNATURE("\x1F\x8B", "gzip"),
+    SIGNATURE("\xFD"
+	      "7zXZ",
+	      "xz"),
+    SIGNATURE("7z\xBC\xAF\x27\x1C", "7z"),
+    SIGNATURE("Rar!\x1A\x07", "rar"),
+    SIGNATURE("%PDF-", "pdf"),
+    SIGNATURE("II*\0", "tiff"),
+    SIGNATURE("MM\0*", "tiff"),
+    SIGNATURE("II+\0", "tiff"),
+    SIGNATURE("MM\0+", "tiff"),
+    SIGNATURE("\x89PNG\r\n\x1A\n", "png"),
+    SIGNATURE("\xFF\xD8\xFF", "jpeg"),
+    SIGNATURE("GIF89a", "gif"),
+    SIGNATURE("fgb\3fgb", "fgb"),
+    SIGNATURE("\0\0\x27\x0A", "shp"),
+    SIGNATURE("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "ole"),
+    SIGNATURE("EHFA_HEADER_TAG", "img"),
+    SIGNATURE("\0\0\0\x0CjP  ", "jp2"),
+    SIGNATURE("\xFF\x4F\xFF\x51", "jp2"),
+    SIGNATURE("NITF0", "ntf"),
+    SIGNATURE("NSIF0", "ntf"),
+    SIGNATURE("\x89HDF\r\n\x1A\n", "hdf5"),
+    SIGNATURE("CDF\1", "netcdf"),
+    SIGNATURE("CDF\2", "netcdf"),
+    SIGNATURE("CDF\5", "netcdf"),
+    SIGNATURE("\x7F"
+	      "ELF",
+	      "binary"),
 };
 
 static unsigned u16le(const char *p)
@@ -102,13 +102,14 @@ static const char *zip_magic(const char *head, size_t len)
 /* dBase: version, a date that can be one, a header made of 32-byte fields. */
 static bool is_dbf(const char *head, size_t len)
 {
-	static const unsigned char versions[] = { 0x02, 0x03, 0x04, 0x05, 0x30, 0x31, 0x32, 0x43,
-		0x63, 0x7B, 0x83, 0x8B, 0x8C, 0x8E, 0xCB, 0xE5, 0xF5, 0xFB };
+	static const unsigned char versions[] = {0x02, 0x03, 0x04, 0x05, 0x30, 0x31,
+						 0x32, 0x43, 0x63, 0x7B, 0x83, 0x8B,
+						 0x8C, 0x8E, 0xCB, 0xE5, 0xF5, 0xFB};
 
 	if (len < 32 || memchr(versions, (unsigned char)head[0], sizeof(versions)) == NULL)
 		return false;
 	return (unsigned char)head[2] <= 12 && (unsigned char)head[3] <= 31 &&
-	    u16le(head + 8) >= 33 && u16le(head + 10) >= 1 && memchr(head, '\0', 32) != NULL;
+	       u16le(head + 8) >= 33 && u16le(head + 10) >= 1 && memchr(head, '\0', 32) != NULL;
 }
 
 /* ---- text */
@@ -172,7 +173,7 @@ static const char *xml_magic(struct span t)
 	skip(&t, 1);
 	name = tag = t;
 	for (name.len = 0; name.len < t.len && !is_blank(t.s[name.len]) && t.s[name.len] != '>' &&
-	     t.s[name.len] != '/';)
+			   t.s[name.len] != '/';)
 		name.len++;
 	if (name.len == t.len)
 		return "xml-cut";
@@ -199,8 +200,8 @@ static const char *xml_magic(struct span t)
 /* An ASCII grid begins with one of its keywords and a number. */
 static bool is_grid(struct span t)
 {
-	static const char *const words[] = { "ncols", "nrows", "xllcorner", "yllcorner",
-		"xllcenter", "yllcenter", "cellsize", "nodata_value" };
+	static const char *const words[] = {"ncols",	 "nrows",     "xllcorner", "yllcorner",
+					    "xllcenter", "yllcenter", "cellsize",  "nodata_value"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		size_t n = strlen(words[i]);
@@ -211,7 +212,7 @@ static bool is_grid(struct span t)
 		skip(&t, n);
 		skip_blanks(&t);
 		return t.len > 0 &&
-		    (*t.s == '-' || *t.s == '+' || *t.s == '.' || (*t.s >= '0' && *t.s <= '9'));
+		       (*t.s == '-' || *t.s == '+' || *t.s == '.' || (*t.s >= '0' && *t.s <= '9'));
 	}
 	return false;
 }
@@ -246,14 +247,14 @@ static const char *utf16_magic(const char *head, size_t len)
 
 		ascii[n++] = high == 0 && (low & 0x80) == 0 ? low : '?';
 	}
-	magic = memchr(ascii, '\0', n) != NULL ? "binary" : text_magic((struct span){ ascii, n });
+	magic = memchr(ascii, '\0', n) != NULL ? "binary" : text_magic((struct span){ascii, n});
 	free(ascii);
 	return magic;
 }
 
 const char *bundle_magic(const char *head, size_t len)
 {
-	struct span t = { head, len };
+	struct span t = {head, len};
 
 	if (len == 0)
 		return "empty";
@@ -264,8 +265,8 @@ const char *bundle_magic(const char *head, size_t len)
 			return signatures[i].name;
 	if (begins(head, len, "SQLite format 3", 16)) {
 		bool geo = len >= 72 &&
-		    (memcmp(head + 68, "GPKG", 4) == 0 || memcmp(head + 68, "GP10", 4) == 0 ||
-			memcmp(head + 68, "GP11", 4) == 0);
+			   (memcmp(head + 68, "GPKG", 4) == 0 ||
+			    memcmp(head + 68, "GP10", 4) == 0 || memcmp(head + 68, "GP11", 4) == 0);
 
 		return geo ? "gpkg" : "sqlite";
 	}
@@ -298,9 +299,9 @@ json_object *bundle_check_content(const char *name, int64_t size, const char *he
 
 	/* Whether a driver is enabled was decided before; every kind's content can be told. */
 	name_parts_init(name, "HFA JP2OpenJPEG NITF", &parts);
-	magics = parts.main != NULL ? parts.main->magic
-	    : parts.side != NULL    ? parts.side->magic
-				    : NULL;
+	magics = parts.main != NULL   ? parts.main->magic
+		 : parts.side != NULL ? parts.side->magic
+				      : NULL;
 	expected = parts.main != NULL ? kind_name(parts.main->kind) : parts.ext;
 	if (magics != NULL && size == 0) {
 		p = problem_str(problem_new("file_empty"), "file", name);

@@ -7,87 +7,79 @@
 #define BIT(kind) (UINT32_C(1) << (kind))
 #define RASTERS                                                                                    \
 	(BIT(KIND_TIF) | BIT(KIND_ASC) | BIT(KIND_PNG) | BIT(KIND_JPG) | BIT(KIND_IMG) |           \
-	    BIT(KIND_JP2) | BIT(KIND_NTF))
+	 BIT(KIND_JP2) | BIT(KIND_NTF))
 #define ALL UINT32_MAX
 
 /* contracts/wizard.md 5.1 */
 static const struct main_type mains[] = {
-	{ "shp", KIND_SHP, NULL, "shp" },
-	{ "csv", KIND_CSV, NULL,
-	    "text binary" }, /* NUL bytes are told with their row: csv_binary */
-	{ "tsv", KIND_CSV, NULL, "text binary" },
-	{ "tab", KIND_CSV, NULL, "text binary" },
-	{ "txt", KIND_CSV, NULL, "text binary" },
-	{ "xlsx", KIND_XLSX, NULL, "xlsx zip" },
-	{ "ods", KIND_ODS, NULL, "ods zip" },
-	{ "geojson", KIND_GEOJSON, NULL, "json" },
-	{ "json", KIND_GEOJSON, NULL, "json" },
-	{ "geojsonl", KIND_GEOJSON, NULL, "json" },
-	{ "ndjson", KIND_GEOJSON, NULL, "json" },
-	{ "kml", KIND_KML, NULL, "kml xml-cut" },
-	{ "kmz", KIND_KML, NULL, "kmz zip" },
-	{ "gpx", KIND_GPX, NULL, "gpx xml-cut" },
-	{ "gml", KIND_GML, NULL, "gml xml-cut" },
-	{ "gpkg", KIND_GPKG, NULL, "gpkg sqlite" },
-	{ "fgb", KIND_FGB, NULL, "fgb" },
-	{ "tif", KIND_TIF, NULL, "tiff" },
-	{ "tiff", KIND_TIF, NULL, "tiff" },
-	{ "geotif", KIND_TIF, NULL, "tiff" },
-	{ "geotiff", KIND_TIF, NULL, "tiff" },
-	{ "asc", KIND_ASC, NULL, "asc" },
-	{ "grd", KIND_ASC, NULL, "asc" },
-	{ "png", KIND_PNG, NULL, "png" },
-	{ "jpg", KIND_JPG, NULL, "jpeg" },
-	{ "jpeg", KIND_JPG, NULL, "jpeg" },
-	{ "zip", KIND_ZIP, NULL, "zip kmz" },
-	{ "img", KIND_IMG, "HFA", "img" },
-	{ "jp2", KIND_JP2, "JP2OpenJPEG", "jp2" },
-	{ "ntf", KIND_NTF, "NITF", "ntf" },
-	{ "nitf", KIND_NTF, "NITF", "ntf" },
-	{ NULL, KIND__MAX, NULL, NULL },
+    {"shp", KIND_SHP, NULL, "shp"},
+    {"csv", KIND_CSV, NULL, "text binary"}, /* NUL bytes are told with their row: csv_binary */
+    {"tsv", KIND_CSV, NULL, "text binary"},
+    {"tab", KIND_CSV, NULL, "text binary"},
+    {"txt", KIND_CSV, NULL, "text binary"},
+    {"xlsx", KIND_XLSX, NULL, "xlsx zip"},
+    {"ods", KIND_ODS, NULL, "ods zip"},
+    {"geojson", KIND_GEOJSON, NULL, "json"},
+    {"json", KIND_GEOJSON, NULL, "json"},
+    {"geojsonl", KIND_GEOJSON, NULL, "json"},
+    {"ndjson", KIND_GEOJSON, NULL, "json"},
+    {"kml", KIND_KML, NULL, "kml xml-cut"},
+    {"kmz", KIND_KML, NULL, "kmz zip"},
+    {"gpx", KIND_GPX, NULL, "gpx xml-cut"},
+    {"gml", KIND_GML, NULL, "gml xml-cut"},
+    {"gpkg", KIND_GPKG, NULL, "gpkg sqlite"},
+    {"fgb", KIND_FGB, NULL, "fgb"},
+    {"tif", KIND_TIF, NULL, "tiff"},
+    {"tiff", KIND_TIF, NULL, "tiff"},
+    {"geotif", KIND_TIF, NULL, "tiff"},
+    {"geotiff", KIND_TIF, NULL, "tiff"},
+    {"asc", KIND_ASC, NULL, "asc"},
+    {"grd", KIND_ASC, NULL, "asc"},
+    {"png", KIND_PNG, NULL, "png"},
+    {"jpg", KIND_JPG, NULL, "jpeg"},
+    {"jpeg", KIND_JPG, NULL, "jpeg"},
+    {"zip", KIND_ZIP, NULL, "zip kmz"},
+    {"img", KIND_IMG, "HFA", "img"},
+    {"jp2", KIND_JP2, "JP2OpenJPEG", "jp2"},
+    {"ntf", KIND_NTF, "NITF", "ntf"},
+    {"nitf", KIND_NTF, "NITF", "ntf"},
+    {NULL, KIND__MAX, NULL, NULL},
 };
 
 const struct side_type bundle_sides[] = {
-	{ "shx", BIT(KIND_SHP), true, false, "shp" },
-	{ "dbf", BIT(KIND_SHP), true, false, "dbf" },
-	{ "prj", BIT(KIND_SHP) | BIT(KIND_CSV) | RASTERS, false, false, NULL },
-	{ "cpg", BIT(KIND_SHP), false, false, NULL },
-	{ "cst", BIT(KIND_SHP), false, false, NULL },
-	{ "qpj", BIT(KIND_SHP), false, false, NULL },
-	{ "sbn", BIT(KIND_SHP), false, false, NULL },
-	{ "sbx", BIT(KIND_SHP), false, false, NULL },
-	{ "qix", BIT(KIND_SHP), false, false, NULL },
-	{ "csvt", BIT(KIND_CSV), false, false, NULL },
-	{ "xsd", BIT(KIND_GML), false, false, NULL },
-	{ "tfw", BIT(KIND_TIF), false, false, NULL },
-	{ "pgw", BIT(KIND_PNG), false, false, NULL },
-	{ "pngw", BIT(KIND_PNG), false, false, NULL },
-	{ "jgw", BIT(KIND_JPG), false, false, NULL },
-	{ "jpgw", BIT(KIND_JPG), false, false, NULL },
-	{ "jpegw", BIT(KIND_JPG), false, false, NULL },
-	{ "wld", BIT(KIND_PNG) | BIT(KIND_JPG) | BIT(KIND_TIF), false, false, NULL },
-	{ "aux.xml", RASTERS, false, false, NULL },
-	{ "ovr", RASTERS, false, false, NULL },
-	{ "ige", BIT(KIND_IMG), false, false, NULL },
-	{ "rrd", BIT(KIND_IMG), false, false, NULL },
-	{ "xml", ALL, false, true, NULL },
-	{ "sld", ALL, false, true, NULL },
-	{ "qml", ALL, false, true, NULL },
-	{ NULL, 0, false, false, NULL },
+    {"shx", BIT(KIND_SHP), true, false, "shp"},
+    {"dbf", BIT(KIND_SHP), true, false, "dbf"},
+    {"prj", BIT(KIND_SHP) | BIT(KIND_CSV) | RASTERS, false, false, NULL},
+    {"cpg", BIT(KIND_SHP), false, false, NULL},
+    {"cst", BIT(KIND_SHP), false, false, NULL},
+    {"qpj", BIT(KIND_SHP), false, false, NULL},
+    {"sbn", BIT(KIND_SHP), false, false, NULL},
+    {"sbx", BIT(KIND_SHP), false, false, NULL},
+    {"qix", BIT(KIND_SHP), false, false, NULL},
+    {"csvt", BIT(KIND_CSV), false, false, NULL},
+    {"xsd", BIT(KIND_GML), false, false, NULL},
+    {"tfw", BIT(KIND_TIF), false, false, NULL},
+    {"pgw", BIT(KIND_PNG), false, false, NULL},
+    {"pngw", BIT(KIND_PNG), false, false, NULL},
+    {"jgw", BIT(KIND_JPG), false, false, NULL},
+    {"jpgw", BIT(KIND_JPG), false, false, NULL},
+    {"jpegw", BIT(KIND_JPG), false, false, NULL},
+    {"wld", BIT(KIND_PNG) | BIT(KIND_JPG) | BIT(KIND_TIF), false, false, NULL},
+    {"aux.xml", RASTERS, false, false, NULL},
+    {"ovr", RASTERS, false, false, NULL},
+    {"ige", BIT(KIND_IMG), false, false, NULL},
+    {"rrd", BIT(KIND_IMG), false, false, NULL},
+    {"xml", ALL, false, true, NULL},
+    {"sld", ALL, false, true, NULL},
+    {"qml", ALL, false, true, NULL},
+    {NULL, 0, false, false, NULL},
 };
 
 static const struct {
 	const char *ext, *save_as;
 } legacy[] = {
-	{ "xls", "xlsx" },
-	{ "xlsm", "xlsx" },
-	{ "xlsb", "xlsx" },
-	{ "dwg", "gpkg" },
-	{ "dxf", "gpkg" },
-	{ "mdb", "gpkg" },
-	{ "gdb", "gpkg" },
-	{ "gdbtable", "gpkg" },
-	{ "nc", "tif" },
+    {"xls", "xlsx"}, {"xlsm", "xlsx"}, {"xlsb", "xlsx"},     {"dwg", "gpkg"}, {"dxf", "gpkg"},
+    {"mdb", "gpkg"}, {"gdb", "gpkg"},  {"gdbtable", "gpkg"}, {"nc", "tif"},
 };
 
 const char *bundle_save_as(const char *ext)
@@ -100,8 +92,8 @@ const char *bundle_save_as(const char *ext)
 
 bool bundle_is_archive(const char *ext)
 {
-	static const char *const archives[] = { "zip", "7z", "rar", "tar", "gz", "tgz", "bz2", "xz",
-		"zst", "lzma" };
+	static const char *const archives[] = {"zip", "7z",  "rar", "tar", "gz",
+					       "tgz", "bz2", "xz",  "zst", "lzma"};
 
 	for (size_t i = 0; i < sizeof(archives) / sizeof(archives[0]); i++)
 		if (strcmp(archives[i], ext) == 0)
@@ -177,7 +169,7 @@ void name_parts_init(const char *name, const char *extra_drivers, struct name_pa
 
 	if (double_ext)
 		dot = base + strlen(base) - strlen(".aux.xml");
-	*ret = (struct name_parts){ 0 };
+	*ret = (struct name_parts){0};
 	ret->folder = folded(folder);
 	ret->stem = dot != NULL ? mem_strndup(base, (size_t)(dot - base)) : mem_strdup(base);
 	ret->ext = folded(dot != NULL ? dot + 1 : "");
@@ -223,24 +215,24 @@ static const struct {
 	enum kind kind;
 	const char *label;
 } labels[] = {
-	{ KIND_SHP, "Shapefile" },
-	{ KIND_CSV, "CSV, TSV" },
-	{ KIND_XLSX, "Excel (.xlsx)" },
-	{ KIND_ODS, "OpenDocument (.ods)" },
-	{ KIND_GEOJSON, "GeoJSON" },
-	{ KIND_KML, "KML, KMZ" },
-	{ KIND_GPX, "GPX" },
-	{ KIND_GML, "GML" },
-	{ KIND_GPKG, "GeoPackage" },
-	{ KIND_FGB, "FlatGeobuf" },
-	{ KIND_TIF, "GeoTIFF" },
-	{ KIND_ASC, "ASCII grid" },
-	{ KIND_PNG, "PNG" },
-	{ KIND_JPG, "JPEG" },
-	{ KIND_IMG, "Erdas Imagine" },
-	{ KIND_JP2, "JPEG 2000" },
-	{ KIND_NTF, "NITF" },
-	{ KIND_ZIP, "ZIP" },
+    {KIND_SHP, "Shapefile"},
+    {KIND_CSV, "CSV, TSV"},
+    {KIND_XLSX, "Excel (.xlsx)"},
+    {KIND_ODS, "OpenDocument (.ods)"},
+    {KIND_GEOJSON, "GeoJSON"},
+    {KIND_KML, "KML, KMZ"},
+    {KIND_GPX, "GPX"},
+    {KIND_GML, "GML"},
+    {KIND_GPKG, "GeoPackage"},
+    {KIND_FGB, "FlatGeobuf"},
+    {KIND_TIF, "GeoTIFF"},
+    {KIND_ASC, "ASCII grid"},
+    {KIND_PNG, "PNG"},
+    {KIND_JPG, "JPEG"},
+    {KIND_IMG, "Erdas Imagine"},
+    {KIND_JP2, "JPEG 2000"},
+    {KIND_NTF, "NITF"},
+    {KIND_ZIP, "ZIP"},
 };
 
 static void add_ext(json_object *list, const char *ext)

@@ -67,8 +67,8 @@ const json_object *choice_srs(const struct session *s, const json_object *layer)
 	json_object *item;
 
 	JSON_EACH(item, json_arr(session_input(s, STEP_SRS), "layers"))
-		if (json_int(item, "i", -1) == json_int(layer, "i", 0))
-			return item;
+	if (json_int(item, "i", -1) == json_int(layer, "i", 0))
+		return item;
 	return NULL;
 }
 
@@ -84,8 +84,8 @@ const char *choice_file_srs(const struct session *s, const json_object *layer, c
 	choice_columns(s, layer, &c);
 	if (c.geometry < 0)
 		return "";
-	geom = json_obj(
-	    json_object_array_get_idx(json_arr(layer, "columns"), (size_t)c.geometry), "geom");
+	geom = json_obj(json_object_array_get_idx(json_arr(layer, "columns"), (size_t)c.geometry),
+			"geom");
 	srid = json_int(geom, "srid", 0);
 	if (srid > 0 && srid < 1000000) {
 		(void)snprintf(buf, 48, "EPSG:%lld", (long long)srid);
@@ -111,8 +111,8 @@ bool srs_layer_chosen(const struct session *s, const json_object *layer)
 	if (selected == NULL)
 		return json_bool(layer, "selected", true);
 	JSON_EACH(i, selected)
-		if (json_object_get_int64(i) == json_int(layer, "i", 0))
-			return true;
+	if (json_object_get_int64(i) == json_int(layer, "i", 0))
+		return true;
 	return false;
 }
 
@@ -155,8 +155,8 @@ json_object *choice_layers(const struct session *s)
 	json_object *list = json_object_new_array(), *layer;
 
 	JSON_EACH(layer, session_layers(s))
-		if (srs_layer_chosen(s, layer))
-			json_object_array_add(list, json_object_get(layer));
+	if (srs_layer_chosen(s, layer))
+		json_object_array_add(list, json_object_get(layer));
 	return list;
 }
 

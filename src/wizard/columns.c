@@ -10,26 +10,76 @@
 
 /* ---- names: contracts/wizard.md 9.3 */
 
-static const char *const lat_exact[] = { "lat", "latitude", "latitud", "latitudine", "lat_deg",
-	"lat_dd", "lat_wgs84", "wgs84_lat", "gps_lat", "gpslat", "decimallatitude",
-	"decimal_latitude", "breite", "breitengrad", "enlem", "широта", "纬度", "纬", "北纬",
-	"緯度", "緯", "北緯", "위도" };
-static const char *const lng_exact[] = { "lon", "lng", "long", "longitude", "longitud",
-	"longitudine", "lon_deg", "lng_deg", "lon_dd", "lon_wgs84", "lng_wgs84", "wgs84_lon",
-	"wgs84_lng", "gps_lon", "gps_lng", "gpslon", "gpslng", "decimallongitude",
-	"decimal_longitude", "laenge", "länge", "laengengrad", "längengrad", "boylam", "долгота",
-	"经度", "经", "东经", "經度", "經", "東經", "経度", "東経", "경도" };
-static const char *const lat_axis[] = { "y", "ycoord", "y_coord", "coord_y", "coordy", "point_y",
-	"pointy", "utm_y", "utm_n", "northing", "north", "y坐标", "y座標", "北坐标", "纵坐标" };
-static const char *const lng_axis[] = { "x", "xcoord", "x_coord", "coord_x", "coordx", "point_x",
-	"pointx", "utm_x", "utm_e", "easting", "east", "x坐标", "x座標", "东坐标", "横坐标" };
-static const char *const lat_words[] = { "lat", "latitude" };
-static const char *const lng_words[] = { "lon", "lng", "longitude" };
+static const char *const lat_exact[] = {"lat",
+					"latitude",
+					"latitud",
+					"latitudine",
+					"lat_deg",
+					"lat_dd",
+					"lat_wgs84",
+					"wgs84_lat",
+					"gps_lat",
+					"gpslat",
+					"decimallatitude",
+					"decimal_latitude",
+					"breite",
+					"breitengrad",
+					"enlem",
+					"широта",
+					"纬度",
+					"纬",
+					"北纬",
+					"緯度",
+					"緯",
+					"北緯",
+					"위도"};
+static const char *const lng_exact[] = {"lon",
+					"lng",
+					"long",
+					"longitude",
+					"longitud",
+					"longitudine",
+					"lon_deg",
+					"lng_deg",
+					"lon_dd",
+					"lon_wgs84",
+					"lng_wgs84",
+					"wgs84_lon",
+					"wgs84_lng",
+					"gps_lon",
+					"gps_lng",
+					"gpslon",
+					"gpslng",
+					"decimallongitude",
+					"decimal_longitude",
+					"laenge",
+					"länge",
+					"laengengrad",
+					"längengrad",
+					"boylam",
+					"долгота",
+					"经度",
+					"经",
+					"东经",
+					"經度",
+					"經",
+					"東經",
+					"経度",
+					"東経",
+					"경도"};
+static const char *const lat_axis[] = {"y",	  "ycoord", "y_coord", "coord_y", "coordy",
+				       "point_y", "pointy", "utm_y",   "utm_n",	  "northing",
+				       "north",	  "y坐标",  "y座標",   "北坐标",  "纵坐标"};
+static const char *const lng_axis[] = {"x",	  "xcoord", "x_coord", "coord_x", "coordx",
+				       "point_x", "pointx", "utm_x",   "utm_e",	  "easting",
+				       "east",	  "x坐标",  "x座標",   "东坐标",  "横坐标"};
+static const char *const lat_words[] = {"lat", "latitude"};
+static const char *const lng_words[] = {"lon", "lng", "longitude"};
 /* Counts only beside a latitude: "long_name" is none. */
-static const char *const long_word[] = { "long" };
-static const char *const lat_parts[] = { "纬度", "緯度", "위도" };
-static const char *const lng_parts[] = { "经度", "經度", "経度", "경도" };
-static const char *const both_parts[] = { "经纬", "經緯", "経緯" };
+static const char *const long_word[] = {"long"};
+static const char *const lat_parts[] = {"纬度", "緯度", "위도"};
+static const char *const lng_parts[] = {"经度", "經度", "経度", "경도"};
+static const char *const both_parts[] = {"经纬", "經緯", "経緯"};
 
 static bool is_one_of(const char *s, const char *const *list, size_t n)
 {
@@ -54,9 +104,8 @@ static void drop_tail(char *s)
 		size_t len = strlen(s);
 		char *open = NULL;
 
-		while (len > 0 &&
-		    (s[len - 1] == ' ' || s[len - 1] == '\t' || s[len - 1] == '.' ||
-			s[len - 1] == ':'))
+		while (len > 0 && (s[len - 1] == ' ' || s[len - 1] == '\t' || s[len - 1] == '.' ||
+				   s[len - 1] == ':'))
 			s[--len] = '\0';
 		if (len > 0 && s[len - 1] == ')')
 			open = strrchr(s, '(');
@@ -122,9 +171,8 @@ static char *next_word(const char **s)
 		size_t n = text_decode(p, strlen(p), &cp);
 		enum glyph now = glyph_of(cp);
 
-		if (begin != NULL &&
-		    (now == OTHER || (now == DIGIT) != (before == DIGIT) ||
-			(before == LOWER && now == UPPER)))
+		if (begin != NULL && (now == OTHER || (now == DIGIT) != (before == DIGIT) ||
+				      (before == LOWER && now == UPPER)))
 			break;
 		if (begin == NULL && now != OTHER)
 			begin = p;
@@ -156,10 +204,10 @@ struct direction {
 	const char *const *exact, *const *axis, *const *words, *const *parts;
 	size_t n_exact, n_axis, n_words, n_parts;
 };
-static const struct direction latitude = { lat_exact, lat_axis, lat_words, lat_parts, N(lat_exact),
-	N(lat_axis), N(lat_words), N(lat_parts) };
-static const struct direction longitude = { lng_exact, lng_axis, lng_words, lng_parts, N(lng_exact),
-	N(lng_axis), N(lng_words), N(lng_parts) };
+static const struct direction latitude = {lat_exact,	lat_axis,    lat_words,	   lat_parts,
+					  N(lat_exact), N(lat_axis), N(lat_words), N(lat_parts)};
+static const struct direction longitude = {lng_exact,	 lng_axis,    lng_words,    lng_parts,
+					   N(lng_exact), N(lng_axis), N(lng_words), N(lng_parts)};
 
 static int name_result(const char *colname, const struct direction *d)
 {
@@ -171,7 +219,7 @@ static int name_result(const char *colname, const struct direction *d)
 		return 0;
 	lat = has_word(name, lat_words, N(lat_words)) || has_part(low, lat_parts, N(lat_parts));
 	lng = has_word(name, lng_words, N(lng_words)) || has_word(name, long_word, N(long_word)) ||
-	    has_part(low, lng_parts, N(lng_parts));
+	      has_part(low, lng_parts, N(lng_parts));
 	if ((lat && lng) || has_part(low, both_parts, N(both_parts)))
 		return 0;
 	if (is_one_of(low, d->exact, d->n_exact))
@@ -196,12 +244,13 @@ int is_longitude(const char *colname)
 /* The name without what makes it a coordinate: "start_lat" and "start_lng" leave the same. */
 static char *remainder_of(const char *colname)
 {
-	static const char *const drop[] = { "lat", "latitude", "lon", "lng", "long", "longitude",
-		"x", "y", "n", "e", "north", "northing", "east", "easting", "latitud", "longitud",
-		"breite", "länge", "laenge" };
-	static const char *const parts[] = { "纬度", "緯度", "위도", "经度", "經度", "経度", "경도",
-		"北纬", "北緯", "东经", "東經", "東経", "纵", "横", "北", "东", "纬", "緯", "经",
-		"經" };
+	static const char *const drop[] = {"lat",	"latitude", "lon",   "lng",	"long",
+					   "longitude", "x",	    "y",     "n",	"e",
+					   "north",	"northing", "east",  "easting", "latitud",
+					   "longitud",	"breite",   "länge", "laenge"};
+	static const char *const parts[] = {"纬度", "緯度", "위도", "经度", "經度", "経度", "경도",
+					    "北纬", "北緯", "东经", "東經", "東経", "纵",   "横",
+					    "北",   "东",   "纬",   "緯",   "经",   "經"};
 	CLEAN_FREE char *name = normalised(colname);
 	const char *p = name != NULL ? name : "";
 	char *text = NULL, *word;
@@ -223,9 +272,8 @@ static char *remainder_of(const char *colname)
 			}
 		}
 		/* ycoord, pointx */
-		if (len > 1 &&
-		    (strcmp(word + 1, "coord") == 0 || strncmp(word, "coord", 5) == 0 ||
-			strncmp(word, "point", 5) == 0))
+		if (len > 1 && (strcmp(word + 1, "coord") == 0 || strncmp(word, "coord", 5) == 0 ||
+				strncmp(word, "point", 5) == 0))
 			fprintf(f, "coord ");
 		else if (!is_one_of(word, drop, N(drop)))
 			fprintf(f, "%s ", word);
@@ -356,7 +404,7 @@ static bool is_certain_pair(const struct candidate *v, size_t n, const struct co
 		lngs += v[i].lng == 3;
 	}
 	return !g->swapped && y->lat == 3 && x->lng == 3 && lats == 1 && lngs == 1 &&
-	    share(y->lat_ok, y->values, 99) && share(x->lng_ok, x->values, 99);
+	       share(y->lat_ok, y->values, 99) && share(x->lng_ok, x->values, 99);
 }
 
 static void guess_pair(const json_object *columns, size_t n, struct column_guess *g)
@@ -390,8 +438,8 @@ static void guess_pair(const json_object *columns, size_t n, struct column_guess
 /* A column of geometries, by content; a usual name breaks ties. */
 static void guess_geometry(const json_object *columns, size_t n, struct column_guess *g)
 {
-	static const char *const names[] = { "wkt", "geom", "geometry", "the_geom", "wkt_geom",
-		"shape" };
+	static const char *const names[] = {"wkt",	"geom",	    "geometry",
+					    "the_geom", "wkt_geom", "shape"};
 	bool named = false;
 
 	for (size_t i = 0; i < n; i++) {
@@ -416,7 +464,7 @@ void columns_guess(const json_object *layer, struct column_guess *ret)
 	const json_object *columns = json_arr(layer, "columns");
 	size_t n = json_len(columns);
 
-	*ret = (struct column_guess){ .lat = -1, .lng = -1, .geometry = -1, .reason = "none" };
+	*ret = (struct column_guess){.lat = -1, .lng = -1, .geometry = -1, .reason = "none"};
 	guess_pair(columns, n, ret);
 	guess_geometry(columns, n, ret);
 }

@@ -21,7 +21,7 @@ void columns_delimiter(const char *s, char out[5])
 	else if (text_ieq(s, "space"))
 		memcpy(out, " ", 2);
 	else if (len > 0 && len <= 4 && text_decode(s, len, &cp) == len && cp != '"' &&
-	    cp != '\n' && cp != '\r' && cp != 0)
+		 cp != '\n' && cp != '\r' && cp != 0)
 		memcpy(out, s, len + 1);
 }
 
@@ -34,7 +34,7 @@ static const char *said(const json_object *fields, const char *name)
 }
 
 static void wrong(json_object **errors, const char *code, const char *field, const char *value,
-    const char *accepted)
+		  const char *accepted)
 {
 	json_object *p;
 
@@ -53,8 +53,8 @@ static const char *sheet_of(const json_object *layer, const char *s)
 	int64_t n;
 
 	JSON_EACH(sheet, sheets)
-		if (strcmp(json_str(sheet, "name", ""), s) == 0)
-			return json_str(sheet, "name", "");
+	if (strcmp(json_str(sheet, "name", ""), s) == 0)
+		return json_str(sheet, "name", "");
 	if (text_int(s, 1, (int64_t)json_len(sheets), &n))
 		return json_str(json_object_array_get_idx(sheets, (size_t)n - 1), "name", "");
 	return NULL;
@@ -72,8 +72,8 @@ static void header_of(const char *s, json_object *dialect, json_object **errors)
 		wrong(errors, "bad_choice", "header", s, "auto, yes, no, 1, 2, …");
 }
 
-json_object *columns_dialect(
-    const json_object *layer, const json_object *fields, json_object **errors)
+json_object *columns_dialect(const json_object *layer, const json_object *fields,
+			     json_object **errors)
 {
 	const char *charset = said(fields, "charset"), *delimiter = said(fields, "delimiter");
 	const char *header = said(fields, "header"), *decimal = said(fields, "decimal"),
@@ -91,7 +91,7 @@ json_object *columns_dialect(
 			json_set_str(d, "delimiter", character);
 		else
 			wrong(errors, "bad_choice", "delimiter", delimiter,
-			    "auto, \",\", \";\", tab, \"|\", space");
+			      "auto, \",\", \";\", tab, \"|\", space");
 	}
 	if (header != NULL)
 		header_of(header, d, errors);
@@ -144,10 +144,10 @@ static bool differs(const json_object *dialect, const char *key, const char *wan
 	return strcmp(have, want) != 0;
 }
 
-bool columns_dialect_changed(
-    const json_object *layer, const json_object *fields, json_object **ret_dialect)
+bool columns_dialect_changed(const json_object *layer, const json_object *fields,
+			     json_object **ret_dialect)
 {
-	static const char *const keys[] = { "charset", "delimiter", "header", "decimal" };
+	static const char *const keys[] = {"charset", "delimiter", "header", "decimal"};
 	const json_object *read = json_obj(layer, "dialect");
 	json_object *want = columns_dialect(layer, fields, NULL);
 	const char *sheet = json_str(want, "sheet", NULL);
@@ -161,7 +161,10 @@ bool columns_dialect_changed(
 		json_object_put(want);
 		return false;
 	}
-	/* An encoding somebody chose before is not forgotten because now only the delimiter is said. */
+	/*
+	 * An encoding somebody chose before is not forgotten because now only the delimiter is
+	 * said.
+	 */
 	if (json_get(want, "charset") == NULL && fields_text(fields, "charset") == NULL &&
 	    strcmp(json_str(read, "charset_source", ""), "chosen") == 0)
 		json_set_str(want, "charset", json_str(read, "charset", NULL));

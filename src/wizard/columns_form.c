@@ -7,7 +7,7 @@
 #include "wizard/fields.h"
 #include "wizard/names.h"
 
-static const char *const types[] = { "text", "integer", "real", "date", "datetime", "boolean" };
+static const char *const types[] = {"text", "integer", "real", "date", "datetime", "boolean"};
 
 /* The POST being judged. */
 struct form {
@@ -31,7 +31,7 @@ static const char *label_of(const json_object *c)
 
 int columns_find(const json_object *layer, const char *name)
 {
-	static const char *const members[] = { "name", "original" };
+	static const char *const members[] = {"name", "original"};
 	json_object *columns = json_arr(layer, "columns"), *c;
 	CLEAN_FREE char *trimmed = text_trim(name);
 	CLEAN_FREE char *low = text_fold(trimmed != NULL ? trimmed : name);
@@ -39,7 +39,8 @@ int columns_find(const json_object *layer, const char *name)
 	for (size_t m = 0; m < 2; m++) {
 		int i = 0;
 
-		JSON_EACH(c, columns) {
+		JSON_EACH(c, columns)
+		{
 			if (strcmp(json_str(c, members[m], ""), name) == 0)
 				return i;
 			i++;
@@ -48,7 +49,8 @@ int columns_find(const json_object *layer, const char *name)
 	for (size_t m = 0; m < 2 && low != NULL && *low != '\0'; m++) {
 		int i = 0;
 
-		JSON_EACH(c, columns) {
+		JSON_EACH(c, columns)
+		{
 			CLEAN_FREE char *own = text_trim(json_str(c, members[m], ""));
 			CLEAN_FREE char *own_low = text_fold(own != NULL ? own : "");
 
@@ -68,8 +70,8 @@ bool columns_is_numeric(const json_object *c)
 }
 
 /* The first of the fields NAMES that names something; "None" only where a column is called so. */
-static const char *first_of(
-    const json_object *layer, const json_object *fields, const char *const *names)
+static const char *first_of(const json_object *layer, const json_object *fields,
+			    const char *const *names)
 {
 	for (; *names != NULL; names++) {
 		const char *s = fields_text(fields, *names);
@@ -83,13 +85,13 @@ static const char *first_of(
 
 void columns_choice(const json_object *layer, const json_object *fields, struct columns_choice *ret)
 {
-	static const char *const lat[] = { "lat", "latitude", "y", NULL };
-	static const char *const lng[] = { "lng", "lon", "longitude", "x", NULL };
-	static const char *const geometry[] = { "geom_column", NULL };
-	static const char *const modes[] = { "latlng", "column", "none" };
+	static const char *const lat[] = {"lat", "latitude", "y", NULL};
+	static const char *const lng[] = {"lng", "lon", "longitude", "x", NULL};
+	static const char *const geometry[] = {"geom_column", NULL};
+	static const char *const modes[] = {"latlng", "column", "none"};
 	const char *mode = fields_text(fields, "geometry");
 
-	*ret = (struct columns_choice){ 0 };
+	*ret = (struct columns_choice){0};
 	ret->lat = first_of(layer, fields, lat);
 	ret->lng = first_of(layer, fields, lng);
 	ret->geometry = first_of(layer, fields, geometry);
@@ -98,14 +100,14 @@ void columns_choice(const json_object *layer, const json_object *fields, struct 
 			ret->mode = modes[i];
 	if (ret->mode == NULL && (mode == NULL || *mode == '\0'))
 		ret->mode = ret->geometry != NULL && ret->lat == NULL && ret->lng == NULL
-		    ? "column"
-		    : "latlng";
+				? "column"
+				: "latlng";
 }
 
 /* ---- problems */
 
-static json_object *problem_at(
-    const struct form *f, const char *code, const char *field, const json_object *column)
+static json_object *problem_at(const struct form *f, const char *code, const char *field,
+			       const json_object *column)
 {
 	json_object *p = problem_str(problem_new(code), "field", field);
 
@@ -138,7 +140,8 @@ static char *names_of(const json_object *columns)
 
 	if (f == NULL)
 		mem_die();
-	JSON_EACH(c, columns) {
+	JSON_EACH(c, columns)
+	{
 		fprintf(f, "%s%s", first ? "" : ", ", label_of(c));
 		first = false;
 	}
@@ -158,8 +161,8 @@ static int resolve(struct form *f, const char *field, const char *name)
 		CLEAN_FREE char *names = names_of(f->columns);
 		json_object *p = problem_at(f, "csv_column_unknown", field, NULL);
 
-		problems_add(
-		    f->errors, problem_arg(problem_str(p, "value", name), "columns", names));
+		problems_add(f->errors,
+			     problem_arg(problem_str(p, "value", name), "columns", names));
 	}
 	return i;
 }
@@ -178,17 +181,18 @@ static bool check_numeric(struct form *f, const char *field, int i)
 }
 
 /* Some bad cells: a warning, or with bad_rows=fail an error. */
-static void check_bad_rows(
-    struct form *f, const char *field, int i, int64_t ok, const json_object *first_bad)
+static void check_bad_rows(struct form *f, const char *field, int i, int64_t ok,
+			   const json_object *first_bad)
 {
 	const json_object *c = column_at(f->columns, i);
 	int64_t bad = json_int(c, "values", 0) - ok;
 	bool fail = strcmp(json_str(f->input, "bad_rows", ""), "fail") == 0;
 
 	if (bad > 0)
-		problems_add(fail ? f->errors : f->warnings,
-		    problem_arg_int(
-			place(problem_at(f, "csv_bad_rows", field, c), first_bad), "count", bad));
+		problems_add(
+		    fail ? f->errors : f->warnings,
+		    problem_arg_int(place(problem_at(f, "csv_bad_rows", field, c), first_bad),
+				    "count", bad));
 }
 
 /* Degrees only: in projected coordinates everything is "outside". */
@@ -200,8 +204,8 @@ static void check_range(struct form *f, int lat, int lng)
 	if (outside <= 0 || json_int(y, "lng_ok", 0) * 10 < numeric * 9 ||
 	    json_int(x, "lng_ok", 0) * 10 < json_int(x, "numeric", 0) * 9)
 		return;
-	problems_add(f->warnings,
-	    problem_arg_int(problem_at(f, "csv_out_of_range", "lat", y), "count", outside));
+	problems_add(f->warnings, problem_arg_int(problem_at(f, "csv_out_of_range", "lat", y),
+						  "count", outside));
 }
 
 /* What the guess knows about the pair that was chosen. */
@@ -214,7 +218,7 @@ static void check_guess(struct form *f, int lat, int lng)
 		json_set_str(f->input, "crs_guess", g.crs);
 	if (g.swapped && g.lat == lng && g.lng == lat)
 		problems_add(f->warnings,
-		    problem_at(f, "latlng_swapped", "lat", column_at(f->columns, lat)));
+			     problem_at(f, "latlng_swapped", "lat", column_at(f->columns, lat)));
 }
 
 static void check_latlng(struct form *f, const struct columns_choice *choice)
@@ -223,9 +227,8 @@ static void check_latlng(struct form *f, const struct columns_choice *choice)
 	int lat, lng;
 
 	if (choice->lat == NULL || choice->lng == NULL) {
-		problems_add(f->errors,
-		    problem_at(
-			f, "csv_columns_missing", choice->lat == NULL ? "lat" : "lng", NULL));
+		problems_add(f->errors, problem_at(f, "csv_columns_missing",
+						   choice->lat == NULL ? "lat" : "lng", NULL));
 		return;
 	}
 	lat = resolve(f, "lat", choice->lat);
@@ -233,8 +236,8 @@ static void check_latlng(struct form *f, const struct columns_choice *choice)
 	if (lat < 0 || lng < 0)
 		return;
 	if (lat == lng) {
-		problems_add(
-		    f->errors, problem_at(f, "csv_same_column", "lng", column_at(f->columns, lng)));
+		problems_add(f->errors,
+			     problem_at(f, "csv_same_column", "lng", column_at(f->columns, lng)));
 		return;
 	}
 	if (!check_numeric(f, "lat", lat) | !check_numeric(f, "lng", lng))
@@ -273,8 +276,8 @@ static void check_geometry_column(struct form *f, const struct columns_choice *c
 	if (values == 0 || ok * 10 < values * 9) {
 		/* Where nothing was a geometry, the first text is as good an example. */
 		bad = bad != NULL ? bad : json_obj(c, "first_bad");
-		problems_add(
-		    f->errors, place(problem_at(f, "csv_geometry_bad", "geom_column", c), bad));
+		problems_add(f->errors,
+			     place(problem_at(f, "csv_geometry_bad", "geom_column", c), bad));
 		return;
 	}
 	check_bad_rows(f, "geom_column", i, ok, bad);
@@ -305,13 +308,13 @@ static const char *check_type(struct form *f, int i, const json_object *c)
 		bad = json_obj(json_obj(c, "type_bad"), types[t]);
 		if (bad != NULL && strcmp(types[t], "text") != 0)
 			problems_add(f->errors,
-			    problem_arg(
-				place(problem_at(f, "csv_type", field, c), bad), "type", types[t]));
+				     problem_arg(place(problem_at(f, "csv_type", field, c), bad),
+						 "type", types[t]));
 		return types[t];
 	}
 	problems_add(f->errors,
-	    problem_arg(problem_str(problem_at(f, "bad_choice", field, c), "value", asked),
-		"accepted", "text, integer, real, date, datetime, boolean"));
+		     problem_arg(problem_str(problem_at(f, "bad_choice", field, c), "value", asked),
+				 "accepted", "text, integer, real, date, datetime, boolean"));
 	return type;
 }
 
@@ -326,8 +329,8 @@ static void check_columns(struct form *f)
 		const char *name = column_field(f, (int)i, "name", field);
 
 		wanted[i] = name != NULL && *name != '\0'
-		    ? name
-		    : json_str(column_at(f->columns, (int)i), "name", "");
+				? name
+				: json_str(column_at(f->columns, (int)i), "name", "");
 	}
 	names = names_columns(wanted, n);
 	for (size_t i = 0; i < n; i++) {
@@ -356,13 +359,13 @@ static void check_reading(struct form *f)
 	if (charset == NULL || *charset == '\0' || text_ieq(charset, "auto"))
 		return;
 	JSON_EACH(w, json_arr(f->layer, "warnings"))
-		if (strcmp(problem_code(w), "csv_encoding") == 0)
-			problems_add(f->errors, problem_str(json_copy(w), "field", "charset"));
+	if (strcmp(problem_code(w), "csv_encoding") == 0)
+		problems_add(f->errors, problem_str(json_copy(w), "field", "charset"));
 }
 
 static void check_bad_rows_field(struct form *f)
 {
-	static const char *const words[] = { "keep", "skip", "fail" };
+	static const char *const words[] = {"keep", "skip", "fail"};
 	const char *s = fields_text(f->fields, "bad_rows");
 	json_object *p;
 
@@ -380,15 +383,15 @@ static void check_bad_rows_field(struct form *f)
 }
 
 void columns_check(const json_object *layer, const json_object *fields, json_object **ret_input,
-    json_object **errors, json_object **warnings)
+		   json_object **errors, json_object **warnings)
 {
 	json_object *own_errors = NULL, *dialect, *e;
-	struct form f = { .layer = layer,
-		.fields = fields,
-		.columns = json_arr(layer, "columns"),
-		.input = json_object_new_object(),
-		.errors = &own_errors,
-		.warnings = warnings };
+	struct form f = {.layer = layer,
+			 .fields = fields,
+			 .columns = json_arr(layer, "columns"),
+			 .input = json_object_new_object(),
+			 .errors = &own_errors,
+			 .warnings = warnings};
 	struct columns_choice choice;
 
 	*ret_input = NULL;
@@ -398,9 +401,9 @@ void columns_check(const json_object *layer, const json_object *fields, json_obj
 	columns_choice(layer, fields, &choice);
 	if (choice.mode == NULL)
 		problems_add(f.errors,
-		    problem_arg(problem_str(problem_at(&f, "bad_choice", "geometry", NULL), "value",
-				    fields_text(fields, "geometry")),
-			"accepted", "latlng, column, none"));
+			     problem_arg(problem_str(problem_at(&f, "bad_choice", "geometry", NULL),
+						     "value", fields_text(fields, "geometry")),
+					 "accepted", "latlng, column, none"));
 	else if (strcmp(choice.mode, "latlng") == 0)
 		check_latlng(&f, &choice);
 	else if (strcmp(choice.mode, "column") == 0)
@@ -417,6 +420,6 @@ void columns_check(const json_object *layer, const json_object *fields, json_obj
 	}
 	json_object_put(f.input);
 	JSON_EACH(e, own_errors)
-		problems_add(errors, json_object_get(e));
+	problems_add(errors, json_object_get(e));
 	json_object_put(own_errors);
 }

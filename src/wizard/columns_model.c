@@ -39,18 +39,17 @@ static const char *spelled(const json_object *layer, const char *name)
 }
 
 static void select_columns(const struct session *s, const json_object *layer,
-    const json_object *fields, const json_object *stored, const struct column_guess *g,
-    struct selection *ret)
+			   const json_object *fields, const json_object *stored,
+			   const struct column_guess *g, struct selection *ret)
 {
 	struct columns_choice typed, before;
 
 	columns_choice(layer, fields, &typed);
-	*ret = (struct selection){ .bad_rows = json_str(stored, "bad_rows", "keep") };
+	*ret = (struct selection){.bad_rows = json_str(stored, "bad_rows", "keep")};
 	if (fields != NULL && fields_text(fields, "bad_rows") != NULL)
 		ret->bad_rows = fields_text(fields, "bad_rows");
-	if (fields != NULL &&
-	    (fields_count(fields, "geometry") > 0 || typed.lat != NULL || typed.lng != NULL ||
-		typed.geometry != NULL)) {
+	if (fields != NULL && (fields_count(fields, "geometry") > 0 || typed.lat != NULL ||
+			       typed.lng != NULL || typed.geometry != NULL)) {
 		ret->mode = typed.mode != NULL ? typed.mode : "latlng";
 		ret->lat = spelled(layer, typed.lat);
 		ret->lng = spelled(layer, typed.lng);
@@ -85,8 +84,8 @@ static const char *delimiter_word(const char *s)
 
 static json_object *dialect_of(const json_object *layer, const json_object *fields)
 {
-	static const char *const keys[] = { "charset", "charset_source", "delimiter", "header",
-		"decimal", "quote" };
+	static const char *const keys[] = {"charset", "charset_source", "delimiter",
+					   "header",  "decimal",	"quote"};
 	const json_object *read = json_obj(layer, "dialect");
 	json_object *d = json_object_new_object();
 
@@ -105,10 +104,10 @@ static json_object *dialect_of(const json_object *layer, const json_object *fiel
 
 /* Column I of the page: as inspected, with what was typed or stored about it. */
 static json_object *column_of(const struct session *s, const json_object *c,
-    const json_object *stored, const json_object *fields, size_t i)
+			      const json_object *stored, const json_object *fields, size_t i)
 {
-	static const char *const kept[] = { "name", "original", "type", "nulls", "min", "max",
-		"first_bad" };
+	static const char *const kept[] = {"name", "original", "type",	   "nulls",
+					   "min",  "max",      "first_bad"};
 	json_object *o = json_set_int(json_object_new_object(), "i", (int64_t)i), *item;
 	const json_object *own = c, *before = stored == NULL ? earlier_column(s, c) : NULL;
 	const char *original = json_str(c, "original", ""), *typed;
@@ -122,19 +121,19 @@ static json_object *column_of(const struct session *s, const json_object *c,
 	json_set_int(o, "is_latitude", is_latitude(original));
 	json_set_int(o, "is_longitude", is_longitude(original));
 	JSON_EACH(item, json_arr(stored, "columns"))
-		if (json_int(item, "i", -1) == (int64_t)i)
-			own = item;
+	if (json_int(item, "i", -1) == (int64_t)i)
+		own = item;
 	(void)snprintf(field, sizeof(field), "col_%zu_name", i);
 	typed = fields_text(fields, field);
 	json_set_str(o, "new_name",
-	    typed != NULL ? typed : json_str(before, "name", json_str(own, "name", "")));
+		     typed != NULL ? typed : json_str(before, "name", json_str(own, "name", "")));
 	(void)snprintf(field, sizeof(field), "col_%zu_type", i);
 	typed = fields_text(fields, field);
 	/* Text takes every value; for anything else this file's own values speak. */
 	if (typed == NULL && strcmp(json_str(before, "type", ""), "text") == 0)
 		typed = "text";
-	json_set_str(
-	    o, "new_type", typed != NULL && *typed != '\0' ? typed : json_str(own, "type", "text"));
+	json_set_str(o, "new_type",
+		     typed != NULL && *typed != '\0' ? typed : json_str(own, "type", "text"));
 	(void)snprintf(field, sizeof(field), "col_%zu_use", i);
 	typed = fields_text(fields, field);
 	if (typed == NULL || !text_bool(typed, &use))
@@ -146,7 +145,8 @@ static void set_candidates(json_object *model, const json_object *layer)
 {
 	json_object *points = json_object_new_array(), *geometries = json_object_new_array(), *c;
 
-	JSON_EACH(c, json_arr(layer, "columns")) {
+	JSON_EACH(c, json_arr(layer, "columns"))
+	{
 		const char *name = json_str(c, "name", ""),
 			   *original = json_str(c, "original", name);
 		const json_object *geom = json_obj(c, "geom");
@@ -156,9 +156,10 @@ static void set_candidates(json_object *model, const json_object *layer)
 		    is_longitude(original) > 0)
 			json_object_array_add(points, json_object_new_string(name));
 		if (values > 0 && json_int(geom, "ok", 0) * 10 >= values * 9)
-			json_object_array_add(geometries,
+			json_object_array_add(
+			    geometries,
 			    json_set(json_set_str(json_object_new_object(), "column", name),
-				"format", copy_of(geom, "format")));
+				     "format", copy_of(geom, "format")));
 	}
 	json_set(model, "point_candidates", points);
 	json_set(model, "geometry_candidates", geometries);
@@ -187,7 +188,8 @@ static json_object *preview_of(const json_object *layer)
 	const json_object *from = json_obj(layer, "preview");
 	json_object *o = json_object_new_object(), *rows = json_object_new_array(), *row, *cell;
 
-	JSON_EACH(row, json_arr(from, "rows")) {
+	JSON_EACH(row, json_arr(from, "rows"))
+	{
 		json_object *r = json_object_new_object(), *cells = json_object_new_array();
 
 		if (json_len(rows) == PREVIEW_ROWS) {
@@ -196,19 +198,19 @@ static json_object *preview_of(const json_object *layer)
 			break;
 		}
 		JSON_EACH(cell, json_arr(row, "cells"))
-			json_object_array_add(cells, short_cell(cell));
+		json_object_array_add(cells, short_cell(cell));
 		json_set(r, "row", copy_of(row, "row"));
 		json_object_array_add(rows, json_set(r, "cells", cells));
 	}
 	json_set(o, "columns", copy_of(from, "columns"));
 	json_set(o, "rows", rows);
 	return json_set(o, "total_rows",
-	    json_get(from, "total_rows") != NULL ? copy_of(from, "total_rows")
-						 : copy_of(layer, "count"));
+			json_get(from, "total_rows") != NULL ? copy_of(from, "total_rows")
+							     : copy_of(layer, "count"));
 }
 
-json_object *columns_model(
-    const struct session *s, const json_object *layer, const json_object *fields)
+json_object *columns_model(const struct session *s, const json_object *layer,
+			   const json_object *fields)
 {
 	const json_object *stored = session_table_input(s, json_int(layer, "i", 0));
 	json_object *m = json_object_new_object(), *columns = json_object_new_array(), *c;
@@ -220,12 +222,13 @@ json_object *columns_model(
 	columns_guess(layer, &g);
 	select_columns(s, layer, fields, stored, &g, &sel);
 	JSON_EACH(c, json_arr(layer, "columns"))
-		json_object_array_add(columns, column_of(s, c, stored, fields, i++));
+	json_object_array_add(columns, column_of(s, c, stored, fields, i++));
 	json_set(m, "layer", copy_of(layer, "name"));
 	json_set_int(m, "layer_i", json_int(layer, "i", 0));
 	json_set(m, "file", copy_of(layer, "file"));
 	json_set(m, "sheets", copy_of(layer, "sheets"));
-	json_set_str(m, "sheet", json_str(layer, "sheet", NULL));      /* another one was read before this is shown */
+	/* another one was read before this is shown */
+	json_set_str(m, "sheet", json_str(layer, "sheet", NULL));
 	json_set(m, "dialect", dialect_of(layer, fields));
 	json_set(m, "columns", columns);
 	set_candidates(m, layer);
@@ -241,7 +244,8 @@ json_object *columns_model(
 	json_set_int(m, "percent_bad", g.percent_bad);
 	json_set_str(m, "crs_guess", g.crs[0] != '\0' ? g.crs : NULL);
 	json_set_str(m, "possible_data_problems",
-	    json_len(warnings) > 0 ? problem_code(json_object_array_get_idx(warnings, 0)) : NULL);
+		     json_len(warnings) > 0 ? problem_code(json_object_array_get_idx(warnings, 0))
+					    : NULL);
 	json_set(m, "preview", preview_of(layer));
 	return m;
 }

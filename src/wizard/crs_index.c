@@ -15,11 +15,11 @@ struct crs_index {
 	const struct crs_file_area *areas;
 	const struct crs_file_entry *entries;
 	const char *texts;
-	size_t size;              /* of the mapping */
+	size_t size; /* of the mapping */
 };
 
-static const char *const kind_names[CRS_KIND__MAX] = {
-    "geographic", "projected", "compound", "vertical", "geocentric", "other"};
+static const char *const kind_names[CRS_KIND__MAX] = {"geographic", "projected",  "compound",
+						      "vertical",   "geocentric", "other"};
 
 /* The four parts lie within SIZE bytes and the texts end: then every access below stays inside. */
 static bool is_sound(const struct crs_file_header *h, size_t size)
@@ -30,9 +30,9 @@ static bool is_sound(const struct crs_file_header *h, size_t size)
 	    h->version != CRS_FILE_VERSION)
 		return false;
 	need = sizeof(*h) + (uint64_t)h->n_areas * sizeof(struct crs_file_area) +
-	    (uint64_t)h->n_entries * sizeof(struct crs_file_entry) + h->texts_bytes;
+	       (uint64_t)h->n_entries * sizeof(struct crs_file_entry) + h->texts_bytes;
 	return need == size && h->texts_bytes > 0 && ((const char *)h)[size - 1] == '\0' &&
-	    ((const char *)h)[size - h->texts_bytes] == '\0';
+	       ((const char *)h)[size - h->texts_bytes] == '\0';
 }
 
 enum err crs_index_open(const char *path, struct crs_index **ret, struct error *error)
@@ -45,15 +45,16 @@ enum err crs_index_open(const char *path, struct crs_index **ret, struct error *
 	if (fd < 0)
 		return error_errno(error, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s", path);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0)
-		return error_set(
-		    error, ERR_UNAVAILABLE, "%s: not an index of reference systems", path);
+		return error_set(error, ERR_UNAVAILABLE, "%s: not an index of reference systems",
+				 path);
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
 		return error_errno(error, ERR_IO, "%s", path);
 	if (!is_sound(map, (size_t)st.st_size)) {
 		(void)munmap(map, (size_t)st.st_size);
 		return error_set(error, ERR_UNAVAILABLE,
-		    "%s: not an index of reference systems, or of another version", path);
+				 "%s: not an index of reference systems, or of another version",
+				 path);
 	}
 	ix = mem_alloc(sizeof(*ix));
 	ix->head = map;
@@ -114,16 +115,16 @@ static bool crs_index_split(const char *code, uint8_t *ret_authority, uint32_t *
 		    strncmp(crs_authorities[i], code, (size_t)(colon - code)) != 0)
 			continue;
 		*ret_authority = (uint8_t)i;
-		*ret_number = text_int(colon + 1, 0, UINT32_MAX - 1, &number) ? (uint32_t)number
-		                                                              : UINT32_MAX;
+		*ret_number =
+		    text_int(colon + 1, 0, UINT32_MAX - 1, &number) ? (uint32_t)number : UINT32_MAX;
 		return true;
 	}
 	return false;
 }
 
 /* Where CODE stands, or would stand. */
-static size_t lower_bound(
-    const struct crs_index *ix, uint8_t authority, uint32_t number, const char *code)
+static size_t lower_bound(const struct crs_index *ix, uint8_t authority, uint32_t number,
+			  const char *code)
 {
 	size_t low = 0, high = ix->head->n_entries;
 
@@ -131,8 +132,8 @@ static size_t lower_bound(
 		size_t mid = low + (high - low) / 2;
 		const struct crs_file_entry *e = &ix->entries[mid];
 		bool less = e->authority != authority ? e->authority < authority
-		    : e->number != number             ? e->number < number
-		                          : strcmp(crs_index_text(ix, e->code), code) < 0;
+			    : e->number != number     ? e->number < number
+						  : strcmp(crs_index_text(ix, e->code), code) < 0;
 
 		if (less)
 			low = mid + 1;
@@ -218,7 +219,7 @@ json_object *crs_index_nearest(const struct crs_index *ix, const char *code, siz
 		if (down == 0 && up == total)
 			break;
 		if (up == total || (down > 0 && distance(ix->entries[down - 1].number, number) <=
-		    distance(ix->entries[up].number, number)))
+						    distance(ix->entries[up].number, number)))
 			take = --down;
 		else
 			take = up++;

@@ -8,10 +8,10 @@
 #include "wizard/crs_file.h"
 #include "wizard/srs.h"
 
-size_t crs_index_size(const struct crs_index *);      /* 0 for NULL */
-const struct crs_file_entry *crs_index_entry(const struct crs_index *, size_t i);     /* i < size */
-const struct crs_file_entry *crs_index_find(
-    const struct crs_index *, const char *code); /* "EPSG:4326"; NULL = unknown */
+size_t crs_index_size(const struct crs_index *);				  /* 0 for NULL */
+const struct crs_file_entry *crs_index_entry(const struct crs_index *, size_t i); /* i < size */
+const struct crs_file_entry *crs_index_find(const struct crs_index *,
+					    const char *code); /* "EPSG:4326"; NULL = unknown */
 const char *crs_index_text(const struct crs_index *, uint32_t offset);
 const struct crs_file_area *crs_index_area(const struct crs_index *, uint32_t i);
 size_t crs_index_areas(const struct crs_index *);

@@ -14,19 +14,19 @@
 #define TERMS_MAX   16
 #define OPTIONS_MAX 3
 #define QUERY_BYTES 256
-#define RANKS       5
+#define RANKS	    5
 
 struct term {
-	char text[OPTIONS_MAX][64];    /* folded */
+	char text[OPTIONS_MAX][64]; /* folded */
 	size_t n;
-	bool whole_number;             /* "zone 3" must not be found in "zone 33" */
-	uint8_t *areas;                /* per area: 0 not looked at, 1 no, 2 yes; owned */
+	bool whole_number; /* "zone 3" must not be found in "zone 33" */
+	uint8_t *areas;	   /* per area: 0 not looked at, 1 no, 2 yes; owned */
 };
 
 struct query {
 	struct term term[TERMS_MAX];
 	size_t n;
-	char folded[QUERY_BYTES];      /* the whole, for "name equal" and "name prefix" */
+	char folded[QUERY_BYTES]; /* the whole, for "name equal" and "name prefix" */
 };
 
 /* Chinese as people write it → names of the database, folded.  Longer words first. */
@@ -34,37 +34,37 @@ static const struct {
 	const char *chinese;
 	const char *text[OPTIONS_MAX];
 } translations[] = {
-	{"北京1954", {"beijing 1954"}},
-	{"北京54", {"beijing 1954"}},
-	{"西安1980", {"xian 1980"}},
-	{"西安80", {"xian 1980"}},
-	{"国家2000", {"china geodetic coordinate system 2000", "cgcs2000", "cgcs 2000"}},
-	{"大地2000", {"china geodetic coordinate system 2000", "cgcs2000", "cgcs 2000"}},
-	{"2000坐标系", {"china geodetic coordinate system 2000", "cgcs2000", "cgcs 2000"}},
-	{"高斯-克吕格", {"gauss-kruger", "gauss kruger", "gk_"}},
-	{"高斯克吕格", {"gauss-kruger", "gauss kruger", "gk_"}},
-	{"高斯", {"gauss-kruger", "gauss kruger", "gk_"}},
-	{"三度带", {"3-degree", "3_degree"}},
-	{"3度带", {"3-degree", "3_degree"}},
-	{"六度带", {"6-degree", "gauss-kruger zone"}},
-	{"6度带", {"6-degree", "gauss-kruger zone"}},
-	{"墨卡托", {"mercator"}},
-	{"香港", {"hong kong"}},
-	{"台湾", {"twd"}},
-	{"臺灣", {"twd"}},
-	{"澳门", {"macau", "macao"}},
-	{"澳門", {"macau", "macao"}},
-	{"中国", {"china"}},
-	{"坐标系", {""}},
-	{"投影", {""}},
+    {"北京1954", {"beijing 1954"}},
+    {"北京54", {"beijing 1954"}},
+    {"西安1980", {"xian 1980"}},
+    {"西安80", {"xian 1980"}},
+    {"国家2000", {"china geodetic coordinate system 2000", "cgcs2000", "cgcs 2000"}},
+    {"大地2000", {"china geodetic coordinate system 2000", "cgcs2000", "cgcs 2000"}},
+    {"2000坐标系", {"china geodetic coordinate system 2000", "cgcs2000", "cgcs 2000"}},
+    {"高斯-克吕格", {"gauss-kruger", "gauss kruger", "gk_"}},
+    {"高斯克吕格", {"gauss-kruger", "gauss kruger", "gk_"}},
+    {"高斯", {"gauss-kruger", "gauss kruger", "gk_"}},
+    {"三度带", {"3-degree", "3_degree"}},
+    {"3度带", {"3-degree", "3_degree"}},
+    {"六度带", {"6-degree", "gauss-kruger zone"}},
+    {"6度带", {"6-degree", "gauss-kruger zone"}},
+    {"墨卡托", {"mercator"}},
+    {"香港", {"hong kong"}},
+    {"台湾", {"twd"}},
+    {"臺灣", {"twd"}},
+    {"澳门", {"macau", "macao"}},
+    {"澳門", {"macau", "macao"}},
+    {"中国", {"china"}},
+    {"坐标系", {""}},
+    {"投影", {""}},
 };
 
 static void add_text(struct query *q, const char *s, size_t len)
 {
 	if (len == 0 || q->n == TERMS_MAX)
 		return;
-	(void)snprintf(
-	    q->term[q->n].text[0], sizeof(q->term->text[0]), "%.*s", (int)text_cut(s, len, 63), s);
+	(void)snprintf(q->term[q->n].text[0], sizeof(q->term->text[0]), "%.*s",
+		       (int)text_cut(s, len, 63), s);
 	q->term[q->n++].n = 1;
 }
 
@@ -82,7 +82,7 @@ static size_t translate(struct query *q, const char *s)
 		     k < OPTIONS_MAX && translations[i].text[k] != NULL && q->n < TERMS_MAX; k++)
 			if (*translations[i].text[k] != '\0')
 				(void)snprintf(q->term[q->n].text[q->term[q->n].n++], 64, "%s",
-				    translations[i].text[k]);
+					       translations[i].text[k]);
 		if (q->n < TERMS_MAX && q->term[q->n].n > 0)
 			q->n++;
 		return n;
@@ -153,15 +153,14 @@ static bool term_in_area(const struct crs_index *ix, struct term *t, uint32_t ar
 	if (area >= crs_index_areas(ix))
 		return false;
 	if (t->areas[area] == 0)
-		t->areas[area] = term_in(t, crs_index_text(ix, crs_index_area(ix, area)->folded))
-		    ? 2
-		    : 1;
+		t->areas[area] =
+		    term_in(t, crs_index_text(ix, crs_index_area(ix, area)->folded)) ? 2 : 1;
 	return t->areas[area] == 2;
 }
 
 /* 0 TEXT is the name or an alias, 1 the same in 3D, 2 the name begins with it; -1 none of these. */
-static int rank_name(
-    const struct crs_file_entry *e, const char *name, const char *aliases, const char *text)
+static int rank_name(const struct crs_file_entry *e, const char *name, const char *aliases,
+		     const char *text)
 {
 	size_t len = strlen(text);
 	const char *p;
@@ -254,7 +253,7 @@ static void by_code(const struct crs_index *ix, const char *q, struct hits *hits
 			const struct crs_file_entry *e = crs_index_entry(ix, i);
 			const char *code = crs_index_text(ix, e->code), *number = strchr(code, ':');
 			const char *a = any && number != NULL ? number + 1 : code,
-			           *b = any ? digits : wanted;
+				   *b = any ? digits : wanted;
 
 			if (!crs_is_searchable(e) || !text_starts(a, b) ||
 			    (strcmp(a, b) == 0) != (exact == 1) || (exact == 0 && e->deprecated))
@@ -289,11 +288,11 @@ static json_object *answer(const char *q, size_t total, json_object *results)
 	return json_set(json_set_int(o, "total", (int64_t)total), "results", results);
 }
 
-json_object *crs_index_search(
-    const struct crs_index *ix, const char *q, size_t limit, const char *favourites)
+json_object *crs_index_search(const struct crs_index *ix, const char *q, size_t limit,
+			      const char *favourites)
 {
 	CLEAN_FREE char *trimmed = text_trim(q),
-	                *folded = trimmed != NULL ? text_fold_plain(trimmed) : NULL;
+			*folded = trimmed != NULL ? text_fold_plain(trimmed) : NULL;
 	json_object *results;
 	struct query query = {0};
 	struct hits hits = {0};
@@ -308,7 +307,7 @@ json_object *crs_index_search(
 	by_code(ix, trimmed, &hits);
 	if (hits.n == 0) {
 		(void)snprintf(query.folded, sizeof(query.folded), "%.*s",
-		    (int)text_cut(folded, strlen(folded), QUERY_BYTES - 1), folded);
+			       (int)text_cut(folded, strlen(folded), QUERY_BYTES - 1), folded);
 		parse(&query, query.folded);
 		if (query.n > 0)
 			by_words(ix, &query, &hits);

@@ -14,7 +14,7 @@
 #define COLUMNS_MAX    2000
 #define CELL_MAX       (1 << 20)
 
-static const char *const delimiters[] = { ",", ";", "\t", "|" };
+static const char *const delimiters[] = {",", ";", "\t", "|"};
 
 struct score {
 	size_t share; /* per mille of the records that have the most frequent count */
@@ -22,8 +22,8 @@ struct score {
 };
 
 /* A parser over the sample.  A record cut by the sample's end is never complete. */
-static struct table_parser *sample(
-    const struct dialect *d, const char *text, size_t len, bool is_whole)
+static struct table_parser *sample(const struct dialect *d, const char *text, size_t len,
+				   bool is_whole)
 {
 	struct table_parser *t = table_parser_new(d, COLUMNS_MAX, CELL_MAX);
 	size_t n = len < SAMPLE_BYTES ? len : SAMPLE_BYTES;
@@ -48,7 +48,7 @@ static struct score score_of(const struct dialect *d, const char *text, size_t l
 	for (n = 2; n <= COLUMNS_MAX; n++)
 		if (counts[n] > 0 && counts[n] >= counts[best])
 			best = n;
-	struct score s = { records > 0 ? counts[best] * 1000 / records : 0, best };
+	struct score s = {records > 0 ? counts[best] * 1000 / records : 0, best};
 	free(counts);
 	table_parser_free(t);
 	return s;
@@ -80,8 +80,8 @@ static bool is_value(const struct cell *c)
 	double v;
 
 	return type == CELL_INTEGER || type == CELL_REAL || type == CELL_DATE ||
-	    type == CELL_DATETIME || number_parse(c->s, c->len, false, &v) ||
-	    number_parse(c->s, c->len, true, &v);
+	       type == CELL_DATETIME || number_parse(c->s, c->len, false, &v) ||
+	       number_parse(c->s, c->len, true, &v);
 }
 
 static bool is_empty(const struct cell *c)
@@ -151,8 +151,8 @@ out:
 
 bool dialect_guess(const char *text, size_t len, bool is_whole, struct dialect *ret)
 {
-	struct dialect d = { .quote = '"' }, best = { .delimiter = ",", .quote = '"' };
-	struct score top = { 0, 0 };
+	struct dialect d = {.quote = '"'}, best = {.delimiter = ",", .quote = '"'};
+	struct score top = {0, 0};
 
 	sep_line(text, len, d.delimiter);
 	if (d.delimiter[0] != '\0') {

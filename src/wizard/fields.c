@@ -54,8 +54,8 @@ bool fields_bool(const json_object *fields, const char *name, bool def, json_obj
 		return def;
 	if (text_bool(s, &v))
 		return v;
-	problems_add(errors,
-	    problem_str(problem_str(problem_new("bad_boolean"), "field", name), "value", s));
+	problems_add(errors, problem_str(problem_str(problem_new("bad_boolean"), "field", name),
+					 "value", s));
 	return def;
 }
 
@@ -75,6 +75,7 @@ json_object *fields_box(const double v[4])
 
 	/* json_set_num knows how to print; an array takes what it made. */
 	for (size_t i = 0; i < 4; i++)
-		json_object_array_add(box, json_object_get(json_get(json_set_num(o, "n", v[i]), "n")));
+		json_object_array_add(box,
+				      json_object_get(json_get(json_set_num(o, "n", v[i]), "n")));
 	return box;
 }

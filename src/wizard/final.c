@@ -30,7 +30,8 @@ static void keep(json_object *out, const char *key, const json_object *from, con
 
 json_object *final_given(const struct session *s, const char *key)
 {
-	const json_object *save = session_input(s, STEP_SAVE), *found = json_obj(s->doc, "metadata");
+	const json_object *save = session_input(s, STEP_SAVE),
+			  *found = json_obj(s->doc, "metadata");
 	bool title = strcmp(key, "title") == 0;
 	json_object *v = json_get(session_input(s, STEP_FINAL), key);
 	json_object *form = json_get(save, title ? "layer_title" : key);
@@ -57,11 +58,12 @@ const char *final_uuid(const struct session *s)
 
 static json_object *defaults(const struct session *s)
 {
-	static const char *const kept[] = {"titles", "mode", "dataset", "names", "extra_columns",
-	    "store_spatial_files", "bad_rows"};
+	static const char *const kept[] = {"titles",  "mode",	       "dataset",
+					   "names",   "extra_columns", "store_spatial_files",
+					   "bad_rows"};
 	static const char *const given[] = {"title", "abstract", "keywords", "permissions"};
 	const json_object *final = session_input(s, STEP_FINAL),
-	                  *save = session_input(s, STEP_SAVE);
+			  *save = session_input(s, STEP_SAVE);
 	json_object *o = json_object_new_object();
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
@@ -96,18 +98,18 @@ static json_object *defaults(const struct session *s)
 
 /* ---- fields */
 
-static void fail_choice(
-    json_object **errors, const char *field, const char *value, const char *accepted)
+static void fail_choice(json_object **errors, const char *field, const char *value,
+			const char *accepted)
 {
-	json_object *p = problem_str(
-	    problem_str(problem_new("bad_choice"), "field", field), "value", value);
+	json_object *p =
+	    problem_str(problem_str(problem_new("bad_choice"), "field", field), "value", value);
 
 	problems_add(errors, problem_arg(p, "accepted", accepted));
 }
 
 /* WORDS: "create, overwrite, append", as people are told them. */
 static void put_word(const json_object *fields, const char *name, const char *words,
-    json_object *input, json_object **errors)
+		     json_object *input, json_object **errors)
 {
 	const char *s = fields_choice(fields, name);
 
@@ -152,13 +154,14 @@ static json_object *map_of(json_object *input, const char *key)
 }
 
 /* title_<i> and name_<i> of the chosen layers. */
-static void put_per_layer(
-    const struct session *s, const json_object *fields, json_object *input, json_object **errors)
+static void put_per_layer(const struct session *s, const json_object *fields, json_object *input,
+			  json_object **errors)
 {
 	CLEAN_JSON json_object *layers = choice_layers(s);
 	json_object *layer;
 
-	JSON_EACH(layer, layers) {
+	JSON_EACH(layer, layers)
+	{
 		char field[32], key[24];
 		const char *text;
 
@@ -180,10 +183,10 @@ static void put_per_layer(
 }
 
 static void put_permissions(const json_object *fields, subject_fn *exists, void *arg,
-    json_object *input, json_object **errors, json_object **warnings)
+			    json_object *input, json_object **errors, json_object **warnings)
 {
 	const char *json = fields_text(fields, "permissions"),
-	           *access = fields_choice(fields, "access");
+		   *access = fields_choice(fields, "access");
 	json_object *rights = NULL;
 
 	if (json != NULL && *json != '\0') {
@@ -197,8 +200,8 @@ static void put_permissions(const json_object *fields, subject_fn *exists, void 
 		json_set(input, "permissions", rights);
 }
 
-static void check_target(
-    const struct session *s, const json_object *fields, json_object *input, json_object **errors)
+static void check_target(const struct session *s, const json_object *fields, json_object *input,
+			 json_object **errors)
 {
 	const char *dataset = fields_choice(fields, "dataset");
 	CLEAN_JSON json_object *layers = choice_layers(s);
@@ -217,13 +220,13 @@ static void check_target(
 		fail(errors, "dataset_unknown", "dataset", NULL);
 	/* One dataset takes one layer: which of several would be a guess. */
 	if (json_len(layers) > 1)
-		problems_add(errors,
-		    problem_arg_int(problem_str(problem_new("target_one_layer"), "field", "mode"),
-		        "count", (int64_t)json_len(layers)));
+		problems_add(errors, problem_arg_int(problem_str(problem_new("target_one_layer"),
+								 "field", "mode"),
+						     "count", (int64_t)json_len(layers)));
 }
 
 void final_check(const struct session *s, const json_object *fields, subject_fn *exists, void *arg,
-    json_object **ret_input, json_object **errors, json_object **warnings)
+		 json_object **ret_input, json_object **errors, json_object **warnings)
 {
 	json_object *input = defaults(s), *found = NULL, *keywords, *p;
 	const char *title;
@@ -233,7 +236,7 @@ void final_check(const struct session *s, const json_object *fields, subject_fn 
 		title = texts_checked(fields, "layer_title", TITLE_MAX, "title_too_long", &found);
 	put_text(input, "title", title);
 	put_text(input, "abstract",
-	    texts_checked(fields, "abstract", ABSTRACT_MAX, "abstract_too_long", &found));
+		 texts_checked(fields, "abstract", ABSTRACT_MAX, "abstract_too_long", &found));
 	put_per_layer(s, fields, input, &found);
 	keywords = texts_keywords(fields, &found);
 	if (keywords != NULL)
@@ -242,8 +245,9 @@ void final_check(const struct session *s, const json_object *fields, subject_fn 
 	check_target(s, fields, input, &found);
 	put_word(fields, "extra_columns", "error, ignore", input, &found);
 	put_word(fields, "bad_rows", "keep, skip, fail", input, &found);
-	json_set_bool(input, "store_spatial_files", fields_bool(fields, "store_spatial_files",
-	    json_bool(input, "store_spatial_files", true), &found));
+	json_set_bool(input, "store_spatial_files",
+		      fields_bool(fields, "store_spatial_files",
+				  json_bool(input, "store_spatial_files", true), &found));
 	(void)fields_bool(fields, "confirm", false, &found);
 	*ret_input = NULL;
 	if (found == NULL) {
@@ -251,7 +255,7 @@ void final_check(const struct session *s, const json_object *fields, subject_fn 
 		return;
 	}
 	JSON_EACH(p, found)
-		problems_add(errors, json_object_get(p));
+	problems_add(errors, json_object_get(p));
 	json_object_put(found);
 	json_object_put(input);
 }
@@ -265,29 +269,31 @@ static const char *typed(const json_object *fields, const char *name, const char
 	return s != NULL ? s : stored;
 }
 
-static json_object *layer_items(
-    const struct session *s, const json_object *fields, const json_object *input)
+static json_object *layer_items(const struct session *s, const json_object *fields,
+				const json_object *input)
 {
 	CLEAN_JSON json_object *layers = choice_layers(s);
 	json_object *list = json_object_new_array(), *layer;
 
-	JSON_EACH(layer, layers) {
+	JSON_EACH(layer, layers)
+	{
 		char key[24], field[32];
-		json_object *o = json_set_int(
-		    json_object_new_object(), "i", json_int(layer, "i", 0));
+		json_object *o =
+		    json_set_int(json_object_new_object(), "i", json_int(layer, "i", 0));
 		const char *title = json_len(layers) == 1 ? json_str(input, "title", NULL) : NULL,
-		           *name;
+			   *name;
 		CLEAN_FREE char *derived = name_dataset(choice_name(s, layer));
 
 		(void)snprintf(key, sizeof(key), "%lld", (long long)json_int(layer, "i", 0));
 		name = json_str(json_obj(input, "names"), key, derived);
-		title = json_str(
-		    json_obj(input, "titles"), key, title != NULL ? title : choice_name(s, layer));
+		title = json_str(json_obj(input, "titles"), key,
+				 title != NULL ? title : choice_name(s, layer));
 		(void)snprintf(field, sizeof(field), "name_%s", key);
 		json_set_str(o, "name", typed(fields, field, name));
 		(void)snprintf(field, sizeof(field), "title_%s", key);
-		json_set_str(o, "title", typed(fields, field,
-		    json_len(layers) == 1 ? typed(fields, "title", title) : title));
+		json_set_str(o, "title",
+			     typed(fields, field,
+				   json_len(layers) == 1 ? typed(fields, "title", title) : title));
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -299,12 +305,14 @@ static json_object *renamed(const struct session *s)
 	CLEAN_JSON json_object *layers = choice_layers(s);
 	json_object *info = json_object_new_object(), *layer, *c;
 
-	JSON_EACH(layer, layers) {
+	JSON_EACH(layer, layers)
+	{
 		json_object *chosen = json_arr(choice_csv(s, layer), "columns");
 
-		JSON_EACH(c, chosen != NULL ? chosen : json_arr(layer, "columns")) {
+		JSON_EACH(c, chosen != NULL ? chosen : json_arr(layer, "columns"))
+		{
 			const char *old = json_str(c, "original", ""),
-			           *name = json_str(c, "name", "");
+				   *name = json_str(c, "name", "");
 
 			if (*old != '\0' && strcmp(old, name) != 0)
 				json_set_str(info, old, name);
@@ -316,26 +324,27 @@ static json_object *renamed(const struct session *s)
 static json_object *summary(const struct session *s)
 {
 	CLEAN_JSON json_object *layers = choice_layers(s);
-	const json_object *layer = json_len(layers) > 0 ? json_object_array_get_idx(layers, 0)
-	                                                : NULL;
+	const json_object *layer =
+	    json_len(layers) > 0 ? json_object_array_get_idx(layers, 0) : NULL;
 	json_object *o = json_object_new_object(), *item;
 	int64_t rows = 0;
 	char buf[48];
 
 	JSON_EACH(item, layers)
-		rows += json_int(item, "count", 0) > 0 ? json_int(item, "count", 0) : 0;
+	rows += json_int(item, "count", 0) > 0 ? json_int(item, "count", 0) : 0;
 	json_set_int(o, "rows", rows);
 	json_set_str(o, "kind", kind_name(s->kind));
 	json_set_int(o, "layers", (int64_t)json_len(layers));
 	json_set_str(o, "crs", NULL);
 	if (layer != NULL && srs_layer_has_geometry(s, layer)) {
 		const char *crs = srs_layer_source(s, layer, buf),
-		           *code = json_str(choice_srs(s, layer), "code", crs);
+			   *code = json_str(choice_srs(s, layer), "code", crs);
 
 		/* A definition is no name: say how the file calls it. */
 		json_set_str(o, "crs",
-		    strlen(code) < sizeof(buf) ? code
-		                               : json_str(json_obj(layer, "crs"), "name", ""));
+			     strlen(code) < sizeof(buf)
+				 ? code
+				 : json_str(json_obj(layer, "crs"), "name", ""));
 	}
 	json_set_str(o, "target", json_str(session_input(s, STEP_SRS), "target", ""));
 	return o;
@@ -348,7 +357,8 @@ static json_object *pairs_of(json_object *info)
 
 	if (info == NULL)
 		return list;
-	json_object_object_foreach(info, old, now) {
+	json_object_object_foreach(info, old, now)
+	{
 		json_object *o = json_set_str(json_object_new_object(), "from", old);
 
 		json_object_array_add(list, json_set_str(o, "to", json_object_get_string(now)));
@@ -361,27 +371,29 @@ json_object *final_model(const struct session *s, const json_object *fields)
 	CLEAN_JSON json_object *input = defaults(s);
 	json_object *o = json_object_new_object(), *keywords, *errors = NULL;
 	const json_object *time = session_input(s, STEP_TIME),
-	                  *permissions = json_obj(input, "permissions");
+			  *permissions = json_obj(input, "permissions");
 	const char *access = typed(fields, "access", permissions_access(permissions));
 
 	json_set(o, "layers", layer_items(s, fields, input));
 	json_set_str(o, "abstract", typed(fields, "abstract", json_str(input, "abstract", "")));
 	keywords = texts_keywords(fields, &errors);
 	json_object_put(errors);
-	json_set(
-	    o, "keywords", keywords != NULL ? keywords : json_copy(json_arr(input, "keywords")));
+	json_set(o, "keywords",
+		 keywords != NULL ? keywords : json_copy(json_arr(input, "keywords")));
 	json_set(o, "permissions", json_copy(permissions));
 	json_set_str(o, "access", access);
 	json_set_str(o, "mode", typed(fields, "mode", json_str(input, "mode", "create")));
 	json_set_str(o, "dataset", typed(fields, "dataset", json_str(input, "dataset", "")));
 	json_set_str(o, "extra_columns",
-	    typed(fields, "extra_columns", json_str(input, "extra_columns", "error")));
+		     typed(fields, "extra_columns", json_str(input, "extra_columns", "error")));
 	json_set_bool(o, "store_spatial_files", json_bool(input, "store_spatial_files", true));
-	json_set_str(o, "bad_rows", typed(fields, "bad_rows", json_str(input, "bad_rows",
-	    json_str(session_input(s, STEP_CSV), "bad_rows", "keep"))));
+	json_set_str(o, "bad_rows",
+		     typed(fields, "bad_rows",
+			   json_str(input, "bad_rows",
+				    json_str(session_input(s, STEP_CSV), "bad_rows", "keep"))));
 	json_set(o, "info", renamed(s));
 	json_set(o, "renamed", pairs_of(json_obj(o, "info")));
-	json_set(
-	    o, "time", time != NULL && session_has_input(s, STEP_TIME) ? json_copy(time) : NULL);
+	json_set(o, "time",
+		 time != NULL && session_has_input(s, STEP_TIME) ? json_copy(time) : NULL);
 	return json_set(o, "summary", summary(s));
 }

@@ -20,18 +20,18 @@ struct diff {
 static bool is_ours(const char *name)
 {
 	return text_ieq(name, "fid") || text_ieq(name, "geom") || text_ieq(name, "_time_start") ||
-	    text_ieq(name, "_time_end");
+	       text_ieq(name, "_time_end");
 }
 
 /* The columns LAYER will have: the csv step may have renamed, retyped or dropped some. */
 static json_object *columns_of(const struct session *s, const json_object *layer)
 {
 	json_object *chosen = json_arr(choice_csv(s, layer), "columns"),
-	            *list = json_object_new_array(), *c;
+		    *list = json_object_new_array(), *c;
 
 	JSON_EACH(c, chosen != NULL ? chosen : json_arr(layer, "columns"))
-		if (json_bool(c, "use", true))
-			json_object_array_add(list, json_object_get(c));
+	if (json_bool(c, "use", true))
+		json_object_array_add(list, json_object_get(c));
 	return list;
 }
 
@@ -39,7 +39,8 @@ static const json_object *find(json_object *columns, const char *name)
 {
 	json_object *c;
 
-	JSON_EACH(c, columns) {
+	JSON_EACH(c, columns)
+	{
 		CLEAN_FREE char *a = text_fold(json_str(c, "name", "")), *b = text_fold(name);
 
 		if (a != NULL && b != NULL && strcmp(a, b) == 0)
@@ -66,8 +67,8 @@ static const json_object *inspected(const json_object *layer, const json_object 
 	json_object *c;
 
 	JSON_EACH(c, json_arr(layer, "columns"))
-		if (json_int(c, "i", -1) == json_int(column, "i", -2))
-			return c;
+	if (json_int(c, "i", -1) == json_int(column, "i", -2))
+		return c;
 	return NULL;
 }
 
@@ -78,10 +79,11 @@ static bool is_empty(const json_object *layer, const json_object *column)
 }
 
 /* The first cell the jail found that is not of type TO. */
-static const json_object *first_misfit(
-    const json_object *layer, const json_object *column, const char *to)
+static const json_object *first_misfit(const json_object *layer, const json_object *column,
+				       const char *to)
 {
-	const json_object *c = inspected(layer, column), *bad = json_obj(json_obj(c, "type_bad"), to);
+	const json_object *c = inspected(layer, column),
+			  *bad = json_obj(json_obj(c, "type_bad"), to);
 
 	return bad != NULL ? bad : json_obj(c, "first_bad");
 }
@@ -93,11 +95,11 @@ static json_object *changed_item(const char *name, const char *from, const char 
 	return json_set_str(json_set_str(o, "from", from), "to", to);
 }
 
-static void compare_type(
-    const json_object *layer, const json_object *new, const json_object *old, struct diff *d)
+static void compare_type(const json_object *layer, const json_object *new, const json_object *old,
+			 struct diff *d)
 {
 	const char *name = json_str(old, "name", ""), *from = json_str(old, "type", "text"),
-	           *to = json_str(new, "type", "text");
+		   *to = json_str(new, "type", "text");
 	const json_object *bad;
 	json_object *p;
 
@@ -115,18 +117,20 @@ static void compare_type(
 		problem_arg(p, "reason", "value");
 		problem_int(p, "row", json_int(bad, "row", 0));
 		problem_str(p, "value",
-		    json_get(bad, "value") != NULL ? json_object_get_string(json_get(bad, "value"))
-		                                   : "");
+			    json_get(bad, "value") != NULL
+				? json_object_get_string(json_get(bad, "value"))
+				: "");
 	}
 	problems_add(&d->errors, p);
 }
 
 static void compare_columns(const json_object *layer, json_object *news, json_object *olds,
-    struct diff *d)
+			    struct diff *d)
 {
 	json_object *c, *p;
 
-	JSON_EACH(c, olds) {
+	JSON_EACH(c, olds)
+	{
 		const char *name = json_str(c, "name", "");
 		const json_object *new = find(news, name);
 
@@ -137,7 +141,8 @@ static void compare_columns(const json_object *layer, json_object *news, json_ob
 		else
 			json_object_array_add(d->missing, json_object_new_string(name));
 	}
-	JSON_EACH(c, news) {
+	JSON_EACH(c, news)
+	{
 		const char *name = json_str(c, "name", "");
 
 		if (is_ours(name) || find(olds, name) != NULL)
@@ -181,7 +186,7 @@ static const char *single(const char *geometry, char out[64])
 static bool is_any(const char *geometry)
 {
 	return *geometry == '\0' || text_ieq(geometry, "Unknown") ||
-	    text_ieq(geometry, "Geometry") || text_ieq(geometry, "Any");
+	       text_ieq(geometry, "Geometry") || text_ieq(geometry, "Any");
 }
 
 static const char *geometry_of(const struct session *s, const json_object *layer)
@@ -190,18 +195,21 @@ static const char *geometry_of(const struct session *s, const json_object *layer
 
 	if (strcmp(how, "latlng") == 0)
 		return "Point";
-	/* A shapefile's lines and polygons may have many parts each: the job makes all of them multi. */
+	/*
+	 * A shapefile's lines and polygons may have many parts each: the job makes all of them
+	 * multi.
+	 */
 	if (strcmp(how, "native") == 0 && s->kind == KIND_SHP)
-		return strcmp(file, "Polygon") == 0 ? "MultiPolygon" :
-		    strcmp(file, "LineString") == 0 ? "MultiLineString" : file;
-	return strcmp(how, "native") == 0 ? file :
-	    strcmp(how, "column") == 0 ? "Unknown" : "None";
+		return strcmp(file, "Polygon") == 0	 ? "MultiPolygon"
+		       : strcmp(file, "LineString") == 0 ? "MultiLineString"
+							 : file;
+	return strcmp(how, "native") == 0 ? file : strcmp(how, "column") == 0 ? "Unknown" : "None";
 }
 
 static json_object *from_to(const char *from, const char *to, bool same)
 {
-	json_object *o = json_set_str(
-	    json_set_str(json_object_new_object(), "from", from), "to", to);
+	json_object *o =
+	    json_set_str(json_set_str(json_object_new_object(), "from", from), "to", to);
 
 	return json_set_bool(o, "same", same);
 }
@@ -216,9 +224,9 @@ static void compare_geometry(const char *from, const char *to, struct diff *d, j
 	fit = same || is_any(from) || is_any(to) || text_ieq(single(from, a), single(to, b));
 	json_set(out, "geometry", from_to(from, to, same));
 	if (d->append && !fit)
-		problems_add(&d->errors,
-		    problem_arg(
-		        problem_arg(problem_new("geometry_mismatch"), "from", from), "to", to));
+		problems_add(&d->errors, problem_arg(problem_arg(problem_new("geometry_mismatch"),
+								 "from", from),
+						     "to", to));
 }
 
 static const char *new_crs(const struct session *s, const json_object *layer, char buf[48])
@@ -231,10 +239,17 @@ static const char *new_crs(const struct session *s, const json_object *layer, ch
 }
 
 json_object *final_diff(const struct session *s, const json_object *layer,
-    const json_object *dataset, const char *mode, bool ignore_extra, bool skip_rows)
+			const json_object *dataset, const char *mode, bool ignore_extra,
+			bool skip_rows)
 {
-	struct diff d = {json_object_new_array(), json_object_new_array(), json_object_new_array(),
-	    json_object_new_array(), NULL, strcmp(mode, "append") == 0, ignore_extra, skip_rows};
+	struct diff d = {json_object_new_array(),
+			 json_object_new_array(),
+			 json_object_new_array(),
+			 json_object_new_array(),
+			 NULL,
+			 strcmp(mode, "append") == 0,
+			 ignore_extra,
+			 skip_rows};
 	CLEAN_JSON json_object *news = columns_of(s, layer);
 	const char *type = type_of(s, layer), *old_type = json_str(dataset, "type", ""), *crs;
 	const char *old_crs = json_str(json_obj(dataset, "crs"), "code", "");
@@ -245,14 +260,14 @@ json_object *final_diff(const struct session *s, const json_object *layer,
 	/* Of rasters only mosaics take more. */
 	if (strcmp(type, old_type) != 0 ||
 	    (d.append && strcmp(type, "raster") == 0 && json_obj(layer, "mosaic") == NULL)) {
-		p = problem_arg(
-		    problem_arg(problem_new("kind_mismatch"), "from", old_type), "to", type);
+		p = problem_arg(problem_arg(problem_new("kind_mismatch"), "from", old_type), "to",
+				type);
 		problems_add(&d.errors, problem_str(p, "file", json_str(layer, "file", NULL)));
 	}
 	compare_columns(layer, news, json_arr(dataset, "columns"), &d);
 	if (strcmp(type, "vector") == 0 && strcmp(old_type, "vector") == 0)
-		compare_geometry(
-		    json_str(dataset, "geometry", "Unknown"), geometry_of(s, layer), &d, o);
+		compare_geometry(json_str(dataset, "geometry", "Unknown"), geometry_of(s, layer),
+				 &d, o);
 	else
 		json_set(o, "geometry", NULL);
 	crs = new_crs(s, layer, buf);
@@ -261,12 +276,12 @@ json_object *final_diff(const struct session *s, const json_object *layer,
 	json_set(o, "extra", d.extra);
 	json_set(o, "changed", d.changed);
 	json_set(o, "crs",
-	    from_to(old_crs, strlen(crs) < sizeof(buf) ? crs : "", strcmp(old_crs, crs) == 0));
+		 from_to(old_crs, strlen(crs) < sizeof(buf) ? crs : "", strcmp(old_crs, crs) == 0));
 	json_set_int(o, "rows_before", before);
 	json_set(o, "rows_after",
-	    rows < 0 ? NULL : json_object_new_int64(d.append ? before + rows : rows));
+		 rows < 0 ? NULL : json_object_new_int64(d.append ? before + rows : rows));
 	/* Where a person can do something about it. */
 	JSON_EACH(p, d.errors)
-		problem_str(p, "field", "dataset");
+	problem_str(p, "field", "dataset");
 	return json_set(o, "errors", d.errors != NULL ? d.errors : json_object_new_array());
 }

@@ -15,7 +15,7 @@
 #include "wizard/srs.h"
 #include "wizard/when.h"
 
-#define EXT_MAX 24   /* bytes of "shp.xml", "tif.aux.xml" */
+#define EXT_MAX 24 /* bytes of "shp.xml", "tif.aux.xml" */
 
 static json_object *copy_of(const json_object *o, const char *key)
 {
@@ -38,8 +38,9 @@ static bool is_plain(const char *s, size_t n)
  * dem.tif.ovr. */
 static bool is_inner(const char *s, size_t n)
 {
-	static const char *const inner[] = {"shp", "tif", "tiff", "geotif", "geotiff", "png", "jpg",
-	    "jpeg", "asc", "grd", "aux", "img", "jp2", "ntf", "kml", "csv", "gml"};
+	static const char *const inner[] = {"shp", "tif",  "tiff", "geotif", "geotiff", "png",
+					    "jpg", "jpeg", "asc",  "grd",    "aux",	"img",
+					    "jp2", "ntf",  "kml",  "csv",    "gml"};
 
 	for (size_t i = 0; i < sizeof(inner) / sizeof(*inner); i++)
 		if (strlen(inner[i]) == n && strncasecmp(inner[i], s, n) == 0)
@@ -95,8 +96,8 @@ static bool is_taken(json_object *files, const char *path)
 	json_object *f;
 
 	JSON_EACH(f, files)
-		if (strcmp(json_str(f, "path", ""), path) == 0)
-			return true;
+	if (strcmp(json_str(f, "path", ""), path) == 0)
+		return true;
 	return false;
 }
 
@@ -112,7 +113,8 @@ static json_object *files_of(const struct session *s)
 		CLEAN_FREE char *folded = text_fold(stem);
 		json_object *f = json_object_new_object();
 
-		(void)snprintf(path, sizeof(path), "%lld.%s",
+		(void)snprintf(
+		    path, sizeof(path), "%lld.%s",
 		    (long long)(folded != NULL ? stem_number(uploads, k, folded) : (int64_t)k + 1),
 		    bundle_world_ext(ext));
 		/* Two files of one name: the second stands alone under its own number. */
@@ -153,8 +155,8 @@ static const char *charset_of(const struct session *s)
 static json_object *mosaic_of(const struct session *s)
 {
 	const json_object *save = session_input(s, STEP_SAVE);
-	json_object *o = json_set_bool(
-	    json_object_new_object(), "wanted", json_bool(save, "mosaic", false));
+	json_object *o =
+	    json_set_bool(json_object_new_object(), "wanted", json_bool(save, "mosaic", false));
 
 	json_set_str(o, "regex", json_str(save, "mosaic_time_regex", NULL));
 	return json_set_str(o, "value", json_str(save, "mosaic_time_value", NULL));
@@ -162,8 +164,8 @@ static json_object *mosaic_of(const struct session *s)
 
 static json_object *job_new(const struct session *s, const struct config *c, const char *task)
 {
-	json_object *job = json_set_str(
-	    json_set_str(json_object_new_object(), "type", "job"), "task", task);
+	json_object *job =
+	    json_set_str(json_set_str(json_object_new_object(), "type", "job"), "task", task);
 
 	json_set(job, "files", files_of(s));
 	json_set_str(job, "charset", charset_of(s));
@@ -179,16 +181,16 @@ static json_object *dialects_of(const struct session *s)
 	json_object *o = json_object_new_object();
 
 	if (json_obj(csv, "layers") != NULL) {
-		json_object_object_foreach(json_obj(csv, "layers"), key, value)
-			if (json_obj(value, "dialect") != NULL)
-				json_set(o, key, copy_of(value, "dialect"));
+		json_object_object_foreach(json_obj(csv, "layers"), key,
+					   value) if (json_obj(value, "dialect") != NULL)
+		    json_set(o, key, copy_of(value, "dialect"));
 	} else if (json_obj(csv, "dialect") != NULL) {
 		json_set(o, "*", copy_of(csv, "dialect"));
 	}
 	if (tried != NULL) {
-		json_object_object_foreach((json_object *)(uintptr_t)tried, key, value)
-			if (json_object_is_type(value, json_type_object))
-				json_set(o, key, json_copy(value));
+		json_object_object_foreach((json_object *)(uintptr_t)tried, key,
+					   value) if (json_object_is_type(value, json_type_object))
+		    json_set(o, key, json_copy(value));
 	}
 	return o;
 }
@@ -197,7 +199,7 @@ json_object *message_inspect(const struct session *s, const struct config *c)
 {
 	json_object *job = job_new(s, c, "inspect");
 	const char *last = json_str(s->doc, "last_crs", ""),
-	           *site = c->crs_favourites != NULL ? c->crs_favourites : "";
+		   *site = c->crs_favourites != NULL ? c->crs_favourites : "";
 	CLEAN_FREE char *favourites = mem_printf("%s%s%s", last, *last != '\0' ? " " : "", site);
 
 	json_set_str(job, "favourites", favourites);
@@ -211,15 +213,15 @@ json_object *message_inspect(const struct session *s, const struct config *c)
 static json_object *columns_of(const json_object *layer, const json_object *csv)
 {
 	json_object *list = json_object_new_array(), *all = json_arr(layer, "columns"),
-	            *chosen = json_arr(csv, "columns");
+		    *chosen = json_arr(csv, "columns");
 
 	for (size_t i = 0; i < json_len(all); i++) {
 		const json_object *c = json_object_array_get_idx(all, i), *own = c;
 		json_object *o = json_object_new_object(), *item;
 
 		JSON_EACH(item, chosen)
-			if (json_int(item, "i", -1) == (int64_t)i)
-				own = item;
+		if (json_int(item, "i", -1) == (int64_t)i)
+			own = item;
 		json_set_int(o, "i", (int64_t)i);
 		json_set_str(o, "name", json_str(own, "name", json_str(c, "name", "")));
 		json_set_str(o, "original", json_str(c, "original", json_str(c, "name", "")));
@@ -241,9 +243,11 @@ static json_object *geometry_of(const struct session *s, const json_object *laye
 	json_set_int(o, "lat", c.lat);
 	json_set_int(o, "lng", c.lng);
 	json_set_int(o, "column", c.geometry);
-	return json_set_bool(o, "dms", c.lat >= 0 && c.lng >= 0 &&
-	    (json_bool(json_object_array_get_idx(columns, (size_t)c.lat), "dms", false) ||
-	    json_bool(json_object_array_get_idx(columns, (size_t)c.lng), "dms", false)));
+	return json_set_bool(
+	    o, "dms",
+	    c.lat >= 0 && c.lng >= 0 &&
+		(json_bool(json_object_array_get_idx(columns, (size_t)c.lat), "dms", false) ||
+		 json_bool(json_object_array_get_idx(columns, (size_t)c.lng), "dms", false)));
 }
 
 static json_object *time_end(int column, char kind, const char *format)
@@ -272,9 +276,9 @@ static json_object *time_of(const struct session *s, const json_object *layer)
 		int m = f.zone_min < 0 ? -f.zone_min : f.zone_min;
 
 		(void)snprintf(zone, sizeof(zone), "%c%02d:%02d", f.zone_min < 0 ? '-' : '+',
-		    m / 60 % 24, m % 60);
+			       m / 60 % 24, m % 60);
 		o = json_set(json_object_new_object(), "start",
-		    time_end(f.start, f.start_kind, f.start_format));
+			     time_end(f.start, f.start_kind, f.start_format));
 		json_set(o, "end", time_end(f.end, f.end_kind, f.end_format));
 		json_set_str(o, "zone", m == 0 ? "UTC" : zone);
 	}
@@ -324,7 +328,7 @@ static char *table_of(const struct session *s, const json_object *layer, json_ob
 		bool taken = false;
 
 		JSON_EACH(item, done)
-			taken = taken || text_ieq(json_str(item, "table", ""), name);
+		taken = taken || text_ieq(json_str(item, "table", ""), name);
 		if (!taken)
 			return name;
 		free(name);
@@ -335,7 +339,7 @@ static char *table_of(const struct session *s, const json_object *layer, json_ob
 static void add_target(const struct session *s, const json_object *layer, json_object *item)
 {
 	const json_object *final = session_input(s, STEP_FINAL),
-	                  *target = json_obj(s->doc, "target");
+			  *target = json_obj(s->doc, "target");
 	const char *mode = json_str(final, "mode", "create");
 	char file[40];
 
@@ -345,17 +349,18 @@ static void add_target(const struct session *s, const json_object *layer, json_o
 	if (strcmp(mode, "append") != 0)
 		return;
 	(void)snprintf(file, sizeof(file), "target-%lld.%s", (long long)json_int(layer, "i", 0),
-	    strcmp(json_str(layer, "kind", ""), "raster") == 0 ? "tif" : "gpkg");
+		       strcmp(json_str(layer, "kind", ""), "raster") == 0 ? "tif" : "gpkg");
 	json_set(item, "target",
-	    json_set_str(json_set_str(json_object_new_object(), "file", file), "table",
-	        json_str(target, "table", json_str(target, "name", ""))));
+		 json_set_str(json_set_str(json_object_new_object(), "file", file), "table",
+			      json_str(target, "table", json_str(target, "name", ""))));
 }
 
-static json_object *import_item(
-    const struct session *s, const json_object *layer, json_object *done, bool single)
+static json_object *import_item(const struct session *s, const json_object *layer,
+				json_object *done, bool single)
 {
-	static const char *const kept[] = {"i", "bundle", "driver", "source_layer", "file",
-	    "member", "kind", "sheet", "dialect", "overlay", "mosaic"};
+	static const char *const kept[] = {"i",	      "bundle",	 "driver", "source_layer",
+					   "file",    "member",	 "kind",   "sheet",
+					   "dialect", "overlay", "mosaic"};
 	const json_object *csv = choice_csv(s, layer), *final = session_input(s, STEP_FINAL);
 	json_object *item = json_object_new_object();
 	const char *decimal = json_str(json_obj(layer, "dialect"), "decimal", NULL);
@@ -366,17 +371,17 @@ static json_object *import_item(
 		json_set(item, kept[i], copy_of(layer, kept[i]));
 	if (charset == NULL)
 		charset = json_str(json_obj(layer, "encoding"), "charset",
-		    json_str(json_obj(layer, "dialect"), "charset", NULL));
+				   json_str(json_obj(layer, "dialect"), "charset", NULL));
 	json_set_str(item, "table", table);
 	json_set_str(item, "title", title_of(s, layer, single));
 	json_set(item, "srs", srs_of_layer(s, layer));
 	json_set_str(item, "charset", charset);
 	json_set(item, "geometry", geometry_of(s, layer));
 	json_set(item, "columns", columns_of(layer, csv));
-	json_set_str(
-	    item, "bad_rows", json_str(final, "bad_rows", json_str(csv, "bad_rows", "keep")));
+	json_set_str(item, "bad_rows",
+		     json_str(final, "bad_rows", json_str(csv, "bad_rows", "keep")));
 	json_set_str(item, "decimal",
-	    decimal != NULL && (*decimal == '.' || *decimal == ',') ? decimal : NULL);
+		     decimal != NULL && (*decimal == '.' || *decimal == ',') ? decimal : NULL);
 	json_set(item, "time", time_of(s, layer));
 	add_target(s, layer, item);
 	return item;
@@ -388,9 +393,9 @@ static bool is_imported(const struct session *s, const json_object *layer)
 	json_object *d;
 
 	JSON_EACH(d, json_arr(s->doc, "datasets"))
-		if (json_int(d, "layer", json_int(d, "i", -1)) == json_int(layer, "i", 0) &&
-		    strcmp(json_str(d, "status", "imported"), "imported") == 0)
-			return true;
+	if (json_int(d, "layer", json_int(d, "i", -1)) == json_int(layer, "i", 0) &&
+	    strcmp(json_str(d, "status", "imported"), "imported") == 0)
+		return true;
 	return false;
 }
 
@@ -401,8 +406,7 @@ json_object *message_import(const struct session *s, const struct config *c)
 
 	json_set_str(job, "kind", kind_name(s->kind));
 	JSON_EACH(layer, layers)
-		if (!is_imported(s, layer))
-			json_object_array_add(
-			    items, import_item(s, layer, items, json_len(layers) == 1));
+	if (!is_imported(s, layer))
+		json_object_array_add(items, import_item(s, layer, items, json_len(layers) == 1));
 	return json_set(job, "layers", items);
 }

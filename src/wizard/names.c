@@ -8,7 +8,7 @@
 #define COLUMN_BYTES  60
 
 /* Names the dataset's own table needs. */
-static const char *const reserved[] = { "fid", "ogc_fid", "geom", "_time_start", "_time_end" };
+static const char *const reserved[] = {"fid", "ogc_fid", "geom", "_time_start", "_time_end"};
 
 /*
  * S with everything but letters, digits and '_' replaced, '_' in front of anything else than a

@@ -8,8 +8,11 @@
 
 /* Owns: caller frees. */
 char *name_dataset(const char *stem);
-char *name_column(const char *original, size_t index0);       /* alone: not yet unique */
-/* Clean N originals into unique column names; reserved words get "_".  RET: N strings, caller frees each and RET. */
+char *name_column(const char *original, size_t index0); /* alone: not yet unique */
+/*
+ * Clean N originals into unique column names; reserved words get "_".  RET: N strings, caller frees
+ * each and RET.
+ */
 char **names_columns(const char *const *originals, size_t n);
 /* {"old":"new"} of what changed.  Caller frees. */
 json_object *names_changed(const char *const *originals, char *const *cleaned, size_t n);

@@ -18,7 +18,7 @@ static bool is_digit(char c)
 /* White space around a cell: ASCII, U+00A0 and U+3000. */
 static void trim(const char **s, size_t *len)
 {
-	static const char *const wide[] = { "\xC2\xA0", "\xE3\x80\x80" };
+	static const char *const wide[] = {"\xC2\xA0", "\xE3\x80\x80"};
 	bool more = true;
 
 	while (*len > 0 && (**s == ' ' || (**s >= '\t' && **s <= '\r'))) {
@@ -26,7 +26,7 @@ static void trim(const char **s, size_t *len)
 		(*len)--;
 	}
 	while (*len > 0 &&
-	    ((*s)[*len - 1] == ' ' || ((*s)[*len - 1] >= '\t' && (*s)[*len - 1] <= '\r')))
+	       ((*s)[*len - 1] == ' ' || ((*s)[*len - 1] >= '\t' && (*s)[*len - 1] <= '\r')))
 		(*len)--;
 	if (*len < 2 || ((**s & 0x80) == 0 && ((*s)[*len - 1] & 0x80) == 0))
 		return;
@@ -64,7 +64,7 @@ static bool scan(const char *s, size_t len, bool decimal_comma, struct decimal *
 	size_t digits = 0, kept = 0;
 	bool fraction = false;
 
-	*d = (struct decimal){ .exact = true };
+	*d = (struct decimal){.exact = true};
 	if (p < end && (*p == '-' || *p == '+'))
 		d->negative = *p++ == '-';
 	for (; p < end; p++) {
@@ -113,8 +113,9 @@ static bool scan(const char *s, size_t len, bool decimal_comma, struct decimal *
 }
 
 /* 10^0 .. 10^22 are exact doubles, and to 10^27 exact with 64 bits of mantissa. */
-static const double powers[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
-	1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+static const double powers[] = {1e0,  1e1,  1e2,  1e3,	1e4,  1e5,  1e6,  1e7,
+				1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+				1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 #define POWERS ((int)(sizeof(powers) / sizeof(powers[0])))
 
 /* The correctly rounded value when it takes one exact operation; false: the slow way. */
@@ -247,10 +248,10 @@ static bool take_any(struct text *t, const char *const *words)
 /* The sign of a hemisphere at the front of T that AXIS allows; 0 = none there. */
 static int hemisphere(struct text *t, char axis)
 {
-	static const char *const north[] = { "北纬", "北緯", "北", "N", "n", NULL };
-	static const char *const south[] = { "南纬", "南緯", "南", "S", "s", NULL };
-	static const char *const east[] = { "东经", "東經", "東経", "东", "東", "E", "e", NULL };
-	static const char *const west[] = { "西经", "西經", "西経", "西", "W", "w", NULL };
+	static const char *const north[] = {"北纬", "北緯", "北", "N", "n", NULL};
+	static const char *const south[] = {"南纬", "南緯", "南", "S", "s", NULL};
+	static const char *const east[] = {"东经", "東經", "東経", "东", "東", "E", "e", NULL};
+	static const char *const west[] = {"西经", "西經", "西経", "西", "W", "w", NULL};
 
 	if (axis != 'x' && take_any(t, north))
 		return 1;
@@ -284,11 +285,11 @@ static bool take_number(struct text *t, bool decimal_comma, double *ret, bool *r
 
 bool number_angle(const char *s, size_t len, char axis, bool decimal_comma, double *ret)
 {
-	static const char *const degree[] = { "°", "º", "d", "D", "度", ":", "：", NULL };
-	static const char *const minute[] = { "′", "’", "'", "分", ":", "：", NULL };
-	static const char *const second[] = { "″", "”", "\"", "''", "秒", NULL };
-	static const char *const *const marks[] = { degree, minute, second };
-	static const double share[] = { 1, 60, 3600 };
+	static const char *const degree[] = {"°", "º", "d", "D", "度", ":", "：", NULL};
+	static const char *const minute[] = {"′", "’", "'", "分", ":", "：", NULL};
+	static const char *const second[] = {"″", "”", "\"", "''", "秒", NULL};
+	static const char *const *const marks[] = {degree, minute, second};
+	static const double share[] = {1, 60, 3600};
 	struct text t;
 	double v = 0, part;
 	int side, sign = 1;
@@ -298,7 +299,7 @@ bool number_angle(const char *s, size_t len, char axis, bool decimal_comma, doub
 	if (number_parse(s, len, decimal_comma, ret))
 		return true;
 	trim(&s, &len);
-	t = (struct text){ s, len };
+	t = (struct text){s, len};
 	side = hemisphere(&t, axis);
 	blanks(&t);
 	if (take(&t, "-"))
@@ -327,7 +328,7 @@ bool number_angle(const char *s, size_t len, char axis, bool decimal_comma, doub
 
 bool number_is_null_word(const char *s, size_t len)
 {
-	static const char *const words[] = { "NULL", "null", "NA", "N/A", "nan", "\\N", "-" };
+	static const char *const words[] = {"NULL", "null", "NA", "N/A", "nan", "\\N", "-"};
 
 	trim(&s, &len);
 	if (len > 4)
@@ -357,14 +358,14 @@ static bool field(const char *s, size_t n, int min, int max, int *ret)
 /* yyyy-MM-dd at the front of S. */
 static bool is_date(const char *s, size_t len)
 {
-	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	int y, m, d;
 
 	if (len < 10 || s[4] != '-' || s[7] != '-' || !field(s, 4, 0, 9999, &y) ||
 	    !field(s + 5, 2, 1, 12, &m) || !field(s + 8, 2, 1, 31, &d))
 		return false;
 	return d <= days[m - 1] ||
-	    (m == 2 && d == 29 && y % 4 == 0 && (y % 100 != 0 || y % 400 == 0));
+	       (m == 2 && d == 29 && y % 4 == 0 && (y % 100 != 0 || y % 400 == 0));
 }
 
 /* HH:mm[:ss[.fff]][Z|±HH[[:]mm]], all of S. */
@@ -425,7 +426,7 @@ enum cell_type cell_classify(const char *s, size_t len, bool decimal_comma)
 	/* 00123 is a code; so is what no integer of ours can hold. */
 	if (scan(s, len, decimal_comma, &d)) {
 		bool bare = memchr(s, decimal_comma ? ',' : '.', len) == NULL &&
-		    memchr(s, 'e', len) == NULL && memchr(s, 'E', len) == NULL;
+			    memchr(s, 'e', len) == NULL && memchr(s, 'E', len) == NULL;
 		bool zeros = len - sign > 1 && s[sign] == '0' && is_digit(s[sign + 1]);
 		double v;
 

@@ -5,7 +5,7 @@
 #include "base/problem.h"
 #include "base/text.h"
 
-#define EVERYBODY "AnonymousUser"
+#define EVERYBODY  "AnonymousUser"
 #define RIGHT__MAX 5
 
 /* In the order of enum dataset_right (catalog/catalog.h). */
@@ -16,17 +16,12 @@ static const struct {
 	const char *name;
 	int right;
 } names[] = {
-	{"view_resourcebase", 0},
-	{"download_resourcebase", 1},
-	{"change_resourcebase", 2},
-	{"change_resourcebase_metadata", 2},
-	{"change_layer_data", 2},
-	{"change_layer_style", 2},
-	{"change_dataset_data", 2},
-	{"change_dataset_style", 2},
-	{"delete_resourcebase", 3},
-	{"change_resourcebase_permissions", 4},
-	{"publish_resourcebase", -1},
+    {"view_resourcebase", 0},	  {"download_resourcebase", 1},
+    {"change_resourcebase", 2},	  {"change_resourcebase_metadata", 2},
+    {"change_layer_data", 2},	  {"change_layer_style", 2},
+    {"change_dataset_data", 2},	  {"change_dataset_style", 2},
+    {"delete_resourcebase", 3},	  {"change_resourcebase_permissions", 4},
+    {"publish_resourcebase", -1},
 };
 
 static int find_right(const char *name)
@@ -50,7 +45,7 @@ static json_object *words_of(unsigned set)
 static json_object *invalid(const char *value)
 {
 	return problem_str(problem_str(problem_new("permissions_invalid"), "field", "permissions"),
-	    "value", value);
+			   "value", value);
 }
 
 /* One subject's list of GeoNode's words; false when it is no list of texts. */
@@ -61,7 +56,8 @@ static bool read_rights(json_object *list, json_object **warnings, json_object *
 
 	if (!json_object_is_type(list, json_type_array))
 		return false;
-	JSON_EACH(item, list) {
+	JSON_EACH(item, list)
+	{
 		int right;
 
 		if (!json_object_is_type(item, json_type_string))
@@ -71,9 +67,9 @@ static bool read_rights(json_object *list, json_object **warnings, json_object *
 			set |= 1U << right;
 		if (right == -2)
 			problems_add(warnings,
-			    problem_str(problem_str(problem_new("permission_unknown"), "field",
-			                    "permissions"),
-			        "value", json_object_get_string(item)));
+				     problem_str(problem_str(problem_new("permission_unknown"),
+							     "field", "permissions"),
+						 "value", json_object_get_string(item)));
 	}
 	*ret = words_of(set);
 	return true;
@@ -81,7 +77,7 @@ static bool read_rights(json_object *list, json_object **warnings, json_object *
 
 /* The subjects under KEY ("users", "groups") to RET. */
 static bool read_subjects(const json_object *in, const char *key, subject_fn *exists, void *arg,
-    json_object *ret, json_object **errors, json_object **warnings)
+			  json_object *ret, json_object **errors, json_object **warnings)
 {
 	json_object *all = json_get(in, key), *out = json_object_new_object();
 	bool group = strcmp(key, "groups") == 0, ok = true;
@@ -93,18 +89,19 @@ static bool read_subjects(const json_object *in, const char *key, subject_fn *ex
 		problems_add(errors, invalid(key));
 		return false;
 	}
-	json_object_object_foreach(all, name, list) {
+	json_object_object_foreach(all, name, list)
+	{
 		json_object *words = NULL;
 
 		if (!read_rights(list, warnings, &words)) {
 			problems_add(errors, invalid(name));
 			ok = false;
 		} else if ((group || strcmp(name, EVERYBODY) != 0) && exists != NULL &&
-		    !exists(name, group, arg)) {
+			   !exists(name, group, arg)) {
 			problems_add(errors,
-			    problem_str(problem_str(problem_new("permission_subject"), "field",
-			                    "permissions"),
-			        "value", name));
+				     problem_str(problem_str(problem_new("permission_subject"),
+							     "field", "permissions"),
+						 "value", name));
 			ok = false;
 		}
 		json_set(out, name, words);
@@ -113,7 +110,7 @@ static bool read_subjects(const json_object *in, const char *key, subject_fn *ex
 }
 
 void permissions_check(const char *json, subject_fn *exists, void *arg, json_object **ret,
-    json_object **errors, json_object **warnings)
+		       json_object **errors, json_object **warnings)
 {
 	CLEAN_JSON json_object *in = NULL;
 	json_object *out;

@@ -8,8 +8,8 @@
 #include "wizard/fields.h"
 #include "wizard/texts.h"
 
-#define KEYWORDS_MAX 50     /* of one dataset */
-#define KEYWORD_MAX  100    /* characters */
+#define KEYWORDS_MAX 50	 /* of one dataset */
+#define KEYWORD_MAX  100 /* characters */
 
 static void fail(json_object **errors, const char *code, const char *field, const char *value)
 {
@@ -38,8 +38,8 @@ static bool has_keyword(json_object *folded, const char *word)
 	return json_get(folded, word) != NULL;
 }
 
-static void add_keyword(
-    json_object *list, json_object *folded, const char *s, size_t len, json_object **errors)
+static void add_keyword(json_object *list, json_object *folded, const char *s, size_t len,
+			json_object **errors)
 {
 	CLEAN_FREE char *raw = mem_strndup(s, len);
 	CLEAN_FREE char *word = text_trim(raw), *key = word != NULL ? text_fold(word) : NULL;
@@ -51,11 +51,11 @@ static void add_keyword(
 	if (*key == '\0' || has_keyword(folded, key))
 		return;
 	if (fields_length(word) > KEYWORD_MAX) {
-		problems_add(errors,
-		    problem_arg_int(problem_str(problem_str(problem_new("keyword_too_long"),
-		                                    "field", "keywords"),
-		                        "value", word),
-		        "limit", KEYWORD_MAX));
+		problems_add(
+		    errors, problem_arg_int(problem_str(problem_str(problem_new("keyword_too_long"),
+								    "field", "keywords"),
+							"value", word),
+					    "limit", KEYWORD_MAX));
 		return;
 	}
 	json_set_bool(folded, key, true);
@@ -80,11 +80,12 @@ json_object *keywords_split(const char *text, json_object **errors)
 	}
 	add_keyword(list, folded, start, (size_t)(p - start), errors);
 	if (json_len(list) > KEYWORDS_MAX)
-		problems_add(errors,
+		problems_add(
+		    errors,
 		    problem_arg_int(problem_arg_int(problem_str(problem_new("keywords_too_many"),
-		                                        "field", "keywords"),
-		                        "limit", KEYWORDS_MAX),
-		        "count", (int64_t)json_len(list)));
+								"field", "keywords"),
+						    "limit", KEYWORDS_MAX),
+				    "count", (int64_t)json_len(list)));
 	return list;
 }
 
@@ -115,8 +116,8 @@ json_object *texts_keywords(const json_object *fields, json_object **errors)
 
 /* ---- texts */
 
-const char *texts_checked(
-    const json_object *fields, const char *name, size_t max, const char *code, json_object **errors)
+const char *texts_checked(const json_object *fields, const char *name, size_t max, const char *code,
+			  json_object **errors)
 {
 	const char *s = fields_text(fields, name);
 
@@ -143,7 +144,8 @@ static void refuse_paths(const json_object *fields, json_object **errors)
 {
 	if (fields == NULL)
 		return;
-	json_object_object_foreach((json_object *)(uintptr_t)fields, name, value) {
+	json_object_object_foreach((json_object *)(uintptr_t)fields, name, value)
+	{
 		(void)value;
 		if (text_ends_icase(name, "_file_path"))
 			fail(errors, "path_not_allowed", name, NULL);
@@ -173,7 +175,7 @@ static const char *word_of(const char *s, const char *const *words)
 }
 
 static void put_word(const json_object *fields, const char *name, const char *const *words,
-    json_object *input, json_object **errors)
+		     json_object *input, json_object **errors)
 {
 	const char *s = fields_choice(fields, name), *word;
 
@@ -189,8 +191,8 @@ static void put_word(const json_object *fields, const char *name, const char *co
 /* How a mosaic's time is presented (8.1). */
 static void put_presentation(const json_object *fields, json_object *input, json_object **errors)
 {
-	static const char *const strategies[] = {
-	    "LIST", "DISCRETE_INTERVAL", "CONTINUOUS_INTERVAL", NULL};
+	static const char *const strategies[] = {"LIST", "DISCRETE_INTERVAL", "CONTINUOUS_INTERVAL",
+						 NULL};
 	static const char *const defaults[] = {"MINIMUM", "MAXIMUM", "NEAREST", "FIXED", NULL};
 	const char *res = fields_choice(fields, "time_presentation_res"), *reference, *value;
 	int64_t ms;
@@ -201,8 +203,8 @@ static void put_presentation(const json_object *fields, json_object *input, json
 		json_set_int(input, "time_presentation_res", ms);
 	else if (res != NULL)
 		fail(errors, "time_bad_precision", "time_presentation_res", res);
-	reference = texts_checked(
-	    fields, "time_presentation_reference_value", 100, "bad_choice", errors);
+	reference =
+	    texts_checked(fields, "time_presentation_reference_value", 100, "bad_choice", errors);
 	if (reference != NULL && *reference != '\0')
 		json_set_str(input, "time_presentation_reference_value", reference);
 	value = json_str(input, "time_presentation_default_value", "");
@@ -215,7 +217,7 @@ static void put_texts(const json_object *fields, json_object *input, json_object
 {
 	static const struct {
 		const char *name;
-		size_t max;              /* characters */
+		size_t max; /* characters */
 		const char *code;
 	} texts[] = {
 	    {"layer_title", TITLE_MAX, "title_too_long"},
@@ -226,8 +228,8 @@ static void put_texts(const json_object *fields, json_object *input, json_object
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		const char *s = texts_checked(
-		    fields, texts[i].name, texts[i].max, texts[i].code, errors);
+		const char *s =
+		    texts_checked(fields, texts[i].name, texts[i].max, texts[i].code, errors);
 
 		if (s != NULL && *s != '\0')
 			json_set_str(input, texts[i].name, s);
@@ -251,18 +253,18 @@ static void put_booleans(const json_object *fields, json_object *input, json_obj
 
 	for (size_t i = 0; i < sizeof(booleans) / sizeof(*booleans); i++)
 		json_set_bool(input, booleans[i].name,
-		    fields_bool(fields, booleans[i].name, booleans[i].def, errors));
+			      fields_bool(fields, booleans[i].name, booleans[i].def, errors));
 	for (size_t i = 0; i < 2; i++)
 		if (fields_bool(fields, unsupported[i], false, errors))
 			fail(errors, "mode_unsupported", unsupported[i], NULL);
 }
 
 static void put_rest(const json_object *fields, subject_fn *exists, void *arg, json_object *input,
-    json_object **errors, json_object **warnings)
+		     json_object **errors, json_object **warnings)
 {
 	const char *permissions = fields_text(fields, "permissions"),
-	           *layer = fields_choice(fields, "layer_id"),
-	           *mode = fields_choice(fields, "mode");
+		   *layer = fields_choice(fields, "layer_id"),
+		   *mode = fields_choice(fields, "mode");
 	static const char *const modes[] = {"overwrite", "append", NULL};
 	json_object *keywords = texts_keywords(fields, errors), *rights = NULL;
 	int64_t id;
@@ -280,13 +282,15 @@ static void put_rest(const json_object *fields, subject_fn *exists, void *arg, j
 		fail(errors, "dataset_unknown", "layer_id", layer);
 	if (mode != NULL && word_of(mode, modes) == NULL)
 		problems_add(errors, problem_arg(problem_str(problem_str(problem_new("bad_choice"),
-			"field", "mode"), "value", mode), "accepted", "overwrite, append"));
+									 "field", "mode"),
+							     "value", mode),
+						 "accepted", "overwrite, append"));
 	else if (mode != NULL && layer != NULL)
 		json_set_str(input, "mode", word_of(mode, modes));
 }
 
 void save_check(const json_object *fields, subject_fn *exists, void *arg, json_object **ret_input,
-    json_object **errors, json_object **warnings)
+		json_object **errors, json_object **warnings)
 {
 	json_object *input = json_object_new_object(), *found = NULL, *p;
 
@@ -302,7 +306,7 @@ void save_check(const json_object *fields, subject_fn *exists, void *arg, json_o
 		return;
 	}
 	JSON_EACH(p, found)
-		problems_add(errors, json_object_get(p));
+	problems_add(errors, json_object_get(p));
 	json_object_put(found);
 	json_object_put(input);
 }

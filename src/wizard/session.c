@@ -8,50 +8,40 @@
 #define TITLE_CHARS 64 /* contracts/wizard.md 16.1 */
 
 static const char *const step_names[STEP__MAX] = {
-	[STEP_NONE] = "",
-	[STEP_SAVE] = "save",
-	[STEP_CSV] = "csv",
-	[STEP_SRS] = "srs",
-	[STEP_CHECK] = "check",
-	[STEP_TIME] = "time",
-	[STEP_RUN] = "run",
-	[STEP_FINAL] = "final",
-	[STEP_ERROR] = "error",
+    [STEP_NONE] = "",	[STEP_SAVE] = "save",	[STEP_CSV] = "csv",
+    [STEP_SRS] = "srs", [STEP_CHECK] = "check", [STEP_TIME] = "time",
+    [STEP_RUN] = "run", [STEP_FINAL] = "final", [STEP_ERROR] = "error",
 };
 
 static const char *const kind_names[KIND__MAX] = {
-	[KIND_SHP] = "shp",
-	[KIND_CSV] = "csv",
-	[KIND_XLSX] = "xlsx",
-	[KIND_ODS] = "ods",
-	[KIND_GEOJSON] = "geojson",
-	[KIND_KML] = "kml",
-	[KIND_KML_OVERLAY] = "kml-overlay",
-	[KIND_GPX] = "gpx",
-	[KIND_GML] = "gml",
-	[KIND_GPKG] = "gpkg",
-	[KIND_FGB] = "fgb",
-	[KIND_TIF] = "tif",
-	[KIND_ASC] = "asc",
-	[KIND_PNG] = "png",
-	[KIND_JPG] = "jpg",
-	[KIND_ZIP_MOSAIC] = "zip-mosaic",
-	[KIND_MULTI] = "multi",
-	[KIND_IMG] = "img",
-	[KIND_JP2] = "jp2",
-	[KIND_NTF] = "ntf",
-	[KIND_ZIP] = "zip",
+    [KIND_SHP] = "shp",
+    [KIND_CSV] = "csv",
+    [KIND_XLSX] = "xlsx",
+    [KIND_ODS] = "ods",
+    [KIND_GEOJSON] = "geojson",
+    [KIND_KML] = "kml",
+    [KIND_KML_OVERLAY] = "kml-overlay",
+    [KIND_GPX] = "gpx",
+    [KIND_GML] = "gml",
+    [KIND_GPKG] = "gpkg",
+    [KIND_FGB] = "fgb",
+    [KIND_TIF] = "tif",
+    [KIND_ASC] = "asc",
+    [KIND_PNG] = "png",
+    [KIND_JPG] = "jpg",
+    [KIND_ZIP_MOSAIC] = "zip-mosaic",
+    [KIND_MULTI] = "multi",
+    [KIND_IMG] = "img",
+    [KIND_JP2] = "jp2",
+    [KIND_NTF] = "ntf",
+    [KIND_ZIP] = "zip",
 };
 
 static const char *const state_names[STATE__MAX] = {
-	[STATE_READY] = "READY",
-	[STATE_PENDING] = "PENDING",
-	[STATE_WAITING] = "WAITING",
-	[STATE_RUNNING] = "RUNNING",
-	[STATE_COMPLETE] = "COMPLETE",
-	[STATE_PROCESSED] = "PROCESSED",
-	[STATE_INCOMPLETE] = "INCOMPLETE",
-	[STATE_INVALID] = "INVALID",
+    [STATE_READY] = "READY",	       [STATE_PENDING] = "PENDING",
+    [STATE_WAITING] = "WAITING",       [STATE_RUNNING] = "RUNNING",
+    [STATE_COMPLETE] = "COMPLETE",     [STATE_PROCESSED] = "PROCESSED",
+    [STATE_INCOMPLETE] = "INCOMPLETE", [STATE_INVALID] = "INVALID",
 };
 
 static bool find(const char *const *names, size_t first, size_t end, const char *name, size_t *ret)
@@ -208,8 +198,8 @@ json_object *session_layer(const struct session *s, int64_t i)
 	json_object *layer;
 
 	JSON_EACH(layer, session_layers(s))
-		if (json_int(layer, "i", -1) == i)
-			return layer;
+	if (json_int(layer, "i", -1) == i)
+		return layer;
 	return NULL;
 }
 
@@ -247,8 +237,7 @@ json_object *session_table_input(const struct session *s, int64_t i)
 /* Members that are not input: the form's machinery and what we keep beside it. */
 static bool is_input(const char *key)
 {
-	static const char *const other[] = { "hash", "stale", "rev", "nonce",
-		"csrfmiddlewaretoken" };
+	static const char *const other[] = {"hash", "stale", "rev", "nonce", "csrfmiddlewaretoken"};
 
 	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
 		if (strcmp(key, other[i]) == 0)
@@ -271,7 +260,8 @@ static void print_sorted(FILE *f, json_object *o, bool is_top)
 		json_object *item;
 
 		fputc('[', f);
-		JSON_EACH(item, o) {
+		JSON_EACH(item, o)
+		{
 			print_sorted(f, item, false);
 			fputc(',', f);
 		}
@@ -348,10 +338,10 @@ bool session_set_input(struct session *s, enum step step, json_object *fields)
 int session_percent(const struct session *s, const json_object *progress)
 {
 	static const int fixed[STATE__MAX] = {
-		[STATE_PENDING] = 33,
-		[STATE_WAITING] = 50,
-		[STATE_COMPLETE] = 90,
-		[STATE_PROCESSED] = 100,
+	    [STATE_PENDING] = 33,
+	    [STATE_WAITING] = 50,
+	    [STATE_COMPLETE] = 90,
+	    [STATE_PROCESSED] = 100,
 	};
 	int64_t done = json_int(progress, "done", 0), total = json_int(progress, "total", -1);
 	int64_t told = json_int(progress, "percent", 0);
@@ -373,7 +363,7 @@ int session_percent(const struct session *s, const json_object *progress)
 bool session_editable(const struct session *s)
 {
 	return s->state == STATE_READY || s->state == STATE_WAITING ||
-	    s->state == STATE_INCOMPLETE || s->state == STATE_INVALID;
+	       s->state == STATE_INCOMPLETE || s->state == STATE_INVALID;
 }
 
 bool session_retryable(const struct session *s)
@@ -385,7 +375,7 @@ bool session_retryable(const struct session *s)
 	if (strcmp(json_str(s->doc, "code", ""), "session_expired") == 0)
 		return false;
 	JSON_EACH(u, json_arr(s->doc, "uploads"))
-		if (json_bool(u, "released", false))
-			return false;
+	if (json_bool(u, "released", false))
+		return false;
 	return true;
 }

@@ -27,9 +27,9 @@ static json_object *pick(const json_object *from, const char *const *names, size
 
 json_object *session_summary(const struct session *s, const json_object *task)
 {
-	static const char *const of_file[] = { "name", "size" };
-	static const char *const of_layer[] = { "i", "name", "kind", "geometry", "count",
-		"selected" };
+	static const char *const of_file[] = {"name", "size"};
+	static const char *const of_layer[] = {"i",	   "name",  "kind",
+					       "geometry", "count", "selected"};
 	json_object *o = json_object_new_object();
 	json_object *files = json_object_new_array(), *layers = json_object_new_array(), *item;
 
@@ -43,9 +43,9 @@ json_object *session_summary(const struct session *s, const json_object *task)
 	set_time(o, "created", s->created);
 	set_time(o, "expires", s->expires);
 	JSON_EACH(item, json_arr(s->doc, "uploads"))
-		json_object_array_add(files, pick(item, of_file, 2));
+	json_object_array_add(files, pick(item, of_file, 2));
 	JSON_EACH(item, session_layers(s))
-		json_object_array_add(layers, pick(item, of_layer, 6));
+	json_object_array_add(layers, pick(item, of_layer, 6));
 	json_set(o, "files", files);
 	json_set(o, "layers", layers);
 	return o;
@@ -82,7 +82,8 @@ static json_object *api_files(const struct session *s)
 {
 	json_object *files = json_object_new_array(), *u;
 
-	JSON_EACH(u, json_arr(s->doc, "uploads")) {
+	JSON_EACH(u, json_arr(s->doc, "uploads"))
+	{
 		const char *name = json_str(u, "name", "");
 		CLEAN_FREE char *of_name = slug(name);
 		json_object *f = json_object_new_object();
@@ -91,7 +92,8 @@ static json_object *api_files(const struct session *s)
 		json_set_str(f, "slug", of_name);
 		json_set_str(f, "file", NULL);
 		json_set_bool(f, "base",
-		    json_int(u, "role", 0) == 1 || strcmp(json_str(u, "role", ""), "main") == 0);
+			      json_int(u, "role", 0) == 1 ||
+				  strcmp(json_str(u, "role", ""), "main") == 0);
 		json_object_array_add(files, f);
 	}
 	return files;
@@ -104,7 +106,8 @@ json_object *session_api_item(const struct session *s, const json_object *task, 
 	const json_object *first =
 	    json_len(datasets) > 0 ? json_object_array_get_idx(datasets, 0) : NULL;
 	int64_t dataset = json_int(first, "id", 0);
-	const char *owner = session_owner(s);      /* "u:mei"; an anonymous one's is nobody's business */
+	/* "u:mei"; an anonymous one's is nobody's business */
+	const char *owner = session_owner(s);
 	bool done = s->state == STATE_PROCESSED;
 	bool resumable =
 	    s->state == STATE_WAITING || s->state == STATE_INCOMPLETE || session_retryable(s);

@@ -23,13 +23,13 @@ static bool is_number(json_object *v)
 static bool is_text(json_object *v, int64_t max)
 {
 	return json_object_is_type(v, json_type_string) && json_object_get_string_len(v) <= max &&
-	    strlen(json_object_get_string(v)) == (size_t)json_object_get_string_len(v);
+	       strlen(json_object_get_string(v)) == (size_t)json_object_get_string_len(v);
 }
 
 static bool is_cell(json_object *v, int64_t max)
 {
 	return v == NULL || is_text(v, max) || is_number(v) ||
-	    json_object_is_type(v, json_type_boolean);
+	       json_object_is_type(v, json_type_boolean);
 }
 
 static bool is_key(json_object *v, int64_t max)
@@ -79,8 +79,8 @@ static bool are_texts(json_object *v, int64_t max)
 	if (!json_object_is_type(v, json_type_array) || json_len(v) > (size_t)max)
 		return false;
 	JSON_EACH(item, v)
-		if (!is_text(item, TEXT_BYTES))
-			return false;
+	if (!is_text(item, TEXT_BYTES))
+		return false;
 	return true;
 }
 
@@ -91,8 +91,8 @@ static bool are_numbers(json_object *v, int64_t n)
 	if (!json_object_is_type(v, json_type_array) || json_len(v) != (size_t)n)
 		return false;
 	JSON_EACH(item, v)
-		if (!is_number(item))
-			return false;
+	if (!is_number(item))
+		return false;
 	return true;
 }
 
@@ -103,8 +103,8 @@ static bool are_cells(json_object *v, int64_t max)
 	if (!json_object_is_type(v, json_type_array) || json_len(v) > (size_t)max)
 		return false;
 	JSON_EACH(cell, v)
-		if (!is_cell(cell, TEXT_BYTES))
-			return false;
+	if (!is_cell(cell, TEXT_BYTES))
+		return false;
 	return true;
 }
 
@@ -115,8 +115,8 @@ static bool are_rows(json_object *v, int64_t max)
 	if (!json_object_is_type(v, json_type_array) || json_len(v) > (size_t)max)
 		return false;
 	JSON_EACH(row, v)
-		if (!are_cells(row, CELLS_MAX))
-			return false;
+	if (!are_cells(row, CELLS_MAX))
+		return false;
 	return true;
 }
 
@@ -124,9 +124,9 @@ static bool is_map(json_object *v, int64_t max)
 {
 	if (!json_object_is_type(v, json_type_object) || json_object_object_length(v) > max)
 		return false;
-	json_object_object_foreach(v, key, member)
-		if (strlen(key) > KEY_BYTES || (!is_text(member, TEXT_BYTES) && !is_number(member)))
-			return false;
+	json_object_object_foreach(
+	    v, key, member) if (strlen(key) > KEY_BYTES ||
+				(!is_text(member, TEXT_BYTES) && !is_number(member))) return false;
 	return true;
 }
 
@@ -134,7 +134,8 @@ static enum err check_map_objects(json_object *v, const struct shape *s, struct 
 {
 	if (!json_object_is_type(v, json_type_object) || json_object_object_length(v) > s->max)
 		return wrong(s, error);
-	json_object_object_foreach(v, key, member) {
+	json_object_object_foreach(v, key, member)
+	{
 		enum err e;
 
 		if (strlen(key) > KEY_BYTES)
@@ -184,14 +185,15 @@ static bool is_simple(json_object *v, const struct shape *s)
 }
 
 /* The same for an array of such objects. */
-static enum err check_list(
-    json_object *list, const struct shape *table, size_t max, struct error *error)
+static enum err check_list(json_object *list, const struct shape *table, size_t max,
+			   struct error *error)
 {
 	json_object *item;
 
 	if (!json_object_is_type(list, json_type_array) || json_len(list) > max)
 		return error_set(error, ERR_BAD_REQUEST, "a list is missing or too long");
-	JSON_EACH(item, list) {
+	JSON_EACH(item, list)
+	{
 		enum err e = shape_check(item, table, error);
 
 		if (e != ERR_OK)
@@ -204,7 +206,7 @@ static enum err check_member(json_object *v, const struct shape *s, struct error
 {
 	if (s->type == SHAPE_OBJECT)
 		return json_object_is_type(v, json_type_object) ? shape_check(v, s->sub, error)
-		                                                : wrong(s, error);
+								: wrong(s, error);
 	if (s->type == SHAPE_LIST)
 		return check_list(v, s->sub, (size_t)s->max, error);
 	if (s->type == SHAPE_MAP_OBJECT)
@@ -227,7 +229,8 @@ static void drop_unknown(json_object *o, const struct shape *table)
 	/* Deleting ends json-c's iteration, so start over; unknown members are rare. */
 	while (again) {
 		again = false;
-		json_object_object_foreach(o, key, member) {
+		json_object_object_foreach(o, key, member)
+		{
 			(void)member;
 			if (is_known(table, key))
 				continue;

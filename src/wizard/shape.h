@@ -29,9 +29,9 @@ enum shape_type {
 };
 
 struct shape {
-	const char *name;              /* NULL ends the table */
+	const char *name; /* NULL ends the table */
 	enum shape_type type;
-	bool required;                 /* else it may be missing or null */
+	bool required; /* else it may be missing or null */
 	int64_t min, max;
 	const char *words;
 	const struct shape *sub;

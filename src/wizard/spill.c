@@ -23,7 +23,8 @@ enum err spill_write(const struct config *c, struct session *s, struct error *er
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, c->data_dir);
 	CLEAN_FREE char *folder = session_folder(s->id);
 	CLEAN_FREE char *path = mem_printf("%s/layers-%s.json", folder, random);
-	enum err err = dir < 0 ? error_errno(error, ERR_IO, "data_dir") : fs_mkdirs(dir, folder, error);
+	enum err err =
+	    dir < 0 ? error_errno(error, ERR_IO, "data_dir") : fs_mkdirs(dir, folder, error);
 	if (err == ERR_OK)
 		err = fs_replace(dir, path, text, len, error);
 	if (err == ERR_OK)
@@ -33,7 +34,8 @@ enum err spill_write(const struct config *c, struct session *s, struct error *er
 
 enum err spill_load(const struct config *c, struct session *s, struct error *error)
 {
-	static const struct json_limits limits = { .bytes = 256 * 1024 * 1024, .depth = 32, .keys = 10000 };
+	static const struct json_limits limits = {
+	    .bytes = 256 * 1024 * 1024, .depth = 32, .keys = 10000};
 	const char *path = json_str(s->doc, "layers_file", NULL);
 	CLEAN_FREE char *text = NULL;
 	size_t len = 0;
@@ -46,7 +48,8 @@ enum err spill_load(const struct config *c, struct session *s, struct error *err
 	if (err == ERR_OK)
 		err = json_read(text, len, &limits, &layers);
 	if (err != ERR_OK)
-		return error_set(error, ERR_IO, "session %lld: layers file unreadable", (long long)s->id);
+		return error_set(error, ERR_IO, "session %lld: layers file unreadable",
+				 (long long)s->id);
 	json_set(s->doc, "layers", layers);
 	return ERR_OK;
 }

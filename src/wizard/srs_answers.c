@@ -33,37 +33,37 @@ static const json_object *answer_of(const json_object *answers, size_t k, const 
 		list = (json_object *)(uintptr_t)answers;
 	if (code != NULL)
 		JSON_EACH(item, list)
-			if (strcmp(json_str(item, "code", ""), code) == 0)
-				return item;
+	if (strcmp(json_str(item, "code", ""), code) == 0)
+		return item;
 	/* A definition's answer is the last one. */
 	item = json_len(list) > 0 ? json_object_array_get_idx(list, json_len(list) - 1) : NULL;
 	return json_get(item, "found") != NULL && (code == NULL || json_len(list) == 1) ? item
-	                                                                                : NULL;
+											: NULL;
 }
 
 static bool is_usable_kind(const char *kind)
 {
 	return strcmp(kind, "geographic") == 0 || strcmp(kind, "projected") == 0 ||
-	    strcmp(kind, "compound") == 0;
+	       strcmp(kind, "compound") == 0;
 }
 
-static json_object *problem_at(
-    const struct session *s, const json_object *item, const char *code, const char *value)
+static json_object *problem_at(const struct session *s, const json_object *item, const char *code,
+			       const char *value)
 {
 	json_object *p = problem_new(code);
 	char field[32];
 
 	(void)snprintf(field, sizeof(field), "source_%lld", (long long)json_int(item, "i", 0));
 	problem_str(problem_str(p, "field", json_len(session_layers(s)) > 1 ? field : "source"),
-	    "layer", layer_name(s, item));
+		    "layer", layer_name(s, item));
 	return problem_str(p, "value", value);
 }
 
-static json_object *implausible(
-    const struct session *s, const json_object *item, const json_object *answer, const char *shown)
+static json_object *implausible(const struct session *s, const json_object *item,
+				const json_object *answer, const char *shown)
 {
 	json_object *p = problem_at(s, item, "crs_implausible", shown),
-	            *place = json_arr(answer, "place");
+		    *place = json_arr(answer, "place");
 	double extent[4];
 	char degrees[400];
 
@@ -71,12 +71,14 @@ static json_object *implausible(
 	problem_arg(p, "name", json_str(answer, "name", ""));
 	problem_arg(p, "area", json_str(answer, "area", ""));
 	/* Where no transformation reaches there is no place: the data's own numbers show why. */
-	if (json_len(place) != 2 && !srs_layer_extent(s, session_layer(s, json_int(item, "i", -1)), extent))
+	if (json_len(place) != 2 &&
+	    !srs_layer_extent(s, session_layer(s, json_int(item, "i", -1)), extent))
 		return problem_arg(problem_arg(p, "lon", "?"), "lat", "?");
 	for (size_t i = 0; i < 2; i++) {
 		(void)snprintf(degrees, sizeof(degrees), "%.2f",
-		    json_len(place) == 2 ? json_object_get_double(json_object_array_get_idx(place, i))
-					 : (extent[i] + extent[i + 2]) / 2);
+			       json_len(place) == 2
+				   ? json_object_get_double(json_object_array_get_idx(place, i))
+				   : (extent[i] + extent[i + 2]) / 2);
 		problem_arg(p, i == 0 ? "lon" : "lat", degrees);
 	}
 	return p;
@@ -89,29 +91,30 @@ struct outcome {
 
 /* What the jail said about one layer's CRS. */
 static void judge(const struct session *s, const json_object *item, const json_object *answer,
-    const char *target, const char *shown, struct outcome *out)
+		  const char *target, const char *shown, struct outcome *out)
 {
 	const char *kind = json_str(answer, "kind", "projected"),
-	           *fit = json_str(answer, "fit", "unknown");
+		   *fit = json_str(answer, "fit", "unknown");
 	json_object *p;
 
 	if (!json_bool(answer, "found", true)) {
-		problems_add(&out->errors,
+		problems_add(
+		    &out->errors,
 		    problem_at(s, item,
-		        json_str(item, "wkt", NULL) != NULL ? "srs_invalid" : "srs_unknown",
-		        shown));
+			       json_str(item, "wkt", NULL) != NULL ? "srs_invalid" : "srs_unknown",
+			       shown));
 		return;
 	}
 	if (!is_usable_kind(kind)) {
-		p = problem_arg(
-		    problem_at(s, item, "srs_kind", shown), "name", json_str(answer, "name", ""));
+		p = problem_arg(problem_at(s, item, "srs_kind", shown), "name",
+				json_str(answer, "name", ""));
 		problems_add(&out->errors, problem_arg(p, "kind", kind));
 		return;
 	}
 	if (json_bool(answer, "deprecated", false)) {
 		p = problem_at(s, item, "crs_deprecated", shown);
 		problems_add(&out->warnings,
-		    problem_arg(p, "replaced_by", json_str(answer, "replaced_by", "")));
+			     problem_arg(p, "replaced_by", json_str(answer, "replaced_by", "")));
 	}
 	if (*target != '\0' && !json_bool(answer, "transform", true)) {
 		p = problem_at(s, item, "srs_transform", shown);
@@ -121,11 +124,11 @@ static void judge(const struct session *s, const json_object *item, const json_o
 	}
 	if (strcmp(fit, "impossible") == 0 || strcmp(fit, "outside") == 0)
 		problems_add(out->html && !out->confirmed ? &out->errors : &out->warnings,
-		    implausible(s, item, answer, shown));
+			     implausible(s, item, answer, shown));
 }
 
-static void judge_target(
-    const json_object *answers, size_t n, const char *target, struct outcome *out)
+static void judge_target(const json_object *answers, size_t n, const char *target,
+			 struct outcome *out)
 {
 	const json_object *t = NULL;
 	json_object *p;
@@ -141,15 +144,15 @@ static void judge_target(
 		problem_arg(problem_str(p, "value", target), "name", json_str(t, "name", ""));
 		problems_add(&out->errors, problem_arg(p, "kind", json_str(t, "kind", "")));
 	} else if (json_bool(t, "deprecated", false)) {
-		p = problem_str(
-		    problem_str(problem_new("crs_deprecated"), "field", "target"), "value", target);
-		problems_add(
-		    &out->warnings, problem_arg(p, "replaced_by", json_str(t, "replaced_by", "")));
+		p = problem_str(problem_str(problem_new("crs_deprecated"), "field", "target"),
+				"value", target);
+		problems_add(&out->warnings,
+			     problem_arg(p, "replaced_by", json_str(t, "replaced_by", "")));
 	}
 }
 
-static json_object *stored(
-    const struct session *s, const json_object *item, const json_object *answer)
+static json_object *stored(const struct session *s, const json_object *item,
+			   const json_object *answer)
 {
 	const json_object *crs = json_obj(session_layer(s, json_int(item, "i", -1)), "crs");
 	const char *source = json_str(item, "source", NULL), *wkt = json_str(item, "wkt", NULL);
@@ -157,10 +160,10 @@ static json_object *stored(
 	json_object *o = json_set_int(json_object_new_object(), "i", json_int(item, "i", 0));
 
 	json_set_str(o, "source", source != NULL ? source : wkt);
-	json_set_str(
-	    o, "code", json_str(answer, "code", file ? json_str(crs, "code", NULL) : source));
-	json_set_str(
-	    o, "name", json_str(answer, "name", file ? json_str(crs, "name", NULL) : source));
+	json_set_str(o, "code",
+		     json_str(answer, "code", file ? json_str(crs, "code", NULL) : source));
+	json_set_str(o, "name",
+		     json_str(answer, "name", file ? json_str(crs, "name", NULL) : source));
 	json_set_str(o, "wkt", json_str(answer, "wkt", file ? json_str(crs, "wkt", NULL) : wkt));
 	return json_set_str(o, "fit", json_str(answer, "fit", NULL));
 }
@@ -170,16 +173,17 @@ static void append(json_object **list, json_object *from)
 	json_object *p;
 
 	JSON_EACH(p, from)
-		problems_add(list, json_object_get(p));
+	problems_add(list, json_object_get(p));
 	json_object_put(from);
 }
 
 void srs_check_answers(const struct session *s, const json_object *plan, const json_object *answers,
-    bool html, json_object **ret_input, json_object **errors, json_object **warnings)
+		       bool html, json_object **ret_input, json_object **errors,
+		       json_object **warnings)
 {
 	struct outcome out = {.html = html, .confirmed = json_bool(plan, "confirm", false)};
 	json_object *input = json_object_new_object(), *layers = json_object_new_array(),
-	            *selected = json_object_new_array();
+		    *selected = json_object_new_array();
 	json_object *items = json_arr(plan, "layers");
 	const char *target = json_str(plan, "target", "");
 	char buf[48];
@@ -194,8 +198,8 @@ void srs_check_answers(const struct session *s, const json_object *plan, const j
 		if (needed && answers != NULL)
 			answer = answer_of(answers, k, source);
 		shown = source != NULL && strlen(source) < sizeof(buf)
-		    ? source
-		    : json_str(answer, "name", "");
+			    ? source
+			    : json_str(answer, "name", "");
 		if (answer != NULL)
 			judge(s, item, answer, target, shown, &out);
 		json_object_array_add(layers, stored(s, item, answer));
@@ -203,8 +207,8 @@ void srs_check_answers(const struct session *s, const json_object *plan, const j
 	}
 	if (answers != NULL)
 		judge_target(answers, json_len(items), target, &out);
-	json_set_str(
-	    json_set(json_set(input, "layers", layers), "selected", selected), "target", target);
+	json_set_str(json_set(json_set(input, "layers", layers), "selected", selected), "target",
+		     target);
 	if (json_str(plan, "charset", NULL) != NULL)
 		json_set_str(input, "charset", json_str(plan, "charset", NULL));
 	*ret_input = NULL;

@@ -10,7 +10,7 @@
 #include "wizard/fields.h"
 
 #define WKT_BYTES   (16 * 1024)
-#define SHOWN_BYTES 80     /* of a definition that is refused */
+#define SHOWN_BYTES 80 /* of a definition that is refused */
 
 /* One run over the form: where errors go and what is looked up. */
 struct check {
@@ -18,12 +18,12 @@ struct check {
 	const json_object *fields;
 	const struct crs_index *ix;
 	json_object **errors;
-	size_t n_geometry;         /* chosen layers with geometry */
-	bool sent;                 /* any source at all */
+	size_t n_geometry; /* chosen layers with geometry */
+	bool sent;	   /* any source at all */
 };
 
 static json_object *fail(struct check *c, const char *code, const char *field, const char *value,
-    const json_object *layer)
+			 const json_object *layer)
 {
 	json_object *p = problem_str(problem_new(code), "field", field);
 
@@ -43,8 +43,8 @@ static json_object *layer_by_text(const struct session *s, const char *text)
 	int64_t i;
 
 	JSON_EACH(layer, session_layers(s))
-		if (strcmp(json_str(layer, "name", ""), text) == 0)
-			return layer;
+	if (strcmp(json_str(layer, "name", ""), text) == 0)
+		return layer;
 	return text_int(text, 0, INT32_MAX, &i) ? session_layer(s, i) : NULL;
 }
 
@@ -53,8 +53,8 @@ static bool contains(json_object *list, const json_object *layer)
 	json_object *item;
 
 	JSON_EACH(item, list)
-		if (item == layer)
-			return true;
+	if (item == layer)
+		return true;
 	return false;
 }
 
@@ -77,8 +77,8 @@ static json_object *chosen_layers(struct check *c)
 	}
 	if (n == 0)
 		JSON_EACH(layer, session_layers(c->s))
-			if (json_bool(layer, "selected", true))
-				json_object_array_add(list, json_object_get(layer));
+	if (json_bool(layer, "selected", true))
+		json_object_array_add(list, json_object_get(layer));
 	if (json_len(list) == 0 && *c->errors == NULL)
 		fail(c, "layer_none", "layer", NULL, NULL);
 	return list;
@@ -93,11 +93,12 @@ static void add_nearest(struct check *c, json_object *p, const char *code)
 	json_object *item;
 	char text[128] = "";
 
-	JSON_EACH(item, near) {
+	JSON_EACH(item, near)
+	{
 		size_t n = strlen(text);
 
 		(void)snprintf(text + n, sizeof(text) - n, "%s%s", n > 0 ? ", " : "",
-		    json_object_get_string(item));
+			       json_object_get_string(item));
 	}
 	problem_arg(p, "nearest", text);
 }
@@ -106,8 +107,8 @@ static void add_nearest(struct check *c, json_object *p, const char *code)
  * Is TEXT a CRS data can be in?  Codes are srs_… or target_….  What the index does not know may
  * still be known to the jail only when there is no index.
  */
-static bool check_code(
-    struct check *c, const char *text, const char *field, const json_object *layer, char out[48])
+static bool check_code(struct check *c, const char *text, const char *field,
+		       const json_object *layer, char out[48])
 {
 	bool target = strcmp(field, "target") == 0;
 	const struct crs_file_entry *e;
@@ -196,7 +197,7 @@ static json_object *plan_layer(struct check *c, const json_object *layer)
 			return plan_item(layer, NULL, wkt);
 		start = mem_strndup(wkt, text_cut(wkt, strlen(wkt), SHOWN_BYTES));
 		fail(c, "srs_invalid", "source_wkt",
-		    text_is_utf8(start, strlen(start)) ? start : NULL, layer);
+		     text_is_utf8(start, strlen(start)) ? start : NULL, layer);
 		return NULL;
 	}
 	if (text_ieq(source, "file")) {
@@ -215,11 +216,12 @@ static bool anything_sent(const struct check *c, json_object *layers)
 	if (filled(c->fields, "source") != NULL || filled(c->fields, "srs") != NULL ||
 	    filled(c->fields, "source_wkt") != NULL)
 		return true;
-	JSON_EACH(layer, layers) {
+	JSON_EACH(layer, layers)
+	{
 		char field[32];
 
-		(void)snprintf(
-		    field, sizeof(field), "source_%lld", (long long)json_int(layer, "i", 0));
+		(void)snprintf(field, sizeof(field), "source_%lld",
+			       (long long)json_int(layer, "i", 0));
 		if (filled(c->fields, field) != NULL)
 			return true;
 	}
@@ -239,12 +241,12 @@ static void check_charset(struct check *c, json_object *plan)
 }
 
 void srs_check_form(const struct session *s, const json_object *fields, const struct crs_index *ix,
-    json_object **ret_plan, json_object **errors, json_object **warnings)
+		    json_object **ret_plan, json_object **errors, json_object **warnings)
 {
 	struct check c = {.s = s, .fields = fields, .ix = ix};
 	CLEAN_JSON json_object *layers = NULL;
 	json_object *layer, *plan = json_object_new_object(), *items = json_object_new_array(),
-	                    *found = NULL;
+			    *found = NULL;
 	const char *target = filled(fields, "target");
 	char code[48] = "";
 
@@ -253,10 +255,11 @@ void srs_check_form(const struct session *s, const json_object *fields, const st
 	*ret_plan = NULL;
 	layers = chosen_layers(&c);
 	JSON_EACH(layer, layers)
-		c.n_geometry += srs_layer_has_geometry(s, layer);
+	c.n_geometry += srs_layer_has_geometry(s, layer);
 	c.sent = anything_sent(&c, layers);
 	json_set(plan, "layers", items);
-	JSON_EACH(layer, layers) {
+	JSON_EACH(layer, layers)
+	{
 		json_object *item = plan_layer(&c, layer);
 
 		if (item != NULL)
@@ -273,7 +276,7 @@ void srs_check_form(const struct session *s, const json_object *fields, const st
 	}
 	json_object_put(plan);
 	JSON_EACH(layer, found)
-		problems_add(errors, json_object_get(layer));
+	problems_add(errors, json_object_get(layer));
 	json_object_put(found);
 }
 
@@ -283,10 +286,11 @@ json_object *srs_questions(const struct session *s, const json_object *plan)
 {
 	json_object *list = json_object_new_array(), *item;
 
-	JSON_EACH(item, json_arr(plan, "layers")) {
+	JSON_EACH(item, json_arr(plan, "layers"))
+	{
 		const json_object *layer = session_layer(s, json_int(item, "i", -1));
 		const char *source = json_str(item, "source", NULL),
-		           *wkt = json_str(item, "wkt", NULL);
+			   *wkt = json_str(item, "wkt", NULL);
 		json_object *q, *codes, *box = NULL;
 		char buf[48], code[48];
 		double extent[4];
@@ -306,12 +310,12 @@ json_object *srs_questions(const struct session *s, const json_object *plan)
 			json_object_array_add(codes, json_object_new_string(source));
 		if (srs_layer_extent(s, layer, extent))
 			box = fields_box(extent);
-		q = json_set_str(
-		    json_set_str(json_object_new_object(), "type", "job"), "task", "srs");
+		q = json_set_str(json_set_str(json_object_new_object(), "type", "job"), "task",
+				 "srs");
 		json_set_str(json_set(q, "codes", codes), "wkt", wkt);
 		json_set(json_set(q, "extent", box), "extent_crs", NULL);
-		json_object_array_add(
-		    list, json_set_str(q, "target", json_str(plan, "target", "")));
+		json_object_array_add(list,
+				      json_set_str(q, "target", json_str(plan, "target", "")));
 	}
 	return list;
 }

@@ -39,7 +39,7 @@ static json_object *crs_of(const struct session *s, const json_object *layer)
 {
 	const json_object *chosen = choice_srs(s, layer), *crs = json_obj(layer, "crs");
 	const char *source = json_str(chosen, "source", "file"),
-	           *word = json_str(crs, "source", "none");
+		   *word = json_str(crs, "source", "none");
 	json_object *o = json_object_new_object();
 
 	if (strcmp(source, "file") != 0) {
@@ -59,8 +59,8 @@ static json_object *crs_of(const struct session *s, const json_object *layer)
 
 /* What LAYER's own field shows first: typed, stored, the file's, a proposal from the table's
  * columns, or "". */
-static const char *source_of(
-    const struct session *s, const json_object *layer, const json_object *fields, char buf[48])
+static const char *source_of(const struct session *s, const json_object *layer,
+			     const json_object *fields, char buf[48])
 {
 	const json_object *chosen = choice_srs(s, layer);
 	struct choice_columns c;
@@ -93,14 +93,15 @@ static const char *source_of(
 	}
 	/* "lat" and "lon" are degrees; "x" and "y" can be anything. */
 	return is_latitude(
-	           json_str(json_object_array_get_idx(json_arr(layer, "columns"), (size_t)c.lat),
-	               "original", "")) >= 2
-	    ? "EPSG:4326"
-	    : "";
+		   json_str(json_object_array_get_idx(json_arr(layer, "columns"), (size_t)c.lat),
+			    "original", "")) >= 2
+		   ? "EPSG:4326"
+		   : "";
 }
 
 /* The definition that was typed, else the one that is stored for LAYER, else "". */
-static const char *definition_of(const struct session *s, const json_object *layer, const json_object *fields)
+static const char *definition_of(const struct session *s, const json_object *layer,
+				 const json_object *fields)
 {
 	const char *typed = fields_text(fields, "source_wkt"), *stored;
 	char code[48];
@@ -111,8 +112,8 @@ static const char *definition_of(const struct session *s, const json_object *lay
 	return strcmp(stored, "file") == 0 || srs_spelling(stored, code) ? "" : stored;
 }
 
-static json_object *layer_model(
-    const struct session *s, const json_object *layer, const json_object *fields)
+static json_object *layer_model(const struct session *s, const json_object *layer,
+				const json_object *fields)
 {
 	static const char *const kept[] = {"i", "name", "kind", "geometry", "count", "native_crs"};
 	json_object *o = json_object_new_object(), *box = NULL;
@@ -127,12 +128,12 @@ static json_object *layer_model(
 	json_set_bool(o, "selected", is_ticked(s, layer, fields));
 	json_set_bool(o, "has_geometry", srs_layer_has_geometry(s, layer));
 	json_set_bool(o, "needs_crs",
-	    srs_layer_has_geometry(s, layer) && *choice_file_srs(s, layer, buf) == '\0');
+		      srs_layer_has_geometry(s, layer) && *choice_file_srs(s, layer, buf) == '\0');
 	json_set(o, "crs", crs_of(s, layer));
 	json_set_str(o, "source", source_of(s, layer, fields, buf));
 	return json_set(o, "candidates",
-	    json_arr(layer, "candidates") != NULL ? copy_of(layer, "candidates")
-	                                          : json_object_new_array());
+			json_arr(layer, "candidates") != NULL ? copy_of(layer, "candidates")
+							      : json_object_new_array());
 }
 
 /* The srs page of a shapefile corrects the encoding too (17.2). */
@@ -150,20 +151,21 @@ static void add_charset(const struct session *s, const json_object *fields, json
 		json_object_array_add(list, json_object_new_string(*names));
 	json_set(model, "charsets", list);
 	json_set_str(model, "charset",
-	    typed != NULL ? typed : json_str(json_obj(layer, "encoding"), "charset", ""));
+		     typed != NULL ? typed : json_str(json_obj(layer, "encoding"), "charset", ""));
 	json_set(model, "preview", copy_of(layer, "preview"));
 }
 
 json_object *srs_model(const struct session *s, const json_object *fields, json_object *search)
 {
 	json_object *o = json_object_new_object(), *layers = json_object_new_array(), *layer,
-	            *supported = NULL;
+		    *supported = NULL;
 	const json_object *first = NULL;
 	const char *target = fields_text(fields, "target");
 	bool required = false;
 	char buf[48];
 
-	JSON_EACH(layer, session_layers(s)) {
+	JSON_EACH(layer, session_layers(s))
+	{
 		json_object *m = layer_model(s, layer, fields);
 
 		json_object_array_add(layers, m);
@@ -182,7 +184,7 @@ json_object *srs_model(const struct session *s, const json_object *fields, json_
 	json_set(o, "supported_crs", supported != NULL ? supported : json_object_new_array());
 	json_set_str(o, "source", first != NULL ? source_of(s, first, fields, buf) : "");
 	json_set_str(o, "target",
-	    target != NULL ? target : json_str(session_input(s, STEP_SRS), "target", ""));
+		     target != NULL ? target : json_str(session_input(s, STEP_SRS), "target", ""));
 	json_set_str(o, "source_wkt", definition_of(s, first, fields));
 	json_set_bool(o, "required", required);
 	json_set(o, "search", search);

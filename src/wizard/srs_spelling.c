@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "wizard/crs_file.h"
 
-#define CODE_MAX 32   /* bytes of a code without its authority */
+#define CODE_MAX 32 /* bytes of a code without its authority */
 
 static bool is_digit(char c)
 {
@@ -17,7 +17,7 @@ static bool is_digit(char c)
 static bool is_code_char(char c)
 {
 	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-	    c == '.' || c == '-';
+	       c == '.' || c == '-';
 }
 
 /* Which authority S begins with; its length into *RET_LEN. */
@@ -103,8 +103,8 @@ bool srs_spelling(const char *s, char out[48])
 	auth = authority(s, &n);
 	if (auth < 0)
 		return (len == 5 || len == 6) && strncasecmp(s, "CRS84", 5) == 0
-		    ? put(2, s, len, out)
-		    : long_spelling(s, len, out);
+			   ? put(2, s, len, out)
+			   : long_spelling(s, len, out);
 	if (n < len && s[n] == ':')
 		return put(auth, s + n + 1, len - n - 1, out);
 	/* EPSG4326, but not the start of some other word. */
@@ -113,9 +113,9 @@ bool srs_spelling(const char *s, char out[48])
 
 bool srs_is_offset_system(const char *s)
 {
-	static const char *const words[] = {"gcj02", "bd09", "火星坐标", "火星座標", "百度坐标",
-	    "百度座標", "国测局", "國測局", "高德坐标", "腾讯坐标", "marscoordinate",
-	    "baiducoordinate"};
+	static const char *const words[] = {
+	    "gcj02",  "bd09",	"火星坐标", "火星座標", "百度坐标",	  "百度座標",
+	    "国测局", "國測局", "高德坐标", "腾讯坐标", "marscoordinate", "baiducoordinate"};
 	CLEAN_FREE char *folded = text_fold(s);
 	size_t n = 0;
 

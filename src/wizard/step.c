@@ -13,8 +13,8 @@ static bool srs_holds(const struct session *s);
 static bool time_holds(const struct session *s);
 
 struct item {
-	enum step step;                           /* STEP_NONE ends the list */
-	bool (*holds)(const struct session *);    /* NULL: always in the effective list */
+	enum step step;			       /* STEP_NONE ends the list */
+	bool (*holds)(const struct session *); /* NULL: always in the effective list */
 };
 
 /* clang-format off */
@@ -28,27 +28,27 @@ struct item {
 
 /* The map of the wizard: contracts/wizard.md 5.1. */
 static const struct item lists[KIND__MAX][LIST_MAX + 1] = {
-	[KIND_SHP] = { { STEP_SRS, NULL }, { STEP_CHECK, NULL }, TIME_MAYBE, IMPORT },
-	[KIND_CSV] = TABLE,
-	[KIND_XLSX] = TABLE,
-	[KIND_ODS] = TABLE,
-	[KIND_GEOJSON] = VECTOR,
-	[KIND_KML] = VECTOR,
-	[KIND_KML_OVERLAY] = { IMPORT },
-	[KIND_GPX] = VECTOR,
-	[KIND_GML] = VECTOR,
-	[KIND_GPKG] = VECTOR,
-	[KIND_FGB] = VECTOR,
-	[KIND_TIF] = RASTER,
-	[KIND_ASC] = RASTER,
-	[KIND_PNG] = RASTER,
-	[KIND_JPG] = RASTER,
-	[KIND_ZIP_MOSAIC] = RASTER,
-	[KIND_MULTI] = { { STEP_CSV, csv_holds }, SRS_MAYBE, TIME_MAYBE, IMPORT },
-	[KIND_IMG] = RASTER,
-	[KIND_JP2] = RASTER,
-	[KIND_NTF] = RASTER,
-	[KIND_ZIP] = { { STEP_CHECK, NULL }, IMPORT },
+    [KIND_SHP] = {{STEP_SRS, NULL}, {STEP_CHECK, NULL}, TIME_MAYBE, IMPORT},
+    [KIND_CSV] = TABLE,
+    [KIND_XLSX] = TABLE,
+    [KIND_ODS] = TABLE,
+    [KIND_GEOJSON] = VECTOR,
+    [KIND_KML] = VECTOR,
+    [KIND_KML_OVERLAY] = {IMPORT},
+    [KIND_GPX] = VECTOR,
+    [KIND_GML] = VECTOR,
+    [KIND_GPKG] = VECTOR,
+    [KIND_FGB] = VECTOR,
+    [KIND_TIF] = RASTER,
+    [KIND_ASC] = RASTER,
+    [KIND_PNG] = RASTER,
+    [KIND_JPG] = RASTER,
+    [KIND_ZIP_MOSAIC] = RASTER,
+    [KIND_MULTI] = {{STEP_CSV, csv_holds}, SRS_MAYBE, TIME_MAYBE, IMPORT},
+    [KIND_IMG] = RASTER,
+    [KIND_JP2] = RASTER,
+    [KIND_NTF] = RASTER,
+    [KIND_ZIP] = {{STEP_CHECK, NULL}, IMPORT},
 };
 
 static bool is_table_kind(enum kind kind)
@@ -94,8 +94,8 @@ static bool csv_holds(const struct session *s)
 	if (is_table_kind(s->kind))
 		return true;
 	JSON_EACH(layer, session_layers(s))
-		if (step_is_table(layer) && srs_layer_chosen(s, layer))
-			return true;
+	if (step_is_table(layer) && srs_layer_chosen(s, layer))
+		return true;
 	return false;
 }
 
@@ -109,8 +109,8 @@ static bool srs_holds(const struct session *s)
 	if (session_layers(s) == NULL)
 		return is_table_kind(s->kind);
 	JSON_EACH(layer, session_layers(s))
-		if (srs_layer_chosen(s, layer) && lacks_srs(s, layer))
-			return true;
+	if (srs_layer_chosen(s, layer) && lacks_srs(s, layer))
+		return true;
 	return false;
 }
 
@@ -122,10 +122,9 @@ static bool time_holds(const struct session *s)
 	if (!json_bool(session_input(s, STEP_SAVE), "time", false))
 		return false;
 	JSON_EACH(layer, session_layers(s))
-		if (srs_layer_chosen(s, layer) &&
-		    strcmp(json_str(layer, "kind", ""), "raster") != 0 &&
-		    when_layer_eligible(layer))
-			return true;
+	if (srs_layer_chosen(s, layer) && strcmp(json_str(layer, "kind", ""), "raster") != 0 &&
+	    when_layer_eligible(layer))
+		return true;
 	return false;
 }
 
@@ -182,8 +181,8 @@ static bool srs_usable(const struct session *s)
 	if (session_layers(s) == NULL)
 		return s->kind != KIND_ZIP;
 	JSON_EACH(layer, session_layers(s))
-		if (has_geometry(s, layer))
-			return true;
+	if (has_geometry(s, layer))
+		return true;
 	/* The page also chooses layers. */
 	return json_len(session_layers(s)) > 1;
 }
@@ -193,10 +192,9 @@ static bool time_usable(const struct session *s)
 	json_object *layer;
 
 	JSON_EACH(layer, session_layers(s))
-		if (srs_layer_chosen(s, layer) &&
-		    strcmp(json_str(layer, "kind", ""), "raster") != 0 &&
-		    when_layer_eligible(layer))
-			return true;
+	if (srs_layer_chosen(s, layer) && strcmp(json_str(layer, "kind", ""), "raster") != 0 &&
+	    when_layer_eligible(layer))
+		return true;
 	return false;
 }
 
@@ -231,9 +229,9 @@ static bool csv_missing(const struct session *s)
 	if (!session_has_input(s, STEP_CSV))
 		return true;
 	JSON_EACH(layer, session_layers(s))
-		if (step_is_table(layer) && srs_layer_chosen(s, layer) &&
-		    session_table_input(s, json_int(layer, "i", -1)) == NULL)
-			return true;
+	if (step_is_table(layer) && srs_layer_chosen(s, layer) &&
+	    session_table_input(s, json_int(layer, "i", -1)) == NULL)
+		return true;
 	return false;
 }
 
@@ -264,7 +262,7 @@ bool step_needs_input(const struct session *s, enum step step, enum mode mode)
 enum step step_missing_before(const struct session *s, enum step limit)
 {
 	/* Time is asked but never required: final goes on without. */
-	static const enum step required[] = { STEP_CSV, STEP_SRS };
+	static const enum step required[] = {STEP_CSV, STEP_SRS};
 
 	for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); i++)
 		if (required[i] < limit && step_needs_input(s, required[i], MODE_STRICT))
@@ -322,14 +320,14 @@ static const char *trail_state(const struct session *s, enum step step, enum ste
 	return !session_inspected(s) || step_needs_input(s, step, MODE_HTML) ? "todo" : "skipped";
 }
 
-static void trail_add(
-    json_object *trail, const struct session *s, enum step step, enum step current)
+static void trail_add(json_object *trail, const struct session *s, enum step step,
+		      enum step current)
 {
 	json_object *item = json_object_new_object();
 	const char *state = trail_state(s, step, current);
 	/* Passed steps can be looked at again; save has no page of its own any more. */
 	bool url = step != STEP_SAVE && step != current && strcmp(state, "todo") != 0 &&
-	    session_editable(s) && step_usable(s, step);
+		   session_editable(s) && step_usable(s, step);
 
 	json_set_str(item, "step", step_name(step));
 	json_set_str(item, "state", state);

@@ -32,21 +32,24 @@ static json_object *certain_input(struct session *s, const json_object *layer, b
 	fields = json_object_new_object();
 	if (g.geometry >= 0) {
 		json_set_str(fields, "geometry", "column");
-		json_set_str(fields, "geom_column",
+		json_set_str(
+		    fields, "geom_column",
 		    json_str(json_object_array_get_idx(columns, (size_t)g.geometry), "name", ""));
 	} else {
-		json_set_str(fields, "lat",
+		json_set_str(
+		    fields, "lat",
 		    json_str(json_object_array_get_idx(columns, (size_t)g.lat), "name", ""));
-		json_set_str(fields, "lng",
+		json_set_str(
+		    fields, "lng",
 		    json_str(json_object_array_get_idx(columns, (size_t)g.lng), "name", ""));
 	}
 	columns_check(layer, fields, &input, &errors, &warnings);
 	if (input != NULL) {
-		p = problem_str(
-		    problem_new("guessed_columns"), "file", json_str(layer, "file", NULL));
+		p = problem_str(problem_new("guessed_columns"), "file",
+				json_str(layer, "file", NULL));
 		warn(s, problem_str(p, "layer", json_str(layer, "name", NULL)));
 		JSON_EACH(p, warnings)
-			warn(s, json_object_get(p));
+		warn(s, json_object_get(p));
 	}
 	*ret_is_pair = g.geometry < 0;
 	json_object_put(fields);
@@ -85,14 +88,15 @@ static void srs_fill(struct session *s, const json_object *pairs)
 	json_object *plan = json_object_new_object(), *layers = json_object_new_array(), *layer;
 	json_object *selected = json_object_new_array();
 
-	JSON_EACH(layer, session_layers(s)) {
+	JSON_EACH(layer, session_layers(s))
+	{
 		int64_t i = json_int(layer, "i", -1);
 		json_object *item, *pair;
 		bool guessed = false;
 		char buf[48];
 
 		JSON_EACH(pair, pairs)
-			guessed = guessed || json_object_get_int64(pair) == i;
+		guessed = guessed || json_object_get_int64(pair) == i;
 		if (!srs_layer_chosen(s, layer))
 			continue;
 		if (!guessed && srs_layer_has_geometry(s, layer) &&
@@ -108,16 +112,15 @@ static void srs_fill(struct session *s, const json_object *pairs)
 		item = json_set_int(json_object_new_object(), "i", i);
 		json_set_str(item, "source", guessed ? "EPSG:4326" : "file");
 		json_set(item, "code",
-		    guessed ? json_object_new_string("EPSG:4326") : crs_member(layer, "code"));
+			 guessed ? json_object_new_string("EPSG:4326") : crs_member(layer, "code"));
 		json_set(item, "name",
-		    guessed ? json_object_new_string("WGS 84") : crs_member(layer, "name"));
+			 guessed ? json_object_new_string("WGS 84") : crs_member(layer, "name"));
 		json_set(item, "wkt", guessed ? NULL : crs_member(layer, "wkt"));
 		json_object_array_add(layers, item);
 		if (guessed)
-			warn(s,
-			    problem_arg(problem_str(problem_new("guessed_crs"), "layer",
-					    json_str(layer, "name", NULL)),
-				"crs", "EPSG:4326"));
+			warn(s, problem_arg(problem_str(problem_new("guessed_crs"), "layer",
+							json_str(layer, "name", NULL)),
+					    "crs", "EPSG:4326"));
 	}
 	json_set(plan, "layers", layers);
 	json_set(plan, "selected", selected);
@@ -130,7 +133,8 @@ bool step_fill_certain(struct session *s)
 	CLEAN_JSON json_object *pairs = json_object_new_array();
 	json_object *layer;
 
-	JSON_EACH(layer, session_layers(s)) {
+	JSON_EACH(layer, session_layers(s))
+	{
 		int64_t i = json_int(layer, "i", -1);
 		bool pair = false;
 		json_object *input;

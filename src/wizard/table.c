@@ -4,8 +4,8 @@
 #include <string.h>
 #include "base/mem.h"
 
-#define STEP_BYTES   4096    /* of the next buffer for a record that spans two, at a time */
-#define RECORD_CELLS 16      /* a record may be as long as this many of the longest cells */
+#define STEP_BYTES   4096 /* of the next buffer for a record that spans two, at a time */
+#define RECORD_CELLS 16	  /* a record may be as long as this many of the longest cells */
 
 /*
  * A record is parsed from one stretch of memory: the caller's bytes, or `carry` when it spans two
@@ -15,22 +15,22 @@
 struct table_parser {
 	struct dialect dialect;
 	size_t max_columns, max_cell;
-	uint64_t specials[4];         /* delimiter's first byte, LF, CR, NUL: each 8 times */
+	uint64_t specials[4]; /* delimiter's first byte, LF, CR, NUL: each 8 times */
 	size_t delimiter_len;
-	const char *in;               /* the caller's bytes not yet taken */
+	const char *in; /* the caller's bytes not yet taken */
 	size_t in_len;
-	bool last;                    /* nothing comes behind `in` */
-	char *carry;                  /* owned: a record that began in an earlier buffer */
+	bool last;   /* nothing comes behind `in` */
+	char *carry; /* owned: a record that began in an earlier buffer */
 	size_t carry_len, carry_size;
-	struct cell *cells;           /* owned */
+	struct cell *cells; /* owned */
 	size_t n, size;
-	char *scratch;                /* owned: cells whose quotes had to be taken out */
+	char *scratch; /* owned: cells whose quotes had to be taken out */
 	size_t scratch_len, scratch_size;
-	int64_t row, line;            /* of the record returned last */
-	int64_t next_line;            /* where the next record begins */
-	int64_t breaks;               /* line ends inside the record just parsed, and its own */
-	bool skip;                    /* the "sep=" line is still to be dropped */
-	enum table_result failed;     /* TABLE_ROW: not yet */
+	int64_t row, line;	  /* of the record returned last */
+	int64_t next_line;	  /* where the next record begins */
+	int64_t breaks;		  /* line ends inside the record just parsed, and its own */
+	bool skip;		  /* the "sep=" line is still to be dropped */
+	enum table_result failed; /* TABLE_ROW: not yet */
 };
 
 /* How one attempt to parse a record ended. */
@@ -41,8 +41,8 @@ static uint64_t repeat(char c)
 	return (uint64_t)(unsigned char)c * UINT64_C(0x0101010101010101);
 }
 
-struct table_parser *table_parser_new(
-    const struct dialect *dialect, size_t max_columns, size_t max_cell)
+struct table_parser *table_parser_new(const struct dialect *dialect, size_t max_columns,
+				      size_t max_cell)
 {
 	struct table_parser *t = mem_alloc(sizeof(*t));
 
@@ -215,15 +215,15 @@ static enum attempt quoted_cell(struct table_parser *t, struct cursor *at, struc
 	/* Text behind the closing quote belongs to the cell, as spreadsheets read it. */
 	const char *tail = special(t, at->p, at->end);
 	while (tail < at->end && *tail == t->dialect.delimiter[0] && t->delimiter_len > 1 &&
-	    ((size_t)(at->end - tail) < t->delimiter_len ||
+	       ((size_t)(at->end - tail) < t->delimiter_len ||
 		memcmp(tail, t->dialect.delimiter, t->delimiter_len) != 0))
 		tail = special(t, tail + 1, at->end);
 	if (spliced || tail > at->p) {
 		scratch_add(t, from, (size_t)(stop - from));
 		scratch_add(t, at->p, (size_t)(tail - at->p));
-		*c = (struct cell){ t->scratch + scratch, t->scratch_len - scratch, true };
+		*c = (struct cell){t->scratch + scratch, t->scratch_len - scratch, true};
 	} else {
-		*c = (struct cell){ begin, (size_t)(stop - begin), true };
+		*c = (struct cell){begin, (size_t)(stop - begin), true};
 	}
 	at->p = tail;
 	if (c->len > 0 && memchr(c->s, '\0', c->len) != NULL)
@@ -261,11 +261,11 @@ static enum attempt record(struct table_parser *t, struct cursor *at)
 			p = special(t, p, at->end);
 			/* The first byte of a longer delimiter may begin another character. */
 			while (t->delimiter_len > 1 && p < at->end &&
-			    *p == t->dialect.delimiter[0] &&
-			    (size_t)(at->end - p) >= t->delimiter_len &&
-			    memcmp(p, t->dialect.delimiter, t->delimiter_len) != 0)
+			       *p == t->dialect.delimiter[0] &&
+			       (size_t)(at->end - p) >= t->delimiter_len &&
+			       memcmp(p, t->dialect.delimiter, t->delimiter_len) != 0)
 				p = special(t, p + 1, at->end);
-			*c = (struct cell){ begin, (size_t)(p - begin), false };
+			*c = (struct cell){begin, (size_t)(p - begin), false};
 			if (c->len > t->max_cell)
 				return fail(t, TABLE_CELL_LONG);
 		}
@@ -313,7 +313,7 @@ void table_parser_feed(struct table_parser *t, const char *bytes, size_t len, bo
 
 static enum attempt from_input(struct table_parser *t)
 {
-	struct cursor at = { t->in, t->in + t->in_len, t->last };
+	struct cursor at = {t->in, t->in + t->in_len, t->last};
 	enum attempt a = record(t, &at);
 
 	if (a == DONE) {
@@ -330,7 +330,7 @@ static enum attempt from_input(struct table_parser *t)
 static enum attempt from_carry(struct table_parser *t)
 {
 	for (;;) {
-		struct cursor at = { t->carry, t->carry + t->carry_len, t->last && t->in_len == 0 };
+		struct cursor at = {t->carry, t->carry + t->carry_len, t->last && t->in_len == 0};
 		enum attempt a = record(t, &at);
 		size_t more = t->carry_len > STEP_BYTES ? t->carry_len : STEP_BYTES;
 
@@ -370,8 +370,8 @@ static bool is_blank(const struct table_parser *t)
 	return true;
 }
 
-enum table_result table_parser_next(
-    struct table_parser *t, const struct cell **ret_cells, size_t *ret_n)
+enum table_result table_parser_next(struct table_parser *t, const struct cell **ret_cells,
+				    size_t *ret_n)
 {
 	for (;;) {
 		enum attempt a;

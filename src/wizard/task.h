@@ -1,6 +1,8 @@
 /*
- * The queue's record of a session's background work (store/tasks.h): the job, and what the worker needs beside it.
- *   "uploads":[ids in file order], "target": the session's target when a dataset is overwritten or appended to.
+ * The queue's record of a session's background work (store/tasks.h): the job, and what the worker
+ * needs beside it.
+ *   "uploads":[ids in file order], "target": the session's target when a dataset is overwritten or
+ *   appended to.
  */
 #ifndef SLIPWAY_WIZARD_TASK_H
 #define SLIPWAY_WIZARD_TASK_H

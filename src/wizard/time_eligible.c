@@ -18,8 +18,8 @@ static bool is_lower(char c)
  * list of 12.1? */
 static bool has_time_word(const char *name)
 {
-	static const char *const words[] = {
-	    "create", "created", "end", "last", "expire", "expires"};
+	static const char *const words[] = {"create", "created", "end",
+					    "last",   "expire",	 "expires"};
 	const char *p = name;
 
 	while (*p != '\0') {
@@ -60,19 +60,19 @@ static bool name_tells_time(const char *name)
 static bool is_year(const json_object *column)
 {
 	const char *name = json_str(column, "name", ""),
-	           *original = json_str(column, "original", "");
+		   *original = json_str(column, "original", "");
 	int64_t values = json_int(column, "values", 0);
 
 	if (values <= 0 || !json_bool(column, "year_range", false))
 		return false;
 	return name_tells_time(original) || name_tells_time(name) ||
-	    (double)json_int(column, "years_ok", 0) >= 0.95 * (double)values;
+	       (double)json_int(column, "years_ok", 0) >= 0.95 * (double)values;
 }
 
 char when_eligible(const json_object *column)
 {
 	const char *type = json_str(column, "type", ""),
-	           *original = json_str(column, "original", NULL);
+		   *original = json_str(column, "original", NULL);
 
 	if (original == NULL)
 		original = json_str(column, "name", "");
@@ -88,7 +88,7 @@ char when_eligible(const json_object *column)
 
 		/* Bounds before the product: the figures come from a jail. */
 		return ok > 0 && bad >= 0 && (double)ok >= 0.8 * ((double)ok + (double)bad) ? 't'
-		                                                                            : 0;
+											    : 0;
 	}
 	return 0;
 }
@@ -100,7 +100,7 @@ bool when_layer_eligible(const json_object *layer)
 	if (strcmp(json_str(layer, "kind", ""), "raster") == 0)
 		return false;
 	JSON_EACH(column, json_arr(layer, "columns"))
-		if (when_eligible(column) != 0)
-			return true;
+	if (when_eligible(column) != 0)
+		return true;
 	return false;
 }

@@ -14,14 +14,14 @@ static const struct choice {
 	const char *field;
 	char kind;
 } choices[2][3] = {
-	{{"time_attribute", 'd'}, {"text_attribute", 't'}, {"year_attribute", 'y'}},
-	{{"end_time_attribute", 'd'}, {"end_text_attribute", 't'}, {"end_year_attribute", 'y'}},
+    {{"time_attribute", 'd'}, {"text_attribute", 't'}, {"year_attribute", 'y'}},
+    {{"end_time_attribute", 'd'}, {"end_text_attribute", 't'}, {"end_year_attribute", 'y'}},
 };
 static const char *const format_fields[2] = {"text_attribute_format", "end_text_attribute_format"};
 
 const char *const time_strategies[] = {"LIST", "DISCRETE_INTERVAL", "CONTINUOUS_INTERVAL", NULL};
-const char *const time_steps[] = {
-	"years", "months", "weeks", "days", "hours", "minutes", "seconds", NULL};
+const char *const time_steps[] = {"years", "months",  "weeks",	 "days",
+				  "hours", "minutes", "seconds", NULL};
 
 static void fail(struct time_form *f, const char *code, const char *field, const char *value)
 {
@@ -37,8 +37,8 @@ static json_object *column_at(const json_object *layer, int i)
 	json_object *columns = json_arr(layer, "columns");
 
 	return i >= 0 && (size_t)i < json_len(columns)
-	    ? json_object_array_get_idx(columns, (size_t)i)
-	    : NULL;
+		   ? json_object_array_get_idx(columns, (size_t)i)
+		   : NULL;
 }
 
 /* Which column, by its name or by the name in the file; -1 = not in the list of KIND. */
@@ -58,8 +58,8 @@ static int find_column(const json_object *layer, const char *name, char kind)
 }
 
 /* The start (WHICH 0) or end (1) column. */
-static void pick(
-    const json_object *layer, const json_object *form, size_t which, struct time_form *f)
+static void pick(const json_object *layer, const json_object *form, size_t which,
+		 struct time_form *f)
 {
 	int *index = which == 0 ? &f->start : &f->end;
 	const char *chosen = NULL, *field = NULL;
@@ -95,7 +95,7 @@ static void pick(
 static json_object *preview_cell(const json_object *layer, const json_object *row, int i)
 {
 	json_object *names = json_arr(json_obj(layer, "preview"), "columns"),
-	            *cells = json_arr(row, "cells");
+		    *cells = json_arr(row, "cells");
 	const char *name = json_str(column_at(layer, i), "name", "");
 	size_t at = (size_t)i;
 
@@ -108,8 +108,8 @@ static json_object *preview_cell(const json_object *layer, const json_object *ro
 	return at < json_len(cells) ? json_object_array_get_idx(cells, at) : NULL;
 }
 
-static bool parse_cell(
-    json_object *cell, char kind, const struct when_format *f, int zone, int64_t *ms, int64_t *last)
+static bool parse_cell(json_object *cell, char kind, const struct when_format *f, int zone,
+		       int64_t *ms, int64_t *last)
 {
 	const char *s = cell != NULL ? json_object_get_string(cell) : NULL;
 	size_t len = s != NULL ? strlen(s) : 0;
@@ -119,7 +119,7 @@ static bool parse_cell(
 	if (kind == 't')
 		return f != NULL && when_parse(f, s, len, zone, ms, last);
 	return kind == 'y' ? when_parse_year(s, len, ms, last)
-	                   : when_parse_iso(s, len, zone, ms, last);
+			   : when_parse_iso(s, len, zone, ms, last);
 }
 
 static bool is_empty(json_object *cell)
@@ -140,23 +140,23 @@ static void add_example(struct bad_rows *b, int64_t row, const char *value)
 	json_object *e;
 
 	JSON_EACH(e, b->examples)
-		if (json_int(e, "row", 0) == row)
-			return;
+	if (json_int(e, "row", 0) == row)
+		return;
 	if (json_len(b->examples) < EXAMPLES_MAX)
 		problems_add(&b->examples,
-		    json_set_str(
-		        json_set_int(json_object_new_object(), "row", row), "value", value));
+			     json_set_str(json_set_int(json_object_new_object(), "row", row),
+					  "value", value));
 }
 
-static void warn_bad_rows(
-    struct time_form *f, const char *field, const char *column, struct bad_rows *b)
+static void warn_bad_rows(struct time_form *f, const char *field, const char *column,
+			  struct bad_rows *b)
 {
 	json_object *p;
 
 	if (b->count == 0)
 		return;
-	p = problem_str(
-	    problem_str(problem_new("time_bad_rows"), "field", field), "column", column);
+	p = problem_str(problem_str(problem_new("time_bad_rows"), "field", field), "column",
+			column);
 	if (json_len(b->examples) > 0) {
 		const json_object *first = json_object_array_get_idx(b->examples, 0);
 
@@ -178,8 +178,8 @@ static bool is_guessed(const json_object *time, const char *format)
 	if (strcmp(json_str(time, "format", ""), format) == 0)
 		return true;
 	JSON_EACH(item, json_arr(time, "formats"))
-		if (strcmp(json_object_get_string(item), format) == 0)
-			return true;
+	if (strcmp(json_object_get_string(item), format) == 0)
+		return true;
 	return false;
 }
 
@@ -188,7 +188,7 @@ static bool is_guessed(const json_object *time, const char *format)
  * The rest is told by the import's report.
  */
 static void try_own(const json_object *layer, int i, const struct when_format *format, size_t which,
-    struct time_form *f)
+		    struct time_form *f)
 {
 	const json_object *column = column_at(layer, i);
 	struct bad_rows bad = {0};
@@ -197,8 +197,9 @@ static void try_own(const json_object *layer, int i, const struct when_format *f
 	int64_t ms, ok = 0;
 
 	JSON_EACH(item, json_arr(column, "samples"))
-		ok += parse_cell(item, 't', format, 0, &ms, NULL);
-	JSON_EACH(item, json_arr(json_obj(layer, "preview"), "rows")) {
+	ok += parse_cell(item, 't', format, 0, &ms, NULL);
+	JSON_EACH(item, json_arr(json_obj(layer, "preview"), "rows"))
+	{
 		json_object *cell = preview_cell(layer, item, i);
 
 		if (is_empty(cell))
@@ -214,7 +215,7 @@ static void try_own(const json_object *layer, int i, const struct when_format *f
 	if (ok == 0) {
 		fail(f, "time_no_value_parses", format_fields[which], value);
 		problem_str(json_object_array_get_idx(f->errors, json_len(f->errors) - 1), "column",
-		    json_str(column, "name", ""));
+			    json_str(column, "name", ""));
 	} else {
 		warn_bad_rows(f, format_fields[which], json_str(column, "name", ""), &bad);
 	}
@@ -235,21 +236,21 @@ static void take_guess(const json_object *column, size_t which, struct time_form
 
 static void fail_ambiguous(const json_object *time, size_t which, struct time_form *f)
 {
-	json_object *p = problem_str(
-	    problem_new("time_ambiguous_format"), "field", format_fields[which]);
+	json_object *p =
+	    problem_str(problem_new("time_ambiguous_format"), "field", format_fields[which]);
 	json_object *formats = json_arr(time, "formats");
 
 	if (json_len(formats) >= 2) {
-		problem_arg(
-		    p, "first", json_object_get_string(json_object_array_get_idx(formats, 0)));
-		problem_arg(
-		    p, "second", json_object_get_string(json_object_array_get_idx(formats, 1)));
+		problem_arg(p, "first",
+			    json_object_get_string(json_object_array_get_idx(formats, 0)));
+		problem_arg(p, "second",
+			    json_object_get_string(json_object_array_get_idx(formats, 1)));
 	}
 	problems_add(&f->errors, p);
 }
 
-static void check_format(
-    const json_object *layer, const json_object *form, size_t which, struct time_form *f)
+static void check_format(const json_object *layer, const json_object *form, size_t which,
+			 struct time_form *f)
 {
 	int i = which == 0 ? f->start : f->end;
 	char *out = which == 0 ? f->start_format : f->end_format;
@@ -268,10 +269,10 @@ static void check_format(
 	if (format == NULL) {
 		fail(f, "time_bad_format", format_fields[which], own);
 		problem_arg(json_object_array_get_idx(f->errors, json_len(f->errors) - 1),
-		    "letters", letters != NULL && *letters != '\0' ? letters : own);
+			    "letters", letters != NULL && *letters != '\0' ? letters : own);
 		return;
 	}
-	memcpy(out, own, strlen(own) + 1);      /* compiled, so at most WHEN_FORMAT_MAX bytes */
+	memcpy(out, own, strlen(own) + 1); /* compiled, so at most WHEN_FORMAT_MAX bytes */
 	if (is_guessed(time, own))
 		take_guess(column, which, f);
 	else
@@ -293,11 +294,11 @@ static void check_presentation(const json_object *form, struct time_form *f)
 {
 	const char *strategy = fields_choice(form, "presentation_strategy");
 	const char *value = fields_choice(form, "precision_value"),
-	           *step = fields_choice(form, "precision_step");
+		   *step = fields_choice(form, "precision_step");
 	const char *zone = fields_choice(form, "time_zone");
 
-	f->presentation = strategy == NULL ? time_strategies[0]
-	                                   : find_word(time_strategies, strategy);
+	f->presentation =
+	    strategy == NULL ? time_strategies[0] : find_word(time_strategies, strategy);
 	if (f->presentation == NULL) {
 		f->presentation = time_strategies[0];
 		fail(f, "time_bad_strategy", "presentation_strategy", strategy);
@@ -308,10 +309,10 @@ static void check_presentation(const json_object *form, struct time_form *f)
 		fail(f, "time_bad_precision", "precision_step", step);
 	if ((value == NULL || step == NULL) && strcmp(f->presentation, "DISCRETE_INTERVAL") == 0)
 		fail(f, "time_precision_missing",
-		    value == NULL ? "precision_value" : "precision_step", NULL);
+		     value == NULL ? "precision_value" : "precision_step", NULL);
 	else if ((value == NULL) != (step == NULL))
 		fail(f, "time_bad_precision", value == NULL ? "precision_value" : "precision_step",
-		    NULL);
+		     NULL);
 	if (zone != NULL && !when_zone(zone, &f->zone_min))
 		fail(f, "time_bad_zone", "time_zone", zone);
 }
@@ -319,11 +320,11 @@ static void check_presentation(const json_object *form, struct time_form *f)
 /* ---- start against end */
 
 struct range {
-	int64_t first, last;     /* ms: smallest instant, largest last instant */
+	int64_t first, last; /* ms: smallest instant, largest last instant */
 };
 
-static bool column_range(
-    const json_object *column, char kind, const char *format, struct range *ret)
+static bool column_range(const json_object *column, char kind, const char *format,
+			 struct range *ret)
 {
 	const json_object *time = json_obj(column, "time");
 	int64_t ignored;
@@ -336,14 +337,14 @@ static bool column_range(
 		return true;
 	}
 	return parse_cell(json_get(column, "min"), kind, NULL, 0, &ret->first, &ignored) &&
-	    parse_cell(json_get(column, "max"), kind, NULL, 0, &ignored, &ret->last);
+	       parse_cell(json_get(column, "max"), kind, NULL, 0, &ignored, &ret->last);
 }
 
 static void check_order(const json_object *layer, struct time_form *f)
 {
 	const json_object *preview = json_obj(layer, "preview");
-	struct when_format *sf = f->start_kind == 't' ? when_format_new(f->start_format, NULL)
-	                                              : NULL;
+	struct when_format *sf =
+	    f->start_kind == 't' ? when_format_new(f->start_format, NULL) : NULL;
 	struct when_format *ef = f->end_kind == 't' ? when_format_new(f->end_format, NULL) : NULL;
 	struct bad_rows bad = {0};
 	struct range start, end;
@@ -351,13 +352,14 @@ static void check_order(const json_object *layer, struct time_form *f)
 	int64_t both = 0;
 	bool all = false;
 
-	JSON_EACH(row, json_arr(preview, "rows")) {
+	JSON_EACH(row, json_arr(preview, "rows"))
+	{
 		int64_t a, b, last, ignored;
 
 		if (!parse_cell(preview_cell(layer, row, f->start), f->start_kind, sf, f->zone_min,
-		        &a, &ignored) ||
-		    !parse_cell(
-		        preview_cell(layer, row, f->end), f->end_kind, ef, f->zone_min, &b, &last))
+				&a, &ignored) ||
+		    !parse_cell(preview_cell(layer, row, f->end), f->end_kind, ef, f->zone_min, &b,
+				&last))
 			continue;
 		both++;
 		/* The end of a period is its last instant: 2017 to 2017 is a year. */
@@ -365,11 +367,11 @@ static void check_order(const json_object *layer, struct time_form *f)
 			continue;
 		bad.count++;
 		add_example(&bad, json_int(row, "row", 0),
-		    json_object_get_string(preview_cell(layer, row, f->end)));
+			    json_object_get_string(preview_cell(layer, row, f->end)));
 	}
 	if (both > 0 && bad.count == both &&
 	    json_int(preview, "total_rows", INT64_MAX) <=
-	        (int64_t)json_len(json_arr(preview, "rows")))
+		(int64_t)json_len(json_arr(preview, "rows")))
 		all = true;
 	if (column_range(column_at(layer, f->start), f->start_kind, f->start_format, &start) &&
 	    column_range(column_at(layer, f->end), f->end_kind, f->end_format, &end) &&
@@ -377,14 +379,14 @@ static void check_order(const json_object *layer, struct time_form *f)
 		all = true;
 	if (all)
 		fail(f, "time_end_before_start",
-		    choices[1][f->end_kind == 'd' ? 0
-		            : f->end_kind == 't'  ? 1
-		                                  : 2]
-		        .field,
-		    json_str(column_at(layer, f->end), "name", ""));
+		     choices[1][f->end_kind == 'd'   ? 0
+				: f->end_kind == 't' ? 1
+						     : 2]
+			 .field,
+		     json_str(column_at(layer, f->end), "name", ""));
 	else
-		warn_bad_rows(
-		    f, "end_time_attribute", json_str(column_at(layer, f->end), "name", ""), &bad);
+		warn_bad_rows(f, "end_time_attribute",
+			      json_str(column_at(layer, f->end), "name", ""), &bad);
 	json_object_put(bad.examples);
 	when_format_free(sf);
 	when_format_free(ef);
@@ -399,11 +401,11 @@ void create_time_form(const json_object *layer, const json_object *form, struct 
 	pick(layer, form, 1, ret);
 	if (ret->end >= 0 && ret->start < 0 && ret->errors == NULL)
 		fail(ret, "time_end_without_start",
-		    choices[1][ret->end_kind == 'd' ? 0
-		            : ret->end_kind == 't'  ? 1
-		                                    : 2]
-		        .field,
-		    NULL);
+		     choices[1][ret->end_kind == 'd'   ? 0
+				: ret->end_kind == 't' ? 1
+						       : 2]
+			 .field,
+		     NULL);
 	check_presentation(form, ret);
 	if (ret->start_kind == 't')
 		check_format(layer, form, 0, ret);
@@ -420,15 +422,15 @@ void time_form_done(struct time_form *f)
 	f->errors = f->warnings = NULL;
 }
 
-static void put_column(
-    json_object *o, size_t which, const json_object *layer, int i, char kind, const char *format)
+static void put_column(json_object *o, size_t which, const json_object *layer, int i, char kind,
+		       const char *format)
 {
 	if (i < 0)
 		return;
 	for (size_t k = 0; k < 3; k++)
 		if (choices[which][k].kind == kind)
-			json_set_str(
-			    o, choices[which][k].field, json_str(column_at(layer, i), "name", ""));
+			json_set_str(o, choices[which][k].field,
+				     json_str(column_at(layer, i), "name", ""));
 	if (kind == 't')
 		json_set_str(o, format_fields[which], format);
 }

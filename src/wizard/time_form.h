@@ -6,8 +6,8 @@
 
 #include "wizard/when.h"
 
-extern const char *const time_strategies[];    /* NULL-terminated; the first is the default */
-extern const char *const time_steps[];         /* NULL-terminated */
+extern const char *const time_strategies[]; /* NULL-terminated; the first is the default */
+extern const char *const time_steps[];	    /* NULL-terminated */
 
 /* "UTC" or "+08:00"; returns OUT. */
 const char *time_zone_text(int minutes, char out[16]);

@@ -14,8 +14,8 @@ const char *time_zone_text(int minutes, char out[16])
 	if (m == 0)
 		(void)snprintf(out, 16, "UTC");
 	else
-		(void)snprintf(
-		    out, 16, "%c%02d:%02d", minutes < 0 ? '-' : '+', m / 60 % 24, m % 60);
+		(void)snprintf(out, 16, "%c%02d:%02d", minutes < 0 ? '-' : '+', m / 60 % 24,
+			       m % 60);
 	return out;
 }
 
@@ -56,29 +56,31 @@ static json_object *parse_of(const json_object *column, char kind)
 	const json_object *time = json_obj(column, "time"), *range = kind == 't' ? time : column;
 	json_object *o = json_object_new_object();
 
-	json_set_int(
-	    o, "ok", kind == 't' ? json_int(time, "ok", 0) : json_int(column, "values", 0));
+	json_set_int(o, "ok",
+		     kind == 't' ? json_int(time, "ok", 0) : json_int(column, "values", 0));
 	json_set_int(o, "bad", kind == 't' ? json_int(time, "bad", 0) : 0);
 	json_set_str(o, "format", kind == 't' ? json_str(time, "format", NULL) : NULL);
 	json_set_bool(o, "ambiguous", kind == 't' && json_bool(time, "ambiguous", false));
 	if (kind == 't' && json_arr(time, "formats") != NULL)
 		json_set(o, "formats", json_copy(json_arr(time, "formats")));
 	json_set(o, "first_bad",
-	    kind == 't' && json_obj(time, "first_bad") != NULL
-	        ? json_copy(json_obj(time, "first_bad"))
-	        : NULL);
+		 kind == 't' && json_obj(time, "first_bad") != NULL
+		     ? json_copy(json_obj(time, "first_bad"))
+		     : NULL);
 	json_set(o, "min", moment(range, "min", kind));
 	return json_set(o, "max", moment(range, "max", kind));
 }
 
 /* What the page's fields show: what was typed, else what is stored. */
-static json_object *selected(
-    const struct session *s, const json_object *layer, const json_object *form)
+static json_object *selected(const struct session *s, const json_object *layer,
+			     const json_object *form)
 {
-	static const char *const names[] = {"time_attribute", "text_attribute", "year_attribute",
-	    "end_time_attribute", "end_text_attribute", "end_year_attribute",
-	    "text_attribute_format", "end_text_attribute_format", "presentation_strategy",
-	    "precision_value", "precision_step", "time_zone"};
+	static const char *const names[] = {"time_attribute",	     "text_attribute",
+					    "year_attribute",	     "end_time_attribute",
+					    "end_text_attribute",    "end_year_attribute",
+					    "text_attribute_format", "end_text_attribute_format",
+					    "presentation_strategy", "precision_value",
+					    "precision_step",	     "time_zone"};
 	const json_object *from = form != NULL ? form : session_input(s, STEP_TIME);
 	json_object *o = json_object_new_object();
 
@@ -99,19 +101,20 @@ static json_object *selected(
 json_object *time_model(const struct session *s, const json_object *layer, const json_object *form)
 {
 	json_object *o = json_object_new_object(), *dates = json_object_new_array(),
-	            *texts = json_object_new_array();
+		    *texts = json_object_new_array();
 	json_object *years = json_object_new_array(), *attributes = json_object_new_array(),
-	            *parse = json_object_new_object();
+		    *parse = json_object_new_object();
 	json_object *column, *rows = json_arr(json_obj(layer, "preview"), "rows");
 	json_object *list = json_object_new_array();
 
-	JSON_EACH(column, json_arr(layer, "columns")) {
+	JSON_EACH(column, json_arr(layer, "columns"))
+	{
 		const char *name = json_str(column, "name", "");
 		char kind = when_eligible(column);
 
-		json_object_array_add(attributes,
-		    json_set_str(json_set_str(json_object_new_object(), "name", name), "type",
-		        json_str(column, "type", "")));
+		json_object_array_add(
+		    attributes, json_set_str(json_set_str(json_object_new_object(), "name", name),
+					     "type", json_str(column, "type", "")));
 		if (kind == 0)
 			continue;
 		add_word(kind == 'd' ? dates : kind == 't' ? texts : years, name);

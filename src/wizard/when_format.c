@@ -15,9 +15,9 @@
 /* What was read so far. */
 struct got {
 	int64_t year;
-	int v[F__MAX];         /* by field; ms for F_FRACTION, minutes for F_ZONE */
-	unsigned have;         /* bit per field */
-	unsigned used;         /* bit per optional part */
+	int v[F__MAX]; /* by field; ms for F_FRACTION, minutes for F_ZONE */
+	unsigned have; /* bit per field */
+	unsigned used; /* bit per optional part */
 };
 
 static bool is_digit(char c)
@@ -61,16 +61,18 @@ static bool read_year(const struct when_op *o, const char **p, const char *end, 
 
 static bool read_month_name(const char **p, const char *end, int *ret)
 {
-	static const char *const names[] = {"January", "February", "March", "April", "May", "June",
-	    "July", "August", "September", "October", "November", "December"};
+	static const char *const names[] = {"January",	 "February", "March",	 "April",
+					    "May",	 "June",     "July",	 "August",
+					    "September", "October",  "November", "December"};
 
 	for (int i = 0; i < 12; i++) {
 		size_t left = (size_t)(end - *p), full = strlen(names[i]);
 
 		if (left < 3 || strncasecmp(*p, names[i], 3) != 0)
 			continue;
-		*p += left >= full && strncasecmp(*p, names[i], full) == 0 ? full :
-		    left >= 4 && i == 8 && strncasecmp(*p, "Sept", 4) == 0 ? 4 : 3;
+		*p += left >= full && strncasecmp(*p, names[i], full) == 0     ? full
+		      : left >= 4 && i == 8 && strncasecmp(*p, "Sept", 4) == 0 ? 4
+									       : 3;
 		*ret = i + 1;
 		return true;
 	}
@@ -156,14 +158,9 @@ static bool read_field(const struct when_op *o, const char **p, const char *end,
 	static const struct {
 		short least, most;
 	} range[F__MAX] = {
-	    [F_MONTH] = {1, 12},
-	    [F_DAY] = {1, 31},
-	    [F_DAY_OF_YEAR] = {1, 366},
-	    [F_HOUR] = {0, 24},
-	    [F_HOUR12] = {1, 12},
-	    [F_MINUTE] = {0, 59},
-	    [F_SECOND] = {0, 60},
-	    [F_YEAR2] = {0, 99},
+	    [F_MONTH] = {1, 12},  [F_DAY] = {1, 31},	[F_DAY_OF_YEAR] = {1, 366},
+	    [F_HOUR] = {0, 24},	  [F_HOUR12] = {1, 12}, [F_MINUTE] = {0, 59},
+	    [F_SECOND] = {0, 60}, [F_YEAR2] = {0, 99},
 	};
 	int64_t v;
 
@@ -200,8 +197,8 @@ static bool read_field(const struct when_op *o, const char **p, const char *end,
 	return true;
 }
 
-static bool match(
-    const struct when_format *f, size_t i, const char *p, const char *end, struct got *g)
+static bool match(const struct when_format *f, size_t i, const char *p, const char *end,
+		  struct got *g)
 {
 	for (; i < f->n; i++) {
 		const struct when_op *o = &f->op[i];
@@ -262,8 +259,8 @@ static bool days_of(const struct got *g, int64_t *ret_first, int64_t *ret_next)
 		*ret_next = *ret_first + 1;
 	} else if (have(g, F_MONTH)) {
 		*ret_first = clock_days(g->year, month, 1);
-		*ret_next = month == 12 ? clock_days(g->year + 1, 1, 1)
-		                        : clock_days(g->year, month + 1, 1);
+		*ret_next =
+		    month == 12 ? clock_days(g->year + 1, 1, 1) : clock_days(g->year, month + 1, 1);
 	} else if (have(g, F_DAY_OF_YEAR)) {
 		if (g->v[F_DAY_OF_YEAR] > 365 + is_leap(g->year))
 			return false;
@@ -289,7 +286,7 @@ static bool instant(const struct got *g, int zone_min, int64_t *ret_ms, int64_t 
 	if (hour == 24 && (g->v[F_MINUTE] != 0 || g->v[F_SECOND] != 0 || g->v[F_FRACTION] != 0))
 		return false;
 	time = hour * 3600000LL + g->v[F_MINUTE] * 60000LL + g->v[F_SECOND] * 1000LL +
-	    g->v[F_FRACTION];
+	       g->v[F_FRACTION];
 	if (have(g, F_FRACTION))
 		length = 1;
 	else if (have(g, F_SECOND))
@@ -306,8 +303,8 @@ static bool instant(const struct got *g, int zone_min, int64_t *ret_ms, int64_t 
 	return true;
 }
 
-bool when_format_match(
-    const struct when_format *f, const char *s, size_t len, int zone_min, struct when_match *ret)
+bool when_format_match(const struct when_format *f, const char *s, size_t len, int zone_min,
+		       struct when_match *ret)
 {
 	struct got g = {0};
 
@@ -324,7 +321,7 @@ bool when_format_match(
 }
 
 bool when_parse(const struct when_format *f, const char *s, size_t len, int zone_min,
-    int64_t *ret_ms, int64_t *ret_last)
+		int64_t *ret_ms, int64_t *ret_last)
 {
 	struct when_match m;
 
@@ -374,5 +371,5 @@ bool when_zone(const char *s, int *ret_minutes)
 	}
 	/* The one spelling with a colon: -0800 would be read as a number by people. */
 	return len == 6 && s[3] == ':' && (*s == '+' || *s == '-') &&
-	    read_zone(&p, s + len, ret_minutes) && *p == '\0';
+	       read_zone(&p, s + len, ret_minutes) && *p == '\0';
 }

@@ -7,8 +7,8 @@
 
 #include "wizard/when.h"
 
-#define WHEN_YEAR_DIGITS  8    /* more would not fit into ms in 64 bits */
-#define WHEN_OPTIONAL_MAX 8    /* brackets of one pattern: with and without each is tried */
+#define WHEN_YEAR_DIGITS  8 /* more would not fit into ms in 64 bits */
+#define WHEN_OPTIONAL_MAX 8 /* brackets of one pattern: with and without each is tried */
 
 enum when_field {
 	F_YEAR,
@@ -34,9 +34,9 @@ struct when_op {
 	enum when_field field; /* OP_FIELD */
 	unsigned char min;     /* digits */
 	unsigned char max;
-	char literal;          /* OP_LITERAL: one byte */
-	unsigned char id;      /* OP_OPTIONAL: which bracket */
-	unsigned char end;     /* OP_OPTIONAL: index of its OP_END */
+	char literal;	   /* OP_LITERAL: one byte */
+	unsigned char id;  /* OP_OPTIONAL: which bracket */
+	unsigned char end; /* OP_OPTIONAL: index of its OP_END */
 };
 
 struct when_format {
@@ -45,12 +45,12 @@ struct when_format {
 };
 
 struct when_match {
-	int64_t ms;        /* instant, ms UTC */
-	int64_t last;      /* last instant of the value's precision */
-	unsigned used;     /* bit i: the i-th [ of the pattern was needed */
+	int64_t ms;    /* instant, ms UTC */
+	int64_t last;  /* last instant of the value's precision */
+	unsigned used; /* bit i: the i-th [ of the pattern was needed */
 };
 
-bool when_format_match(
-    const struct when_format *, const char *s, size_t len, int zone_min, struct when_match *ret);
+bool when_format_match(const struct when_format *, const char *s, size_t len, int zone_min,
+		       struct when_match *ret);
 
 #endif

@@ -16,58 +16,58 @@
 
 static const struct candidate {
 	const char *pattern;
-	int run_min, run_max;      /* digits at the start */
-	const char *behind;        /* bytes that may follow them; "$" = the end */
+	int run_min, run_max; /* digits at the start */
+	const char *behind;   /* bytes that may follow them; "$" = the end */
 } candidates[] = {
-	{"yyyy-MM-dd" ISO_TIME("'T'") "[X]]", 4, 8, "-"},
-	{"yyyy-MM-dd" ISO_TIME(" ") "[[ ]X]]", 4, 8, "-"},
-	{"yyyy/MM/dd" ISO_TIME("'T'") "[X]]", 4, 8, "/"},
-	{"yyyy/MM/dd" ISO_TIME(" ") "[[ ]X]]", 4, 8, "/"},
-	{"yyyyMMdd['T'HH[mm[ss[.SSS][,SSS]]][X]]", 8, 8, "$T"},
-	{"yyyyMMdd" ISO_TIME("'T'") "[X]]", 8, 8, "$T"},
-	{"yyyyMMdd" ISO_TIME(" ") "[[ ]X]]", 8, 8, "$ "},
-	{"yyyyMMdd[ HHmm[ss]]", 8, 8, "$ "},
-	{"yyyy-MM", 4, 8, "-"},
-	{"yyyy/MM", 4, 8, "/"},
-	{"yyyy", 4, 8, "$"},
-	{"yyyyMM", 6, 6, "$"},
-	{"yyyyMMddHHmmss[.SSS]", 14, 14, "$."},
-	{"yyyy年M月d日[[ ]HH时[mm分[ss秒]]][ HH:mm[:ss]]", 4, 8, "\xE5"},
-	{"yyyy年M月", 4, 8, "\xE5"},
-	{"yyyy年", 4, 8, "\xE5"},
-	{"yyyy.M.d[ HH:mm[:ss]]", 4, 8, "."},
-	/* Day and month: each pair stands together, the day first. */
-	{"d/M/yyyy[ HH:mm[:ss]][ h:mm[:ss][ ]a]", 1, 2, "/"},
-	{"M/d/yyyy[ HH:mm[:ss]][ h:mm[:ss][ ]a]", 1, 2, "/"},
-	{"d-M-yyyy[ HH:mm[:ss]]", 1, 2, "-"},
-	{"M-d-yyyy[ HH:mm[:ss]]", 1, 2, "-"},
-	{"d.M.yyyy[ HH:mm[:ss]]", 1, 2, "."},
-	{"M.d.yyyy[ HH:mm[:ss]]", 1, 2, "."},
+    {"yyyy-MM-dd" ISO_TIME("'T'") "[X]]", 4, 8, "-"},
+    {"yyyy-MM-dd" ISO_TIME(" ") "[[ ]X]]", 4, 8, "-"},
+    {"yyyy/MM/dd" ISO_TIME("'T'") "[X]]", 4, 8, "/"},
+    {"yyyy/MM/dd" ISO_TIME(" ") "[[ ]X]]", 4, 8, "/"},
+    {"yyyyMMdd['T'HH[mm[ss[.SSS][,SSS]]][X]]", 8, 8, "$T"},
+    {"yyyyMMdd" ISO_TIME("'T'") "[X]]", 8, 8, "$T"},
+    {"yyyyMMdd" ISO_TIME(" ") "[[ ]X]]", 8, 8, "$ "},
+    {"yyyyMMdd[ HHmm[ss]]", 8, 8, "$ "},
+    {"yyyy-MM", 4, 8, "-"},
+    {"yyyy/MM", 4, 8, "/"},
+    {"yyyy", 4, 8, "$"},
+    {"yyyyMM", 6, 6, "$"},
+    {"yyyyMMddHHmmss[.SSS]", 14, 14, "$."},
+    {"yyyy年M月d日[[ ]HH时[mm分[ss秒]]][ HH:mm[:ss]]", 4, 8, "\xE5"},
+    {"yyyy年M月", 4, 8, "\xE5"},
+    {"yyyy年", 4, 8, "\xE5"},
+    {"yyyy.M.d[ HH:mm[:ss]]", 4, 8, "."},
+    /* Day and month: each pair stands together, the day first. */
+    {"d/M/yyyy[ HH:mm[:ss]][ h:mm[:ss][ ]a]", 1, 2, "/"},
+    {"M/d/yyyy[ HH:mm[:ss]][ h:mm[:ss][ ]a]", 1, 2, "/"},
+    {"d-M-yyyy[ HH:mm[:ss]]", 1, 2, "-"},
+    {"M-d-yyyy[ HH:mm[:ss]]", 1, 2, "-"},
+    {"d.M.yyyy[ HH:mm[:ss]]", 1, 2, "."},
+    {"M.d.yyyy[ HH:mm[:ss]]", 1, 2, "."},
 };
 
 #define N_CANDIDATES  (sizeof(candidates) / sizeof(*candidates))
 #define FIRST_PAIR    (N_CANDIDATES - 6)
-#define N_ISO         13      /* the first of them are spellings of ISO 8601 */
+#define N_ISO	      13 /* the first of them are spellings of ISO 8601 */
 #define DISTINCT_MAX  16384
-#define DISTINCT_SIZE (2 * DISTINCT_MAX)   /* slots: a power of two */
-#define VALUE_BYTES   320     /* of a bad value that is kept for the message */
+#define DISTINCT_SIZE (2 * DISTINCT_MAX) /* slots: a power of two */
+#define VALUE_BYTES   320		 /* of a bad value that is kept for the message */
 
 struct tally {
-	struct when_format *format;    /* made when it is tried first */
+	struct when_format *format; /* made when it is tried first */
 	int64_t ok;
-	int64_t min, max;              /* ms */
+	int64_t min, max; /* ms */
 	int64_t first_bad_row;
-	char *first_bad;               /* owned */
-	int64_t used[WHEN_OPTIONAL_MAX];   /* values that used each optional part */
-	int64_t *distinct;             /* hash set of ms, DISTINCT_SIZE slots, 0 = free; owned */
+	char *first_bad;		 /* owned */
+	int64_t used[WHEN_OPTIONAL_MAX]; /* values that used each optional part */
+	int64_t *distinct;		 /* hash set of ms, DISTINCT_SIZE slots, 0 = free; owned */
 	int64_t n_distinct;
-	bool has_zero;                 /* the one instant the set cannot hold */
+	bool has_zero; /* the one instant the set cannot hold */
 };
 
 struct when_guess {
 	int64_t total;
-	uint32_t has_bad;              /* bit per candidate: first_bad is known */
-	int64_t differ[3];             /* per pair: values that mean different days */
+	uint32_t has_bad;  /* bit per candidate: first_bad is known */
+	int64_t differ[3]; /* per pair: values that mean different days */
 	struct tally tally[N_CANDIDATES];
 };
 
@@ -151,8 +151,8 @@ static void count(struct tally *t, const struct when_match *m)
 	add_distinct(t, m->ms);
 }
 
-static bool try_candidate(
-    struct when_guess *g, size_t c, const char *s, size_t len, struct when_match *ret)
+static bool try_candidate(struct when_guess *g, size_t c, const char *s, size_t len,
+			  struct when_match *ret)
 {
 	struct tally *t = &g->tally[c];
 
@@ -253,7 +253,7 @@ json_object *when_guess_end(struct when_guess *g)
 	first = best >= FIRST_PAIR ? best - (best - FIRST_PAIR) % 2 : best;
 	if (best >= FIRST_PAIR)
 		ambiguous = g->tally[first].ok == g->tally[first + 1].ok &&
-		    g->differ[(first - FIRST_PAIR) / 2] > 0;
+			    g->differ[(first - FIRST_PAIR) / 2] > 0;
 	o = json_object_new_object();
 	json_set_int(o, "ok", t->ok);
 	json_set_int(o, "bad", g->total - t->ok);
@@ -267,9 +267,10 @@ json_object *when_guess_end(struct when_guess *g)
 	}
 	json_set(o, "first_bad", NULL);
 	if (t->ok < g->total)
-		json_set(o, "first_bad",
+		json_set(
+		    o, "first_bad",
 		    json_set_str(json_set_int(json_object_new_object(), "row", t->first_bad_row),
-		        "value", t->first_bad));
+				 "value", t->first_bad));
 	json_set_int(o, "min", t->min);
 	json_set_int(o, "max", t->max);
 	json_set_int(o, "distinct", t->n_distinct);

@@ -14,58 +14,41 @@ struct letter {
 };
 
 static const struct letter java_letters[] = {
-	{'y', F_YEAR, 1, WHEN_YEAR_DIGITS},
-	{'M', F_MONTH, 1, 2},
-	{'d', F_DAY, 1, 2},
-	{'H', F_HOUR, 1, 2},
-	{'h', F_HOUR12, 1, 2},
-	{'m', F_MINUTE, 1, 2},
-	{'s', F_SECOND, 1, 2},
-	{'S', F_FRACTION, 1, 9},
-	{'a', F_AMPM, 0, 0},
-	{'Z', F_ZONE, 0, 0},
-	{'X', F_ZONE, 0, 0},
-	{'D', F_DAY_OF_YEAR, 1, 3},
+    {'y', F_YEAR, 1, WHEN_YEAR_DIGITS},
+    {'M', F_MONTH, 1, 2},
+    {'d', F_DAY, 1, 2},
+    {'H', F_HOUR, 1, 2},
+    {'h', F_HOUR12, 1, 2},
+    {'m', F_MINUTE, 1, 2},
+    {'s', F_SECOND, 1, 2},
+    {'S', F_FRACTION, 1, 9},
+    {'a', F_AMPM, 0, 0},
+    {'Z', F_ZONE, 0, 0},
+    {'X', F_ZONE, 0, 0},
+    {'D', F_DAY_OF_YEAR, 1, 3},
 };
 
 static const struct letter strptime_letters[] = {
-	{'Y', F_YEAR, 4, 4},
-	{'y', F_YEAR2, 2, 2},
-	{'m', F_MONTH, 1, 2},
-	{'d', F_DAY, 1, 2},
-	{'H', F_HOUR, 1, 2},
-	{'I', F_HOUR12, 1, 2},
-	{'M', F_MINUTE, 1, 2},
-	{'S', F_SECOND, 1, 2},
-	{'f', F_FRACTION, 1, 9},
-	{'p', F_AMPM, 0, 0},
-	{'z', F_ZONE, 0, 0},
-	{'j', F_DAY_OF_YEAR, 1, 3},
-	{'b', F_MONTH_NAME, 0, 0},
-	{'B', F_MONTH_NAME, 0, 0},
+    {'Y', F_YEAR, 4, 4},       {'y', F_YEAR2, 2, 2},	  {'m', F_MONTH, 1, 2},
+    {'d', F_DAY, 1, 2},	       {'H', F_HOUR, 1, 2},	  {'I', F_HOUR12, 1, 2},
+    {'M', F_MINUTE, 1, 2},     {'S', F_SECOND, 1, 2},	  {'f', F_FRACTION, 1, 9},
+    {'p', F_AMPM, 0, 0},       {'z', F_ZONE, 0, 0},	  {'j', F_DAY_OF_YEAR, 1, 3},
+    {'b', F_MONTH_NAME, 0, 0}, {'B', F_MONTH_NAME, 0, 0},
 };
 
 /* Digits of the field when another number follows at once: strptime has no repeated letters. */
 static const unsigned char full_width[F__MAX] = {
-    [F_YEAR] = 4,
-    [F_YEAR2] = 2,
-    [F_MONTH] = 2,
-    [F_DAY] = 2,
-    [F_DAY_OF_YEAR] = 3,
-    [F_HOUR] = 2,
-    [F_HOUR12] = 2,
-    [F_MINUTE] = 2,
-    [F_SECOND] = 2,
-    [F_FRACTION] = 6,
+    [F_YEAR] = 4, [F_YEAR2] = 2,  [F_MONTH] = 2,  [F_DAY] = 2,	  [F_DAY_OF_YEAR] = 3,
+    [F_HOUR] = 2, [F_HOUR12] = 2, [F_MINUTE] = 2, [F_SECOND] = 2, [F_FRACTION] = 6,
 };
 
 struct compiler {
 	struct when_format *f;
 	unsigned char width[WHEN_FORMAT_MAX + 1]; /* per op: digits when a number follows at once */
-	unsigned char open[WHEN_OPTIONAL_MAX];           /* ops of brackets not yet closed */
+	unsigned char open[WHEN_OPTIONAL_MAX];	  /* ops of brackets not yet closed */
 	size_t n_open;
 	unsigned char n_optional;
-	char bad[54];                               /* letters nobody knows */
+	char bad[54]; /* letters nobody knows */
 	bool broken;
 };
 
@@ -130,8 +113,8 @@ static void compile_strptime(struct compiler *c, const char *p)
 			add_literal(c, '%');
 			continue;
 		}
-		l = find_letter(
-		    strptime_letters, sizeof(strptime_letters) / sizeof(*strptime_letters), *p);
+		l = find_letter(strptime_letters,
+				sizeof(strptime_letters) / sizeof(*strptime_letters), *p);
 		if (l == NULL)
 			add_bad(c, *p);
 		else
@@ -193,8 +176,8 @@ static void compile_java(struct compiler *c, const char *p)
 				p++;
 				count++;
 			}
-			l = find_letter(
-			    java_letters, sizeof(java_letters) / sizeof(*java_letters), *p);
+			l = find_letter(java_letters, sizeof(java_letters) / sizeof(*java_letters),
+					*p);
 			if (l == NULL)
 				add_bad(c, *p);
 			else

@@ -21,8 +21,9 @@ static enum err claim_pass(struct pass *p, void *arg)
 	const struct config *cfg = c->w->config;
 	json_object_put(c->task);
 	c->task = NULL;
-	enum err err = tasks_claim(p, c->w->name, clock_now_ms(), (int)cfg->tasks_per_user, cfg->heartbeat_lost_s * 1000,
-	    (int)cfg->max_attempts, &c->task, &c->lost);
+	enum err err =
+	    tasks_claim(p, c->w->name, clock_now_ms(), (int)cfg->tasks_per_user,
+			cfg->heartbeat_lost_s * 1000, (int)cfg->max_attempts, &c->task, &c->lost);
 	if (err != ERR_OK || c->lost)
 		return err;
 	/* An attempt begins at its beginning: what an earlier one told is forgotten. */
@@ -36,7 +37,7 @@ static enum err claim_pass(struct pass *p, void *arg)
 /* The next task, NULL = nothing to do. */
 static struct work *claim(struct worker *w)
 {
-	struct claim c = { .w = w };
+	struct claim c = {.w = w};
 	struct error error = {0};
 	enum err err = store_pass(w->store, PASS_SYNC, "claim", claim_pass, &c, &error);
 	if (err != ERR_OK) {
@@ -51,7 +52,7 @@ static struct work *claim(struct worker *w)
 	work->id = json_int(c.task, "id", 0);
 	work->target_fd = -1;
 	snprintf(work->folder, sizeof(work->folder), "jobs/%lld-%lld", (long long)work->id,
-	    (long long)json_int(c.task, "attempt", 1));
+		 (long long)json_int(c.task, "attempt", 1));
 	if (c.lost)
 		problems_add(&work->problems, problem_new("worker_lost"));
 	return work;
@@ -73,8 +74,13 @@ static void note_end(struct work *work, int64_t ms)
 {
 	struct tally_cells *c = tally_cells(work->w->tally);
 	json_object *first = json_at(work->problems, 0);
-	bool lost = work->lost || (first != NULL && strcmp(problem_code(first), "worker_lost") == 0);
-	tally_add(&c->tasks[lost ? TALLY_LOST : work->canceled ? TALLY_CANCELED : first != NULL ? TALLY_FAILED : TALLY_DONE], 1);
+	bool lost =
+	    work->lost || (first != NULL && strcmp(problem_code(first), "worker_lost") == 0);
+	tally_add(&c->tasks[lost	     ? TALLY_LOST
+			    : work->canceled ? TALLY_CANCELED
+			    : first != NULL  ? TALLY_FAILED
+					     : TALLY_DONE],
+		  1);
 	tally_add(&c->task_ms, ms);
 }
 
@@ -90,9 +96,14 @@ static void one(struct work *work)
 	(void)fs_remove_tree(work->w->data_fd, work->folder, NULL);
 	json_object *first = json_at(work->problems, 0);
 	note_end(work, clock_mono_ms() - start);
-	const char *end = work->canceled ? "canceled" : first != NULL ? problem_code(first) : work->lost ? "lost" : "done";
-	log_line(LOG_LEVEL_INFO, NULL, "task %lld %s: %s in %lld ms%s%s", (long long)work->id, kind, end, (long long)(clock_mono_ms() - start),
-	    first != NULL && *work->error.text != '\0' ? ": " : "", first != NULL ? work->error.text : "");
+	const char *end = work->canceled  ? "canceled"
+			  : first != NULL ? problem_code(first)
+			  : work->lost	  ? "lost"
+					  : "done";
+	log_line(LOG_LEVEL_INFO, NULL, "task %lld %s: %s in %lld ms%s%s", (long long)work->id, kind,
+		 end, (long long)(clock_mono_ms() - start),
+		 first != NULL && *work->error.text != '\0' ? ": " : "",
+		 first != NULL ? work->error.text : "");
 }
 
 void *worker_loop(void *arg)
@@ -101,7 +112,10 @@ void *worker_loop(void *arg)
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
 		pthread_mutex_unlock(&w->lock);
-		/* Looking is not work: a worker whose threads only look is idle.  A claimed task counts as running. */
+		/*
+		 * Looking is not work: a worker whose threads only look is idle.  A claimed task
+		 * counts as running.
+		 */
 		struct work *work = claim(w);
 		pthread_mutex_lock(&w->lock);
 		if (work != NULL) {
@@ -114,7 +128,8 @@ void *worker_loop(void *arg)
 		} else if (!w->stop) {
 			struct timespec until;
 			clock_gettime(CLOCK_REALTIME, &until);
-			until.tv_sec += 2;      /* the pipe wakes us at once; this is for what it missed */
+			/* the pipe wakes us at once; this is for what it missed */
+			until.tv_sec += 2;
 			pthread_cond_timedwait(&w->wake, &w->lock, &until);
 		}
 	}
@@ -161,5 +176,6 @@ static enum err count_pass(struct pass *p, void *arg)
 bool worker_has_work(struct worker *w)
 {
 	struct count c = {0};
-	return store_pass(w->store, PASS_READ, "count", count_pass, &c, NULL) != ERR_OK || c.queued + c.running > 0;
+	return store_pass(w->store, PASS_READ, "count", count_pass, &c, NULL) != ERR_OK ||
+	       c.queued + c.running > 0;
 }

@@ -1,6 +1,7 @@
 /*
- * From a job's output to datasets: files are made durable under the dataset's folder first, the catalogue's row comes
- * last.  Run again after a crash at any point, it yields exactly one dataset per layer.
+ * From a job's output to datasets: files are made durable under the dataset's folder first, the
+ * catalogue's row comes last.  Run again after a crash at any point, it yields exactly one dataset
+ * per layer.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -22,18 +23,20 @@
 struct entry {
 	struct work *work;
 	struct session *s;
-	json_object *item;       /* the job's result for the layer */
-	json_object *layer;      /* the job's order for it */
-	json_object *base;       /* the dataset that rows are appended to; NULL = none; borrowed */
-	int64_t id;              /* dataset */
+	json_object *item;  /* the job's result for the layer */
+	json_object *layer; /* the job's order for it */
+	json_object *base;  /* the dataset that rows are appended to; NULL = none; borrowed */
+	int64_t id;	    /* dataset */
 	int64_t revision;
-	char folder[96];         /* "datasets/<id>/<revision>-<session>-<attempt>": two at work at once never share one */
+	/* "datasets/<id>/<revision>-<session>-<attempt>": two at work at once never share one */
+	char folder[96];
 };
 
 static json_object *order_of(const json_object *spec, int64_t i)
 {
 	json_object *layer = NULL;
-	JSON_EACH(layer, json_arr(spec, "layers")) {
+	JSON_EACH(layer, json_arr(spec, "layers"))
+	{
 		if (json_int(layer, "i", -1) == i)
 			return layer;
 	}
@@ -75,7 +78,8 @@ static enum err keep_originals(struct entry *e)
 	json_object *u = NULL;
 	if (err == ERR_OK)
 		err = keep_earlier(e, folder, &n);
-	JSON_EACH(u, json_arr(e->s->doc, "uploads")) {
+	JSON_EACH(u, json_arr(e->s->doc, "uploads"))
+	{
 		struct upload_info info = {0};
 		n++;
 		if (err != ERR_OK)
@@ -83,7 +87,8 @@ static enum err keep_originals(struct entry *e)
 		err = upload_get(w->engine, json_str(u, "id", ""), NULL, &info, &e->work->error);
 		if (err == ERR_OK) {
 			CLEAN_FREE char *to = mem_printf("%s/%lld", folder, (long long)n);
-			err = fs_link_or_copy(w->data_fd, info.path, w->data_fd, to, &e->work->error);
+			err =
+			    fs_link_or_copy(w->data_fd, info.path, w->data_fd, to, &e->work->error);
 		}
 		upload_info_done(&info);
 	}
@@ -96,8 +101,10 @@ static bool wants_originals(const struct entry *e)
 	const struct session *s = e->s;
 	if (e->base != NULL)
 		return json_bool(e->base, "originals", false);
-	const json_object *final = session_input(s, STEP_FINAL), *save = session_input(s, STEP_SAVE);
-	return json_bool(final, "store_spatial_files", json_bool(save, "store_spatial_files", true));
+	const json_object *final = session_input(s, STEP_FINAL),
+			  *save = session_input(s, STEP_SAVE);
+	return json_bool(final, "store_spatial_files",
+			 json_bool(save, "store_spatial_files", true));
 }
 
 static enum err place_files(struct entry *e)
@@ -106,20 +113,23 @@ static enum err place_files(struct entry *e)
 
 	if (err == ERR_OK && wants_originals(e))
 		err = keep_originals(e);
-	return err == ERR_OK ? revision_move_in(e->work, e->folder, json_str(e->item, "file", ""), revision_data_name(e->item)) : err;
+	return err == ERR_OK ? revision_move_in(e->work, e->folder, json_str(e->item, "file", ""),
+						revision_data_name(e->item))
+			     : err;
 }
 
 /* ---- the model (catalog/catalog.h) */
 
 static json_object *sources(const struct session *s)
 {
-	static const char *const members[] = { "name", "size", "md5", "sha256" };
+	static const char *const members[] = {"name", "size", "md5", "sha256"};
 	json_object *list = json_object_new_array(), *u = NULL;
-	JSON_EACH(u, json_arr(s->doc, "uploads")) {
+	JSON_EACH(u, json_arr(s->doc, "uploads"))
+	{
 		json_object *o = json_object_new_object();
 		for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
 			json_set(o, members[i], json_copy(json_get(u, members[i])));
-		json_set_int(o, "n", (int64_t)json_len(list) + 1);      /* its original's address */
+		json_set_int(o, "n", (int64_t)json_len(list) + 1); /* its original's address */
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -128,7 +138,7 @@ static json_object *sources(const struct session *s)
 /* The column chosen for one end: the form has a field for each kind of column. */
 static const char *time_column(const json_object *input, const char *prefix)
 {
-	static const char *const kinds[] = { "time", "text", "year" };
+	static const char *const kinds[] = {"time", "text", "year"};
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		CLEAN_FREE char *key = mem_printf("%s%s_attribute", prefix, kinds[i]);
 		const char *column = json_str(input, key, "");
@@ -140,8 +150,10 @@ static const char *time_column(const json_object *input, const char *prefix)
 
 static void set_time(json_object *m, const struct session *s, const json_object *item)
 {
-	const json_object *input = session_input(s, STEP_TIME), *save = session_input(s, STEP_SAVE), *found = json_obj(item, "time");
-	static const char *const same[] = { "precision_value", "precision_step" }, *const measured[] = { "start", "end", "positions" };
+	const json_object *input = session_input(s, STEP_TIME), *save = session_input(s, STEP_SAVE),
+			  *found = json_obj(item, "time");
+	static const char *const same[] = {"precision_value", "precision_step"},
+				 *const measured[] = {"start", "end", "positions"};
 	if (found == NULL) {
 		json_set(m, "time", NULL);
 		return;
@@ -150,7 +162,9 @@ static void set_time(json_object *m, const struct session *s, const json_object 
 	json_set_str(t, "attribute", time_column(input, ""));
 	json_set_str(t, "end_attribute", time_column(input, "end_"));
 	/* A mosaic's times come from file names; how they are shown was said with the upload. */
-	json_set_str(t, "presentation", json_str(input, "presentation_strategy", json_str(save, "time_presentation", "LIST")));
+	json_set_str(
+	    t, "presentation",
+	    json_str(input, "presentation_strategy", json_str(save, "time_presentation", "LIST")));
 	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
 		json_set(t, same[i], json_copy(json_get(input, same[i])));
 	for (size_t i = 0; i < sizeof(measured) / sizeof(*measured); i++)
@@ -162,15 +176,17 @@ static void set_access(json_object *m, const struct session *s)
 {
 	const char *access = json_str(session_input(s, STEP_FINAL), "access", NULL);
 	json_object *permissions = final_given(s, "permissions");
-	json_object *given = permissions != NULL ? json_copy(permissions) : permissions_of_access(access != NULL ? access : "private");
+	json_object *given = permissions != NULL
+				 ? json_copy(permissions)
+				 : permissions_of_access(access != NULL ? access : "private");
 	json_set(m, "permissions", given != NULL ? given : json_object_new_object());
 	json_set_str(m, "access", access != NULL ? access : "private");
 }
 
 static json_object *model_of(struct entry *e)
 {
-	static const char *const same[] = { "type", "geometry", "crs", "bbox_wgs84", "count", "columns", "raster", "map", "map_bounds",
-		"size" };
+	static const char *const same[] = {"type",    "geometry", "crs", "bbox_wgs84", "count",
+					   "columns", "raster",	  "map", "map_bounds", "size"};
 	struct session *s = e->s;
 	json_object *m = json_object_new_object(), *keywords = final_given(s, "keywords");
 	const char *owner = session_owner(s);
@@ -193,7 +209,8 @@ static json_object *model_of(struct entry *e)
 	json_set(m, "answers", earlier_answers(s, e->layer));
 	json_set_int(m, "session", s->id);
 	json_set_int(m, "layer", json_int(e->item, "i", 0));
-	CLEAN_FREE char *file = mem_printf("%s/%s", e->folder + strlen("datasets/"), revision_data_name(e->item));
+	CLEAN_FREE char *file =
+	    mem_printf("%s/%s", e->folder + strlen("datasets/"), revision_data_name(e->item));
 	json_set_str(m, "file", file);
 	json_set_int(m, "revision", e->revision);
 	json_set_int(m, "created", now);
@@ -211,8 +228,9 @@ static void set_folder(struct entry *e, int64_t id, int64_t revision)
 {
 	e->id = id;
 	e->revision = revision;
-	snprintf(e->folder, sizeof(e->folder), "datasets/%lld/%lld-%lld-%lld", (long long)id, (long long)revision,
-	    (long long)e->s->id, (long long)json_int(e->work->task, "attempt", 1));
+	snprintf(e->folder, sizeof(e->folder), "datasets/%lld/%lld-%lld-%lld", (long long)id,
+		 (long long)revision, (long long)e->s->id,
+		 (long long)json_int(e->work->task, "attempt", 1));
 }
 
 /* Two datasets never carry one identifier; who was first has it. */
@@ -220,28 +238,37 @@ static enum err claim_uuid(struct entry *e)
 {
 	const char *uuid = final_uuid(e->s);
 	int64_t id = 0;
-	enum err err = uuid == NULL ? ERR_OK : catalog_by_uuid(e->work->w->catalog, uuid, &id, &e->work->error);
+	enum err err = uuid == NULL
+			   ? ERR_OK
+			   : catalog_by_uuid(e->work->w->catalog, uuid, &id, &e->work->error);
 	if (err != ERR_OK || id == 0)
 		return err;
 	problems_add(&e->work->problems, problem_str(problem_new("uuid_in_use"), "value", uuid));
-	return error_set(&e->work->error, ERR_CONFLICT, "dataset %lld has the same identifier", (long long)id);
+	return error_set(&e->work->error, ERR_CONFLICT, "dataset %lld has the same identifier",
+			 (long long)id);
 }
 
-/* Does the catalogue show this entry's files?  When that cannot be told they are left to the sweep: "yes". */
+/*
+ * Does the catalogue show this entry's files?  When that cannot be told they are left to the sweep:
+ * "yes".
+ */
 static bool is_published(const struct entry *e)
 {
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	json_object *now = NULL;
-	CLEAN_FREE char *file = mem_printf("%s/%s", e->folder + strlen("datasets/"), revision_data_name(e->item));
+	CLEAN_FREE char *file =
+	    mem_printf("%s/%s", e->folder + strlen("datasets/"), revision_data_name(e->item));
 	enum err err = catalog_get(e->work->w->catalog, e->id, &all, &now, NULL);
-	bool ours = err == ERR_OK ? strcmp(json_str(now, "file", ""), file) == 0 : err != ERR_NOT_FOUND;
+	bool ours =
+	    err == ERR_OK ? strcmp(json_str(now, "file", ""), file) == 0 : err != ERR_NOT_FOUND;
 	json_object_put(now);
 	return ours;
 }
 
 static void drop_earlier(struct entry *e, int64_t replaced)
 {
-	CLEAN_FREE char *attempts = mem_printf("%lld-%lld-", (long long)e->revision, (long long)e->s->id);
+	CLEAN_FREE char *attempts =
+	    mem_printf("%lld-%lld-", (long long)e->revision, (long long)e->s->id);
 
 	revision_drop_earlier(e->work->w, e->id, replaced, e->folder, attempts);
 }
@@ -259,12 +286,15 @@ static enum err create(struct entry *e)
 {
 	struct worker *w = e->work->w;
 	int64_t id = 0, made = 0;
-	enum err err = catalog_by_session(w->catalog, e->s->id, json_int(e->item, "i", 0), &made, &e->work->error);
+	enum err err = catalog_by_session(w->catalog, e->s->id, json_int(e->item, "i", 0), &made,
+					  &e->work->error);
 	if (err != ERR_OK || made != 0) {
-		e->id = made;      /* an earlier attempt came this far */
+		e->id = made; /* an earlier attempt came this far */
 		return err;
 	}
-	/* A data item has its number already; further layers of its file are datasets of their own. */
+	/*
+	 * A data item has its number already; further layers of its file are datasets of their own.
+	 */
 	bool item = work_item_of(e->s) != 0 && json_int(e->item, "i", 0) == first_layer(e->s);
 	err = claim_uuid(e);
 	if (err == ERR_OK && item)
@@ -280,7 +310,8 @@ static enum err create(struct entry *e)
 		if (item)
 			json_set_bool(m, "item", true);
 		else
-			json_set(m, "stored", stored_of(w, e->folder, revision_data_name(e->item), m));
+			json_set(m, "stored",
+				 stored_of(w, e->folder, revision_data_name(e->item), m));
 		err = catalog_publish(w->catalog, m, &made, &e->work->error);
 		json_object_put(m);
 	}
@@ -295,19 +326,22 @@ static enum err create(struct entry *e)
 static enum err replace(struct entry *e, const json_object *target)
 {
 	struct worker *w = e->work->w;
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	json_object *old = NULL;
-	int64_t id = json_int(target, "dataset", 0), expected = json_int(target, "revision", 1), made = 0;
+	int64_t id = json_int(target, "dataset", 0), expected = json_int(target, "revision", 1),
+		made = 0;
 	e->id = id;
-	enum err err = catalog_by_session(w->catalog, e->s->id, json_int(e->item, "i", 0), &made, &e->work->error);
+	enum err err = catalog_by_session(w->catalog, e->s->id, json_int(e->item, "i", 0), &made,
+					  &e->work->error);
 	if (err != ERR_OK || made == id)
-		return err;      /* this very import was cut short after its last action */
+		return err; /* this very import was cut short after its last action */
 	err = catalog_get(w->catalog, id, &all, &old, &e->work->error);
 	if (err != ERR_OK)
 		return err;
 	if (json_int(old, "revision", 1) != expected) {
 		json_object_put(old);
-		return error_set(&e->work->error, ERR_CONFLICT, "dataset %lld changed meanwhile", (long long)id);
+		return error_set(&e->work->error, ERR_CONFLICT, "dataset %lld changed meanwhile",
+				 (long long)id);
 	}
 	set_folder(e, id, expected + 1);
 	e->base = strcmp(json_str(target, "mode", ""), "append") == 0 ? old : NULL;
@@ -317,9 +351,11 @@ static enum err replace(struct entry *e, const json_object *target)
 		if (e->base != NULL)
 			append_model(m, e->base, e->item);
 		if (work_item_of(e->s) == 0)
-			json_set(m, "stored", stored_of(w, e->folder, revision_data_name(e->item), m));
-		static const char *const kept[] = { "name", "title", "owner", "permissions", "access", "abstract", "keywords", "created",
-			"downloads" };
+			json_set(m, "stored",
+				 stored_of(w, e->folder, revision_data_name(e->item), m));
+		static const char *const kept[] = {"name",	  "title",   "owner",
+						   "permissions", "access",  "abstract",
+						   "keywords",	  "created", "downloads"};
 		for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 			json_set(m, kept[i], json_copy(json_get(old, kept[i])));
 		err = catalog_replace(w->catalog, id, m, expected, &e->work->error);
@@ -354,8 +390,12 @@ enum err work_datasets(struct work *work, struct session *s, json_object **ret)
 	const json_object *spec = json_obj(work->task, "spec");
 	json_object *list = json_object_new_array(), *item = NULL;
 
-	JSON_EACH(item, json_arr(work->result, "layers")) {
-		struct entry e = { .work = work, .s = s, .item = item, .layer = order_of(spec, json_int(item, "i", -1)) };
+	JSON_EACH(item, json_arr(work->result, "layers"))
+	{
+		struct entry e = {.work = work,
+				  .s = s,
+				  .item = item,
+				  .layer = order_of(spec, json_int(item, "i", -1))};
 		if (e.layer != NULL && strcmp(json_str(item, "status", ""), "imported") == 0) {
 			const json_object *target = json_obj(work->task, "target");
 			enum err err = target != NULL ? replace(&e, target) : create(&e);

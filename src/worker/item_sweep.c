@@ -20,7 +20,8 @@ static enum err drop_unfilled(struct worker *w, struct error *error)
 	json_object *item = NULL;
 	enum err err = catalog_items_unfilled(w->catalog, before, AT_ONCE, &ids, error);
 
-	JSON_EACH(item, ids) {
+	JSON_EACH(item, ids)
+	{
 		int64_t id = json_object_get_int64(item), bad;
 		if (err == ERR_OK)
 			err = catalog_items_delete(w->catalog, &id, 1, &all, NULL, &bad, error);
@@ -68,7 +69,8 @@ static enum err set_back_interrupted(struct worker *w, struct error *error)
 	size_t total = 0;
 	enum err err = catalog_items(w->catalog, &q, &items, &total, error);
 
-	JSON_EACH(model, items) {
+	JSON_EACH(model, items)
+	{
 		const char *upload = json_str(json_obj(model, "work"), "upload", "");
 		if (err == ERR_OK && *upload != '\0' && bytes_are_gone(w, upload))
 			err = set_back(w, model, error);

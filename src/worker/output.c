@@ -9,9 +9,9 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-#define DEPTH_MAX 8	     /* folders in folders: a job needs one for what it unpacks */
-#define ENTRIES_SPARE 10000  /* names besides those of an archive */
-#define BLOCK_BYTES 512	     /* of st_blocks */
+#define DEPTH_MAX     8	    /* folders in folders: a job needs one for what it unpacks */
+#define ENTRIES_SPARE 10000 /* names besides those of an archive */
+#define BLOCK_BYTES   512   /* of st_blocks */
 
 int output_open(struct work *work, const char *name, int64_t max)
 {

@@ -8,8 +8,8 @@
 #include "worker/worker.h"
 
 /*
- * The file NAME, for reading: a regular one, under no second name, of at most MAX bytes (0: what a job
- * may write).  -1 with errno: there is no such file.
+ * The file NAME, for reading: a regular one, under no second name, of at most MAX bytes (0: what a
+ * job may write).  -1 with errno: there is no such file.
  */
 int output_open(struct work *, const char *name, int64_t max);
 /*
@@ -19,8 +19,8 @@ int output_open(struct work *, const char *name, int64_t max);
 enum err output_move(struct work *, const char *name, int64_t max, const char *to,
 		     struct error *error);
 /*
- * Is all of it within what a job may take while it works?  The limits of its files one by one are the
- * jail's; this counts them together.
+ * Is all of it within what a job may take while it works?  The limits of its files one by one are
+ * the jail's; this counts them together.
  */
 bool output_fits(struct work *);
 

@@ -1,6 +1,6 @@
 /*
- * What a job found becomes the session's, and the task ends: one transaction.  A task that is no longer ours, or no
- * longer the session's, changes nothing.
+ * What a job found becomes the session's, and the task ends: one transaction.  A task that is no
+ * longer ours, or no longer the session's, changes nothing.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -18,18 +18,19 @@
 #include "wizard/step.h"
 #include "wizard/task.h"
 
-#define LOCK_WAIT_MS 30000      /* a session is held for a request's time at most */
-#define PREVIEW_MAX (4 << 20)   /* bytes; a picture of 512 by 512 pixels that does not compress has 1 MiB */
-#define REPORT_MAX  (16 << 20)  /* bytes; 1000 rows with their values cut have far fewer */
+#define LOCK_WAIT_MS 30000 /* a session is held for a request's time at most */
+/* bytes; a picture of 512 by 512 pixels that does not compress has 1 MiB */
+#define PREVIEW_MAX (4 << 20)
+#define REPORT_MAX  (16 << 20) /* bytes; 1000 rows with their values cut have far fewer */
 
 /* ---- ending the task, with or without a session */
 
 struct ending {
 	struct work *work;
-	json_object *session;      /* record to store; NULL = none */
-	json_object *next;         /* task to queue with it; NULL = none */
-	json_object *release;      /* uploads no longer needed; NULL = none */
-	pass_fn *with;             /* done with it; NULL = nothing */
+	json_object *session; /* record to store; NULL = none */
+	json_object *next;    /* task to queue with it; NULL = none */
+	json_object *release; /* uploads no longer needed; NULL = none */
+	pass_fn *with;	      /* done with it; NULL = nothing */
 	void *arg;
 };
 
@@ -47,13 +48,18 @@ static enum err end_pass(struct pass *p, void *arg)
 		json_object_put(task);
 		return ERR_CONFLICT;
 	}
-	json_set_str(task, "state", work->canceled ? "canceled" : work->problems != NULL ? "failed" : "done");
+	json_set_str(task, "state",
+		     work->canceled	      ? "canceled"
+		     : work->problems != NULL ? "failed"
+					      : "done");
 	json_set_int(task, "ended", clock_now_ms());
 	json_set(task, "problems", json_copy(work->problems));
-	json_set_str(task, "log", work->log != NULL && text_is_utf8(work->log, strlen(work->log)) ? work->log : "");
+	json_set_str(task, "log",
+		     work->log != NULL && text_is_utf8(work->log, strlen(work->log)) ? work->log
+										     : "");
 	if (work->told != NULL) {
 		json_object_object_foreach(work->told, key, value)
-			json_set(task, key, json_copy(value));
+		    json_set(task, key, json_copy(value));
 	}
 	err = tasks_put(p, task);
 	json_object_put(task);
@@ -80,9 +86,12 @@ static enum err end_task(struct work *work, struct ending *e)
 	work->target_fd = -1;
 	enum err err = store_pass(work->w->store, PASS_SYNC, "task end", end_pass, e, &error);
 	if (err != ERR_OK)
-		log_line(err == ERR_CONFLICT ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, NULL, "task %lld: end: %s: %s", (long long)work->id,
-		    err_name(err), error.text);
-	/* Too full for its end: else it would seem to run until its heartbeat is missed, a minute after there is room. */
+		log_line(err == ERR_CONFLICT ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, NULL,
+			 "task %lld: end: %s: %s", (long long)work->id, err_name(err), error.text);
+	/*
+	 * Too full for its end: else it would seem to run until its heartbeat is missed, a minute
+	 * after there is room.
+	 */
 	if (err == ERR_NO_SPACE)
 		(void)store_pass(work->w->store, PASS_DELETE, "let go", let_go_pass, work, NULL);
 	return err;
@@ -90,7 +99,7 @@ static enum err end_task(struct work *work, struct ending *e)
 
 enum err work_end(struct work *work, pass_fn *with, void *arg)
 {
-	struct ending e = { .with = with, .arg = arg };
+	struct ending e = {.with = with, .arg = arg};
 	return end_task(work, &e);
 }
 
@@ -124,22 +133,28 @@ static enum err asked_pass(struct pass *p, void *arg)
 	return err;
 }
 
-/* Cancelled between the last heartbeat and now?  With the session's lock held: later comes too late. */
+/*
+ * Cancelled between the last heartbeat and now?  With the session's lock held: later comes too
+ * late.
+ */
 static bool cancel_asked(struct work *work)
 {
-	struct asked a = { .id = work->id };
-	return store_pass(work->w->store, PASS_READ, "cancel", asked_pass, &a, NULL) == ERR_OK && a.cancel;
+	struct asked a = {.id = work->id};
+	return store_pass(work->w->store, PASS_READ, "cancel", asked_pass, &a, NULL) == ERR_OK &&
+	       a.cancel;
 }
 
 /* The task's session; *RET is NULL if it waits for this very task no longer. */
 static enum err load(struct work *work, int64_t id, struct session **ret)
 {
-	struct find f = { .id = id };
+	struct find f = {.id = id};
 	struct session *s = NULL;
-	enum err err = store_pass(work->w->store, PASS_READ, "session", find_pass, &f, &work->error);
+	enum err err =
+	    store_pass(work->w->store, PASS_READ, "session", find_pass, &f, &work->error);
 
 	*ret = NULL;
-	if (err != ERR_OK || json_get(f.doc, "gone") != NULL || json_int(json_obj(f.doc, "task"), "id", 0) != work->id) {
+	if (err != ERR_OK || json_get(f.doc, "gone") != NULL ||
+	    json_int(json_obj(f.doc, "task"), "id", 0) != work->id) {
 		json_object_put(f.doc);
 		return err == ERR_NOT_FOUND ? ERR_OK : err;
 	}
@@ -158,7 +173,8 @@ static enum err load(struct work *work, int64_t id, struct session **ret)
 static void set_digests(struct session *s, const json_object *result)
 {
 	json_object *d = NULL, *uploads = json_arr(s->doc, "uploads");
-	JSON_EACH(d, json_arr(result, "digests")) {
+	JSON_EACH(d, json_arr(result, "digests"))
+	{
 		json_object *u = json_at(uploads, (size_t)(json_int(d, "n", 1) - 1));
 		if (u == NULL)
 			continue;
@@ -174,7 +190,7 @@ static void keep_previews(struct work *work, const struct session *s)
 	if (fs_mkdirs(work->w->data_fd, folder, NULL) != ERR_OK)
 		return;
 	for (size_t i = 0; i < json_len(session_layers(s)); i++) {
-		static const char *const endings[] = { "json", "png" };
+		static const char *const endings[] = {"json", "png"};
 		for (size_t j = 0; j < 2; j++) {
 			CLEAN_FREE char *name = mem_printf("preview-%zu.%s", i, endings[j]);
 			CLEAN_FREE char *to = mem_printf("%s/%s", folder, name);
@@ -191,7 +207,8 @@ static void forget(json_object *doc, const char *const *members)
 
 static void apply_inspection(struct work *work, struct session *s)
 {
-	static const char *const done[] = { "again", "again_problems", "dialects_before", "problems", NULL };
+	static const char *const done[] = {"again", "again_problems", "dialects_before", "problems",
+					   NULL};
 	enum kind kind;
 	json_object *w = NULL, *warnings = json_object_new_array();
 
@@ -201,7 +218,7 @@ static void apply_inspection(struct work *work, struct session *s)
 	json_set(s->doc, "layers", json_copy(json_arr(work->result, "layers")));
 	json_set(s->doc, "metadata", json_copy(json_obj(work->result, "metadata")));
 	JSON_EACH(w, json_arr(work->result, "warnings"))
-		json_object_array_add(warnings, json_object_get(w));
+	json_object_array_add(warnings, json_object_get(w));
 	json_set(s->doc, "warnings", warnings);
 	const char *name = json_str(work->result, "name", "");
 	if (*name != '\0')
@@ -218,7 +235,8 @@ static void apply_inspection_failure(struct work *work, struct session *s)
 	if (json_bool(s->doc, "again", false)) {
 		/* Only the new settings were wrong: what was known before still stands. */
 		json_object *before = json_obj(s->doc, "dialects_before");
-		json_set(s->doc, "dialects", before != NULL ? json_copy(before) : json_object_new_object());
+		json_set(s->doc, "dialects",
+			 before != NULL ? json_copy(before) : json_object_new_object());
 		json_set(s->doc, "again_problems", json_copy(work->problems));
 		json_object_object_del(s->doc, "again");
 		s->state = STATE_WAITING;
@@ -229,10 +247,13 @@ static void apply_inspection_failure(struct work *work, struct session *s)
 	s->state = STATE_INVALID;
 }
 
-/* After inspection some sessions go on by themselves: the import's task, NULL = a person must act. */
+/*
+ * After inspection some sessions go on by themselves: the import's task, NULL = a person must act.
+ */
 static json_object *go_on(struct work *work, struct session *s)
 {
-	bool wanted = json_bool(s->doc, "import_when_ready", false) || json_bool(s->doc, "non_interactive", false);
+	bool wanted = json_bool(s->doc, "import_when_ready", false) ||
+		      json_bool(s->doc, "non_interactive", false);
 	if (!wanted || s->state != STATE_WAITING)
 		return NULL;
 	json_object_object_del(s->doc, "import_when_ready");
@@ -242,7 +263,10 @@ static json_object *go_on(struct work *work, struct session *s)
 		(void)step_fill_certain(s);
 	if (step_missing_before(s, STEP_RUN) != STEP_NONE)
 		return NULL;
-	/* Rights on an existing dataset are judged where the catalogue is asked: by the next request. */
+	/*
+	 * Rights on an existing dataset are judged where the catalogue is asked: by the next
+	 * request.
+	 */
 	const json_object *final = session_input(s, STEP_FINAL);
 	bool into = strcmp(json_str(final, "mode", "create"), "create") != 0 ||
 		    (final == NULL && json_int(session_input(s, STEP_SAVE), "layer_id", 0) > 0);
@@ -261,7 +285,8 @@ static void publish_inspection(struct work *work, struct session *s)
 	else if (!work->canceled)
 		apply_inspection_failure(work, s);
 	if (spill_write(work->w->config, s, &work->error) != ERR_OK && work->problems == NULL)
-		log_line(LOG_LEVEL_ERROR, NULL, "session %lld: %s", (long long)s->id, work->error.text);
+		log_line(LOG_LEVEL_ERROR, NULL, "session %lld: %s", (long long)s->id,
+			 work->error.text);
 	e.next = go_on(work, s);
 	e.session = spill_record(s, clock_now_ms());
 	if (end_task(work, &e) == ERR_OK)
@@ -277,7 +302,7 @@ static size_t count_failed(const json_object *datasets)
 	size_t n = 0;
 	json_object *d = NULL;
 	JSON_EACH(d, datasets)
-		n += strcmp(json_str(d, "status", ""), "failed") == 0;
+	n += strcmp(json_str(d, "status", ""), "failed") == 0;
 	return n;
 }
 
@@ -286,7 +311,8 @@ static bool keep_report(struct work *work, const struct session *s)
 {
 	CLEAN_FREE char *folder = session_folder(s->id);
 	CLEAN_FREE char *to = mem_printf("%s/report.jsonl", folder);
-	return json_str(work->result, "report", NULL) != NULL && fs_mkdirs(work->w->data_fd, folder, NULL) == ERR_OK &&
+	return json_str(work->result, "report", NULL) != NULL &&
+	       fs_mkdirs(work->w->data_fd, folder, NULL) == ERR_OK &&
 	       output_move(work, "report.jsonl", REPORT_MAX, to, NULL) == ERR_OK;
 }
 
@@ -295,7 +321,7 @@ static json_object *release_uploads(struct session *s)
 {
 	json_object *held = json_copy(json_arr(s->doc, "uploads")), *u = NULL;
 	JSON_EACH(u, json_arr(s->doc, "uploads"))
-		json_set_bool(u, "released", true);
+	json_set_bool(u, "released", true);
 	return held;
 }
 
@@ -303,12 +329,13 @@ static json_object *release_uploads(struct session *s)
 static json_object *with_earlier(const struct session *s, json_object *datasets)
 {
 	json_object *all = json_object_new_array(), *d = NULL;
-	JSON_EACH(d, json_arr(s->doc, "datasets")) {
+	JSON_EACH(d, json_arr(s->doc, "datasets"))
+	{
 		if (strcmp(json_str(d, "status", ""), "imported") == 0)
 			json_object_array_add(all, json_object_get(d));
 	}
 	JSON_EACH(d, datasets)
-		json_object_array_add(all, json_object_get(d));
+	json_object_array_add(all, json_object_get(d));
 	json_object_put(datasets);
 	return all;
 }
@@ -321,7 +348,8 @@ static void apply_import(struct work *work, struct session *s, json_object *fres
 
 	json_set(s->doc, "datasets", datasets);
 	json_set_bool(s->doc, "report", keep_report(work, s));
-	JSON_EACH(w, json_arr(work->result, "warnings")) {
+	JSON_EACH(w, json_arr(work->result, "warnings"))
+	{
 		json_object *warnings = json_arr(s->doc, "warnings");
 		if (warnings == NULL) {
 			warnings = json_object_new_array();
@@ -338,9 +366,10 @@ static void apply_import(struct work *work, struct session *s, json_object *fres
 		return;
 	}
 	json_object *problems = NULL;
-	JSON_EACH(d, datasets) {
+	JSON_EACH(d, datasets)
+	{
 		JSON_EACH(w, json_arr(d, "problems"))
-			problems_add(&problems, json_object_get(w));
+		problems_add(&problems, json_object_get(w));
 	}
 	if (problems == NULL)
 		problems_add(&problems, problem_new("import_failed"));
@@ -364,8 +393,10 @@ static void publish_import(struct work *work, struct session *s)
 	} else {
 		bool changed = err == ERR_CONFLICT && json_obj(work->task, "target") != NULL;
 		if (work->problems == NULL)
-			problems_add(&work->problems, problem_new(work->error.err == ERR_NO_SPACE ? "disk_full" :
-			    changed ? "dataset_changed" : "import_failed"));
+			problems_add(&work->problems,
+				     problem_new(work->error.err == ERR_NO_SPACE ? "disk_full"
+						 : changed			 ? "dataset_changed"
+							   : "import_failed"));
 		json_set(s->doc, "problems", json_copy(work->problems));
 		json_set_str(s->doc, "code", problem_code(json_at(work->problems, 0)));
 		s->state = STATE_INVALID;
@@ -388,9 +419,11 @@ static void publish_export(struct work *work)
 	const json_object *spec = json_obj(work->task, "spec");
 	struct ending e = {0};
 	if (work->problems == NULL && work->result != NULL) {
-		CLEAN_FREE char *to = mem_printf("exports/%lld-%lld.%s", (long long)json_int(work->task, "dataset", 0),
+		CLEAN_FREE char *to = mem_printf(
+		    "exports/%lld-%lld.%s", (long long)json_int(work->task, "dataset", 0),
 		    (long long)json_int(work->task, "revision", 1), json_str(spec, "format", ""));
-		if (output_move(work, json_str(work->result, "file", ""), 0, to, &work->error) != ERR_OK)
+		if (output_move(work, json_str(work->result, "file", ""), 0, to, &work->error) !=
+		    ERR_OK)
 			problems_add(&work->problems, problem_new("export_failed"));
 	}
 	(void)end_task(work, &e);
@@ -400,7 +433,7 @@ void work_publish(struct work *work)
 {
 	const char *kind = json_str(work->task, "kind", "");
 	int64_t id = json_int(work->task, "session", 0);
-	struct session_lock lock = { .fd = -1 };
+	struct session_lock lock = {.fd = -1};
 	struct ending nothing = {0};
 
 	if (work->lost)
@@ -418,15 +451,16 @@ void work_publish(struct work *work)
 	if (err == ERR_OK)
 		err = load(work, id, &s);
 	if (err != ERR_OK) {
-		log_line(LOG_LEVEL_ERROR, NULL, "task %lld: session %lld: %s: %s", (long long)work->id, (long long)id, err_name(err),
-		    work->error.text);
-		work->lost = true;      /* its heartbeat stops: it is taken up again */
+		log_line(LOG_LEVEL_ERROR, NULL, "task %lld: session %lld: %s: %s",
+			 (long long)work->id, (long long)id, err_name(err), work->error.text);
+		work->lost = true; /* its heartbeat stops: it is taken up again */
 		session_unlock(&lock);
 		return;
 	}
 	work->canceled = work->canceled || cancel_asked(work);
 	if (s == NULL) {
-		(void)end_task(work, &nothing);      /* deleted, or another task is its business now */
+		/* deleted, or another task is its business now */
+		(void)end_task(work, &nothing);
 	} else if (strcmp(kind, "inspect") == 0) {
 		publish_inspection(work, s);
 	} else {

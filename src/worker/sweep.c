@@ -1,6 +1,6 @@
 /*
- * Looking after what time has ended: expired sessions and uploads, old tasks, stray files.  Small steps, so that
- * requests never wait behind it.
+ * Looking after what time has ended: expired sessions and uploads, old tasks, stray files.  Small
+ * steps, so that requests never wait behind it.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -23,13 +23,14 @@
 #include "upload/release.h"
 #include "wizard/spill.h"
 
-#define BATCH        100                        /* records a pass */
-#define TASK_KEEP_MS (7LL * 86400 * 1000)       /* ended tasks stay a week for their logs */
-#define EXPORT_KEEP_S (7LL * 86400)             /* exports not asked for in a week are made again */
-#define CONTENT_KEEP_MS (7LL * 86400 * 1000)    /* what accounts with "log" 2 sent */
-#define STALE_S      60                         /* one that nobody can ask for any more may still be on its way to somebody */
-#define STRAY_S      3600                       /* younger files may belong to somebody at work */
-#define COPY_S       86400                      /* no check or dump takes a day */
+#define BATCH		100		     /* records a pass */
+#define TASK_KEEP_MS	(7LL * 86400 * 1000) /* ended tasks stay a week for their logs */
+#define EXPORT_KEEP_S	(7LL * 86400)	     /* exports not asked for in a week are made again */
+#define CONTENT_KEEP_MS (7LL * 86400 * 1000) /* what accounts with "log" 2 sent */
+/* one that nobody can ask for any more may still be on its way to somebody */
+#define STALE_S 60
+#define STRAY_S 3600  /* younger files may belong to somebody at work */
+#define COPY_S	86400 /* no check or dump takes a day */
 
 struct expire {
 	json_object *ids;
@@ -69,11 +70,12 @@ static enum err expire_sessions(struct worker *w, struct error *error)
 	enum err err = store_pass(w->store, PASS_READ, "expired", expired_pass, &e, error);
 	if (err != ERR_OK)
 		return err;
-	JSON_EACH(id, e.ids) {
-		struct session_lock lock = { .fd = -1 };
+	JSON_EACH(id, e.ids)
+	{
+		struct session_lock lock = {.fd = -1};
 		e.id = json_object_get_int64(id);
 		if (session_lock(w->store, e.id, 0, &lock, NULL) != ERR_OK)
-			continue;      /* in use: the next sweep */
+			continue; /* in use: the next sweep */
 		if (store_pass(w->store, PASS_DELETE, "expire", expire_pass, &e, NULL) == ERR_OK) {
 			CLEAN_FREE char *folder = session_folder(e.id);
 			release_files(w->engine, e.release);
@@ -92,7 +94,8 @@ static enum err old_tasks_pass(struct pass *p, void *arg)
 	json_object *ids = NULL, *id = NULL;
 	(void)arg;
 	enum err err = tasks_old(p, clock_now_ms() - TASK_KEEP_MS, BATCH, &ids);
-	JSON_EACH(id, ids) {
+	JSON_EACH(id, ids)
+	{
 		if (err == ERR_OK)
 			err = tasks_delete(p, json_object_get_int64(id));
 	}
@@ -109,7 +112,7 @@ struct search {
 
 /* Call FN for each entry of FOLDER that was not touched for OLDER_S. */
 static void each_old(struct search *s, const char *folder, int64_t older_s,
-    void (*fn)(struct search *, const char *folder, const char *name))
+		     void (*fn)(struct search *, const char *folder, const char *name))
 {
 	int fd = fs_open_dir(s->w->data_fd, folder);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -121,11 +124,13 @@ static void each_old(struct search *s, const char *folder, int64_t older_s,
 	}
 	while ((d = readdir(dir)) != NULL) {
 		struct stat st;
-		if (d->d_name[0] == '.' || fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		if (d->d_name[0] == '.' ||
+		    fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
 		/* A folder is read by every search like this one. */
 		bool dir_entry = S_ISDIR(st.st_mode);
-		int64_t newest = !dir_entry && st.st_atime > st.st_mtime ? st.st_atime : st.st_mtime;
+		int64_t newest =
+		    !dir_entry && st.st_atime > st.st_mtime ? st.st_atime : st.st_mtime;
 		if (clock_now_ms() / 1000 - newest > older_s)
 			fn(s, folder, d->d_name);
 	}
@@ -138,13 +143,16 @@ static void found(struct search *s, const char *folder, const char *name)
 	s->found(s->arg, path);
 }
 
-/* What a replacement that was cut short left beside the revision in use; FOLDER is "datasets/<id>". */
+/*
+ * What a replacement that was cut short left beside the revision in use; FOLDER is "datasets/<id>".
+ */
 static void find_orphan_revision(struct search *s, const char *folder, const char *name)
 {
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	json_object *d = NULL;
 	int64_t id = 0;
-	if (!text_int(folder + strlen("datasets/"), 1, INT64_MAX, &id) || catalog_get(s->w->catalog, id, &all, &d, NULL) != ERR_OK)
+	if (!text_int(folder + strlen("datasets/"), 1, INT64_MAX, &id) ||
+	    catalog_get(s->w->catalog, id, &all, &d, NULL) != ERR_OK)
 		return;
 	CLEAN_FREE char *prefix = mem_printf("%lld/%s/", (long long)id, name);
 	if (!text_starts(json_str(d, "file", ""), prefix))
@@ -155,7 +163,7 @@ static void find_orphan_revision(struct search *s, const char *folder, const cha
 /* A dataset's folder without its row: a publish that was cut short, or a delete that was. */
 static void find_orphan_dataset(struct search *s, const char *folder, const char *name)
 {
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	json_object *d = NULL;
 	int64_t id = 0;
 	if (!text_int(name, 1, INT64_MAX, &id))
@@ -170,10 +178,13 @@ static void find_orphan_dataset(struct search *s, const char *folder, const char
 	json_object_put(d);
 }
 
-/* What was made for download of a dataset that is gone, or of a revision that is: "<id>-<revision>.<format>". */
+/*
+ * What was made for download of a dataset that is gone, or of a revision that is:
+ * "<id>-<revision>.<format>".
+ */
 static void find_stale_export(struct search *s, const char *folder, const char *name)
 {
-	struct viewer all = { .user = "", .admin = true };
+	struct viewer all = {.user = "", .admin = true};
 	json_object *d = NULL;
 	int64_t id = 0, revision = 0;
 	const char *dash = strchr(name, '-'), *dot = strchr(name, '.');
@@ -184,14 +195,15 @@ static void find_stale_export(struct search *s, const char *folder, const char *
 	if (!text_int(first, 1, INT64_MAX, &id) || !text_int(second, 1, INT64_MAX, &revision))
 		return;
 	enum err err = catalog_get(s->w->catalog, id, &all, &d, NULL);
-	if (err == ERR_NOT_FOUND || (err == ERR_OK && json_int(d, "revision", revision) != revision))
+	if (err == ERR_NOT_FOUND ||
+	    (err == ERR_OK && json_int(d, "revision", revision) != revision))
 		found(s, folder, name);
 	json_object_put(d);
 }
 
 void worker_strays(struct worker *w, void (*fn)(void *arg, const char *path), void *arg)
 {
-	struct search s = { w, fn, arg };
+	struct search s = {w, fn, arg};
 	each_old(&s, "datasets", STRAY_S, find_orphan_dataset);
 	each_old(&s, "exports", STALE_S, find_stale_export);
 }
@@ -209,7 +221,8 @@ static void find_orphan_session(struct search *s, const char *folder, const char
 {
 	int64_t id = 0;
 	if (text_int(name, 1, INT64_MAX, &id) &&
-	    store_pass(s->w->store, PASS_READ, "orphan", session_there_pass, &id, NULL) == ERR_NOT_FOUND)
+	    store_pass(s->w->store, PASS_READ, "orphan", session_there_pass, &id, NULL) ==
+		ERR_NOT_FOUND)
 		found(s, folder, name);
 }
 
@@ -225,7 +238,7 @@ static void find_old_request(struct search *s, const char *folder, const char *n
 /* What a killed check, dump, load or restore left of its copy: nobody asks for that again. */
 static void find_orphan_copy(struct search *s, const char *folder, const char *name)
 {
-	static const char *const kinds[] = { "check.", "dump.", "load.", "restore." };
+	static const char *const kinds[] = {"check.", "dump.", "load.", "restore."};
 	(void)folder;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (text_starts(name, kinds[i]) && token_is_hex(name + strlen(kinds[i]), 16))
@@ -245,13 +258,17 @@ void worker_sweep(struct worker *w)
 	/* Nothing goes while a backup copies; a minute later is soon enough. */
 	if (store_keeps_files(w->store))
 		return;
-	/* Without the store nobody knows which files are strays: a restore may be putting them there. */
+	/*
+	 * Without the store nobody knows which files are strays: a restore may be putting them
+	 * there.
+	 */
 	if (expire_sessions(w, &error) != ERR_OK) {
 		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
 		return;
 	}
 	(void)store_pass(w->store, PASS_DELETE, "old tasks", old_tasks_pass, NULL, NULL);
-	if (upload_sweep(w->engine, 500, &error) != ERR_OK || store_sweep(w->store, &error) != ERR_OK)
+	if (upload_sweep(w->engine, 500, &error) != ERR_OK ||
+	    store_sweep(w->store, &error) != ERR_OK)
 		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
 	if (catalog_fold_downloads(w->catalog, &error) != ERR_OK)
 		log_line(LOG_LEVEL_WARN, NULL, "sweep: %s", error.text);
@@ -259,7 +276,7 @@ void worker_sweep(struct worker *w)
 	work_item_sweep(w);
 	signed_sweep(w);
 	worker_strays(w, remove_found, w);
-	struct search s = { w, remove_found, w };
+	struct search s = {w, remove_found, w};
 	each_old(&s, "exports", EXPORT_KEEP_S, found);
 	each_old(&s, "sessions", STRAY_S, find_orphan_session);
 	each_old(&s, "requests", -1, find_old_request);

@@ -18,8 +18,8 @@ enum err work_lock(struct work *work, const char *file, int64_t id)
 	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)id, .l_len = 1};
 	int64_t beaten = clock_mono_ms();
 
-	work->target_fd = openat(work->w->data_fd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-				 0600);
+	work->target_fd =
+	    openat(work->w->data_fd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (work->target_fd < 0)
 		return error_errno(&work->error, ERR_IO, "%s", file);
 	while (fcntl(work->target_fd, F_OFD_SETLK, &l) != 0) {
@@ -30,9 +30,8 @@ enum err work_lock(struct work *work, const char *file, int64_t id)
 			continue;
 		beaten = clock_mono_ms();
 		if (!work_beat(work, NULL))
-			return error_set(&work->error, ERR_BUSY,
-					 "stopped before %s %lld was free", file,
-					 (long long)id);
+			return error_set(&work->error, ERR_BUSY, "stopped before %s %lld was free",
+					 file, (long long)id);
 	}
 	return ERR_OK;
 }
@@ -61,7 +60,9 @@ static enum err refresh(struct work *work, json_object *target)
 enum err work_target(struct work *work)
 {
 	json_object *target = json_obj(work->task, "target");
-	enum err err = target == NULL ? ERR_OK : work_lock(work, "locks/datasets", json_int(target, "dataset", 0));
+	enum err err = target == NULL
+			   ? ERR_OK
+			   : work_lock(work, "locks/datasets", json_int(target, "dataset", 0));
 
 	return err != ERR_OK || target == NULL ? err : refresh(work, target);
 }

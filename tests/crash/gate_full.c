@@ -26,7 +26,7 @@
 #include "store/maintain.h"
 #include "store/record.h"
 
-#define WRITERS     2
+#define WRITERS	    2
 #define N_PROCESSES 4 /* two that write, one that reads, one that deletes */
 
 struct shared {
@@ -92,8 +92,10 @@ static void run_process(struct world *w, int number)
 	static const struct {
 		enum pass_kind kind;
 		pass_fn *fn;
-	} work[N_PROCESSES] = {{PASS_SYNC, write_once}, {PASS_SYNC, write_once},
-	    {PASS_READ, read_once}, {PASS_DELETE, delete_once}};
+	} work[N_PROCESSES] = {{PASS_SYNC, write_once},
+			       {PASS_SYNC, write_once},
+			       {PASS_READ, read_once},
+			       {PASS_DELETE, delete_once}};
 	struct shared *s = w->shared;
 	struct store *store = NULL;
 
@@ -111,9 +113,9 @@ static void run_process(struct world *w, int number)
 		if (store == NULL &&
 		    (err = store_open(&w->config, true, &store, &error)) != ERR_OK) {
 			store = NULL;
-			(void)atomic_fetch_add(
-			    err == ERR_NO_SPACE ? &s->full[number][phase] : &s->bad[number][phase],
-			    1);
+			(void)atomic_fetch_add(err == ERR_NO_SPACE ? &s->full[number][phase]
+								   : &s->bad[number][phase],
+					       1);
 			(void)fprintf(stderr, "open: %s\n", error.text);
 			clock_sleep_ms(20);
 			continue;
@@ -123,13 +125,13 @@ static void run_process(struct world *w, int number)
 			atomic_store(&s->acknowledged[number], job.value);
 		if (atomic_load(&s->phase) != phase)
 			continue;
-		(void)atomic_fetch_add(err == ERR_OK ? &s->good[number][phase]
-		        : err == ERR_NO_SPACE        ? &s->full[number][phase]
-		                                     : &s->bad[number][phase],
-		    1);
+		(void)atomic_fetch_add(err == ERR_OK	     ? &s->good[number][phase]
+				       : err == ERR_NO_SPACE ? &s->full[number][phase]
+							     : &s->bad[number][phase],
+				       1);
 		if (err != ERR_OK && err != ERR_NO_SPACE)
-			(void)fprintf(
-			    stderr, "process %d: %s: %s\n", number, err_name(err), error.text);
+			(void)fprintf(stderr, "process %d: %s: %s\n", number, err_name(err),
+				      error.text);
 		clock_sleep_ms(err == ERR_OK ? 1 : 5);
 	}
 	store_close(store);
@@ -187,27 +189,27 @@ static bool one_round(struct world *w, struct store *care)
 		bool writes = i < WRITERS;
 
 		(void)printf("process %d: room %lld good %lld full; full disk %lld good %lld full "
-		             "%lld bad\n",
-		    i, atomic_load(&s->good[i][0]), atomic_load(&s->full[i][0]),
-		    atomic_load(&s->good[i][2]), atomic_load(&s->full[i][2]),
-		    atomic_load(&s->bad[i][2]));
-		good = want("with room everything works",
-		           atomic_load(&s->good[i][0]) > 0 && atomic_load(&s->full[i][0]) == 0 &&
-		               atomic_load(&s->bad[i][0]) == 0) &&
-		    good;
+			     "%lld bad\n",
+			     i, atomic_load(&s->good[i][0]), atomic_load(&s->full[i][0]),
+			     atomic_load(&s->good[i][2]), atomic_load(&s->full[i][2]),
+			     atomic_load(&s->bad[i][2]));
+		good = want("with room everything works", atomic_load(&s->good[i][0]) > 0 &&
+							      atomic_load(&s->full[i][0]) == 0 &&
+							      atomic_load(&s->bad[i][0]) == 0) &&
+		       good;
 		good = want("on a full disk there is no other error",
-		           atomic_load(&s->bad[i][2]) == 0) &&
-		    good;
+			    atomic_load(&s->bad[i][2]) == 0) &&
+		       good;
 		if (writes)
 			good = want("on a full disk writing is refused",
-			           atomic_load(&s->good[i][2]) == 0 &&
-			               atomic_load(&s->full[i][2]) > 0) &&
-			    good;
+				    atomic_load(&s->good[i][2]) == 0 &&
+					atomic_load(&s->full[i][2]) > 0) &&
+			       good;
 		else
 			good = want("on a full disk reading and deleting go on",
-			           atomic_load(&s->good[i][2]) > 0 &&
-			               atomic_load(&s->full[i][2]) == 0) &&
-			    good;
+				    atomic_load(&s->good[i][2]) > 0 &&
+					atomic_load(&s->full[i][2]) == 0) &&
+			       good;
 	}
 	return good;
 }
@@ -250,20 +252,20 @@ static bool run_all(struct world *w, int64_t rounds)
 
 		(void)waitpid(pids[i], &status, 0);
 		good = want("every process ends well",
-		           WIFEXITED(status) && WEXITSTATUS(status) == 0) &&
-		    good;
+			    WIFEXITED(status) && WEXITSTATUS(status) == 0) &&
+		       good;
 	}
 	good = want("the account is taken",
-	           store_pass(care, PASS_READ, "account", account, stored, &error) == ERR_OK) &&
-	    good;
+		    store_pass(care, PASS_READ, "account", account, stored, &error) == ERR_OK) &&
+	       good;
 	for (int i = 0; i < N_PROCESSES; i++)
 		good = want("nothing is lost",
-		           stored[i] >= atomic_load(&w->shared->acknowledged[i])) &&
-		    good;
+			    stored[i] >= atomic_load(&w->shared->acknowledged[i])) &&
+		       good;
 	good = want("the check finds nothing",
-	           store_check(care, false, false, stdout, &findings, &error) == ERR_OK &&
-	               findings == 0) &&
-	    good;
+		    store_check(care, false, false, stdout, &findings, &error) == ERR_OK &&
+			findings == 0) &&
+	       good;
 	if (error.text[0] != '\0')
 		(void)printf("%s\n", error.text);
 	store_close(care);
@@ -287,14 +289,14 @@ int main(int argc, char **argv)
 	}
 	(void)snprintf(w.data_dir, sizeof(w.data_dir), "%s/data", w.mount);
 	(void)snprintf(w.regions, sizeof(w.regions), "/dev/shm/%s", strrchr(w.mount, '/') + 1);
-	w.shared = mmap(
-	    NULL, sizeof(*w.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	w.shared = mmap(NULL, sizeof(*w.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
 	w.config = (struct config){.data_dir = w.data_dir,
-	    .store_regions = w.regions,
-	    .allow_root = true,
-	    .store_wait_ms = 5000,
-	    .store_hold_s = 30,
-	    .store_ballast = 24 * MIB};
+				   .store_regions = w.regions,
+				   .allow_root = true,
+				   .store_wait_ms = 5000,
+				   .store_hold_s = 30,
+				   .store_ballast = 24 * MIB};
 	good = run_all(&w, rounds);
 	(void)umount2(w.mount, MNT_DETACH);
 	(void)rmdir(w.mount);

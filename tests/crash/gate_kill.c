@@ -49,7 +49,7 @@ struct options {
 struct shared {
 	atomic_llong acknowledged[WRITERS_MAX];
 	atomic_llong commits, errors, busy, worn, backups;
-	atomic_llong longest_ms;          /* of any pass */
+	atomic_llong longest_ms;	  /* of any pass */
 	atomic_llong longest_recovery_ms; /* of a pass that recovered */
 	atomic_bool stop;
 };
@@ -121,9 +121,9 @@ static enum err read_once(struct pass *p, void *arg)
 static void one_pass(struct writer *w, bool write)
 {
 	struct shared *shared = w->world->shared;
-	enum pass_kind kind = !write   ? PASS_READ
-	    : w->world->options.nosync ? PASS_WRITE_NOSYNC
-	                               : PASS_SYNC;
+	enum pass_kind kind = !write			 ? PASS_READ
+			      : w->world->options.nosync ? PASS_WRITE_NOSYNC
+							 : PASS_SYNC;
 	struct error error = {0};
 	int64_t start = clock_mono_ms();
 	enum err err =
@@ -232,10 +232,16 @@ static pid_t start(struct world *world, int slot)
 	if (pid != 0)
 		return pid;
 	switch ((enum kind)(slot % KIND__MAX)) {
-	case KIND_FRONT: run_keeping(world, first, threads); break;
-	case KIND_CGI: run_cgi(world, first); break;
+	case KIND_FRONT:
+		run_keeping(world, first, threads);
+		break;
+	case KIND_CGI:
+		run_cgi(world, first);
+		break;
 	case KIND_WORKER:
-	case KIND__MAX: run_keeping(world, first, 1); break;
+	case KIND__MAX:
+		run_keeping(world, first, 1);
+		break;
 	}
 	_exit(0);
 }
@@ -330,13 +336,13 @@ static bool prove_backup(struct world *world, struct account *a, const char *dir
 	    store_restored(&config, &error) == ERR_OK &&
 	    store_open(&config, true, &store, &error) == ERR_OK) {
 		good = store_pass(store, PASS_READ, "account", take_account, a, &error) == ERR_OK &&
-		    a->lost == 0 && a->torn == 0 && a->sum == a->all;
+		       a->lost == 0 && a->torn == 0 && a->sum == a->all;
 		store_close(store);
 	}
 	if (!good)
 		(void)fprintf(stderr, "backup: %lld lost, %lld torn, sum %lld of %lld; %s\n",
-		    (long long)a->lost, (long long)a->torn, (long long)a->sum, (long long)a->all,
-		    error.text);
+			      (long long)a->lost, (long long)a->torn, (long long)a->sum,
+			      (long long)a->all, error.text);
 	(void)fs_remove_tree(AT_FDCWD, restored, NULL);
 	return good;
 }
@@ -393,7 +399,7 @@ static bool respawn(struct world *world, pid_t *pids, int64_t *ret_kills)
 				++*ret_kills;
 			} else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 				(void)fprintf(stderr, "%s ended with status %x\n",
-				    kind_names[i % KIND__MAX], (unsigned)status);
+					      kind_names[i % KIND__MAX], (unsigned)status);
 				good = false;
 			}
 			pids[i] = start(world, i);
@@ -432,7 +438,7 @@ static bool kill_for_a_while(struct world *world, int64_t *ret_kills)
 		while (waitpid(pids[i], NULL, WNOHANG) == 0) {
 			if (clock_mono_ms() > patience) {
 				(void)fprintf(stderr, "process %d (%s) hangs\n", i,
-				    kind_names[i % KIND__MAX]);
+					      kind_names[i % KIND__MAX]);
 				(void)kill(pids[i], SIGKILL);
 				good = false;
 			}
@@ -464,17 +470,18 @@ static bool report(struct world *world, int64_t kills, int64_t first_epoch, bool
 	/* A lost gate file begins a new count. */
 	recoveries = world->options.cut_gate_ms > 0 ? -1 : epoch_of(world) - first_epoch;
 	(void)printf("%lld kills, %lld commits, %lld recoveries, %lld worn out, %lld backups: %lld "
-	             "lost, %lld torn, sum %lld of "
-	             "%lld, %lld busy, %lld errors, longest pass %lld ms, slowest recovery %lld "
-	             "ms, %d findings\n",
-	    (long long)kills, atomic_load(&s->commits), (long long)recoveries,
-	    atomic_load(&s->worn), atomic_load(&s->backups), (long long)a.lost, (long long)a.torn,
-	    (long long)a.sum, (long long)a.all, atomic_load(&s->busy), atomic_load(&s->errors),
-	    atomic_load(&s->longest_ms), atomic_load(&s->longest_recovery_ms), findings);
+		     "lost, %lld torn, sum %lld of "
+		     "%lld, %lld busy, %lld errors, longest pass %lld ms, slowest recovery %lld "
+		     "ms, %d findings\n",
+		     (long long)kills, atomic_load(&s->commits), (long long)recoveries,
+		     atomic_load(&s->worn), atomic_load(&s->backups), (long long)a.lost,
+		     (long long)a.torn, (long long)a.sum, (long long)a.all, atomic_load(&s->busy),
+		     atomic_load(&s->errors), atomic_load(&s->longest_ms),
+		     atomic_load(&s->longest_recovery_ms), findings);
 	return good && a.lost == 0 && a.torn == 0 && a.sum == a.all && a.all > 0 && findings == 0 &&
-	    atomic_load(&s->errors) == 0 && atomic_load(&s->busy) == 0 && kills >= o->kills &&
-	    atomic_load(&s->longest_ms) <= o->max_wait_ms &&
-	    atomic_load(&s->longest_recovery_ms) <= o->max_recovery_ms;
+	       atomic_load(&s->errors) == 0 && atomic_load(&s->busy) == 0 && kills >= o->kills &&
+	       atomic_load(&s->longest_ms) <= o->max_wait_ms &&
+	       atomic_load(&s->longest_recovery_ms) <= o->max_recovery_ms;
 }
 
 static bool read_options(int argc, char **argv, struct options *o)
@@ -501,62 +508,87 @@ static bool read_options(int argc, char **argv, struct options *o)
 		int64_t n = optarg != NULL ? strtoll(optarg, NULL, 10) : 0;
 
 		switch (c) {
-		case 's': o->seconds = n; break;
-		case 'p': o->processes = n; break;
-		case 't': o->threads = n; break;
-		case 'b': o->bytes = n; break;
-		case 'k': o->kills = n; break;
-		case 'w': o->max_wait_ms = n; break;
-		case 'r': o->max_recovery_ms = n; break;
-		case 'G': o->cut_gate_ms = n; break;
-		case 'R': o->cut_regions_ms = n; break;
-		case 'B': o->backup_ms = n; break;
-		case 'n': o->nosync = true; break;
-		case 'd': o->disk = true; break;
+		case 's':
+			o->seconds = n;
+			break;
+		case 'p':
+			o->processes = n;
+			break;
+		case 't':
+			o->threads = n;
+			break;
+		case 'b':
+			o->bytes = n;
+			break;
+		case 'k':
+			o->kills = n;
+			break;
+		case 'w':
+			o->max_wait_ms = n;
+			break;
+		case 'r':
+			o->max_recovery_ms = n;
+			break;
+		case 'G':
+			o->cut_gate_ms = n;
+			break;
+		case 'R':
+			o->cut_regions_ms = n;
+			break;
+		case 'B':
+			o->backup_ms = n;
+			break;
+		case 'n':
+			o->nosync = true;
+			break;
+		case 'd':
+			o->disk = true;
+			break;
 		case 'e':
 			if (sscanf(optarg, "%ld-%ld", &o->every_min_ms, &o->every_max_ms) != 2)
 				return false;
 			break;
-		default: return false;
+		default:
+			return false;
 		}
 	}
 	return o->processes > 0 && o->threads > 0 && o->threads <= 16 &&
-	    o->processes * o->threads <= WRITERS_MAX && o->every_max_ms >= o->every_min_ms;
+	       o->processes * o->threads <= WRITERS_MAX && o->every_max_ms >= o->every_min_ms;
 }
 
 int main(int argc, char **argv)
 {
 	struct world world = {.options = {.seconds = 20,
-	                          .processes = 12,
-	                          .threads = 3,
-	                          .bytes = 200,
-	                          .kills = 200,
-	                          .max_wait_ms = 5000,
-	                          .max_recovery_ms = 1000,
-	                          .every_min_ms = 15,
-	                          .every_max_ms = 100}};
+					  .processes = 12,
+					  .threads = 3,
+					  .bytes = 200,
+					  .kills = 200,
+					  .max_wait_ms = 5000,
+					  .max_recovery_ms = 1000,
+					  .every_min_ms = 15,
+					  .every_max_ms = 100}};
 	int64_t kills = 0, first_epoch;
 	bool good;
 
 	if (!read_options(argc, argv, &world.options)) {
-		(void)fprintf(
-		    stderr, "gate_kill: see the first comment of tests/crash/gate_kill.c\n");
+		(void)fprintf(stderr,
+			      "gate_kill: see the first comment of tests/crash/gate_kill.c\n");
 		return 2;
 	}
 	(void)snprintf(world.dir, sizeof(world.dir), "/tmp/gate-kill-XXXXXX");
-	world.shared = mmap(
-	    NULL, sizeof(*world.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	world.shared = mmap(NULL, sizeof(*world.shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (mkdtemp(world.dir) == NULL || world.shared == MAP_FAILED)
 		return 2;
 	(void)snprintf(world.regions, sizeof(world.regions),
-	    world.options.disk ? "%s/db/run" : "/dev/shm/%s",
-	    world.options.disk ? world.dir : world.dir + 5);
+		       world.options.disk ? "%s/db/run" : "/dev/shm/%s",
+		       world.options.disk ? world.dir : world.dir + 5);
 	world.config = (struct config){.data_dir = world.dir,
-	    .store_regions = world.regions,
-	    .allow_root = true,
-	    .store_wait_ms = 5000,
-	    .store_hold_s = 30,
-	    .store_ballast = MIB};
+				       .store_regions = world.regions,
+				       .allow_root = true,
+				       .store_wait_ms = 5000,
+				       .store_hold_s = 30,
+				       .store_ballast = MIB};
 	srandom((unsigned int)getpid());
 	first_epoch = epoch_of(&world);
 	good = kill_for_a_while(&world, &kills);

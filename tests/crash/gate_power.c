@@ -28,8 +28,8 @@
 #include "store/maintain.h"
 #include "store/record.h"
 
-#define N_PROCESSES                 4
-#define EXT4_IOC_SHUTDOWN           _IOR('X', 125, uint32_t) /* linux: fs/ext4/ext4.h */
+#define N_PROCESSES		    4
+#define EXT4_IOC_SHUTDOWN	    _IOR('X', 125, uint32_t) /* linux: fs/ext4/ext4.h */
 #define EXT4_GOING_FLAGS_NOLOGFLUSH 2
 
 struct shared {
@@ -140,7 +140,7 @@ static enum err take_account(struct pass *p, void *arg)
 			return err;
 		a->sum += a->stored[i];
 		err = a->stored[i] > 0 ? record_get(p, TABLE_GROUPS, name, strlen(name), &record)
-		                       : ERR_NOT_FOUND;
+				       : ERR_NOT_FOUND;
 		if (err == ERR_OK && json_int(record, "last", -1) != a->stored[i])
 			a->torn++;
 	}
@@ -211,7 +211,7 @@ static bool prepare(struct world *w)
 	(void)snprintf(w->data_dir, sizeof(w->data_dir), "%s/data", w->mount);
 	(void)snprintf(w->regions, sizeof(w->regions), "/dev/shm/%s", strrchr(w->mount, '/') + 1);
 	return command("truncate -s 96M %s && mkfs.ext4 -q %s", w->image, w->image) == 0 &&
-	    command("mount -o loop %s %s", w->image, w->mount) == 0;
+	       command("mount -o loop %s %s", w->image, w->mount) == 0;
 }
 
 int main(int argc, char **argv)
@@ -226,29 +226,29 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[i], "--cycles") == 0 && i + 1 < argc)
 			cycles = strtoll(argv[++i], NULL, 10);
 	}
-	w.shared = mmap(
-	    NULL, sizeof(*w.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	w.shared = mmap(NULL, sizeof(*w.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
 	ready = prepare(&w);
 	w.config = (struct config){.data_dir = w.data_dir,
-	    .store_regions = w.regions,
-	    .allow_root = true,
-	    .store_wait_ms = 5000,
-	    .store_hold_s = 30,
-	    .store_ballast = 16 * MIB};
+				   .store_regions = w.regions,
+				   .allow_root = true,
+				   .store_wait_ms = 5000,
+				   .store_hold_s = 30,
+				   .store_ballast = 16 * MIB};
 	srandom((unsigned int)getpid());
 	if (!ready)
 		(void)printf("skipped: no ext4 on a loop device here\n");
 	for (int64_t i = 0; ready && good && i < cycles; i++) {
 		good = cycle(&w, kills, &lost);
 		if (!good)
-			(void)printf(
-			    "FAILED in cycle %lld: %lld lost\n", (long long)i, (long long)lost);
+			(void)printf("FAILED in cycle %lld: %lld lost\n", (long long)i,
+				     (long long)lost);
 	}
 	for (int i = 0; i < N_PROCESSES; i++)
 		commits += atomic_load(&w.shared->acknowledged[i]);
 	if (ready)
 		(void)printf("%lld power cuts, %lld commits, %lld lost\n", (long long)cycles,
-		    (long long)commits, (long long)lost);
+			     (long long)commits, (long long)lost);
 	if (w.mount[0] != '\0' && w.image[0] != '\0') {
 		(void)umount2(w.mount, MNT_DETACH);
 		(void)rmdir(w.mount);

@@ -1,8 +1,10 @@
 /*
- * Goal: whatever the members of a workbook (xlsx, ods) say, it is read without a fault, and what comes out keeps
- * its promises: rows in order, text in UTF-8.
- * The input is a line "xlsx" or "ods", then the members: a line "@NAME" each, and the text up to the next one.
- * They are put into a zip here, because what a zip may say of itself has a target of its own (zip.c).
+ * Goal: whatever the members of a workbook (xlsx, ods) say, it is read without a fault, and what
+ * comes out keeps its promises: rows in order, text in UTF-8.
+ * The input is a line "xlsx" or "ods", then the members: a line "@NAME" each, and the text up to
+ * the next one.
+ * They are put into a zip here, because what a zip may say of itself has a target of its own
+ * (zip.c).
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -57,7 +59,10 @@ static size_t split(const char *at, const char *end, struct member *v)
 	return n;
 }
 
-/* What both headers of a stored member have in common, from "version needed" on.  Source: APPNOTE, 4.3.7. */
+/*
+ * What both headers of a stored member have in common, from "version needed" on.  Source: APPNOTE,
+ * 4.3.7.
+ */
 static void describe(uint8_t *p, const struct member *m)
 {
 	put16(p, 10);
@@ -106,7 +111,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	size_t first = line(text, end, &rest), n = split(rest, end, members);
 	uint8_t *zip = mem_alloc(size * 2 + MEMBERS_MOST * (LOCAL + CENTRAL) + 22);
 	size_t len = pack(members, n, zip);
-	struct source src = {.kind = first == 3 ? KIND_ODS : KIND_XLSX, .file = (char *)(uintptr_t) "a", .path = path};
+	struct source src = {.kind = first == 3 ? KIND_ODS : KIND_XLSX,
+			     .file = (char *)(uintptr_t) "a",
+			     .path = path};
 	int fd = mkstemp(path);
 
 	fuzz_check(fd >= 0 && write(fd, zip, len) == (ssize_t)len && close(fd) == 0);

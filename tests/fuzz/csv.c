@@ -13,14 +13,18 @@
 
 #define COLUMNS_MAX 100
 #define CELL_MAX    1000
-#define VALUES      200   /* per input: guessing tries many formats for each */
+#define VALUES	    200 /* per input: guessing tries many formats for each */
 
 static const char *const patterns[] = {
-	"yyyy-MM-dd['T'HH:mm[:ss[.SSS]][X]]", "d.M.yy", "%Y/%m/%d %H:%M:%S.%f %z", "%j %Y %I %p %B",
+    "yyyy-MM-dd['T'HH:mm[:ss[.SSS]][X]]",
+    "d.M.yy",
+    "%Y/%m/%d %H:%M:%S.%f %z",
+    "%j %Y %I %p %B",
 };
 
 /* All cells as one text, each with its length, and how the table ended. */
-static char *records(const struct dialect *d, const char *text, size_t len, size_t first, size_t step)
+static char *records(const struct dialect *d, const char *text, size_t len, size_t first,
+		     size_t step)
 {
 	struct table_parser *t = table_parser_new(d, COLUMNS_MAX, CELL_MAX);
 	enum table_result r = TABLE_MORE;
@@ -102,7 +106,8 @@ static void check_cells(const struct dialect *d, const char *text, size_t len)
 		for (size_t i = 0; i < n && seen < VALUES; i++, seen++) {
 			check_cell(&cells[i], formats);
 			if (cells[i].len > 0)
-				when_guess_feed(guess, cells[i].s, cells[i].len, table_parser_row(t));
+				when_guess_feed(guess, cells[i].s, cells[i].len,
+						table_parser_row(t));
 		}
 	time = when_guess_end(guess);
 	json_object_put(time);
@@ -135,8 +140,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	input += size < 2 ? size : 2;
 	size -= size < 2 ? size : 2;
 	charset_guess_feed(guess, (const char *)input, size);
-	char *text = charset_decode(
-	    charset_guess_end(guess, NULL), (const char *)input, size, &len, NULL);
+	char *text =
+	    charset_decode(charset_guess_end(guess, NULL), (const char *)input, size, &len, NULL);
 	charset_guess_free(guess);
 	fuzz_check(text != NULL && text_is_utf8(text, len));
 	(void)dialect_guess(text, len, true, &d);

@@ -42,7 +42,8 @@ static void check_structured(const char *text)
 	size_t n;
 
 	if (sfield_item(text, &f)) {
-		fuzz_check(f.text == NULL || (f.text >= text && f.text + f.len <= text + strlen(text)));
+		fuzz_check(f.text == NULL ||
+			   (f.text >= text && f.text + f.len <= text + strlen(text)));
 		fuzz_check(f.kind != SFIELD_BOOLEAN || f.integer == 0 || f.integer == 1);
 		fuzz_check(*text == ' ' || sfield_member(member, "k", &f));
 	}

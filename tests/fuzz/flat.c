@@ -1,6 +1,7 @@
 /*
- * Goal: a flat object, as MessagePack or as JSON, is read without a fault and never beyond its end; what is taken the
- * libraries take as well, with the same values.  An input that begins with '{' or white space is JSON.
+ * Goal: a flat object, as MessagePack or as JSON, is read without a fault and never beyond its end;
+ * what is taken the libraries take as well, with the same values.  An input that begins with '{' or
+ * white space is JSON.
  */
 #include "fuzz.h"
 
@@ -20,7 +21,8 @@ static const msgpack_object *find(const msgpack_object *map, const struct flat_m
 {
 	for (uint32_t i = 0; i < map->via.map.size; i++) {
 		const msgpack_object_kv *kv = &map->via.map.ptr[i];
-		if (kv->key.via.str.size == m->name_len && same_bytes(kv->key.via.str.ptr, m->name, m->name_len))
+		if (kv->key.via.str.size == m->name_len &&
+		    same_bytes(kv->key.via.str.ptr, m->name, m->name_len))
 			return &kv->val;
 	}
 	return NULL;
@@ -31,8 +33,9 @@ static void same_msgpack(const struct flat_member *m, const msgpack_object *o)
 	fuzz_check(o != NULL);
 	switch (m->type) {
 	case FLAT_INT:
-		fuzz_check(o->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? o->via.u64 == (uint64_t)m->number
-								      : o->via.i64 == m->number);
+		fuzz_check(o->type == MSGPACK_OBJECT_POSITIVE_INTEGER
+			       ? o->via.u64 == (uint64_t)m->number
+			       : o->via.i64 == m->number);
 		break;
 	case FLAT_TEXT:
 		fuzz_check(o->type == MSGPACK_OBJECT_STR && o->via.str.size == m->len &&
@@ -81,7 +84,8 @@ static bool check_json(char *body, size_t size, const char *before, struct flat 
 		return false;
 	if (json_read(before, size, &limits, &theirs) != ERR_OK)
 		return true; /* a NUL in a string is ours alone */
-	fuzz_check(json_object_is_type(theirs, json_type_object) && (size_t)json_object_object_length(theirs) == flat->n);
+	fuzz_check(json_object_is_type(theirs, json_type_object) &&
+		   (size_t)json_object_object_length(theirs) == flat->n);
 	for (size_t i = 0; i < flat->n; i++) {
 		const struct flat_member *m = &flat->v[i];
 		char *name = mem_strndup(m->name, m->name_len);
@@ -104,7 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 
 	memcpy(body, input, size);
 	bool json = size > 0 && input[0] != '\0' && strchr("{ \t\r\n", (char)input[0]) != NULL;
-	bool taken = json ? check_json(body, size, (const char *)input, &flat) : check_msgpack(body, size, &flat);
+	bool taken = json ? check_json(body, size, (const char *)input, &flat)
+			  : check_msgpack(body, size, &flat);
 	/* Whatever stands in the list, reading it stays inside. */
 	for (size_t i = 0; taken && i < flat.n; i++)
 		if (flat.v[i].type == FLAT_LIST)

@@ -1,7 +1,8 @@
 /*
- * Goal: the gates that files pass before GDAL sees them take any bytes, and what they tell lies inside the
- * file.  The first byte of the input says which gate: (j)son, (x)ml, (g)rid, (s)hapefile with its index and
- * table, (w)kb, s(q)l of a schema; the rest is the file, in hexadecimal where it begins with "hex" (hex.h).
+ * Goal: the gates that files pass before GDAL sees them take any bytes, and what they tell lies
+ * inside the file.  The first byte of the input says which gate: (j)son, (x)ml, (g)rid, (s)hapefile
+ * with its index and table, (w)kb, s(q)l of a schema; the rest is the file, in hexadecimal where it
+ * begins with "hex" (hex.h).
  */
 #include <math.h>
 #include <stdio.h>
@@ -40,7 +41,8 @@ static void check_json(const char *path, size_t n)
 static void check_xml(const char *path)
 {
 	static const char *const roots[] = {"kml", "gpx", "FeatureCollection", NULL};
-	enum xml_verdict any = xml_gate_file(path, NULL, NULL), some = xml_gate_file(path, roots, "opengis.net/gml");
+	enum xml_verdict any = xml_gate_file(path, NULL, NULL),
+			 some = xml_gate_file(path, roots, "opengis.net/gml");
 
 	fuzz_check((some == XML_FINE) == (xml_verdict_code(some) == NULL));
 	fuzz_check(some != XML_FINE || any == XML_FINE);
@@ -55,7 +57,10 @@ static void check_grid(const char *path)
 	fuzz_check(f.found >= 0 && f.expected >= 0 && memchr(f.bad, '\0', sizeof(f.bad)) != NULL);
 }
 
-/* A third each is .shp, .shx and .dbf: a mutation of one moves the others, but lengths are in their heads. */
+/*
+ * A third each is .shp, .shx and .dbf: a mutation of one moves the others, but lengths are in their
+ * heads.
+ */
 static void check_shp(const uint8_t *bytes, size_t n)
 {
 	char shp[32], shx[32], dbf[32];
@@ -80,7 +85,8 @@ static void check_wkb(const uint8_t *bytes, size_t n)
 	if (n > 0)
 		memcpy(exact, bytes, n);
 	if (wkbscan(exact, n, env) && !isnan(env[0]))
-		fuzz_check(env[0] <= env[1] && env[2] <= env[3] && isfinite(env[0]) && isfinite(env[3]));
+		fuzz_check(env[0] <= env[1] && env[2] <= env[3] && isfinite(env[0]) &&
+			   isfinite(env[3]));
 	free(exact);
 }
 

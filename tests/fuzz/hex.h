@@ -1,5 +1,6 @@
 /*
- * Seeds of binary formats stand in the tree as text: hexadecimal digits, where blanks and what follows
+ * Seeds of binary formats stand in the tree as text: hexadecimal digits, where blanks and what
+ * follows
  * '#' on a line do not count, and "TEXT" in quotes stands for itself.
  */
 #ifndef SLIPWAY_FUZZ_HEX_H
@@ -15,7 +16,9 @@ static inline int digit(uint8_t c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The bytes that the text in IN stands for, into OUT, which is as long; what is no digit is passed. */
+/*
+ * The bytes that the text in IN stands for, into OUT, which is as long; what is no digit is passed.
+ */
 static inline size_t from_hex(const uint8_t *in, size_t size, uint8_t *out)
 {
 	size_t n = 0;

@@ -1,6 +1,6 @@
 /*
- * Goal: whatever a jail sends is refused with a reason, or holds what wizard/message.h promises the worker
- * that believes it; what was accepted is accepted again, unchanged.
+ * Goal: whatever a jail sends is refused with a reason, or holds what wizard/message.h promises the
+ * worker that believes it; what was accepted is accepted again, unchanged.
  * The first byte of the input says which message it is; the rest is its JSON.
  */
 #include "fuzz.h"
@@ -35,8 +35,10 @@ static void check_layers(const json_object *o, const json_object *job, bool impo
 
 	if (import)
 		fuzz_check(json_len(json_arr(o, "layers")) == json_len(json_arr(job, "layers")));
-	JSON_EACH(layer, json_arr(o, "layers")) {
-		const char *file = json_str(layer, "file", NULL), *name = json_str(layer, "name", "");
+	JSON_EACH(layer, json_arr(o, "layers"))
+	{
+		const char *file = json_str(layer, "file", NULL),
+			   *name = json_str(layer, "name", "");
 
 		fuzz_check(strlen(name) <= 1024);
 		/* The one path the worker takes from a jail. */

@@ -1,6 +1,7 @@
 /*
- * Goal: no model can change what a page is made of, and JSON and XML of any model are read as such: the page of a hostile
- * model has as many tags and quoted attributes as the page of the same model with nothing special in its texts.
+ * Goal: no model can change what a page is made of, and JSON and XML of any model are read as such:
+ * the page of a hostile model has as many tags and quoted attributes as the page of the same model
+ * with nothing special in its texts.
  * The input is a line with the template's name, then the model in JSON.
  */
 #include <expat.h>
@@ -15,7 +16,10 @@
 
 static const struct json_limits limits = {1 << 20, 32, 100000};
 
-/* A copy whose texts have letters for what means something in HTML; member names are the templates' own. */
+/*
+ * A copy whose texts have letters for what means something in HTML; member names are the templates'
+ * own.
+ */
 static json_object *harmless(const json_object *o)
 {
 	json_object *copy, *item;
@@ -90,13 +94,15 @@ static void check_page(const char *name, json_object *model)
 	if (pages == NULL)
 		fuzz_check(pages_load("templates", &pages, &error) == ERR_OK);
 	for (int lang = 0; lang < LANG__MAX; lang++) {
-		char *a = print(pages, name, model, (enum lang)lang), *b = print(pages, name, plain, (enum lang)lang);
+		char *a = print(pages, name, model, (enum lang)lang),
+		     *b = print(pages, name, plain, (enum lang)lang);
 
 		fuzz_check((a == NULL) == (b == NULL));
 		if (a != NULL) {
 			struct shape x = shape_of(a), y = shape_of(b);
 
-			fuzz_check(x.tags == y.tags && x.quotes == y.quotes && x.scripts == y.scripts);
+			fuzz_check(x.tags == y.tags && x.quotes == y.quotes &&
+				   x.scripts == y.scripts);
 		}
 		free(a);
 		free(b);
@@ -112,7 +118,8 @@ static void check_prints(json_object *model)
 		json_object *again = NULL;
 
 		if (i != FORMAT_XML) {
-			fuzz_check(json_read(text, len, &limits, &again) == ERR_OK && json_equal(model, again));
+			fuzz_check(json_read(text, len, &limits, &again) == ERR_OK &&
+				   json_equal(model, again));
 			json_object_put(again);
 		} else if (json_object_is_type(model, json_type_object)) {
 			XML_Parser parser = XML_ParserCreate(NULL);

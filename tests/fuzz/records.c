@@ -1,9 +1,10 @@
 /*
- * Goal: whatever comes over a FastCGI connection, the body that is read is the one that a plain reading
- * of the specification finds, however the bytes are cut on their way and however many are asked for; a
- * connection that breaks is told as lost, never as a body that is complete.
- * The first three bytes of the input say how it is cut, how much is read at once, and how long the first piece
- * is; the rest is the connection.  One that begins with "hex" is hexadecimal text (hex.h), as the seeds are.
+ * Goal: whatever comes over a FastCGI connection, the body that is read is the one that a plain
+ * reading of the specification finds, however the bytes are cut on their way and however many are
+ * asked for; a connection that breaks is told as lost, never as a body that is complete.
+ * The first three bytes of the input say how it is cut, how much is read at once, and how long the
+ * first piece is; the rest is the connection.  One that begins with "hex" is hexadecimal text
+ * (hex.h), as the seeds are.
  */
 #include "fuzz.h"
 #include "hex.h"
@@ -15,8 +16,8 @@
 
 #define ID	   1
 #define INPUT_MOST 65536 /* what a socket takes at once */
-#define STDIN	   5     /* FCGI_STDIN */
-#define ABORT	   2     /* FCGI_ABORT_REQUEST */
+#define STDIN	   5	 /* FCGI_STDIN */
+#define ABORT	   2	 /* FCGI_ABORT_REQUEST */
 #define HEAD	   8
 
 struct body {
@@ -54,7 +55,8 @@ static void plain(const uint8_t *p, size_t len, struct body *b)
 
 static void real(const uint8_t *p, size_t len, const uint8_t how[3], struct body *b)
 {
-	size_t piece = how[0] < 255 ? how[0] + 1u : INPUT_MOST, room = how[1] < 128 ? how[1] + 1u : INPUT_MOST;
+	size_t piece = how[0] < 255 ? how[0] + 1u : INPUT_MOST,
+	       room = how[1] < 128 ? how[1] + 1u : INPUT_MOST;
 	struct records *r = mem_alloc(sizeof(*r));
 	ssize_t n = -1;
 	size_t sent = 0;
@@ -64,7 +66,10 @@ static void real(const uint8_t *p, size_t len, const uint8_t how[3], struct body
 	records_init(r, fd[0], 0);
 	while (n > 0 || n == -1) {
 		if (n == -1) {
-			/* Nothing is there: the next piece, the first of which has the length asked for. */
+			/*
+			 * Nothing is there: the next piece, the first of which has the length asked
+			 * for.
+			 */
 			size_t some = sent == 0 ? how[2] + 1u : piece;
 
 			some = some < len - sent ? some : len - sent;
@@ -104,7 +109,8 @@ static void check_raw(const uint8_t *p, size_t len, size_t room)
 	fuzz_check(write(fd[1], p, len) == (ssize_t)len && shutdown(fd[1], SHUT_WR) == 0);
 	records_init(r, fd[0], 0);
 	while ((n = records_raw(r, to, room)) > 0) {
-		fuzz_check((size_t)n <= room && (size_t)n <= len - at && memcmp(to, p + at, (size_t)n) == 0);
+		fuzz_check((size_t)n <= room && (size_t)n <= len - at &&
+			   memcmp(to, p + at, (size_t)n) == 0);
 		at += (size_t)n;
 	}
 	fuzz_check(n == 0);

@@ -10,7 +10,8 @@
 #define SHEETS_MET 4
 #define ROWS_MET   2000
 
-static void read_sheet(struct job *job, const struct source *src, struct book *book, size_t sheet, int64_t most_rows)
+static void read_sheet(struct job *job, const struct source *src, struct book *book, size_t sheet,
+		       int64_t most_rows)
 {
 	const struct cell *cells;
 	struct rows *rows;

@@ -1,8 +1,9 @@
 /*
- * Goal: whatever a jail found in a file and whatever forms a client posts, in whatever order: the steps judge them without
- * a fault, give a reason for what they refuse, and what they store or show is JSON a reader of ours takes.
- * The input's first line is a jail's result; each further one a step's first letter (c, s, t, f; w: save) and its form,
- * urlencoded.
+ * Goal: whatever a jail found in a file and whatever forms a client posts, in whatever order: the
+ * steps judge them without a fault, give a reason for what they refuse, and what they store or show
+ * is JSON a reader of ours takes.
+ * The input's first line is a jail's result; each further one a step's first letter (c, s, t, f; w:
+ * save) and its form, urlencoded.
  */
 #include "fuzz.h"
 
@@ -43,7 +44,8 @@ static json_object *form(const char *text, size_t len)
 
 	if (pairs_decode(&pairs, text, len, 1000, &error) == ERR_OK)
 		for (size_t i = 0; i < pairs.n; i++) {
-			json_object *old = json_get(fields, pairs.v[i].name), *value = json_object_new_string(pairs.v[i].value);
+			json_object *old = json_get(fields, pairs.v[i].name),
+				    *value = json_object_new_string(pairs.v[i].value);
 
 			if (old == NULL) {
 				json_set(fields, pairs.v[i].name, value);
@@ -68,7 +70,8 @@ static bool somebody(const char *name, bool group, void *arg)
 }
 
 /* Takes all three: either there is something to store, or a reason why not. */
-static void judged(struct session *s, enum step step, json_object *input, json_object *errors, json_object *warnings)
+static void judged(struct session *s, enum step step, json_object *input, json_object *errors,
+		   json_object *warnings)
 {
 	fuzz_check((input != NULL) == (json_len(errors) == 0));
 	check_json(errors);
@@ -161,7 +164,8 @@ static struct session *inspected(const char *line, size_t len)
 	json_object *result = NULL;
 	enum kind kind;
 
-	if (json_read(line, len, &limits, &result) == ERR_OK && message_check_inspect(result, FILES, &error) == ERR_OK &&
+	if (json_read(line, len, &limits, &result) == ERR_OK &&
+	    message_check_inspect(result, FILES, &error) == ERR_OK &&
 	    kind_by_name(json_str(result, "kind", ""), &kind)) {
 		s = session_new("alice", json_str(result, "name", ""), 1000, 2000);
 		s->kind = kind;

@@ -1,8 +1,8 @@
 /*
- * Goal: an old workbook is read without a fault whatever it says of itself, and what comes out of it
- * keeps its promises: rows in order, text in UTF-8.
- * The input is the file; one that does not begin as such a file does is the stream inside of one, and
- * one that begins with "hex" is hexadecimal text of either (hex.h).
+ * Goal: an old workbook is read without a fault whatever it says of itself, and what comes out of
+ * it keeps its promises: rows in order, text in UTF-8.
+ * The input is the file; one that does not begin as such a file does is the stream inside of one,
+ * and one that begins with "hex" is hexadecimal text of either (hex.h).
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -30,7 +30,9 @@ static void entry(uint8_t *p, const char *name, uint8_t type, uint32_t start, ui
 	put32(p + 120, len);
 }
 
-/* Compound file of one stream: header, the table of 126 sectors at most, the directory, the stream. */
+/*
+ * Compound file of one stream: header, the table of 126 sectors at most, the directory, the stream.
+ */
 static size_t wrap(const uint8_t *stream, size_t len, uint8_t *out)
 {
 	static const uint8_t magic[] = {0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1};

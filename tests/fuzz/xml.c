@@ -1,6 +1,6 @@
 /*
- * Goal: an XML body of SuperMap's clients is read without a fault; what is accepted is an object, a list or a text that
- * prints as JSON and reads back as the same value.
+ * Goal: an XML body of SuperMap's clients is read without a fault; what is accepted is an object, a
+ * list or a text that prints as JSON and reads back as the same value.
  */
 #include "fuzz.h"
 

@@ -12,7 +12,11 @@
 #include "geo/zipdir.h"
 
 static const struct zip_limits limits = {
-	.entries = 20, .bytes = 1 << 22, .ratio = 200, .name_bytes = 64, .depth = 4,
+    .entries = 20,
+    .bytes = 1 << 22,
+    .ratio = 200,
+    .name_bytes = 64,
+    .depth = 4,
 };
 
 static void check_members(const struct zip_dir *d, int64_t file_size)

@@ -26,12 +26,12 @@
 #include "geo/sandbox.h"
 #include "wizard/message.h"
 
-#define CPU_FOREVER (365 * 86400)       /* questions: the asker ends us */
+#define CPU_FOREVER (365 * 86400) /* questions: the asker ends us */
 
 static int complain(const struct error *error)
 {
 	(void)fprintf(stderr, "slipway-geo: %s\n",
-	    error->text[0] != '\0' ? error->text : err_name(error->err));
+		      error->text[0] != '\0' ? error->text : err_name(error->err));
 	return 1;
 }
 
@@ -63,11 +63,12 @@ static int send_failed(struct job *job)
 
 	if (json_len(job->problems) == 0)
 		(void)job_fail(job,
-		    problem_new(strcmp(json_str(job->spec, "task", ""), "inspect") == 0 ? "inspect_"
-											  "failed"
-											: "import_"
-											  "faile"
-											  "d"));
+			       problem_new(strcmp(json_str(job->spec, "task", ""), "inspect") == 0
+					       ? "inspect_"
+						 "failed"
+					       : "import_"
+						 "faile"
+						 "d"));
 	json_set_str(failed, "type", "failed");
 	json_set(failed, "problems", json_object_get(job->problems));
 	json_set_str(failed, "detail", job->detail);
@@ -82,7 +83,8 @@ static bool take_files(struct job *job)
 
 	job->n_files = json_len(files);
 	job->files = mem_array(job->n_files + 1, sizeof(*job->files));
-	JSON_EACH(file, files) {
+	JSON_EACH(file, files)
+	{
 		const char *path = json_str(file, "path", "");
 		struct job_file *f = &job->files[i++];
 		int len;
@@ -108,14 +110,14 @@ static int run_job(struct job *job)
 	static const struct {
 		const char *name;
 		json_object *(*run)(struct job *);
-		const char *cpu;        /* its limit of CPU seconds */
-		bool threads;           /* GDAL wants some; the worker counts them */
+		const char *cpu; /* its limit of CPU seconds */
+		bool threads;	 /* GDAL wants some; the worker counts them */
 	} tasks[] = {
-		{"inspect", inspect_run, "inspect_cpu_s", true},
-		{"import", import_run, "import_cpu_s", true},
-		{"export", export_run, "import_cpu_s", true},
-		{"unpack", unpack_run, "iserver_unzip_s", false},
-		{"rows", rows_run, "import_cpu_s", false},
+	    {"inspect", inspect_run, "inspect_cpu_s", true},
+	    {"import", import_run, "import_cpu_s", true},
+	    {"export", export_run, "import_cpu_s", true},
+	    {"unpack", unpack_run, "iserver_unzip_s", false},
+	    {"rows", rows_run, "import_cpu_s", false},
 	};
 	const char *name = json_str(job->spec, "task", "");
 	struct error error = {0};
@@ -127,7 +129,8 @@ static int run_job(struct job *job)
 		if (strcmp(tasks[i].name, name) != 0)
 			continue;
 		if (sandbox_limits(job_limit(job, "jail_memory"), job_limit(job, tasks[i].cpu),
-		    job_limit(job, "output_max_bytes"), tasks[i].threads, &error) != ERR_OK)
+				   job_limit(job, "output_max_bytes"), tasks[i].threads,
+				   &error) != ERR_OK)
 			return complain(&error);
 		if (!take_files(job)) {
 			(void)fprintf(stderr, "slipway-geo: bad file in the job\n");
@@ -148,8 +151,8 @@ static int run_job(struct job *job)
 		json_set_str(result, "type", "result");
 		if (json_arr(result, "warnings") == NULL)
 			json_set(result, "warnings",
-			    job->warnings != NULL ? json_object_get(job->warnings)
-						  : json_object_new_array());
+				 job->warnings != NULL ? json_object_get(job->warnings)
+						       : json_object_new_array());
 		code = send_message(result);
 		return code;
 	}
@@ -209,8 +212,10 @@ static int questions(void)
 int main(int argc, char *argv[])
 {
 	static const struct option options[] = {
-		{"job", required_argument, NULL, 'j'}, {"crs-index", required_argument, NULL, 'c'},
-		{"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0},
+	    {"job", required_argument, NULL, 'j'},
+	    {"crs-index", required_argument, NULL, 'c'},
+	    {"version", no_argument, NULL, 'v'},
+	    {NULL, 0, NULL, 0},
 	};
 	const char *dir = NULL;
 	struct error error = {0};
@@ -237,14 +242,14 @@ int main(int argc, char *argv[])
 			return crs_export(optarg, &error) == ERR_OK ? 0 : complain(&error);
 		case 'v':
 			(void)printf("slipway-geo, GDAL %s, PROJ %s\n",
-			    GDALVersionInfo("RELEASE_NAME"), driver_proj_version());
+				     GDALVersionInfo("RELEASE_NAME"), driver_proj_version());
 			return 0;
 		default:
 			return 2;
 		}
 	if (optind != argc) {
-		(void)fprintf(
-		    stderr, "usage: slipway-geo [--job DIR | --crs-index FILE | --version]\n");
+		(void)fprintf(stderr,
+			      "usage: slipway-geo [--job DIR | --crs-index FILE | --version]\n");
 		return 2;
 	}
 	driver_setup();

@@ -1,7 +1,8 @@
 /*
  * slipway-worker [--data-dir DIR] [--config FILE] [--once | --slice | --self-test]
- * Drains the queue; with --once it ends after worker.worker_idle_s without work, with --slice as soon as there is none or
- * worker.slice_s is over: how a request does the work where nothing may outlive it.
+ * Drains the queue; with --once it ends after worker.worker_idle_s without work, with --slice as
+ * soon as there is none or worker.slice_s is over: how a request does the work where nothing may
+ * outlive it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +27,9 @@
 #include "base/words.h"
 #include "signed/writer.h"
 
-#define SWEEP_MS 60000
+#define SWEEP_MS       60000
 #define SLICE_SWEEP_MS 600000
-#define HOLD_MS 20000
+#define HOLD_MS	       20000
 
 static atomic_bool stopping; /* set by a signal handler, on whatever thread it runs */
 
@@ -48,8 +49,9 @@ static void on_finish(int sig)
 
 static void set_up_process(void)
 {
-	struct rlimit none = { 0, 0 };
-	struct sigaction term = { .sa_handler = on_term }, finish = { .sa_handler = on_finish }, ignore = { .sa_handler = SIG_IGN };
+	struct rlimit none = {0, 0};
+	struct sigaction term = {.sa_handler = on_term}, finish = {.sa_handler = on_finish},
+			 ignore = {.sa_handler = SIG_IGN};
 	(void)umask(077);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)prctl(PR_SET_DUMPABLE, 0);
@@ -63,8 +65,9 @@ static void set_up_process(void)
 /* The one worker of this site holds this lock for as long as it lives.  -1: another one does. */
 static int worker_lock(const struct worker *w)
 {
-	int fd = openat(w->data_fd, "locks/worker", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd =
+	    openat(w->data_fd, "locks/worker", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &l) != 0) {
 		(void)close(fd);
 		return -1;
@@ -72,7 +75,10 @@ static int worker_lock(const struct worker *w)
 	return fd;
 }
 
-/* The pipe the front writes a byte to when it queued something.  Opened for both so that it never ends. */
+/*
+ * The pipe the front writes a byte to when it queued something.  Opened for both so that it never
+ * ends.
+ */
 static int wake_pipe(const struct worker *w)
 {
 	(void)fs_mkdirs(w->data_fd, "run", NULL);
@@ -84,7 +90,7 @@ static int wake_pipe(const struct worker *w)
 static void wait_for_wake(int fd, int ms)
 {
 	char buf[64];
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 	if (poll(&p, 1, ms) > 0) {
 		while (read(fd, buf, sizeof(buf)) > 0)
 			;
@@ -137,10 +143,14 @@ static void serve(struct worker *w, int pipe_fd, bool once)
 	}
 }
 
-/* Sweeps, too, are up to requests where nobody else lives: now and then, when this one has time left. */
+/*
+ * Sweeps, too, are up to requests where nobody else lives: now and then, when this one has time
+ * left.
+ */
 static void slice_sweep(struct worker *w)
 {
-	if (clock_mono_ms() - w->start > w->slice_ms / 4 || fs_is_fresh(w->data_fd, "run/swept", SLICE_SWEEP_MS))
+	if (clock_mono_ms() - w->start > w->slice_ms / 4 ||
+	    fs_is_fresh(w->data_fd, "run/swept", SLICE_SWEEP_MS))
 		return;
 	(void)fs_replace(w->data_fd, "run/swept", "", 0, NULL);
 	worker_sweep(w);
@@ -165,20 +175,23 @@ static enum err slice(struct worker *w, struct error *error)
 }
 
 /*
- * For the self-test: does a process outlive the request that started it?  This one holds a lock until its file is removed.
+ * For the self-test: does a process outlive the request that started it?  This one holds a lock
+ * until its file is removed.
  */
 static enum err hold(const struct config *c, struct error *error)
 {
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, c->data_dir);
-	CLEAN_FD int fd = openat(dir, "locks/self-test", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	CLEAN_FD int fd =
+	    openat(dir, "locks/self-test", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	struct stat st;
 
 	if (fd < 0)
 		return error_errno(error, ERR_IO, "locks/self-test");
 	if (fcntl(fd, F_OFD_SETLK, &l) != 0)
-		return ERR_OK;      /* another test is under way */
-	for (int64_t until = clock_mono_ms() + HOLD_MS; clock_mono_ms() < until && !atomic_load(&stopping); clock_sleep_ms(100)) {
+		return ERR_OK; /* another test is under way */
+	for (int64_t until = clock_mono_ms() + HOLD_MS;
+	     clock_mono_ms() < until && !atomic_load(&stopping); clock_sleep_ms(100)) {
 		if (fstat(fd, &st) != 0 || st.st_nlink == 0)
 			return ERR_OK;
 	}
@@ -191,7 +204,8 @@ static size_t start_threads(struct worker *w, pthread_t *threads, size_t n)
 {
 	size_t made = 0;
 
-	while (made < n && pthread_create(&threads[made], NULL, made == 1 ? mail_loop : worker_loop, w) == 0)
+	while (made < n &&
+	       pthread_create(&threads[made], NULL, made == 1 ? mail_loop : worker_loop, w) == 0)
 		made++;
 	return made;
 }
@@ -200,9 +214,10 @@ static enum err run(struct worker *w, bool once, struct error *error)
 {
 	CLEAN_FD int lock = worker_lock(w);
 	if (lock < 0)
-		return ERR_OK;      /* somebody else works already */
+		return ERR_OK; /* somebody else works already */
 	CLEAN_FD int wake = wake_pipe(w);
-	int64_t n = w->config->tasks_total > 0 ? w->config->tasks_total : sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t n =
+	    w->config->tasks_total > 0 ? w->config->tasks_total : sysconf(_SC_NPROCESSORS_ONLN);
 	if (wake < 0)
 		return error_errno(error, ERR_IO, "run/worker.wake");
 	enum err err = worker_take_over(w);
@@ -214,7 +229,9 @@ static enum err run(struct worker *w, bool once, struct error *error)
 	if (made < 2)
 		err = error_set(error, ERR_BUSY, "no threads can be made");
 	else if (made <= (size_t)n)
-		log_line(LOG_LEVEL_WARN, NULL, "worker: %zu slots of %lld, more threads cannot be made", made - 1, (long long)n);
+		log_line(LOG_LEVEL_WARN, NULL,
+			 "worker: %zu slots of %lld, more threads cannot be made", made - 1,
+			 (long long)n);
 	else
 		log_line(LOG_LEVEL_INFO, NULL, "worker: %lld slots", (long long)n);
 	if (err == ERR_OK)
@@ -240,7 +257,7 @@ static enum err open_all(struct worker *w, struct error *error)
 	if (err == ERR_OK)
 		err = catalog_open(w->config, &w->catalog, error);
 	if (err == ERR_OK && words_load(w->config->template_dir, &w->words, NULL) != ERR_OK)
-		w->words = words_none();      /* mails say less then, but work goes on */
+		w->words = words_none(); /* mails say less then, but work goes on */
 	w->targets = targets_open(w->config);
 	w->data_fd = fs_open_dir(AT_FDCWD, w->config->data_dir);
 	w->tally = tally_open(w->config->data_dir);
@@ -249,10 +266,15 @@ static enum err open_all(struct worker *w, struct error *error)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = { { "data-dir", required_argument, NULL, 'd' }, { "config", required_argument, NULL, 'c' },
-		{ "once", no_argument, NULL, 'o' }, { "slice", no_argument, NULL, 's' },
-		{ "self-test", no_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
-	struct worker w = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .data_fd = -1 };
+	static const struct option options[] = {{"data-dir", required_argument, NULL, 'd'},
+						{"config", required_argument, NULL, 'c'},
+						{"once", no_argument, NULL, 'o'},
+						{"slice", no_argument, NULL, 's'},
+						{"self-test", no_argument, NULL, 't'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
+	struct worker w = {
+	    .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .data_fd = -1};
 	struct config *config = NULL;
 	struct error error = {0};
 	const char *dir = NULL, *file = NULL;
@@ -279,7 +301,9 @@ int main(int argc, char **argv)
 			test = true;
 			break;
 		default:
-			fprintf(c == 'h' ? stdout : stderr, "usage: slipway-worker [--data-dir DIR] [--config FILE] [--once | --slice | --self-test]\n");
+			fprintf(c == 'h' ? stdout : stderr,
+				"usage: slipway-worker [--data-dir DIR] [--config FILE] [--once | "
+				"--slice | --self-test]\n");
 			return c == 'h' ? 0 : 2;
 		}
 	}

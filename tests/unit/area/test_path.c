@@ -83,7 +83,7 @@ static void test_path_drops_what_stands_in_front(void **state)
 	/* One of them, once. */
 	want("${fileManagerWorkDir}/${uploadDir}/x", NULL, "${uploadDir}/x");
 	want("\xe6\x95\xb0\xe6\x8d\xae/\xe6\xb2\xb3.csv", NULL,
-	    "\xe6\x95\xb0\xe6\x8d\xae/\xe6\xb2\xb3.csv");
+	     "\xe6\x95\xb0\xe6\x8d\xae/\xe6\xb2\xb3.csv");
 }
 
 static void test_path_refuses_what_is_no_name(void **state)
@@ -163,8 +163,8 @@ static void test_filter_knows_globs(void **state)
 	assert_false(area_filter("[ab].csv", "a.csv"));
 	assert_true(area_filter("[ab].csv", "[ab].csv"));
 	/* Many stars are no bomb. */
-	assert_false(area_filter(
-	    "*a*a*a*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+	assert_false(area_filter("*a*a*a*a*a*a*a*a*a*a*a*a*b",
+				 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
 
 int main(void)

@@ -58,8 +58,8 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(w->dir));
 	(void)snprintf(w->root, sizeof(w->root), "%s/files", w->dir);
 	w->config = (struct config){.data_dir = w->dir,
-	    .iserver_denied = mem_strdup(".php"),
-	    .upload_sync = UPLOAD_SYNC_FULL};
+				    .iserver_denied = mem_strdup(".php"),
+				    .upload_sync = UPLOAD_SYNC_FULL};
 	assert_int_equal(area_open(&w->config, "ann", &w->area, &error), ERR_OK);
 	*state = w;
 	return 0;
@@ -78,7 +78,7 @@ static int teardown(void **state)
 
 /* Place TEXT as PATH under a fresh or given ID.  *RET: where. */
 static enum err place_as(struct world *w, const char *id, const char *text, const char *path,
-    bool overwrite, char **ret, struct error *error)
+			 bool overwrite, char **ret, struct error *error)
 {
 	CLEAN_FREE char *bytes = mem_printf("%s/%s", w->dir, id);
 	CLEAN_FD int at = fs_open_dir(AT_FDCWD, w->dir);
@@ -96,7 +96,7 @@ static enum err place_as(struct world *w, const char *id, const char *text, cons
 }
 
 static enum err place(struct world *w, const char *text, const char *path, bool overwrite,
-    char **ret, struct error *error)
+		      char **ret, struct error *error)
 {
 	char id[33];
 
@@ -104,8 +104,8 @@ static enum err place(struct world *w, const char *text, const char *path, bool 
 	return place_as(w, id, text, path, overwrite, ret, error);
 }
 
-static void want_place(
-    struct world *w, const char *text, const char *path, bool overwrite, const char *where)
+static void want_place(struct world *w, const char *text, const char *path, bool overwrite,
+		       const char *where)
 {
 	struct error error = {0};
 	CLEAN_FREE char *got = NULL;
@@ -116,8 +116,8 @@ static void want_place(
 	want_file(w, where, text);
 }
 
-static void want_place_refused(
-    struct world *w, const char *path, bool overwrite, enum err want, const char *code)
+static void want_place_refused(struct world *w, const char *path, bool overwrite, enum err want,
+			       const char *code)
 {
 	struct error error = {0};
 	char *got = NULL;
@@ -128,7 +128,7 @@ static void want_place_refused(
 
 /* A tree with one file NAME, as an unzip of ID left it. */
 static enum err place_tree(struct world *w, const char *id, const char *name, const char *text,
-    const char *path, bool overwrite, char **ret, struct error *error)
+			   const char *path, bool overwrite, char **ret, struct error *error)
 {
 	struct area_work work;
 	enum err err = area_work_begin(&w->area, id, &work, error);
@@ -148,8 +148,8 @@ static enum err place_tree(struct world *w, const char *id, const char *name, co
 	return err;
 }
 
-static void want_tree(
-    struct world *w, const char *id, const char *text, bool overwrite, const char *where)
+static void want_tree(struct world *w, const char *id, const char *text, bool overwrite,
+		      const char *where)
 {
 	struct error error = {0};
 	CLEAN_FREE char *got = NULL;
@@ -299,8 +299,8 @@ static void test_tree_replaces_unzipped_folders_only(void **state)
 	assert_int_equal(place_tree(w, a, "a.csv", "x", "empty", true, &got, &error), ERR_OK);
 	want_file(w, "empty/a.csv", "x");
 	free(got);
-	assert_int_equal(
-	    place_tree(w, a, "a.csv", "x", "own/mine.csv", true, &got, &kind), ERR_CONFLICT);
+	assert_int_equal(place_tree(w, a, "a.csv", "x", "own/mine.csv", true, &got, &kind),
+			 ERR_CONFLICT);
 	assert_string_equal(kind.code, "area_kind");
 }
 
@@ -311,14 +311,14 @@ static void test_tree_is_gone_through(void **state)
 	struct error link = {0}, denied = {0}, ours = {0};
 	char *got = NULL;
 
-	assert_int_equal(
-	    place_tree(w, a, "l.csv", "->", "world", false, &got, &link), ERR_BAD_REQUEST);
+	assert_int_equal(place_tree(w, a, "l.csv", "->", "world", false, &got, &link),
+			 ERR_BAD_REQUEST);
 	assert_string_equal(link.code, "zip_link");
-	assert_int_equal(
-	    place_tree(w, a, "x.php", "x", "world", false, &got, &denied), ERR_BAD_REQUEST);
+	assert_int_equal(place_tree(w, a, "x.php", "x", "world", false, &got, &denied),
+			 ERR_BAD_REQUEST);
 	assert_string_equal(denied.code, "area_denied");
-	assert_int_equal(
-	    place_tree(w, a, ".slipway", "x", "world", false, &got, &ours), ERR_BAD_REQUEST);
+	assert_int_equal(place_tree(w, a, ".slipway", "x", "world", false, &got, &ours),
+			 ERR_BAD_REQUEST);
 	CLEAN_FREE char *path = mem_printf("%s/world", w->root);
 	assert_int_not_equal(access(path, F_OK), 0);
 }

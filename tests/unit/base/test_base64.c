@@ -7,8 +7,13 @@
 
 static void test_base64_knows_the_vectors_of_the_rfc(void **state)
 {
-	static const char *const rows[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"},
-	    {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+	static const char *const rows[][2] = {{"", ""},
+					      {"f", "Zg=="},
+					      {"fo", "Zm8="},
+					      {"foo", "Zm9v"},
+					      {"foob", "Zm9vYg=="},
+					      {"fooba", "Zm9vYmE="},
+					      {"foobar", "Zm9vYmFy"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -43,7 +48,8 @@ static void test_base64_carries_every_byte(void **state)
 
 static void test_base64_refuses_anything_else(void **state)
 {
-	static const char *const bad[] = {"Zg", "Zg=", "Z===", "====", "Zg=g", "Zm 9v", "Zm9v\n", " Zm9v", "Zm-_", "=Zg=", "Zm9v=", "\xc3\xa9"};
+	static const char *const bad[] = {"Zg",	    "Zg=",   "Z===", "====", "Zg=g",  "Zm 9v",
+					  "Zm9v\n", " Zm9v", "Zm-_", "=Zg=", "Zm9v=", "\xc3\xa9"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {

@@ -1,4 +1,7 @@
-/* Goal: text that grows is what was added, whatever the lengths, and ends in a NUL that is not counted. */
+/*
+ * Goal: text that grows is what was added, whatever the lengths, and ends in a NUL that is not
+ * counted.
+ */
 #include <inttypes.h>
 #include <string.h>
 #include "base/buf.h"
@@ -32,7 +35,8 @@ static void test_buf_numbers_and_formats(void **state)
 	(void)state;
 	memset(long_text, 'x', 5000);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-		CLEAN_FREE char *want = mem_printf("(%" PRId64 ";%s%d)", numbers[i], long_text, (int)i);
+		CLEAN_FREE char *want =
+		    mem_printf("(%" PRId64 ";%s%d)", numbers[i], long_text, (int)i);
 		CLEAN_FREE char *text = NULL;
 		struct buf b = {0};
 
@@ -66,9 +70,9 @@ static void test_buf_empty_is_a_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_buf_holds_what_was_added),
-		cmocka_unit_test(test_buf_numbers_and_formats),
-		cmocka_unit_test(test_buf_empty_is_a_text),
+	    cmocka_unit_test(test_buf_holds_what_was_added),
+	    cmocka_unit_test(test_buf_numbers_and_formats),
+	    cmocka_unit_test(test_buf_empty_is_a_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * Goal: names of charsets meet in one spelling, decoding loses nothing silently and does not depend on how the
- * bytes are cut, and the guess follows contracts/wizard.md 17.1.
+ * Goal: names of charsets meet in one spelling, decoding loses nothing silently and does not depend
+ * on how the bytes are cut, and the guess follows contracts/wizard.md 17.1.
  */
 #include "base/charset.h"
 #include "base/mem.h"
@@ -8,6 +8,7 @@
 #include "unit.h"
 
 /* A park, a temple and a lake of Beijing with addresses, enough for any detector. */
+/* clang-format off */
 #define CHINESE                                                                                    \
 	"北京市朝阳区奥林匹克森林公园是亚洲最大的城市绿化景观。天坛公园位于东城区，是明清两代皇帝祭天的地方，"      \
 	"每年有很多游客来这里参观。\n颐和园在海淀区，昆明湖与万寿山组成了这座中国现存规模最大的皇家园林。\n"
@@ -23,8 +24,10 @@
 #define RUSSIAN                                                                                    \
 	"Москва, парк Горького и Воробьёвы горы. В этом парке много деревьев, прудов и дорожек для прогулок. " \
 	"Эрмитаж находится в Санкт-Петербурге на берегу Невы.\n"
+/* clang-format on */
 #define BEIJINGS "1,北京,39.9\n2,北京,39.8\n3,北京,39.7\n4,北京,39.6\n5,北京,39.5\n6,北京,39.4\n"
-#define FRENCH "Forêt de Fontainebleau; café à l'entrée; école fermée l'été; Île-de-France; où ça?\n"
+#define FRENCH                                                                                     \
+	"Forêt de Fontainebleau; café à l'entrée; école fermée l'été; Île-de-France; où ça?\n"
 
 /* TEXT (UTF-8) in CHARSET, by the iconv program: the other side must not be our own code. */
 static char *encode(const char *charset, const char *text, size_t *ret_len)
@@ -47,16 +50,46 @@ static char *encode(const char *charset, const char *text, size_t *ret_len)
 static void test_charset_names_meet(void **state)
 {
 	static const char *const rows[][2] = {
-		{"utf8", "UTF-8"}, {"65001", "UTF-8"}, {"gb2312", "GB18030"}, {"GBK", "GB18030"},
-		{"936", "GB18030"}, {"CP936", "GB18030"}, {"950", "Big5"}, {"BIG5", "Big5"},
-		{"1252", "windows-1252"}, {"ANSI 1252", "windows-1252"}, {"cp1251", "windows-1251"},
-		{"88591", "ISO-8859-1"}, {"ISO8859-15", "ISO-8859-15"}, {"iso_8859-15", "ISO-8859-15"},
-		{"latin1", "ISO-8859-1"}, {"sjis", "Shift_JIS"}, {"cp932", "Shift_JIS"}, {"euc_kr", "EUC-KR"},
-		{"cp949", "EUC-KR"}, {"koi8r", "KOI8-R"}, {"IBM866", "cp866"}, {"CP437", "cp437"},
-		{"cp852", "cp852"}, {"UTF-16le", "UTF-16LE"}, {"TIS-620", "cp874"}, {"US-ASCII", "UTF-8"},
+	    {"utf8", "UTF-8"},
+	    {"65001", "UTF-8"},
+	    {"gb2312", "GB18030"},
+	    {"GBK", "GB18030"},
+	    {"936", "GB18030"},
+	    {"CP936", "GB18030"},
+	    {"950", "Big5"},
+	    {"BIG5", "Big5"},
+	    {"1252", "windows-1252"},
+	    {"ANSI 1252", "windows-1252"},
+	    {"cp1251", "windows-1251"},
+	    {"88591", "ISO-8859-1"},
+	    {"ISO8859-15", "ISO-8859-15"},
+	    {"iso_8859-15", "ISO-8859-15"},
+	    {"latin1", "ISO-8859-1"},
+	    {"sjis", "Shift_JIS"},
+	    {"cp932", "Shift_JIS"},
+	    {"euc_kr", "EUC-KR"},
+	    {"cp949", "EUC-KR"},
+	    {"koi8r", "KOI8-R"},
+	    {"IBM866", "cp866"},
+	    {"CP437", "cp437"},
+	    {"cp852", "cp852"},
+	    {"UTF-16le", "UTF-16LE"},
+	    {"TIS-620", "cp874"},
+	    {"US-ASCII", "UTF-8"},
 	};
-	static const char *const unknown[] = {"", "OEM", "ANSI", "klingon", "UTF-8//IGNORE", "ISO-8859-12", "8859",
-		"utf-8\n", "\xE5", "windows-125", "99999999999999999999999999999", "-", "1"};
+	static const char *const unknown[] = {"",
+					      "OEM",
+					      "ANSI",
+					      "klingon",
+					      "UTF-8//IGNORE",
+					      "ISO-8859-12",
+					      "8859",
+					      "utf-8\n",
+					      "\xE5",
+					      "windows-125",
+					      "99999999999999999999999999999",
+					      "-",
+					      "1"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -88,7 +121,8 @@ static void test_charset_choices_can_all_be_decoded(void **state)
 	}
 }
 
-static void decodes(const char *charset, const char *bytes, size_t len, const char *want, size_t want_bad)
+static void decodes(const char *charset, const char *bytes, size_t len, const char *want,
+		    size_t want_bad)
 {
 	CLEAN_FREE char *got = NULL;
 	size_t got_len, bad;
@@ -103,13 +137,28 @@ static void decodes(const char *charset, const char *bytes, size_t len, const ch
 static void test_charset_bad_bytes_are_counted_not_dropped(void **state)
 {
 	(void)state;
-	decodes("UTF-8", "a\xFF" "b", 3, "a\xEF\xBF\xBD" "b", 1);
+	decodes("UTF-8",
+		"a\xFF"
+		"b",
+		3,
+		"a\xEF\xBF\xBD"
+		"b",
+		1);
 	decodes("UTF-8", "\xE5\x8C", 2, "\xEF\xBF\xBD\xEF\xBF\xBD", 2);
 	decodes("UTF-8", "\xED\xA0\x80", 3, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3);
-	decodes("UTF-8", "\xEF\xBB\xBF" "a\xEF\xBB\xBF", 7, "a\xEF\xBB\xBF", 0);
-	decodes("UTF-16LE", "\xFF\xFE" "a\0", 4, "a", 0);
+	decodes("UTF-8",
+		"\xEF\xBB\xBF"
+		"a\xEF\xBB\xBF",
+		7, "a\xEF\xBB\xBF", 0);
+	decodes("UTF-16LE",
+		"\xFF\xFE"
+		"a\0",
+		4, "a", 0);
 	decodes("UTF-16", "\xFE\xFF\0a", 4, "a", 0);
-	decodes("UTF-16BE", "\0a\xDC\0\0b\0", 7, "a\xEF\xBF\xBD" "b\xEF\xBF\xBD", 2);
+	decodes("UTF-16BE", "\0a\xDC\0\0b\0", 7,
+		"a\xEF\xBF\xBD"
+		"b\xEF\xBF\xBD",
+		2);
 	/* A broken lead byte does not swallow the separator behind it. */
 	decodes("GB18030", "\xB1\xB1\xBE,\xBE\xA9", 6, "\xE5\x8C\x97\xEF\xBF\xBD,\xE4\xBA\xAC", 1);
 	decodes("GBK", "\xB1\xB1\xBE", 3, "\xE5\x8C\x97\xEF\xBF\xBD", 1);
@@ -117,14 +166,23 @@ static void test_charset_bad_bytes_are_counted_not_dropped(void **state)
 	decodes("Shift_JIS", "\x93\x8C\x8B\x9E\xB1", 5, "\xE6\x9D\xB1\xE4\xBA\xAC\xEF\xBD\xB1", 0);
 	/* This decoder holds a letter back until it has seen what follows. */
 	decodes("windows-1258", "a", 1, "a", 0);
-	decodes("windows-1258", "a\xEC" "bo", 4, "\xC3\xA1" "bo", 0);
-	decodes("windows-1258", "o\xD2" "a\xD2", 4, "\xE1\xBB\x8F\xE1\xBA\xA3", 0);
+	decodes("windows-1258",
+		"a\xEC"
+		"bo",
+		4,
+		"\xC3\xA1"
+		"bo",
+		0);
+	decodes("windows-1258",
+		"o\xD2"
+		"a\xD2",
+		4, "\xE1\xBB\x8F\xE1\xBA\xA3", 0);
 	decodes("GB18030", "", 0, "", 0);
 }
 
 /* Decode BYTES in pieces of IN_STEP into buffers of OUT_SIZE. */
-static char *in_pieces(const char *charset, const char *bytes, size_t len, size_t in_step, size_t out_size,
-    size_t *ret_bad)
+static char *in_pieces(const char *charset, const char *bytes, size_t len, size_t in_step,
+		       size_t out_size, size_t *ret_bad)
 {
 	struct charset_conv *c = charset_conv_new(charset);
 	char *got = mem_alloc(len * 4 + 64);
@@ -141,7 +199,8 @@ static char *in_pieces(const char *charset, const char *bytes, size_t len, size_
 		at += more;
 		for (;;) {
 			size_t before = held;
-			size_t made = charset_conv_run(c, &p, &held, out, out_size, at == len, &bad);
+			size_t made =
+			    charset_conv_run(c, &p, &held, out, out_size, at == len, &bad);
 
 			assert_true(made <= out_size);
 			memcpy(got + n, out, made);
@@ -162,7 +221,8 @@ static char *in_pieces(const char *charset, const char *bytes, size_t len, size_
 
 static void test_charset_pieces_give_the_same(void **state)
 {
-	static const char *const names[] = {"UTF-8", "GB18030", "UTF-16LE", "EUC-JP", "windows-1258", "Big5"};
+	static const char *const names[] = {"UTF-8",  "GB18030",      "UTF-16LE",
+					    "EUC-JP", "windows-1258", "Big5"};
 	char noise[3000];
 	unsigned seed = 7;
 
@@ -210,7 +270,8 @@ static void guessed(const char *bytes, size_t len, const char *want, const char 
 		const char *got = guess(bytes, len, step, &source);
 
 		if (strcmp(got, want) != 0 || strcmp(source, want_source) != 0)
-			fail_msg("%s (%s) instead of %s (%s), step %zu", got, source, want, want_source, step);
+			fail_msg("%s (%s) instead of %s (%s), step %zu", got, source, want,
+				 want_source, step);
 	}
 }
 
@@ -220,8 +281,12 @@ static void test_charset_guess_sees_marks_and_utf8(void **state)
 	guessed("", 0, "UTF-8", "utf-8");
 	guessed("a,b\n1,2\n", 8, "UTF-8", "utf-8");
 	guessed(CHINESE, strlen(CHINESE), "UTF-8", "utf-8");
-	guessed("\xEF\xBB\xBF" "a\xFF", 5, "UTF-8", "bom");
-	guessed("\xFF\xFE" "a\0", 4, "UTF-16LE", "bom");
+	guessed("\xEF\xBB\xBF"
+		"a\xFF",
+		5, "UTF-8", "bom");
+	guessed("\xFF\xFE"
+		"a\0",
+		4, "UTF-16LE", "bom");
 	guessed("\xFE\xFF\0a", 4, "UTF-16BE", "bom");
 	guessed("\xFF\xFE", 2, "UTF-16LE", "bom");
 	charset_guess_free(NULL);
@@ -229,20 +294,23 @@ static void test_charset_guess_sees_marks_and_utf8(void **state)
 
 static void test_charset_guess_wants_all_bytes_to_be_utf8(void **state)
 {
-	static const char *const wrong[] = {"\xC0\xAF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80",
-		"\xE5\x8C", "\xF0\x9F\x98", "\x80"};
+	static const char *const wrong[] = {
+	    "\xC0\xAF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80",
+	    "\xE5\x8C", "\xF0\x9F\x98", "\x80"};
 	char text[200];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		size_t len = (size_t)snprintf(text, sizeof(text), "%s%s", "caf\xC3\xA9 and more plain text, ", wrong[i]);
+		size_t len = (size_t)snprintf(text, sizeof(text), "%s%s",
+					      "caf\xC3\xA9 and more plain text, ", wrong[i]);
 
 		for (size_t step = 1; step < 9; step++)
 			assert_string_not_equal(guess(text, len, step, NULL), "UTF-8");
 	}
 }
 
-static void guessed_encoded(const char *charset, const char *text, const char *want, const char *want_source)
+static void guessed_encoded(const char *charset, const char *text, const char *want,
+			    const char *want_source)
 {
 	CLEAN_FREE char *bytes = NULL;
 	size_t len;
@@ -256,7 +324,8 @@ static void test_charset_guess_knows_the_languages(void **state)
 	(void)state;
 	guessed_encoded("GB18030", CHINESE, "GB18030", "gb18030");
 	guessed_encoded("GBK", "name,lat\n北京,39.9\n天坛公园,39.8\n", "GB18030", "gb18030");
-	guessed_encoded("GB18030", "\xF0\xA0\x80\x80" CHINESE "\xF0\xA0\x80\x81", "GB18030", "gb18030");
+	guessed_encoded("GB18030", "\xF0\xA0\x80\x80" CHINESE "\xF0\xA0\x80\x81", "GB18030",
+			"gb18030");
 	/* The same two characters in every row, both where Korean has its own. */
 	guessed_encoded("GBK", BEIJINGS BEIJINGS BEIJINGS, "GB18030", "gb18030");
 	guessed_encoded("EUC-KR", KOREAN, "EUC-KR", "detector");
@@ -292,7 +361,7 @@ static void test_charset_guess_reads_far_into_big_files(void **state)
 	bytes = encode("EUC-KR", KOREAN, &len);
 	for (size_t i = 0; i < 1 << 16; i++)
 		plain[i] = i % 50 == 49 ? '\n' : 'x';
-	for (int i = 0; i < 1600; i++)   /* 100 MiB of plain lines first */
+	for (int i = 0; i < 1600; i++) /* 100 MiB of plain lines first */
 		charset_guess_feed(g, plain, 1 << 16);
 	charset_guess_feed(g, "\n", 1);
 	for (int i = 0; i < 20000; i++)
@@ -322,16 +391,16 @@ static void test_charset_guess_copes_with_long_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_charset_names_meet),
-		cmocka_unit_test(test_charset_choices_can_all_be_decoded),
-		cmocka_unit_test(test_charset_bad_bytes_are_counted_not_dropped),
-		cmocka_unit_test(test_charset_pieces_give_the_same),
-		cmocka_unit_test(test_charset_guess_sees_marks_and_utf8),
-		cmocka_unit_test(test_charset_guess_wants_all_bytes_to_be_utf8),
-		cmocka_unit_test(test_charset_guess_knows_the_languages),
-		cmocka_unit_test(test_charset_guess_falls_back),
-		cmocka_unit_test(test_charset_guess_reads_far_into_big_files),
-		cmocka_unit_test(test_charset_guess_copes_with_long_lines),
+	    cmocka_unit_test(test_charset_names_meet),
+	    cmocka_unit_test(test_charset_choices_can_all_be_decoded),
+	    cmocka_unit_test(test_charset_bad_bytes_are_counted_not_dropped),
+	    cmocka_unit_test(test_charset_pieces_give_the_same),
+	    cmocka_unit_test(test_charset_guess_sees_marks_and_utf8),
+	    cmocka_unit_test(test_charset_guess_wants_all_bytes_to_be_utf8),
+	    cmocka_unit_test(test_charset_guess_knows_the_languages),
+	    cmocka_unit_test(test_charset_guess_falls_back),
+	    cmocka_unit_test(test_charset_guess_reads_far_into_big_files),
+	    cmocka_unit_test(test_charset_guess_copes_with_long_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

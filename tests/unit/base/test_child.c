@@ -1,6 +1,6 @@
 /*
- * Goal: a child gets nothing of ours but two pipes, speaks in whole frames, and is gone when we say so.  This
- * program is its own child: with an argument it plays the part.
+ * Goal: a child gets nothing of ours but two pipes, speaks in whole frames, and is gone when we say
+ * so.  This program is its own child: with an argument it plays the part.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -71,7 +71,7 @@ static int play_report(void)
 
 static int play(const char *role)
 {
-	static const unsigned char big[] = {1, 0, 0, 1};   /* 16 MiB and 1 */
+	static const unsigned char big[] = {1, 0, 0, 1}; /* 16 MiB and 1 */
 	static const unsigned char slow[] = {0, 0, 0, 7, '{', '"', 'a', '"', ':', '1', '}'};
 
 	if (strcmp(role, "echo") == 0)
@@ -100,7 +100,7 @@ static int play(const char *role)
 		(void)!write(2, "detached\n", 9);
 		return getsid(0) == getpid() ? 0 : 1;
 	}
-	if (strcmp(role, "family") == 0) {   /* a grandchild that would outlive */
+	if (strcmp(role, "family") == 0) { /* a grandchild that would outlive */
 		pid_t pid = fork();
 
 		if (pid == 0) {
@@ -146,7 +146,7 @@ static void test_child_frames_go_there_and_back(void **state)
 static void test_child_inherits_nothing(void **state)
 {
 	CLEAN_JSON json_object *o = NULL;
-	CLEAN_FD int leak = open("/dev/null", O_RDONLY);   /* without O_CLOEXEC, as libraries do */
+	CLEAN_FD int leak = open("/dev/null", O_RDONLY); /* without O_CLOEXEC, as libraries do */
 	struct child c;
 	sigset_t term;
 	json_object *item;
@@ -165,9 +165,11 @@ static void test_child_inherits_nothing(void **state)
 	assert_true(json_bool(o, "own_group", false));
 	assert_false(json_bool(o, "blocked", true));
 	assert_true(json_bool(o, "pipe_default", false));
-	JSON_EACH(item, json_arr(o, "env")) {
+	JSON_EACH(item, json_arr(o, "env"))
+	{
 		assert_null(strstr(json_object_get_string(item), "secret"));
-		proxy = proxy || strcmp(json_object_get_string(item), "http_proxy=http://127.0.0.1:9") == 0;
+		proxy = proxy ||
+			strcmp(json_object_get_string(item), "http_proxy=http://127.0.0.1:9") == 0;
 	}
 	assert_true(proxy);
 	assert_int_equal(read(c.log, log, sizeof(log)), 19);
@@ -199,8 +201,8 @@ static void test_child_bad_frames_are_refused(void **state)
 		const char *role;
 		enum err want;
 	} rows[] = {
-		{"too-big", ERR_BAD_REQUEST}, {"not-json", ERR_BAD_REQUEST}, {"half", ERR_TIMEOUT},
-		{"nothing", ERR_CUT}, {"silent", ERR_TIMEOUT},
+	    {"too-big", ERR_BAD_REQUEST}, {"not-json", ERR_BAD_REQUEST}, {"half", ERR_TIMEOUT},
+	    {"nothing", ERR_CUT},	  {"silent", ERR_TIMEOUT},
 	};
 
 	(void)state;
@@ -289,9 +291,11 @@ static void test_child_missing_program_is_told(void **state)
 	struct error e = {0};
 
 	(void)state;
-	assert_int_equal(child_start("/nonexistent/slipway-geo", argv, false, &c, &e), ERR_UNAVAILABLE);
-	assert_int_equal(child_detach("/nonexistent/slipway-worker", argv, NULL, &e), ERR_UNAVAILABLE);
-	child_end(&c, NULL);   /* of a zeroed struct: must not close descriptor 0 */
+	assert_int_equal(child_start("/nonexistent/slipway-geo", argv, false, &c, &e),
+			 ERR_UNAVAILABLE);
+	assert_int_equal(child_detach("/nonexistent/slipway-worker", argv, NULL, &e),
+			 ERR_UNAVAILABLE);
+	child_end(&c, NULL); /* of a zeroed struct: must not close descriptor 0 */
 	assert_true(fcntl(0, F_GETFD) != -1);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
@@ -333,16 +337,16 @@ static void test_child_leaves_no_descriptor_behind(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_child_frames_go_there_and_back),
-		cmocka_unit_test(test_child_inherits_nothing),
-		cmocka_unit_test(test_child_with_much_to_say_is_not_stopped),
-		cmocka_unit_test(test_child_bad_frames_are_refused),
-		cmocka_unit_test(test_child_frame_outlasts_a_timeout),
-		cmocka_unit_test(test_child_end_takes_the_group),
-		cmocka_unit_test(test_child_that_is_gone_gives_cut),
-		cmocka_unit_test(test_child_missing_program_is_told),
-		IN_FOLDER(test_child_detached_has_its_own_session_and_log),
-		cmocka_unit_test(test_child_leaves_no_descriptor_behind),
+	    cmocka_unit_test(test_child_frames_go_there_and_back),
+	    cmocka_unit_test(test_child_inherits_nothing),
+	    cmocka_unit_test(test_child_with_much_to_say_is_not_stopped),
+	    cmocka_unit_test(test_child_bad_frames_are_refused),
+	    cmocka_unit_test(test_child_frame_outlasts_a_timeout),
+	    cmocka_unit_test(test_child_end_takes_the_group),
+	    cmocka_unit_test(test_child_that_is_gone_gives_cut),
+	    cmocka_unit_test(test_child_missing_program_is_told),
+	    IN_FOLDER(test_child_detached_has_its_own_session_and_log),
+	    cmocka_unit_test(test_child_leaves_no_descriptor_behind),
 	};
 
 	if (argc > 1)

@@ -1,4 +1,7 @@
-/* Goal: dates go to text and back over the whole calendar; nothing but an IMF-fixdate is read as one. */
+/*
+ * Goal: dates go to text and back over the whole calendar; nothing but an IMF-fixdate is read as
+ * one.
+ */
 #include <stdbool.h>
 #include "base/clock.h"
 #include "unit.h"
@@ -32,13 +35,20 @@ static void test_clock_spells_moments(void **state)
 static void test_clock_reads_http_dates(void **state)
 {
 	static const char *const wrong[] = {
-		"", "Sun, 06 Nov 1994 08:49:37 UTC", "Mon, 06 Nov 1994 08:49:37 GMT",
-		"Sun, 6 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
-		"Sun Nov  6 08:49:37 1994", "Sun, 06 nov 1994 08:49:37 GMT",
-		"Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT",
-		"Thu, 31 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT ",
-		"Sun, 06-Nov 1994 08:49:37 GMT", "Sun, -6 Nov 1994 08:49:37 GMT",
-		"Sun, 06 Nov 1994 08:49:61 GMT",
+	    "",
+	    "Sun, 06 Nov 1994 08:49:37 UTC",
+	    "Mon, 06 Nov 1994 08:49:37 GMT",
+	    "Sun, 6 Nov 1994 08:49:37 GMT",
+	    "Sunday, 06-Nov-94 08:49:37 GMT",
+	    "Sun Nov  6 08:49:37 1994",
+	    "Sun, 06 nov 1994 08:49:37 GMT",
+	    "Sun, 06 Nov 1994 24:49:37 GMT",
+	    "Sun, 06 Nov 1994 08:60:37 GMT",
+	    "Thu, 31 Nov 1994 08:49:37 GMT",
+	    "Sun, 06 Nov 1994 08:49:37 GMT ",
+	    "Sun, 06-Nov 1994 08:49:37 GMT",
+	    "Sun, -6 Nov 1994 08:49:37 GMT",
+	    "Sun, 06 Nov 1994 08:49:61 GMT",
 	};
 
 	(void)state;
@@ -92,10 +102,10 @@ static void test_clock_moves_and_sleeps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clock_spells_moments),
-		cmocka_unit_test(test_clock_reads_http_dates),
-		cmocka_unit_test(test_clock_days_match_the_calendar),
-		cmocka_unit_test(test_clock_moves_and_sleeps),
+	    cmocka_unit_test(test_clock_spells_moments),
+	    cmocka_unit_test(test_clock_reads_http_dates),
+	    cmocka_unit_test(test_clock_days_match_the_calendar),
+	    cmocka_unit_test(test_clock_moves_and_sleeps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

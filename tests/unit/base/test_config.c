@@ -1,4 +1,7 @@
-/* Goal: every setting has a default, is read with its unit, printed so that it reads back; slips are named. */
+/*
+ * Goal: every setting has a default, is read with its unit, printed so that it reads back; slips
+ * are named.
+ */
 #include <fcntl.h>
 #include <unistd.h>
 #include "base/config.h"
@@ -28,7 +31,8 @@ static void test_config_defaults(void **state)
 	assert_int_equal(c->upload_sync, UPLOAD_SYNC_FULL);
 	assert_int_equal(c->sendfile, SENDFILE_NONE);
 	assert_true(c->async_import && c->compat_get_run && c->worker_spawn && c->time_enabled);
-	assert_false(c->compat_get_delete || c->anonymous_uploads || c->hsts || c->interim || c->read_only);
+	assert_false(c->compat_get_delete || c->anonymous_uploads || c->hsts || c->interim ||
+		     c->read_only);
 	assert_string_equal(c->public_url, "");
 	assert_string_equal(c->store_regions, "auto");
 	assert_string_equal(c->compat_workspace, "geonode");
@@ -47,15 +51,17 @@ static void test_config_reads_values(void **state)
 	struct error e = {0};
 	CLEAN_FREE char *want = mem_printf("%s/data", (char *)*state);
 
-	assert_int_equal(load(state,
-			     "# comment\n[site]\ndata_dir = x/../data ; beside this file\n"
-			     "public_url = https://maps.example/up/\nread_only = Yes\n"
-			     "[upload]\nmax_size = 2G\nquota=512 MiB\nmin_free = 100kb\nsync = none\n"
-			     "[server]\nmount = /slipway/\nsendfile = X-Accel\nthreads=4\n"
-			     "trusted_proxies = 10.0.0.1,  10.0.0.2\n"
-			     "[cors]\norigins = https://a.example\n  https://b.example\n\thttps://c.example\n"
-			     "[wizard]\nasync = off\nprefer_charset = gbk\n",
-			     &c, &e), ERR_OK);
+	assert_int_equal(
+	    load(state,
+		 "# comment\n[site]\ndata_dir = x/../data ; beside this file\n"
+		 "public_url = https://maps.example/up/\nread_only = Yes\n"
+		 "[upload]\nmax_size = 2G\nquota=512 MiB\nmin_free = 100kb\nsync = none\n"
+		 "[server]\nmount = /slipway/\nsendfile = X-Accel\nthreads=4\n"
+		 "trusted_proxies = 10.0.0.1,  10.0.0.2\n"
+		 "[cors]\norigins = https://a.example\n  https://b.example\n\thttps://c.example\n"
+		 "[wizard]\nasync = off\nprefer_charset = gbk\n",
+		 &c, &e),
+	    ERR_OK);
 	assert_string_equal(c->data_dir, want);
 	assert_string_equal(c->public_url, "https://maps.example/up");
 	assert_true(c->read_only);
@@ -67,7 +73,8 @@ static void test_config_reads_values(void **state)
 	assert_int_equal(c->sendfile, SENDFILE_X_ACCEL);
 	assert_int_equal(c->threads, 4);
 	assert_string_equal(c->trusted_proxies, "10.0.0.1 10.0.0.2");
-	assert_string_equal(c->cors_origins, "https://a.example https://b.example https://c.example");
+	assert_string_equal(c->cors_origins,
+			    "https://a.example https://b.example https://c.example");
 	assert_false(c->async_import);
 	assert_string_equal(c->prefer_charset, "GB18030");
 	config_free(c);
@@ -82,18 +89,22 @@ static void test_config_targets(void **state)
 	FILE *out = open_memstream(&text, &size);
 	CLEAN_FREE char *want = mem_printf("%s/pw", (char *)*state);
 
-	assert_int_equal(load(state,
-	    "[target]\nshop = host=db.example dbname='my shop' sslmode=verify-full\n"
-	    "shop_password_file = pw\nother_password_file = /x\n", &c, &e), ERR_OK);
+	assert_int_equal(
+	    load(state,
+		 "[target]\nshop = host=db.example dbname='my shop' sslmode=verify-full\n"
+		 "shop_password_file = pw\nother_password_file = /x\n",
+		 &c, &e),
+	    ERR_OK);
 	assert_string_equal(config_target_find(c, "shop")->text,
-	    "host=db.example dbname='my shop' sslmode=verify-full");
+			    "host=db.example dbname='my shop' sslmode=verify-full");
 	assert_string_equal(config_target_find(c, "shop")->password_file, want);
 	assert_null(config_target_find(c, "other"));
 	assert_null(config_target_find(c, "sho"));
 	config_print(c, out);
 	(void)fclose(out);
-	assert_non_null(strstr(text, "[target]\nshop = host=db.example dbname='my shop' "
-	    "sslmode=verify-full ; slipway.conf:2\nshop_password_file = "));
+	assert_non_null(strstr(text,
+			       "[target]\nshop = host=db.example dbname='my shop' "
+			       "sslmode=verify-full ; slipway.conf:2\nshop_password_file = "));
 	free(text);
 	config_free(c);
 }
@@ -106,23 +117,25 @@ static void test_config_limits_have_two_ends(void **state)
 		int64_t def, least, most;
 	} rows[] = {
 #define X(field, section, key, def, least, most) {section, key, def, least, most},
-		LIMITS(X)
+	    LIMITS(X)
 #undef X
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const int64_t ends[] = {rows[i].least - 1, rows[i].least, rows[i].def, rows[i].most, rows[i].most + 1};
+		const int64_t ends[] = {rows[i].least - 1, rows[i].least, rows[i].def, rows[i].most,
+					rows[i].most + 1};
 
 		for (size_t k = 0; k < sizeof(ends) / sizeof(ends[0]); k++) {
-			CLEAN_FREE char *text = mem_printf(
-			    "[%s]\n%s = %lld\n", rows[i].section, rows[i].key, (long long)ends[k]);
+			CLEAN_FREE char *text = mem_printf("[%s]\n%s = %lld\n", rows[i].section,
+							   rows[i].key, (long long)ends[k]);
 			bool fits = k > 0 && k + 1 < sizeof(ends) / sizeof(ends[0]);
 			struct config *c = NULL;
 			struct error e = {0};
 
 			if (ends[k] < 0)
 				continue;
-			assert_int_equal(load(state, text, &c, &e), fits ? ERR_OK : ERR_BAD_REQUEST);
+			assert_int_equal(load(state, text, &c, &e),
+					 fits ? ERR_OK : ERR_BAD_REQUEST);
 			assert_true(fits || strstr(e.text, "out of range: ") != NULL);
 			config_free(c);
 		}
@@ -134,49 +147,49 @@ static void test_config_names_the_slip(void **state)
 	static const struct {
 		const char *text, *line, *why;
 	} rows[] = {
-		{"[upload]\n\nmax_sise = 1\n", ":3:", "[upload] max_sise: unknown setting"},
-		{"[target]\na = host=x password = y\n", ":2:", "[target] a: write host="},
-		{"[target]\na = postgresql://u:p@h/d\n", ":2:", "[target] a: write host="},
-		{"[target]\na = host=x\na = host=y\n", ":3:", "[target] a: given twice"},
-		{"[target]\ndefault = host=x\n", ":2:", "[target] default: \"default\""},
-		{"[target]\nA b = host=x\n", ":2:", "[target] A b: a name"},
-		{"[uplaod]\nmax_size = 1\n", ":2:", "[uplaod] max_size: unknown setting"},
-		{"max_size = 1\n", ":1:", "unknown setting"},
-		{"[upload]\nmax_size = 1X\n", ":2:", "not a whole number"},
-		{"[upload]\nmax_size = -1\n", ":2:", "not a whole number"},
-		{"[upload]\nmax_size =\n", ":2:", "not a whole number"},
-		{"[upload]\nmax_size = 9223372036854775807K\n", ":2:", "not a whole number"},
-		{"[upload]\nmax_size = 1\nmax_size = 2\n", ":3:", "given twice"},
-		{"[upload]\nsync = maybe\n", ":2:", "neither full nor none"},
-		{"[server]\nthreads = 0\n", ":2:", "out of range: 1 to 1K"},
-		{"[jail]\nmin_level = 4\n", ":2:", "out of range: 1 to 3"},
-		{"[upload]\nbody_idle = 0\n", ":2:", "[upload] body_idle: out of range: 1 to 86400"},
-		{"[jail]\nmemory = 1M\n", ":2:", "[jail] memory: out of range: 256M to"},
-		{"[server]\nhsts = perhaps\n", ":2:", "neither yes nor no"},
-		{"[server]\nhsts =\n", ":2:", "neither yes nor no"},
-		{"[server]\nmount = slipway\n", ":2:", "does not begin with /"},
-		{"[server]\nsendfile = nginx\n", ":2:", "none of none"},
-		{"[site]\npublic_url = maps.example\n", ":2:", "does not begin with https"},
-		{"[site]\npublic_url = https://a b\n", ":2:", "has no place"},
-		{"[wizard]\nprefer_charset = klingon\n", ":2:", "unknown charset"},
-		{"[page]\ntile_url = \xFF\n", ":2:", "not UTF-8"},
-		{"[server]\ntrusted_proxies = 10.0.0.1 proxy\n", ":2:", "not addresses or ranges"},
-		{"[server]\ntrusted_proxies = 10.0.0.0/33\n", ":2:", "not addresses or ranges"},
-		{"[server]\ntrusted_proxies = ::1\n  10.0.0.1:80\n", ":3:", "not addresses"},
-		{"[metrics]\naddress = localhost\n", ":2:", "not addresses or ranges"},
-		{"[cors]\norigins = maps.example\n", ":2:", "not origins like"},
-		{"[cors]\norigins = https://a.example/\n", ":2:", "not origins like"},
-		{"[iserver]\ndenied_files = .sh php\n", ":2:", "not endings like .php"},
-		{"[jail]\nextra_drivers = HFA VRT\n", ":2:", "none of HFA, JP2OpenJPEG, NITF"},
-		{"[iportal]\nservice = WFS200\n", ":2:", "not services like"},
-		{"[site]\npublic_url = https://\n", ":2:", "not an address like"},
-		{"[site]\npublic_url = https://u:p@host\n", ":2:", "not an address like"},
-		{"[mail]\nsmtp_url = smtp://\n", ":2:", "not an address like"},
-		{"[page]\ntile_url = https://host/tiles.png\n", ":2:", "not an address like"},
-		{"[login]\nfirst_token_sha256 = secret\n", ":2:", "not a SHA-256"},
-		{"[store]\nregions = shm\n", ":2:", "neither auto nor the path"},
-		{"[site]\nnonsense\n", ":2:", "not \"key = value\""},
-		{"[site\n", ":1:", "not \"key = value\""},
+	    {"[upload]\n\nmax_sise = 1\n", ":3:", "[upload] max_sise: unknown setting"},
+	    {"[target]\na = host=x password = y\n", ":2:", "[target] a: write host="},
+	    {"[target]\na = postgresql://u:p@h/d\n", ":2:", "[target] a: write host="},
+	    {"[target]\na = host=x\na = host=y\n", ":3:", "[target] a: given twice"},
+	    {"[target]\ndefault = host=x\n", ":2:", "[target] default: \"default\""},
+	    {"[target]\nA b = host=x\n", ":2:", "[target] A b: a name"},
+	    {"[uplaod]\nmax_size = 1\n", ":2:", "[uplaod] max_size: unknown setting"},
+	    {"max_size = 1\n", ":1:", "unknown setting"},
+	    {"[upload]\nmax_size = 1X\n", ":2:", "not a whole number"},
+	    {"[upload]\nmax_size = -1\n", ":2:", "not a whole number"},
+	    {"[upload]\nmax_size =\n", ":2:", "not a whole number"},
+	    {"[upload]\nmax_size = 9223372036854775807K\n", ":2:", "not a whole number"},
+	    {"[upload]\nmax_size = 1\nmax_size = 2\n", ":3:", "given twice"},
+	    {"[upload]\nsync = maybe\n", ":2:", "neither full nor none"},
+	    {"[server]\nthreads = 0\n", ":2:", "out of range: 1 to 1K"},
+	    {"[jail]\nmin_level = 4\n", ":2:", "out of range: 1 to 3"},
+	    {"[upload]\nbody_idle = 0\n", ":2:", "[upload] body_idle: out of range: 1 to 86400"},
+	    {"[jail]\nmemory = 1M\n", ":2:", "[jail] memory: out of range: 256M to"},
+	    {"[server]\nhsts = perhaps\n", ":2:", "neither yes nor no"},
+	    {"[server]\nhsts =\n", ":2:", "neither yes nor no"},
+	    {"[server]\nmount = slipway\n", ":2:", "does not begin with /"},
+	    {"[server]\nsendfile = nginx\n", ":2:", "none of none"},
+	    {"[site]\npublic_url = maps.example\n", ":2:", "does not begin with https"},
+	    {"[site]\npublic_url = https://a b\n", ":2:", "has no place"},
+	    {"[wizard]\nprefer_charset = klingon\n", ":2:", "unknown charset"},
+	    {"[page]\ntile_url = \xFF\n", ":2:", "not UTF-8"},
+	    {"[server]\ntrusted_proxies = 10.0.0.1 proxy\n", ":2:", "not addresses or ranges"},
+	    {"[server]\ntrusted_proxies = 10.0.0.0/33\n", ":2:", "not addresses or ranges"},
+	    {"[server]\ntrusted_proxies = ::1\n  10.0.0.1:80\n", ":3:", "not addresses"},
+	    {"[metrics]\naddress = localhost\n", ":2:", "not addresses or ranges"},
+	    {"[cors]\norigins = maps.example\n", ":2:", "not origins like"},
+	    {"[cors]\norigins = https://a.example/\n", ":2:", "not origins like"},
+	    {"[iserver]\ndenied_files = .sh php\n", ":2:", "not endings like .php"},
+	    {"[jail]\nextra_drivers = HFA VRT\n", ":2:", "none of HFA, JP2OpenJPEG, NITF"},
+	    {"[iportal]\nservice = WFS200\n", ":2:", "not services like"},
+	    {"[site]\npublic_url = https://\n", ":2:", "not an address like"},
+	    {"[site]\npublic_url = https://u:p@host\n", ":2:", "not an address like"},
+	    {"[mail]\nsmtp_url = smtp://\n", ":2:", "not an address like"},
+	    {"[page]\ntile_url = https://host/tiles.png\n", ":2:", "not an address like"},
+	    {"[login]\nfirst_token_sha256 = secret\n", ":2:", "not a SHA-256"},
+	    {"[store]\nregions = shm\n", ":2:", "neither auto nor the path"},
+	    {"[site]\nnonsense\n", ":2:", "not \"key = value\""},
+	    {"[site\n", ":1:", "not \"key = value\""},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -201,7 +214,8 @@ static void test_config_long_lines_and_missing_files_are_told(void **state)
 	text[sizeof(text) - 1] = '\0';
 	assert_int_equal(load(state, text, &c, &e), ERR_BAD_REQUEST);
 	assert_non_null(strstr(e.text, ":2: line longer"));
-	assert_int_equal(config_load("/nonexistent/slipway.conf", NULL, "x", &c, &f), ERR_BAD_REQUEST);
+	assert_int_equal(config_load("/nonexistent/slipway.conf", NULL, "x", &c, &f),
+			 ERR_BAD_REQUEST);
 	assert_non_null(strstr(f.text, "cannot be read"));
 }
 
@@ -229,9 +243,12 @@ static void test_config_prints_what_reads_back(void **state)
 	size_t len;
 
 	assert_int_equal(load(state,
-			     "[site]\npublic_url = https://maps.example\n[upload]\nmax_size = 1500M\nmin_free = 0\n"
-			     "[server]\nsendfile = x-sendfile\nmount = /m\n[cors]\norigins = http://a https://b:81\n[log]\nfile = /tmp/l\n",
-			     &c, &e), ERR_OK);
+			      "[site]\npublic_url = https://maps.example\n[upload]\nmax_size = "
+			      "1500M\nmin_free = 0\n"
+			      "[server]\nsendfile = x-sendfile\nmount = /m\n[cors]\norigins = "
+			      "http://a https://b:81\n[log]\nfile = /tmp/l\n",
+			      &c, &e),
+			 ERR_OK);
 	out = open_memstream(&first, &len);
 	config_print(c, out);
 	(void)fclose(out);
@@ -252,7 +269,8 @@ static void test_config_prints_what_reads_back(void **state)
 
 static void test_config_check_tells_every_slip(void **state)
 {
-	static const char text[] = "[upload]\nmax_sise = 1\nnonsense\n[server]\nthreads = x\n[log]\nformat = json\nformat = text\n[log\n";
+	static const char text[] = "[upload]\nmax_sise = 1\nnonsense\n[server]\nthreads = "
+				   "x\n[log]\nformat = json\nformat = text\n[log\n";
 	CLEAN_FREE char *path = mem_printf("%s/slipway.conf", (char *)*state);
 	CLEAN_FREE char *told = NULL;
 	struct error e = {0};
@@ -269,7 +287,8 @@ static void test_config_check_tells_every_slip(void **state)
 	assert_non_null(strstr(told, "slipway.conf:5: [server] threads: not a whole number"));
 	assert_non_null(strstr(told, "slipway.conf:8: [log] format: given twice\n"));
 	assert_non_null(strstr(told, "slipway.conf:9: not \"key"));
-	assert_int_equal(config_check("/nonexistent/slipway.conf", stdout, &slips, &e), ERR_BAD_REQUEST);
+	assert_int_equal(config_check("/nonexistent/slipway.conf", stdout, &slips, &e),
+			 ERR_BAD_REQUEST);
 }
 
 static void test_config_is_found_in_order(void **state)
@@ -315,16 +334,16 @@ static void test_config_may_be_a_link(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_FOLDER(test_config_defaults),
-		IN_FOLDER(test_config_reads_values),
-		IN_FOLDER(test_config_targets),
-		IN_FOLDER(test_config_names_the_slip),
-		IN_FOLDER(test_config_limits_have_two_ends),
-		IN_FOLDER(test_config_long_lines_and_missing_files_are_told),
-		IN_FOLDER(test_config_prints_what_reads_back),
-		IN_FOLDER(test_config_check_tells_every_slip),
-		IN_FOLDER(test_config_is_found_in_order),
-		IN_FOLDER(test_config_may_be_a_link),
+	    IN_FOLDER(test_config_defaults),
+	    IN_FOLDER(test_config_reads_values),
+	    IN_FOLDER(test_config_targets),
+	    IN_FOLDER(test_config_names_the_slip),
+	    IN_FOLDER(test_config_limits_have_two_ends),
+	    IN_FOLDER(test_config_long_lines_and_missing_files_are_told),
+	    IN_FOLDER(test_config_prints_what_reads_back),
+	    IN_FOLDER(test_config_check_tells_every_slip),
+	    IN_FOLDER(test_config_is_found_in_order),
+	    IN_FOLDER(test_config_may_be_a_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

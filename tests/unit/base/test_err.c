@@ -1,4 +1,7 @@
-/* Goal: every error has one row that says the same as the comments of err.h, and the first error stands. */
+/*
+ * Goal: every error has one row that says the same as the comments of err.h, and the first error
+ * stands.
+ */
 #include <errno.h>
 #include "base/err.h"
 #include "unit.h"
@@ -23,20 +26,20 @@ static void test_err_words_and_statuses(void **state)
 		const char *name, *code;
 		int status;
 	} rows[] = {
-		{ERR_BUSY, "ERR_BUSY", "busy", 503},
-		{ERR_SHORT, "ERR_SHORT", "short", 503},
-		{ERR_NO_SPACE, "ERR_NO_SPACE", "disk_full", 507},
-		{ERR_TYPE, "ERR_TYPE", "media_type", 415},
-		{ERR_METHOD, "ERR_METHOD", "method", 405},
-		{ERR_NOT_FOUND, "ERR_NOT_FOUND", "not_found", 404},
-		{ERR_INTERNAL, "ERR_INTERNAL", "internal", 500},
-		{ERR_IO, "ERR_IO", "internal", 500},
-		{ERR_AUTH, "ERR_AUTH", "login_required", 401},
-		{ERR_CUT, "ERR_CUT", "bad_body", 400},
-		{ERR_LOCKED, "ERR_LOCKED", "busy", 423},
-		{ERR_GONE, "ERR_GONE", "session_expired", 410},
-		{ERR_TOO_LARGE, "ERR_TOO_LARGE", "too_large", 413},
-		{ERR_TIMEOUT, "ERR_TIMEOUT", "timeout", 504},
+	    {ERR_BUSY, "ERR_BUSY", "busy", 503},
+	    {ERR_SHORT, "ERR_SHORT", "short", 503},
+	    {ERR_NO_SPACE, "ERR_NO_SPACE", "disk_full", 507},
+	    {ERR_TYPE, "ERR_TYPE", "media_type", 415},
+	    {ERR_METHOD, "ERR_METHOD", "method", 405},
+	    {ERR_NOT_FOUND, "ERR_NOT_FOUND", "not_found", 404},
+	    {ERR_INTERNAL, "ERR_INTERNAL", "internal", 500},
+	    {ERR_IO, "ERR_IO", "internal", 500},
+	    {ERR_AUTH, "ERR_AUTH", "login_required", 401},
+	    {ERR_CUT, "ERR_CUT", "bad_body", 400},
+	    {ERR_LOCKED, "ERR_LOCKED", "busy", 423},
+	    {ERR_GONE, "ERR_GONE", "session_expired", 410},
+	    {ERR_TOO_LARGE, "ERR_TOO_LARGE", "too_large", 413},
+	    {ERR_TIMEOUT, "ERR_TIMEOUT", "timeout", 504},
 	};
 
 	(void)state;
@@ -81,7 +84,10 @@ static void test_err_errno_is_appended_and_full_disk_recognised(void **state)
 	assert_int_equal(strlen(c.text), sizeof(c.text) - 1);
 }
 
-/* Whatever the caller took it for: a disk that may only be read and a table that is full are no bug of ours. */
+/*
+ * Whatever the caller took it for: a disk that may only be read and a table that is full are no bug
+ * of ours.
+ */
 static void test_err_errno_that_is_everybodys(void **state)
 {
 	(void)state;
@@ -111,12 +117,12 @@ static void test_err_code_is_given_to_a_filled_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_err_table_is_complete),
-		cmocka_unit_test(test_err_words_and_statuses),
-		cmocka_unit_test(test_err_first_stands),
-		cmocka_unit_test(test_err_errno_is_appended_and_full_disk_recognised),
-		cmocka_unit_test(test_err_errno_that_is_everybodys),
-		cmocka_unit_test(test_err_code_is_given_to_a_filled_error),
+	    cmocka_unit_test(test_err_table_is_complete),
+	    cmocka_unit_test(test_err_words_and_statuses),
+	    cmocka_unit_test(test_err_first_stands),
+	    cmocka_unit_test(test_err_errno_is_appended_and_full_disk_recognised),
+	    cmocka_unit_test(test_err_errno_that_is_everybodys),
+	    cmocka_unit_test(test_err_code_is_given_to_a_filled_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,7 @@
-/* Goal: files appear whole or not at all, links are never followed below a folder of ours, trees go completely. */
+/*
+ * Goal: files appear whole or not at all, links are never followed below a folder of ours, trees go
+ * completely.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -112,7 +115,8 @@ static void test_fs_reads_files_without_a_size(void **state)
 	size_t len;
 
 	(void)state;
-	assert_int_equal(fs_read_file(AT_FDCWD, "/proc/self/status", 100000, &text, &len, NULL), ERR_OK);
+	assert_int_equal(fs_read_file(AT_FDCWD, "/proc/self/status", 100000, &text, &len, NULL),
+			 ERR_OK);
 	assert_true(len > 100 && strlen(text) == len);
 }
 
@@ -248,16 +252,16 @@ static void test_fs_space_is_plausible(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_FOLDER(test_fs_replace_is_whole_and_leaves_no_temp),
-		cmocka_unit_test(test_fs_full_disk_is_told),
-		IN_FOLDER(test_fs_reads_regular_files_only),
-		cmocka_unit_test(test_fs_reads_files_without_a_size),
-		IN_FOLDER(test_fs_mkdirs_makes_each_once),
-		IN_FOLDER(test_fs_copies_links_and_renames),
-		IN_FOLDER(test_fs_copies_to_another_file_system),
-		IN_FOLDER(test_fs_remove_tree_takes_all_and_nothing_else),
-		IN_FOLDER(test_fs_remove_tree_copes_with_any_depth_and_width),
-		IN_FOLDER(test_fs_space_is_plausible),
+	    IN_FOLDER(test_fs_replace_is_whole_and_leaves_no_temp),
+	    cmocka_unit_test(test_fs_full_disk_is_told),
+	    IN_FOLDER(test_fs_reads_regular_files_only),
+	    cmocka_unit_test(test_fs_reads_files_without_a_size),
+	    IN_FOLDER(test_fs_mkdirs_makes_each_once),
+	    IN_FOLDER(test_fs_copies_links_and_renames),
+	    IN_FOLDER(test_fs_copies_to_another_file_system),
+	    IN_FOLDER(test_fs_remove_tree_takes_all_and_nothing_else),
+	    IN_FOLDER(test_fs_remove_tree_copes_with_any_depth_and_width),
+	    IN_FOLDER(test_fs_space_is_plausible),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

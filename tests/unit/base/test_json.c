@@ -1,6 +1,6 @@
 /*
- * Goal: json_read takes exactly the JSON of RFC 8259 within the limits, whatever json-c 0.16 would take
- * (contracts/security.md, A60), and what it took prints back the same.
+ * Goal: json_read takes exactly the JSON of RFC 8259 within the limits, whatever json-c 0.16 would
+ * take (contracts/security.md, A60), and what it took prints back the same.
  */
 #include <malloc.h>
 #include <math.h>
@@ -59,23 +59,89 @@ static void test_json_takes_what_is_right(void **state)
 	same("{\"a\":[1,{\"b\":null}],\"\":2}", "{\"a\":[1,{\"b\":null}],\"\":2}");
 	same("\"\x7F\"", "\"\x7F\"");
 	same("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
-	    "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]");
+	     "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]");
 }
 
 static void test_json_refuses_what_json_c_lets_through(void **state)
 {
 	static const char *const wrong[] = {
-		"", " ", "99999999999999999999", "9223372036854775808", "-9223372036854775809", "1e400",
-		"-1e999", "NaN", "Infinity", "-Infinity", "nan", "{'a':1}", "{a:1}", "'a'", "[1,]",
-		"{\"a\":1,}", "[,1]", "[1 2]", "{\"a\" 1}", "{\"a\":}", "{\"a\"}", "{1:2}", "01", "-01", "-", "+1",
-		".5", "5.", "1.e3", "1e", "1e+", "0x10", "1_000", "TRUE", "Null", "tru", "truex", "[1]x",
-		"[1][2]", "{} {}", "// c\n1", "/* c */1", "[1 /* c */]", "\"a", "\"\\x41\"", "\"\\u12\"",
-		"\"\\u12G4\"", "\"\\u0000\"", "{\"\\u0000\":1}", "\"\\ud800\"", "\"\\ud800x\"", "\"\\udc00\"",
-		"\"\\ud800\\u0041\"", "\"\\ud800\\ud800\"", "\"\\a\"", "\"a\nb\"", "\"a\tb\"", "\"\x01\"",
-		"\"\xC0\xAF\"", "\"\xED\xA0\x80\"", "\"\xF4\x90\x80\x80\"", "\"\xFF\"", "\"\xE4\xB8\"",
-		"\xEF\xBB\xBF{}", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}",
-		"[{\"x\":{\"k\":1,\"k\":1}}]", "[", "{", "[1", "{\"a\":1", "]", "}", "\xC2\xA0" "1", "\v1",
-		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+	    "",
+	    " ",
+	    "99999999999999999999",
+	    "9223372036854775808",
+	    "-9223372036854775809",
+	    "1e400",
+	    "-1e999",
+	    "NaN",
+	    "Infinity",
+	    "-Infinity",
+	    "nan",
+	    "{'a':1}",
+	    "{a:1}",
+	    "'a'",
+	    "[1,]",
+	    "{\"a\":1,}",
+	    "[,1]",
+	    "[1 2]",
+	    "{\"a\" 1}",
+	    "{\"a\":}",
+	    "{\"a\"}",
+	    "{1:2}",
+	    "01",
+	    "-01",
+	    "-",
+	    "+1",
+	    ".5",
+	    "5.",
+	    "1.e3",
+	    "1e",
+	    "1e+",
+	    "0x10",
+	    "1_000",
+	    "TRUE",
+	    "Null",
+	    "tru",
+	    "truex",
+	    "[1]x",
+	    "[1][2]",
+	    "{} {}",
+	    "// c\n1",
+	    "/* c */1",
+	    "[1 /* c */]",
+	    "\"a",
+	    "\"\\x41\"",
+	    "\"\\u12\"",
+	    "\"\\u12G4\"",
+	    "\"\\u0000\"",
+	    "{\"\\u0000\":1}",
+	    "\"\\ud800\"",
+	    "\"\\ud800x\"",
+	    "\"\\udc00\"",
+	    "\"\\ud800\\u0041\"",
+	    "\"\\ud800\\ud800\"",
+	    "\"\\a\"",
+	    "\"a\nb\"",
+	    "\"a\tb\"",
+	    "\"\x01\"",
+	    "\"\xC0\xAF\"",
+	    "\"\xED\xA0\x80\"",
+	    "\"\xF4\x90\x80\x80\"",
+	    "\"\xFF\"",
+	    "\"\xE4\xB8\"",
+	    "\xEF\xBB\xBF{}",
+	    "{\"a\":1,\"a\":2}",
+	    "{\"a\":1,\"\\u0061\":2}",
+	    "[{\"x\":{\"k\":1,\"k\":1}}]",
+	    "[",
+	    "{",
+	    "[1",
+	    "{\"a\":1",
+	    "]",
+	    "}",
+	    "\xC2\xA0"
+	    "1",
+	    "\v1",
+	    "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
 	};
 
 	(void)state;
@@ -90,9 +156,12 @@ static void test_json_refuses_what_json_c_lets_through(void **state)
 static void test_json_reads_what_json_c_reads(void **state)
 {
 	static const char *const texts[] = {
-		" { \"a\" : [ 1 , -0 , 0.1 , 1e3 , true , false , null , { } , [ ] , \"\" ] , \"b\" : { \"c\" : \"d\" } } ",
-		"{\"\\u4e2d\\\"\":{\"a longer name than the value before it has\":\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"},\"z\":\"\\\\\"}",
-		"[[],[1,2,3,4,5,6,7,8,9],[[[\"\xE4\xB8\xAD\"]]],-9223372036854775808,12.50,\"\\u007f\"]",
+	    " { \"a\" : [ 1 , -0 , 0.1 , 1e3 , true , false , null , { } , [ ] , \"\" ] , \"b\" : "
+	    "{ \"c\" : \"d\" } } ",
+	    "{\"\\u4e2d\\\"\":{\"a longer name than the value before it "
+	    "has\":\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"},\"z\":\"\\\\\"}",
+	    "[[],[1,2,3,4,5,6,7,8,9],[[[\"\xE4\xB8\xAD\"]]],-9223372036854775808,12.50,"
+	    "\"\\u007f\"]",
 	};
 
 	(void)state;
@@ -113,12 +182,29 @@ static void test_json_reads_what_json_c_reads(void **state)
 static void test_json_own_is_read_as_by_json_c(void **state)
 {
 	static const char *const texts[] = {
-		"{}", "[]", "[[],{},[{}]]", "\"\"", "null", "true", "0", "-1", "999999999999999999", "-99999999999999999",
-		"9223372036854775807", "-9223372036854775808", "1.5", "-2e-07", "12.50", "1e300", "-0.0",
-		"{\"a\":1,\"bb\":[true,false,null,\"x\"],\"c\":{\"d\":{\"e\":[[[1.25]]]}},\"\":0}",
-		"{\"q\\\"\\\\\":\"\\\\\",\"\\u0001\":\"\\b\\f\\n\\r\\t\\/\\\"\\\\\\\"\",\"nbsp\":\"\\u00a0\"}",
-		"{\"zh\\u00a0\":\"\xE5\x8C\x97\xE4\xBA\xAC\",\"e\":\"\xF0\x9F\x8C\x8D\"}",
-		"{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":{\"b\":[1,2,3,4,5,6,7,8,9]}}",
+	    "{}",
+	    "[]",
+	    "[[],{},[{}]]",
+	    "\"\"",
+	    "null",
+	    "true",
+	    "0",
+	    "-1",
+	    "999999999999999999",
+	    "-99999999999999999",
+	    "9223372036854775807",
+	    "-9223372036854775808",
+	    "1.5",
+	    "-2e-07",
+	    "12.50",
+	    "1e300",
+	    "-0.0",
+	    "{\"a\":1,\"bb\":[true,false,null,\"x\"],\"c\":{\"d\":{\"e\":[[[1.25]]]}},\"\":0}",
+	    "{\"q\\\"\\\\\":\"\\\\\",\"\\u0001\":\"\\b\\f\\n\\r\\t\\/"
+	    "\\\"\\\\\\\"\",\"nbsp\":\"\\u00a0\"}",
+	    "{\"zh\\u00a0\":\"\xE5\x8C\x97\xE4\xBA\xAC\",\"e\":\"\xF0\x9F\x8C\x8D\"}",
+	    "{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":{"
+	    "\"b\":[1,2,3,4,5,6,7,8,9]}}",
 	};
 	struct json_tokener *reader = NULL;
 
@@ -136,7 +222,8 @@ static void test_json_own_is_read_as_by_json_c(void **state)
 	json_reader_free(reader);
 }
 
-static json_object *read_part(struct json_tokener **reader, const char *text, size_t len, const char *const *without)
+static json_object *read_part(struct json_tokener **reader, const char *text, size_t len,
+			      const char *const *without)
 {
 	CLEAN_FREE char *part = json_own_cut(text, len, without, &len);
 
@@ -148,19 +235,22 @@ static void test_json_own_leaves_members_out(void **state)
 	static const struct {
 		const char *text, *want;
 	} rows[] = {
-		{"{\"a\":[{\"no\":{\"x\":[\"}\\\",]\",{}]},\"b\":1},{\"no\":-1.5},{\"nor\":2,\"no\":[[],{}],\"c\":[\"no\"],\"x\\\"no\":3}],"
-		 "\"no\":\"\"}",
-		    "{\"a\":[{\"b\":1},{},{\"nor\":2,\"c\":[\"no\"],\"x\\\"no\":3}]}"},
-		{"{\"no\":null,\"too\":\"\\\\\",\"b\":\"no\",\"too\":true}", "{\"b\":\"no\"}"},
-		{"{\"t\":1,\"to\":2,\"tool\":3,\"too\":4,\"oo\":5}", "{\"t\":1,\"to\":2,\"tool\":3,\"oo\":5}"},
-		{"[\"no\",\"too\"]", "[\"no\",\"too\"]"},
+	    {"{\"a\":[{\"no\":{\"x\":[\"}\\\",]\",{}]},\"b\":1},{\"no\":-1.5},{\"nor\":2,\"no\":[[]"
+	     ",{}],\"c\":[\"no\"],\"x\\\"no\":3}],"
+	     "\"no\":\"\"}",
+	     "{\"a\":[{\"b\":1},{},{\"nor\":2,\"c\":[\"no\"],\"x\\\"no\":3}]}"},
+	    {"{\"no\":null,\"too\":\"\\\\\",\"b\":\"no\",\"too\":true}", "{\"b\":\"no\"}"},
+	    {"{\"t\":1,\"to\":2,\"tool\":3,\"too\":4,\"oo\":5}",
+	     "{\"t\":1,\"to\":2,\"tool\":3,\"oo\":5}"},
+	    {"[\"no\",\"too\"]", "[\"no\",\"too\"]"},
 	};
 	static const char *const names[] = {"no", "too", NULL};
 	struct json_tokener *reader = NULL;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		CLEAN_JSON json_object *o = read_part(&reader, rows[i].text, strlen(rows[i].text), names);
+		CLEAN_JSON json_object *o =
+		    read_part(&reader, rows[i].text, strlen(rows[i].text), names);
 		CLEAN_FREE char *got = json_print(o, NULL);
 
 		assert_string_equal(got, rows[i].want);
@@ -170,9 +260,23 @@ static void test_json_own_leaves_members_out(void **state)
 
 static void test_json_own_tells_what_is_damaged(void **state)
 {
-	static const char whole[] = "{\"a\":[1,-2.5,\"x\\\\\",{\"no\":{\"b\":[\"\\\"}\"]}}],\"no\":[true,null],\"c\":false}";
-	static const char *const bad[] = {"", " ", "{\"a\":1}}", "{\"a\":1}x", "[1 2]", "{a:1}", "[tru]", "[-]", "[1x]",
-		"[1.5.5]", "{\"a\":1,}", "[1,]", "[99999999999999999999x]", "[\"\\u12\"]", "{\"a\\u1\":1}"};
+	static const char whole[] = "{\"a\":[1,-2.5,\"x\\\\\",{\"no\":{\"b\":[\"\\\"}\"]}}],\"no\":"
+				    "[true,null],\"c\":false}";
+	static const char *const bad[] = {"",
+					  " ",
+					  "{\"a\":1}}",
+					  "{\"a\":1}x",
+					  "[1 2]",
+					  "{a:1}",
+					  "[tru]",
+					  "[-]",
+					  "[1x]",
+					  "[1.5.5]",
+					  "{\"a\":1,}",
+					  "[1,]",
+					  "[99999999999999999999x]",
+					  "[\"\\u12\"]",
+					  "{\"a\\u1\":1}"};
 	static const char *const names[] = {"no", NULL};
 	char deep[2 * 100 + 1];
 	struct json_tokener *reader = NULL;
@@ -220,7 +324,8 @@ static void test_json_keeps_the_limits(void **state)
 	assert_int_equal(json_read("[[1],{\"a\":1,\"b\":2,\"c\":3}]", 25, &small, &o), ERR_OK);
 	json_object_put(o);
 	assert_int_equal(json_read("[[[1]]]", 7, &small, &o), ERR_BAD_REQUEST);
-	assert_int_equal(json_read("{\"a\":1,\"b\":2,\"c\":3,\"d\":4}", 25, &small, &o), ERR_BAD_REQUEST);
+	assert_int_equal(json_read("{\"a\":1,\"b\":2,\"c\":3,\"d\":4}", 25, &small, &o),
+			 ERR_BAD_REQUEST);
 	memset(digits, '7', 20 << 20);
 	assert_int_equal(json_read(digits, 65, &small, &o), ERR_TOO_LARGE);
 	assert_int_equal(json_read(digits, 1 << 20, &wide, &o), ERR_BAD_REQUEST);
@@ -236,7 +341,10 @@ static void test_json_keeps_the_limits(void **state)
 	assert_int_equal(json_read(ones, 1 << 20, &wide, &o), ERR_TOO_LARGE);
 }
 
-/* The most memory that the heap gained while TEXT, repeated to a megabyte of array, was read and kept. */
+/*
+ * The most memory that the heap gained while TEXT, repeated to a megabyte of array, was read and
+ * kept.
+ */
 static size_t cost_of(const char *piece, enum err *ret)
 {
 	CLEAN_FREE char *text = mem_alloc((1 << 20) + 2);
@@ -257,10 +365,12 @@ static size_t cost_of(const char *piece, enum err *ret)
 
 static void test_json_costs_no_more_memory_than_eight_times_its_limit(void **state)
 {
-	static const char *const greedy[] = {"{}", "[]", "1", "\"\"", "{\"a\":1}", "[[[[1]]]]", "null",
-		"{\"a\":{\"b\":{\"c\":[]}}}"};
-	static const char *const decent[] = {"\"0123456789abcdef0123456789abcdef\"",
-		"[\"Beijing Olympic Forest Park\",39.123456,116.123456,\"2026-11-22T10:00:00Z\"]"};
+	static const char *const greedy[] = {
+	    "{}",	 "[]",	      "1",    "\"\"",
+	    "{\"a\":1}", "[[[[1]]]]", "null", "{\"a\":{\"b\":{\"c\":[]}}}"};
+	static const char *const decent[] = {
+	    "\"0123456789abcdef0123456789abcdef\"",
+	    "[\"Beijing Olympic Forest Park\",39.123456,116.123456,\"2026-11-22T10:00:00Z\"]"};
 	enum err e;
 
 	(void)state;
@@ -286,18 +396,22 @@ static void test_json_prints_for_clients_that_compare(void **state)
 	json_set_str(o, "none", NULL);
 	json_set_str(o, "zh", "\xE5\x8C\x97\xE4\xBA\xAC");
 	text = json_print(o, &len);
-	assert_string_equal(text, "{\"size\":\"100.0\\u00a0MB\\u00a0\",\"url\":\"/a/b\",\"none\":null,"
-				  "\"zh\":\"\xE5\x8C\x97\xE4\xBA\xAC\"}");
+	assert_string_equal(text,
+			    "{\"size\":\"100.0\\u00a0MB\\u00a0\",\"url\":\"/a/b\",\"none\":null,"
+			    "\"zh\":\"\xE5\x8C\x97\xE4\xBA\xAC\"}");
 	assert_int_equal(len, strlen(text));
 }
 
 /* What json-c prints is what is printed, but for the no-break space. */
 static void test_json_prints_as_json_c(void **state)
 {
-	static const char text[] =
-	    "{\"a\":[],\"b\":{},\"c\":[null,true,false,0,-1,9223372036854775807,-9223372036854775808,1.5,-2e-7,1e300],"
-	    "\"k\\\"\\\\ \\n/<\\u0001\":{\"d\":[[[\"\"]],{\"e\":{\"f\":[\"\\b\\f\\n\\r\\t\\u001f\\u007f\\\\\\\"/<>&'\"]}}]},"
-	    "\"zh\":\"\xE5\x8C\x97\xC2\xA1\xF0\x9F\x8C\x8D\"}";
+	static const char text[] = "{\"a\":[],\"b\":{},\"c\":[null,true,false,0,-1,"
+				   "9223372036854775807,-9223372036854775808,1.5,-2e-7,1e300],"
+				   "\"k\\\"\\\\ "
+				   "\\n/"
+				   "<\\u0001\":{\"d\":[[[\"\"]],{\"e\":{\"f\":["
+				   "\"\\b\\f\\n\\r\\t\\u001f\\u007f\\\\\\\"/<>&'\"]}}]},"
+				   "\"zh\":\"\xE5\x8C\x97\xC2\xA1\xF0\x9F\x8C\x8D\"}";
 	CLEAN_JSON json_object *o = NULL;
 	CLEAN_FREE char *plain = NULL;
 	CLEAN_FREE char *script = NULL;
@@ -309,7 +423,8 @@ static void test_json_prints_as_json_c(void **state)
 	json_object_object_add(o, "huge", json_object_new_uint64(UINT64_MAX));
 	json_object_object_add(o, "spelled", json_object_new_double_s(0.5, "0.50"));
 	plain = json_print(o, &len);
-	assert_string_equal(plain, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	assert_string_equal(plain, json_object_to_json_string_ext(
+				       o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	assert_int_equal(len, strlen(plain));
 	script = json_print_script(o);
 	assert_null(strchr(script, '<'));
@@ -331,14 +446,17 @@ static void test_json_integers_are_printed_as_by_json_c(void **state)
 		json_object_array_add(list, json_int_new(numbers[i]));
 	copy = json_copy(list);
 	text = json_print(copy, NULL);
-	assert_string_equal(text, "[0,7,-1,10,-10,1790000000000,9223372036854775807,-9223372036854775808]");
+	assert_string_equal(
+	    text, "[0,7,-1,10,-10,1790000000000,9223372036854775807,-9223372036854775808]");
 	assert_true(json_equal(copy, list));
-	assert_string_equal(json_object_get_string(json_object_array_get_idx(list, 5)), "1790000000000");
+	assert_string_equal(json_object_get_string(json_object_array_get_idx(list, 5)),
+			    "1790000000000");
 }
 
 static void test_json_numbers_are_short_and_come_back(void **state)
 {
-	static const double numbers[] = {0.1, 116.39, -73.9857, 1e300, 5e-324, 1.0 / 3, 0, 7, -120.5, 1e16};
+	static const double numbers[] = {0.1,	  116.39, -73.9857, 1e300,  5e-324,
+					 1.0 / 3, 0,	  7,	    -120.5, 1e16};
 	CLEAN_JSON json_object *o = json_object_new_object();
 	CLEAN_JSON json_object *back = NULL;
 	CLEAN_JSON json_object *copy = NULL;
@@ -356,13 +474,15 @@ static void test_json_numbers_are_short_and_come_back(void **state)
 	copy = json_copy(o);
 	assert_true(json_equal(o, copy));
 	text = json_print(copy, NULL);
-	assert_string_equal(text,
-	    "{\"0\":0.1,\"1\":116.39,\"2\":-73.9857,\"3\":1e+300,\"4\":4.94065645841247e-324,"
-	    "\"5\":0.3333333333333333,\"6\":0.0,\"7\":7.0,\"8\":-120.5,\"9\":1e+16,\"nan\":null,\"inf\":null}");
+	assert_string_equal(
+	    text, "{\"0\":0.1,\"1\":116.39,\"2\":-73.9857,\"3\":1e+300,\"4\":4.94065645841247e-324,"
+		  "\"5\":0.3333333333333333,\"6\":0.0,\"7\":7.0,\"8\":-120.5,\"9\":1e+16,\"nan\":"
+		  "null,\"inf\":null}");
 	assert_int_equal(read_text(text, &back), ERR_OK);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		(void)snprintf(key, sizeof(key), "%zu", i);
-		assert_true(json_num(back, key, 99) <= numbers[i] && json_num(back, key, 99) >= numbers[i]);
+		assert_true(json_num(back, key, 99) <= numbers[i] &&
+			    json_num(back, key, 99) >= numbers[i]);
 	}
 	again = json_print(back, NULL);
 	assert_string_equal(again, text);
@@ -375,8 +495,10 @@ static void test_json_readers_give_the_default(void **state)
 	int64_t sum = 0;
 
 	(void)state;
-	assert_int_equal(read_text("{\"s\":\"x\",\"i\":5,\"n\":1.5,\"b\":true,\"z\":null,\"a\":[1,2,3],\"o\":{\"k\":1}}",
-			     &o), ERR_OK);
+	assert_int_equal(read_text("{\"s\":\"x\",\"i\":5,\"n\":1.5,\"b\":true,\"z\":null,\"a\":[1,"
+				   "2,3],\"o\":{\"k\":1}}",
+				   &o),
+			 ERR_OK);
 	assert_string_equal(json_str(o, "s", "d"), "x");
 	assert_string_equal(json_str(o, "i", "d"), "d");
 	assert_null(json_str(o, "z", NULL));
@@ -397,22 +519,27 @@ static void test_json_readers_give_the_default(void **state)
 	assert_int_equal(json_len(json_arr(o, "a")), 3);
 	assert_int_equal(json_len(NULL), 0);
 	JSON_EACH(item, json_arr(o, "a"))
-		sum += json_object_get_int64(item);
+	sum += json_object_get_int64(item);
 	assert_int_equal(sum, 6);
 	JSON_EACH(item, NULL)
-		fail();
+	fail();
 }
 
 static void test_json_reads_pairs_of_surrogates(void **state)
 {
-	/* U+1F600; U+2D800 and U+1DFFF, which json-c takes for halves; an escaped backslash before a "ud83d" of its own */
-	static const char text[] = "{\"\\ud83d\\ude00\":\"a\\uD876\\uDC00\\ud837\\udfffb\\\\ud83d\\\\\\uD83D\\uDE00\"}";
+	/*
+	 * U+1F600; U+2D800 and U+1DFFF, which json-c takes for halves; an escaped backslash before
+	 * a "ud83d" of its own
+	 */
+	static const char text[] =
+	    "{\"\\ud83d\\ude00\":\"a\\uD876\\uDC00\\ud837\\udfffb\\\\ud83d\\\\\\uD83D\\uDE00\"}";
 	json_object *o = NULL;
 
 	(void)state;
 	assert_int_equal(json_read(text, strlen(text), &json_limits_form, &o), ERR_OK);
 	assert_string_equal(json_str(o, "\xF0\x9F\x98\x80", "?"),
-	    "a\xF0\xAD\xA0\x80\xF0\x9D\xBF\xBF" "b\\ud83d\\\xF0\x9F\x98\x80");
+			    "a\xF0\xAD\xA0\x80\xF0\x9D\xBF\xBF"
+			    "b\\ud83d\\\xF0\x9F\x98\x80");
 	json_object_put(o);
 }
 
@@ -420,20 +547,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_json_reads_pairs_of_surrogates),
-		cmocka_unit_test(test_json_takes_what_is_right),
-		cmocka_unit_test(test_json_refuses_what_json_c_lets_through),
-		cmocka_unit_test(test_json_reads_what_json_c_reads),
-		cmocka_unit_test(test_json_own_is_read_as_by_json_c),
-		cmocka_unit_test(test_json_own_leaves_members_out),
-		cmocka_unit_test(test_json_own_tells_what_is_damaged),
-		cmocka_unit_test(test_json_does_not_need_a_nul_behind),
-		cmocka_unit_test(test_json_keeps_the_limits),
-		cmocka_unit_test(test_json_costs_no_more_memory_than_eight_times_its_limit),
-		cmocka_unit_test(test_json_prints_for_clients_that_compare),
-		cmocka_unit_test(test_json_prints_as_json_c),
-		cmocka_unit_test(test_json_integers_are_printed_as_by_json_c),
-		cmocka_unit_test(test_json_numbers_are_short_and_come_back),
-		cmocka_unit_test(test_json_readers_give_the_default),
+	    cmocka_unit_test(test_json_takes_what_is_right),
+	    cmocka_unit_test(test_json_refuses_what_json_c_lets_through),
+	    cmocka_unit_test(test_json_reads_what_json_c_reads),
+	    cmocka_unit_test(test_json_own_is_read_as_by_json_c),
+	    cmocka_unit_test(test_json_own_leaves_members_out),
+	    cmocka_unit_test(test_json_own_tells_what_is_damaged),
+	    cmocka_unit_test(test_json_does_not_need_a_nul_behind),
+	    cmocka_unit_test(test_json_keeps_the_limits),
+	    cmocka_unit_test(test_json_costs_no_more_memory_than_eight_times_its_limit),
+	    cmocka_unit_test(test_json_prints_for_clients_that_compare),
+	    cmocka_unit_test(test_json_prints_as_json_c),
+	    cmocka_unit_test(test_json_integers_are_printed_as_by_json_c),
+	    cmocka_unit_test(test_json_numbers_are_short_and_come_back),
+	    cmocka_unit_test(test_json_readers_give_the_default),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

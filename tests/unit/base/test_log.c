@@ -20,11 +20,13 @@ static void test_log_lines_are_escaped(void **state)
 	CLEAN_FREE char *got = NULL;
 
 	log_open("unit", path);
-	log_line(LOG_LEVEL_WARN, "r\n1", "a\r\nb \x1b[31m \xE5\x8C\x97 \xFF \xE2\x80\xAE %s", "end");
+	log_line(LOG_LEVEL_WARN, "r\n1", "a\r\nb \x1b[31m \xE5\x8C\x97 \xFF \xE2\x80\xAE %s",
+		 "end");
 	log_open("unit", NULL);
 	whole(path, &got);
-	want = mem_printf("Z warn unit[%ld] r\\x0a1 a\\x0d\\x0ab \\x1b[31m \xE5\x8C\x97 \\xff \\xe2\\x80\\xae end\n",
-	    (long)getpid());
+	want = mem_printf("Z warn unit[%ld] r\\x0a1 a\\x0d\\x0ab \\x1b[31m \xE5\x8C\x97 \\xff "
+			  "\\xe2\\x80\\xae end\n",
+			  (long)getpid());
 	assert_non_null(strchr(got, 'Z'));
 	assert_string_equal(strchr(got, 'Z'), want);
 	assert_int_equal(strchr(got, 'Z') - got, strlen("2026-11-22T10:00:00.000"));
@@ -72,16 +74,20 @@ static void test_log_cuts_ids(void **state)
 	CLEAN_FREE char *got = NULL;
 
 	log_open("unit", path);
-	log_line(LOG_LEVEL_INFO, "0123456789abcdef0123456789abcdef", "/files/%s/x %s 31:%s", "4F0C89abcdef0123456789abcdef0123",
-	    "4f0c89abcdef0123456789abcdef01234f0c89abcdef0123456789abcdef0123", "4f0c89abcdef0123456789abcdef012");
+	log_line(LOG_LEVEL_INFO, "0123456789abcdef0123456789abcdef", "/files/%s/x %s 31:%s",
+		 "4F0C89abcdef0123456789abcdef0123",
+		 "4f0c89abcdef0123456789abcdef01234f0c89abcdef0123456789abcdef0123",
+		 "4f0c89abcdef0123456789abcdef012");
 	log_open("unit", NULL);
 	whole(path, &got);
-	assert_non_null(strstr(got, " 0123456789abcdef0123456789abcdef /files/4F0C89ab/x 4f0c89ab 31:4f0c89abcdef0123456789abcdef012\n"));
+	assert_non_null(strstr(got, " 0123456789abcdef0123456789abcdef /files/4F0C89ab/x 4f0c89ab "
+				    "31:4f0c89abcdef0123456789abcdef012\n"));
 }
 
 static void test_log_json_is_valid(void **state)
 {
-	static const char hostile[] = "/a\"b\\c\n\r\t\x01\x7f\xff\xc0\xaf\xed\xa0\x80\xE2\x80\xA8\xE5\x8C\x97</script>\xf0\x9f\x98\x80";
+	static const char hostile[] = "/a\"b\\c\n\r\t\x01\x7f\xff\xc0\xaf\xed\xa0\x80\xE2\x80\xA8"
+				      "\xE5\x8C\x97</script>\xf0\x9f\x98\x80";
 	CLEAN_FREE char *path = mem_printf("%s/log", (char *)*state);
 	CLEAN_FREE char *got = NULL;
 	char big[9000];
@@ -94,12 +100,18 @@ static void test_log_json_is_valid(void **state)
 	log_json(true);
 	log_line(LOG_LEVEL_ERROR, hostile, "%s", hostile);
 	log_line(LOG_LEVEL_INFO, NULL, "%s", big);
-	log_request(&(struct log_request){.id = big, .method = hostile, .path = hostile, .status = 404, .ms = 7, .bytes_in = INT64_MAX});
+	log_request(&(struct log_request){.id = big,
+					  .method = hostile,
+					  .path = hostile,
+					  .status = 404,
+					  .ms = 7,
+					  .bytes_in = INT64_MAX});
 	log_request(&(struct log_request){.id = big, .method = big, .path = big, .status = 200});
 	log_json(false);
 	log_open("unit", NULL);
 	whole(path, &got);
-	for (char *rest = NULL, *l = strtok_r(got, "\n", &rest); l != NULL; l = strtok_r(NULL, "\n", &rest), lines++) {
+	for (char *rest = NULL, *l = strtok_r(got, "\n", &rest); l != NULL;
+	     l = strtok_r(NULL, "\n", &rest), lines++) {
 		json_object *o = NULL;
 
 		assert_true(strlen(l) < 4096);
@@ -107,8 +119,10 @@ static void test_log_json_is_valid(void **state)
 		assert_string_equal(json_str(o, "program", ""), "unit");
 		assert_int_equal(json_int(o, "pid", 0), getpid());
 		if (lines == 0)
-			assert_string_equal(json_str(o, "text", ""),
-			    "/a\"b\\c\\x0a\\x0d\\x09\\x01\\x7f\\xff\\xc0\\xaf\\xed\\xa0\\x80\\xe2\\x80\\xa8\xE5\x8C\x97</script>\xf0\x9f\x98\x80");
+			assert_string_equal(
+			    json_str(o, "text", ""),
+			    "/a\"b\\c\\x0a\\x0d\\x09\\x01\\x7f\\xff\\xc0\\xaf\\xed\\xa0\\x80\\xe2\\"
+			    "x80\\xa8\xE5\x8C\x97</script>\xf0\x9f\x98\x80");
 		if (lines == 2) {
 			assert_int_equal(json_int(o, "status", 0), 404);
 			assert_int_equal(json_int(o, "ms", 0), 7);
@@ -140,7 +154,8 @@ static void test_log_lines_of_threads_stay_whole(void **state)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	log_open("unit", NULL);
 	whole(path, &got);
-	for (char *rest = NULL, *l = strtok_r(got, "\n", &rest); l != NULL; l = strtok_r(NULL, "\n", &rest)) {
+	for (char *rest = NULL, *l = strtok_r(got, "\n", &rest); l != NULL;
+	     l = strtok_r(NULL, "\n", &rest)) {
 		lines++;
 		assert_non_null(strstr(l, "] thread "));
 		assert_int_equal(strlen(strstr(l, "thread ")), 508);
@@ -153,12 +168,12 @@ static void test_log_lines_of_threads_stay_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_FOLDER(test_log_lines_are_escaped),
-		IN_FOLDER(test_log_lines_have_a_limit),
-		IN_FOLDER(test_log_follows_a_moved_file),
-		IN_FOLDER(test_log_cuts_ids),
-		IN_FOLDER(test_log_json_is_valid),
-		IN_FOLDER(test_log_lines_of_threads_stay_whole),
+	    IN_FOLDER(test_log_lines_are_escaped),
+	    IN_FOLDER(test_log_lines_have_a_limit),
+	    IN_FOLDER(test_log_follows_a_moved_file),
+	    IN_FOLDER(test_log_cuts_ids),
+	    IN_FOLDER(test_log_json_is_valid),
+	    IN_FOLDER(test_log_lines_of_threads_stay_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

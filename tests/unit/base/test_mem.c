@@ -1,4 +1,7 @@
-/* Goal: memory is zeroed and there, or the process ends with 71; sizes that overflow never come back small. */
+/*
+ * Goal: memory is zeroed and there, or the process ends with 71; sizes that overflow never come
+ * back small.
+ */
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/mem.h"
@@ -73,9 +76,9 @@ static void test_mem_overflow_ends_the_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mem_is_zeroed_and_never_null),
-		cmocka_unit_test(test_mem_strings),
-		cmocka_unit_test(test_mem_overflow_ends_the_process),
+	    cmocka_unit_test(test_mem_is_zeroed_and_never_null),
+	    cmocka_unit_test(test_mem_strings),
+	    cmocka_unit_test(test_mem_overflow_ends_the_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,8 +20,9 @@ static void test_problem_prints_as_the_contract_says(void **state)
 	assert_true(problems_have(list, "file_empty"));
 	assert_false(problems_have(list, "busy"));
 	text = json_print(list, NULL);
-	assert_string_equal(text, "[{\"code\":\"csv_not_numeric\",\"field\":\"lat\",\"layer\":null,\"row\":2,"
-				  "\"args\":{\"limit\":\"3\",\"count\":4}},{\"code\":\"file_empty\"}]");
+	assert_string_equal(
+	    text, "[{\"code\":\"csv_not_numeric\",\"field\":\"lat\",\"layer\":null,\"row\":2,"
+		  "\"args\":{\"limit\":\"3\",\"count\":4}},{\"code\":\"file_empty\"}]");
 	json_object_put(list);
 	assert_string_equal(problem_code(NULL), "");
 }
@@ -29,7 +30,7 @@ static void test_problem_prints_as_the_contract_says(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_problem_prints_as_the_contract_says),
+	    cmocka_unit_test(test_problem_prints_as_the_contract_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

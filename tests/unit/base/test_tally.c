@@ -1,4 +1,7 @@
-/* Goal: processes add to the same sums, one that is killed loses none; a damaged file or a full disk stops nobody. */
+/*
+ * Goal: processes add to the same sums, one that is killed loses none; a damaged file or a full
+ * disk stops nobody.
+ */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -129,12 +132,12 @@ static void test_tally_uploads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_FOLDER(test_tally_sums_of_processes),
-		IN_FOLDER(test_tally_buckets),
-		IN_FOLDER(test_tally_uploads),
-		IN_FOLDER(test_tally_of_another_kind_begins_anew),
-		IN_FOLDER(test_tally_beside_what_a_killed_process_left),
-		IN_FOLDER(test_tally_without_a_folder_goes_nowhere),
+	    IN_FOLDER(test_tally_sums_of_processes),
+	    IN_FOLDER(test_tally_buckets),
+	    IN_FOLDER(test_tally_uploads),
+	    IN_FOLDER(test_tally_of_another_kind_begins_anew),
+	    IN_FOLDER(test_tally_beside_what_a_killed_process_left),
+	    IN_FOLDER(test_tally_without_a_folder_goes_nowhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

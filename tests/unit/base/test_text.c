@@ -7,9 +7,24 @@
 static void test_text_utf8_is_strict(void **state)
 {
 	static const char *const wrong[] = {
-		"\x80", "\xC0\xAF", "\xC1\xBF", "\xC2", "\xE0\x80\xAF", "\xE0\x9F\xBF", "\xED\xA0\x80",
-		"\xED\xBF\xBF", "\xF0\x80\x80\xAF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
-		"\xFE", "\xFF", "a\xE4\xB8", "\xE4\xB8" "a", "\xF0\x9F\x98",
+	    "\x80",
+	    "\xC0\xAF",
+	    "\xC1\xBF",
+	    "\xC2",
+	    "\xE0\x80\xAF",
+	    "\xE0\x9F\xBF",
+	    "\xED\xA0\x80",
+	    "\xED\xBF\xBF",
+	    "\xF0\x80\x80\xAF",
+	    "\xF0\x8F\xBF\xBF",
+	    "\xF4\x90\x80\x80",
+	    "\xF5\x80\x80\x80",
+	    "\xFE",
+	    "\xFF",
+	    "a\xE4\xB8",
+	    "\xE4\xB8"
+	    "a",
+	    "\xF0\x9F\x98",
 	};
 
 	(void)state;
@@ -57,8 +72,14 @@ static void test_text_folds(void **state)
 	(void)state;
 	equal(text_nfc("e\xCC\x81"), "\xC3\xA9");
 	equal(text_nfc("\xFF"), NULL);
-	equal(text_fold("\xC3\x89" "COLE Stra\xC3\x9F" "e \xEF\xBC\xA1"), "\xC3\xA9" "cole strasse a");
-	equal(text_fold_plain("\xC3\x89" "cole \xC3\x85ngstr\xC3\xB6m"), "ecole angstrom");
+	equal(text_fold("\xC3\x89"
+			"COLE Stra\xC3\x9F"
+			"e \xEF\xBC\xA1"),
+	      "\xC3\xA9"
+	      "cole strasse a");
+	equal(text_fold_plain("\xC3\x89"
+			      "cole \xC3\x85ngstr\xC3\xB6m"),
+	      "ecole angstrom");
 	equal(text_fold_plain("\xE5\x8C\x97\xE4\xBA\xAC"), "\xE5\x8C\x97\xE4\xBA\xAC");
 	equal(text_fold(""), "");
 	equal(text_trim(" \t\xE3\x80\x80 a b \xC2\xA0\r\n"), "a b");
@@ -95,7 +116,9 @@ static void test_text_display_name_is_harmless(void **state)
 	equal(text_display_name("a\r\nSet-Cookie:x=1.csv"), "aSet-Cookie:x=1.csv");
 	equal(text_display_name("a\x01\x1F\x7F\xC2\x85.csv"), "a.csv");
 	equal(text_display_name("a\xE2\x80\xAEvsc.exe"), "avsc.exe");
-	equal(text_display_name("\xE2\x81\xA6" "b\xE2\x81\xA9"), "b");
+	equal(text_display_name("\xE2\x81\xA6"
+				"b\xE2\x81\xA9"),
+	      "b");
 	equal(text_display_name("e\xCC\x81.csv"), "\xC3\xA9.csv");
 	equal(text_display_name("."), "");
 	equal(text_display_name(".."), "");
@@ -125,8 +148,20 @@ static void test_text_display_name_is_harmless(void **state)
 
 static void test_text_int_is_whole_and_in_range(void **state)
 {
-	static const char *const wrong[] = {"", "-", "+1", " 1", "1 ", "1.0", "0x1", "1e3", "--1", "9223372036854775808",
-		"-9223372036854775809", "99999999999999999999999", "\xEF\xBC\x91", "1\n"};
+	static const char *const wrong[] = {"",
+					    "-",
+					    "+1",
+					    " 1",
+					    "1 ",
+					    "1.0",
+					    "0x1",
+					    "1e3",
+					    "--1",
+					    "9223372036854775808",
+					    "-9223372036854775809",
+					    "99999999999999999999999",
+					    "\xEF\xBC\x91",
+					    "1\n"};
 	int64_t v = 77;
 
 	(void)state;
@@ -151,8 +186,9 @@ static void test_text_int_is_whole_and_in_range(void **state)
 
 static void test_text_double_is_whole_and_finite(void **state)
 {
-	static const char *const wrong[] = {"", ".", "-", "1,5", " 1", "1 ", "0x1p3", "inf", "nan", "1e", "1e+", "1e999",
-		"1.2.3", "e5", "-.", "1d5", "infinity"};
+	static const char *const wrong[] = {"",	     ".",   "-",   "1,5", " 1",	     "1 ",
+					    "0x1p3", "inf", "nan", "1e",  "1e+",     "1e999",
+					    "1.2.3", "e5",  "-.",  "1d5", "infinity"};
 	double v = 77;
 
 	(void)state;
@@ -187,28 +223,33 @@ static void test_text_bool_words(void **state)
 static void test_text_bytes_reads_as_clients_compare(void **state)
 {
 	(void)state;
-	equal(text_bytes(0), "0\xC2\xA0" "bytes");
-	equal(text_bytes(1), "1\xC2\xA0" "byte");
-	equal(text_bytes(17), "17\xC2\xA0" "bytes");
-	equal(text_bytes(1023), "1023\xC2\xA0" "bytes");
+	equal(text_bytes(0), "0\xC2\xA0"
+			     "bytes");
+	equal(text_bytes(1), "1\xC2\xA0"
+			     "byte");
+	equal(text_bytes(17), "17\xC2\xA0"
+			      "bytes");
+	equal(text_bytes(1023), "1023\xC2\xA0"
+				"bytes");
 	equal(text_bytes(1024), "1.0\xC2\xA0KB");
 	equal(text_bytes(104857600), "100.0\xC2\xA0MB");
 	equal(text_bytes(2147483648), "2.0\xC2\xA0GB");
-	equal(text_bytes(INT64_MAX), "8.0\xC2\xA0" "EB");
+	equal(text_bytes(INT64_MAX), "8.0\xC2\xA0"
+				     "EB");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text_utf8_is_strict),
-		cmocka_unit_test(test_text_cut_keeps_characters_whole),
-		cmocka_unit_test(test_text_folds),
-		cmocka_unit_test(test_text_classes),
-		cmocka_unit_test(test_text_display_name_is_harmless),
-		cmocka_unit_test(test_text_int_is_whole_and_in_range),
-		cmocka_unit_test(test_text_double_is_whole_and_finite),
-		cmocka_unit_test(test_text_bool_words),
-		cmocka_unit_test(test_text_bytes_reads_as_clients_compare),
+	    cmocka_unit_test(test_text_utf8_is_strict),
+	    cmocka_unit_test(test_text_cut_keeps_characters_whole),
+	    cmocka_unit_test(test_text_folds),
+	    cmocka_unit_test(test_text_classes),
+	    cmocka_unit_test(test_text_display_name_is_harmless),
+	    cmocka_unit_test(test_text_int_is_whole_and_in_range),
+	    cmocka_unit_test(test_text_double_is_whole_and_finite),
+	    cmocka_unit_test(test_text_bool_words),
+	    cmocka_unit_test(test_text_bytes_reads_as_clients_compare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

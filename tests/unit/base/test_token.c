@@ -1,4 +1,7 @@
-/* Goal: the digests are the standards', random text has the right alphabet, comparing never short-cuts. */
+/*
+ * Goal: the digests are the standards', random text has the right alphabet, comparing never
+ * short-cuts.
+ */
 #include "base/token.h"
 #include "unit.h"
 
@@ -20,7 +23,8 @@ static void test_token_random_text(void **state)
 	for (int i = 0; i < 4096; i++)
 		seen[(int)letters[i]] = true;
 	for (int c = 0; c < 128; c++)
-		assert_int_equal(seen[c], (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'));
+		assert_int_equal(seen[c], (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+					      (c >= 'a' && c <= 'z'));
 	token_hex(a, 0);
 	assert_string_equal(a, "");
 }
@@ -44,11 +48,12 @@ static void test_token_comparing(void **state)
 	(void)state;
 	assert_true(token_equal("abc", "abc"));
 	assert_true(token_equal("", ""));
-	assert_false(token_equal("abc", "abd") || token_equal("ab", "abc") || token_equal("abcd", "abc"));
+	assert_false(token_equal("abc", "abd") || token_equal("ab", "abc") ||
+		     token_equal("abcd", "abc"));
 	assert_false(token_equal(NULL, "a") || token_equal("a", NULL) || token_equal(NULL, NULL));
 	assert_true(token_is_hex("09af", 4));
-	assert_false(token_is_hex("09AF", 4) || token_is_hex("09a", 4) || token_is_hex("09afa", 4) ||
-		     token_is_hex(NULL, 0) || token_is_hex("09ag", 4));
+	assert_false(token_is_hex("09AF", 4) || token_is_hex("09a", 4) ||
+		     token_is_hex("09afa", 4) || token_is_hex(NULL, 0) || token_is_hex("09ag", 4));
 }
 
 /* The digest of TEXT fed N bytes at a time, in hex. */
@@ -69,15 +74,16 @@ static void test_digest_vectors_in_any_pieces(void **state)
 	static const struct {
 		const char *name;
 		enum digest kind;
-		const char *hello;   /* of "hello world", transports.md 3 */
+		const char *hello; /* of "hello world", transports.md 3 */
 	} rows[] = {
-		{"md5", DIGEST_MD5, "5eb63bbbe01eeed093cb22bb8f5acdc3"},
-		{"sha1", DIGEST_SHA1, "2aae6c35c94fcfb415dbe95f408b9ce91ee846ed"},
-		{"sha256", DIGEST_SHA256, "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"},
-		{"sha512", DIGEST_SHA512,
-		    "309ecc489c12d6eb4cc40f50c902f2b4d0ed77ee511a7c7a9bcd3ca86d4cd86f"
-		    "989dd35bc5ff499670da34255b45b0cfd830e81f605dcf7dc5542e93ae9cd76f"},
-		{"crc32", DIGEST_CRC32, "0d4a1185"},
+	    {"md5", DIGEST_MD5, "5eb63bbbe01eeed093cb22bb8f5acdc3"},
+	    {"sha1", DIGEST_SHA1, "2aae6c35c94fcfb415dbe95f408b9ce91ee846ed"},
+	    {"sha256", DIGEST_SHA256,
+	     "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"},
+	    {"sha512", DIGEST_SHA512,
+	     "309ecc489c12d6eb4cc40f50c902f2b4d0ed77ee511a7c7a9bcd3ca86d4cd86f"
+	     "989dd35bc5ff499670da34255b45b0cfd830e81f605dcf7dc5542e93ae9cd76f"},
+	    {"crc32", DIGEST_CRC32, "0d4a1185"},
 	};
 	char got[129];
 
@@ -110,17 +116,18 @@ static void test_digest_names_of_http(void **state)
 	assert_true(digest_by_name("SHA-256", &kind) && kind == DIGEST_SHA256);
 	assert_true(digest_by_name("sha-512", &kind) && kind == DIGEST_SHA512);
 	assert_true(digest_by_name("sha", &kind) && kind == DIGEST_SHA1);
-	assert_false(digest_by_name("sha3", &kind) || digest_by_name("", &kind) || digest_by_name(NULL, &kind));
+	assert_false(digest_by_name("sha3", &kind) || digest_by_name("", &kind) ||
+		     digest_by_name(NULL, &kind));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_token_random_text),
-		cmocka_unit_test(test_token_known_sums),
-		cmocka_unit_test(test_token_comparing),
-		cmocka_unit_test(test_digest_vectors_in_any_pieces),
-		cmocka_unit_test(test_digest_names_of_http),
+	    cmocka_unit_test(test_token_random_text),
+	    cmocka_unit_test(test_token_known_sums),
+	    cmocka_unit_test(test_token_comparing),
+	    cmocka_unit_test(test_digest_vectors_in_any_pieces),
+	    cmocka_unit_test(test_digest_names_of_http),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,7 +101,7 @@ static inline char *list_text(struct scratch *s, const struct catalog_query *q)
 		fail_msg("list: %s", error.text);
 	f = open_memstream(&text, &len);
 	JSON_EACH(item, list)
-		fprintf(f, "%lld ", (long long)json_int(item, "id", 0));
+	fprintf(f, "%lld ", (long long)json_int(item, "id", 0));
 	fprintf(f, ": %zu", total);
 	(void)fclose(f);
 	return text;

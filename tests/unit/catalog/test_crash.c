@@ -19,8 +19,8 @@
 static const struct viewer root = {"root", true, NULL};
 
 /* Publish for ever; every acknowledged id is counted in shared memory. */
-static _Noreturn void writer(
-    const struct scratch *s, volatile int64_t *acknowledged, int64_t session)
+static _Noreturn void writer(const struct scratch *s, volatile int64_t *acknowledged,
+			     int64_t session)
 {
 	struct scratch own = *s;
 	int64_t id;
@@ -30,7 +30,7 @@ static _Noreturn void writer(
 		CLEAN_FREE char *text =
 		    mem_printf("{'owner':'ann','name':'n','title':'北京 %lld','type':'table',"
 			       "'session':%lld,'layer':%lld}",
-			(long long)layer, (long long)session, (long long)layer);
+			       (long long)layer, (long long)session, (long long)layer);
 		CLEAN_JSON json_object *model = model_of(text);
 
 		if (catalog_reserve(own.catalog, &id, NULL) != ERR_OK)
@@ -96,12 +96,13 @@ static void test_killed_writers_lose_nothing(void **state)
 	/* A kill may fall between the commit and our counting it. */
 	assert_in_range(number(s, "SELECT count(*) FROM dataset"), sum, sum + kills + WRITERS);
 	assert_int_equal(number(s, "SELECT count(*) FROM dataset"),
-	    number(s, "SELECT sum(n) FROM scope WHERE subject = '*'"));
+			 number(s, "SELECT sum(n) FROM scope WHERE subject = '*'"));
+	assert_int_equal(number(s, "SELECT count(*) FROM dataset"),
+			 number(s, "SELECT count(*) FROM published"));
+	assert_int_equal(number(s, "SELECT count(*) FROM dataset"),
+			 number(s, "SELECT count(*) FROM dataset_text"));
 	assert_int_equal(
-	    number(s, "SELECT count(*) FROM dataset"), number(s, "SELECT count(*) FROM published"));
-	assert_int_equal(number(s, "SELECT count(*) FROM dataset"),
-	    number(s, "SELECT count(*) FROM dataset_text"));
-	assert_int_equal(number(s, "SELECT count(*) FROM dataset"),
+	    number(s, "SELECT count(*) FROM dataset"),
 	    number(s, "SELECT count(*) FROM dataset_words WHERE dataset_words MATCH '\"北京\"'"));
 	assert_int_equal(
 	    number(s, "SELECT count(*) FROM pragma_quick_check() WHERE quick_check <> 'ok'"), 0);
@@ -231,8 +232,8 @@ static void test_backup_is_whole_and_a_restored_file_is_noticed(void **state)
 	pid = fork();
 	if (pid == 0)
 		writer(s,
-		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
-		    50);
+		       mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+		       50);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(catalog_backup(s->catalog, copy, NULL), ERR_OK);
 	(void)kill(pid, SIGKILL);

@@ -4,18 +4,20 @@
  */
 #include "catalog/help.h"
 
-static const struct viewer nobody = {"", false, NULL}, ann = {"ann", false, NULL}, bob = {"bob", false, NULL},
-			   root = {"root", true, NULL};
+static const struct viewer nobody = {"", false, NULL}, ann = {"ann", false, NULL},
+			   bob = {"bob", false, NULL}, root = {"root", true, NULL};
 
 static void test_publish_stores_the_whole_model(void **state)
 {
 	struct scratch *s = *state;
 	CLEAN_JSON json_object *got = NULL;
-	CLEAN_JSON json_object *model = model_of(
-	    "{'owner':'ann','name':'roads','title':'Roads & ways','type':'vector',"
-	    "'geometry':'LineString','crs':{'code':'EPSG:4326','name':'WGS 84','wkt':'GEOGCS[]'},'bbox':[1.5,2,3,4],"
-	    "'count':3,'columns':[{'name':'a','type':'text'}],'rows':[['x',null]],'keywords':['k1'],'size':77,"
-	    "'session':5,'layer':0,'file':'1/1.gpkg','originals':true,'warnings':[]}");
+	CLEAN_JSON json_object *model =
+	    model_of("{'owner':'ann','name':'roads','title':'Roads & ways','type':'vector',"
+		     "'geometry':'LineString','crs':{'code':'EPSG:4326','name':'WGS "
+		     "84','wkt':'GEOGCS[]'},'bbox':[1.5,2,3,4],"
+		     "'count':3,'columns':[{'name':'a','type':'text'}],'rows':[['x',null]],'"
+		     "keywords':['k1'],'size':77,"
+		     "'session':5,'layer':0,'file':'1/1.gpkg','originals':true,'warnings':[]}");
 	int64_t id = publish(s, model);
 
 	assert_int_equal(catalog_get(s->catalog, id, &ann, &got, NULL), ERR_OK);
@@ -42,8 +44,8 @@ static void test_list_shows_short_models(void **state)
 	struct catalog_query q = {.viewer = {"ann", false, NULL}, .max = 10};
 	json_object *item;
 
-	publish_text(s,
-	    "{'owner':'ann','name':'a','type':'table','crs':{'code':null,'wkt':'X'},'columns':[1],'rows':[2]}");
+	publish_text(s, "{'owner':'ann','name':'a','type':'table','crs':{'code':null,'wkt':'X'},'"
+			"columns':[1],'rows':[2]}");
 	assert_int_equal(catalog_list(s->catalog, &q, &list, NULL, NULL), ERR_OK);
 	item = json_object_array_get_idx(list, 0);
 	assert_null(json_get(item, "columns"));
@@ -87,8 +89,8 @@ static void test_names_are_made_unique_within_63_bytes(void **state)
 	publish(s, wide);
 	publish(s, wide2);
 	assert_int_equal(strlen(json_str(wide, "name", "")), 63);
-	assert_string_equal(
-	    json_str(wide2, "name", ""), "北京北京北京北京北京北京北京北京北京北京_2");
+	assert_string_equal(json_str(wide2, "name", ""),
+			    "北京北京北京北京北京北京北京北京北京北京_2");
 	for (int i = 0; i < 200; i++) {
 		CLEAN_JSON json_object *m =
 		    model_of("{'owner':'ann','name':'many','type':'table'}");
@@ -120,9 +122,9 @@ static void test_ids_are_never_used_again(void **state)
 static void test_rights_decide_who_sees_and_does_what(void **state)
 {
 	struct scratch *s = *state;
-	int64_t id = publish_text(s,
-	    "{'owner':'ann','name':'a','type':'table','permissions':{'users':"
-	    "{'bob':['edit'],'AnonymousUser':[]},'groups':{'team':['see']}}}");
+	int64_t id =
+	    publish_text(s, "{'owner':'ann','name':'a','type':'table','permissions':{'users':"
+			    "{'bob':['edit'],'AnonymousUser':[]},'groups':{'team':['see']}}}");
 	int64_t orphan = publish_text(s, "{'owner':'','name':'o','type':'table'}");
 	CLEAN_JSON json_object *got = NULL;
 	json_object *hidden = NULL;
@@ -142,8 +144,8 @@ static void test_rights_decide_who_sees_and_does_what(void **state)
 	assert_int_equal(catalog_get(s->catalog, orphan, &nobody, &hidden, NULL), ERR_NOT_FOUND);
 	assert_int_equal(catalog_get(s->catalog, 99, &root, &hidden, NULL), ERR_NOT_FOUND);
 	assert_int_equal(catalog_get(s->catalog, -1, &root, &hidden, NULL), ERR_NOT_FOUND);
-	assert_int_equal(
-	    catalog_get_by_name(s->catalog, "x' OR 1=1 --", &root, &hidden, NULL), ERR_NOT_FOUND);
+	assert_int_equal(catalog_get_by_name(s->catalog, "x' OR 1=1 --", &root, &hidden, NULL),
+			 ERR_NOT_FOUND);
 	assert_null(hidden);
 }
 
@@ -183,9 +185,9 @@ static void test_update_changes_what_may_change(void **state)
 static void test_replace_needs_the_revision_it_read(void **state)
 {
 	struct scratch *s = *state;
-	int64_t id = publish_text(s,
-	    "{'owner':'ann','name':'a','title':'Mine','type':'vector','access':'view','count':1,"
-	    "'file':'1/1.gpkg','session':1,'layer':0}");
+	int64_t id = publish_text(
+	    s, "{'owner':'ann','name':'a','title':'Mine','type':'vector','access':'view','count':1,"
+	       "'file':'1/1.gpkg','session':1,'layer':0}");
 	CLEAN_JSON json_object *next =
 	    model_of("{'owner':'eve','name':'b','title':'T','type':'vector','access':'private',"
 		     "'count':9,'file':'1/2.gpkg','session':2,'layer':0,'columns':[{'name':'z'}]}");

@@ -8,8 +8,8 @@
 #include <sqlite3.h>
 #include "catalog/db.h"
 
-static const struct viewer nobody = {"", false, NULL}, ann = {"ann", false, NULL}, bob = {"bob", false, NULL},
-			   root = {"root", true, NULL};
+static const struct viewer nobody = {"", false, NULL}, ann = {"ann", false, NULL},
+			   bob = {"bob", false, NULL}, root = {"root", true, NULL};
 
 static void test_list_is_what_the_viewer_may_see(void **state)
 {
@@ -17,12 +17,13 @@ static void test_list_is_what_the_viewer_may_see(void **state)
 
 	publish_text(s, "{'owner':'ann','name':'a','type':'table'}");
 	publish_text(s, "{'owner':'ann','name':'b','type':'vector','access':'view'}");
-	publish_text(s,
+	publish_text(
+	    s,
 	    "{'owner':'ann','name':'c','type':'vector','permissions':{'users':{'bob':['see']}}}");
 	publish_text(s, "{'owner':'bob','name':'d','type':'raster','access':'download'}");
-	publish_text(s,
-	    "{'owner':'ann','name':'e','type':'table','permissions':{'users':{'AnonymousUser':['see'],"
-	    "'bob':['edit']}}}");
+	publish_text(s, "{'owner':'ann','name':'e','type':'table','permissions':{'users':{'"
+			"AnonymousUser':['see'],"
+			"'bob':['edit']}}}");
 	publish_text(s, "{'owner':'','name':'f','type':'table'}");
 	assert_list(s, "6 5 4 3 2 1 : 6", .viewer = root);
 	assert_list(s, "5 4 3 2 1 : 5", .viewer = ann);
@@ -44,9 +45,8 @@ static void test_list_pages_cover_everything_once(void **state)
 	struct scratch *s = *state;
 
 	for (int i = 0; i < 7; i++)
-		publish_text(s,
-		    i % 2 ? "{'owner':'ann','name':'x','type':'table','access':'view'}"
-			  : "{'owner':'ann','name':'x','type':'table'}");
+		publish_text(s, i % 2 ? "{'owner':'ann','name':'x','type':'table','access':'view'}"
+				      : "{'owner':'ann','name':'x','type':'table'}");
 	assert_page(s, "7 6 5 : 7", 0, 3, .viewer = ann);
 	assert_page(s, "4 3 2 : 7", 3, 3, .viewer = ann);
 	assert_page(s, "1 : 7", 6, 3, .viewer = ann);
@@ -60,13 +60,13 @@ static void test_keyword_finds_words_and_two_chinese_characters(void **state)
 {
 	struct scratch *s = *state;
 
-	publish_text(s,
-	    "{'owner':'ann','name':'beijing_parks','title':'北京市公园绿地分布','type':'vector','access':'view'}");
-	publish_text(s,
-	    "{'owner':'ann','name':'r','title':'Rivières of France','abstract':'50% of all','type':'vector',"
-	    "'source':[{'name':'hydro_line.shp'}],'access':'view'}");
-	publish_text(s,
-	    "{'owner':'ann','name':'p','title':'Private 公园','type':'table','keywords':['土地利用','soil']}");
+	publish_text(s, "{'owner':'ann','name':'beijing_parks','title':'北京市公园绿地分布','type':"
+			"'vector','access':'view'}");
+	publish_text(s, "{'owner':'ann','name':'r','title':'Rivières of France','abstract':'50% of "
+			"all','type':'vector',"
+			"'source':[{'name':'hydro_line.shp'}],'access':'view'}");
+	publish_text(s, "{'owner':'ann','name':'p','title':'Private "
+			"公园','type':'table','keywords':['土地利用','soil']}");
 	assert_list(s, "3 1 : 2", .viewer = ann, .keyword = "公园");
 	assert_list(s, "1 : 1", .viewer = nobody, .keyword = "公园");
 	assert_list(s, "1 : 1", .viewer = ann, .keyword = "绿地");
@@ -83,8 +83,8 @@ static void test_keyword_finds_words_and_two_chinese_characters(void **state)
 	assert_list(s, "2 : 1", .viewer = ann, .keyword = "hydro");
 	assert_list(s, "2 : 1", .viewer = ann, .keyword = "ｈｙｄｒｏ");
 	assert_list(s, "1 : 1", .viewer = ann, .keyword = "parks");
-	assert_list(
-	    s, "1 : 1", .viewer = ann, .keyword = "北京 beijing", .owner = "ann", .type = "vector");
+	assert_list(s, "1 : 1", .viewer = ann, .keyword = "北京 beijing", .owner = "ann",
+		    .type = "vector");
 	assert_list(s, ": 0", .viewer = ann, .keyword = "北京", .owner = "bob");
 	assert_list(s, "4 3 2 1 : 4", .viewer = ann, .keyword = "  ");
 	assert_list(s, "4 3 2 1 : 4", .viewer = ann, .keyword = "");
@@ -93,11 +93,13 @@ static void test_keyword_finds_words_and_two_chinese_characters(void **state)
 static void test_keyword_is_only_text(void **state)
 {
 	struct scratch *s = *state;
-	static const char *const odd[] = {"\"", "'", "*", "%", "_", "a\" OR \"b", "title:x",
-	    "NEAR(a b)", "-a", "^a", "a AND", "(", "\xff\xfe", "%%", "x'; DROP TABLE dataset; --"};
+	static const char *const odd[] = {
+	    "\"",	  "'",	     "*",	  "%",	"_",
+	    "a\" OR \"b", "title:x", "NEAR(a b)", "-a", "^a",
+	    "a AND",	  "(",	     "\xff\xfe",  "%%", "x'; DROP TABLE dataset; --"};
 
-	publish_text(
-	    s, "{'owner':'ann','name':'zzz','title':'zzz','type':'vector','access':'view'}");
+	publish_text(s,
+		     "{'owner':'ann','name':'zzz','title':'zzz','type':'vector','access':'view'}");
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		struct catalog_query q = {.viewer = root, .keyword = odd[i], .max = 10};
 		CLEAN_FREE char *got = list_text(s, &q);
@@ -132,11 +134,11 @@ static void test_list_agrees_with_catalog_may(void **state)
 	unsigned seed = 7;
 
 	for (size_t i = 0; i < 60; i++) {
-		CLEAN_FREE char *text =
-		    mem_printf("{'owner':'%s','name':'n','type':'%s','permissions':{'users':{"
-			       "'AnonymousUser':%s,'bob':%s}}}",
-			owners[(size_t)rand_r(&seed) % 3], rand_r(&seed) % 2 ? "table" : "vector",
-			rights[(size_t)rand_r(&seed) % 4], rights[(size_t)rand_r(&seed) % 4]);
+		CLEAN_FREE char *text = mem_printf(
+		    "{'owner':'%s','name':'n','type':'%s','permissions':{'users':{"
+		    "'AnonymousUser':%s,'bob':%s}}}",
+		    owners[(size_t)rand_r(&seed) % 3], rand_r(&seed) % 2 ? "table" : "vector",
+		    rights[(size_t)rand_r(&seed) % 4], rights[(size_t)rand_r(&seed) % 4]);
 
 		models[i] = model_of(text);
 		publish(s, models[i]);
@@ -152,7 +154,7 @@ static void test_list_agrees_with_catalog_may(void **state)
 
 			for (size_t i = 60; i-- > 0;) {
 				if (catalog_may(models[i], viewers[v],
-					editable ? DATASET_EDIT : DATASET_SEE)) {
+						editable ? DATASET_EDIT : DATASET_SEE)) {
 					fprintf(f, "%zu ", i + 1);
 					n++;
 				}
@@ -187,8 +189,8 @@ static void test_list_walks_indexes(void **state)
 	struct conn *conn;
 	int seen = 0;
 
-	publish_text(
-	    s, "{'owner':'ann','name':'a','title':'公园','type':'vector','access':'view'}");
+	publish_text(s,
+		     "{'owner':'ann','name':'a','title':'公园','type':'vector','access':'view'}");
 	assert_list(s, "1 : 1", .viewer = bob);
 	assert_list(s, "1 : 1", .viewer = nobody, .type = "vector");
 	assert_list(s, "1 : 1", .viewer = bob, .owner = "ann", .type = "vector");
@@ -211,7 +213,7 @@ static void test_list_walks_indexes(void **state)
 
 			if ((!outer && strstr(line, "TEMP B-TREE") != NULL) ||
 			    (strncmp(line, "SCAN d", 6) == 0 && line[6] == '\0' &&
-				strstr(sql, "WHERE") != NULL))
+			     strstr(sql, "WHERE") != NULL))
 				fail_msg("%s\n%s", sql, line);
 		}
 		(void)sqlite3_finalize(stmt);

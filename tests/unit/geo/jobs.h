@@ -88,8 +88,8 @@ static inline int jobs_end(void **state)
 }
 
 /* File NAME in in/ with these bytes becomes the source. */
-static inline void source_set(
-    enum kind kind, const char *driver, const char *name, const void *bytes, size_t len)
+static inline void source_set(enum kind kind, const char *driver, const char *name,
+			      const void *bytes, size_t len)
 {
 	static char path[640];
 	FILE *f;
@@ -99,7 +99,7 @@ static inline void source_set(
 	assert_non_null(f);
 	assert_int_equal(fwrite(bytes, 1, len, f), len);
 	fclose(f);
-	src = (struct source){ .kind = kind, .driver = driver };
+	src = (struct source){.kind = kind, .driver = driver};
 	src.stem = (char *)(uintptr_t) "test";
 	src.file = (char *)(uintptr_t) "test.csv";
 	src.path = path;
@@ -167,7 +167,8 @@ static inline void expect_problem(const char *code)
 {
 	if (!problems_have(job.problems, code))
 		fail_msg("no %s but %s", code,
-		    job.problems == NULL ? "nothing" : json_object_to_json_string(job.problems));
+			 job.problems == NULL ? "nothing"
+					      : json_object_to_json_string(job.problems));
 }
 
 /* The row report so far. */

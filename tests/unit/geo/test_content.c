@@ -25,11 +25,11 @@ static void test_content_xml_is_judged(void **state)
 	assert_int_equal(xml("<kml/>"), XML_FINE);
 	assert_int_equal(xml("<?xml version='1.0' encoding='windows-1251'?><k:kml "
 			     "xmlns:k='x'>\xcf</k:kml>"),
-	    XML_FINE);
+			 XML_FINE);
 	assert_int_equal(xml("<city xmlns='http://www.opengis.net/gml/3.2'/>"), XML_FINE);
 	assert_int_equal(xml("<svg/>"), XML_FOREIGN);
-	assert_int_equal(
-	    xml("<OGRWFSDataSource><URL>http://x</URL></OGRWFSDataSource>"), XML_FOREIGN);
+	assert_int_equal(xml("<OGRWFSDataSource><URL>http://x</URL></OGRWFSDataSource>"),
+			 XML_FOREIGN);
 	assert_int_equal(xml("<!DOCTYPE kml><kml/>"), XML_FORBIDDEN);
 	assert_int_equal(xml("<!-- a --><!DOCTYPE kml SYSTEM 'http://x'><kml/>"), XML_FORBIDDEN);
 	assert_int_equal(xml("<kml>&x;</kml>"), XML_BROKEN);
@@ -114,17 +114,23 @@ static void test_content_json_tells_what_gdal_passes_over(void **state)
 		int64_t measures, foreign, ids;
 		const char *names;
 	} cases[] = {
-		{"{\"type\":\"Point\",\"coordinates\":[1,2,3,4]}", 1, 0, 0, ""},
-		{"{\"type\":\"FeatureCollection\",\"by\":1,\"features\":[{\"type\":\"Feature\",\"bbox\":[1,2,3,4],\"a b\":{\"x\":1},"
-		 "\"properties\":{\"coordinates\":[1,2,3,4],\"z\":2},\"geometry\":{\"type\":\"MultiPoint\",\"coordinates\":"
-		 "[[1,2,3],[1,2,3,4],[1,2,3,4]]}},{\"type\":\"Feature\",\"a b\":1,\"properties\":{}}]}", 2, 3, 0, "a b, by"},
-		{"{\"type\":\"Feature\",\"properties\":{\"a\":{\"b\":{\"stac_version\":\"1\"}}}}", 0, 0, 0, ""},
-		{"{\"type\":\"Feature\",\"a\":1}", 0, 0, 0, ""},
-		{"{\"type\":\"Feature\",\"a\":1,\"properties\":null}", 0, 0, 0, ""},
-		{"{\"type\":\"Feature\",\"properties\":{},\"geometry\":{\"type\":\"GeometryCollection\",\"geometries\":"
-		 "[{\"type\":\"Point\",\"bbox\":[1,2,3,4],\"coordinates\":[1,2,3,4]}]}}", 1, 0, 0, ""},
-		{"{\"type\":\"Feature\",\"id\":\"a\",\"properties\":{\"o\":{\"id\":1}}}", 0, 0, 0, ""},
-		{"{\"type\":\"Feature\",\"id\":\"a\",\"properties\":{\"id\":1}}", 0, 0, 1, ""},
+	    {"{\"type\":\"Point\",\"coordinates\":[1,2,3,4]}", 1, 0, 0, ""},
+	    {"{\"type\":\"FeatureCollection\",\"by\":1,\"features\":[{\"type\":\"Feature\","
+	     "\"bbox\":[1,2,3,4],\"a b\":{\"x\":1},"
+	     "\"properties\":{\"coordinates\":[1,2,3,4],\"z\":2},\"geometry\":{\"type\":"
+	     "\"MultiPoint\",\"coordinates\":"
+	     "[[1,2,3],[1,2,3,4],[1,2,3,4]]}},{\"type\":\"Feature\",\"a b\":1,\"properties\":{}}]}",
+	     2, 3, 0, "a b, by"},
+	    {"{\"type\":\"Feature\",\"properties\":{\"a\":{\"b\":{\"stac_version\":\"1\"}}}}", 0, 0,
+	     0, ""},
+	    {"{\"type\":\"Feature\",\"a\":1}", 0, 0, 0, ""},
+	    {"{\"type\":\"Feature\",\"a\":1,\"properties\":null}", 0, 0, 0, ""},
+	    {"{\"type\":\"Feature\",\"properties\":{},\"geometry\":{\"type\":"
+	     "\"GeometryCollection\",\"geometries\":"
+	     "[{\"type\":\"Point\",\"bbox\":[1,2,3,4],\"coordinates\":[1,2,3,4]}]}}",
+	     1, 0, 0, ""},
+	    {"{\"type\":\"Feature\",\"id\":\"a\",\"properties\":{\"o\":{\"id\":1}}}", 0, 0, 0, ""},
+	    {"{\"type\":\"Feature\",\"id\":\"a\",\"properties\":{\"id\":1}}", 0, 0, 1, ""},
 	};
 
 	(void)state;
@@ -132,10 +138,10 @@ static void test_content_json_tells_what_gdal_passes_over(void **state)
 		struct json_facts f = json(cases[i].text);
 
 		assert_null(f.code);
-		if (f.measures != cases[i].measures || f.foreign != cases[i].foreign || f.lost_ids != cases[i].ids ||
-		    strcmp(f.foreign_names, cases[i].names) != 0)
-			fail_msg("%s: %d %d %d %s", cases[i].text, (int)f.measures, (int)f.foreign, (int)f.lost_ids,
-			    f.foreign_names);
+		if (f.measures != cases[i].measures || f.foreign != cases[i].foreign ||
+		    f.lost_ids != cases[i].ids || strcmp(f.foreign_names, cases[i].names) != 0)
+			fail_msg("%s: %d %d %d %s", cases[i].text, (int)f.measures, (int)f.foreign,
+				 (int)f.lost_ids, f.foreign_names);
 	}
 }
 
@@ -144,7 +150,8 @@ static void test_content_kml_overlay_is_told(void **state)
 	struct kml_survey s;
 
 	(void)state;
-	scratch_text("x.kml",
+	scratch_text(
+	    "x.kml",
 	    "<kml><Folder><NetworkLink><Link><href>http://no</href></Link></"
 	    "NetworkLink><GroundOverlay>"
 	    "<name>a</name><Icon><href> i/a%20b.png "
@@ -158,9 +165,10 @@ static void test_content_kml_overlay_is_told(void **state)
 	assert_string_equal(s.href, "i/a%20b.png");
 	assert_true(s.boxed);
 	assert_true(s.box[0] == 20 && s.box[1] == -1.5 && s.box[2] == 30 && s.box[3] == 2 &&
-	    s.rotation == 5);
+		    s.rotation == 5);
 	kml_survey_done(&s);
-	scratch_text("x.kml",
+	scratch_text(
+	    "x.kml",
 	    "<kml><Placemark><Style><IconStyle><Icon><href>http://i</href></Icon></IconStyle></"
 	    "Style>"
 	    "</Placemark><GroundOverlay/><GroundOverlay/></kml>");
@@ -191,7 +199,7 @@ static void write_dbf(const char *name, unsigned char language, const char *cons
 }
 
 static void encoded(unsigned char language, const char *cpg, const char *chosen, const char *text,
-    const char *want, const char *source, const char *overruled)
+		    const char *want, const char *source, const char *overruled)
 {
 	const char *rows[] = {text, "plain"};
 	struct encoding e;
@@ -233,7 +241,8 @@ static void test_content_metadata_is_read(void **state)
 	json_object *m;
 
 	(void)state;
-	scratch_text("m.xml",
+	scratch_text(
+	    "m.xml",
 	    "<gmd:MD_Metadata xmlns:gmd='g' "
 	    "xmlns:gco='c'><gmd:fileIdentifier><gco:CharacterString>u-1"
 	    "</gco:CharacterString></"
@@ -253,7 +262,8 @@ static void test_content_metadata_is_read(void **state)
 	assert_string_equal(json_str(m, "abstract", ""), "About");
 	assert_int_equal(json_len(json_arr(m, "keywords")), 2);
 	json_object_put(m);
-	scratch_text("m.xml",
+	scratch_text(
+	    "m.xml",
 	    "<metadata><idinfo><citation><citeinfo><title>T</title></citeinfo></citation><descript>"
 	    "<abstract>A</abstract></descript><keywords><theme><themekey>k</themekey></theme></"
 	    "keywords></idinfo></metadata>");
@@ -272,20 +282,20 @@ static void test_content_metadata_is_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(
-		test_content_xml_is_judged, scratch_enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_content_json_is_judged, scratch_enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_content_json_link_is_found, scratch_enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_content_json_tells_what_gdal_passes_over, scratch_enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_content_kml_overlay_is_told, scratch_enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_content_dbf_encoding_is_found, scratch_enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_content_metadata_is_read, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_content_xml_is_judged, scratch_enter,
+					    scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_content_json_is_judged, scratch_enter,
+					    scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_content_json_link_is_found, scratch_enter,
+					    scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_content_json_tells_what_gdal_passes_over,
+					    scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_content_kml_overlay_is_told, scratch_enter,
+					    scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_content_dbf_encoding_is_found, scratch_enter,
+					    scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_content_metadata_is_read, scratch_enter,
+					    scratch_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,7 @@ static void test_entry_is_complete(void **state)
 static void test_search_by_code(void **state)
 {
 	CLEAN_JSON json_object *a = search(state, "4513"), *b = search(state, "3785"),
-	                       *c = search(state, "EPSG:432");
+			       *c = search(state, "EPSG:432");
 
 	assert_string_equal(hit(a, 0, "code"), "EPSG:4513");
 	/* Deprecated: found by its exact code only, with what replaced it. */
@@ -119,7 +119,7 @@ static void test_search_by_code(void **state)
 static void test_search_by_words(void **state)
 {
 	CLEAN_JSON json_object *none = search(state, "no such system anywhere"),
-	                       *empty = search(state, "");
+			       *empty = search(state, "");
 	CLEAN_JSON json_object *deprecated = search(state, "Popular Visualisation CRS");
 
 	assert_first(state, "beijing 1954", "EPSG:4214");
@@ -139,9 +139,9 @@ static void test_search_by_words(void **state)
 static void test_search_in_chinese(void **state)
 {
 	CLEAN_JSON json_object *zone = search(state, "三度带 39带"),
-	                       *xian = search(state, "西安80");
+			       *xian = search(state, "西安80");
 	CLEAN_JSON json_object *hk = search(state, "香港"), *tw = search(state, "台湾"),
-	                       *mo = search(state, "澳门");
+			       *mo = search(state, "澳门");
 
 	assert_true(has(zone, "EPSG:4527"));
 	assert_true(has(zone, "EPSG:2363"));
@@ -172,10 +172,18 @@ static void test_search_counts_all_and_cuts_at_the_limit(void **state)
 
 static void test_search_takes_any_text(void **state)
 {
-	static const char *const odd[] = {"%", "\n", "\\",
-	    "a a a a a a a a a a a a a a a a a a a a a a a a a a", "带", "999带",
-	    "高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯", ":",
-	    "EPSG:", "EPSG:x", "99999999999999999999"};
+	static const char *const odd[] = {
+	    "%",
+	    "\n",
+	    "\\",
+	    "a a a a a a a a a a a a a a a a a a a a a a a a a a",
+	    "带",
+	    "999带",
+	    "高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯高斯",
+	    ":",
+	    "EPSG:",
+	    "EPSG:x",
+	    "99999999999999999999"};
 	char *longer = mem_alloc(5001);
 
 	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
@@ -199,7 +207,7 @@ static void test_nearest_codes(void **state)
 {
 	const struct fixture *f = *state;
 	CLEAN_JSON json_object *a = crs_index_nearest(f->ix, "EPSG:4325", 3),
-	                       *b = crs_index_nearest(f->ix, "EPSG:999999", 3);
+			       *b = crs_index_nearest(f->ix, "EPSG:999999", 3);
 
 	assert_int_equal(json_len(a), 3);
 	assert_string_equal(json_object_get_string(json_object_array_get_idx(a, 1)), "EPSG:4326");
@@ -210,7 +218,7 @@ static void test_other_kinds_are_known_but_not_offered(void **state)
 {
 	const struct fixture *f = *state;
 	CLEAN_JSON json_object *e = crs_index_get(f->ix, "EPSG:4978"),
-	                       *v = crs_index_get(f->ix, "EPSG:5773");
+			       *v = crs_index_get(f->ix, "EPSG:5773");
 	CLEAN_JSON json_object *a = search(state, "4978");
 
 	assert_string_equal(json_str(e, "kind", ""), "geocentric");
@@ -260,17 +268,17 @@ static void test_export_fails_cleanly(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_entry_is_complete),
-		cmocka_unit_test(test_search_by_code),
-		cmocka_unit_test(test_search_by_words),
-		cmocka_unit_test(test_search_in_chinese),
-		cmocka_unit_test(test_search_counts_all_and_cuts_at_the_limit),
-		cmocka_unit_test(test_search_takes_any_text),
-		cmocka_unit_test(test_search_is_fast),
-		cmocka_unit_test(test_nearest_codes),
-		cmocka_unit_test(test_other_kinds_are_known_but_not_offered),
-		cmocka_unit_test(test_broken_index_is_refused),
-		cmocka_unit_test(test_export_fails_cleanly),
+	    cmocka_unit_test(test_entry_is_complete),
+	    cmocka_unit_test(test_search_by_code),
+	    cmocka_unit_test(test_search_by_words),
+	    cmocka_unit_test(test_search_in_chinese),
+	    cmocka_unit_test(test_search_counts_all_and_cuts_at_the_limit),
+	    cmocka_unit_test(test_search_takes_any_text),
+	    cmocka_unit_test(test_search_is_fast),
+	    cmocka_unit_test(test_nearest_codes),
+	    cmocka_unit_test(test_other_kinds_are_known_but_not_offered),
+	    cmocka_unit_test(test_broken_index_is_refused),
+	    cmocka_unit_test(test_export_fails_cleanly),
 	};
 
 	return cmocka_run_group_tests(tests, open_index, close_index);

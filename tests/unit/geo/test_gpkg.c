@@ -64,12 +64,12 @@ static double noise(uint32_t *seed)
 	return (double)(*seed >> 8) / (double)(1U << 24);
 }
 
-static struct gpkg *create(
-    const char *table, const char *geometry, int epsg, const struct gpkg_column *c, size_t n)
+static struct gpkg *create(const char *table, const char *geometry, int epsg,
+			   const struct gpkg_column *c, size_t n)
 {
 	OGRSpatialReferenceH srs = NULL;
 	struct gpkg *g = NULL;
-	struct error error = { 0 };
+	struct error error = {0};
 
 	unlink(path);
 	if (epsg != 0) {
@@ -84,7 +84,7 @@ static struct gpkg *create(
 
 static void points(struct gpkg *g, size_t n, uint32_t seed)
 {
-	struct error error = { 0 };
+	struct error error = {0};
 
 	for (size_t i = 0; i < n; i++) {
 		gpkg_int(g, 0, (int64_t)i);
@@ -96,7 +96,7 @@ static void points(struct gpkg *g, size_t n, uint32_t seed)
 
 static void finish(struct gpkg *g, double extent[4], int64_t count)
 {
-	struct error error = { 0 };
+	struct error error = {0};
 	int64_t n = -1;
 
 	if (gpkg_finish(g, extent, &n, &error) != ERR_OK)
@@ -104,12 +104,12 @@ static void finish(struct gpkg *g, double extent[4], int64_t count)
 	assert_int_equal(n, count);
 }
 
-static const struct gpkg_column two[] = { { "n", GPKG_INTEGER }, { "text", GPKG_TEXT } };
+static const struct gpkg_column two[] = {{"n", GPKG_INTEGER}, {"text", GPKG_TEXT}};
 
 /* What GDAL finds in a window, with its index and by hand. */
 static void expect_filter(const char *table, const double win[4])
 {
-	const char *const drivers[] = { "GPKG", NULL };
+	const char *const drivers[] = {"GPKG", NULL};
 	GDALDatasetH ds = GDALOpenEx(path, GDAL_OF_VECTOR, drivers, NULL, NULL);
 	OGRLayerH l = GDALDatasetGetLayerByName(ds, table);
 	OGRFeatureH f;
@@ -118,7 +118,7 @@ static void expect_filter(const char *table, const double win[4])
 	assert_non_null(l);
 	assert_true(OGR_L_TestCapability(l, OLCFastSpatialFilter));
 	while ((f = OGR_L_GetNextFeature(l)) != NULL) {
-		OGREnvelope e = { 0 };
+		OGREnvelope e = {0};
 		OGRGeometryH geom = OGR_F_GetGeometryRef(f);
 
 		if (geom != NULL) {
@@ -135,13 +135,13 @@ static void expect_filter(const char *table, const double win[4])
 
 static void test_gpkg_points_of_all_counts(void **state)
 {
-	static const size_t counts[] = { 0, 1, 51, 52, 2601, 2602, 140000 };
-	const double win[4] = { 10, 10, 30, 25 };
+	static const size_t counts[] = {0, 1, 51, 52, 2601, 2602, 140000};
+	const double win[4] = {10, 10, 30, 25};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
 		struct gpkg *g = create("pts", "POINT", 4326, two, 2);
-		double extent[4] = { NAN, NAN, NAN, NAN };
+		double extent[4] = {NAN, NAN, NAN, NAN};
 
 		points(g, counts[i], 7);
 		finish(g, extent, (int64_t)counts[i]);
@@ -151,17 +151,17 @@ static void test_gpkg_points_of_all_counts(void **state)
 	}
 	expect("SELECT feature_count FROM gpkg_ogr_contents", "140000");
 	expect("SELECT geometry_type_name || srs_id || z || m FROM gpkg_geometry_columns",
-	    "POINT432600");
+	       "POINT432600");
 	expect("SELECT seq FROM sqlite_sequence WHERE name = 'pts'", "140000");
 	expect("SELECT data_type || identifier FROM gpkg_contents", "featuresTitle");
 }
 
 static void test_gpkg_names_with_quotes(void **state)
 {
-	static const struct gpkg_column odd[] = { { "a\"; DROP TABLE x;--", GPKG_REAL },
-		{ "select", GPKG_DATE } };
+	static const struct gpkg_column odd[] = {{"a\"; DROP TABLE x;--", GPKG_REAL},
+						 {"select", GPKG_DATE}};
 	struct gpkg *g = create("wa\"t'er", "POINT", 4490, odd, 2);
-	struct error error = { 0 };
+	struct error error = {0};
 
 	(void)state;
 	gpkg_real(g, 0, 1.5);
@@ -170,18 +170,18 @@ static void test_gpkg_names_with_quotes(void **state)
 	assert_int_equal(gpkg_row(g, &error), ERR_OK);
 	finish(g, NULL, 1);
 	expect_whole("rtree_wa\"t''er_geom");
-	expect(
-	    "SELECT \"a\"\"; DROP TABLE x;--\" || \"select\" FROM \"wa\"\"t'er\"", "1.52020-02-29");
+	expect("SELECT \"a\"\"; DROP TABLE x;--\" || \"select\" FROM \"wa\"\"t'er\"",
+	       "1.52020-02-29");
 	expect("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'", "8");
 	expect("SELECT organization_coordsys_id FROM gpkg_spatial_ref_sys WHERE srs_id = 4490",
-	    "4490");
+	       "4490");
 }
 
 static void test_gpkg_attributes_table_has_no_geometry(void **state)
 {
 	struct gpkg *g = create("t", NULL, 0, two, 2);
-	struct error error = { 0 };
-	double extent[4] = { NAN, 0, 0, 0 };
+	struct error error = {0};
+	double extent[4] = {NAN, 0, 0, 0};
 
 	(void)state;
 	gpkg_null(g, 0);
@@ -200,25 +200,25 @@ static void add_wkt(struct gpkg *g, const char *text)
 	unsigned char wkb[512];
 	OGRGeometryH geom = NULL;
 	OGREnvelope e;
-	struct error error = { 0 };
+	struct error error = {0};
 
 	snprintf(buf, sizeof buf, "%s", text);
 	assert_int_equal(OGR_G_CreateFromWkt(&wkt, NULL, &geom), OGRERR_NONE);
 	assert_int_equal(OGR_G_ExportToIsoWkb(geom, wkbNDR, wkb), OGRERR_NONE);
 	OGR_G_GetEnvelope(geom, &e);
 	if (OGR_G_IsEmpty(geom))
-		gpkg_wkb(
-		    g, wkb, (size_t)OGR_G_WkbSize(geom), (const double[4]){ NAN, NAN, NAN, NAN });
+		gpkg_wkb(g, wkb, (size_t)OGR_G_WkbSize(geom),
+			 (const double[4]){NAN, NAN, NAN, NAN});
 	else
 		gpkg_wkb(g, wkb, (size_t)OGR_G_WkbSize(geom),
-		    (const double[4]){ e.MinX, e.MaxX, e.MinY, e.MaxY });
+			 (const double[4]){e.MinX, e.MaxX, e.MinY, e.MaxY});
 	OGR_G_DestroyGeometry(geom);
 	assert_int_equal(gpkg_row(g, &error), ERR_OK);
 }
 
 static void expect_geometry(int64_t fid, const char *wkt)
 {
-	const char *const drivers[] = { "GPKG", NULL };
+	const char *const drivers[] = {"GPKG", NULL};
 	GDALDatasetH ds = GDALOpenEx(path, GDAL_OF_VECTOR, drivers, NULL, NULL);
 	OGRFeatureH f = OGR_L_GetFeature(GDALDatasetGetLayer(ds, 0), fid);
 	char *got = NULL;
@@ -251,7 +251,7 @@ static void test_gpkg_narrows_and_promotes_types(void **state)
 	finish(g, NULL, 1);
 	expect("SELECT geometry_type_name || m FROM gpkg_geometry_columns", "LINESTRING1");
 	expect("SELECT instr(sql, '\"geom\" LINESTRING') > 0 FROM sqlite_master WHERE name = 'one'",
-	    "1");
+	       "1");
 
 	g = create("multi", "MULTILINESTRING", 3857, NULL, 0);
 	add_wkt(g, "LINESTRING (0 0,1 0)");
@@ -267,12 +267,12 @@ static void test_gpkg_narrows_and_promotes_types(void **state)
 
 static void test_gpkg_append_continues(void **state)
 {
-	static const struct gpkg_column cols[] = { { "n", GPKG_INTEGER }, { "text", GPKG_TEXT },
-		{ "_time_start", GPKG_INTEGER } };
+	static const struct gpkg_column cols[] = {
+	    {"n", GPKG_INTEGER}, {"text", GPKG_TEXT}, {"_time_start", GPKG_INTEGER}};
 	struct gpkg *g = create("a", "POINT", 4326, cols, 3);
-	struct error error = { 0 };
-	double extent[4] = { NAN, NAN, NAN, NAN };
-	const double win[4] = { -50, -50, 50, 50 };
+	struct error error = {0};
+	double extent[4] = {NAN, NAN, NAN, NAN};
+	const double win[4] = {-50, -50, 50, 50};
 
 	(void)state;
 	points(g, 1000, 1);
@@ -286,8 +286,8 @@ static void test_gpkg_append_continues(void **state)
 	expect_whole("rtree_a_geom");
 	expect_filter("a", win);
 	expect("SELECT n IS NULL AND fid = 1001 FROM a WHERE _time_start = 5", "1");
-	expect(
-	    "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' OR name LIKE 'idx%'", "9");
+	expect("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' OR name LIKE 'idx%'",
+	       "9");
 	expect("SELECT seq FROM sqlite_sequence WHERE name = 'a'", "1001");
 	expect("SELECT feature_count FROM gpkg_ogr_contents", "1001");
 }
@@ -295,7 +295,7 @@ static void test_gpkg_append_continues(void **state)
 static void test_gpkg_append_promotes_what_is_there(void **state)
 {
 	struct gpkg *g = create("a", "LINESTRING", 4326, NULL, 0);
-	struct error error = { 0 };
+	struct error error = {0};
 
 	(void)state;
 	add_wkt(g, "LINESTRING (0 0,1 0)");
@@ -310,7 +310,7 @@ static void test_gpkg_append_promotes_what_is_there(void **state)
 
 static void test_gpkg_gdal_can_edit(void **state)
 {
-	const char *const drivers[] = { "GPKG", NULL };
+	const char *const drivers[] = {"GPKG", NULL};
 	struct gpkg *g = create("e", "POINT", 4326, two, 2);
 	GDALDatasetH ds;
 	OGRFeatureH f;
@@ -337,7 +337,7 @@ static void test_gpkg_gdal_can_edit(void **state)
 static void test_gpkg_abort_leaves_nothing(void **state)
 {
 	struct gpkg *g = create("e", "POINT", 4326, two, 2);
-	struct error error = { 0 };
+	struct error error = {0};
 
 	(void)state;
 	points(g, 10, 3);
@@ -352,7 +352,7 @@ static void test_gpkg_custom_and_3d_srs(void **state)
 {
 	OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL);
 	struct gpkg *g = NULL;
-	struct error error = { 0 };
+	struct error error = {0};
 
 	(void)state;
 	unlink(path);
@@ -378,7 +378,7 @@ static void test_gpkg_custom_and_3d_srs(void **state)
 static void test_bigmem_moves_to_a_file(void **state)
 {
 	struct bigmem m;
-	struct error error = { 0 };
+	struct error error = {0};
 
 	(void)state;
 	bigmem_init(&m, path);
@@ -397,16 +397,16 @@ static void test_bigmem_moves_to_a_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gpkg_points_of_all_counts),
-		cmocka_unit_test(test_gpkg_names_with_quotes),
-		cmocka_unit_test(test_gpkg_attributes_table_has_no_geometry),
-		cmocka_unit_test(test_gpkg_narrows_and_promotes_types),
-		cmocka_unit_test(test_gpkg_append_continues),
-		cmocka_unit_test(test_gpkg_append_promotes_what_is_there),
-		cmocka_unit_test(test_gpkg_gdal_can_edit),
-		cmocka_unit_test(test_gpkg_abort_leaves_nothing),
-		cmocka_unit_test(test_gpkg_custom_and_3d_srs),
-		cmocka_unit_test(test_bigmem_moves_to_a_file),
+	    cmocka_unit_test(test_gpkg_points_of_all_counts),
+	    cmocka_unit_test(test_gpkg_names_with_quotes),
+	    cmocka_unit_test(test_gpkg_attributes_table_has_no_geometry),
+	    cmocka_unit_test(test_gpkg_narrows_and_promotes_types),
+	    cmocka_unit_test(test_gpkg_append_continues),
+	    cmocka_unit_test(test_gpkg_append_promotes_what_is_there),
+	    cmocka_unit_test(test_gpkg_gdal_can_edit),
+	    cmocka_unit_test(test_gpkg_abort_leaves_nothing),
+	    cmocka_unit_test(test_gpkg_custom_and_3d_srs),
+	    cmocka_unit_test(test_bigmem_moves_to_a_file),
 	};
 	int rc;
 

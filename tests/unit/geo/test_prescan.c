@@ -20,13 +20,14 @@ static const char *scan(const char *sql)
 
 	(void)unlink("x.gpkg");
 	assert_int_equal(sqlite3_open("x.gpkg", &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db,
-			     "PRAGMA application_id=1196444487; CREATE TABLE gpkg_contents "
-			     "(table_name TEXT, "
-			     "d DATETIME DEFAULT (strftime('%Y','now'))); CREATE TABLE p (fid "
-			     "INTEGER PRIMARY KEY, geom BLOB, n VARCHAR(10) "
-			     "CHECK(length(n) < 10));",
-			     NULL, NULL, NULL),
+	assert_int_equal(
+	    sqlite3_exec(db,
+			 "PRAGMA application_id=1196444487; CREATE TABLE gpkg_contents "
+			 "(table_name TEXT, "
+			 "d DATETIME DEFAULT (strftime('%Y','now'))); CREATE TABLE p (fid "
+			 "INTEGER PRIMARY KEY, geom BLOB, n VARCHAR(10) "
+			 "CHECK(length(n) < 10));",
+			 NULL, NULL, NULL),
 	    SQLITE_OK);
 	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
@@ -69,18 +70,20 @@ static void test_prescan_refuses_tricks(void **state)
 	    "CREATE VIEW v AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) "
 	    "SELECT n FROM c",
 	    "CREATE VIEW v AS WITH c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM "
-		"c", "CREATE VIEW v AS SELECT zeroblob(400000000) AS z",
-		"CREATE VIEW v AS SELECT 1 AS a, hex(randomblob(9)) AS z FROM p",
-		"CREATE VIEW v AS SELECT load_extension('x')",
-		"CREATE VIEW v AS SELECT ogr_geocode('x')",
-		"CREATE VIEW v AS SELECT * FROM pragma_database_list",
-		"CREATE VIEW v AS SELECT * FROM json_each('[1]')",
-		"CREATE VIEW v AS SELECT name FROM sqlite_master",
-		"CREATE VIEW v AS SELECT * FROM gone",
-		"CREATE TABLE g (a, b AS (hex(zeroblob(a))))", "CREATE INDEX i ON p (hex(n))",
-		"CREATE TRIGGER t AFTER INSERT ON p BEGIN DELETE FROM p; END",
-		"CREATE TRIGGER t AFTER INSERT ON p BEGIN INSERT INTO p (n) VALUES (1); END",
-		"CREATE TRIGGER rtree_t AFTER INSERT ON p BEGIN SELECT load_extension('x'); END",
+	    "c",
+	    "CREATE VIEW v AS SELECT zeroblob(400000000) AS z",
+	    "CREATE VIEW v AS SELECT 1 AS a, hex(randomblob(9)) AS z FROM p",
+	    "CREATE VIEW v AS SELECT load_extension('x')",
+	    "CREATE VIEW v AS SELECT ogr_geocode('x')",
+	    "CREATE VIEW v AS SELECT * FROM pragma_database_list",
+	    "CREATE VIEW v AS SELECT * FROM json_each('[1]')",
+	    "CREATE VIEW v AS SELECT name FROM sqlite_master",
+	    "CREATE VIEW v AS SELECT * FROM gone",
+	    "CREATE TABLE g (a, b AS (hex(zeroblob(a))))",
+	    "CREATE INDEX i ON p (hex(n))",
+	    "CREATE TRIGGER t AFTER INSERT ON p BEGIN DELETE FROM p; END",
+	    "CREATE TRIGGER t AFTER INSERT ON p BEGIN INSERT INTO p (n) VALUES (1); END",
+	    "CREATE TRIGGER rtree_t AFTER INSERT ON p BEGIN SELECT load_extension('x'); END",
 	    "CREATE TRIGGER t AFTER INSERT ON p BEGIN UPDATE OR REPLACE \"p\" SET n = 1; END",
 	};
 
@@ -96,7 +99,8 @@ static void test_prescan_refuses_tricks(void **state)
 	assert_null(found.type);
 	assert_string_equal(scan("DROP TABLE gpkg_contents"), "content_mismatch");
 	scratch_text("x.gpkg", "no database");
-	assert_string_equal(prescan_gpkg("x.gpkg", &found, NULL) == ERR_OK ? "" : "refused", "refused");
+	assert_string_equal(prescan_gpkg("x.gpkg", &found, NULL) == ERR_OK ? "" : "refused",
+			    "refused");
 }
 
 static void test_prescan_knows_virtual_tables(void **state)
@@ -143,13 +147,13 @@ static void test_prescan_takes_gdals_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(
-		test_prescan_takes_ordinary_schemas, scratch_enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_prescan_refuses_tricks, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_prescan_takes_ordinary_schemas, scratch_enter,
+					    scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_prescan_refuses_tricks, scratch_enter,
+					    scratch_leave),
 	    cmocka_unit_test(test_prescan_knows_virtual_tables),
-	    cmocka_unit_test_setup_teardown(
-		test_prescan_takes_gdals_own, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_prescan_takes_gdals_own, scratch_enter,
+					    scratch_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

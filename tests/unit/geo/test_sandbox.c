@@ -21,7 +21,7 @@
 
 #define MIB_ (1024L * 1024)
 
-static int level;       /* what this machine gives */
+static int level; /* what this machine gives */
 
 /* Run FN in a process inside the jail; its return value, or 1000 + the signal that ended it. */
 static int jailed(int (*fn)(void), bool threads)
@@ -69,47 +69,49 @@ static int refused(long result, int want)
 static int try_socket(void)
 {
 	return refused(socket(AF_INET, SOCK_STREAM, 0), EPERM) +
-	    refused(socket(AF_UNIX, SOCK_STREAM, 0), EPERM) +
-	    refused(syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, (int[2]){0}), EPERM) +
-	    refused(syscall(SYS_connect, 0, NULL, 0), EPERM);
+	       refused(socket(AF_UNIX, SOCK_STREAM, 0), EPERM) +
+	       refused(syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, (int[2]){0}), EPERM) +
+	       refused(syscall(SYS_connect, 0, NULL, 0), EPERM);
 }
 
 static int try_programs(void)
 {
-	char *argv[] = {(char *)(uintptr_t)"/bin/true", NULL};
+	char *argv[] = {(char *)(uintptr_t) "/bin/true", NULL};
 
 	return refused(execv(argv[0], argv), EPERM) + refused(fork(), EPERM) +
-	    refused(vfork(), EPERM) +
-	    refused(syscall(SYS_clone, (long)SIGCHLD, 0, 0, 0, 0), EPERM) +
-	    refused(syscall(SYS_clone3, NULL, 0), ENOSYS) +
-	    refused(syscall(SYS_execveat, -1, "/bin/true", argv, NULL, 0), EPERM);
+	       refused(vfork(), EPERM) +
+	       refused(syscall(SYS_clone, (long)SIGCHLD, 0, 0, 0, 0), EPERM) +
+	       refused(syscall(SYS_clone3, NULL, 0), ENOSYS) +
+	       refused(syscall(SYS_execveat, -1, "/bin/true", argv, NULL, 0), EPERM);
 }
 
 static int try_kernel(void)
 {
 	return refused(ptrace(PTRACE_TRACEME, 0, 0, 0), EPERM) +
-	    refused(mount("a", "b", "tmpfs", 0, NULL), EPERM) +
-	    refused(syscall(SYS_bpf, 0, NULL, 0), EPERM) +
-	    refused(syscall(SYS_io_uring_setup, 1, NULL), EPERM) +
-	    refused(syscall(SYS_userfaultfd, 0), EPERM) + refused(kill(getppid(), 0), EPERM) +
-	    refused(syscall(SYS_tgkill, getppid(), getppid(), 0), EPERM) +
-	    refused(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0), EPERM) +
-	    refused(syscall(SYS_unshare, CLONE_NEWUSER), EPERM) +
-	    refused(syscall(SYS_keyctl, 0, 0, 0), EPERM) + refused(syscall(SYS_setuid, 0), EPERM) +
-	    refused(syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, ""), EPERM);
+	       refused(mount("a", "b", "tmpfs", 0, NULL), EPERM) +
+	       refused(syscall(SYS_bpf, 0, NULL, 0), EPERM) +
+	       refused(syscall(SYS_io_uring_setup, 1, NULL), EPERM) +
+	       refused(syscall(SYS_userfaultfd, 0), EPERM) + refused(kill(getppid(), 0), EPERM) +
+	       refused(syscall(SYS_tgkill, getppid(), getppid(), 0), EPERM) +
+	       refused(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0), EPERM) +
+	       refused(syscall(SYS_unshare, CLONE_NEWUSER), EPERM) +
+	       refused(syscall(SYS_keyctl, 0, 0, 0), EPERM) +
+	       refused(syscall(SYS_setuid, 0), EPERM) +
+	       refused(syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI */, ""), EPERM);
 }
 
 static int try_files(void)
 {
 	int bad = refused(open("/etc/passwd", O_RDONLY), EACCES) +
-	    refused(open("secret", O_RDONLY), EACCES) +
-	    refused(open("/proc/self/environ", O_RDONLY), EACCES) +
-	    refused(open("/", O_RDONLY | O_DIRECTORY), EACCES);
+		  refused(open("secret", O_RDONLY), EACCES) +
+		  refused(open("/proc/self/environ", O_RDONLY), EACCES) +
+		  refused(open("/", O_RDONLY | O_DIRECTORY), EACCES);
 
 	bad += open("in/1.csv", O_RDONLY) < 0;
 	bad += refused(open("in/1.csv", O_WRONLY), EACCES) +
-	    refused(open("in/2.csv", O_WRONLY | O_CREAT, 0600), EACCES) +
-	    refused(unlink("in/1.csv"), EACCES) + refused(rename("in/1.csv", "out/1.csv"), EACCES);
+	       refused(open("in/2.csv", O_WRONLY | O_CREAT, 0600), EACCES) +
+	       refused(unlink("in/1.csv"), EACCES) +
+	       refused(rename("in/1.csv", "out/1.csv"), EACCES);
 	return bad;
 }
 
@@ -125,11 +127,11 @@ static int try_emptying(void)
 		const char *path = i == 0 ? "in/1.csv" : "secret";
 
 		bad += refused(truncate(path, 0), EPERM) +
-		    refused(open(path, O_RDONLY | O_TRUNC), EPERM) +
-		    refused(openat(AT_FDCWD, path, O_RDONLY | O_TRUNC), EPERM) +
-		    refused(open(path, O_ACCMODE | O_TRUNC), EPERM) +
-		    refused(open(path, O_ACCMODE), EPERM) +
-		    refused(syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)), ENOSYS);
+		       refused(open(path, O_RDONLY | O_TRUNC), EPERM) +
+		       refused(openat(AT_FDCWD, path, O_RDONLY | O_TRUNC), EPERM) +
+		       refused(open(path, O_ACCMODE | O_TRUNC), EPERM) +
+		       refused(open(path, O_ACCMODE), EPERM) +
+		       refused(syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)), ENOSYS);
 	}
 	return bad + (ftruncate(fd, 10) != 0) + (open("out/e", O_RDWR | O_TRUNC) < 0);
 }
@@ -141,12 +143,12 @@ static int try_signals(void)
 	int fd = open("in/1.csv", O_RDONLY);
 
 	return refused(fcntl(0, F_SETOWN, getppid()), EPERM) +
-	    refused(fcntl(0, F_SETOWN_EX, &(struct f_owner_ex){F_OWNER_PID, getppid()}), EPERM) +
-	    refused(fcntl(0, F_SETSIG, SIGKILL), EPERM) +
-	    refused(fcntl(0, F_SETFL, O_ASYNC), EPERM) +
-	    refused(fcntl(fd, F_SETLEASE, F_RDLCK), EPERM) +
-	    refused(fcntl(fd, F_NOTIFY, DN_ACCESS), EPERM) + (fcntl(fd, F_GETFL) < 0) +
-	    (fcntl(fd, F_SETLK, &lock) != 0);
+	       refused(fcntl(0, F_SETOWN_EX, &(struct f_owner_ex){F_OWNER_PID, getppid()}), EPERM) +
+	       refused(fcntl(0, F_SETSIG, SIGKILL), EPERM) +
+	       refused(fcntl(0, F_SETFL, O_ASYNC), EPERM) +
+	       refused(fcntl(fd, F_SETLEASE, F_RDLCK), EPERM) +
+	       refused(fcntl(fd, F_NOTIFY, DN_ACCESS), EPERM) + (fcntl(fd, F_GETFL) < 0) +
+	       (fcntl(fd, F_SETLK, &lock) != 0);
 }
 
 static int try_output(void)
@@ -155,12 +157,12 @@ static int try_output(void)
 
 	bad += write(fd, "x", 1) != 1 || ftruncate(fd, 0) != 0 || close(fd) != 0;
 	bad += mkdir("out/work", 0700) != 0 || rename("out/a", "out/work/b") != 0 ||
-	    unlink("out/work/b") != 0 || rmdir("out/work") != 0;
+	       unlink("out/work/b") != 0 || rmdir("out/work") != 0;
 	/* No links of either kind, no pipes, no devices. */
 	return bad + refused(symlink("/etc/passwd", "out/l"), EPERM) +
-	    refused(link("in/1.csv", "out/h"), EPERM) +
-	    refused(syscall(SYS_mknodat, AT_FDCWD, "out/p", S_IFIFO | 0600, 0), EPERM) +
-	    refused(chmod("out", 0777), EPERM);
+	       refused(link("in/1.csv", "out/h"), EPERM) +
+	       refused(syscall(SYS_mknodat, AT_FDCWD, "out/p", S_IFIFO | 0600, 0), EPERM) +
+	       refused(chmod("out", 0777), EPERM);
 }
 
 static void *add_one(void *n)
@@ -227,10 +229,10 @@ static int try_libraries(void)
 {
 	/* A converter is loaded when the first text in its charset is met. */
 	return access("/usr/share/proj/proj.db", R_OK) == 0 &&
-		open("/usr/share/proj/proj.db", O_RDONLY) >= 0 &&
-		open("/dev/urandom", O_RDONLY) >= 0
-	    ? 0
-	    : 1;
+		       open("/usr/share/proj/proj.db", O_RDONLY) >= 0 &&
+		       open("/dev/urandom", O_RDONLY) >= 0
+		   ? 0
+		   : 1;
 }
 
 static void test_sandbox_refuses_network(void **state)
@@ -277,8 +279,10 @@ static void test_sandbox_allows_threads(void **state)
 
 static int try_alone(void)
 {
-	return refused(syscall(SYS_clone, (long)(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND), 0, 0, 0, 0), EPERM) +
-	    refused(syscall(SYS_clone3, NULL, 0), ENOSYS) + (try_threads() == 1 ? 0 : 1);
+	return refused(
+		   syscall(SYS_clone, (long)(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND), 0, 0, 0, 0),
+		   EPERM) +
+	       refused(syscall(SYS_clone3, NULL, 0), ENOSYS) + (try_threads() == 1 ? 0 : 1);
 }
 
 static void test_sandbox_refuses_threads_where_none_are_needed(void **state)
@@ -320,14 +324,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_sandbox_refuses_network, enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_sandbox_refuses_programs_and_kernel, enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_sandbox_empties_no_file_by_its_path, enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_sandbox_refuses_programs_and_kernel, enter,
+					    scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_sandbox_empties_no_file_by_its_path, enter,
+					    scratch_leave),
 	    cmocka_unit_test_setup_teardown(test_sandbox_shows_only_the_job, enter, scratch_leave),
 	    cmocka_unit_test_setup_teardown(test_sandbox_allows_threads, enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_sandbox_refuses_threads_where_none_are_needed, enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_sandbox_refuses_threads_where_none_are_needed,
+					    enter, scratch_leave),
 	    cmocka_unit_test_setup_teardown(test_sandbox_holds_limits, enter, scratch_leave),
 	};
 

@@ -28,7 +28,8 @@ static void workbook(enum kind kind, const struct part *parts, size_t n)
 	for (size_t i = 0; i < n; i++)
 		assert_true(
 		    zip_file_add(z, parts[i].name,
-			zip_source_buffer(z, parts[i].text, strlen(parts[i].text), 0), 0) >= 0);
+				 zip_source_buffer(z, parts[i].text, strlen(parts[i].text), 0),
+				 0) >= 0);
 	assert_int_equal(zip_close(z), 0);
 	job_reset("{}");
 }
@@ -67,44 +68,44 @@ static const char xlsx_sheet[] =
     "<row><c t='s'><v>2</v></c><c><v>1</v></c></row></sheetData></worksheet>";
 
 static const struct part xlsx[] = {
-	{ "_rels/.rels", "<Relationships xmlns='" PACKAGE "'><Relationship Id='r1' Type='" REL
-			 "/officeDocument' Target='xl/workbook.xml'/>"
-			 "</Relationships>" },
-	{ "xl/workbook.xml", "<workbook xmlns='" MAIN "' xmlns:r='" REL
-			     "'><sheets><sheet name='Secret' sheetId='1' r:id='rId1' "
-			     "state='hidden'/><sheet name='数据' sheetId='2' r:id='rId2'/><sheet "
-			     "name='Two' sheetId='3' r:id='rId3'/>"
-			     "</sheets></workbook>" },
-	{ "xl/_rels/workbook.xml.rels",
-	    "<Relationships xmlns='" PACKAGE "'><Relationship Id='rId1' Type='" REL
-	    "/worksheet' Target='worksheets/s1.xml'/>"
-	    "<Relationship Id='rId2' Type='" REL "/worksheet' Target='/xl/worksheets/s2.xml'/>"
-	    "<Relationship Id='rId3' Type='" REL
-	    "/worksheet' Target='worksheets/s3.xml'/></Relationships>" },
-	{ "xl/styles.xml",
-	    "<styleSheet xmlns='" MAIN
-	    "'><numFmts><numFmt numFmtId='164' formatCode='yyyy\\-mm\\-dd\\ h:mm:ss'/>"
-	    "<numFmt numFmtId='165' "
-	    "formatCode='[$-804]yyyy\"年\"m\"月\"d\"日\";@'/>"
-    "<numFmt numFmtId='166' formatCode='[mm]:ss'/>"
-    "<numFmt numFmtId='167' formatCode='[Magenta][ss].000'/></numFmts><cellStyleXfs><xf "
-	    "numFmtId='14'/>"
-	    "</cellStyleXfs><cellXfs><xf numFmtId='0'/><xf numFmtId='14'/><xf numFmtId='164'/><xf "
-	    "numFmtId='21'/>"
-	    "<xf numFmtId='165'/><xf numFmtId='46'/><xf numFmtId='166'/>"
-    "<xf numFmtId='167'/></cellXfs></styleSheet>" },
-	{ "xl/sharedStrings.xml",
-	    "<sst xmlns='" MAIN "'><si><t>name</t></si><si><r><t>va</t></r><r><t>lue</t></r></si>"
-	    "<si><t>北京</t><rPh><t>ignored</t></rPh></si></sst>" },
-	{ "xl/worksheets/s1.xml",
-	    "<worksheet xmlns='" MAIN
-	    "'><sheetData><row r='1'><c r='A1'><v>1</v></c></row></sheetData></worksheet>" },
-	{ "xl/worksheets/s2.xml", xlsx_sheet },
-	{ "xl/worksheets/s3.xml",
-	    "<worksheet xmlns='" MAIN
-	    "'><sheetData><row r='3'><c r='B3' t='str'><v>y</v></c><c r='C3' t='str'>"
-	    "<v>x</v></c></row><row r='4'><c r='B4'><v>1</v></c><c "
-	    "r='C4'><v>2</v></c></row></sheetData></worksheet>" },
+    {"_rels/.rels", "<Relationships xmlns='" PACKAGE "'><Relationship Id='r1' Type='" REL
+		    "/officeDocument' Target='xl/workbook.xml'/>"
+		    "</Relationships>"},
+    {"xl/workbook.xml", "<workbook xmlns='" MAIN "' xmlns:r='" REL
+			"'><sheets><sheet name='Secret' sheetId='1' r:id='rId1' "
+			"state='hidden'/><sheet name='数据' sheetId='2' r:id='rId2'/><sheet "
+			"name='Two' sheetId='3' r:id='rId3'/>"
+			"</sheets></workbook>"},
+    {"xl/_rels/workbook.xml.rels",
+     "<Relationships xmlns='" PACKAGE "'><Relationship Id='rId1' Type='" REL
+     "/worksheet' Target='worksheets/s1.xml'/>"
+     "<Relationship Id='rId2' Type='" REL "/worksheet' Target='/xl/worksheets/s2.xml'/>"
+     "<Relationship Id='rId3' Type='" REL
+     "/worksheet' Target='worksheets/s3.xml'/></Relationships>"},
+    {"xl/styles.xml",
+     "<styleSheet xmlns='" MAIN
+     "'><numFmts><numFmt numFmtId='164' formatCode='yyyy\\-mm\\-dd\\ h:mm:ss'/>"
+     "<numFmt numFmtId='165' "
+     "formatCode='[$-804]yyyy\"年\"m\"月\"d\"日\";@'/>"
+     "<numFmt numFmtId='166' formatCode='[mm]:ss'/>"
+     "<numFmt numFmtId='167' formatCode='[Magenta][ss].000'/></numFmts><cellStyleXfs><xf "
+     "numFmtId='14'/>"
+     "</cellStyleXfs><cellXfs><xf numFmtId='0'/><xf numFmtId='14'/><xf numFmtId='164'/><xf "
+     "numFmtId='21'/>"
+     "<xf numFmtId='165'/><xf numFmtId='46'/><xf numFmtId='166'/>"
+     "<xf numFmtId='167'/></cellXfs></styleSheet>"},
+    {"xl/sharedStrings.xml",
+     "<sst xmlns='" MAIN "'><si><t>name</t></si><si><r><t>va</t></r><r><t>lue</t></r></si>"
+     "<si><t>北京</t><rPh><t>ignored</t></rPh></si></sst>"},
+    {"xl/worksheets/s1.xml",
+     "<worksheet xmlns='" MAIN
+     "'><sheetData><row r='1'><c r='A1'><v>1</v></c></row></sheetData></worksheet>"},
+    {"xl/worksheets/s2.xml", xlsx_sheet},
+    {"xl/worksheets/s3.xml",
+     "<worksheet xmlns='" MAIN
+     "'><sheetData><row r='3'><c r='B3' t='str'><v>y</v></c><c r='C3' t='str'>"
+     "<v>x</v></c></row><row r='4'><c r='B4'><v>1</v></c><c "
+     "r='C4'><v>2</v></c></row></sheetData></worksheet>"},
 };
 
 static void test_xlsx_cells(void **state)
@@ -123,20 +124,20 @@ static void test_xlsx_cells(void **state)
 	expect_at(l, "dialect.header", "yes");
 	expect_at(l, "dialect.delimiter", "null");
 	expect_at(l, "preview.columns",
-	    "[ \"name\", \"value\", \"day\", \"at\", \"clock\", \"ok\", \"sum\", \"own\" ]");
+		  "[ \"name\", \"value\", \"day\", \"at\", \"clock\", \"ok\", \"sum\", \"own\" ]");
 	expect_at(l, "preview.rows.0.row", "2");
 	expect_at(l, "preview.rows.0.cells",
-	    "[ \"北京\", \"39.9\", \"2020-01-02\", \"2020-01-02T03:04:05\", \"12:00:00\", "
-	    "\"true\", "
-	    "\"3\", \"2020-01-02\" ]");
+		  "[ \"北京\", \"39.9\", \"2020-01-02\", \"2020-01-02T03:04:05\", \"12:00:00\", "
+		  "\"true\", "
+		  "\"3\", \"2020-01-02\" ]");
 	expect_at(l, "preview.rows.1.row", "4");
 	expect_at(l, "preview.rows.1.cells",
-	    "[ \"7\", null, \"1900-02-28\", \"2020-01-03T00:00:00\", null, \"false\", "
-	    "\"#DIV\\/0!\", null ]");
+		  "[ \"7\", null, \"1900-02-28\", \"2020-01-03T00:00:00\", null, \"false\", "
+		  "\"#DIV\\/0!\", null ]");
 	/* Elapsed time goes on after a day. */
 	expect_at(l, "preview.rows.2.row", "5");
 	expect_at(l, "preview.rows.2.cells",
-	    "[ \"30:05:00\", null, null, null, \"01:30:00\", null, null, null ]");
+		  "[ \"30:05:00\", null, null, null, \"01:30:00\", null, null, null ]");
 	expect_at(l, "preview.rows.3.cells.4", "00:00:05");
 	expect_at(l, "preview.rows.4.row", "7");
 	expect_at(l, "columns.2.type", "date");
@@ -192,8 +193,8 @@ static void test_xlsx_import(void **state)
 	"xmlns:style='urn:oasis:names:tc:opendocument:xmlns:style:1.0'>"
 
 static const struct part ods[] = {
-	{ "content.xml", OFFICE
-	    "<office:automatic-styles><style:style style:name='ta1' "
+    {"content.xml",
+     OFFICE "<office:automatic-styles><style:style style:name='ta1' "
 	    "style:family='table'><style:table-properties table:display='true'/>"
 	    "</style:style><style:style style:name='ta2' "
 	    "style:family='table'><style:table-properties table:display='false'/>"
@@ -226,7 +227,7 @@ static const struct part ods[] = {
 	    "office:date-value='2021-01-02'/></table:table-row><table:table-row "
 	    "table:number-rows-repeated='1048562'><table:table-cell/>"
 	    "</table:table-row></table:table></office:spreadsheet></office:body></"
-	    "office:document-content>" },
+	    "office:document-content>"},
 };
 
 static void test_ods_cells(void **state)
@@ -244,7 +245,7 @@ static void test_ods_cells(void **state)
 	expect_at(l, "count", "3");
 	expect_at(l, "preview.rows.1.row", "3");
 	expect_at(l, "preview.rows.1.cells",
-	    "[ \"1.5\", \"1.5\", \"2020-01-02T03:04:05\", \"27:04:05\" ]");
+		  "[ \"1.5\", \"1.5\", \"2020-01-02T03:04:05\", \"27:04:05\" ]");
 	expect_at(l, "preview.rows.2.row", "14");
 	expect_at(l, "preview.rows.2.cells.2", "2021-01-02");
 	expect_at(l, "columns.2.type", "datetime");
@@ -252,7 +253,7 @@ static void test_ods_cells(void **state)
 
 static void test_broken_workbooks(void **state)
 {
-	const struct part nothing = { "mimetype", "x" };
+	const struct part nothing = {"mimetype", "x"};
 	struct part parts[8];
 
 	(void)state;
@@ -282,11 +283,9 @@ static void test_broken_workbooks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_xlsx_cells),
-		cmocka_unit_test(test_xlsx_chooses_sheet),
-		cmocka_unit_test(test_xlsx_import),
-		cmocka_unit_test(test_ods_cells),
-		cmocka_unit_test(test_broken_workbooks),
+	    cmocka_unit_test(test_xlsx_cells),	     cmocka_unit_test(test_xlsx_chooses_sheet),
+	    cmocka_unit_test(test_xlsx_import),	     cmocka_unit_test(test_ods_cells),
+	    cmocka_unit_test(test_broken_workbooks),
 	};
 	int rc = cmocka_run_group_tests(tests, jobs_begin, jobs_end);
 

@@ -48,12 +48,12 @@ static void test_srs_recognises_definitions(void **state)
 	   "\"degree\",0.017453292519943295],AXIS[\"Geodetic longitude\",EAST],AXIS[\"Geodetic "
 	   "latitude\",NORTH],AUTHORITY["
 	   "\"EPSG\",\"4326\"]]",
-	    "EPSG:4326", "match");
+	   "EPSG:4326", "match");
 	/* Esri */
 	is("GEOGCS[\"GCS_WGS_1984\",DATUM[\"D_WGS_1984\",SPHEROID[\"WGS_1984\",6378137.0,298."
 	   "257223563]],PRIMEM["
 	   "\"Greenwich\",0.0],UNIT[\"Degree\",0.0174532925199433]]",
-	    "EPSG:4326", "match");
+	   "EPSG:4326", "match");
 	is("PROJCS[\"NAD_1983_StatePlane_California_VI_FIPS_0406_Feet\",GEOGCS[\"GCS_North_"
 	   "American_1983\",DATUM["
 	   "\"D_North_American_1983\",SPHEROID[\"GRS_1980\",6378137.0,298.257222101]],PRIMEM["
@@ -66,7 +66,7 @@ static void test_srs_recognises_definitions(void **state)
 	   "33.88333333333333],"
 	   "PARAMETER[\"Latitude_Of_Origin\",32.16666666666666],UNIT[\"Foot_US\",0."
 	   "3048006096012192]]",
-	    "EPSG:2230", "match");
+	   "EPSG:2230", "match");
 	is("PROJCS[\"WGS_1984_Web_Mercator_Auxiliary_Sphere\",GEOGCS[\"GCS_WGS_1984\",DATUM[\"D_"
 	   "WGS_1984\",SPHEROID["
 	   "\"WGS_1984\",6378137.0,298.257223563]],PRIMEM[\"Greenwich\",0.0],UNIT[\"Degree\",0."
@@ -76,7 +76,7 @@ static void test_srs_recognises_definitions(void **state)
 	   "\"Central_Meridian\",0.0],PARAMETER[\"Standard_Parallel_1\",0.0],PARAMETER[\"Auxiliary_"
 	   "Sphere_Type\",0.0],UNIT["
 	   "\"Meter\",1.0]]",
-	    "EPSG:3857", "match");
+	   "EPSG:3857", "match");
 	is("PROJCS[\"CGCS2000_3_Degree_GK_Zone_39\",GEOGCS[\"GCS_China_Geodetic_Coordinate_System_"
 	   "2000\",DATUM["
 	   "\"D_China_2000\",SPHEROID[\"CGCS2000\",6378137.0,298.257222101]],PRIMEM[\"Greenwich\","
@@ -86,7 +86,7 @@ static void test_srs_recognises_definitions(void **state)
 	   "\"False_Northing\",0.0],PARAMETER[\"Central_Meridian\",117.0],PARAMETER[\"Scale_"
 	   "Factor\",1.0],PARAMETER["
 	   "\"Latitude_Of_Origin\",0.0],UNIT[\"Meter\",1.0]]",
-	    "EPSG:4527", "match");
+	   "EPSG:4527", "match");
 	is("EPSG:4326", "EPSG:4326", "file");
 	is("ESRI:54009", "ESRI:54009", "file");
 	is("+proj=utm +zone=32 +datum=WGS84", "EPSG:32632", "match");
@@ -106,7 +106,7 @@ static void test_srs_uses_unknown_definitions(void **state)
 	crs = described("GEOGCS[\"x\",DATUM[\"x\",SPHEROID[\"x\",6370000,0]],PRIMEM[\"Greenwich\","
 			"0],UNIT[\"degree\","
 			"0.0174532925199433],AUTHORITY[\"EPSG\",\"4326\"]]",
-	    NULL);
+			NULL);
 	assert_true(json_bool(crs, "usable", false));
 	assert_string_not_equal(json_str(crs, "code", ""), "EPSG:4326");
 	json_object_put(crs);
@@ -115,9 +115,11 @@ static void test_srs_uses_unknown_definitions(void **state)
 static void test_srs_asks_when_nothing_is_told(void **state)
 {
 	static const char *const nothing[] = {
-		NULL, "", "rubbish", "http://127.0.0.1:9/x", "/etc/passwd",
-	    "LOCAL_CS[\"engineer\",UNIT[\"metre\",1]]",
-		"EPSG:999999", "EPSG:", "PROJCS[", "EPSG:4978",
+	    NULL,	   "",
+	    "rubbish",	   "http://127.0.0.1:9/x",
+	    "/etc/passwd", "LOCAL_CS[\"engineer\",UNIT[\"metre\",1]]",
+	    "EPSG:999999", "EPSG:",
+	    "PROJCS[",	   "EPSG:4978",
 	};
 
 	(void)state;
@@ -131,8 +133,8 @@ static void test_srs_asks_when_nothing_is_told(void **state)
 	}
 }
 
-static void fits(
-    const char *code, double minx, double miny, double maxx, double maxy, enum srs_fit want)
+static void fits(const char *code, double minx, double miny, double maxx, double maxy,
+		 enum srs_fit want)
 {
 	OGRSpatialReferenceH srs = srs_of(code);
 	const double extent[4] = {minx, miny, maxx, maxy};
@@ -140,7 +142,7 @@ static void fits(
 
 	if (got != want)
 		fail_msg("%s %g %g %g %g is %s, not %s", code, minx, miny, maxx, maxy,
-		    srs_fit_name(got), srs_fit_name(want));
+			 srs_fit_name(got), srs_fit_name(want));
 	OSRRelease(srs);
 }
 
@@ -171,8 +173,8 @@ static bool offers(json_object *list, const char *code)
 	json_object *o;
 
 	JSON_EACH(o, list)
-		if (strcmp(json_str(o, "code", ""), code) == 0)
-			return true;
+	if (strcmp(json_str(o, "code", ""), code) == 0)
+		return true;
 	return false;
 }
 
@@ -226,11 +228,11 @@ static void test_srs_question_is_answered(void **state)
 	assert_int_equal(json_len(json_arr(first, "area_bbox")), 4);
 	assert_true(
 	    fabs(json_object_get_double(json_object_array_get_idx(json_arr(first, "place"), 1)) -
-		42.2) < 0.3);
+		 42.2) < 0.3);
 	assert_string_equal(json_str(json_object_array_get_idx(a, 1), "kind", ""), "geocentric");
 	assert_true(json_bool(json_object_array_get_idx(a, 2), "deprecated", false));
-	assert_string_equal(
-	    json_str(json_object_array_get_idx(a, 2), "replaced_by", ""), "EPSG:3857");
+	assert_string_equal(json_str(json_object_array_get_idx(a, 2), "replaced_by", ""),
+			    "EPSG:3857");
 	assert_false(json_bool(json_object_array_get_idx(a, 3), "found", true));
 	assert_string_equal(json_str(json_object_array_get_idx(a, 4), "kind", ""), "vertical");
 	assert_string_equal(json_str(json_object_array_get_idx(a, 5), "kind", ""), "compound");
@@ -257,7 +259,7 @@ static void test_srs_preview_is_moved(void **state)
 	(void)state;
 	assert_true(fabs(json_object_get_double(
 			     json_object_array_get_idx(json_object_array_get_idx(line, 1), 0)) -
-			1) < 1e-4);
+			 1) < 1e-4);
 	assert_null(json_get(json_object_array_get_idx(features, 1), "geometry"));
 	json_object_put(r);
 	json_object_put(q);

@@ -38,8 +38,8 @@ static void refused(const char *text, const char *spec, const char *code)
 static void warned(json_object *layer, const char *code)
 {
 	if (!problems_have(json_arr(layer, "warnings"), code))
-		fail_msg(
-		    "no %s but %s", code, json_object_to_json_string(json_arr(layer, "warnings")));
+		fail_msg("no %s but %s", code,
+			 json_object_to_json_string(json_arr(layer, "warnings")));
 }
 
 static void test_inspect_plain(void **state)
@@ -130,8 +130,8 @@ static void test_inspect_headers(void **state)
 	expect_at(l, "columns.2.original", "column_3");
 	expect_at(l, "columns.3.name", "fid_");
 	expect_at(l, "columns.4.name", "_1st");
-	l = look_bytes(
-	    "title\n\nx,y\n1,2\n", 15, "{'dialects':{'*':{'header':'3','delimiter':','}}}");
+	l = look_bytes("title\n\nx,y\n1,2\n", 15,
+		       "{'dialects':{'*':{'header':'3','delimiter':','}}}");
 	expect_at(l, "columns.1.name", "y");
 	expect_at(l, "preview.rows.0.row", "4");
 	expect_at(l, "dialect.header", "3");
@@ -180,7 +180,7 @@ static void test_inspect_charsets(void **state)
 	expect_at(l, "encoding.source", "save");
 	l = look_bytes("\xEF\xBB\xBF"
 		       "a,b\n1,\xc3\xa9\n",
-	    12, "{'charset':'windows-1252'}");
+		       12, "{'charset':'windows-1252'}");
 	expect_at(l, "preview.rows.0.cells.1", "é");
 	assert_null(look_bytes("a,b\n1,2\n", 8, "{'dialects':{'*':{'charset':'klingon'}}}"));
 	expect_problem("charset_unknown");
@@ -224,8 +224,8 @@ static void test_inspect_refuses(void **state)
 	expect_at(job.problems, "0.row", "3");
 	refused("a,b\n1,\"2\n3,4\n", NULL, "csv_open_quote");
 	refused("a,b,c,d\n1,2,3,4\n", "{'limits':{'csv_max_columns':3}}", "csv_too_many_columns");
-	refused(
-	    "a,b\n1,xxxxxxxxxxx\n", "{'limits':{'csv_max_cell_bytes':10}}", "csv_cell_too_long");
+	refused("a,b\n1,xxxxxxxxxxx\n", "{'limits':{'csv_max_cell_bytes':10}}",
+		"csv_cell_too_long");
 }
 
 static void test_inspect_geometry_columns(void **state)
@@ -268,7 +268,8 @@ static void test_inspect_times_in_text(void **state)
 	for (int row = 0; row < 3; row++)
 		for (size_t i = 0; i < columns; i++)
 			len += (size_t)sprintf(text + len, row == 0 ? "c%zu%c" : "2020-01-0%zu%c",
-			    row == 0 ? i : i % 9 + 1, i + 1 == columns ? '\n' : ',');
+					       row == 0 ? i : i % 9 + 1,
+					       i + 1 == columns ? '\n' : ',');
 	l = look_bytes(text, len, NULL);
 	assert_non_null(l);
 	expect_at(l, "columns.0.time.ok", "2");
@@ -347,13 +348,13 @@ static void test_import_points_and_types(void **state)
 	expect_at(r, "columns.3.min", "2020-02-29");
 	expect("SELECT name || '|' || lat || '|' || d || '|' || t || '|' || n || '|' || b || '|' "
 	       "|| v FROM t WHERE fid = 1",
-	    "é|1.5|2020-02-29|2020-02-29T10:00:00.000Z|7|1|1000.0");
+	       "é|1.5|2020-02-29|2020-02-29T10:00:00.000Z|7|1|1000.0");
 	expect("SELECT name FROM t WHERE fid = 2", "=1+1");
 	expect("SELECT count(*) FROM t WHERE n IS NULL", "2");
 	expect("SELECT typeof(n) || typeof(lat) || typeof(b) FROM t WHERE fid = 1",
-	    "integerrealinteger");
+	       "integerrealinteger");
 	expect("SELECT hex(geom) FROM t WHERE fid = 1",
-	    "47500001E6100000010100000000000000000000C0000000000000F83F");
+	       "47500001E6100000010100000000000000000000C0000000000000F83F");
 	expect("SELECT identifier FROM gpkg_contents", "Title");
 	assert_int_equal(job.report_total, 0);
 	json_object_put(r);
@@ -460,7 +461,7 @@ static void test_import_reprojects(void **state)
 	expect_at(r, "crs.code", "EPSG:3857");
 	expect("SELECT srs_id FROM gpkg_geometry_columns", "3857");
 	expect("SELECT round(minx) || ' ' || round(miny) FROM rtree_t_geom WHERE id = 2",
-	    "10018754.0 5621521.0");
+	       "10018754.0 5621521.0");
 	json_object_put(r);
 	job_reset("{}");
 	assert_null(take("{'geometry':{'mode':'latlng','lat':0,'lng':1},'srs':{'source':'EPSG:4326'"
@@ -532,27 +533,27 @@ static void test_import_same_text_as_inspected(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_inspect_plain),
-		cmocka_unit_test(test_inspect_types_of_all_rows),
-		cmocka_unit_test(test_inspect_dialects),
-		cmocka_unit_test(test_inspect_headers),
-		cmocka_unit_test(test_inspect_quoted_line_breaks),
-		cmocka_unit_test(test_inspect_charsets),
-		cmocka_unit_test(test_inspect_late_bad_byte),
-		cmocka_unit_test(test_inspect_refuses),
-		cmocka_unit_test(test_inspect_geometry_columns),
-		cmocka_unit_test(test_inspect_times_in_text),
-		cmocka_unit_test(test_inspect_survey_order),
-		cmocka_unit_test(test_inspect_leaves_a_preview),
-		cmocka_unit_test(test_import_points_and_types),
-		cmocka_unit_test(test_import_bad_rows),
-		cmocka_unit_test(test_import_without_geometry),
-		cmocka_unit_test(test_import_angles_and_commas),
-		cmocka_unit_test(test_import_geometry_column),
-		cmocka_unit_test(test_import_reprojects),
-		cmocka_unit_test(test_import_times),
-		cmocka_unit_test(test_import_retyped_columns),
-		cmocka_unit_test(test_import_same_text_as_inspected),
+	    cmocka_unit_test(test_inspect_plain),
+	    cmocka_unit_test(test_inspect_types_of_all_rows),
+	    cmocka_unit_test(test_inspect_dialects),
+	    cmocka_unit_test(test_inspect_headers),
+	    cmocka_unit_test(test_inspect_quoted_line_breaks),
+	    cmocka_unit_test(test_inspect_charsets),
+	    cmocka_unit_test(test_inspect_late_bad_byte),
+	    cmocka_unit_test(test_inspect_refuses),
+	    cmocka_unit_test(test_inspect_geometry_columns),
+	    cmocka_unit_test(test_inspect_times_in_text),
+	    cmocka_unit_test(test_inspect_survey_order),
+	    cmocka_unit_test(test_inspect_leaves_a_preview),
+	    cmocka_unit_test(test_import_points_and_types),
+	    cmocka_unit_test(test_import_bad_rows),
+	    cmocka_unit_test(test_import_without_geometry),
+	    cmocka_unit_test(test_import_angles_and_commas),
+	    cmocka_unit_test(test_import_geometry_column),
+	    cmocka_unit_test(test_import_reprojects),
+	    cmocka_unit_test(test_import_times),
+	    cmocka_unit_test(test_import_retyped_columns),
+	    cmocka_unit_test(test_import_same_text_as_inspected),
 	};
 	int rc = cmocka_run_group_tests(tests, jobs_begin, jobs_end);
 

@@ -14,7 +14,7 @@ static json_object *layer;
 
 /* Make in/<name> with DRIVER; the layer to fill, *RET_DS to close. */
 static OGRLayerH make(const char *driver, const char *name, OGRwkbGeometryType type, int epsg,
-    GDALDatasetH *ret_ds, char **options)
+		      GDALDatasetH *ret_ds, char **options)
 {
 	char path[640];
 	OGRSpatialReferenceH srs = NULL;
@@ -76,11 +76,11 @@ static void add(OGRLayerH l, const char *wkt)
 static void look(enum kind kind, const char *driver, const char *name)
 {
 	static char path[640];
-	const char *const drivers[] = { driver, NULL };
+	const char *const drivers[] = {driver, NULL};
 	GDALDatasetH ds;
 
 	snprintf(path, sizeof path, "%s/in/%s", job.dir, name);
-	src = (struct source){ .kind = kind, .driver = driver, .path = path };
+	src = (struct source){.kind = kind, .driver = driver, .path = path};
 	src.stem = (char *)(uintptr_t) "test";
 	src.file = (char *)(uintptr_t) "test.x";
 	job_reset("{}");
@@ -114,12 +114,12 @@ static json_object *take(const char *more)
 
 static void test_vector_types(void **state)
 {
-	static const char *const names[] = { "i", "big", "r", "名字", "d", "t", "dt", "b",
-		"select" };
-	static const OGRFieldType types[] = { OFTInteger, OFTInteger64, OFTReal, OFTString, OFTDate,
-		OFTTime, OFTDateTime, OFTInteger, OFTStringList };
-	char *options[] = { (char *)(uintptr_t) "SPATIAL_INDEX=NO",
-		NULL }; /* it would sort the features */
+	static const char *const names[] = {"i", "big", "r", "名字", "d", "t", "dt", "b", "select"};
+	static const OGRFieldType types[] = {OFTInteger,  OFTInteger64, OFTReal,
+					     OFTString,	  OFTDate,	OFTTime,
+					     OFTDateTime, OFTInteger,	OFTStringList};
+	char *options[] = {(char *)(uintptr_t) "SPATIAL_INDEX=NO",
+			   NULL}; /* it would sort the features */
 	GDALDatasetH ds;
 	OGRLayerH l = make("FlatGeobuf", "1.fgb", wkbPoint, 4326, &ds, options);
 	json_object *r;
@@ -157,7 +157,7 @@ static void test_vector_types(void **state)
 	expect_at(r, "time.positions", "1");
 	expect("SELECT i || '|' || big || '|' || r || '|' || 名字 || '|' || dt || '|' || b FROM t "
 	       "WHERE fid = 1",
-	    "-5|9007199254740993|1.25|北京|2020-02-28T17:02:03.500Z|1");
+	       "-5|9007199254740993|1.25|北京|2020-02-28T17:02:03.500Z|1");
 	expect("SELECT _time_start FROM t WHERE fid = 1", "1582909323500");
 	expect("SELECT rtreecheck('rtree_t_geom')", "ok");
 	json_object_put(r);
@@ -165,7 +165,7 @@ static void test_vector_types(void **state)
 
 static void test_vector_shapefile_is_multi_and_decoded(void **state)
 {
-	char *options[] = { (char *)(uintptr_t) "ENCODING=CP936", NULL };
+	char *options[] = {(char *)(uintptr_t) "ENCODING=CP936", NULL};
 	GDALDatasetH ds;
 	OGRLayerH l = make("ESRI Shapefile", "1.shp", wkbPolygon, 4326, &ds, options);
 	OGRFeatureH f;
@@ -186,8 +186,8 @@ static void test_vector_shapefile_is_multi_and_decoded(void **state)
 	expect_at(r, "rows.without_geometry", "1");
 	expect_at(r, "crs.code", "EPSG:3857");
 	expect("SELECT name FROM t WHERE fid = 1", "上海");
-	expect(
-	    "SELECT srs_id || geometry_type_name FROM gpkg_geometry_columns", "3857MULTIPOLYGON");
+	expect("SELECT srs_id || geometry_type_name FROM gpkg_geometry_columns",
+	       "3857MULTIPOLYGON");
 	expect("SELECT round(maxx) FROM rtree_t_geom WHERE id = 2", "667917.0");
 	json_object_put(r);
 }
@@ -301,7 +301,7 @@ static void test_vector_append(void **state)
 	expect("SELECT NAME || n || typeof(n) FROM t WHERE fid = 2", "a7integer");
 	expect("SELECT minx = (SELECT minx FROM rtree_t_geom WHERE id = 1) FROM rtree_t_geom WHERE "
 	       "id = 2",
-	    "1");
+	       "1");
 	expect("SELECT rtreecheck('rtree_t_geom')", "ok");
 	json_object_put(r);
 	/* text into a number column */
@@ -355,12 +355,12 @@ static void test_vector_append_geometry(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vector_types),
-		cmocka_unit_test(test_vector_shapefile_is_multi_and_decoded),
-		cmocka_unit_test(test_vector_mixed_and_odd_geometries),
-		cmocka_unit_test(test_vector_reports_hostile_coordinates),
-		cmocka_unit_test(test_vector_append),
-		cmocka_unit_test(test_vector_append_geometry),
+	    cmocka_unit_test(test_vector_types),
+	    cmocka_unit_test(test_vector_shapefile_is_multi_and_decoded),
+	    cmocka_unit_test(test_vector_mixed_and_odd_geometries),
+	    cmocka_unit_test(test_vector_reports_hostile_coordinates),
+	    cmocka_unit_test(test_vector_append),
+	    cmocka_unit_test(test_vector_append_geometry),
 	};
 	int rc = cmocka_run_group_tests(tests, jobs_begin, jobs_end);
 

@@ -6,7 +6,11 @@
 #include "geo/zipdir.h"
 
 static const struct zip_limits limits = {
-	.entries = 10, .bytes = 1000, .ratio = 200, .name_bytes = 64, .depth = 4,
+    .entries = 10,
+    .bytes = 1000,
+    .ratio = 200,
+    .name_bytes = 64,
+    .depth = 4,
 };
 
 /* One stored member, its directory and end record.  Fields the tests spoil. */
@@ -16,7 +20,7 @@ struct build {
 	const char *data;
 	uint32_t local_size, size, at, entries, mode;
 	uint16_t flags;
-	size_t junk;            /* bytes behind the end */
+	size_t junk; /* bytes behind the end */
 };
 
 static void put(unsigned char **p, uint64_t v, int n)
@@ -92,7 +96,7 @@ static void refused(struct build b, const char *code)
 static void test_zip_reads_what_agrees(void **state)
 {
 	struct build b = {
-		.name = "a/b.csv", .local_name = "a/b.csv", .data = "x,y\n1,2\n", .mode = 0100644};
+	    .name = "a/b.csv", .local_name = "a/b.csv", .data = "x,y\n1,2\n", .mode = 0100644};
 	struct error error = {0};
 	struct zip_dir d;
 
@@ -130,18 +134,19 @@ static void test_zip_names_are_decoded(void **state)
 		bool utf8;
 		const char *want;
 	} names[] = {
-		{"roads.shp", false, "roads.shp"},
-		{"\xe5\xb1\xb1.shp", true, "\xe5\xb1\xb1.shp"},
-		/* UTF-8 without saying so */
-		{"\xe5\xb1\xb1.shp", false, "\xe5\xb1\xb1.shp"},
-		{"\xb5\xc0\xc2\xb7.shp", false, "\xe9\x81\x93\xe8\xb7\xaf.shp"},     /* GB18030 */
-		{"caf\x82.csv", false, "caf\xc3\xa9.csv"},               /* CP437 */
-		{"a\xff.csv", true, "a\xef\xbf\xbd.csv"},
+	    {"roads.shp", false, "roads.shp"},
+	    {"\xe5\xb1\xb1.shp", true, "\xe5\xb1\xb1.shp"},
+	    /* UTF-8 without saying so */
+	    {"\xe5\xb1\xb1.shp", false, "\xe5\xb1\xb1.shp"},
+	    {"\xb5\xc0\xc2\xb7.shp", false, "\xe9\x81\x93\xe8\xb7\xaf.shp"}, /* GB18030 */
+	    {"caf\x82.csv", false, "caf\xc3\xa9.csv"},			     /* CP437 */
+	    {"a\xff.csv", true, "a\xef\xbf\xbd.csv"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		char *got = zip_name_decode(names[i].raw, strlen(names[i].raw), names[i].utf8, NULL);
+		char *got =
+		    zip_name_decode(names[i].raw, strlen(names[i].raw), names[i].utf8, NULL);
 
 		assert_string_equal(got, names[i].want);
 		free(got);
@@ -150,12 +155,23 @@ static void test_zip_names_are_decoded(void **state)
 
 static void test_zip_names_lead_nowhere_else(void **state)
 {
-	static const char *const safe[] = {
-	    "a.csv", "a/b/c/d/e.csv", "a/", "..a/b..", "a b/\xe5\xb1\xb1.shp"};
+	static const char *const safe[] = {"a.csv", "a/b/c/d/e.csv", "a/", "..a/b..",
+					   "a b/\xe5\xb1\xb1.shp"};
 	static const char *const unsafe[] = {
-		"", "/a", "a//b", "..", "../a", "a/../b", "a/..", "./a", "a/./b", "a\\b", "C:a",
-		"c:/a", "a/b/c/d/e/f.csv",
-		"0123456789012345678901234567890123456789012345678901234567890.csv",
+	    "",
+	    "/a",
+	    "a//b",
+	    "..",
+	    "../a",
+	    "a/../b",
+	    "a/..",
+	    "./a",
+	    "a/./b",
+	    "a\\b",
+	    "C:a",
+	    "c:/a",
+	    "a/b/c/d/e/f.csv",
+	    "0123456789012345678901234567890123456789012345678901234567890.csv",
 	};
 
 	(void)state;
@@ -170,10 +186,10 @@ static void test_zip_names_lead_nowhere_else(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(
-		test_zip_reads_what_agrees, scratch_enter, scratch_leave),
-	    cmocka_unit_test_setup_teardown(
-		test_zip_refuses_disagreement, scratch_enter, scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_zip_reads_what_agrees, scratch_enter,
+					    scratch_leave),
+	    cmocka_unit_test_setup_teardown(test_zip_refuses_disagreement, scratch_enter,
+					    scratch_leave),
 	    cmocka_unit_test(test_zip_names_are_decoded),
 	    cmocka_unit_test(test_zip_names_lead_nowhere_else),
 	};

@@ -1,6 +1,7 @@
 /*
- * Goal: one flat object reads the same from JSON and from MessagePack, without copying; lists of bytes, escapes and
- * compressed bodies come out as the bytes they stand for; broken ones are refused.
+ * Goal: one flat object reads the same from JSON and from MessagePack, without copying; lists of
+ * bytes, escapes and compressed bodies come out as the bytes they stand for; broken ones are
+ * refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,8 +36,10 @@ static void assert_text(const struct flat_member *m, const char *bytes, size_t l
 static void test_flat_reads_json(void **state)
 {
 	(void)state;
-	struct flat *f = json(" { \"a\" : 1 , \"b\":-2,\"c\":1.0,\"d\":1e2,\"e\":true,\"f\":null,\"g\":\"x\",\"h\":[1,2],"
-			      "\"i\":{\"a\":[\"}\",{\"a\":1}]},\"j\":9223372036854775807 } \n");
+	struct flat *f =
+	    json(" { \"a\" : 1 , "
+		 "\"b\":-2,\"c\":1.0,\"d\":1e2,\"e\":true,\"f\":null,\"g\":\"x\",\"h\":[1,2],"
+		 "\"i\":{\"a\":[\"}\",{\"a\":1}]},\"j\":9223372036854775807 } \n");
 	assert_non_null(f);
 	assert_int_equal(f->n, 10);
 	assert_true(flat_find(f, "a")->type == FLAT_INT && flat_find(f, "a")->number == 1);
@@ -57,7 +60,9 @@ static void test_flat_reads_json(void **state)
 static void test_flat_unescapes(void **state)
 {
 	(void)state;
-	struct flat *f = json("{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u4e2d\\u0000\\ud83d\\uDE00z\",\"\\u0062\":1,\"c\":\"中\"}");
+	struct flat *f =
+	    json("{\"a\":\"\\\"\\\\\\/"
+		 "\\b\\f\\n\\r\\t\\u4e2d\\u0000\\ud83d\\uDE00z\",\"\\u0062\":1,\"c\":\"中\"}");
 	assert_non_null(f);
 	assert_text(flat_find(f, "a"), "\"\\/\b\f\n\r\t\xe4\xb8\xad\0\xf0\x9f\x98\x80z", 17);
 	assert_non_null(flat_find(f, "b"));
@@ -66,11 +71,28 @@ static void test_flat_unescapes(void **state)
 
 static void test_flat_refuses_broken_json(void **state)
 {
-	static const char *const rows[] = {"", " ", "[]", "1", "\"a\"", "{", "{\"a\"}", "{\"a\":1,}", "{\"a\":1}x", "{\"a\":1}{}",
-		"{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "{\"a\":{\"b\":1,\"b\":2}}", "{\"a\":[{\"b\":1,\"b\":2}]}",
-		"{\"a\":\"\\ud800\"}", "{\"a\":\"\xff\"}", "{\"a\":NaN}", "{\"a\":01}", "{\"a\":+1}", "{\"a\":\"\x01\"}",
-		"{\"a\":99999999999999999999}",
-		"{\"a\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}"};
+	static const char *const rows[] = {"",
+					   " ",
+					   "[]",
+					   "1",
+					   "\"a\"",
+					   "{",
+					   "{\"a\"}",
+					   "{\"a\":1,}",
+					   "{\"a\":1}x",
+					   "{\"a\":1}{}",
+					   "{\"a\":1,\"a\":2}",
+					   "{\"a\":1,\"\\u0061\":2}",
+					   "{\"a\":{\"b\":1,\"b\":2}}",
+					   "{\"a\":[{\"b\":1,\"b\":2}]}",
+					   "{\"a\":\"\\ud800\"}",
+					   "{\"a\":\"\xff\"}",
+					   "{\"a\":NaN}",
+					   "{\"a\":01}",
+					   "{\"a\":+1}",
+					   "{\"a\":\"\x01\"}",
+					   "{\"a\":99999999999999999999}",
+					   "{\"a\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -81,8 +103,9 @@ static void test_flat_refuses_broken_json(void **state)
 
 static void test_flat_lists_become_bytes(void **state)
 {
-	static const char *const bad[] = {"[256]", "[-1]", "[1.0]", "[1e1]", "[\"1\"]", "[true]", "[null]", "[[1]]", "[{}]",
-					  "[1,300]", "[99999999999]"};
+	static const char *const bad[] = {"[256]",   "[-1]",	"[1.0]",	"[1e1]",
+					  "[\"1\"]", "[true]",	"[null]",	"[[1]]",
+					  "[{}]",    "[1,300]", "[99999999999]"};
 	(void)state;
 	struct flat *f = json("{\"a\":[ 104 , 0,255\n],\"b\":[]}");
 	assert_true(flat_list_bytes(f, flat_find(f, "a")) && flat_list_bytes(f, flat_find(f, "b")));
@@ -110,7 +133,11 @@ static void test_flat_lists_become_bytes(void **state)
 static void test_flat_reads_msgpack(void **state)
 {
 	/* The vector of transports.md 5. */
-	char body[] = "\x86\xa9uploadUid\xa0\xaa" "chunkCount\x02\xa9totalSize\x0b\xa8" "fileName\xa5" "a.txt\xab" "chunkNumber\x00\xa7"
+	char body[] = "\x86\xa9uploadUid\xa0\xaa"
+		      "chunkCount\x02\xa9totalSize\x0b\xa8"
+		      "fileName\xa5"
+		      "a.txt\xab"
+		      "chunkNumber\x00\xa7"
 		      "content\xc4\x06hello ";
 	struct flat f;
 
@@ -119,9 +146,12 @@ static void test_flat_reads_msgpack(void **state)
 	assert_int_equal(f.n, 6);
 	assert_text(flat_find(&f, "uploadUid"), "", 0);
 	assert_text(flat_find(&f, "fileName"), "a.txt", 5);
-	assert_true(flat_find(&f, "totalSize")->number == 11 && flat_find(&f, "chunkNumber")->type == FLAT_INT);
-	assert_true(flat_find(&f, "content")->type == FLAT_BYTES && flat_find(&f, "content")->len == 6);
-	assert_true(flat_find(&f, "content")->p == body + sizeof(body) - 1 - 6);      /* where it arrived */
+	assert_true(flat_find(&f, "totalSize")->number == 11 &&
+		    flat_find(&f, "chunkNumber")->type == FLAT_INT);
+	assert_true(flat_find(&f, "content")->type == FLAT_BYTES &&
+		    flat_find(&f, "content")->len == 6);
+	/* where it arrived */
+	assert_true(flat_find(&f, "content")->p == body + sizeof(body) - 1 - 6);
 	/* Cut anywhere, it is refused. */
 	for (size_t n = 0; n < sizeof(body) - 1; n++) {
 		CLEAN_FREE char *cut = mem_alloc(n + 1);
@@ -165,7 +195,10 @@ static void test_flat_a_long_list_costs_no_tree(void **state)
 
 static size_t gzip(const void *p, size_t n, unsigned char *out, size_t size)
 {
-	z_stream z = {.next_in = (Bytef *)(uintptr_t)p, .avail_in = (uInt)n, .next_out = out, .avail_out = (uInt)size};
+	z_stream z = {.next_in = (Bytef *)(uintptr_t)p,
+		      .avail_in = (uInt)n,
+		      .next_out = out,
+		      .avail_out = (uInt)size};
 
 	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
 	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
@@ -197,7 +230,8 @@ static void test_inflate_unpacks_within_its_limit(void **state)
 	assert_int_equal(inflate_gzip("plain", 5, n, &out, &len), ERR_BAD_REQUEST);
 
 	packed_len = gzip("ab", 2, packed, n);
-	packed_len += gzip("cd", 2, packed + packed_len, n - packed_len); /* two members are one body */
+	/* two members are one body */
+	packed_len += gzip("cd", 2, packed + packed_len, n - packed_len);
 	assert_int_equal(inflate_gzip(packed, packed_len, 4, &out, &len), ERR_OK);
 	assert_string_equal(out, "abcd");
 	free(out);
@@ -210,14 +244,14 @@ static void test_inflate_unpacks_within_its_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flat_reads_json),
-		cmocka_unit_test(test_flat_unescapes),
-		cmocka_unit_test(test_flat_refuses_broken_json),
-		cmocka_unit_test(test_flat_lists_become_bytes),
-		cmocka_unit_test(test_flat_reads_msgpack),
-		cmocka_unit_test(test_flat_a_long_list_costs_no_tree),
-		cmocka_unit_test(test_flat_top_leaves_the_inside_alone),
-		cmocka_unit_test(test_inflate_unpacks_within_its_limit),
+	    cmocka_unit_test(test_flat_reads_json),
+	    cmocka_unit_test(test_flat_unescapes),
+	    cmocka_unit_test(test_flat_refuses_broken_json),
+	    cmocka_unit_test(test_flat_lists_become_bytes),
+	    cmocka_unit_test(test_flat_reads_msgpack),
+	    cmocka_unit_test(test_flat_a_long_list_costs_no_tree),
+	    cmocka_unit_test(test_flat_top_leaves_the_inside_alone),
+	    cmocka_unit_test(test_inflate_unpacks_within_its_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -484,7 +484,8 @@ static void test_request_believes_trusted_proxies_only(void **state)
 	address("127.0.0.1", "127.0.0.1", " \t1.2.3.4\t ", NULL, "1.2.3.4", false);
 	address("127.0.0.1", "127.0.0.1", "[2001:db8::1", NULL, "127.0.0.1", false);
 	/* Ranges, as the man page says. */
-	address("10.0.0.0/8", "10.200.3.4", "198.51.100.9, 10.1.2.3", "https", "198.51.100.9", true);
+	address("10.0.0.0/8", "10.200.3.4", "198.51.100.9, 10.1.2.3", "https", "198.51.100.9",
+		true);
 	address("192.0.2.1 10.0.0.0/8", "11.0.0.1", "198.51.100.9", "https", "11.0.0.1", false);
 	address("2001:db8::/32", "2001:db8:1::2", "1.2.3.4", NULL, "1.2.3.4", false);
 	address("10.0.0.0/33", "10.0.0.0", "1.2.3.4", NULL, "10.0.0.0", false);

@@ -1,5 +1,6 @@
 /*
- * Goal: structured fields are read as RFC 9651 says, and a value that is malformed anywhere is no value.
+ * Goal: structured fields are read as RFC 9651 says, and a value that is malformed anywhere is no
+ * value.
  */
 #include "http/helper.h"
 
@@ -7,7 +8,9 @@
 
 static void test_sfield_reads_booleans(void **state)
 {
-	static const char *const bad[] = {"yes", "true", "?2", "?", "?10", "?1 ?1", "?1, ?0", "1", "", "?1;", "?1;A=2", "?1;a=", NULL};
+	static const char *const bad[] = {"yes",    "true",   "?2", "?", "?10",
+					  "?1 ?1",  "?1, ?0", "1",  "",	 "?1;",
+					  "?1;A=2", "?1;a=",  NULL};
 	bool b = false;
 
 	(void)state;
@@ -23,7 +26,20 @@ static void test_sfield_reads_booleans(void **state)
 
 static void test_sfield_reads_integers(void **state)
 {
-	static const char *const bad[] = {"", "-", "+1", "1.5", "1.", "1e3", "0x10", "1 2", "1, 1", "1000000000000000", "99999999999999999999", "\"1\"", "?1", NULL};
+	static const char *const bad[] = {"",
+					  "-",
+					  "+1",
+					  "1.5",
+					  "1.",
+					  "1e3",
+					  "0x10",
+					  "1 2",
+					  "1, 1",
+					  "1000000000000000",
+					  "99999999999999999999",
+					  "\"1\"",
+					  "?1",
+					  NULL};
 	int64_t n = 0;
 
 	(void)state;
@@ -42,11 +58,17 @@ static void test_sfield_reads_every_kind_of_item(void **state)
 		const char *text;
 		enum sfield_kind kind;
 		const char *inside;
-	} rows[] = {{"\"a \\\"b\\\\\"", SFIELD_STRING, "a \\\"b\\\\"}, {"foo/bar:1", SFIELD_TOKEN, "foo/bar:1"}, {"*x", SFIELD_TOKEN, "*x"},
-	    {":aGVsbG8=:", SFIELD_BYTES, "aGVsbG8="}, {"%\"f%c3%bc\"", SFIELD_DISPLAY, "f%c3%bc"}, {"@1659578233", SFIELD_DATE, NULL},
-	    {"123456789012.125", SFIELD_DECIMAL, NULL}};
-	static const char *const bad[] = {"\"open", "\"a\\b\"", "\"\xc3\xbc\"", ":a:b", ":a", ":a b:", "%x", "%\"%C3\"", "%\"%c\"", "@1.5", "@", "1234567890123.1",
-	    "1.1234", "(1 2)", "{}", "a b", NULL};
+	} rows[] = {{"\"a \\\"b\\\\\"", SFIELD_STRING, "a \\\"b\\\\"},
+		    {"foo/bar:1", SFIELD_TOKEN, "foo/bar:1"},
+		    {"*x", SFIELD_TOKEN, "*x"},
+		    {":aGVsbG8=:", SFIELD_BYTES, "aGVsbG8="},
+		    {"%\"f%c3%bc\"", SFIELD_DISPLAY, "f%c3%bc"},
+		    {"@1659578233", SFIELD_DATE, NULL},
+		    {"123456789012.125", SFIELD_DECIMAL, NULL}};
+	static const char *const bad[] = {
+	    "\"open", "\"a\\b\"", "\"\xc3\xbc\"", ":a:b", ":a", ":a b:",
+	    "%x",     "%\"%C3\"", "%\"%c\"",	  "@1.5", "@",	"1234567890123.1",
+	    "1.1234", "(1 2)",	  "{}",		  "a b",  NULL};
 	struct sfield f;
 
 	(void)state;
@@ -65,7 +87,8 @@ static void test_sfield_reads_every_kind_of_item(void **state)
 
 static void test_sfield_finds_members(void **state)
 {
-	static const char *const good = "a, b=?0;x, sha-256=:aGVsbG8=:;q=1 ,\tc=(1 \"two\" ?1;p);z, sha-256=:d29ybGQ=:";
+	static const char *const good =
+	    "a, b=?0;x, sha-256=:aGVsbG8=:;q=1 ,\tc=(1 \"two\" ?1;p);z, sha-256=:d29ybGQ=:";
 	CLEAN_FREE char *bytes = NULL;
 	struct sfield f;
 	size_t n;
@@ -87,7 +110,9 @@ static void test_sfield_finds_members(void **state)
 
 static void test_sfield_refuses_a_dictionary_malformed_anywhere(void **state)
 {
-	static const char *const bad[] = {"a=1,", "a=1, ", ",a=1", "a=1 b=2", "A=1", "a=1,,b=2", "a=(1 2", "a=(1\"x\")", "a=1, 9=2", "a=1, b=", "a=1;", "a=1; B", NULL};
+	static const char *const bad[] = {
+	    "a=1,",	  "a=1, ",    ",a=1",	 "a=1 b=2", "A=1",    "a=1,,b=2", "a=(1 2",
+	    "a=(1\"x\")", "a=1, 9=2", "a=1, b=", "a=1;",    "a=1; B", NULL};
 	struct sfield f;
 
 	(void)state;

@@ -63,7 +63,8 @@ static int tear_down(void **state)
 
 static const char model_text[] =
     "{\"name\":\"<b>&\\\"'\",\"a\":{\"b\":{\"c\":\"deep\"}},\"n\":1234567,\"neg\":-1234,\"zero\":0,"
-    "\"d\":12.4,\"big\":5299000.0,\"long\":47.84434140845486,\"tiny\":0.00001,\"huge\":-3.4028234663852886e38,\"yes\":true,\"no\":false,"
+    "\"d\":12.4,\"big\":5299000.0,\"long\":47.84434140845486,\"tiny\":0.00001,\"huge\":-3."
+    "4028234663852886e38,\"yes\":true,\"no\":false,"
     "\"null\":null,\"empty\":\"\",\"none\":[],\"list\":[{\"x\":\"1\",\"in\":[\"a\",\"b\"]},{\"x\":"
     "\"<2>\",\"in\":[]}],"
     "\"words\":[\"q\",\"r\"],\"bad\":\"javascript:alert(1)\",\"good\":\"https://example.org/"
@@ -386,7 +387,8 @@ static void test_words_values_are_cut(void **state)
 	words_free(w);
 }
 
-static char *counted(const struct words *w, enum lang lang, const char *key, const char *name, int64_t n)
+static char *counted(const struct words *w, enum lang lang, const char *key, const char *name,
+		     int64_t n)
 {
 	CLEAN_JSON json_object *args = json_object_new_object();
 
@@ -394,7 +396,10 @@ static char *counted(const struct words *w, enum lang lang, const char *key, con
 	return words_fill(w, lang, key, args);
 }
 
-/* One of something has words of its own where the language has them; the language goes before the number. */
+/*
+ * One of something has words of its own where the language has them; the language goes before the
+ * number.
+ */
 static void test_words_one_is_not_many(void **state)
 {
 	struct words *w;
@@ -405,19 +410,20 @@ static void test_words_one_is_not_many(void **state)
 		const char *key, *name, *text;
 		int64_t n;
 	} cases[] = {
-		{ LANG_EN, "rows", "count", "0 rows", 0 },
-		{ LANG_EN, "rows", "count", "1 row", 1 },
-		{ LANG_EN, "rows", "count", "1,001 rows", 1001 },
-		{ LANG_ZH, "rows", "count", "1 行", 1 },
-		{ LANG_EN, "most", "limit", "Not more than 1 file.", 1 },
-		{ LANG_ZH, "most", "limit", "Not more than 1 file.", 1 },
-		{ LANG_EN, "step.csv", "count", "Table", 1 },
+	    {LANG_EN, "rows", "count", "0 rows", 0},
+	    {LANG_EN, "rows", "count", "1 row", 1},
+	    {LANG_EN, "rows", "count", "1,001 rows", 1001},
+	    {LANG_ZH, "rows", "count", "1 行", 1},
+	    {LANG_EN, "most", "limit", "Not more than 1 file.", 1},
+	    {LANG_ZH, "most", "limit", "Not more than 1 file.", 1},
+	    {LANG_EN, "step.csv", "count", "Table", 1},
 	};
 
 	(void)state;
 	assert_int_equal(words_load(dir, &w, &error), ERR_OK);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEAN_FREE char *text = counted(w, cases[i].lang, cases[i].key, cases[i].name, cases[i].n);
+		CLEAN_FREE char *text =
+		    counted(w, cases[i].lang, cases[i].key, cases[i].name, cases[i].n);
 		assert_string_equal(text, cases[i].text);
 	}
 	for (int64_t n = 1; n <= 2; n++) {

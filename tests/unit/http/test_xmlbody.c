@@ -1,4 +1,7 @@
-/* Goal: small XML bodies become the same JSON that clients could have sent; what is not plain XML is refused. */
+/*
+ * Goal: small XML bodies become the same JSON that clients could have sent; what is not plain XML
+ * is refused.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,9 +22,11 @@ static void test_xmlbody_values(void **state)
 	     "{\"a\":\"1\",\"b\":\"x & <y> \xe4\xba\x95\",\"c\":null}"},
 	    {"<Object><tags><string>a</string><string>a,b</string></tags></Object>",
 	     "{\"tags\":[\"a\",\"a,b\"]}"},
-	    {"<Object><ids><int>1</int></ids><MD5>x</MD5></Object>", "{\"ids\":[\"1\"],\"MD5\":\"x\"}"},
+	    {"<Object><ids><int>1</int></ids><MD5>x</MD5></Object>",
+	     "{\"ids\":[\"1\"],\"MD5\":\"x\"}"},
 	    {"<list><int>1</int><int>2</int></list>", "[\"1\",\"2\"]"},
-	    {"<list><IportalDataAuthorizeEntity><entityName>ann</entityName></IportalDataAuthorizeEntity></list>",
+	    {"<list><IportalDataAuthorizeEntity><entityName>ann</entityName></"
+	     "IportalDataAuthorizeEntity></list>",
 	     "[{\"entityName\":\"ann\"}]"},
 	    {"<list/>", "[]"},
 	    {"<boolean>true</boolean>", "\"true\""},
@@ -33,7 +38,8 @@ static void test_xmlbody_values(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		json_object *o = NULL;
-		assert_int_equal(xmlbody_read(rows[i].xml, strlen(rows[i].xml), &limits, &o), ERR_OK);
+		assert_int_equal(xmlbody_read(rows[i].xml, strlen(rows[i].xml), &limits, &o),
+				 ERR_OK);
 		CLEAN_FREE char *text = json_print(o, NULL);
 		assert_string_equal(text, rows[i].json);
 		json_object_put(o);
@@ -61,7 +67,8 @@ static void test_xmlbody_refuses(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		json_object *o = NULL;
-		assert_int_equal(xmlbody_read(bad[i], strlen(bad[i]), &limits, &o), ERR_BAD_REQUEST);
+		assert_int_equal(xmlbody_read(bad[i], strlen(bad[i]), &limits, &o),
+				 ERR_BAD_REQUEST);
 		assert_null(o);
 	}
 }

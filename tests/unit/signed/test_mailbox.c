@@ -1,6 +1,6 @@
 /*
- * Goal: what is no address of exactly one person is refused before anything is stored; nothing that could end
- * a header or begin an option passes.
+ * Goal: what is no address of exactly one person is refused before anything is stored; nothing that
+ * could end a header or begin an option passes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,9 +13,28 @@
 
 static void test_mailbox_takes_addresses(void **state)
 {
-	static const char *const good[] = {"a@b", "first.last+tag@example.org", "李@例子.cn", "a'b@example.org"};
-	static const char *const bad[] = {"", "a", "@", "a@", "@b", "a@b@c", "a b@c", "a@b\r\nBcc: x@y", "a@b\n", "<a@b>", "a,b@c",
-	    "a;b@c", "a:b@c", "\"a\"@b", "a@b\x7f", "a@b\xc2\x85", "a@b\xe2\x80\xa8", "a\xff@b", "-oQ/tmp@b", "a@b "};
+	static const char *const good[] = {"a@b", "first.last+tag@example.org", "李@例子.cn",
+					   "a'b@example.org"};
+	static const char *const bad[] = {"",
+					  "a",
+					  "@",
+					  "a@",
+					  "@b",
+					  "a@b@c",
+					  "a b@c",
+					  "a@b\r\nBcc: x@y",
+					  "a@b\n",
+					  "<a@b>",
+					  "a,b@c",
+					  "a;b@c",
+					  "a:b@c",
+					  "\"a\"@b",
+					  "a@b\x7f",
+					  "a@b\xc2\x85",
+					  "a@b\xe2\x80\xa8",
+					  "a\xff@b",
+					  "-oQ/tmp@b",
+					  "a@b "};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -53,7 +72,8 @@ static void test_mailbox_list(void **state)
 
 	(void)state;
 	assert_true(mailbox_list("a@b, c@d ,A@B", "", 10, a));
-	assert_string_equal(json_object_to_json_string_ext(a, JSON_C_TO_STRING_PLAIN), "[\"a@b\",\"c@d\"]");
+	assert_string_equal(json_object_to_json_string_ext(a, JSON_C_TO_STRING_PLAIN),
+			    "[\"a@b\",\"c@d\"]");
 	assert_false(mailbox_list("e@f,", "", 10, a));
 	assert_false(mailbox_list("g@h", "", 2, a));
 }

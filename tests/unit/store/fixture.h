@@ -51,19 +51,19 @@ static inline int fixture_setup(void **state)
 
 	(void)snprintf(f->dir, sizeof(f->dir), FIXTURE_ROOT "/store-test-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
-	(void)snprintf(
-	    f->regions, sizeof(f->regions), "/dev/shm/%s.regions", strrchr(f->dir, '/') + 1);
+	(void)snprintf(f->regions, sizeof(f->regions), "/dev/shm/%s.regions",
+		       strrchr(f->dir, '/') + 1);
 	f->config = (struct config){.data_dir = f->dir,
-	    .store_regions = f->regions,
-	    .allow_root = true,
-	    .store_wait_ms = 5000,
-	    .store_hold_s = 30,
-	    .store_ballast = MIB,
-	    .keys_per_user = 3,
-	    .login_failures = 10,
-	    .login_idle_s = 3600,
-	    .login_max_s = 86400,
-	    .upload_tombstone_ttl_s = 3600};
+				    .store_regions = f->regions,
+				    .allow_root = true,
+				    .store_wait_ms = 5000,
+				    .store_hold_s = 30,
+				    .store_ballast = MIB,
+				    .keys_per_user = 3,
+				    .login_failures = 10,
+				    .login_idle_s = 3600,
+				    .login_max_s = 86400,
+				    .upload_tombstone_ttl_s = 3600};
 	fixture_open(f);
 	*state = f;
 	return 0;
@@ -91,8 +91,8 @@ const char *__lsan_default_suppressions(void)
 }
 
 /* A pass that must have the result WANT. */
-static inline void run_want(
-    struct fixture *f, enum pass_kind kind, pass_fn *fn, void *arg, enum err want)
+static inline void run_want(struct fixture *f, enum pass_kind kind, pass_fn *fn, void *arg,
+			    enum err want)
 {
 	struct error error = {0};
 	enum err err = store_pass(f->store, kind, "test", fn, arg, &error);

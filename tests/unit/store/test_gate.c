@@ -184,7 +184,10 @@ static void test_file_that_cannot_be_opened_is_tried_again(void **state)
 	want_recoveries(f, n, 1);
 }
 
-/* As on a disk that fails or may only be read: that is no want of space, and nobody frees any by it. */
+/*
+ * As on a disk that fails or may only be read: that is no want of space, and nobody frees any by
+ * it.
+ */
 static void test_file_that_cannot_be_written_is_no_full_disk(void **state)
 {
 	struct fixture *f = *state;
@@ -701,9 +704,10 @@ static void test_gate_file_is_opened_in_one_place(void **state)
 {
 	(void)state;
 	assert_int_equal(system("test $(grep -lE 'GATE_FILE|\"gate\"' src/*/*.[ch] 2>/dev/null | "
-	                        "grep -vcE 'src/store/gate(_changes)?\\.[ch]$') = 0"),
-	    0);
-	assert_int_equal(system("test $(cat src/store/gate*.c | grep -c 'open.*GATE_FILE\\b') = 1"), 0);
+				"grep -vcE 'src/store/gate(_changes)?\\.[ch]$') = 0"),
+			 0);
+	assert_int_equal(system("test $(cat src/store/gate*.c | grep -c 'open.*GATE_FILE\\b') = 1"),
+			 0);
 }
 
 int main(void)

@@ -181,10 +181,8 @@ static void test_steps_of_the_first_pass(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    STORE_TEST(test_steps_of_joining),
-	    STORE_TEST(test_steps_of_a_kept_handle),
-	    STORE_TEST(test_steps_of_recovering),
-	    STORE_TEST(test_steps_of_closing),
+	    STORE_TEST(test_steps_of_joining),	      STORE_TEST(test_steps_of_a_kept_handle),
+	    STORE_TEST(test_steps_of_recovering),     STORE_TEST(test_steps_of_closing),
 	    STORE_TEST(test_steps_of_the_first_pass),
 	};
 

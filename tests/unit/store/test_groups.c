@@ -171,7 +171,10 @@ static enum err list_all(struct pass *p, void *arg)
 	return groups_list(p, arg);
 }
 
-/* A store of a program that knew no groups: reading finds none, at the first try and without a recovery. */
+/*
+ * A store of a program that knew no groups: reading finds none, at the first try and without a
+ * recovery.
+ */
 static void test_group_table_of_an_older_store_is_made(void **state)
 {
 	struct fixture *f = *state;

@@ -204,11 +204,11 @@ static void test_load_is_all_or_nothing(void **state)
 	CLEAN_FREE char *text = NULL;
 
 	load(f,
-	    "{\"table\":\"users\",\"key\":\"ann\",\"value\":{\"v\":1,\"name\":\"ann\"}}\n{"
-	    "\"table\":\"nonsense\"}\n",
-	    ERR_BAD_REQUEST);
+	     "{\"table\":\"users\",\"key\":\"ann\",\"value\":{\"v\":1,\"name\":\"ann\"}}\n{"
+	     "\"table\":\"nonsense\"}\n",
+	     ERR_BAD_REQUEST);
 	load(f, "{\"table\":\"users\",\"key\":\"ann\",\"value\":{\"v\":2,\"name\":\"ann\"}}\n",
-	    ERR_STORE);
+	     ERR_STORE);
 	load(f, "{\"table\":\"users\",\"key\":\"***\",\"value\":{\"v\":1}}\n", ERR_BAD_REQUEST);
 	load(f, "{\"table\":\"sessions\",\"key\":\"1\",\"value\":{\"v\":1}}\n", ERR_BAD_REQUEST);
 	text = dump(f, true);
@@ -230,8 +230,8 @@ static void test_check_finds_nothing_in_good_store(void **state)
 static enum err spoil_indexes(struct pass *p, void *arg)
 {
 	/* The first entry of the owner's list of sessions, and a stray one of uploads. */
-	static const unsigned char key[] = {
-	    'u', ':', 'a', 'n', 'n', 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe};
+	static const unsigned char key[] = {'u',  ':',	'a',  'n',  'n',  0,	0xff,
+					    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe};
 	enum err err = index_delete(p, TABLE_SESSIONS_BY_OWNER, key, sizeof(key));
 
 	(void)arg;
@@ -407,8 +407,8 @@ static void test_lost_table_is_told(void **state)
 		fixture_open(f);
 		run(f, PASS_READ, get_session, NULL);
 		error = (struct error){0};
-		assert_int_equal(
-		    store_pass(f->store, PASS_READ, "t", get_user, NULL, &error), ERR_STORE);
+		assert_int_equal(store_pass(f->store, PASS_READ, "t", get_user, NULL, &error),
+				 ERR_STORE);
 		assert_non_null(strstr(error.text, "db/data/users.db is missing"));
 		assert_non_null(strstr(error.text, "restore needed"));
 		run_want(f, PASS_SYNC, fill, NULL, ERR_STORE);
@@ -428,8 +428,8 @@ static void test_lost_table_is_told(void **state)
 	assert_int_equal(fs_remove_tree(AT_FDCWD, logs, NULL), ERR_OK);
 	fixture_open(f);
 	error = (struct error){0};
-	assert_int_equal(
-	    store_pass(f->store, PASS_READ, "t", get_session, NULL, &error), ERR_STORE);
+	assert_int_equal(store_pass(f->store, PASS_READ, "t", get_session, NULL, &error),
+			 ERR_STORE);
 	assert_non_null(strstr(error.text, "db/log is empty"));
 }
 
@@ -450,9 +450,15 @@ static void test_lost_index_is_built_anew(void **state)
 		fixture_close(f);
 		(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
 		switch (damage) {
-		case 0: assert_int_equal(unlink(path), 0); break;
-		case 1: flip_byte(path, 30); break;
-		case 2: flip_byte(path, 4096 + 2000); break;
+		case 0:
+			assert_int_equal(unlink(path), 0);
+			break;
+		case 1:
+			flip_byte(path, 30);
+			break;
+		case 2:
+			flip_byte(path, 4096 + 2000);
+			break;
 		default:
 			file = fopen(path, "w");
 			assert_non_null(file);
@@ -577,7 +583,9 @@ static void test_backup_restores_everything(void **state)
 	fixture_close(f);
 	if (store_restore(&f->config, dir, true, &error) != ERR_OK)
 		fail_msg("restore: %s", error.text);
-	/* Whoever put this in place may have been killed here: the rest of the site is the old one. */
+	/*
+	 * Whoever put this in place may have been killed here: the rest of the site is the old one.
+	 */
 	fixture_open(f);
 	run_want(f, PASS_READ, get_user, NULL, ERR_STORE);
 	fixture_close(f);
@@ -665,8 +673,8 @@ static void test_newer_store_is_refused_and_left(void **state)
 	fixture_close(f);
 	fixture_open(f);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(
-		    store_pass(f->store, PASS_READ, "t", get_user, NULL, &error), ERR_STORE);
+		assert_int_equal(store_pass(f->store, PASS_READ, "t", get_user, NULL, &error),
+				 ERR_STORE);
 	assert_non_null(strstr(error.text, "newer"));
 	CLEAN_JSON json_object *stat = store_stat(f->store);
 	assert_int_equal(json_int(stat, "recoveries", -1), 0);

@@ -56,19 +56,20 @@ static enum err list(struct pass *p, void *arg)
 }
 
 /* The ids of a list as text, newest first. */
-static void want_list(
-    struct fixture *f, const char *owner, size_t skip, size_t max, const char *want, size_t total)
+static void want_list(struct fixture *f, const char *owner, size_t skip, size_t max,
+		      const char *want, size_t total)
 {
 	struct list l = {.owner = owner, .skip = skip, .max = max};
 	char text[256] = "";
 	json_object *o;
 
 	run(f, PASS_READ, list, &l);
-	JSON_EACH (o, l.found) {
+	JSON_EACH(o, l.found)
+	{
 		size_t n = strlen(text);
 
-		(void)snprintf(
-		    text + n, sizeof(text) - n, "%lld ", (long long)json_int(o, "id", 0));
+		(void)snprintf(text + n, sizeof(text) - n, "%lld ",
+			       (long long)json_int(o, "id", 0));
 	}
 	json_object_put(l.found);
 	assert_string_equal(text, want);
@@ -205,7 +206,7 @@ static void test_sessions_expired_by_time_and_state(void **state)
 	want_expired(f, 9999, "[2,1]");
 	run(f, PASS_SYNC, change,
 	    &(struct change){
-	        .id = a, .rev = 0, .state = "WAITING", .owner = "u:ann", .expires = 20000});
+		.id = a, .rev = 0, .state = "WAITING", .owner = "u:ann", .expires = 20000});
 	run(f, PASS_SYNC, erase, &(struct change){.id = b, .tombstone = true});
 	want_expired(f, 9999, "[]");
 }
@@ -220,9 +221,9 @@ static void test_sessions_delete_leaves_tombstone(void **state)
 	struct fixture *f = *state;
 	CLEAN_JSON json_object *o = NULL;
 	struct change c = {.id = add(f, "u:ann", "WAITING", 0),
-	    .tombstone = true,
-	    .state = "READY",
-	    .owner = "u:ann"};
+			   .tombstone = true,
+			   .state = "READY",
+			   .owner = "u:ann"};
 
 	run(f, PASS_SYNC, erase, &c);
 	run(f, PASS_READ, get, &o);
@@ -298,9 +299,11 @@ static void want_brief(struct fixture *f, const char *layers, const char *input,
 	json_object_put(b.brief);
 	run(f, PASS_READ, get_both, &b);
 	assert_string_equal(
-	    json_object_to_json_string_ext(json_get(b.whole, "layers"), JSON_C_TO_STRING_PLAIN), layers);
+	    json_object_to_json_string_ext(json_get(b.whole, "layers"), JSON_C_TO_STRING_PLAIN),
+	    layers);
 	assert_string_equal(
-	    json_object_to_json_string_ext(json_get(b.brief, "layers"), JSON_C_TO_STRING_PLAIN), want);
+	    json_object_to_json_string_ext(json_get(b.brief, "layers"), JSON_C_TO_STRING_PLAIN),
+	    want);
 	json_object_put(b.whole);
 	json_object_put(b.brief);
 }
@@ -308,17 +311,18 @@ static void want_brief(struct fixture *f, const char *layers, const char *input,
 static void test_sessions_brief_lacks_what_pages_show(void **state)
 {
 #define COLUMNS "\"columns\":[{\"name\":\"preview\"}]"
-#define REST    "\"samples\":[\"a\"],\"preview\":{\"rows\":[\"}\"]}}"
+#define REST	"\"samples\":[\"a\"],\"preview\":{\"rows\":[\"}\"]}}"
 	struct fixture *f = *state;
 
-	want_brief(f, "[{\"i\":0,\"kind\":\"vector\"," COLUMNS "," REST "]", "{\"save\":{\"time\":false}}",
-	    "[{\"i\":0,\"kind\":\"vector\"}]");
+	want_brief(f, "[{\"i\":0,\"kind\":\"vector\"," COLUMNS "," REST "]",
+		   "{\"save\":{\"time\":false}}", "[{\"i\":0,\"kind\":\"vector\"}]");
 	/* The columns are there for whom the next step depends on them. */
-	want_brief(f, "[{\"i\":0,\"kind\":\"vector\"," COLUMNS "," REST "]", "{\"save\":{\"time\":true}}",
-	    "[{\"i\":0,\"kind\":\"vector\"," COLUMNS "}]");
+	want_brief(f, "[{\"i\":0,\"kind\":\"vector\"," COLUMNS "," REST "]",
+		   "{\"save\":{\"time\":true}}", "[{\"i\":0,\"kind\":\"vector\"," COLUMNS "}]");
 	want_brief(f, "[{\"i\":0,\"kind\":\"table\"," COLUMNS "," REST "]", "{}",
-	    "[{\"i\":0,\"kind\":\"table\"," COLUMNS "}]");
-	want_brief(f, "[{\"i\":0},{\"dialect\":{}," COLUMNS "," REST "]", "{}", "[{\"i\":0},{\"dialect\":{}," COLUMNS "}]");
+		   "[{\"i\":0,\"kind\":\"table\"," COLUMNS "}]");
+	want_brief(f, "[{\"i\":0},{\"dialect\":{}," COLUMNS "," REST "]", "{}",
+		   "[{\"i\":0},{\"dialect\":{}," COLUMNS "}]");
 }
 
 int main(void)

@@ -209,7 +209,10 @@ static void test_tasks_own_are_not_lost_by_a_jump_of_the_clock(void **state)
 	assert_int_equal(claim(f, "w1", 1000 + 100 * LOST_MS, 1), 0);
 	run(f, PASS_WRITE_NOSYNC, beat, &b);
 	assert_int_equal(claim(f, "w1", 1000 + 100 * LOST_MS, 1), 0);
-	/* Not even its own end could be stored: somebody does it again, however the clock was set back. */
+	/*
+	 * Not even its own end could be stored: somebody does it again, however the clock was set
+	 * back.
+	 */
 	run(f, PASS_SYNC, forget_beat, NULL);
 	assert_int_equal(claim(f, "w1", 1000 - 100 * LOST_MS, 1), 1);
 }
@@ -328,7 +331,8 @@ static void test_tasks_find_the_newest_kept_file(void **state)
 	json_object_put(k.found);
 	k.until = 5500;
 	run(f, PASS_READ, due_kept, &k);
-	assert_string_equal(json_object_to_json_string_ext(k.found, JSON_C_TO_STRING_PLAIN), "[1,2]");
+	assert_string_equal(json_object_to_json_string_ext(k.found, JSON_C_TO_STRING_PLAIN),
+			    "[1,2]");
 	json_object_put(k.found);
 	run(f, PASS_SYNC, let_go, &third);
 	run(f, PASS_READ, find_kept, &k);
@@ -357,10 +361,12 @@ static void assert_lists(struct fixture *f, struct list l, const char *ids)
 	json_object *t;
 
 	run(f, PASS_READ, list, &l);
-	JSON_EACH (t, l.tasks) {
+	JSON_EACH(t, l.tasks)
+	{
 		size_t n = strlen(text);
 
-		(void)snprintf(text + n, sizeof(text) - n, "%lld ", (long long)json_int(t, "id", 0));
+		(void)snprintf(text + n, sizeof(text) - n, "%lld ",
+			       (long long)json_int(t, "id", 0));
 	}
 	json_object_put(l.tasks);
 	assert_string_equal(text, ids);
@@ -372,10 +378,13 @@ static void test_tasks_signed_are_listed_newest_first(void **state)
 	int64_t second = 2;
 	struct old o = {.before = 9000};
 
-	run(f, PASS_SYNC, add_signed, &(struct signed_task){"import-table", "u:ann", "x", false, 0, 0, 0});
-	run(f, PASS_SYNC, add_signed, &(struct signed_task){"receive", "u:ann", "y", true, 0, 0, 0});
+	run(f, PASS_SYNC, add_signed,
+	    &(struct signed_task){"import-table", "u:ann", "x", false, 0, 0, 0});
+	run(f, PASS_SYNC, add_signed,
+	    &(struct signed_task){"receive", "u:ann", "y", true, 0, 0, 0});
 	(void)add(f, "u:ann");
-	run(f, PASS_SYNC, add_signed, &(struct signed_task){"import-table", "u:bob", "x", false, 0, 0, 0});
+	run(f, PASS_SYNC, add_signed,
+	    &(struct signed_task){"import-table", "u:bob", "x", false, 0, 0, 0});
 	assert_lists(f, (struct list){NULL, NULL, 0, NULL}, "4 2 1 ");
 	assert_lists(f, (struct list){"u:ann", NULL, 0, NULL}, "2 1 ");
 	assert_lists(f, (struct list){NULL, "x", 0, NULL}, "4 1 ");

@@ -114,11 +114,11 @@ static void test_upload_tasks_put_lets_one_of_two_win(void **state)
 {
 	struct fixture *f = *state;
 	struct step a = {.id = id_a,
-	    .owner = "u:ann",
-	    .state = "open",
-	    .upload = upload,
-	    .created = 1,
-	    .expires = 9};
+			 .owner = "u:ann",
+			 .state = "open",
+			 .upload = upload,
+			 .created = 1,
+			 .expires = 9};
 	struct error error = {0};
 
 	run(f, PASS_SYNC, add, &a);
@@ -137,10 +137,10 @@ static void test_upload_tasks_go_when_their_time_is_over(void **state)
 	struct step old = {
 	    .id = id_a, .owner = "u:ann", .state = "error", .created = 10, .expires = 1000};
 	struct step fresh = {.id = id_b,
-	    .owner = "u:ann",
-	    .state = "open",
-	    .created = 10,
-	    .expires = clock_now_ms() + 3600000};
+			     .owner = "u:ann",
+			     .state = "open",
+			     .created = 10,
+			     .expires = clock_now_ms() + 3600000};
 	struct error error = {0};
 
 	run(f, PASS_SYNC, add, &old);
@@ -159,8 +159,8 @@ static void test_installation_is_made_once(void **state)
 	struct error error = {0};
 	char first[33];
 
-	assert_int_equal(
-	    store_pass(f->store, PASS_READ, "test", installation, &s, &error), ERR_NOT_FOUND);
+	assert_int_equal(store_pass(f->store, PASS_READ, "test", installation, &s, &error),
+			 ERR_NOT_FOUND);
 	s.n = 1;
 	run(f, PASS_SYNC, installation, &s);
 	memcpy(first, s.name, sizeof(first));

@@ -62,8 +62,8 @@ static enum err sums(struct pass *p, void *arg)
 	return err == ERR_OK ? uploads_promised(p, &s->promised) : err;
 }
 
-static void want_sums(
-    struct fixture *f, const char *owner, int64_t open, int64_t bytes, int64_t promised)
+static void want_sums(struct fixture *f, const char *owner, int64_t open, int64_t bytes,
+		      int64_t promised)
 {
 	struct sums s = {.owner = owner};
 
@@ -116,7 +116,7 @@ static enum err list(struct pass *p, void *arg)
 	struct listing *l = arg;
 
 	return l->now != 0 ? uploads_expired(p, l->now, l->max, &l->found)
-	                   : uploads_list(p, l->owner, l->skip, l->max, &l->found);
+			   : uploads_list(p, l->owner, l->skip, l->max, &l->found);
 }
 
 /* First letters of the ids. */
@@ -126,7 +126,8 @@ static void want_list(struct fixture *f, struct listing l, const char *want)
 	json_object *o;
 
 	run(f, PASS_READ, list, &l);
-	JSON_EACH (o, l.found) {
+	JSON_EACH(o, l.found)
+	{
 		const char *id = l.now != 0 ? json_object_get_string(o) : json_str(o, "id", "?");
 
 		strncat(text, id, 1);

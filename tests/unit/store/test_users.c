@@ -15,8 +15,17 @@ static const char token_b[33] = "f123456789abcdef0123456789abcdef";
 static void test_user_name_rules(void **state)
 {
 	static const char *const good[] = {"ann", "ann.b_c-d@e", "李雷", "Zoë", "7"};
-	static const char *const bad[] = {"", "a b", "a/b", "a\nb", "Zoe\xcc\x88", "\xff", ".",
-	    "..", "a:b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+	static const char *const bad[] = {
+	    "",
+	    "a b",
+	    "a/b",
+	    "a\nb",
+	    "Zoe\xcc\x88",
+	    "\xff",
+	    ".",
+	    "..",
+	    "a:b",
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -37,8 +46,8 @@ static void test_user_password_rules(void **state)
 	assert_string_equal(
 	    user_password_problem("ann", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
 	    "password_not_text");
-	assert_string_equal(
-	    user_password_problem("Anneliese.M", "anneliese.m"), "password_is_name");
+	assert_string_equal(user_password_problem("Anneliese.M", "anneliese.m"),
+			    "password_is_name");
 	longest[1024] = '\0';
 	assert_null(user_password_problem("ann", longest));
 	assert_null(user_password_problem("ann", "correct horse"));
@@ -77,7 +86,10 @@ static void test_user_password_hash_and_check(void **state)
 	assert_true(ok);
 }
 
-/* yescrypt takes 16 MiB: without them libcrypt says of any password what it says of a wrong setting. */
+/*
+ * yescrypt takes 16 MiB: without them libcrypt says of any password what it says of a wrong
+ * setting.
+ */
 static void test_user_password_without_memory_is_not_wrong(void **state)
 {
 	struct fixture *f = *state;
@@ -289,9 +301,9 @@ static void test_keys_give_rights_until_deleted(void **state)
 	struct fixture *f = *state;
 	struct user ann = {.name = "ann", .admin = true};
 	struct api_key full = {.token = "full-key"},
-	               look = {.token = "look-key", .read_only = true};
+		       look = {.token = "look-key", .read_only = true};
 	struct api_key old = {.token = "old-key", .expires = 4000},
-	               fourth = {.token = "one too many"};
+		       fourth = {.token = "one too many"};
 	char id[32];
 
 	run(f, PASS_SYNC, put_user, &ann);
@@ -414,8 +426,8 @@ static bool may_try(struct fixture *f, const char *name, const char *address, in
 	return a.allowed;
 }
 
-static void fail_times(
-    struct fixture *f, const char *name, const char *address, int64_t now, int times)
+static void fail_times(struct fixture *f, const char *name, const char *address, int64_t now,
+		       int times)
 {
 	struct attempt a = {.name = name, .address = address, .now = now};
 

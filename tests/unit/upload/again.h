@@ -54,9 +54,9 @@ static inline void again_prepare(const char *dir, const char *settings)
 	assert_int_equal(mkdir(dir, 0700), 0);
 	f = fopen(file, "we");
 	fprintf(f,
-	    "[upload]\nmin_free = 0\nmin_inodes = 0\n%s\n"
-	    "[store]\nballast = 0\nregions = %s/regions\n",
-	    settings, dir);
+		"[upload]\nmin_free = 0\nmin_inodes = 0\n%s\n"
+		"[store]\nballast = 0\nregions = %s/regions\n",
+		settings, dir);
 	(void)fclose(f);
 }
 

@@ -57,8 +57,8 @@ static inline struct scratch *scratch_in(const char *dir, const char *settings)
 	CLEAN_FREE char *file = NULL;
 	FILE *f;
 
-	(void)snprintf(
-	    s->dir, sizeof(s->dir), "%s", dir != NULL ? dir : "/tmp/slipway-upload-XXXXXX");
+	(void)snprintf(s->dir, sizeof(s->dir), "%s",
+		       dir != NULL ? dir : "/tmp/slipway-upload-XXXXXX");
 	if (dir == NULL && mkdtemp(s->dir) == NULL)
 		fail_msg("mkdtemp");
 	file = mem_printf("%s/slipway.conf", s->dir);
@@ -106,8 +106,8 @@ struct memory {
 	const char *p;
 	size_t n;
 	enum tail tail; /* what follows the bytes */
-	size_t piece;   /* bytes a read, 0 = all */
-	int slow_ms;    /* before each read */
+	size_t piece;	/* bytes a read, 0 = all */
+	int slow_ms;	/* before each read */
 	struct body body;
 };
 
@@ -132,8 +132,8 @@ static inline ssize_t memory_read(void *arg, void *buf, size_t size, int wait_ms
 }
 
 /* A body of N bytes that declares LENGTH (-1: chunked). */
-static inline struct body *memory_body(
-    struct memory *m, const void *p, size_t n, int64_t length, enum tail tail)
+static inline struct body *memory_body(struct memory *m, const void *p, size_t n, int64_t length,
+				       enum tail tail)
 {
 	*m = (struct memory){.p = p, .n = n, .tail = tail};
 	m->body =
@@ -143,15 +143,15 @@ static inline struct body *memory_body(
 
 /* ---- shorthands */
 
-static inline struct upload *create_as(
-    struct scratch *s, const struct principal *who, const char *adapter, int64_t length)
+static inline struct upload *create_as(struct scratch *s, const struct principal *who,
+				       const char *adapter, int64_t length)
 {
 	struct upload_spec spec = {.owner = *who,
-	    .adapter = adapter,
-	    .mode = UPLOAD_APPEND,
-	    .name = "a.csv",
-	    .length = length,
-	    .address = "192.0.2.1"};
+				   .adapter = adapter,
+				   .mode = UPLOAD_APPEND,
+				   .name = "a.csv",
+				   .length = length,
+				   .address = "192.0.2.1"};
 	struct error error = {0};
 	struct upload *u = NULL;
 
@@ -182,8 +182,8 @@ static inline enum err append(struct upload *u, int64_t offset, const char *text
 	struct error error = {0};
 
 	return upload_append(u, offset,
-	    memory_body(&m, text, strlen(text), (int64_t)strlen(text), TAIL_END), NULL, false, ret,
-	    &error);
+			     memory_body(&m, text, strlen(text), (int64_t)strlen(text), TAIL_END),
+			     NULL, false, ret, &error);
 }
 
 /* The file's content when ID is complete; NULL else.  Caller frees. */

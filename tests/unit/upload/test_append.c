@@ -117,8 +117,8 @@ static void test_append_of_too_much(void **state)
 	assert_int_equal(append(u, 0, "right", &at), ERR_OK);
 	/* Met while reading: the rest is not stored, the upload is complete. */
 	assert_int_equal(upload_append(v, 0, memory_body(&m, "too much", 8, -1, TAIL_END), NULL,
-			     false, &at, NULL),
-	    ERR_EXCEEDED);
+				       false, &at, NULL),
+			 ERR_EXCEEDED);
 	assert_int_equal(at, 5);
 	assert_content(s, upload_id(v), "too m");
 	upload_close(u);
@@ -127,8 +127,8 @@ static void test_append_of_too_much(void **state)
 	w = create(s, -1);
 	assert_int_equal(append(w, 0, "too much", &at), ERR_TOO_LARGE);
 	assert_int_equal(upload_append(w, 0, memory_body(&m, "too much", 8, -1, TAIL_END), NULL,
-			     false, &at, NULL),
-	    ERR_TOO_LARGE);
+				       false, &at, NULL),
+			 ERR_TOO_LARGE);
 	assert_int_equal(at, 4);
 	s->config->upload_max_request = 2;
 	assert_int_equal(append(w, 4, "abc", &at), ERR_TOO_LARGE);
@@ -181,8 +181,8 @@ static void test_checksummed_body_comes_whole_or_not_at_all(void **state)
 	u = reopen(s, id);
 	assert_int_equal(upload_offset(u), 5);
 	assert_int_equal(upload_append(u, 5, memory_body(&m, " world", 6, -1, TAIL_END), &good,
-			     false, &at, NULL),
-	    ERR_OK);
+				       false, &at, NULL),
+			 ERR_OK);
 	upload_close(u);
 	assert_content(s, id, "hello world");
 }
@@ -201,19 +201,19 @@ static void test_long_checksummed_body_is_cut_back(void **state)
 	sum_of(&good, DIGEST_SHA256, big, n);
 	assert_int_equal(append(u, 0, "start", &at), ERR_OK);
 	assert_int_equal(upload_append(u, 5, memory_body(&m, big, n - 1, (int64_t)n, TAIL_LOST),
-			     &good, false, &at, NULL),
-	    ERR_CUT);
+				       &good, false, &at, NULL),
+			 ERR_CUT);
 	assert_int_equal(at, 5);
 	big[7] = 'y';
 	assert_int_equal(upload_append(u, 5, memory_body(&m, big, n, (int64_t)n, TAIL_END), &good,
-			     false, &at, NULL),
-	    ERR_CHECKSUM);
+				       false, &at, NULL),
+			 ERR_CHECKSUM);
 	assert_int_equal(at, 5);
 	assert_int_equal(upload_offset(u), 5);
 	big[7] = 'x';
 	assert_int_equal(upload_append(u, 5, memory_body(&m, big, n, (int64_t)n, TAIL_END), &good,
-			     false, &at, NULL),
-	    ERR_OK);
+				       false, &at, NULL),
+			 ERR_OK);
 	assert_int_equal(at, (int64_t)n + 5);
 	upload_close(u);
 	free(big);
@@ -272,8 +272,8 @@ static void test_slow_client_is_given_up(void **state)
 
 	s->config->upload_body_idle_s = 1;
 	assert_int_equal(upload_append(u, 0, memory_body(&m, "hello", 5, 11, TAIL_SILENT), NULL,
-			     false, &at, NULL),
-	    ERR_CUT);
+				       false, &at, NULL),
+			 ERR_CUT);
 	assert_int_equal(at, 5);
 	assert_in_range(clock_mono_ms() - start, 900, 2500);
 	upload_close(u);

@@ -15,14 +15,14 @@
 static struct upload *create_parts(struct scratch *s, uint32_t parts, const struct checksum *sum)
 {
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = "webuploader",
-	    .mode = UPLOAD_PARTS,
-	    .name = "a.csv",
-	    .length = -1,
-	    .parts = parts,
-	    .digest = sum,
-	    .hash = 1U << DIGEST_MD5,
-	    .address = "192.0.2.1"};
+				   .adapter = "webuploader",
+				   .mode = UPLOAD_PARTS,
+				   .name = "a.csv",
+				   .length = -1,
+				   .parts = parts,
+				   .digest = sum,
+				   .hash = 1U << DIGEST_MD5,
+				   .address = "192.0.2.1"};
 	struct upload *u = NULL;
 
 	assert_int_equal(upload_create(s->engine, &spec, &u, NULL), ERR_OK);
@@ -137,11 +137,11 @@ static void test_long_hash_is_a_task_and_compared(void **state)
 	assert_int_equal(upload_status(s->engine, id, &ann, &info, NULL), ERR_GONE);
 	/* An append upload that was hashed while it came needs no task; one that was not does. */
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = "tus",
-	    .name = "a",
-	    .length = 6,
-	    .hash = 1U << DIGEST_MD5,
-	    .address = "192.0.2.1"};
+				   .adapter = "tus",
+				   .name = "a",
+				   .length = 6,
+				   .hash = 1U << DIGEST_MD5,
+				   .address = "192.0.2.1"};
 	assert_int_equal(upload_create(s->engine, &spec, &u, NULL), ERR_OK);
 	assert_int_equal(append(u, 0, "abcdef", &at), ERR_OK);
 	assert_true(upload_is_complete(u));
@@ -169,7 +169,8 @@ static void test_long_hash_is_a_task_and_compared(void **state)
 static void test_long_final_is_a_task(void **state)
 {
 	struct scratch *s = scratch_in(NULL, SMALL);
-	struct upload_spec spec = {.owner = ann, .adapter = "tus", .name = "a", .length = 3, .partial = true};
+	struct upload_spec spec = {
+	    .owner = ann, .adapter = "tus", .name = "a", .length = 3, .partial = true};
 	struct upload *a, *b;
 	const char *ids[3];
 	char id[33];
@@ -227,8 +228,10 @@ static void test_killed_join_begins_again(void **state)
 	for (size_t i = 0; i < SIZE; i++)
 		bytes[i] = (char)(i * 7919 >> 3);
 	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
-	assert_int_equal(upload_put_part(u, 0, memory_body(&m, bytes, SIZE, SIZE, TAIL_END), NULL), ERR_OK);
-	assert_int_equal(upload_put_part(u, 1, memory_body(&m, bytes, SIZE, SIZE, TAIL_END), NULL), ERR_OK);
+	assert_int_equal(upload_put_part(u, 0, memory_body(&m, bytes, SIZE, SIZE, TAIL_END), NULL),
+			 ERR_OK);
+	assert_int_equal(upload_put_part(u, 1, memory_body(&m, bytes, SIZE, SIZE, TAIL_END), NULL),
+			 ERR_OK);
 	assert_true(is_assembling(s, u));
 	upload_close(u);
 	scratch_stop(s);

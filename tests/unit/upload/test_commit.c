@@ -165,15 +165,15 @@ static void test_only_owners_reach_complete_files(void **state)
 	upload_info_done(&info);
 	assert_int_equal(upload_status(s->engine, id, &admin, &info, NULL), ERR_OK);
 	upload_info_done(&info);
-	assert_int_equal(
-	    upload_open(s->engine, id, &bob, UPLOAD_WANT_WRITE, &w, NULL), ERR_NOT_FOUND);
-	assert_int_equal(
-	    upload_open(s->engine, id, &admin, UPLOAD_WANT_WRITE, &w, NULL), ERR_NOT_FOUND);
-	assert_int_equal(
-	    upload_open(s->engine, id, &bob, UPLOAD_WANT_REMOVE, &w, NULL), ERR_NOT_FOUND);
+	assert_int_equal(upload_open(s->engine, id, &bob, UPLOAD_WANT_WRITE, &w, NULL),
+			 ERR_NOT_FOUND);
+	assert_int_equal(upload_open(s->engine, id, &admin, UPLOAD_WANT_WRITE, &w, NULL),
+			 ERR_NOT_FOUND);
+	assert_int_equal(upload_open(s->engine, id, &bob, UPLOAD_WANT_REMOVE, &w, NULL),
+			 ERR_NOT_FOUND);
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const bad[] = {"", "..", "0123456789ABCDEF0123456789ABCDEF",
-		    "ffffffffffffffffffffffffffffffff"};
+						  "ffffffffffffffffffffffffffffffff"};
 
 		assert_int_equal(
 		    upload_open(s->engine, bad[i], &admin, UPLOAD_WANT_REMOVE, &w, NULL),

@@ -1,6 +1,6 @@
 /*
- * Goal: a final upload is its partial ones in order, whenever they get complete; it is never made of
- * what is not there, not its owner's or not partial, and ends when one it needs does.
+ * Goal: a final upload is its partial ones in order, whenever they get complete; it is never made
+ * of what is not there, not its owner's or not partial, and ends when one it needs does.
  */
 #include <unistd.h>
 #include "upload/help.h"
@@ -8,16 +8,17 @@
 static struct upload_spec partial_spec(const struct principal *who, int64_t length)
 {
 	return (struct upload_spec){.owner = *who,
-	    .adapter = "tus",
-	    .mode = UPLOAD_APPEND,
-	    .name = "part",
-	    .length = length,
-	    .partial = true,
-	    .address = "192.0.2.1"};
+				    .adapter = "tus",
+				    .mode = UPLOAD_APPEND,
+				    .name = "part",
+				    .length = length,
+				    .partial = true,
+				    .address = "192.0.2.1"};
 }
 
 /* A partial upload with TEXT of LENGTH bytes in it. */
-static void partial_as(struct scratch *s, const struct principal *who, int64_t length, const char *text, char id[33])
+static void partial_as(struct scratch *s, const struct principal *who, int64_t length,
+		       const char *text, char id[33])
 {
 	struct upload_spec spec = partial_spec(who, length);
 	struct upload *u = NULL;
@@ -37,13 +38,13 @@ static void partial(struct scratch *s, const char *text, char id[33])
 static enum err join(struct scratch *s, const char *const *ids, size_t n, char id[33])
 {
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = "tus",
-	    .mode = UPLOAD_CONCAT,
-	    .name = "whole.csv",
-	    .length = -1,
-	    .concat = ids,
-	    .n_concat = n,
-	    .address = "192.0.2.1"};
+				   .adapter = "tus",
+				   .mode = UPLOAD_CONCAT,
+				   .name = "whole.csv",
+				   .length = -1,
+				   .concat = ids,
+				   .n_concat = n,
+				   .address = "192.0.2.1"};
 	struct upload *u = NULL;
 	enum err e = upload_create(s->engine, &spec, &u, NULL);
 
@@ -254,7 +255,8 @@ static void test_partials_end_after_their_final(void **state)
 static void test_thousand_partials(void **state)
 {
 	enum { N = 1000 };
-	struct scratch *s = scratch_in(NULL, FAST "[upload]\nmax_open = 2000\ncreate_rate = 5000\n");
+	struct scratch *s =
+	    scratch_in(NULL, FAST "[upload]\nmax_open = 2000\ncreate_rate = 5000\n");
 	char(*ids)[33] = mem_array(N, sizeof(*ids));
 	const char **list = mem_array(N, sizeof(*list));
 	char *expected = mem_array(N, 8), id[33];

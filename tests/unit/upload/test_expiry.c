@@ -41,8 +41,8 @@ static void shift(struct scratch *s, const char *id, int64_t ms, int refs)
 		struct stat st;
 
 		if (stat(path, &st) == 0) {
-			struct timespec t[2] = {
-			    {.tv_nsec = UTIME_OMIT}, {.tv_sec = st.st_mtim.tv_sec - ms / 1000}};
+			struct timespec t[2] = {{.tv_nsec = UTIME_OMIT},
+						{.tv_sec = st.st_mtim.tv_sec - ms / 1000}};
 
 			assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
 		}
@@ -234,19 +234,20 @@ static void test_leftovers_of_joins_and_spools_go(void **state)
 	struct scratch *s = *state;
 	struct timespec old[2] = {{.tv_sec = time(NULL) - 3700}, {.tv_sec = time(NULL) - 3700}};
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = "gws",
-	    .mode = UPLOAD_PARTS,
-	    .name = "a",
-	    .length = 3,
-	    .parts = 1,
-	    .address = "192.0.2.1"};
+				   .adapter = "gws",
+				   .mode = UPLOAD_PARTS,
+				   .name = "a",
+				   .length = 3,
+				   .parts = 1,
+				   .address = "192.0.2.1"};
 	struct upload *u = NULL;
 	struct memory m;
 	char id[33];
 
 	assert_int_equal(upload_create(s->engine, &spec, &u, NULL), ERR_OK);
 	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
-	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "abc", 3, 3, TAIL_END), NULL), ERR_OK);
+	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "abc", 3, 3, TAIL_END), NULL),
+			 ERR_OK);
 	upload_close(u);
 	CLEAN_FREE char *dir = mem_printf("%s/uploads/%.2s/%s", s->dir, id, id);
 	CLEAN_FREE char *part = mem_printf("%s/p.7", dir);
@@ -272,12 +273,12 @@ static void test_parts_keep_it_alive_cut_ones_do_not(void **state)
 {
 	struct scratch *s = *state;
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = "gws",
-	    .mode = UPLOAD_PARTS,
-	    .name = "a",
-	    .length = 6,
-	    .parts = 2,
-	    .address = "192.0.2.1"};
+				   .adapter = "gws",
+				   .mode = UPLOAD_PARTS,
+				   .name = "a",
+				   .length = 6,
+				   .parts = 2,
+				   .address = "192.0.2.1"};
 	struct timespec old[2] = {{.tv_sec = time(NULL) - 3700}, {.tv_sec = time(NULL) - 3700}};
 	struct upload_info info = {0};
 	struct upload *u = NULL;
@@ -295,13 +296,15 @@ static void test_parts_keep_it_alive_cut_ones_do_not(void **state)
 	before = info.expires;
 	upload_info_done(&info);
 	u = reopen(s, id);
-	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "ab", 2, 3, TAIL_LOST), NULL), ERR_CUT);
+	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "ab", 2, 3, TAIL_LOST), NULL),
+			 ERR_CUT);
 	upload_close(u);
 	assert_int_equal(upload_status(s->engine, id, &ann, &info, NULL), ERR_OK);
 	assert_int_equal(info.expires, before);
 	upload_info_done(&info);
 	u = reopen(s, id);
-	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "abc", 3, 3, TAIL_END), NULL), ERR_OK);
+	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "abc", 3, 3, TAIL_END), NULL),
+			 ERR_OK);
 	upload_close(u);
 	assert_int_equal(upload_status(s->engine, id, &ann, &info, NULL), ERR_OK);
 	assert_true(info.expires > before + HOUR / 2);

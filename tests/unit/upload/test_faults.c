@@ -39,8 +39,8 @@ static void work_resumed(struct scratch *s, const char *big)
 	at = upload_offset(u);
 	acknowledge("HAS", id, at);
 	if (upload_append(u, at,
-		memory_body(&m, big, (size_t)(BIG + 5 - at), BIG + 5 - at, TAIL_END), NULL, false,
-		&at, NULL) == ERR_OK)
+			  memory_body(&m, big, (size_t)(BIG + 5 - at), BIG + 5 - at, TAIL_END),
+			  NULL, false, &at, NULL) == ERR_OK)
 		acknowledge("IS", id, at);
 	else
 		acknowledge("HAS", id, at);
@@ -103,7 +103,7 @@ static int look(const char *dir)
 		}
 		if (e != ERR_OK || info.offset < offset) {
 			fprintf(stderr, "%s %s %lld: %s, %lld\n", what, id, offset, err_name(e),
-			    (long long)info.offset);
+				(long long)info.offset);
 			bad = 1;
 		}
 		upload_info_done(&info);
@@ -123,9 +123,9 @@ static int fail_each(const char *dir, const char *call, const char *error)
 
 		again_prepare(dir, "");
 		assert_int_equal(run("%s look %s </dev/null >/dev/null", self, dir), 0);
-		status = run(
-		    "strace -f -o %s/trace -e trace=%s -e inject=%s:error=%s:when=%d %s work %s >%s/told 2>/dev/null",
-		    dir, call, call, error, n, self, dir, dir);
+		status = run("strace -f -o %s/trace -e trace=%s -e inject=%s:error=%s:when=%d %s "
+			     "work %s >%s/told 2>/dev/null",
+			     dir, call, call, error, n, self, dir, dir);
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 128);
 		if (run("grep -q INJECTED %s/trace", dir) != 0)
 			return n - 1;
@@ -140,7 +140,8 @@ static void test_no_failing_call_loses_what_was_told(void **state)
 	static const char *const quick[][2] = {
 	    {"openat", "EMFILE"}, {"fsync", "EIO"}, {"renameat", "EIO"}, {"fdatasync", "EIO"}};
 	static const char *const more[][2] = {{"pwrite64", "ENOSPC"}, {"pwrite64", "EIO"},
-	    {"openat", "EIO"}, {"mkdirat", "ENOSPC"}, {"fcntl", "EIO"}, {"fdatasync", "ENOSPC"}};
+					      {"openat", "EIO"},      {"mkdirat", "ENOSPC"},
+					      {"fcntl", "EIO"},	      {"fdatasync", "ENOSPC"}};
 	char dir[] = "/dev/shm/slipway-faults-XXXXXX";
 
 	(void)state;

@@ -7,7 +7,8 @@
 #include <unistd.h>
 #include "upload/help.h"
 
-static void key_of(const struct principal *who, const char *address, const char *a, const char *b, char out[65])
+static void key_of(const struct principal *who, const char *address, const char *a, const char *b,
+		   char out[65])
 {
 	const char *fields[] = {a, b, NULL};
 
@@ -17,12 +18,12 @@ static void key_of(const struct principal *who, const char *address, const char 
 static struct upload_spec spec_for(const char *key, int64_t length)
 {
 	return (struct upload_spec){.owner = ann,
-	    .adapter = "dropzone",
-	    .mode = UPLOAD_RANGE,
-	    .name = "a.csv",
-	    .length = length,
-	    .key = key,
-	    .address = "192.0.2.1"};
+				    .adapter = "dropzone",
+				    .mode = UPLOAD_RANGE,
+				    .name = "a.csv",
+				    .length = length,
+				    .key = key,
+				    .address = "192.0.2.1"};
 }
 
 static enum err put(struct upload *u, int64_t first, const char *text)
@@ -33,7 +34,8 @@ static enum err put(struct upload *u, int64_t first, const char *text)
 	return upload_put_range(u, first, n, memory_body(&m, text, (size_t)n, n, TAIL_END), NULL);
 }
 
-static void claim(struct scratch *s, const struct upload_spec *spec, bool fresh, bool created, char id[33])
+static void claim(struct scratch *s, const struct upload_spec *spec, bool fresh, bool created,
+		  char id[33])
 {
 	struct upload *u = NULL;
 	struct error error = {0};

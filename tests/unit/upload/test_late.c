@@ -9,12 +9,12 @@
 static struct upload *create_late(struct scratch *s, int64_t length)
 {
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = "tus",
-	    .mode = UPLOAD_APPEND,
-	    .name = "a.csv",
-	    .length = length,
-	    .late = true,
-	    .address = "192.0.2.1"};
+				   .adapter = "tus",
+				   .mode = UPLOAD_APPEND,
+				   .name = "a.csv",
+				   .length = length,
+				   .late = true,
+				   .address = "192.0.2.1"};
 	struct upload *u = NULL;
 
 	assert_int_equal(upload_create(s->engine, &spec, &u, NULL), ERR_OK);
@@ -113,8 +113,8 @@ static void test_late_upload_of_wrong_bytes_is_kept_empty(void **state)
 	int64_t at = -1;
 
 	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
-	assert_int_equal(upload_append(u, 0, memory_body(&m, "hello", 5, 5, TAIL_END), &sum,
-			     false, &at, NULL),
+	assert_int_equal(
+	    upload_append(u, 0, memory_body(&m, "hello", 5, 5, TAIL_END), &sum, false, &at, NULL),
 	    ERR_CHECKSUM);
 	assert_int_equal(at, 0);
 	assert_int_equal(upload_keep(u, NULL), ERR_OK);

@@ -7,8 +7,8 @@
 
 #include <sys/mount.h>
 
-static enum err try_create(
-    struct scratch *s, const struct principal *who, int64_t length, const char *address)
+static enum err try_create(struct scratch *s, const struct principal *who, int64_t length,
+			   const char *address)
 {
 	struct upload_spec spec = {
 	    .owner = *who, .adapter = "tus", .name = "x", .length = length, .address = address};
@@ -90,8 +90,8 @@ static void test_quota_counts_declared_and_received_bytes(void **state)
 	u = create(s, -1);
 	assert_int_equal(append(u, 0, "fifteen bytes..", &at), ERR_QUOTA);
 	assert_int_equal(upload_append(u, 0, memory_body(&m, "fifteen bytes..", 15, -1, TAIL_END),
-			     NULL, false, &at, NULL),
-	    ERR_QUOTA);
+				       NULL, false, &at, NULL),
+			 ERR_QUOTA);
 	assert_int_equal(at, 14);
 	assert_int_equal(upload_remove(u, UPLOAD_DELETED, NULL), ERR_OK);
 	upload_close(u);
@@ -126,8 +126,8 @@ static void test_space_is_kept_free(void **state)
 	assert_int_equal(try_create(s, &bob, space.bytes / 3 * 2, NULL), ERR_NO_SPACE);
 	assert_int_equal(try_create(s, &bob, 5, NULL), ERR_OK);
 	s->config->upload_min_inodes = INT64_MAX;
-	assert_int_equal(
-	    try_create(s, &bob, 5, NULL), space.inodes == INT64_MAX ? ERR_OK : ERR_NO_SPACE);
+	assert_int_equal(try_create(s, &bob, 5, NULL),
+			 space.inodes == INT64_MAX ? ERR_OK : ERR_NO_SPACE);
 }
 
 /* ---- a small disk */

@@ -13,8 +13,8 @@
  * A child appends a body that begins with TEXT and never ends; exits with 0 when it ended as
  * EXPECTED.
  */
-static pid_t child_writer(
-    struct scratch *s, const char *id, int64_t offset, const char *text, enum err expected)
+static pid_t child_writer(struct scratch *s, const char *id, int64_t offset, const char *text,
+			  enum err expected)
 {
 	pid_t pid = fork();
 
@@ -32,7 +32,7 @@ static pid_t child_writer(
 		    upload_open(own.engine, id, &ann, UPLOAD_WANT_WRITE, &u, &error) != ERR_OK)
 			_exit(2);
 		e = upload_append(u, offset, memory_body(&m, text, strlen(text), 900, TAIL_SILENT),
-		    NULL, false, &at, &error);
+				  NULL, false, &at, &error);
 		upload_close(u);
 		store_close(own.store);
 		_exit(e == expected && at == offset + (int64_t)strlen(text) ? 0 : 3);
@@ -95,8 +95,8 @@ static void test_foreigner_displaces_nobody(void **state)
 	s->config->upload_body_idle_s = 2;
 	pid = child_writer(s, id, 0, "hello", ERR_CUT);
 	wait_for_bytes(s, id, 5);
-	assert_int_equal(
-	    upload_open(s->engine, id, &bob, UPLOAD_WANT_WRITE, &v, NULL), ERR_NOT_FOUND);
+	assert_int_equal(upload_open(s->engine, id, &bob, UPLOAD_WANT_WRITE, &v, NULL),
+			 ERR_NOT_FOUND);
 	assert_false(has_file(s, id, "stop"));
 	assert_exit(pid);
 }
@@ -155,7 +155,7 @@ static void race(struct scratch *s, const char *id, volatile int *won)
 		if (e == ERR_OK) {
 			at = upload_offset(u);
 			if (upload_append(u, at, memory_body(&m, "x", 1, 1, TAIL_END), NULL, false,
-				&at, NULL) == ERR_OK)
+					  &at, NULL) == ERR_OK)
 				(void)__sync_fetch_and_add(won, 1);
 		}
 		upload_close(u);

@@ -4,7 +4,7 @@
  */
 #include "upload/again.h"
 
-#define TEXT "abcdefghijklmnopqrstuvwxyz"
+#define TEXT  "abcdefghijklmnopqrstuvwxyz"
 #define LINES 4000
 
 static const char *self; /* this program: it is started again under strace */
@@ -25,11 +25,11 @@ static struct body *text_body(struct memory *m, size_t first, size_t n)
 static struct upload *make(struct scratch *s, enum upload_mode mode, int64_t length)
 {
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = "tus",
-	    .mode = mode,
-	    .name = "a",
-	    .length = length,
-	    .parts = mode == UPLOAD_PARTS ? 2 : 0};
+				   .adapter = "tus",
+				   .mode = mode,
+				   .name = "a",
+				   .length = length,
+				   .parts = mode == UPLOAD_PARTS ? 2 : 0};
 	struct upload *u = NULL;
 
 	if (upload_create(s->engine, &spec, &u, NULL) != ERR_OK)
@@ -89,8 +89,9 @@ static char letter(const char *line)
 
 	if (strstr(line, "pwrite64(") != NULL || strstr(line, "write(") != NULL ||
 	    strstr(line, "copy_file_range(") != NULL)
-		return upload && strstr(line, "/lock>") == NULL && strstr(line, "/sizes>") == NULL ? 'w'
-												   : '\0';
+		return upload && strstr(line, "/lock>") == NULL && strstr(line, "/sizes>") == NULL
+			   ? 'w'
+			   : '\0';
 	if (strstr(line, "fdatasync(") != NULL)
 		return upload ? 's' : strstr(line, "/log.") != NULL ? 'C' : '\0';
 	if (strstr(line, "fsync(") != NULL)

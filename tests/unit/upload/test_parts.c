@@ -9,13 +9,13 @@
 static struct upload *create_parts(struct scratch *s, int64_t length, uint32_t parts, bool by_mark)
 {
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = by_mark ? "gws" : "webuploader",
-	    .mode = UPLOAD_PARTS,
-	    .name = "a.csv",
-	    .length = length,
-	    .parts = parts,
-	    .by_mark = by_mark,
-	    .address = "192.0.2.1"};
+				   .adapter = by_mark ? "gws" : "webuploader",
+				   .mode = UPLOAD_PARTS,
+				   .name = "a.csv",
+				   .length = length,
+				   .parts = parts,
+				   .by_mark = by_mark,
+				   .address = "192.0.2.1"};
 	struct error error = {0};
 	struct upload *u = NULL;
 
@@ -74,7 +74,8 @@ static void test_cut_part_changes_nothing(void **state)
 
 	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
 	assert_int_equal(put(u, 0, "abc"), ERR_OK);
-	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "xyz", 3, 9, TAIL_LOST), NULL), ERR_CUT);
+	assert_int_equal(upload_put_part(u, 0, memory_body(&m, "xyz", 3, 9, TAIL_LOST), NULL),
+			 ERR_CUT);
 	upload_close(u);
 	u = reopen(s, id);
 	assert_true(upload_has_part(u, 0));
@@ -195,7 +196,8 @@ static void test_restart_drops_what_came(void **state)
 static void test_limits_of_parts(void **state)
 {
 	struct scratch *s = scratch_in(NULL, FAST "[upload]\nmax_parts = 5\npart_files = 8\n");
-	struct upload_spec spec = {.owner = ann, .adapter = "gws", .mode = UPLOAD_PARTS, .length = 10, .parts = 5};
+	struct upload_spec spec = {
+	    .owner = ann, .adapter = "gws", .mode = UPLOAD_PARTS, .length = 10, .parts = 5};
 	struct upload *u = NULL, *v = NULL;
 
 	(void)state;

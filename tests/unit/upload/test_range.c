@@ -9,11 +9,11 @@
 static struct upload *create_range(struct scratch *s, int64_t length)
 {
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = "dropzone",
-	    .mode = UPLOAD_RANGE,
-	    .name = "a.csv",
-	    .length = length,
-	    .address = "192.0.2.1"};
+				   .adapter = "dropzone",
+				   .mode = UPLOAD_RANGE,
+				   .name = "a.csv",
+				   .length = length,
+				   .address = "192.0.2.1"};
 	struct error error = {0};
 	struct upload *u = NULL;
 
@@ -27,8 +27,8 @@ static enum err put(struct upload *u, int64_t first, const char *text)
 	struct memory m;
 	int64_t n = (int64_t)strlen(text);
 
-	return upload_put_range(
-	    u, first, n, memory_body(&m, text, strlen(text), n, TAIL_END), NULL);
+	return upload_put_range(u, first, n, memory_body(&m, text, strlen(text), n, TAIL_END),
+				NULL);
 }
 
 static struct upload_info status(struct scratch *s, const char *id)
@@ -88,8 +88,8 @@ static void test_cut_body_keeps_what_came(void **state)
 	char id[33];
 
 	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
-	assert_int_equal(upload_put_range(u, 10, 10, memory_body(&m, "abcd", 4, 10, TAIL_LOST), NULL),
-	    ERR_CUT);
+	assert_int_equal(
+	    upload_put_range(u, 10, 10, memory_body(&m, "abcd", 4, 10, TAIL_LOST), NULL), ERR_CUT);
 	upload_close(u);
 	u = reopen(s, id);
 	assert_true(upload_covers(u, 10, 4));
@@ -114,16 +114,20 @@ static void test_senseless_ranges_are_refused(void **state)
 	assert_int_equal(put(u, 8, "abc"), ERR_LENGTH);
 	assert_int_equal(put(u, INT64_MAX, "abc"), ERR_LENGTH);
 	/* Body of another length than the range, both ways. */
-	assert_int_equal(upload_put_range(u, 0, 3, memory_body(&m, "ab", 2, 2, TAIL_END), NULL), ERR_LENGTH);
-	assert_int_equal(upload_put_range(u, 0, 1, memory_body(&m, "ab", 2, 2, TAIL_END), NULL), ERR_LENGTH);
+	assert_int_equal(upload_put_range(u, 0, 3, memory_body(&m, "ab", 2, 2, TAIL_END), NULL),
+			 ERR_LENGTH);
+	assert_int_equal(upload_put_range(u, 0, 1, memory_body(&m, "ab", 2, 2, TAIL_END), NULL),
+			 ERR_LENGTH);
 	/* Without CONTENT_LENGTH: whole only when it is as long as the chunk was said to be. */
 	assert_int_equal(upload_put_range(u, 0, -1, memory_body(&m, "ab", 2, -1, TAIL_END), NULL),
-	    ERR_NEED_LENGTH);
-	assert_int_equal(upload_put_range(u, 0, 3, memory_body(&m, "abcd", 4, -1, TAIL_END), NULL), ERR_LENGTH);
+			 ERR_NEED_LENGTH);
+	assert_int_equal(upload_put_range(u, 0, 3, memory_body(&m, "abcd", 4, -1, TAIL_END), NULL),
+			 ERR_LENGTH);
 	body = memory_body(&m, "", 0, -1, TAIL_END);
 	body->chunked = false;
 	assert_int_equal(upload_put_range(u, 0, 3, body, NULL), ERR_LENGTH);
-	assert_int_equal(upload_put_range(u, 3, 3, memory_body(&m, "def", 3, -1, TAIL_END), NULL), ERR_OK);
+	assert_int_equal(upload_put_range(u, 3, 3, memory_body(&m, "def", 3, -1, TAIL_END), NULL),
+			 ERR_OK);
 	assert_int_equal(put(u, 9, "a"), ERR_OK);
 	upload_close(u);
 	/* Appending is another mode. */
@@ -248,8 +252,11 @@ static void test_racing_threads_complete_exactly_once(void **state)
 		(void)snprintf(id, sizeof(id), "%s", upload_id(u));
 		upload_close(u);
 		for (size_t i = 0; i < N; i++) {
-			w[i] = (struct writer){.s = s, .id = id, .first = (int64_t)(i * PIECE),
-			    .p = bytes + i * PIECE, .n = PIECE};
+			w[i] = (struct writer){.s = s,
+					       .id = id,
+					       .first = (int64_t)(i * PIECE),
+					       .p = bytes + i * PIECE,
+					       .n = PIECE};
 			assert_int_equal(pthread_create(&threads[i], NULL, write_one, &w[i]), 0);
 		}
 		for (size_t i = 0; i < N; i++) {
@@ -284,10 +291,11 @@ static void test_duplicate_writer_does_not_hold_up_completion(void **state)
 	clock_sleep_ms(8);
 	u = reopen(s, id);
 	began = clock_mono_ms();
-	assert_int_equal(upload_put_range(u, 0, 8000,
+	assert_int_equal(
+	    upload_put_range(u, 0, 8000,
 			     &(struct body){.read = memory_read,
-				 .arg = &(struct memory){.p = bytes, .n = 8000},
-				 .length = 8000},
+					    .arg = &(struct memory){.p = bytes, .n = 8000},
+					    .length = 8000},
 			     NULL),
 	    ERR_OK);
 	assert_true(clock_mono_ms() - began < 3000);
@@ -311,13 +319,15 @@ static void test_removal_and_restart_by_others(void **state)
 	(void)snprintf(id, sizeof(id), "%s", upload_id(u));
 	assert_int_equal(put(u, 0, "abc"), ERR_OK);
 	upload_close(u);
-	assert_int_equal(upload_open(s->engine, id, &bob, UPLOAD_WANT_WRITE, &gone, NULL), ERR_NOT_FOUND);
+	assert_int_equal(upload_open(s->engine, id, &bob, UPLOAD_WANT_WRITE, &gone, NULL),
+			 ERR_NOT_FOUND);
 	u = reopen(s, id);
 	upload_close(u);
 	assert_int_equal(upload_open(s->engine, id, &ann, UPLOAD_WANT_REMOVE, &u, NULL), ERR_OK);
 	assert_int_equal(upload_remove(u, UPLOAD_DELETED, NULL), ERR_OK);
 	upload_close(u);
-	assert_int_equal(upload_open(s->engine, id, &ann, UPLOAD_WANT_WRITE, &gone, NULL), ERR_GONE);
+	assert_int_equal(upload_open(s->engine, id, &ann, UPLOAD_WANT_WRITE, &gone, NULL),
+			 ERR_GONE);
 }
 
 static void test_unknown_length_is_set_or_finished(void **state)

@@ -74,8 +74,8 @@ static void test_ranges_agree_with_a_map_of_bytes(void **state)
 
 static void test_damaged_lists_are_refused(void **state)
 {
-	static const char *const bad[] = {
-	    "[1]", "[5,5]", "[5,3]", "[-1,4]", "[0,4,3,6]", "[0,4,4,6]", "[0,4,9]"};
+	static const char *const bad[] = {"[1]",       "[5,5]",	    "[5,3]",  "[-1,4]",
+					  "[0,4,3,6]", "[0,4,4,6]", "[0,4,9]"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

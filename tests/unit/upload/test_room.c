@@ -9,11 +9,11 @@
 static enum err try(struct scratch *s, enum upload_mode mode, int64_t length, struct upload **ret)
 {
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = "test",
-	    .mode = mode,
-	    .name = "a",
-	    .length = length,
-	    .parts = mode == UPLOAD_PARTS ? 3 : 0};
+				   .adapter = "test",
+				   .mode = mode,
+				   .name = "a",
+				   .length = length,
+				   .parts = mode == UPLOAD_PARTS ? 3 : 0};
 	struct upload *u = NULL;
 	enum err e = upload_create(s->engine, &spec, &u, NULL);
 
@@ -28,7 +28,8 @@ static enum err range(struct upload *u, int64_t first, const char *p, size_t n)
 {
 	struct memory m;
 
-	return upload_put_range(u, first, (int64_t)n, memory_body(&m, p, n, (int64_t)n, TAIL_END), NULL);
+	return upload_put_range(u, first, (int64_t)n, memory_body(&m, p, n, (int64_t)n, TAIL_END),
+				NULL);
 }
 
 static enum err part(struct upload *u, uint32_t number, const char *p, size_t n)

@@ -33,7 +33,8 @@ static enum err range(struct upload *u, int64_t first, int64_t end)
 {
 	struct memory m;
 
-	return upload_put_range(u, first, end - first,
+	return upload_put_range(
+	    u, first, end - first,
 	    memory_body(&m, TEXT + first, (size_t)(end - first), end - first, TAIL_END), NULL);
 }
 
@@ -67,19 +68,19 @@ static enum err part(struct upload *u, uint32_t n)
 	struct memory m;
 	size_t len = at[n + 1] - at[n];
 
-	return upload_put_part(
-	    u, n, memory_body(&m, TEXT + at[n], len, (int64_t)len, TAIL_END), NULL);
+	return upload_put_part(u, n, memory_body(&m, TEXT + at[n], len, (int64_t)len, TAIL_END),
+			       NULL);
 }
 
 static void work_parts(struct scratch *s)
 {
 	static const uint32_t order[] = {1, 0, 1, 2};
 	struct upload_spec spec = {.owner = ann,
-	    .adapter = "webuploader",
-	    .mode = UPLOAD_PARTS,
-	    .name = "p",
-	    .length = 26,
-	    .parts = 3};
+				   .adapter = "webuploader",
+				   .mode = UPLOAD_PARTS,
+				   .name = "p",
+				   .length = 26,
+				   .parts = 3};
 	char id[33];
 	struct upload *u = make(s, &spec, id);
 
@@ -107,8 +108,8 @@ static enum err tail_of(struct upload *u, int64_t end)
 	const char *text = TEXT + (end - upload_length(u)) + at;
 	int64_t n = upload_length(u) - at;
 
-	return upload_append(
-	    u, at, memory_body(&m, text, (size_t)n, n, TAIL_END), NULL, false, &at, NULL);
+	return upload_append(u, at, memory_body(&m, text, (size_t)n, n, TAIL_END), NULL, false, &at,
+			     NULL);
 }
 
 /* Two partials; the final is made between them, so that the second completes it. */
@@ -124,12 +125,12 @@ static void work_concat(struct scratch *s)
 	if (tail_of(first, 12) == ERR_OK)
 		tell("PARTIAL", a, 12, 0);
 	spec = (struct upload_spec){.owner = ann,
-	    .adapter = "tus",
-	    .mode = UPLOAD_CONCAT,
-	    .name = "c",
-	    .length = -1,
-	    .concat = (const char *[]){a, b},
-	    .n_concat = 2};
+				    .adapter = "tus",
+				    .mode = UPLOAD_CONCAT,
+				    .name = "c",
+				    .length = -1,
+				    .concat = (const char *[]){a, b},
+				    .n_concat = 2};
 	u = make(s, &spec, id);
 	upload_close(u);
 	printf("MADE-FINAL %s 0 0 %s\n", id, b);
@@ -217,7 +218,8 @@ static bool nothing_left(struct scratch *s)
 	}
 	free(list);
 	/* Folders without a record are young: make them old. */
-	(void)run("find %s/uploads -mindepth 2 -maxdepth 2 -exec touch -d '2 hours ago' {} +", s->dir);
+	(void)run("find %s/uploads -mindepth 2 -maxdepth 2 -exec touch -d '2 hours ago' {} +",
+		  s->dir);
 	assert_int_equal(upload_sweep(s->engine, 5000, NULL), ERR_OK);
 	empty = run("test -z \"$(find %s/uploads -mindepth 2 | head -1)\"", s->dir) == 0;
 	if (!empty)
@@ -263,7 +265,7 @@ static int kill_each(const char *dir, const char *settings, const char *call)
 		assert_int_equal(run("%s look %s </dev/null >/dev/null", self, dir), 0);
 		(void)run("strace -f -o %s/trace -e trace=%s -e inject=%s:signal=KILL:when=%d "
 			  "%s work %s >%s/told 2>/dev/null",
-		    dir, call, call, n, self, dir, dir);
+			  dir, call, call, n, self, dir, dir);
 		if (run("%s look %s <%s/told >/dev/null", self, dir, dir) != 0)
 			fail_msg("killed at %s %d", call, n);
 		if (run("grep -q 'killed by SIGKILL' %s/trace", dir) != 0)
@@ -285,7 +287,8 @@ static void kill_everywhere(const char *settings)
 	assert_non_null(mkdtemp(dir));
 	for (size_t i = 0; i < sizeof(quick) / sizeof(quick[0]); i++)
 		print_message("%s: %d\n", quick[i], kill_each(dir, settings, quick[i]));
-	for (size_t i = 0; getenv("SLIPWAY_LONG") != NULL && i < sizeof(more) / sizeof(more[0]); i++)
+	for (size_t i = 0; getenv("SLIPWAY_LONG") != NULL && i < sizeof(more) / sizeof(more[0]);
+	     i++)
 		print_message("%s: %d\n", more[i], kill_each(dir, settings, more[i]));
 	(void)fs_remove_tree(AT_FDCWD, dir, NULL);
 }

@@ -611,8 +611,8 @@ static void test_chunk_keys_tell_files_apart(void **state)
 
 static void test_chunk_errors_end_resumable(void **state)
 {
-	static const enum err gives_up[] = {ERR_AUTH, ERR_FORBIDDEN, ERR_GONE, ERR_TOO_LARGE,
-					    ERR_QUOTA, ERR_RATE, ERR_NO_SPACE, ERR_LENGTH};
+	static const enum err gives_up[] = {ERR_AUTH,  ERR_FORBIDDEN, ERR_GONE,	    ERR_TOO_LARGE,
+					    ERR_QUOTA, ERR_RATE,      ERR_NO_SPACE, ERR_LENGTH};
 	static const enum err again[] = {ERR_LOCKED, ERR_BUSY, ERR_STOPPING, ERR_STORE};
 
 	(void)state;

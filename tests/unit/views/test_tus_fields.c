@@ -1,5 +1,6 @@
 /*
- * Goal: the fields of tus that hold more than a number are read whole or refused: metadata, checksum, lists of uploads.
+ * Goal: the fields of tus that hold more than a number are read whole or refused: metadata,
+ * checksum, lists of uploads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,10 @@ static void test_metadata_is_read(void **state)
 	struct tus_metadata m;
 
 	(void)state;
-	assert_int_equal(tus_metadata_read("filename 5pWw5o2uLmNzdg==,filetype dGV4dC9jc3Y= , empty,relativePath YS8uL2IvYy5jc3Y=", &m), ERR_OK);
+	assert_int_equal(tus_metadata_read("filename 5pWw5o2uLmNzdg==,filetype dGV4dC9jc3Y= , "
+					   "empty,relativePath YS8uL2IvYy5jc3Y=",
+					   &m),
+			 ERR_OK);
 	assert_string_equal(m.name, "\xe6\x95\xb0\xe6\x8d\xae.csv");
 	assert_string_equal(m.media_type, "text/csv");
 	assert_string_equal(m.rel_path, "a/b/c.csv");
@@ -29,7 +33,8 @@ static void test_metadata_is_read(void **state)
 	assert_int_equal(tus_metadata_read("  ", &m), ERR_OK);
 	tus_metadata_done(&m);
 	/* "00112233445566778899AABBCCDDEEFF" */
-	assert_int_equal(tus_metadata_read("md5 MDAxMTIyMzM0NDU1NjY3Nzg4OTlBQUJCQ0NEREVFRkY=", &m), ERR_OK);
+	assert_int_equal(tus_metadata_read("md5 MDAxMTIyMzM0NDU1NjY3Nzg4OTlBQUJCQ0NEREVFRkY=", &m),
+			 ERR_OK);
 	assert_int_equal(m.n_digests, 1);
 	assert_int_equal(m.digests[0].algorithm, DIGEST_MD5);
 	assert_int_equal(m.digests[0].value[15], 0xFF);
@@ -38,8 +43,25 @@ static void test_metadata_is_read(void **state)
 
 static void test_metadata_is_refused_when_malformed(void **state)
 {
-	static const char *const bad[] = {",", "a,", ",a", "a,,b", "a,a", "a QQ==,a QQ==", "a QQ", "a QQ= =", "a Q Q=", "\xc3\xa9 QQ==", "a\tQQ==",
-	    "filename //4=", "filename YQBi", "relativePath Li4veA==", "relativePath L3g=", "relativePath YS8vYg==", "relativePath Lg==", "sha256 QQ==", NULL};
+	static const char *const bad[] = {",",
+					  "a,",
+					  ",a",
+					  "a,,b",
+					  "a,a",
+					  "a QQ==,a QQ==",
+					  "a QQ",
+					  "a QQ= =",
+					  "a Q Q=",
+					  "\xc3\xa9 QQ==",
+					  "a\tQQ==",
+					  "filename //4=",
+					  "filename YQBi",
+					  "relativePath Li4veA==",
+					  "relativePath L3g=",
+					  "relativePath YS8vYg==",
+					  "relativePath Lg==",
+					  "sha256 QQ==",
+					  NULL};
 	struct tus_metadata m;
 	char *longest = mem_alloc(TUS_METADATA_BYTES + 2);
 
@@ -60,7 +82,13 @@ static void test_metadata_is_refused_when_malformed(void **state)
 
 static void test_checksum_is_read(void **state)
 {
-	static const char *const bad[] = {"sha1", "sha1 ", "sha1 AAAA", "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0", "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0= x", "", NULL};
+	static const char *const bad[] = {"sha1",
+					  "sha1 ",
+					  "sha1 AAAA",
+					  "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0",
+					  "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0= x",
+					  "",
+					  NULL};
 	struct checksum sum;
 
 	(void)state;
@@ -76,9 +104,22 @@ static void test_checksum_is_read(void **state)
 
 static void test_lists_of_uploads_are_read(void **state)
 {
-	static const char *const good[] = {"final;/files/" ID, "final; /files/" ID "   https://x:1/mount/files/" ID "/ ", "final;" ID " files/" ID, NULL};
-	static const char *const bad[] = {"", "final", "final;", "final; ", "Partial", "partial ", "final;/files/", "final;/other/" ID, "final;xfiles/" ID, "final;/files/x" ID,
-	    "final;/files/0123456789ABCDEF0123456789abcdef", "final;" ID " nonsense", NULL};
+	static const char *const good[] = {
+	    "final;/files/" ID, "final; /files/" ID "   https://x:1/mount/files/" ID "/ ",
+	    "final;" ID " files/" ID, NULL};
+	static const char *const bad[] = {"",
+					  "final",
+					  "final;",
+					  "final; ",
+					  "Partial",
+					  "partial ",
+					  "final;/files/",
+					  "final;/other/" ID,
+					  "final;xfiles/" ID,
+					  "final;/files/x" ID,
+					  "final;/files/0123456789ABCDEF0123456789abcdef",
+					  "final;" ID " nonsense",
+					  NULL};
 	static const size_t counts[] = {1, 2, 2};
 	struct tus_concat c;
 

@@ -31,8 +31,7 @@ static inline struct session *help_session(const char *kind, const char *members
 	assert_true(kind_by_name(kind, &s->kind));
 	s->state = STATE_WAITING;
 	(void)session_to_json(s, 1000);
-	json_object_object_foreach(more, key, value)
-		json_set(s->doc, key, json_copy(value));
+	json_object_object_foreach(more, key, value) json_set(s->doc, key, json_copy(value));
 	return s;
 }
 

@@ -1,4 +1,7 @@
-/* Goal: file names and first bytes become bundles, and what is wrong is told with all the names it needs. */
+/*
+ * Goal: file names and first bytes become bundles, and what is wrong is told with all the names it
+ * needs.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +26,8 @@ static void sort(struct sorted *s, char *list, bool in_zip)
 	size_t n = 0;
 
 	memset(s, 0, sizeof(*s));
-	for (char *save = NULL, *p = strtok_r(list, " ", &save); p != NULL; p = strtok_r(NULL, " ", &save)) {
+	for (char *save = NULL, *p = strtok_r(list, " ", &save); p != NULL;
+	     p = strtok_r(NULL, " ", &save)) {
 		bool empty = strncmp(p, "x=", 2) == 0;
 
 		s->files[n].name = empty ? p + 2 : p;
@@ -65,7 +69,8 @@ static void bad(const char *list, bool in_zip, const char *code, const char *eac
 	if (json_len(s.set.problems) == 0)
 		fail_msg("%s: no problem", list);
 	text = json_object_to_json_string_ext(s.set.problems, JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (strcmp(problem_code(json_object_array_get_idx(s.set.problems, 0)), code) != 0 || strstr(text, each) == NULL)
+	if (strcmp(problem_code(json_object_array_get_idx(s.set.problems, 0)), code) != 0 ||
+	    strstr(text, each) == NULL)
 		fail_msg("%s: %s", list, text);
 	free_all(&s);
 }
@@ -74,7 +79,8 @@ static void test_bundle_takes_each_kind(void **state)
 {
 	(void)state;
 	good("roads.shp roads.shx roads.dbf", false, 1, KIND_SHP);
-	good("Roads.SHP roads.shx ROADS.DBF roads.prj roads.shp.xml roads.cpg roads.sbn", false, 1, KIND_SHP);
+	good("Roads.SHP roads.shx ROADS.DBF roads.prj roads.shp.xml roads.cpg roads.sbn", false, 1,
+	     KIND_SHP);
 	good("a.csv", false, 1, KIND_CSV);
 	good("a.TSV a.prj a.csvt", false, 1, KIND_CSV);
 	good("a.txt", false, 1, KIND_CSV);
@@ -115,7 +121,8 @@ static void test_bundle_sets_roles(void **state)
 	/* The only bundle takes a style of another name. */
 	assert_int_equal(s.files[4].role, 2);
 	assert_true(problems_have(s.set.warnings, "elements_skipped"));
-	assert_string_equal(json_str(json_object_array_get_idx(s.set.warnings, 0), "file", ""), "readme.pdf");
+	assert_string_equal(json_str(json_object_array_get_idx(s.set.warnings, 0), "file", ""),
+			    "readme.pdf");
 	free_all(&s);
 }
 
@@ -129,8 +136,8 @@ static void test_bundle_tells_what_is_not_read(void **state)
 	assert_null(s.set.problems);
 	assert_int_equal(s.files[1].role, 2);
 	assert_true(problems_have(s.set.warnings, "elements_skipped"));
-	assert_string_equal(
-	    json_str(json_object_array_get_idx(s.set.warnings, 0), "file", ""), "relief.tif.aux.xml");
+	assert_string_equal(json_str(json_object_array_get_idx(s.set.warnings, 0), "file", ""),
+			    "relief.tif.aux.xml");
 	free_all(&s);
 }
 
@@ -146,9 +153,11 @@ static void test_bundle_takes_several(void **state)
 static void test_bundle_compares_stems_exactly(void **state)
 {
 	(void)state;
-	bad("roads.shp roads_old.dbf roads_old.shx", false, "bundle_stem_mismatch", "roads_old.dbf, roads_old.shx");
+	bad("roads.shp roads_old.dbf roads_old.shx", false, "bundle_stem_mismatch",
+	    "roads_old.dbf, roads_old.shx");
 	bad("roads.shp roads.shx roads_old.dbf", true, "bundle_stem_mismatch", "roads.shp");
-	bad("roads.shp rivers.dbf rivers.shx", false, "bundle_stem_mismatch", "rivers.dbf, rivers.shx");
+	bad("roads.shp rivers.dbf rivers.shx", false, "bundle_stem_mismatch",
+	    "rivers.dbf, rivers.shx");
 	bad("a/x.shp a/x.shx b/x.dbf", true, "bundle_stem_mismatch", "b/x.dbf");
 	bad("roads.shp roads.shx roads.dbf other.prj", false, "bundle_stem_mismatch", "other.prj");
 	/* Nobody misses it: an archive's leftover is only told. */
@@ -222,8 +231,9 @@ static void test_bundle_text_is_a_table_of_last_resort(void **state)
 
 static void test_bundle_ignores_junk(void **state)
 {
-	char list[] = "__MACOSX/._a.shp a/ a.shp a.shx a.dbf .DS_Store a/._a.dbf d/Thumbs.db desktop.ini "
-		      "d/~$book.xlsx";
+	char list[] =
+	    "__MACOSX/._a.shp a/ a.shp a.shx a.dbf .DS_Store a/._a.dbf d/Thumbs.db desktop.ini "
+	    "d/~$book.xlsx";
 	struct sorted s;
 
 	(void)state;
@@ -318,10 +328,14 @@ static void test_magic_looks_into_zips(void **state)
 	static const struct {
 		const char *name, *data, *want;
 	} t[] = {
-		{"[Content_Types].xml", "", "xlsx"}, {"xl/workbook.xml", "", "xlsx"}, {"word/document.xml", "", "office"},
-		{"mimetype", "application/vnd.oasis.opendocument.spreadsheet", "ods"},
-		{"mimetype", "application/vnd.oasis.opendocument.text", "office"}, {"doc.kml", "", "kmz"},
-		{"a/b.kml", "", "zip"}, {"roads.shp", "", "zip"},
+	    {"[Content_Types].xml", "", "xlsx"},
+	    {"xl/workbook.xml", "", "xlsx"},
+	    {"word/document.xml", "", "office"},
+	    {"mimetype", "application/vnd.oasis.opendocument.spreadsheet", "ods"},
+	    {"mimetype", "application/vnd.oasis.opendocument.text", "office"},
+	    {"doc.kml", "", "kmz"},
+	    {"a/b.kml", "", "zip"},
+	    {"roads.shp", "", "zip"},
 	};
 
 	(void)state;
@@ -345,9 +359,15 @@ static void test_magic_tells_texts_apart(void **state)
 {
 	(void)state;
 	MAGIC("a,b\n1,2\n", "text");
-	MAGIC("\xEF\xBB\xBF" "a,b\n", "text");
-	MAGIC("\xFF\xFE" "a\0,\0b\0\n\0", "text");
-	MAGIC("\xFF\xFE" "<\0k\0m\0l\0>\0", "kml");
+	MAGIC("\xEF\xBB\xBF"
+	      "a,b\n",
+	      "text");
+	MAGIC("\xFF\xFE"
+	      "a\0,\0b\0\n\0",
+	      "text");
+	MAGIC("\xFF\xFE"
+	      "<\0k\0m\0l\0>\0",
+	      "kml");
 	MAGIC("\xBE\xAD\xB6\xC8,\xCE\xB3\xB6\xC8\n", "text");
 	MAGIC(" {\"type\":\"FeatureCollection\"}", "json");
 	MAGIC("\x1E{\"type\"", "json");
@@ -355,7 +375,8 @@ static void test_magic_tells_texts_apart(void **state)
 	MAGIC("NCOLS\t4\n", "asc");
 	MAGIC("ncols,nrows\n", "text");
 	MAGIC("!table\n!version 300\n", "mapinfo");
-	MAGIC("<?xml version=\"1.0\"?>\n<!-- x --><kml xmlns=\"http://www.opengis.net/kml/2.2\">", "kml");
+	MAGIC("<?xml version=\"1.0\"?>\n<!-- x --><kml xmlns=\"http://www.opengis.net/kml/2.2\">",
+	      "kml");
 	MAGIC("<kml:kml xmlns:kml=\"x\">", "kml");
 	MAGIC("<gpx version=\"1.1\">", "gpx");
 	MAGIC("<wfs:FeatureCollection xmlns:wfs=\"x\">", "gml");
@@ -390,11 +411,11 @@ static void test_content_must_agree_with_the_name(void **state)
 	content("a.csv", "a,b\n1,2\n", 8, "");
 	content("a.csv", "PK\3\4", 4, "content_mismatch");
 	content("a.csv", "<OGRVRTDataSource>", 18, "content_mismatch");
-	content("a.csv", "a\0b", 3, "");      /* the jail names the row */
+	content("a.csv", "a\0b", 3, ""); /* the jail names the row */
 	content("a.gml", "<OGRWFSDataSource>", 18, "content_mismatch");
 	content("a.geojson", "<OGRVRTDataSource>", 18, "content_mismatch");
 	content("a.geojson", "{}", 2, "");
-	content("a.kml", "<!DOCTYPE kml><kml>", 19, "");      /* the jail says xml_forbidden */
+	content("a.kml", "<!DOCTYPE kml><kml>", 19, ""); /* the jail says xml_forbidden */
 	content("a.shp", "\0\0\x27\x0A", 4, "");
 	content("a.dbf", "hello", 5, "content_mismatch");
 	content("a.xlsx", "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", 8, "content_mismatch");
@@ -413,7 +434,8 @@ static void test_bundle_kinds_for_the_page(void **state)
 
 	(void)state;
 	assert_string_equal(json_str(json_object_array_get_idx(kinds, 0), "id", ""), "shp");
-	assert_int_equal(json_len(json_arr(json_object_array_get_idx(kinds, 0), "required_ext")), 3);
+	assert_int_equal(json_len(json_arr(json_object_array_get_idx(kinds, 0), "required_ext")),
+			 3);
 	assert_true(json_len(json_arr(json_object_array_get_idx(kinds, 0), "optional_ext")) > 5);
 	assert_int_equal(json_len(more), json_len(kinds) + 2);
 	assert_non_null(strstr(ext, ".shp, "));
@@ -431,7 +453,7 @@ static void test_bundle_sorts_many_files(void **state)
 {
 	enum { MANY = 10000 };
 	struct bundle_file *files = calloc(MANY, sizeof(*files));
-	char (*names)[32] = calloc(MANY, sizeof(*names));
+	char(*names)[32] = calloc(MANY, sizeof(*names));
 	static const char *const ext[] = {"shp", "dbf", "txt", "prj", "png", "xml"};
 	struct bundle_set set;
 
@@ -451,27 +473,27 @@ static void test_bundle_sorts_many_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bundle_takes_each_kind),
-		cmocka_unit_test(test_bundle_sets_roles),
-		cmocka_unit_test(test_bundle_tells_what_is_not_read),
-		cmocka_unit_test(test_bundle_takes_several),
-		cmocka_unit_test(test_bundle_compares_stems_exactly),
-		cmocka_unit_test(test_bundle_names_all_that_is_missing),
-		cmocka_unit_test(test_bundle_refuses_other_kinds),
-		cmocka_unit_test(test_bundle_enables_drivers),
-		cmocka_unit_test(test_bundle_pictures_need_a_place),
-		cmocka_unit_test(test_bundle_text_is_a_table_of_last_resort),
-		cmocka_unit_test(test_bundle_ignores_junk),
-		cmocka_unit_test(test_bundle_refuses_nested_archives),
-		cmocka_unit_test(test_bundle_refuses_empty_files),
-		cmocka_unit_test(test_bundle_looks_at_content),
-		cmocka_unit_test(test_bundle_survives_no_files_and_odd_names),
-		cmocka_unit_test(test_magic_knows_signatures),
-		cmocka_unit_test(test_magic_looks_into_zips),
-		cmocka_unit_test(test_magic_tells_texts_apart),
-		cmocka_unit_test(test_content_must_agree_with_the_name),
-		cmocka_unit_test(test_bundle_kinds_for_the_page),
-		cmocka_unit_test(test_bundle_sorts_many_files),
+	    cmocka_unit_test(test_bundle_takes_each_kind),
+	    cmocka_unit_test(test_bundle_sets_roles),
+	    cmocka_unit_test(test_bundle_tells_what_is_not_read),
+	    cmocka_unit_test(test_bundle_takes_several),
+	    cmocka_unit_test(test_bundle_compares_stems_exactly),
+	    cmocka_unit_test(test_bundle_names_all_that_is_missing),
+	    cmocka_unit_test(test_bundle_refuses_other_kinds),
+	    cmocka_unit_test(test_bundle_enables_drivers),
+	    cmocka_unit_test(test_bundle_pictures_need_a_place),
+	    cmocka_unit_test(test_bundle_text_is_a_table_of_last_resort),
+	    cmocka_unit_test(test_bundle_ignores_junk),
+	    cmocka_unit_test(test_bundle_refuses_nested_archives),
+	    cmocka_unit_test(test_bundle_refuses_empty_files),
+	    cmocka_unit_test(test_bundle_looks_at_content),
+	    cmocka_unit_test(test_bundle_survives_no_files_and_odd_names),
+	    cmocka_unit_test(test_magic_knows_signatures),
+	    cmocka_unit_test(test_magic_looks_into_zips),
+	    cmocka_unit_test(test_magic_tells_texts_apart),
+	    cmocka_unit_test(test_content_must_agree_with_the_name),
+	    cmocka_unit_test(test_bundle_kinds_for_the_page),
+	    cmocka_unit_test(test_bundle_sorts_many_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

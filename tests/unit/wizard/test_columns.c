@@ -1,4 +1,7 @@
-/* Goal: the right columns are found by name and by value, and a wrong choice is told with file, row, column and value. */
+/*
+ * Goal: the right columns are found by name and by value, and a wrong choice is told with file,
+ * row, column and value.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +27,8 @@ static json_object *parse(const char *text)
 static void names(const char *name, int lat, int lng)
 {
 	if (is_latitude(name) != lat || is_longitude(name) != lng)
-		fail_msg("%s: %d, %d instead of %d, %d", name, is_latitude(name), is_longitude(name), lat, lng);
+		fail_msg("%s: %d, %d instead of %d, %d", name, is_latitude(name),
+			 is_longitude(name), lat, lng);
 }
 
 static void test_columns_names_vectors(void **state)
@@ -48,19 +52,85 @@ static void test_columns_names_vectors(void **state)
 
 static void test_columns_names_of_the_table(void **state)
 {
-	static const char *const lat3[] = {"lat", "LATITUDE", "latitud", "latitudine", "lat_deg", "lat_dd", "lat_wgs84", "WGS84_Lat",
-	    "gps_lat", "gpslat", "decimalLatitude", "decimal_latitude", "Breite", "Breitengrad", "enlem", "Широта", "纬度", "纬", "北纬",
-	    "緯度", "緯", "北緯", "위도", " lat ", "lat:", "Lat. (deg)", "纬度（度）", "Latitude [°]", "lat (a) (b)"};
-	static const char *const lng3[] = {"lon", "lng", "Long", "longitude", "longitud", "longitudine", "lon_deg", "lng_deg", "lon_dd",
-	    "lon_wgs84", "lng_wgs84", "wgs84_lon", "wgs84_lng", "gps_lon", "gps_lng", "gpslon", "gpslng", "decimalLongitude",
-	    "decimal_longitude", "Laenge", "Länge", "LÄNGE", "laengengrad", "längengrad", "boylam", "долгота", "经度", "经", "东经",
-	    "經度", "經", "東經", "経度", "東経", "경도"};
-	static const char *const lat1[] = {"y", "Y", "ycoord", "coord_y", "coordy", "point_y", "pointy", "utm_y", "utm_n", "northing",
-	    "North", "Y坐标", "y座標", "北坐标", "纵坐标"};
-	static const char *const lng1[] = {"x", "xcoord", "x_coord", "coord_x", "coordx", "point_x", "pointx", "utm_x", "utm_e",
-	    "easting", "east", "x坐标", "x座標", "东坐标", "横坐标"};
-	static const char *const none[] = {"population", "plate", "flat_no", "translation", "relation", "latlong", "belongs_to", "salon",
-	    "colony", "", " ", "()", "lat_lon", "latitude_longitude", "Lat/Long", "經緯度", "纬度经度", "\xFF"};
+	static const char *const lat3[] = {"lat",
+					   "LATITUDE",
+					   "latitud",
+					   "latitudine",
+					   "lat_deg",
+					   "lat_dd",
+					   "lat_wgs84",
+					   "WGS84_Lat",
+					   "gps_lat",
+					   "gpslat",
+					   "decimalLatitude",
+					   "decimal_latitude",
+					   "Breite",
+					   "Breitengrad",
+					   "enlem",
+					   "Широта",
+					   "纬度",
+					   "纬",
+					   "北纬",
+					   "緯度",
+					   "緯",
+					   "北緯",
+					   "위도",
+					   " lat ",
+					   "lat:",
+					   "Lat. (deg)",
+					   "纬度（度）",
+					   "Latitude [°]",
+					   "lat (a) (b)"};
+	static const char *const lng3[] = {"lon",
+					   "lng",
+					   "Long",
+					   "longitude",
+					   "longitud",
+					   "longitudine",
+					   "lon_deg",
+					   "lng_deg",
+					   "lon_dd",
+					   "lon_wgs84",
+					   "lng_wgs84",
+					   "wgs84_lon",
+					   "wgs84_lng",
+					   "gps_lon",
+					   "gps_lng",
+					   "gpslon",
+					   "gpslng",
+					   "decimalLongitude",
+					   "decimal_longitude",
+					   "Laenge",
+					   "Länge",
+					   "LÄNGE",
+					   "laengengrad",
+					   "längengrad",
+					   "boylam",
+					   "долгота",
+					   "经度",
+					   "经",
+					   "东经",
+					   "經度",
+					   "經",
+					   "東經",
+					   "経度",
+					   "東経",
+					   "경도"};
+	static const char *const lat1[] = {"y",	      "Y",	"ycoord", "coord_y", "coordy",
+					   "point_y", "pointy", "utm_y",  "utm_n",   "northing",
+					   "North",   "Y坐标",	"y座標",  "北坐标",  "纵坐标"};
+	static const char *const lng1[] = {"x",	      "xcoord", "x_coord", "coord_x", "coordx",
+					   "point_x", "pointx", "utm_x",   "utm_e",   "easting",
+					   "east",    "x坐标",	"x座標",   "东坐标",  "横坐标"};
+	static const char *const none[] = {"population", "plate",
+					   "flat_no",	 "translation",
+					   "relation",	 "latlong",
+					   "belongs_to", "salon",
+					   "colony",	 "",
+					   " ",		 "()",
+					   "lat_lon",	 "latitude_longitude",
+					   "Lat/Long",	 "經緯度",
+					   "纬度经度",	 "\xFF"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lat3) / sizeof(*lat3); i++)
@@ -118,7 +188,9 @@ static json_object *layer_of(json_object *a, json_object *b, json_object *c, jso
 	json_set_str(layer, "name", "cities");
 	json_set_str(layer, "file", "cities.csv");
 	json_set_str(layer, "kind", "table");
-	json_set(layer, "dialect", parse("{\"charset\":\"UTF-8\",\"delimiter\":\",\",\"header\":\"yes\",\"decimal\":\".\"}"));
+	json_set(layer, "dialect",
+		 parse("{\"charset\":\"UTF-8\",\"delimiter\":\",\",\"header\":\"yes\",\"decimal\":"
+		       "\".\"}"));
 	return json_set(layer, "columns", columns);
 }
 
@@ -133,7 +205,8 @@ static struct column_guess guess(json_object *layer)
 
 static void test_columns_guess_finds_the_pair(void **state)
 {
-	struct column_guess g = guess(layer_of(texts("name", 10), numbers("lat", 10, 10, 10), numbers("lng", 10, 3, 10), NULL));
+	struct column_guess g = guess(layer_of(texts("name", 10), numbers("lat", 10, 10, 10),
+					       numbers("lng", 10, 3, 10), NULL));
 
 	(void)state;
 	assert_int_equal(g.lat, 1);
@@ -142,20 +215,21 @@ static void test_columns_guess_finds_the_pair(void **state)
 	assert_true(g.certain);
 	assert_string_equal(g.reason, "name_and_values");
 	/* Names decide before neighbours; population is no latitude. */
-	g = guess(layer_of(numbers("population", 10, 10, 10), numbers("start_lng", 10, 3, 10), numbers("lng", 10, 3, 10),
-	    numbers("start_lat", 10, 10, 10)));
+	g = guess(layer_of(numbers("population", 10, 10, 10), numbers("start_lng", 10, 3, 10),
+			   numbers("lng", 10, 3, 10), numbers("start_lat", 10, 10, 10)));
 	assert_int_equal(g.lat, 3);
 	assert_int_equal(g.lng, 2);
 	assert_false(g.certain);
-	g = guess(layer_of(numbers("start_lng", 10, 3, 10), numbers("end_lng", 10, 3, 10), numbers("end_lat", 10, 10, 10),
-	    numbers("start_lat", 10, 10, 10)));
+	g = guess(layer_of(numbers("start_lng", 10, 3, 10), numbers("end_lng", 10, 3, 10),
+			   numbers("end_lat", 10, 10, 10), numbers("start_lat", 10, 10, 10)));
 	assert_int_equal(g.lat, 2);
 	assert_int_equal(g.lng, 1);
 }
 
 static void test_columns_guess_needs_both(void **state)
 {
-	struct column_guess g = guess(layer_of(numbers("lat", 10, 10, 10), numbers("value", 10, 10, 10), NULL, NULL));
+	struct column_guess g =
+	    guess(layer_of(numbers("lat", 10, 10, 10), numbers("value", 10, 10, 10), NULL, NULL));
 
 	(void)state;
 	assert_int_equal(g.lat, -1);
@@ -168,8 +242,8 @@ static void test_columns_guess_needs_both(void **state)
 static void test_columns_guess_looks_at_values(void **state)
 {
 	/* The exact names hold no degrees, the worse ones do. */
-	struct column_guess g = guess(layer_of(texts("lat", 10), texts("lng", 10), numbers("y", 10, 10, 10),
-	    numbers("x", 10, 3, 10)));
+	struct column_guess g = guess(layer_of(texts("lat", 10), texts("lng", 10),
+					       numbers("y", 10, 10, 10), numbers("x", 10, 3, 10)));
 
 	(void)state;
 	assert_int_equal(g.lat, 2);
@@ -185,7 +259,8 @@ static void test_columns_guess_looks_at_values(void **state)
 	g = guess(layer_of(numbers("lat", 100, 98, 100), numbers("lng", 100, 30, 99), NULL, NULL));
 	assert_false(g.certain);
 	/* Two exact latitudes: nothing is certain. */
-	g = guess(layer_of(numbers("lat", 9, 9, 9), numbers("lng", 9, 9, 9), numbers("latitude", 9, 9, 9), NULL));
+	g = guess(layer_of(numbers("lat", 9, 9, 9), numbers("lng", 9, 9, 9),
+			   numbers("latitude", 9, 9, 9), NULL));
 	assert_false(g.certain);
 	g = guess(layer_of(numbers("lat", 0, 0, 0), numbers("lng", 0, 0, 0), NULL, NULL));
 	assert_false(g.certain);
@@ -193,7 +268,8 @@ static void test_columns_guess_looks_at_values(void **state)
 
 static void test_columns_guess_exchanges_swapped(void **state)
 {
-	struct column_guess g = guess(layer_of(numbers("lat", 10, 0, 10), numbers("lng", 10, 10, 10), NULL, NULL));
+	struct column_guess g =
+	    guess(layer_of(numbers("lat", 10, 0, 10), numbers("lng", 10, 10, 10), NULL, NULL));
 
 	(void)state;
 	assert_int_equal(g.lat, 1);
@@ -205,7 +281,8 @@ static void test_columns_guess_exchanges_swapped(void **state)
 static void test_columns_guess_knows_the_survey_order(void **state)
 {
 	json_object *x = json_set_int(numbers("x", 10, 0, 0), "survey_x", 10);
-	json_object *y = json_set(numbers("y", 10, 0, 0), "survey_zone", parse("{\"zone\":39,\"ok\":10}"));
+	json_object *y =
+	    json_set(numbers("y", 10, 0, 0), "survey_zone", parse("{\"zone\":39,\"ok\":10}"));
 	struct column_guess g = guess(layer_of(texts("name", 10), x, y, NULL));
 
 	(void)state;
@@ -231,29 +308,34 @@ static void test_columns_guess_knows_the_survey_order(void **state)
 
 static json_object *geometries(const char *name, int64_t n, int64_t ok, int64_t srid)
 {
-	json_object *geom = json_set_str(json_set_int(json_object_new_object(), "ok", ok), "format", srid > 0 ? "EWKT" : "WKT");
+	json_object *geom = json_set_str(json_set_int(json_object_new_object(), "ok", ok), "format",
+					 srid > 0 ? "EWKT" : "WKT");
 
 	json_set_int(geom, "srid", srid);
-	json_set(geom, "first_bad", ok < n ? parse("{\"row\":7,\"line\":9,\"value\":\"POINT(\"}") : NULL);
+	json_set(geom, "first_bad",
+		 ok < n ? parse("{\"row\":7,\"line\":9,\"value\":\"POINT(\"}") : NULL);
 	return json_set(texts(name, n), "geom", geom);
 }
 
 static void test_columns_guess_prefers_geometries(void **state)
 {
-	struct column_guess g = guess(layer_of(numbers("lat", 10, 10, 10), numbers("lng", 10, 9, 10),
-	    geometries("shape_text", 10, 10, 0), NULL));
+	struct column_guess g =
+	    guess(layer_of(numbers("lat", 10, 10, 10), numbers("lng", 10, 9, 10),
+			   geometries("shape_text", 10, 10, 0), NULL));
 
 	(void)state;
 	assert_int_equal(g.geometry, 2);
 	assert_true(g.certain);
 	assert_string_equal(g.reason, "content");
 	/* A usual name breaks the tie. */
-	g = guess(layer_of(geometries("a", 10, 10, 0), geometries("WKT", 10, 10, 0), geometries("geom", 10, 10, 0), NULL));
+	g = guess(layer_of(geometries("a", 10, 10, 0), geometries("WKT", 10, 10, 0),
+			   geometries("geom", 10, 10, 0), NULL));
 	assert_int_equal(g.geometry, 1);
 	/* A name without content is nothing; below 99 % nothing is certain. */
 	g = guess(layer_of(texts("wkt", 10), NULL, NULL, NULL));
 	assert_int_equal(g.geometry, -1);
-	g = guess(layer_of(numbers("lat", 9, 9, 9), numbers("lng", 9, 9, 9), geometries("wkt", 10, 9, 0), NULL));
+	g = guess(layer_of(numbers("lat", 9, 9, 9), numbers("lng", 9, 9, 9),
+			   geometries("wkt", 10, 9, 0), NULL));
 	assert_int_equal(g.geometry, 2);
 	assert_false(g.certain);
 }
@@ -285,16 +367,19 @@ static void checked_done(struct checked *c)
 
 static json_object *cities(void)
 {
-	return layer_of(texts("name", 10), numbers("lat", 10, 10, 10), numbers("lng", 10, 3, 10), NULL);
+	return layer_of(texts("name", 10), numbers("lat", 10, 10, 10), numbers("lng", 10, 3, 10),
+			NULL);
 }
 
 /* FIELDS are refused with CODE; EACH (may be "") is in the problem. */
 static void refused(json_object *layer, const char *fields, const char *code, const char *each)
 {
 	struct checked c = check(layer, fields);
-	const char *text = json_object_to_json_string_ext(c.errors, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(
+	    c.errors, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
-	if (c.errors == NULL || strcmp(problem_code(json_object_array_get_idx(c.errors, 0)), code) != 0 ||
+	if (c.errors == NULL ||
+	    strcmp(problem_code(json_object_array_get_idx(c.errors, 0)), code) != 0 ||
 	    strstr(text, each) == NULL)
 		fail_msg("%s: %s", fields, text);
 	checked_done(&c);
@@ -302,9 +387,11 @@ static void refused(json_object *layer, const char *fields, const char *code, co
 
 static void test_columns_check_takes_a_pair(void **state)
 {
-	static const char *const fields[] = {"{\"lat\":\"lat\",\"lng\":\"lng\"}", "{\"latitude\":\"lat\",\"lon\":\"lng\"}",
+	static const char *const fields[] = {
+	    "{\"lat\":\"lat\",\"lng\":\"lng\"}", "{\"latitude\":\"lat\",\"lon\":\"lng\"}",
 	    "{\"y\":\"lat\",\"x\":\"lng\"}", "{\"lat\":\"LAT\",\"lng\":[\"x\",\"lng\"]}",
-	    "{\"lat\":\"lat\",\"lng\":\"lng\",\"geometry\":\"latlng\",\"delimiter\":\"auto\",\"unknown\":\"1\"}"};
+	    "{\"lat\":\"lat\",\"lng\":\"lng\",\"geometry\":\"latlng\",\"delimiter\":\"auto\","
+	    "\"unknown\":\"1\"}"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
@@ -328,23 +415,30 @@ static void test_columns_check_refuses_in_order(void **state)
 	(void)state;
 	refused(cities(), "{}", "csv_columns_missing", "");
 	refused(cities(), "{\"lat\":\"None\",\"lng\":\"None\"}", "csv_columns_missing", "");
-	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"\"}", "csv_columns_missing", "\"field\":\"lng\"");
-	refused(cities(), "{\"lat\":\"nosuch\",\"lng\":\"lng\"}", "csv_column_unknown", "name, lat, lng");
+	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"\"}", "csv_columns_missing",
+		"\"field\":\"lng\"");
+	refused(cities(), "{\"lat\":\"nosuch\",\"lng\":\"lng\"}", "csv_column_unknown",
+		"name, lat, lng");
 	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lat\"}", "csv_same_column", "");
 	refused(cities(), "{\"lat\":\"name\",\"lng\":\"lng\"}", "csv_not_numeric",
-	    "\"file\":\"cities.csv\",\"layer\":\"cities\",\"column\":\"name\",\"row\":2,\"value\":\"Beijing\"");
-	refused(layer_of(numbers("a", 0, 0, 0), numbers("b", 9, 9, 9), NULL, NULL), "{\"lat\":\"a\",\"lng\":\"b\"}",
-	    "csv_not_numeric", "\"column\":\"a\"");
-	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"geometry\":\"circle\"}", "bad_choice", "circle");
-	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"bad_rows\":\"eat\"}", "bad_choice", "eat");
-	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"charset\":\"klingon\"}", "charset_unknown", "klingon");
+		"\"file\":\"cities.csv\",\"layer\":\"cities\",\"column\":\"name\",\"row\":2,"
+		"\"value\":\"Beijing\"");
+	refused(layer_of(numbers("a", 0, 0, 0), numbers("b", 9, 9, 9), NULL, NULL),
+		"{\"lat\":\"a\",\"lng\":\"b\"}", "csv_not_numeric", "\"column\":\"a\"");
+	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"geometry\":\"circle\"}", "bad_choice",
+		"circle");
+	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"bad_rows\":\"eat\"}", "bad_choice",
+		"eat");
+	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"charset\":\"klingon\"}",
+		"charset_unknown", "klingon");
 }
 
 /* A column may be called None. */
 static void test_columns_check_none_can_be_a_name(void **state)
 {
-	struct checked c = check(layer_of(numbers("None", 5, 5, 5), numbers("lng", 5, 5, 5), NULL, NULL),
-	    "{\"lat\":\"None\",\"lng\":\"lng\"}");
+	struct checked c =
+	    check(layer_of(numbers("None", 5, 5, 5), numbers("lng", 5, 5, 5), NULL, NULL),
+		  "{\"lat\":\"None\",\"lng\":\"lng\"}");
 
 	(void)state;
 	assert_non_null(c.input);
@@ -373,7 +467,8 @@ static void test_columns_check_bad_rows(void **state)
 	assert_int_equal(json_int(w, "line", 0), 40);
 	assert_int_equal(json_int(json_obj(w, "args"), "count", 0), 1);
 	checked_done(&c);
-	refused(with_bad_row(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"bad_rows\":\"fail\"}", "csv_bad_rows", "abc");
+	refused(with_bad_row(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"bad_rows\":\"fail\"}",
+		"csv_bad_rows", "abc");
 	c = check(with_bad_row(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"bad_rows\":\"skip\"}");
 	assert_string_equal(json_str(c.input, "bad_rows", ""), "skip");
 	checked_done(&c);
@@ -382,15 +477,17 @@ static void test_columns_check_bad_rows(void **state)
 static void test_columns_check_range_warns_degrees_only(void **state)
 {
 	/* G2's own test: -100, -40. */
-	struct checked c = check(layer_of(numbers("lat", 1, 0, 1), numbers("lon", 1, 1, 1), NULL, NULL),
-	    "{\"lat\":\"lat\",\"lng\":\"lon\"}");
+	struct checked c =
+	    check(layer_of(numbers("lat", 1, 0, 1), numbers("lon", 1, 1, 1), NULL, NULL),
+		  "{\"lat\":\"lat\",\"lng\":\"lon\"}");
 
 	(void)state;
 	assert_non_null(c.input);
 	assert_true(problems_have(c.warnings, "csv_out_of_range"));
 	assert_true(problems_have(c.warnings, "latlng_swapped"));
 	checked_done(&c);
-	c = check(layer_of(numbers("y", 9, 0, 0), numbers("x", 9, 0, 0), NULL, NULL), "{\"lat\":\"y\",\"lng\":\"x\"}");
+	c = check(layer_of(numbers("y", 9, 0, 0), numbers("x", 9, 0, 0), NULL, NULL),
+		  "{\"lat\":\"y\",\"lng\":\"x\"}");
 	assert_non_null(c.input);
 	assert_null(c.warnings);
 	checked_done(&c);
@@ -398,18 +495,21 @@ static void test_columns_check_range_warns_degrees_only(void **state)
 
 static void test_columns_check_geometry_column(void **state)
 {
-	struct checked c = check(layer_of(geometries("wkt", 10, 10, 4490), NULL, NULL, NULL), "{\"geom_column\":\"wkt\"}");
+	struct checked c = check(layer_of(geometries("wkt", 10, 10, 4490), NULL, NULL, NULL),
+				 "{\"geom_column\":\"wkt\"}");
 
 	(void)state;
 	assert_string_equal(json_str(c.input, "geometry", ""), "column");
 	assert_int_equal(json_int(c.input, "geom_i", -1), 0);
 	assert_string_equal(json_str(c.input, "geom_format", ""), "EWKT");
 	checked_done(&c);
-	refused(layer_of(geometries("wkt", 10, 8, 0), NULL, NULL, NULL), "{\"geometry\":\"column\",\"geom_column\":\"wkt\"}",
-	    "csv_geometry_bad", "\"row\":7,\"line\":9,\"value\":\"POINT(\"");
+	refused(layer_of(geometries("wkt", 10, 8, 0), NULL, NULL, NULL),
+		"{\"geometry\":\"column\",\"geom_column\":\"wkt\"}", "csv_geometry_bad",
+		"\"row\":7,\"line\":9,\"value\":\"POINT(\"");
 	refused(cities(), "{\"geom_column\":\"name\"}", "csv_geometry_bad", "Beijing");
 	refused(cities(), "{\"geometry\":\"column\"}", "csv_columns_missing", "geom_column");
-	c = check(layer_of(geometries("wkt", 10, 9, 0), NULL, NULL, NULL), "{\"geom_column\":\"wkt\"}");
+	c = check(layer_of(geometries("wkt", 10, 9, 0), NULL, NULL, NULL),
+		  "{\"geom_column\":\"wkt\"}");
 	assert_true(problems_have(c.warnings, "csv_bad_rows"));
 	checked_done(&c);
 	c = check(cities(), "{\"geometry\":\"none\"}");
@@ -420,13 +520,16 @@ static void test_columns_check_geometry_column(void **state)
 
 static void test_columns_check_columns(void **state)
 {
-	json_object *layer = cities(), *name = json_object_array_get_idx(json_arr(layer, "columns"), 0), *out;
+	json_object *layer = cities(),
+		    *name = json_object_array_get_idx(json_arr(layer, "columns"), 0), *out;
 	struct checked c;
 
 	(void)state;
 	json_set(name, "type_bad", parse("{\"integer\":{\"row\":4,\"value\":\"n/s\"}}"));
-	c = check(json_object_get(layer), "{\"lat\":\"lat\",\"lng\":\"lng\",\"col_0_name\":\"Stadt Name\",\"col_1_use\":\"false\","
-	    "\"col_1_type\":\"text\",\"col_0_type\":\"date\",\"col_99_type\":\"integer\"}");
+	c = check(json_object_get(layer),
+		  "{\"lat\":\"lat\",\"lng\":\"lng\",\"col_0_name\":\"Stadt "
+		  "Name\",\"col_1_use\":\"false\","
+		  "\"col_1_type\":\"text\",\"col_0_type\":\"date\",\"col_99_type\":\"integer\"}");
 	assert_non_null(c.input);
 	out = json_arr(c.input, "columns");
 	assert_string_equal(json_str(json_object_array_get_idx(out, 0), "name", ""), "Stadt_Name");
@@ -435,13 +538,19 @@ static void test_columns_check_columns(void **state)
 	assert_false(json_bool(json_object_array_get_idx(out, 1), "use", true));
 	assert_string_equal(json_str(json_object_array_get_idx(out, 1), "type", ""), "text");
 	checked_done(&c);
-	refused(json_object_get(layer), "{\"lat\":\"lat\",\"lng\":\"lng\",\"col_0_type\":\"integer\"}", "csv_type",
-	    "\"row\":4,\"value\":\"n/s\"");
-	refused(json_object_get(layer), "{\"lat\":\"lat\",\"lng\":\"lng\",\"col_0_type\":\"colour\"}", "bad_choice", "colour");
-	refused(json_object_get(layer), "{\"lat\":\"lat\",\"lng\":\"lng\",\"col_0_use\":\"maybe\"}", "bad_boolean", "maybe");
+	refused(json_object_get(layer),
+		"{\"lat\":\"lat\",\"lng\":\"lng\",\"col_0_type\":\"integer\"}", "csv_type",
+		"\"row\":4,\"value\":\"n/s\"");
+	refused(json_object_get(layer),
+		"{\"lat\":\"lat\",\"lng\":\"lng\",\"col_0_type\":\"colour\"}", "bad_choice",
+		"colour");
+	refused(json_object_get(layer), "{\"lat\":\"lat\",\"lng\":\"lng\",\"col_0_use\":\"maybe\"}",
+		"bad_boolean", "maybe");
 	/* Renaming onto another column: both stay. */
 	c = check(layer, "{\"lat\":\"lat\",\"lng\":\"lng\",\"col_0_name\":\"LAT\"}");
-	assert_string_equal(json_str(json_object_array_get_idx(json_arr(c.input, "columns"), 1), "name", ""), "lat_2");
+	assert_string_equal(
+	    json_str(json_object_array_get_idx(json_arr(c.input, "columns"), 1), "name", ""),
+	    "lat_2");
 	checked_done(&c);
 }
 
@@ -450,8 +559,10 @@ static void test_columns_check_tells_undecodable_bytes(void **state)
 	json_object *layer = cities();
 
 	(void)state;
-	json_set(layer, "warnings", parse("[{\"code\":\"csv_encoding\",\"row\":5,\"column\":\"name\"}]"));
-	refused(json_object_get(layer), "{\"lat\":\"lat\",\"lng\":\"lng\",\"charset\":\"UTF-8\"}", "csv_encoding", "\"row\":5");
+	json_set(layer, "warnings",
+		 parse("[{\"code\":\"csv_encoding\",\"row\":5,\"column\":\"name\"}]"));
+	refused(json_object_get(layer), "{\"lat\":\"lat\",\"lng\":\"lng\",\"charset\":\"UTF-8\"}",
+		"csv_encoding", "\"row\":5");
 	struct checked c = check(layer, "{\"lat\":\"lat\",\"lng\":\"lng\"}");
 	assert_non_null(c.input);
 	checked_done(&c);
@@ -465,7 +576,8 @@ static void dialect(json_object *layer, const char *fields, const char *want)
 	bool changed = columns_dialect_changed(layer, f, &d);
 
 	if (changed != (want != NULL))
-		fail_msg("%s: %s", fields, changed ? json_object_to_json_string(d) : "nothing changed");
+		fail_msg("%s: %s", fields,
+			 changed ? json_object_to_json_string(d) : "nothing changed");
 	if (changed) {
 		json_object *w = parse(want);
 
@@ -483,22 +595,33 @@ static void test_columns_dialect_changed(void **state)
 
 	(void)state;
 	dialect(layer, "{}", NULL);
-	dialect(layer, "{\"charset\":\"\",\"delimiter\":\"auto\",\"header\":\"auto\",\"decimal\":\"auto\"}", NULL);
-	dialect(layer, "{\"charset\":\"utf-8\",\"delimiter\":\",\",\"header\":\"1\",\"decimal\":\".\"}", NULL);
+	dialect(
+	    layer,
+	    "{\"charset\":\"\",\"delimiter\":\"auto\",\"header\":\"auto\",\"decimal\":\"auto\"}",
+	    NULL);
+	dialect(layer,
+		"{\"charset\":\"utf-8\",\"delimiter\":\",\",\"header\":\"1\",\"decimal\":\".\"}",
+		NULL);
 	dialect(layer, "{\"delimiter\":\";\"}", "{\"delimiter\":\";\"}");
-	dialect(layer, "{\"delimiter\":\"TAB\",\"header\":\"no\"}", "{\"delimiter\":\"\\t\",\"header\":\"no\"}");
+	dialect(layer, "{\"delimiter\":\"TAB\",\"header\":\"no\"}",
+		"{\"delimiter\":\"\\t\",\"header\":\"no\"}");
 	dialect(layer, "{\"delimiter\":\"space\"}", "{\"delimiter\":\" \"}");
 	dialect(layer, "{\"delimiter\":\"；\"}", "{\"delimiter\":\"；\"}");
 	dialect(layer, "{\"charset\":\"gbk\"}", "{\"charset\":\"GB18030\"}");
 	dialect(layer, "{\"header\":\"3\"}", "{\"header\":\"3\"}");
 	dialect(layer, "{\"decimal\":\",\"}", "{\"decimal\":\",\"}");
 	/* What makes no sense is told by columns_check, not read with. */
-	dialect(layer, "{\"delimiter\":\"ab\",\"header\":\"maybe\",\"decimal\":\"x\",\"charset\":\"klingon\"}", NULL);
+	dialect(
+	    layer,
+	    "{\"delimiter\":\"ab\",\"header\":\"maybe\",\"decimal\":\"x\",\"charset\":\"klingon\"}",
+	    NULL);
 	json_set_str(json_obj(layer, "dialect"), "charset_source", "chosen");
 	dialect(layer, "{\"delimiter\":\";\"}", "{\"delimiter\":\";\",\"charset\":\"UTF-8\"}");
 	json_object_put(layer);
-	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"delimiter\":\"ab\"}", "bad_choice", "delimiter");
-	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"header\":\"0\"}", "bad_choice", "header");
+	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"delimiter\":\"ab\"}", "bad_choice",
+		"delimiter");
+	refused(cities(), "{\"lat\":\"lat\",\"lng\":\"lng\",\"header\":\"0\"}", "bad_choice",
+		"header");
 }
 
 static void test_columns_dialect_sheets(void **state)
@@ -513,14 +636,16 @@ static void test_columns_dialect_sheets(void **state)
 	dialect(layer, "{\"sheet\":\"2\"}", "{\"sheet\":\"二\"}");
 	dialect(layer, "{\"sheet\":\"二\"}", "{\"sheet\":\"二\"}");
 	dialect(layer, "{\"sheet\":\"3\"}", NULL);
-	refused(layer, "{\"lat\":\"lat\",\"lng\":\"lng\",\"sheet\":\"3\"}", "sheet_unknown", "\"value\":\"3\"");
+	refused(layer, "{\"lat\":\"lat\",\"lng\":\"lng\",\"sheet\":\"3\"}", "sheet_unknown",
+		"\"value\":\"3\"");
 }
 
 /* ---- the page */
 
 static void test_columns_model_preselects(void **state)
 {
-	json_object *layer = cities(), *m, *fields, *rows = json_object_new_array(), *preview = json_object_new_object();
+	json_object *layer = cities(), *m, *fields, *rows = json_object_new_array(),
+		    *preview = json_object_new_object();
 	struct session *s = session_new("ann", "cities", 0, 0);
 	char cell[1000];
 
@@ -528,41 +653,48 @@ static void test_columns_model_preselects(void **state)
 	memset(cell, 'x', sizeof(cell) - 1);
 	cell[sizeof(cell) - 1] = '\0';
 	for (int i = 0; i < 30; i++) {
-		json_object *row = json_set_int(json_object_new_object(), "row", i + 2), *cells = json_object_new_array();
+		json_object *row = json_set_int(json_object_new_object(), "row", i + 2),
+			    *cells = json_object_new_array();
 
 		json_object_array_add(cells, json_object_new_string(cell));
 		json_object_array_add(cells, NULL);
 		json_object_array_add(rows, json_set(row, "cells", cells));
 	}
-	json_set(layer, "preview", json_set_int(json_set(preview, "rows", rows), "total_rows", 812));
+	json_set(layer, "preview",
+		 json_set_int(json_set(preview, "rows", rows), "total_rows", 812));
 	m = columns_model(s, layer, NULL);
 	assert_string_equal(json_str(m, "selected_lat", ""), "lat");
 	assert_string_equal(json_str(m, "selected_lng", ""), "lng");
 	assert_true(json_bool(m, "guessed_lat_or_lng", false));
 	assert_true(json_bool(m, "present_choices", false));
 	assert_int_equal(json_len(json_arr(m, "point_candidates")), 2);
-	assert_int_equal(json_int(json_object_array_get_idx(json_arr(m, "columns"), 1), "is_latitude", 0), 3);
+	assert_int_equal(
+	    json_int(json_object_array_get_idx(json_arr(m, "columns"), 1), "is_latitude", 0), 3);
 	rows = json_arr(json_obj(m, "preview"), "rows");
 	assert_int_equal(json_len(rows), 20);
 	assert_int_equal(json_int(json_obj(m, "preview"), "total_rows", 0), 812);
 	assert_int_equal(strlen(json_object_get_string(json_object_array_get_idx(
-	    json_arr(json_object_array_get_idx(rows, 0), "cells"), 0))), 200);
+			     json_arr(json_object_array_get_idx(rows, 0), "cells"), 0))),
+			 200);
 	json_object_put(m);
 
 	/* What was stored, then what is being typed. */
 	json_object_put(s->doc);
-	s->doc = parse("{\"input\":{\"csv\":{\"geometry\":\"latlng\",\"lat\":\"lng\",\"lng\":\"lat\",\"bad_rows\":\"skip\"}}}");
+	s->doc = parse("{\"input\":{\"csv\":{\"geometry\":\"latlng\",\"lat\":\"lng\",\"lng\":"
+		       "\"lat\",\"bad_rows\":\"skip\"}}}");
 	m = columns_model(s, layer, NULL);
 	assert_string_equal(json_str(m, "selected_lat", ""), "lng");
 	assert_string_equal(json_str(m, "bad_rows", ""), "skip");
 	assert_false(json_bool(m, "guessed_lat_or_lng", true));
 	json_object_put(m);
-	fields = parse("{\"lat\":\"NAME\",\"lng\":\"nosuch\",\"delimiter\":\";\",\"col_0_name\":\"n\",\"col_0_use\":\"no\"}");
+	fields = parse("{\"lat\":\"NAME\",\"lng\":\"nosuch\",\"delimiter\":\";\",\"col_0_name\":"
+		       "\"n\",\"col_0_use\":\"no\"}");
 	m = columns_model(s, layer, fields);
 	assert_string_equal(json_str(m, "selected_lat", ""), "name");
 	assert_string_equal(json_str(m, "selected_lng", ""), "nosuch");
 	assert_string_equal(json_str(json_obj(m, "dialect"), "delimiter", ""), ";");
-	assert_string_equal(json_str(json_object_array_get_idx(json_arr(m, "columns"), 0), "new_name", ""), "n");
+	assert_string_equal(
+	    json_str(json_object_array_get_idx(json_arr(m, "columns"), 0), "new_name", ""), "n");
 	assert_false(json_bool(json_object_array_get_idx(json_arr(m, "columns"), 0), "use", true));
 	json_object_put(m);
 	json_object_put(fields);
@@ -573,25 +705,25 @@ static void test_columns_model_preselects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_columns_names_vectors),
-		cmocka_unit_test(test_columns_names_of_the_table),
-		cmocka_unit_test(test_columns_guess_finds_the_pair),
-		cmocka_unit_test(test_columns_guess_needs_both),
-		cmocka_unit_test(test_columns_guess_looks_at_values),
-		cmocka_unit_test(test_columns_guess_exchanges_swapped),
-		cmocka_unit_test(test_columns_guess_knows_the_survey_order),
-		cmocka_unit_test(test_columns_guess_prefers_geometries),
-		cmocka_unit_test(test_columns_check_takes_a_pair),
-		cmocka_unit_test(test_columns_check_refuses_in_order),
-		cmocka_unit_test(test_columns_check_none_can_be_a_name),
-		cmocka_unit_test(test_columns_check_bad_rows),
-		cmocka_unit_test(test_columns_check_range_warns_degrees_only),
-		cmocka_unit_test(test_columns_check_geometry_column),
-		cmocka_unit_test(test_columns_check_columns),
-		cmocka_unit_test(test_columns_check_tells_undecodable_bytes),
-		cmocka_unit_test(test_columns_dialect_changed),
-		cmocka_unit_test(test_columns_dialect_sheets),
-		cmocka_unit_test(test_columns_model_preselects),
+	    cmocka_unit_test(test_columns_names_vectors),
+	    cmocka_unit_test(test_columns_names_of_the_table),
+	    cmocka_unit_test(test_columns_guess_finds_the_pair),
+	    cmocka_unit_test(test_columns_guess_needs_both),
+	    cmocka_unit_test(test_columns_guess_looks_at_values),
+	    cmocka_unit_test(test_columns_guess_exchanges_swapped),
+	    cmocka_unit_test(test_columns_guess_knows_the_survey_order),
+	    cmocka_unit_test(test_columns_guess_prefers_geometries),
+	    cmocka_unit_test(test_columns_check_takes_a_pair),
+	    cmocka_unit_test(test_columns_check_refuses_in_order),
+	    cmocka_unit_test(test_columns_check_none_can_be_a_name),
+	    cmocka_unit_test(test_columns_check_bad_rows),
+	    cmocka_unit_test(test_columns_check_range_warns_degrees_only),
+	    cmocka_unit_test(test_columns_check_geometry_column),
+	    cmocka_unit_test(test_columns_check_columns),
+	    cmocka_unit_test(test_columns_check_tells_undecodable_bytes),
+	    cmocka_unit_test(test_columns_dialect_changed),
+	    cmocka_unit_test(test_columns_dialect_sheets),
+	    cmocka_unit_test(test_columns_model_preselects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

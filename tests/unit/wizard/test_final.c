@@ -44,22 +44,32 @@ static void test_permissions_are_translated(void **state)
 {
 	(void)state;
 	assert_permissions("{'users':{'AnonymousUser':['view_resourcebase']},'groups':{}}",
-	    "{\"users\":{\"AnonymousUser\":[\"see\"]},\"groups\":{}}", "");
+			   "{\"users\":{\"AnonymousUser\":[\"see\"]},\"groups\":{}}", "");
 	assert_permissions("{'users':{'AnonymousUser':[]},'groups':{}}",
-	    "{\"users\":{\"AnonymousUser\":[]},\"groups\":{}}", "");
-	assert_permissions(
-	    "{'users':{'bob':['change_layer_style','delete_resourcebase','view_resourcebase','change_resourcebase',"
-	    "'publish_resourcebase','change_resourcebase_permissions','download_resourcebase']},'groups':{'staff':['change_dataset_data']}}",
-	    "{\"users\":{\"bob\":[\"see\",\"download\",\"edit\",\"delete\",\"share\"]},\"groups\":{\"staff\":[\"edit\"]}}",
-	    "");
+			   "{\"users\":{\"AnonymousUser\":[]},\"groups\":{}}", "");
+	assert_permissions("{'users':{'bob':['change_layer_style','delete_resourcebase','view_"
+			   "resourcebase','change_resourcebase',"
+			   "'publish_resourcebase','change_resourcebase_permissions','download_"
+			   "resourcebase']},'groups':{'staff':['change_dataset_data']}}",
+			   "{\"users\":{\"bob\":[\"see\",\"download\",\"edit\",\"delete\","
+			   "\"share\"]},\"groups\":{\"staff\":[\"edit\"]}}",
+			   "");
 	assert_permissions("{}", "{\"users\":{},\"groups\":{}}", "");
 }
 
 static void test_permissions_errors(void **state)
 {
-	static const char *const wrong[] = {"{users:", "[]", "7", "\"x\"", "{'users':[]}",
-	    "{'users':{'bob':'see'}}", "", "{'users':{'bob':[7]}}", "{'groups':7}",
-	    "{'users':{}} trailing", "{'users':{'bob':null}}"};
+	static const char *const wrong[] = {"{users:",
+					    "[]",
+					    "7",
+					    "\"x\"",
+					    "{'users':[]}",
+					    "{'users':{'bob':'see'}}",
+					    "",
+					    "{'users':{'bob':[7]}}",
+					    "{'groups':7}",
+					    "{'users':{}} trailing",
+					    "{'users':{'bob':null}}"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
@@ -75,7 +85,7 @@ static void test_permissions_unknown_word_warns(void **state)
 
 	(void)state;
 	permissions_check("{\"users\":{\"bob\":[\"fly\",\"view_resourcebase\"]}}", exists, NULL,
-	    &ret, &errors, &warnings);
+			  &ret, &errors, &warnings);
 	assert_non_null(ret);
 	assert_null(errors);
 	assert_string_equal(help_code(warnings, 0), "permission_unknown");
@@ -105,8 +115,8 @@ static void test_access_words(void **state)
 static void test_keywords_are_split(void **state)
 {
 	json_object *errors = NULL,
-	            *k = keywords_split(
-	                "roads, Roads;传输，水、河；  a b \n\n, ,\xE3\x80\x80x\r\ny", &errors);
+		    *k = keywords_split(
+			"roads, Roads;传输，水、河；  a b \n\n, ,\xE3\x80\x80x\r\ny", &errors);
 	char *text = mem_alloc(20000);
 
 	(void)state;
@@ -150,11 +160,12 @@ static json_object *save(const char *fields, json_object **errors)
 static void test_save_takes_geonode_fields(void **state)
 {
 	json_object *errors,
-	    *in = save(
-	        "{'permissions':'{\\u0022users\\u0022:{},\\u0022groups\\u0022:{}}','csrfmiddlewaretoken':'x',"
-	        "'time':'true','charset':'UTF-8','mosaic':'False','geogig':'x','layer_title':'Roads','tags':'a,b','keywords':['c','d'],"
-	        "'layer_id':'7','non_interactive':'on'}",
-	        &errors);
+	    *in = save("{'permissions':'{\\u0022users\\u0022:{},\\u0022groups\\u0022:{}}','"
+		       "csrfmiddlewaretoken':'x',"
+		       "'time':'true','charset':'UTF-8','mosaic':'False','geogig':'x','layer_title'"
+		       ":'Roads','tags':'a,b','keywords':['c','d'],"
+		       "'layer_id':'7','non_interactive':'on'}",
+		       &errors);
 
 	(void)state;
 	assert_true(json_bool(in, "time", false));
@@ -189,7 +200,7 @@ static void test_save_errors(void **state)
 	    {"{'style_upload_form':'1'}", "mode_unsupported"},
 	    {"{'permissions':'{users:'}", "permissions_invalid"},
 	    {"{'permissions':'{\\u0022users\\u0022:{\\u0022ghost\\u0022:[]}}'}",
-	        "permission_subject"},
+	     "permission_subject"},
 	    {"{'time_presentation':'SOMETIMES'}", "time_bad_strategy"},
 	    {"{'time_presentation_res':'1.5'}", "time_bad_precision"},
 	    {"{'time_presentation_default_value':'FIXED'}", "time_precision_missing"},
@@ -207,10 +218,10 @@ static void test_save_errors(void **state)
 	}
 	for (size_t i = 0; i < 1; i++) {
 		json_object *errors,
-		    *in = save(
-		        "{'metadata_upload_form':'false','time_presentation':'list',"
-		        "'time_presentation_default_value':'nearest','time_presentation_reference_value':'2017-01-01'}",
-		        &errors);
+		    *in = save("{'metadata_upload_form':'false','time_presentation':'list',"
+			       "'time_presentation_default_value':'nearest','time_presentation_"
+			       "reference_value':'2017-01-01'}",
+			       &errors);
 
 		assert_string_equal(json_str(in, "time_presentation", ""), "LIST");
 		assert_string_equal(json_str(in, "time_presentation_default_value", ""), "NEAREST");
@@ -220,16 +231,21 @@ static void test_save_errors(void **state)
 
 /* ---- final */
 
-#define ONE                                                                                                                 \
-	"{'layers':[{'i':0,'name':'roads','kind':'vector','geometry':'Point','count':10,'file':'roads.csv','columns':["     \
-	"{'i':0,'name':'id','original':'ID','type':'integer'},{'i':1,'name':'name','original':'name','type':'text',"        \
-	"'type_bad':{'integer':{'row':3,'value':'n/s'}}}],'crs':{'code':'EPSG:4326','usable':true}}]"                       \
-	",'input':{'save':{'layer_title':'From save','keywords':['s'],'permissions':{'users':{'bob':['see']},'groups':{}}," \
+#define ONE                                                                                        \
+	"{'layers':[{'i':0,'name':'roads','kind':'vector','geometry':'Point','count':10,'file':'"  \
+	"roads.csv','columns':["                                                                   \
+	"{'i':0,'name':'id','original':'ID','type':'integer'},{'i':1,'name':'name','original':'"   \
+	"name','type':'text',"                                                                     \
+	"'type_bad':{'integer':{'row':3,'value':'n/"                                               \
+	"s'}}}],'crs':{'code':'EPSG:4326','usable':true}}]"                                        \
+	",'input':{'save':{'layer_title':'From "                                                   \
+	"save','keywords':['s'],'permissions':{'users':{'bob':['see']},'groups':{}},"              \
 	"'store_spatial_files':false}}}"
-#define TWO \
-	"{'layers':[{'i':0,'name':'a','kind':'vector','columns':[]},{'i':1,'name':'b','kind':'vector','columns':[]}]}"
+#define TWO                                                                                        \
+	"{'layers':[{'i':0,'name':'a','kind':'vector','columns':[]},{'i':1,'name':'b','kind':'"    \
+	"vector','columns':[]}]}"
 
-static json_object *final(struct session *s, const char *fields, json_object **errors)
+static json_object * final(struct session *s, const char *fields, json_object **errors)
 {
 	CLEAN_JSON json_object *f = help_json(fields);
 	json_object *input = NULL, *warnings = NULL;
@@ -249,19 +265,21 @@ static void test_final_keeps_what_was_not_sent(void **state)
 	(void)state;
 	assert_string_equal(json_str(in, "title", ""), "From save");
 	assert_string_equal(print(json_get(in, "keywords")), "[\"s\"]");
-	assert_string_equal(
-	    print(json_get(in, "permissions")), "{\"users\":{\"bob\":[\"see\"]},\"groups\":{}}");
+	assert_string_equal(print(json_get(in, "permissions")),
+			    "{\"users\":{\"bob\":[\"see\"]},\"groups\":{}}");
 	assert_string_equal(json_str(in, "mode", ""), "create");
 	assert_false(json_bool(in, "store_spatial_files", true));
 	json_object_put(in);
 	in = final(s,
-	    "{'title':' Roads ','keywords':'roads,传输','access':'view','mode':'create','bad_rows':'fail','name_0':'my roads',"
-	    "'store_spatial_files':'true','abstract':'x'}",
-	    &errors);
+		   "{'title':' Roads "
+		   "','keywords':'roads,传输','access':'view','mode':'create','bad_rows':'fail','"
+		   "name_0':'my roads',"
+		   "'store_spatial_files':'true','abstract':'x'}",
+		   &errors);
 	assert_string_equal(json_str(in, "title", ""), "Roads");
 	assert_string_equal(json_str(json_obj(in, "names"), "0", ""), "my_roads");
 	assert_string_equal(print(json_get(in, "permissions")),
-	    "{\"users\":{\"AnonymousUser\":[\"see\"]},\"groups\":{}}");
+			    "{\"users\":{\"AnonymousUser\":[\"see\"]},\"groups\":{}}");
 	assert_string_equal(json_str(in, "bad_rows", ""), "fail");
 	assert_true(session_set_input(s, STEP_FINAL, in));
 	/* No fields afterwards: the same input, so the same answer again. */
@@ -317,7 +335,7 @@ static void test_final_model_shows_the_choices(void **state)
 	struct session *s = help_session("csv", ONE);
 	CLEAN_JSON json_object *fields = help_json("{'title':'Typed','abstract':'<b>'}");
 	json_object *m = final_model(s, NULL),
-	            *l = json_object_array_get_idx(json_arr(m, "layers"), 0);
+		    *l = json_object_array_get_idx(json_arr(m, "layers"), 0);
 
 	(void)state;
 	assert_string_equal(json_str(l, "name", ""), "roads");
@@ -348,24 +366,23 @@ static json_object *diff(const char *dataset, const char *mode, bool ignore)
 	return o;
 }
 
-#define DATASET(columns, rest)                                                                              \
-	"{'type':'vector','geometry':'MultiPoint','count':5,'crs':{'code':'EPSG:4326'},'columns':[" columns \
-	"]" rest "}"
+#define DATASET(columns, rest)                                                                     \
+	"{'type':'vector','geometry':'MultiPoint','count':5,'crs':{'code':'EPSG:4326'},'columns':" \
+	"[" columns "]" rest "}"
 
 static void test_diff_tells_what_changes(void **state)
 {
-	json_object *o = diff(
-	    DATASET(
-	        "{'name':'ID','type':'real'},{'name':'old','type':'text'},{'name':'fid','type':'integer'}",
-	        ""),
-	    "append", true);
+	json_object *o = diff(DATASET("{'name':'ID','type':'real'},{'name':'old','type':'text'},{'"
+				      "name':'fid','type':'integer'}",
+				      ""),
+			      "append", true);
 
 	(void)state;
 	assert_string_equal(print(json_get(o, "matched")), "[\"ID\"]");
 	assert_string_equal(print(json_get(o, "missing")), "[\"old\"]");
 	assert_string_equal(print(json_get(o, "extra")), "[\"name\"]");
 	assert_string_equal(print(json_get(o, "changed")),
-	    "[{\"name\":\"ID\",\"from\":\"real\",\"to\":\"integer\"}]");
+			    "[{\"name\":\"ID\",\"from\":\"real\",\"to\":\"integer\"}]");
 	assert_int_equal(json_int(o, "rows_before", 0), 5);
 	assert_int_equal(json_int(o, "rows_after", 0), 15);
 	assert_int_equal(json_len(json_arr(o, "errors")), 0);
@@ -381,10 +398,12 @@ static void test_diff_tells_what_changes(void **state)
 static void test_diff_knows_that_shapefiles_become_multi(void **state)
 {
 	static const char layers[] = "{'layers':[{'i':0,'name':'a','kind':'vector',"
-	                             "'geometry':'Polygon','count':1,'columns':[]}]}";
+				     "'geometry':'Polygon','count':1,'columns':[]}]}";
 	struct session *s = help_session("shp", layers);
-	CLEAN_JSON json_object *old = help_json("{'type':'vector','geometry':'MultiPolygon','columns':[]}");
-	CLEAN_JSON json_object *o = final_diff(s, session_layer(s, 0), old, "overwrite", false, false);
+	CLEAN_JSON json_object *old =
+	    help_json("{'type':'vector','geometry':'MultiPolygon','columns':[]}");
+	CLEAN_JSON json_object *o =
+	    final_diff(s, session_layer(s, 0), old, "overwrite", false, false);
 
 	(void)state;
 	assert_true(json_bool(json_obj(o, "geometry"), "same", false));
@@ -395,10 +414,10 @@ static void test_diff_knows_that_shapefiles_become_multi(void **state)
 static void test_diff_refuses_what_does_not_fit(void **state)
 {
 	json_object *o = diff(
-	                DATASET(
-	                    "{'name':'id','type':'integer'},{'name':'name','type':'integer'}", ""),
-	                "append", false),
-	            *p;
+			DATASET("{'name':'id','type':'integer'},{'name':'name','type':'integer'}",
+				""),
+			"append", false),
+		    *p;
 
 	(void)state;
 	p = help_problem(json_arr(o, "errors"), 0);
@@ -416,8 +435,8 @@ static void test_diff_refuses_what_does_not_fit(void **state)
 	o = diff("{'type':'vector','geometry':'Polygon','columns':[],'count':0}", "append", true);
 	assert_string_equal(help_code(json_arr(o, "errors"), 0), "geometry_mismatch");
 	json_object_put(o);
-	o = diff(
-	    "{'type':'vector','geometry':'Polygon','columns':[],'count':0}", "overwrite", true);
+	o = diff("{'type':'vector','geometry':'Polygon','columns':[],'count':0}", "overwrite",
+		 true);
 	assert_int_equal(json_len(json_arr(o, "errors")), 0);
 	json_object_put(o);
 }
@@ -425,19 +444,19 @@ static void test_diff_refuses_what_does_not_fit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_permissions_are_translated),
-		cmocka_unit_test(test_permissions_errors),
-		cmocka_unit_test(test_permissions_unknown_word_warns),
-		cmocka_unit_test(test_access_words),
-		cmocka_unit_test(test_keywords_are_split),
-		cmocka_unit_test(test_save_takes_geonode_fields),
-		cmocka_unit_test(test_save_errors),
-		cmocka_unit_test(test_final_keeps_what_was_not_sent),
-		cmocka_unit_test(test_final_errors),
-		cmocka_unit_test(test_final_model_shows_the_choices),
-		cmocka_unit_test(test_diff_tells_what_changes),
-		cmocka_unit_test(test_diff_knows_that_shapefiles_become_multi),
-		cmocka_unit_test(test_diff_refuses_what_does_not_fit),
+	    cmocka_unit_test(test_permissions_are_translated),
+	    cmocka_unit_test(test_permissions_errors),
+	    cmocka_unit_test(test_permissions_unknown_word_warns),
+	    cmocka_unit_test(test_access_words),
+	    cmocka_unit_test(test_keywords_are_split),
+	    cmocka_unit_test(test_save_takes_geonode_fields),
+	    cmocka_unit_test(test_save_errors),
+	    cmocka_unit_test(test_final_keeps_what_was_not_sent),
+	    cmocka_unit_test(test_final_errors),
+	    cmocka_unit_test(test_final_model_shows_the_choices),
+	    cmocka_unit_test(test_diff_tells_what_changes),
+	    cmocka_unit_test(test_diff_knows_that_shapefiles_become_multi),
+	    cmocka_unit_test(test_diff_refuses_what_does_not_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,7 @@
-/* Goal: names from outside become names of tables and columns, and two different ones never become one. */
+/*
+ * Goal: names from outside become names of tables and columns, and two different ones never become
+ * one.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +38,9 @@ static void test_name_dataset_vectors(void **state)
 	dataset("北京.公园", "北京_公园");
 	dataset("-x", "_x");
 	dataset("", "_");
-	dataset("a\xFF" "b", "a_b");
+	dataset("a\xFF"
+		"b",
+		"a_b");
 	dataset("a; drop table--", "a__drop_table__");
 }
 
@@ -79,18 +84,24 @@ static void unique(size_t n, const char *const *originals, const char *const *wa
 static void test_names_columns_are_unique(void **state)
 {
 	(void)state;
-	unique(4, (const char *const[]){"a", "A", "a", "b"}, (const char *const[]){"a", "A_2", "a_3", "b"});
-	unique(3, (const char *const[]){"a b", "a-b", "a_b"}, (const char *const[]){"a_b", "a_b_2", "a_b_3"});
+	unique(4, (const char *const[]){"a", "A", "a", "b"},
+	       (const char *const[]){"a", "A_2", "a_3", "b"});
+	unique(3, (const char *const[]){"a b", "a-b", "a_b"},
+	       (const char *const[]){"a_b", "a_b_2", "a_b_3"});
 	unique(3, (const char *const[]){"a", "a_2", "a"}, (const char *const[]){"a", "a_2", "a_3"});
-	unique(3, (const char *const[]){"a", "a", "a_2"}, (const char *const[]){"a", "a_2", "a_2_2"});
-	unique(2, (const char *const[]){"", "column_1"}, (const char *const[]){"column_1", "column_1_2"});
+	unique(3, (const char *const[]){"a", "a", "a_2"},
+	       (const char *const[]){"a", "a_2", "a_2_2"});
+	unique(2, (const char *const[]){"", "column_1"},
+	       (const char *const[]){"column_1", "column_1_2"});
 }
 
 static void test_names_columns_reserved_words(void **state)
 {
 	(void)state;
-	unique(6, (const char *const[]){"fid", "OGC_FID", "geom", "_time_start", "_time_end", "fid_"},
-	    (const char *const[]){"fid_", "OGC_FID_", "geom_", "_time_start_", "_time_end_", "fid__2"});
+	unique(6,
+	       (const char *const[]){"fid", "OGC_FID", "geom", "_time_start", "_time_end", "fid_"},
+	       (const char *const[]){"fid_", "OGC_FID_", "geom_", "_time_start_", "_time_end_",
+				     "fid__2"});
 	unique(1, (const char *const[]){"geometry"}, (const char *const[]){"geometry"});
 }
 
@@ -142,14 +153,14 @@ static void test_names_changed_tells_what_changed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_name_dataset_vectors),
-		cmocka_unit_test(test_name_dataset_cuts_at_a_character),
-		cmocka_unit_test(test_name_column_vectors),
-		cmocka_unit_test(test_names_columns_are_unique),
-		cmocka_unit_test(test_names_columns_reserved_words),
-		cmocka_unit_test(test_names_columns_long_names_stay_apart),
-		cmocka_unit_test(test_names_columns_many_equal_names),
-		cmocka_unit_test(test_names_changed_tells_what_changed),
+	    cmocka_unit_test(test_name_dataset_vectors),
+	    cmocka_unit_test(test_name_dataset_cuts_at_a_character),
+	    cmocka_unit_test(test_name_column_vectors),
+	    cmocka_unit_test(test_names_columns_are_unique),
+	    cmocka_unit_test(test_names_columns_reserved_words),
+	    cmocka_unit_test(test_names_columns_long_names_stay_apart),
+	    cmocka_unit_test(test_names_columns_many_equal_names),
+	    cmocka_unit_test(test_names_changed_tells_what_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

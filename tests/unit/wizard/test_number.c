@@ -1,4 +1,6 @@
-/* Goal: numbers, angles and cell types are read as people write them, and exactly as strtod would. */
+/*
+ * Goal: numbers, angles and cell types are read as people write them, and exactly as strtod would.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +35,9 @@ static void test_number_parse_reads_decimals(void **state)
 	check("-0", false, -0.0);
 	check("+12", false, 12);
 	check(" 12.5\t", false, 12.5);
-	check("\xC2\xA0" "3\xE3\x80\x80", false, 3);
+	check("\xC2\xA0"
+	      "3\xE3\x80\x80",
+	      false, 3);
 	check(".5", false, 0.5);
 	check("5.", false, 5);
 	check("1e3", false, 1000);
@@ -65,8 +69,9 @@ static void test_number_parse_reads_decimal_comma(void **state)
 
 static void test_number_parse_refuses_what_is_none(void **state)
 {
-	static const char *const bad[] = {"", " ", "-", "+", ".", "-.", "e5", "1e", "1e+", "inf", "-inf", "nan", "0x10", "1 2",
-	    "1.2.3", "1..2", "--1", "12a", "1e400", "٣", "1_000"};
+	static const char *const bad[] = {"",	   " ",	   "-",	  "+",	  ".",	   "-.",   "e5",
+					  "1e",	   "1e+",  "inf", "-inf", "nan",   "0x10", "1 2",
+					  "1.2.3", "1..2", "--1", "12a",  "1e400", "٣",	   "1_000"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -89,8 +94,9 @@ static void test_number_parse_agrees_with_strtod(void **state)
 
 		switch (i % 3) {
 		case 0:
-			snprintf(s, sizeof(s), "%llu.%0*llu", (unsigned long long)(m % 360), point + 1,
-			    (unsigned long long)(seed % 10000000000000000u) % 1000000000u);
+			snprintf(s, sizeof(s), "%llu.%0*llu", (unsigned long long)(m % 360),
+				 point + 1,
+				 (unsigned long long)(seed % 10000000000000000u) % 1000000000u);
 			break;
 		case 1:
 			snprintf(s, sizeof(s), "%llue%d", (unsigned long long)m, e);
@@ -111,7 +117,7 @@ static void test_number_parse_survives_long_cells(void **state)
 	assert_non_null(s);
 	memset(s, '0', 200000);
 	s[0] = '1';
-	assert_false(number_parse(s, 200000, false, &v));      /* overflow is no number */
+	assert_false(number_parse(s, 200000, false, &v)); /* overflow is no number */
 	s[1] = '.';
 	assert_true(number_parse(s, 200000, false, &v));
 	assert_true(v == 1.0);
@@ -213,20 +219,44 @@ static void test_cell_classify_types_cells(void **state)
 		bool comma;
 		enum cell_type want;
 	} t[] = {
-		{"", false, CELL_EMPTY}, {"  ", false, CELL_EMPTY}, {"\xE3\x80\x80", false, CELL_EMPTY},
-		{"12", false, CELL_INTEGER}, {"-3", false, CELL_INTEGER}, {"00123", false, CELL_TEXT},
-		{"+4930123456", false, CELL_TEXT}, {"+12345678", false, CELL_INTEGER}, {"-4930123456", false, CELL_INTEGER},
-		{"+4930123456.5", false, CELL_REAL},
-		{"1234567890123456789", false, CELL_TEXT}, {"1.5", false, CELL_REAL}, {"0.5", false, CELL_REAL},
-		{"1e5", false, CELL_REAL}, {"007.5", false, CELL_TEXT}, {"1,5", false, CELL_TEXT}, {"1,5", true, CELL_REAL},
-		{"1.234,5", true, CELL_REAL}, {"1.234", true, CELL_REAL}, {"1.5", true, CELL_TEXT},
-		{"2017-02-28", false, CELL_DATE}, {"2017-02-29", false, CELL_TEXT}, {"2016-02-29", false, CELL_DATE},
-		{"2017-13-01", false, CELL_TEXT}, {"2017-01-01T10:00", false, CELL_DATETIME},
-		{"2017-01-01 10:00:59.25Z", false, CELL_DATETIME}, {"2017-01-01T10:00:00+08:00", false, CELL_DATETIME},
-		{"2017-01-01T10:00:00+0800", false, CELL_DATETIME}, {"2017-01-01T25:00", false, CELL_TEXT},
-		{"2017-01-01X", false, CELL_TEXT}, {"2017/01/01", false, CELL_TEXT}, {"true", false, CELL_BOOLEAN},
-		{"FALSE", false, CELL_BOOLEAN}, {"yes", false, CELL_TEXT}, {"NULL", false, CELL_TEXT}, {"nan", false, CELL_TEXT},
-		{"北京", false, CELL_TEXT}, {"1e400", false, CELL_TEXT},
+	    {"", false, CELL_EMPTY},
+	    {"  ", false, CELL_EMPTY},
+	    {"\xE3\x80\x80", false, CELL_EMPTY},
+	    {"12", false, CELL_INTEGER},
+	    {"-3", false, CELL_INTEGER},
+	    {"00123", false, CELL_TEXT},
+	    {"+4930123456", false, CELL_TEXT},
+	    {"+12345678", false, CELL_INTEGER},
+	    {"-4930123456", false, CELL_INTEGER},
+	    {"+4930123456.5", false, CELL_REAL},
+	    {"1234567890123456789", false, CELL_TEXT},
+	    {"1.5", false, CELL_REAL},
+	    {"0.5", false, CELL_REAL},
+	    {"1e5", false, CELL_REAL},
+	    {"007.5", false, CELL_TEXT},
+	    {"1,5", false, CELL_TEXT},
+	    {"1,5", true, CELL_REAL},
+	    {"1.234,5", true, CELL_REAL},
+	    {"1.234", true, CELL_REAL},
+	    {"1.5", true, CELL_TEXT},
+	    {"2017-02-28", false, CELL_DATE},
+	    {"2017-02-29", false, CELL_TEXT},
+	    {"2016-02-29", false, CELL_DATE},
+	    {"2017-13-01", false, CELL_TEXT},
+	    {"2017-01-01T10:00", false, CELL_DATETIME},
+	    {"2017-01-01 10:00:59.25Z", false, CELL_DATETIME},
+	    {"2017-01-01T10:00:00+08:00", false, CELL_DATETIME},
+	    {"2017-01-01T10:00:00+0800", false, CELL_DATETIME},
+	    {"2017-01-01T25:00", false, CELL_TEXT},
+	    {"2017-01-01X", false, CELL_TEXT},
+	    {"2017/01/01", false, CELL_TEXT},
+	    {"true", false, CELL_BOOLEAN},
+	    {"FALSE", false, CELL_BOOLEAN},
+	    {"yes", false, CELL_TEXT},
+	    {"NULL", false, CELL_TEXT},
+	    {"nan", false, CELL_TEXT},
+	    {"北京", false, CELL_TEXT},
+	    {"1e400", false, CELL_TEXT},
 	};
 
 	(void)state;
@@ -241,16 +271,16 @@ static void test_cell_classify_types_cells(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_number_parse_reads_decimals),
-		cmocka_unit_test(test_number_parse_reads_decimal_comma),
-		cmocka_unit_test(test_number_parse_refuses_what_is_none),
-		cmocka_unit_test(test_number_parse_agrees_with_strtod),
-		cmocka_unit_test(test_number_parse_survives_long_cells),
-		cmocka_unit_test(test_number_integer_keeps_codes_apart),
-		cmocka_unit_test(test_number_angle_reads_degrees_minutes_seconds),
-		cmocka_unit_test(test_number_angle_refuses_nonsense),
-		cmocka_unit_test(test_number_null_words),
-		cmocka_unit_test(test_cell_classify_types_cells),
+	    cmocka_unit_test(test_number_parse_reads_decimals),
+	    cmocka_unit_test(test_number_parse_reads_decimal_comma),
+	    cmocka_unit_test(test_number_parse_refuses_what_is_none),
+	    cmocka_unit_test(test_number_parse_agrees_with_strtod),
+	    cmocka_unit_test(test_number_parse_survives_long_cells),
+	    cmocka_unit_test(test_number_integer_keeps_codes_apart),
+	    cmocka_unit_test(test_number_angle_reads_degrees_minutes_seconds),
+	    cmocka_unit_test(test_number_angle_refuses_nonsense),
+	    cmocka_unit_test(test_number_null_words),
+	    cmocka_unit_test(test_cell_classify_types_cells),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,7 @@
-/* Goal: a session's record survives printing and reading, equal inputs change nothing, other inputs undo what follows. */
+/*
+ * Goal: a session's record survives printing and reading, equal inputs change nothing, other inputs
+ * undo what follows.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,14 +85,19 @@ static void test_session_record_survives_printing(void **state)
 
 static void test_session_damaged_records_are_refused(void **state)
 {
-	static const char *const bad[] = {"{}", "{\"kind\":\"shp\",\"state\":\"ASLEEP\"}", "{\"kind\":\"xls\",\"state\":\"READY\"}",
+	static const char *const bad[] = {
+	    "{}", "{\"kind\":\"shp\",\"state\":\"ASLEEP\"}",
+	    "{\"kind\":\"xls\",\"state\":\"READY\"}",
 	    "{\"kind\":\"shp\",\"state\":\"READY\",\"completed\":\"mosaic\"}"};
 	struct session *s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		assert_int_equal(session_from_json(parse(bad[i]), &s), ERR_STORE);
-	assert_int_equal(session_from_json(parse("{\"kind\":\"shp\",\"state\":\"READY\",\"completed\":\"error\"}"), &s), ERR_OK);
+	assert_int_equal(
+	    session_from_json(
+		parse("{\"kind\":\"shp\",\"state\":\"READY\",\"completed\":\"error\"}"), &s),
+	    ERR_OK);
 	assert_int_equal(s->completed, STEP_ERROR);
 	session_free(s);
 }
@@ -113,13 +121,17 @@ static void test_session_equal_input_changes_nothing(void **state)
 	json_object *first;
 
 	(void)state;
-	assert_true(session_set_input(s, STEP_CSV, parse("{\"lat\":\"a\",\"lng\":\"b\",\"columns\":[{\"i\":0,\"use\":true}]}")));
+	assert_true(session_set_input(
+	    s, STEP_CSV,
+	    parse("{\"lat\":\"a\",\"lng\":\"b\",\"columns\":[{\"i\":0,\"use\":true}]}")));
 	assert_int_equal(s->completed, STEP_CSV);
 	first = session_input(s, STEP_CSV);
 	assert_int_equal(strlen(json_str(first, "hash", "")), 64);
 	/* Order says nothing, neither does the form's machinery. */
-	assert_false(session_set_input(s, STEP_CSV,
-	    parse("{\"rev\":\"4\",\"columns\":[{\"use\":true,\"i\":0}],\"nonce\":\"n\",\"lng\":\"b\",\"csrfmiddlewaretoken\":\"t\",\"lat\":\"a\"}")));
+	assert_false(session_set_input(
+	    s, STEP_CSV,
+	    parse("{\"rev\":\"4\",\"columns\":[{\"use\":true,\"i\":0}],\"nonce\":\"n\",\"lng\":"
+		  "\"b\",\"csrfmiddlewaretoken\":\"t\",\"lat\":\"a\"}")));
 	assert_ptr_equal(session_input(s, STEP_CSV), first);
 	assert_true(session_set_input(s, STEP_CSV, parse("{\"lat\":\"b\",\"lng\":\"a\"}")));
 	assert_true(session_set_input(s, STEP_CSV, parse("{\"lat\":\"b\",\"lng\":[\"a\"]}")));
@@ -223,8 +235,10 @@ static void test_session_percent_follows_the_table(void **state)
 
 static void test_session_states_allow(void **state)
 {
-	static const bool editable[STATE__MAX] = {[STATE_READY] = true, [STATE_WAITING] = true, [STATE_INCOMPLETE] = true,
-	    [STATE_INVALID] = true};
+	static const bool editable[STATE__MAX] = {[STATE_READY] = true,
+						  [STATE_WAITING] = true,
+						  [STATE_INCOMPLETE] = true,
+						  [STATE_INVALID] = true};
 	struct session *s = session_new("ann", "x", 0, 0);
 
 	(void)state;
@@ -244,16 +258,19 @@ static void test_session_states_allow(void **state)
 
 static void test_session_summary_has_its_members(void **state)
 {
-	static const char *const keys[] = {"id", "name", "kind", "state", "step", "percent", "rev", "created", "expires", "files",
-	    "layers"};
+	static const char *const keys[] = {"id",  "name",    "kind",	"state", "step",  "percent",
+					   "rev", "created", "expires", "files", "layers"};
 	struct session *s = session_new("ann", "roads", 1000, 61000);
 	json_object *o;
 
 	(void)state;
 	s->id = 7;
 	s->kind = KIND_SHP;
-	json_set(s->doc, "uploads", parse("[{\"id\":\"secret\",\"name\":\"roads.shp\",\"size\":12,\"role\":\"main\"}]"));
-	json_set(s->doc, "layers", parse("[{\"i\":0,\"name\":\"roads\",\"kind\":\"vector\",\"columns\":[]}]"));
+	json_set(
+	    s->doc, "uploads",
+	    parse("[{\"id\":\"secret\",\"name\":\"roads.shp\",\"size\":12,\"role\":\"main\"}]"));
+	json_set(s->doc, "layers",
+		 parse("[{\"i\":0,\"name\":\"roads\",\"kind\":\"vector\",\"columns\":[]}]"));
 	o = session_summary(s, NULL);
 	assert_int_equal(json_object_object_length(o), sizeof(keys) / sizeof(*keys));
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
@@ -267,16 +284,20 @@ static void test_session_summary_has_its_members(void **state)
 
 static void test_session_api_item_has_the_keys_of_geonode(void **state)
 {
-	static const char *const keys[] = {"id", "name", "date", "create_date", "user", "state", "progress", "complete", "import_id",
-	    "uploadfile_set", "resume_url", "delete_url", "import_url", "detail_url"};
+	static const char *const keys[] = {
+	    "id",	  "name",	"date",	      "create_date", "user",
+	    "state",	  "progress",	"complete",   "import_id",   "uploadfile_set",
+	    "resume_url", "delete_url", "import_url", "detail_url"};
 	struct session *s = session_new("ann", "roads", 1000, 61000);
 	json_object *o, *files;
 
 	(void)state;
 	s->id = 7;
 	s->state = STATE_WAITING;
-	json_set(s->doc, "uploads", parse("[{\"id\":\"u\",\"name\":\"My Roads 道路.shp\",\"size\":12,\"role\":\"main\"},"
-	    "{\"id\":\"v\",\"name\":\"a.dbf\",\"role\":\"side\"}]"));
+	json_set(
+	    s->doc, "uploads",
+	    parse("[{\"id\":\"u\",\"name\":\"My Roads 道路.shp\",\"size\":12,\"role\":\"main\"},"
+		  "{\"id\":\"v\",\"name\":\"a.dbf\",\"role\":\"side\"}]"));
 	o = session_api_item(s, NULL, "/cgi-bin/slipway.fcgi");
 	assert_int_equal(json_object_object_length(o), sizeof(keys) / sizeof(*keys));
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
@@ -288,7 +309,8 @@ static void test_session_api_item_has_the_keys_of_geonode(void **state)
 	assert_string_equal(json_str(o, "delete_url", ""), "/cgi-bin/slipway.fcgi/upload/delete/7");
 	assert_null(json_get(o, "detail_url"));
 	files = json_arr(o, "uploadfile_set");
-	assert_string_equal(json_str(json_object_array_get_idx(files, 0), "slug", ""), "my-roads-道路-shp");
+	assert_string_equal(json_str(json_object_array_get_idx(files, 0), "slug", ""),
+			    "my-roads-道路-shp");
 	assert_true(json_bool(json_object_array_get_idx(files, 0), "base", false));
 	assert_false(json_bool(json_object_array_get_idx(files, 1), "base", true));
 	json_object_put(o);
@@ -318,18 +340,18 @@ static void test_session_api_item_has_the_keys_of_geonode(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_session_names_are_those_of_the_contract),
-		cmocka_unit_test(test_session_record_survives_printing),
-		cmocka_unit_test(test_session_damaged_records_are_refused),
-		cmocka_unit_test(test_session_title_is_cut_at_a_character),
-		cmocka_unit_test(test_session_equal_input_changes_nothing),
-		cmocka_unit_test(test_session_other_input_undoes_what_follows),
-		cmocka_unit_test(test_session_table_inputs),
-		cmocka_unit_test(test_session_inspected),
-		cmocka_unit_test(test_session_percent_follows_the_table),
-		cmocka_unit_test(test_session_states_allow),
-		cmocka_unit_test(test_session_summary_has_its_members),
-		cmocka_unit_test(test_session_api_item_has_the_keys_of_geonode),
+	    cmocka_unit_test(test_session_names_are_those_of_the_contract),
+	    cmocka_unit_test(test_session_record_survives_printing),
+	    cmocka_unit_test(test_session_damaged_records_are_refused),
+	    cmocka_unit_test(test_session_title_is_cut_at_a_character),
+	    cmocka_unit_test(test_session_equal_input_changes_nothing),
+	    cmocka_unit_test(test_session_other_input_undoes_what_follows),
+	    cmocka_unit_test(test_session_table_inputs),
+	    cmocka_unit_test(test_session_inspected),
+	    cmocka_unit_test(test_session_percent_follows_the_table),
+	    cmocka_unit_test(test_session_states_allow),
+	    cmocka_unit_test(test_session_summary_has_its_members),
+	    cmocka_unit_test(test_session_api_item_has_the_keys_of_geonode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,9 +60,9 @@ static int make_index(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_SYSTEMS; i++) {
 		struct crs_file_entry entry = {.number = systems[i].number,
-		    .authority = systems[i].authority,
-		    .kind = systems[i].kind,
-		    .deprecated = systems[i].deprecated};
+					       .authority = systems[i].authority,
+					       .kind = systems[i].kind,
+					       .deprecated = systems[i].deprecated};
 
 		entry.code = put(texts, &n, systems[i].code);
 		entry.name = entry.folded = put(texts, &n, systems[i].name);
@@ -91,16 +91,24 @@ static int drop_index(void **state)
 
 static void test_spelling_accepts_all_forms(void **state)
 {
-	static const char *const cases[][2] = {{"EPSG:4326", "EPSG:4326"},
-	    {"epsg:4326", "EPSG:4326"}, {"EPSG4326", "EPSG:4326"}, {"4326", "EPSG:4326"},
-	    {"  4326 \t", "EPSG:4326"}, {"urn:ogc:def:crs:EPSG::4326", "EPSG:4326"},
+	static const char *const cases[][2] = {
+	    {"EPSG:4326", "EPSG:4326"},
+	    {"epsg:4326", "EPSG:4326"},
+	    {"EPSG4326", "EPSG:4326"},
+	    {"4326", "EPSG:4326"},
+	    {"  4326 \t", "EPSG:4326"},
+	    {"urn:ogc:def:crs:EPSG::4326", "EPSG:4326"},
 	    {"URN:OGC:DEF:CRS:epsg:9.8:4326", "EPSG:4326"},
 	    {"http://www.opengis.net/def/crs/EPSG/0/4326", "EPSG:4326"},
 	    {"https://www.opengis.net/def/crs/EPSG/0/4326", "EPSG:4326"},
-	    {"ESRI:102100", "ESRI:102100"}, {"esri102100", "ESRI:102100"},
-	    {"OGC:CRS84", "OGC:CRS84"}, {"CRS84", "OGC:CRS84"},
-	    {"urn:ogc:def:crs:OGC:1.3:CRS84", "OGC:CRS84"}, {"IGNF:LAMB93", "IGNF:LAMB93"},
-	    {"IAU_2015:30100", "IAU_2015:30100"}, {"iau_2015:30100", "IAU_2015:30100"},
+	    {"ESRI:102100", "ESRI:102100"},
+	    {"esri102100", "ESRI:102100"},
+	    {"OGC:CRS84", "OGC:CRS84"},
+	    {"CRS84", "OGC:CRS84"},
+	    {"urn:ogc:def:crs:OGC:1.3:CRS84", "OGC:CRS84"},
+	    {"IGNF:LAMB93", "IGNF:LAMB93"},
+	    {"IAU_2015:30100", "IAU_2015:30100"},
+	    {"iau_2015:30100", "IAU_2015:30100"},
 	    {"EPSG:04326", "EPSG:4326"}};
 	char out[48];
 
@@ -115,12 +123,27 @@ static void test_spelling_accepts_all_forms(void **state)
 
 static void test_spelling_refuses_the_rest(void **state)
 {
-	static const char *const wrong[] = {"", " ", "foo", "EPSG:", "EPSG", "EPSG:foo",
-	    "EPSG:43 26", "EPSG:-1", "EPSG:4326x", "4326;DROP", "EPSG:99999999999",
-	    "urn:ogc:def:crs:EPSG", "urn:ogc:def:crs:EPSG:4326", "urn:ogc:def:crs:NOPE::1",
-	    "http://evil.example/def/crs/EPSG/0/4326", "http://www.opengis.net/def/crs/EPSG/4326",
-	    "EPSGfoo", "ESRI:../x",
-	    "IGNF:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "４３２６"};
+	static const char *const wrong[] = {
+	    "",
+	    " ",
+	    "foo",
+	    "EPSG:",
+	    "EPSG",
+	    "EPSG:foo",
+	    "EPSG:43 26",
+	    "EPSG:-1",
+	    "EPSG:4326x",
+	    "4326;DROP",
+	    "EPSG:99999999999",
+	    "urn:ogc:def:crs:EPSG",
+	    "urn:ogc:def:crs:EPSG:4326",
+	    "urn:ogc:def:crs:NOPE::1",
+	    "http://evil.example/def/crs/EPSG/0/4326",
+	    "http://www.opengis.net/def/crs/EPSG/4326",
+	    "EPSGfoo",
+	    "ESRI:../x",
+	    "IGNF:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	    "４３２６"};
 	char out[48];
 
 	(void)state;
@@ -130,9 +153,10 @@ static void test_spelling_refuses_the_rest(void **state)
 
 static void test_offset_systems_are_named(void **state)
 {
-	static const char *const yes[] = {"GCJ-02", "gcj02", "GCJ_02", "gcj 02", "BD-09", "bd09ll",
-	    "BD09MC", "百度坐标", "百度坐标系", "火星坐标", "火星座標系", "国测局坐标", "高德坐标",
-	    "ＢＤ－０９"};
+	static const char *const yes[] = {"GCJ-02",	"gcj02",     "GCJ_02",	   "gcj 02",
+					  "BD-09",	"bd09ll",    "BD09MC",	   "百度坐标",
+					  "百度坐标系", "火星坐标",  "火星座標系", "国测局坐标",
+					  "高德坐标",	"ＢＤ－０９"};
 	static const char *const no[] = {"", "EPSG:4326", "WGS84", "北京54", "BD72"};
 
 	(void)state;
@@ -157,16 +181,17 @@ static void test_survey_zones(void **state)
 
 /* ---- the form */
 
-#define NO_CRS   "'crs':{'code':null,'source':'none','usable':false}"
-#define WGS84 \
-	"'crs':{'code':'EPSG:4326','name':'WGS 84','source':'file','confidence':100,'usable':true}"
-#define ONE                                                                                    \
-	"{'layers':[{'i':0,'name':'roads','kind':'vector','geometry':'Point','selected':true," \
+#define NO_CRS "'crs':{'code':null,'source':'none','usable':false}"
+#define WGS84                                                                                      \
+	"'crs':{'code':'EPSG:4326','name':'WGS "                                                   \
+	"84','source':'file','confidence':100,'usable':true}"
+#define ONE                                                                                        \
+	"{'layers':[{'i':0,'name':'roads','kind':'vector','geometry':'Point','selected':true,"     \
 	"'extent':[230000,890000,240000,900000]," NO_CRS "}]}"
-#define THREE                                                                                    \
-	"{'layers':[{'i':0,'name':'a','kind':'vector','geometry':'Point','selected':true," WGS84 \
-	"},"                                                                                     \
-	"{'i':1,'name':'b','kind':'vector','geometry':'Point','selected':true," NO_CRS "},"      \
+#define THREE                                                                                      \
+	"{'layers':[{'i':0,'name':'a','kind':'vector','geometry':'Point','selected':true," WGS84   \
+	"},"                                                                                       \
+	"{'i':1,'name':'b','kind':'vector','geometry':'Point','selected':true," NO_CRS "},"        \
 	"{'i':2,'name':'c','kind':'table','geometry':'None','selected':false," NO_CRS "}]}"
 
 static json_object *check(struct session *s, const char *fields, json_object **errors)
@@ -250,7 +275,7 @@ static void test_form_names_near_codes(void **state)
 	(void)state;
 	assert_null(plan);
 	assert_string_equal(json_str(json_obj(help_problem(errors, 0), "args"), "nearest", ""),
-	    "EPSG:3857, EPSG:4326, EPSG:4527");
+			    "EPSG:3857, EPSG:4326, EPSG:4527");
 	json_object_put(errors);
 	session_free(s);
 }
@@ -265,8 +290,8 @@ static void test_one_source_is_for_the_layers_without(void **state)
 	items = json_arr(plan, "layers");
 	assert_int_equal(json_len(items), 3);
 	assert_string_equal(json_str(json_object_array_get_idx(items, 0), "source", ""), "file");
-	assert_string_equal(
-	    json_str(json_object_array_get_idx(items, 1), "source", ""), "EPSG:2249");
+	assert_string_equal(json_str(json_object_array_get_idx(items, 1), "source", ""),
+			    "EPSG:2249");
 	assert_null(json_get(json_object_array_get_idx(items, 2), "source"));
 	json_object_put(plan);
 	session_free(s);
@@ -321,9 +346,11 @@ static void done(struct outcome *o)
 	json_object_put(o->warnings);
 }
 
-#define OUTSIDE                                                                                               \
-	"[{'answers':[{'code':'EPSG:2249','name':'NAD83 / Massachusetts Mainland (ftUS)','kind':'projected'," \
-	"'wkt':'PROJCRS[]','deprecated':false,'fit':'outside','place':[-81.5,12.5],'transform':true,'found':true}],'target':null}]"
+#define OUTSIDE                                                                                    \
+	"[{'answers':[{'code':'EPSG:2249','name':'NAD83 / Massachusetts Mainland "                 \
+	"(ftUS)','kind':'projected',"                                                              \
+	"'wkt':'PROJCRS[]','deprecated':false,'fit':'outside','place':[-81.5,12.5],'transform':"   \
+	"true,'found':true}],'target':null}]"
 
 static void test_outside_warns_programs_and_asks_people(void **state)
 {
@@ -331,10 +358,10 @@ static void test_outside_warns_programs_and_asks_people(void **state)
 
 	(void)state;
 	assert_string_equal(help_code(o.warnings, 0), "crs_implausible");
-	assert_string_equal(
-	    json_str(json_obj(help_problem(o.warnings, 0), "args"), "fit", ""), "outside");
-	assert_string_equal(
-	    json_str(json_obj(help_problem(o.warnings, 0), "args"), "lon", ""), "-81.50");
+	assert_string_equal(json_str(json_obj(help_problem(o.warnings, 0), "args"), "fit", ""),
+			    "outside");
+	assert_string_equal(json_str(json_obj(help_problem(o.warnings, 0), "args"), "lon", ""),
+			    "-81.50");
 	assert_string_equal(
 	    json_str(json_object_array_get_idx(json_arr(o.input, "layers"), 0), "code", ""),
 	    "EPSG:2249");
@@ -357,24 +384,25 @@ static void test_answers_judge(void **state)
 		const char *answer, *error, *warning;
 	} cases[] = {
 	    {"{'code':'EPSG:2249','kind':'projected','fit':'inside','transform':true,'found':true}",
-	        "", ""},
+	     "", ""},
 	    {"{'code':'EPSG:2249','kind':'projected','fit':'unknown','found':true}", "", ""},
 	    {"{'code':'EPSG:2249','found':false}", "srs_unknown", ""},
 	    {"{'code':'EPSG:2249','kind':'vertical','found':true}", "srs_kind", ""},
 	    {"{'code':'EPSG:2249','kind':'other','found':true}", "srs_kind", ""},
 	    {"{'code':'EPSG:2249','kind':'projected','found':true,'transform':false}",
-	        "srs_transform", ""},
-	    {"{'code':'EPSG:2249','kind':'projected','found':true,'deprecated':true,'replaced_by':'EPSG:6492'}",
-	        "", "crs_deprecated"},
+	     "srs_transform", ""},
+	    {"{'code':'EPSG:2249','kind':'projected','found':true,'deprecated':true,'replaced_by':'"
+	     "EPSG:6492'}",
+	     "", "crs_deprecated"},
 	    {"{'code':'EPSG:2249','kind':'projected','found':true,'fit':'impossible'}", "",
-	        "crs_implausible"},
+	     "crs_implausible"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEAN_FREE char *answers = mem_printf(
-		    "[{'answers':[%s],'target':{'found':true,'kind':'projected'}}]",
-		    cases[i].answer);
+		CLEAN_FREE char *answers =
+		    mem_printf("[{'answers':[%s],'target':{'found':true,'kind':'projected'}}]",
+			       cases[i].answer);
 		struct outcome o = judge("{'source':'2249','target':'3857'}", answers, false);
 
 		assert_string_equal(help_code(o.errors, 0), cases[i].error);
@@ -385,7 +413,8 @@ static void test_answers_judge(void **state)
 
 static void test_answers_judge_the_target(void **state)
 {
-	struct outcome o = judge("{'source':'2249','target':'3857'}",
+	struct outcome o = judge(
+	    "{'source':'2249','target':'3857'}",
 	    "[{'answers':[{'code':'EPSG:2249','found':true}],'target':{'found':false}}]", false);
 
 	(void)state;
@@ -402,7 +431,7 @@ static void test_stored_choice_decides_the_import(void **state)
 {
 	struct session *s = help_session("gpkg", THREE);
 	json_object *errors, *plan = check(s, "{'source':'EPSG:2249','layer':['a','b']}", &errors),
-	                     *input = NULL, *warnings = NULL;
+			     *input = NULL, *warnings = NULL;
 	char buf[48];
 
 	(void)state;
@@ -420,17 +449,19 @@ static void test_stored_choice_decides_the_import(void **state)
 
 /* ---- tables and the page */
 
-#define TABLE                                                                                                                    \
-	"{'layers':[{'i':0,'name':'cities','kind':'table','geometry':'None','selected':true,'dialect':{'delimiter':','}," NO_CRS \
-	",'columns':[{'i':0,'name':'x','original':'x','type':'real','min':8.2,'max':14.9},"                                      \
-	"{'i':1,'name':'lat','original':'lat','type':'real','min':36.5,'max':47.0},"                                             \
-	"{'i':2,'name':'wkt','original':'wkt','type':'text','geom':{'format':'EWKT','ok':3,'srid':3857}}]}],"                    \
+#define TABLE                                                                                      \
+	"{'layers':[{'i':0,'name':'cities','kind':'table','geometry':'None','selected':true,'"     \
+	"dialect':{'delimiter':','}," NO_CRS                                                       \
+	",'columns':[{'i':0,'name':'x','original':'x','type':'real','min':8.2,'max':14.9},"        \
+	"{'i':1,'name':'lat','original':'lat','type':'real','min':36.5,'max':47.0},"               \
+	"{'i':2,'name':'wkt','original':'wkt','type':'text','geom':{'format':'EWKT','ok':3,'srid'" \
+	":3857}}]}],"                                                                              \
 	"'input':{'csv':{'geometry':'%s','lat_i':1,'lng_i':0,'geom_i':2}}}"
 
 static void test_tables_take_their_geometry_from_columns(void **state)
 {
 	CLEAN_FREE char *pair = mem_printf(TABLE, "latlng"), *column = mem_printf(TABLE, "column"),
-	                *none = mem_printf(TABLE, "none");
+			*none = mem_printf(TABLE, "none");
 	struct session *s = help_session("csv", pair);
 	double e[4];
 	char buf[48];
@@ -447,7 +478,8 @@ static void test_tables_take_their_geometry_from_columns(void **state)
 	s = help_session("csv", none);
 	assert_false(srs_layer_has_geometry(s, session_layer(s, 0)));
 	session_free(s);
-	s = help_session("tif",
+	s = help_session(
+	    "tif",
 	    "{'layers':[{'i':0,'name':'relief','kind':'raster','geometry':'None'," WGS84 "}]}");
 	assert_true(srs_layer_has_geometry(s, session_layer(s, 0)));
 	session_free(s);
@@ -481,21 +513,21 @@ static void test_model_shows_choices(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_spelling_accepts_all_forms),
-		cmocka_unit_test(test_spelling_refuses_the_rest),
-		cmocka_unit_test(test_offset_systems_are_named),
-		cmocka_unit_test(test_survey_zones),
-		cmocka_unit_test(test_form_errors),
-		cmocka_unit_test(test_form_refuses_a_definition_of_a_megabyte),
-		cmocka_unit_test(test_form_names_near_codes),
-		cmocka_unit_test(test_one_source_is_for_the_layers_without),
-		cmocka_unit_test(test_questions_stand_for_layers),
-		cmocka_unit_test(test_outside_warns_programs_and_asks_people),
-		cmocka_unit_test(test_answers_judge),
-		cmocka_unit_test(test_answers_judge_the_target),
-		cmocka_unit_test(test_stored_choice_decides_the_import),
-		cmocka_unit_test(test_tables_take_their_geometry_from_columns),
-		cmocka_unit_test(test_model_shows_choices),
+	    cmocka_unit_test(test_spelling_accepts_all_forms),
+	    cmocka_unit_test(test_spelling_refuses_the_rest),
+	    cmocka_unit_test(test_offset_systems_are_named),
+	    cmocka_unit_test(test_survey_zones),
+	    cmocka_unit_test(test_form_errors),
+	    cmocka_unit_test(test_form_refuses_a_definition_of_a_megabyte),
+	    cmocka_unit_test(test_form_names_near_codes),
+	    cmocka_unit_test(test_one_source_is_for_the_layers_without),
+	    cmocka_unit_test(test_questions_stand_for_layers),
+	    cmocka_unit_test(test_outside_warns_programs_and_asks_people),
+	    cmocka_unit_test(test_answers_judge),
+	    cmocka_unit_test(test_answers_judge_the_target),
+	    cmocka_unit_test(test_stored_choice_decides_the_import),
+	    cmocka_unit_test(test_tables_take_their_geometry_from_columns),
+	    cmocka_unit_test(test_model_shows_choices),
 	};
 
 	return cmocka_run_group_tests(tests, make_index, drop_index);

@@ -1,4 +1,7 @@
-/* Goal: every kind of data is led through its steps in order, for every client, and nothing required is skipped. */
+/*
+ * Goal: every kind of data is led through its steps in order, for every client, and nothing
+ * required is skipped.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,22 +22,31 @@ static json_object *parse(const char *text)
 	return o;
 }
 
-#define CRS_OK "\"crs\":{\"code\":\"EPSG:4326\",\"usable\":true}"
+#define CRS_OK	 "\"crs\":{\"code\":\"EPSG:4326\",\"usable\":true}"
 #define CRS_NONE "\"crs\":{\"code\":null,\"usable\":false}"
-#define DATE "\"columns\":[{\"i\":0,\"name\":\"when\",\"original\":\"when\",\"type\":\"date\",\"values\":5,\"nulls\":0}]"
+#define DATE                                                                                       \
+	"\"columns\":[{\"i\":0,\"name\":\"when\",\"original\":\"when\",\"type\":\"date\","         \
+	"\"values\":5,\"nulls\":0}]"
 
 /* A session of KIND that is inspected: with or without CRS, wanting time or not. */
 static struct session *make(enum kind kind, bool crs, bool time)
 {
 	struct session *s = session_new("ann", "x", 0, 0);
 	bool table = kind == KIND_CSV || kind == KIND_XLSX || kind == KIND_ODS;
-	bool raster = kind == KIND_TIF || kind == KIND_ASC || kind == KIND_PNG || kind == KIND_JPG || kind == KIND_ZIP_MOSAIC ||
-	    kind == KIND_IMG || kind == KIND_JP2 || kind == KIND_NTF || kind == KIND_KML_OVERLAY;
+	bool raster = kind == KIND_TIF || kind == KIND_ASC || kind == KIND_PNG ||
+		      kind == KIND_JPG || kind == KIND_ZIP_MOSAIC || kind == KIND_IMG ||
+		      kind == KIND_JP2 || kind == KIND_NTF || kind == KIND_KML_OVERLAY;
 	char layers[600];
 
-	snprintf(layers, sizeof(layers), "[{\"i\":0,\"name\":\"x\",\"file\":\"x\",\"kind\":\"%s\",\"geometry\":\"%s\",\"selected\":true,"
-	    "\"dialect\":%s,%s,%s}]", table ? "table" : raster ? "raster" : "vector", table ? "None" : "Point",
-	    table ? "{\"header\":\"yes\"}" : "null", !table && crs ? CRS_OK : CRS_NONE, time ? DATE : "\"columns\":[]");
+	snprintf(layers, sizeof(layers),
+		 "[{\"i\":0,\"name\":\"x\",\"file\":\"x\",\"kind\":\"%s\",\"geometry\":\"%s\","
+		 "\"selected\":true,"
+		 "\"dialect\":%s,%s,%s}]",
+		 table	  ? "table"
+		 : raster ? "raster"
+			  : "vector",
+		 table ? "None" : "Point", table ? "{\"header\":\"yes\"}" : "null",
+		 !table && crs ? CRS_OK : CRS_NONE, time ? DATE : "\"columns\":[]");
 	s->kind = kind;
 	s->state = STATE_WAITING;
 	json_set(s->doc, "layers", parse(layers));
@@ -58,8 +70,8 @@ static void vector(struct session *s, enum step completed, int offset, enum step
 	s->completed = completed;
 	got = get_next_step(s, offset);
 	if (got != want)
-		fail_msg("%s after \"%s\" + %d: %s, not %s", kind_name(s->kind), step_name(completed), offset, step_name(got),
-		    step_name(want));
+		fail_msg("%s after \"%s\" + %d: %s, not %s", kind_name(s->kind),
+			 step_name(completed), offset, step_name(got), step_name(want));
 }
 
 static void test_step_next_vectors(void **state)
@@ -108,7 +120,8 @@ static void test_step_next_vectors(void **state)
 static void previous(struct session *s, const char *to, enum step want)
 {
 	if (get_previous_step(s, to) != want)
-		fail_msg("%s before %s: %s", kind_name(s->kind), to, step_name(get_previous_step(s, to)));
+		fail_msg("%s before %s: %s", kind_name(s->kind), to,
+			 step_name(get_previous_step(s, to)));
 }
 
 static void test_step_previous_vectors(void **state)
@@ -150,17 +163,20 @@ static void test_step_is_async_before_the_import_only(void **state)
 
 /* The lists of 5.1; lower case = only when its condition holds. */
 static const char *const expected[KIND__MAX] = {
-	[KIND_SHP] = "SKtRF", [KIND_CSV] = "CsKtRF", [KIND_XLSX] = "CsKtRF", [KIND_ODS] = "CsKtRF", [KIND_GEOJSON] = "stRF",
-	[KIND_KML] = "tRF", [KIND_KML_OVERLAY] = "RF", [KIND_GPX] = "tRF", [KIND_GML] = "stRF", [KIND_GPKG] = "stRF",
-	[KIND_FGB] = "stRF", [KIND_TIF] = "sRF", [KIND_ASC] = "sRF", [KIND_PNG] = "sRF", [KIND_JPG] = "sRF",
-	[KIND_ZIP_MOSAIC] = "sRF", [KIND_MULTI] = "stRF", [KIND_IMG] = "sRF", [KIND_JP2] = "sRF", [KIND_NTF] = "sRF",
-	[KIND_ZIP] = "KRF",
+    [KIND_SHP] = "SKtRF",      [KIND_CSV] = "CsKtRF",	[KIND_XLSX] = "CsKtRF",
+    [KIND_ODS] = "CsKtRF",     [KIND_GEOJSON] = "stRF", [KIND_KML] = "tRF",
+    [KIND_KML_OVERLAY] = "RF", [KIND_GPX] = "tRF",	[KIND_GML] = "stRF",
+    [KIND_GPKG] = "stRF",      [KIND_FGB] = "stRF",	[KIND_TIF] = "sRF",
+    [KIND_ASC] = "sRF",	       [KIND_PNG] = "sRF",	[KIND_JPG] = "sRF",
+    [KIND_ZIP_MOSAIC] = "sRF", [KIND_MULTI] = "stRF",	[KIND_IMG] = "sRF",
+    [KIND_JP2] = "sRF",	       [KIND_NTF] = "sRF",	[KIND_ZIP] = "KRF",
 };
 
 static char letter(enum step step)
 {
-	static const char letters[STEP__MAX] = {[STEP_CSV] = 'C', [STEP_SRS] = 'S', [STEP_CHECK] = 'K', [STEP_TIME] = 'T',
-	    [STEP_RUN] = 'R', [STEP_FINAL] = 'F'};
+	static const char letters[STEP__MAX] = {
+	    [STEP_CSV] = 'C',  [STEP_SRS] = 'S', [STEP_CHECK] = 'K',
+	    [STEP_TIME] = 'T', [STEP_RUN] = 'R', [STEP_FINAL] = 'F'};
 
 	return letters[step];
 }
@@ -194,7 +210,10 @@ static void test_step_list_of_every_kind(void **state)
 	}
 }
 
-/* From every state of the inputs, by every client: the stops lead to final, without skipping what is required. */
+/*
+ * From every state of the inputs, by every client: the stops lead to final, without skipping what
+ * is required.
+ */
 static void test_step_stops_lead_to_final(void **state)
 {
 	(void)state;
@@ -208,12 +227,14 @@ static void test_step_stops_lead_to_final(void **state)
 
 			for (; at != STEP_FINAL; at = step_stop_after(s, at, mode)) {
 				if (++turns > 6 || at == STEP_ERROR)
-					fail_msg("%s, %d: %s", kind_name(kind), bits, step_name(at));
+					fail_msg("%s, %d: %s", kind_name(kind), bits,
+						 step_name(at));
 				assert_true(step_usable(s, at));
 				if (at == STEP_CSV)
 					set_csv(s, "latlng");
 				else if (at == STEP_SRS && step_needs_input(s, STEP_SRS, mode))
-					(void)session_set_input(s, STEP_SRS, parse("{\"selected\":[0]}"));
+					(void)session_set_input(s, STEP_SRS,
+								parse("{\"selected\":[0]}"));
 				else if (at == STEP_TIME)
 					(void)session_set_input(s, STEP_TIME, parse("{}"));
 				s->completed = at;
@@ -230,8 +251,9 @@ static void test_step_stops_lead_to_final(void **state)
 static void stop(struct session *s, enum mode mode, enum step want)
 {
 	if (step_next_stop(s, mode) != want)
-		fail_msg("%s after \"%s\" in mode %d: %s, not %s", kind_name(s->kind), step_name(s->completed), mode,
-		    step_name(step_next_stop(s, mode)), step_name(want));
+		fail_msg("%s after \"%s\" in mode %d: %s, not %s", kind_name(s->kind),
+			 step_name(s->completed), mode, step_name(step_next_stop(s, mode)),
+			 step_name(want));
 }
 
 static void test_step_save_answer_names_the_first_step(void **state)
@@ -239,7 +261,10 @@ static void test_step_save_answer_names_the_first_step(void **state)
 	static const struct {
 		enum kind kind;
 		enum step step;
-	} t[] = {{KIND_SHP, STEP_SRS}, {KIND_CSV, STEP_CSV}, {KIND_XLSX, STEP_CSV}, {KIND_ODS, STEP_CSV}};
+	} t[] = {{KIND_SHP, STEP_SRS},
+		 {KIND_CSV, STEP_CSV},
+		 {KIND_XLSX, STEP_CSV},
+		 {KIND_ODS, STEP_CSV}};
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
@@ -293,10 +318,12 @@ static void test_step_raster_without_crs_by_client(void **state)
 	stop(s, MODE_HTML, STEP_SRS);
 	stop(s, MODE_STRICT, STEP_SRS);
 	stop(s, MODE_COMPAT, STEP_FINAL);
-	s->completed = STEP_CHECK;      /* inspection was slow */
+	s->completed = STEP_CHECK; /* inspection was slow */
 	stop(s, MODE_COMPAT, STEP_FINAL);
 	stop(s, MODE_STRICT, STEP_SRS);
-	(void)session_set_input(s, STEP_SRS, parse("{\"layers\":[{\"i\":0,\"source\":\"EPSG:4326\"}],\"selected\":[0]}"));
+	(void)session_set_input(
+	    s, STEP_SRS,
+	    parse("{\"layers\":[{\"i\":0,\"source\":\"EPSG:4326\"}],\"selected\":[0]}"));
 	stop(s, MODE_STRICT, STEP_FINAL);
 	stop(s, MODE_COMPAT, STEP_FINAL);
 	session_free(s);
@@ -313,13 +340,16 @@ static void test_step_csv_script_of_geonode(void **state)
 	set_csv(s, "latlng");
 	stop(s, MODE_COMPAT, STEP_SRS);
 	assert_true(step_needs_input(s, STEP_SRS, MODE_COMPAT));
-	(void)session_set_input(s, STEP_SRS, parse("{\"layers\":[{\"i\":0,\"source\":\"EPSG:4326\"}],\"selected\":[0]}"));
+	(void)session_set_input(
+	    s, STEP_SRS,
+	    parse("{\"layers\":[{\"i\":0,\"source\":\"EPSG:4326\"}],\"selected\":[0]}"));
 	stop(s, MODE_COMPAT, STEP_CHECK);
 	assert_false(step_needs_input(s, STEP_CHECK, MODE_COMPAT));
 	s->completed = STEP_CHECK;
 	stop(s, MODE_COMPAT, STEP_FINAL);
 	/* Other columns: srs is asked again. */
-	(void)session_set_input(s, STEP_CSV, parse("{\"geometry\":\"latlng\",\"lat_i\":1,\"lng_i\":0}"));
+	(void)session_set_input(s, STEP_CSV,
+				parse("{\"geometry\":\"latlng\",\"lat_i\":1,\"lng_i\":0}"));
 	stop(s, MODE_COMPAT, STEP_SRS);
 	/* No geometry: nothing to ask. */
 	set_csv(s, "none");
@@ -333,14 +363,18 @@ static void test_step_geometry_column_with_srid_needs_no_srs(void **state)
 	struct session *s = make(KIND_CSV, false, false);
 
 	(void)state;
-	json_set(session_layer(s, 0), "columns", parse("[{\"i\":0,\"name\":\"wkt\",\"type\":\"text\",\"values\":3,"
-	    "\"geom\":{\"format\":\"EWKT\",\"ok\":3,\"srid\":4490}}]"));
+	json_set(session_layer(s, 0), "columns",
+		 parse("[{\"i\":0,\"name\":\"wkt\",\"type\":\"text\",\"values\":3,"
+		       "\"geom\":{\"format\":\"EWKT\",\"ok\":3,\"srid\":4490}}]"));
 	(void)session_set_input(s, STEP_CSV, parse("{\"geometry\":\"column\",\"geom_i\":0}"));
 	stop(s, MODE_COMPAT, STEP_CHECK);
 	stop(s, MODE_HTML, STEP_FINAL);
 	/* It can be overruled. */
 	assert_true(step_usable(s, STEP_SRS));
-	json_set_int(json_obj(json_object_array_get_idx(json_arr(session_layer(s, 0), "columns"), 0), "geom"), "srid", 0);
+	json_set_int(
+	    json_obj(json_object_array_get_idx(json_arr(session_layer(s, 0), "columns"), 0),
+		     "geom"),
+	    "srid", 0);
 	stop(s, MODE_COMPAT, STEP_SRS);
 	session_free(s);
 }
@@ -352,7 +386,8 @@ static void test_step_waits_for_inspection(void **state)
 	(void)state;
 	s->completed = STEP_SAVE;
 	for (enum kind kind = 0; kind < KIND__MAX; kind++) {
-		bool first = kind == KIND_SHP || kind == KIND_CSV || kind == KIND_XLSX || kind == KIND_ODS;
+		bool first =
+		    kind == KIND_SHP || kind == KIND_CSV || kind == KIND_XLSX || kind == KIND_ODS;
 
 		s->kind = kind;
 		stop(s, MODE_HTML, STEP_CHECK);
@@ -367,15 +402,20 @@ static void test_step_several_layers(void **state)
 	struct session *s = make(KIND_GPKG, true, false);
 
 	(void)state;
-	json_set(s->doc, "layers", parse("[{\"i\":0,\"kind\":\"vector\",\"geometry\":\"Point\",\"selected\":true," CRS_OK "},"
-	    "{\"i\":1,\"kind\":\"vector\",\"geometry\":\"Point\",\"selected\":false," CRS_NONE "}]"));
+	json_set(
+	    s->doc, "layers",
+	    parse("[{\"i\":0,\"kind\":\"vector\",\"geometry\":\"Point\",\"selected\":true," CRS_OK
+		  "},"
+		  "{\"i\":1,\"kind\":\"vector\",\"geometry\":\"Point\",\"selected\":false," CRS_NONE
+		  "}]"));
 	/* People choose layers, scripts take the preselected ones. */
 	stop(s, MODE_HTML, STEP_SRS);
 	stop(s, MODE_STRICT, STEP_FINAL);
 	assert_int_equal(step_missing_before(s, STEP_FINAL), STEP_NONE);
 	json_set_bool(session_layer(s, 1), "selected", true);
 	stop(s, MODE_STRICT, STEP_SRS);
-	(void)session_set_input(s, STEP_SRS, parse("{\"layers\":[{\"i\":0,\"source\":\"file\"}],\"selected\":[0]}"));
+	(void)session_set_input(
+	    s, STEP_SRS, parse("{\"layers\":[{\"i\":0,\"source\":\"file\"}],\"selected\":[0]}"));
 	stop(s, MODE_HTML, STEP_FINAL);
 	session_free(s);
 }
@@ -385,14 +425,21 @@ static void test_step_multi_asks_for_each_table(void **state)
 	struct session *s = make(KIND_MULTI, true, false);
 
 	(void)state;
-	json_set(s->doc, "layers", parse("[{\"i\":0,\"kind\":\"vector\",\"geometry\":\"Point\",\"selected\":true," CRS_OK "},"
-	    "{\"i\":1,\"kind\":\"table\",\"dialect\":{},\"geometry\":\"None\",\"selected\":true," CRS_NONE "},"
-	    "{\"i\":2,\"kind\":\"table\",\"dialect\":{},\"geometry\":\"None\",\"selected\":true," CRS_NONE "}]"));
+	json_set(
+	    s->doc, "layers",
+	    parse("[{\"i\":0,\"kind\":\"vector\",\"geometry\":\"Point\",\"selected\":true," CRS_OK
+		  "},"
+		  "{\"i\":1,\"kind\":\"table\",\"dialect\":{},\"geometry\":\"None\",\"selected\":"
+		  "true," CRS_NONE "},"
+		  "{\"i\":2,\"kind\":\"table\",\"dialect\":{},\"geometry\":\"None\",\"selected\":"
+		  "true," CRS_NONE "}]"));
 	stop(s, MODE_HTML, STEP_CSV);
 	stop(s, MODE_STRICT, STEP_CSV);
 	(void)session_set_input(s, STEP_CSV, parse("{\"layers\":{\"1\":{\"geometry\":\"none\"}}}"));
 	stop(s, MODE_STRICT, STEP_CSV);
-	(void)session_set_input(s, STEP_CSV, parse("{\"layers\":{\"1\":{\"geometry\":\"none\"},\"2\":{\"geometry\":\"none\"}}}"));
+	(void)session_set_input(
+	    s, STEP_CSV,
+	    parse("{\"layers\":{\"1\":{\"geometry\":\"none\"},\"2\":{\"geometry\":\"none\"}}}"));
 	stop(s, MODE_STRICT, STEP_FINAL);
 	stop(s, MODE_HTML, STEP_SRS);
 	session_free(s);
@@ -441,8 +488,8 @@ static const char *trail_of(const json_object *trail, const char *step)
 	json_object *item;
 
 	JSON_EACH(item, trail)
-		if (strcmp(json_str(item, "step", ""), step) == 0)
-			return json_str(item, "state", "");
+	if (strcmp(json_str(item, "step", ""), step) == 0)
+		return json_str(item, "state", "");
 	return "absent";
 }
 
@@ -480,19 +527,23 @@ static void test_step_trail_shows_the_way(void **state)
 /* ---- without a person */
 
 #define COLUMN(i, name, numeric, lat)                                                              \
-	"{\"i\":" #i ",\"name\":\"" name "\",\"original\":\"" name "\",\"type\":\"real\",\"values\":100,\"numeric\":" #numeric   \
-	",\"lat_ok\":" #lat ",\"lng_ok\":" #numeric "}"
+	"{\"i\":" #i ",\"name\":\"" name "\",\"original\":\"" name                                 \
+	"\",\"type\":\"real\",\"values\":100,\"numeric\":" #numeric ",\"lat_ok\":" #lat            \
+	",\"lng_ok\":" #numeric "}"
 
 static void test_step_fill_certain_goes_on(void **state)
 {
 	struct session *s = make(KIND_CSV, false, false);
 
 	(void)state;
-	json_set(session_layer(s, 0), "columns", parse("[" COLUMN(0, "lat", 100, 100) "," COLUMN(1, "lon", 100, 30) "]"));
+	json_set(session_layer(s, 0), "columns",
+		 parse("[" COLUMN(0, "lat", 100, 100) "," COLUMN(1, "lon", 100, 30) "]"));
 	assert_true(step_fill_certain(s));
 	assert_string_equal(json_str(session_input(s, STEP_CSV), "lat", ""), "lat");
 	assert_true(session_has_input(s, STEP_SRS));
-	assert_string_equal(json_str(json_object_array_get_idx(json_arr(session_input(s, STEP_SRS), "layers"), 0), "source", ""),
+	assert_string_equal(
+	    json_str(json_object_array_get_idx(json_arr(session_input(s, STEP_SRS), "layers"), 0),
+		     "source", ""),
 	    "EPSG:4326");
 	assert_true(problems_have(json_arr(s->doc, "warnings"), "guessed_columns"));
 	assert_true(problems_have(json_arr(s->doc, "warnings"), "guessed_crs"));
@@ -507,13 +558,15 @@ static void test_step_fill_certain_stops_where_a_person_must_say(void **state)
 	struct session *s = make(KIND_CSV, false, false);
 
 	(void)state;
-	json_set(session_layer(s, 0), "columns", parse("[" COLUMN(0, "lat", 100, 90) "," COLUMN(1, "lon", 100, 30) "]"));
+	json_set(session_layer(s, 0), "columns",
+		 parse("[" COLUMN(0, "lat", 100, 90) "," COLUMN(1, "lon", 100, 30) "]"));
 	assert_false(step_fill_certain(s));
 	assert_null(session_input(s, STEP_CSV));
 	session_free(s);
 	/* Columns a person chose say nothing about the system. */
 	s = make(KIND_CSV, false, false);
-	json_set(session_layer(s, 0), "columns", parse("[" COLUMN(0, "lat", 100, 100) "," COLUMN(1, "lon", 100, 30) "]"));
+	json_set(session_layer(s, 0), "columns",
+		 parse("[" COLUMN(0, "lat", 100, 100) "," COLUMN(1, "lon", 100, 30) "]"));
 	set_csv(s, "latlng");
 	assert_false(step_fill_certain(s));
 	assert_null(session_input(s, STEP_SRS));
@@ -535,14 +588,18 @@ static void test_step_fill_certain_multi(void **state)
 	char layers[1500];
 
 	(void)state;
-	snprintf(layers, sizeof(layers), "[{\"i\":0,\"name\":\"r\",\"kind\":\"vector\",\"geometry\":\"Point\",\"selected\":true," CRS_OK
-	    "},{\"i\":1,\"name\":\"t\",\"kind\":\"table\",\"dialect\":{},\"geometry\":\"None\",\"selected\":true," CRS_NONE
-	    ",\"columns\":[%s,%s]}]", COLUMN(0, "lat", 100, 100), COLUMN(1, "lon", 100, 30));
+	snprintf(layers, sizeof(layers),
+		 "[{\"i\":0,\"name\":\"r\",\"kind\":\"vector\",\"geometry\":\"Point\",\"selected\":"
+		 "true," CRS_OK "},{\"i\":1,\"name\":\"t\",\"kind\":\"table\",\"dialect\":{},"
+		 "\"geometry\":\"None\",\"selected\":true," CRS_NONE ",\"columns\":[%s,%s]}]",
+		 COLUMN(0, "lat", 100, 100), COLUMN(1, "lon", 100, 30));
 	json_set(s->doc, "layers", parse(layers));
 	assert_true(step_fill_certain(s));
 	assert_string_equal(json_str(session_table_input(s, 1), "lng", ""), "lon");
 	assert_int_equal(json_len(json_arr(session_input(s, STEP_SRS), "selected")), 2);
-	assert_string_equal(json_str(json_object_array_get_idx(json_arr(session_input(s, STEP_SRS), "layers"), 0), "source", ""),
+	assert_string_equal(
+	    json_str(json_object_array_get_idx(json_arr(session_input(s, STEP_SRS), "layers"), 0),
+		     "source", ""),
 	    "file");
 	session_free(s);
 }
@@ -550,26 +607,26 @@ static void test_step_fill_certain_multi(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_step_next_vectors),
-		cmocka_unit_test(test_step_previous_vectors),
-		cmocka_unit_test(test_step_is_async_before_the_import_only),
-		cmocka_unit_test(test_step_list_of_every_kind),
-		cmocka_unit_test(test_step_stops_lead_to_final),
-		cmocka_unit_test(test_step_save_answer_names_the_first_step),
-		cmocka_unit_test(test_step_shapefile_with_crs),
-		cmocka_unit_test(test_step_missing_srs_is_never_passed),
-		cmocka_unit_test(test_step_raster_without_crs_by_client),
-		cmocka_unit_test(test_step_csv_script_of_geonode),
-		cmocka_unit_test(test_step_geometry_column_with_srid_needs_no_srs),
-		cmocka_unit_test(test_step_waits_for_inspection),
-		cmocka_unit_test(test_step_several_layers),
-		cmocka_unit_test(test_step_multi_asks_for_each_table),
-		cmocka_unit_test(test_step_time_is_asked_but_not_required),
-		cmocka_unit_test(test_step_usable_by_kind),
-		cmocka_unit_test(test_step_trail_shows_the_way),
-		cmocka_unit_test(test_step_fill_certain_goes_on),
-		cmocka_unit_test(test_step_fill_certain_stops_where_a_person_must_say),
-		cmocka_unit_test(test_step_fill_certain_multi),
+	    cmocka_unit_test(test_step_next_vectors),
+	    cmocka_unit_test(test_step_previous_vectors),
+	    cmocka_unit_test(test_step_is_async_before_the_import_only),
+	    cmocka_unit_test(test_step_list_of_every_kind),
+	    cmocka_unit_test(test_step_stops_lead_to_final),
+	    cmocka_unit_test(test_step_save_answer_names_the_first_step),
+	    cmocka_unit_test(test_step_shapefile_with_crs),
+	    cmocka_unit_test(test_step_missing_srs_is_never_passed),
+	    cmocka_unit_test(test_step_raster_without_crs_by_client),
+	    cmocka_unit_test(test_step_csv_script_of_geonode),
+	    cmocka_unit_test(test_step_geometry_column_with_srid_needs_no_srs),
+	    cmocka_unit_test(test_step_waits_for_inspection),
+	    cmocka_unit_test(test_step_several_layers),
+	    cmocka_unit_test(test_step_multi_asks_for_each_table),
+	    cmocka_unit_test(test_step_time_is_asked_but_not_required),
+	    cmocka_unit_test(test_step_usable_by_kind),
+	    cmocka_unit_test(test_step_trail_shows_the_way),
+	    cmocka_unit_test(test_step_fill_certain_goes_on),
+	    cmocka_unit_test(test_step_fill_certain_stops_where_a_person_must_say),
+	    cmocka_unit_test(test_step_fill_certain_multi),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
-/* Goal: delimited text comes apart into the same records whatever way its bytes arrive, with rows and lines numbered as
- * people see them. */
+/*
+ * Goal: delimited text comes apart into the same records whatever way its bytes arrive, with rows
+ * and lines numbered as people see them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,8 +13,8 @@
 #include "wizard/table.h"
 
 /* All records of TEXT, fed CHUNK bytes at a time: "row/line:cell|cell\n", quoted cells in <>. */
-static char *read_all(const char *text, size_t len, const struct dialect *d, size_t chunk, size_t max_columns,
-    size_t max_cell)
+static char *read_all(const char *text, size_t len, const struct dialect *d, size_t chunk,
+		      size_t max_columns, size_t max_cell)
 {
 	struct table_parser *t = table_parser_new(d, max_columns, max_cell);
 	char *out = NULL, *copy = NULL;
@@ -24,7 +26,8 @@ static char *read_all(const char *text, size_t len, const struct dialect *d, siz
 	for (;;) {
 		switch (table_parser_next(t, &c, &n)) {
 		case TABLE_ROW:
-			fprintf(f, "%lld/%lld:", (long long)table_parser_row(t), (long long)table_parser_line(t));
+			fprintf(f, "%lld/%lld:", (long long)table_parser_row(t),
+				(long long)table_parser_line(t));
 			for (size_t i = 0; i < n; i++) {
 				fprintf(f, "%s%s", i > 0 ? "|" : "", c[i].quoted ? "<" : "");
 				fwrite(c[i].s, 1, c[i].len, f);
@@ -39,7 +42,8 @@ static char *read_all(const char *text, size_t len, const struct dialect *d, siz
 			copy = malloc(n + 1);
 			memcpy(copy, text + at, n);
 			at += n;
-			table_parser_feed(t, copy, n, at == len && (fed || n < chunk || chunk >= len));
+			table_parser_feed(t, copy, n,
+					  at == len && (fed || n < chunk || chunk >= len));
 			fed = at == len;
 			continue;
 		case TABLE_END:
@@ -51,10 +55,12 @@ static char *read_all(const char *text, size_t len, const struct dialect *d, siz
 			fprintf(f, "LONG %lld", (long long)table_parser_row(t));
 			break;
 		case TABLE_NUL:
-			fprintf(f, "NUL %lld/%lld", (long long)table_parser_row(t), (long long)table_parser_line(t));
+			fprintf(f, "NUL %lld/%lld", (long long)table_parser_row(t),
+				(long long)table_parser_line(t));
 			break;
 		case TABLE_OPEN_QUOTE:
-			fprintf(f, "OPEN %lld/%lld", (long long)table_parser_row(t), (long long)table_parser_line(t));
+			fprintf(f, "OPEN %lld/%lld", (long long)table_parser_row(t),
+				(long long)table_parser_line(t));
 			break;
 		}
 		break;
@@ -93,7 +99,7 @@ static void test_table_splits_records(void **state)
 	check("", "");
 	check("x", "1/1:x\n");
 	check("a longer cell than a word of eight bytes,and another one of them\n",
-	    "1/1:a longer cell than a word of eight bytes|and another one of them\n");
+	      "1/1:a longer cell than a word of eight bytes|and another one of them\n");
 }
 
 static void test_table_takes_mixed_line_ends(void **state)
@@ -140,7 +146,7 @@ static void test_table_drops_the_sep_line(void **state)
 
 static void test_table_knows_wide_delimiters(void **state)
 {
-	struct dialect d = {.delimiter = "；", .quote = '"'};      /* EF BC 9B; "，" is EF BC 8C */
+	struct dialect d = {.delimiter = "；", .quote = '"'}; /* EF BC 9B; "，" is EF BC 8C */
 	static const char text[] = "a；b，c；\"d；e\"；\"f\"，g\n1；2\n；";
 
 	(void)state;
@@ -149,7 +155,8 @@ static void test_table_knows_wide_delimiters(void **state)
 
 static void test_table_knows_tabs_and_spaces(void **state)
 {
-	struct dialect tab = {.delimiter = "\t", .quote = '"'}, space = {.delimiter = " ", .quote = '"'};
+	struct dialect tab = {.delimiter = "\t", .quote = '"'},
+		       space = {.delimiter = " ", .quote = '"'};
 
 	(void)state;
 	check_as("a\tb\n\t1\n", sizeof("a\tb\n\t1\n") - 1, &tab, "1/1:a|b\n2/2:|1\n");
@@ -160,7 +167,8 @@ static void test_table_reports_nul(void **state)
 {
 	(void)state;
 	check_as("a,b\n1,\0002\n", sizeof("a,b\n1,\0002\n") - 1, &comma, "1/1:a|b\nNUL 2/2");
-	check_as("a,b\n\"x\ny\",1\n\"\0\"\n", sizeof("a,b\n\"x\ny\",1\n\"\0\"\n") - 1, &comma, "1/1:a|b\n2/2:<x\ny>|1\nNUL 3/4");
+	check_as("a,b\n\"x\ny\",1\n\"\0\"\n", sizeof("a,b\n\"x\ny\",1\n\"\0\"\n") - 1, &comma,
+		 "1/1:a|b\n2/2:<x\ny>|1\nNUL 3/4");
 }
 
 static void test_table_reports_open_quotes(void **state)
@@ -183,13 +191,17 @@ static void test_table_has_limits(void **state)
 		got = read_all("a\n1,2,3,4\n", sizeof("a\n1,2,3,4\n") - 1, &comma, chunk, 3, 100);
 		assert_string_equal(got, "1/1:a\nWIDE 2");
 		free(got);
-		got = read_all("a\n1,12345678901\n", sizeof("a\n1,12345678901\n") - 1, &comma, chunk, 3, 10);
+		got = read_all("a\n1,12345678901\n", sizeof("a\n1,12345678901\n") - 1, &comma,
+			       chunk, 3, 10);
 		assert_string_equal(got, "1/1:a\nLONG 2");
 		free(got);
-		got = read_all("a\n1,\"12345678901\n2345\n", sizeof("a\n1,\"12345678901\n2345\n") - 1, &comma, chunk, 3, 10);
+		got = read_all("a\n1,\"12345678901\n2345\n",
+			       sizeof("a\n1,\"12345678901\n2345\n") - 1, &comma, chunk, 3, 10);
 		assert_string_equal(got, "1/1:a\nLONG 2");
 		free(got);
-		got = read_all("a\n\"1\"\"2\"\"3\"\"4\"\"5\"\"6\"\"7\n", sizeof("a\n\"1\"\"2\"\"3\"\"4\"\"5\"\"6\"\"7\n") - 1, &comma, chunk, 3, 10);
+		got = read_all("a\n\"1\"\"2\"\"3\"\"4\"\"5\"\"6\"\"7\n",
+			       sizeof("a\n\"1\"\"2\"\"3\"\"4\"\"5\"\"6\"\"7\n") - 1, &comma, chunk,
+			       3, 10);
 		assert_string_equal(got, "1/1:a\nLONG 2");
 		free(got);
 	}
@@ -225,7 +237,8 @@ static char *read_plainly(const char *s, size_t len)
 				} else if (!open && (s[i] == ',' || s[i] == '\n' || s[i] == '\r')) {
 					break;
 				} else {
-					line += s[i] == '\n' ? i == 0 || s[i - 1] != '\r' : s[i] == '\r';
+					line += s[i] == '\n' ? i == 0 || s[i - 1] != '\r'
+							     : s[i] == '\r';
 					if (s[i] != ' ' || n > 0)
 						blank = false;
 					fputc(s[i], r);
@@ -358,22 +371,22 @@ static void test_dialect_reads_only_the_head(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table_splits_records),
-		cmocka_unit_test(test_table_takes_mixed_line_ends),
-		cmocka_unit_test(test_table_counts_blank_records),
-		cmocka_unit_test(test_table_takes_quotes_out),
-		cmocka_unit_test(test_table_numbers_rows_and_lines_apart),
-		cmocka_unit_test(test_table_drops_the_sep_line),
-		cmocka_unit_test(test_table_knows_wide_delimiters),
-		cmocka_unit_test(test_table_knows_tabs_and_spaces),
-		cmocka_unit_test(test_table_reports_nul),
-		cmocka_unit_test(test_table_reports_open_quotes),
-		cmocka_unit_test(test_table_has_limits),
-		cmocka_unit_test(test_table_agrees_with_a_plain_reader),
-		cmocka_unit_test(test_dialect_finds_the_delimiter),
-		cmocka_unit_test(test_dialect_prefers_the_regular_one),
-		cmocka_unit_test(test_dialect_finds_the_header),
-		cmocka_unit_test(test_dialect_reads_only_the_head),
+	    cmocka_unit_test(test_table_splits_records),
+	    cmocka_unit_test(test_table_takes_mixed_line_ends),
+	    cmocka_unit_test(test_table_counts_blank_records),
+	    cmocka_unit_test(test_table_takes_quotes_out),
+	    cmocka_unit_test(test_table_numbers_rows_and_lines_apart),
+	    cmocka_unit_test(test_table_drops_the_sep_line),
+	    cmocka_unit_test(test_table_knows_wide_delimiters),
+	    cmocka_unit_test(test_table_knows_tabs_and_spaces),
+	    cmocka_unit_test(test_table_reports_nul),
+	    cmocka_unit_test(test_table_reports_open_quotes),
+	    cmocka_unit_test(test_table_has_limits),
+	    cmocka_unit_test(test_table_agrees_with_a_plain_reader),
+	    cmocka_unit_test(test_dialect_finds_the_delimiter),
+	    cmocka_unit_test(test_dialect_prefers_the_regular_one),
+	    cmocka_unit_test(test_dialect_finds_the_header),
+	    cmocka_unit_test(test_dialect_reads_only_the_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

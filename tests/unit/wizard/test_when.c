@@ -40,13 +40,13 @@ static const char *parsed(const char *format, const char *s)
 	(void)snprintf(out, sizeof(out), "-");
 	if (when_parse(f, s, strlen(s), 0, &ms, NULL)) {
 		int64_t y, day = ms >= 0 ? ms / DAY : -((-ms + DAY - 1) / DAY),
-		           rest = ms - day * DAY;
+			   rest = ms - day * DAY;
 		int m, d;
 
 		clock_civil(day, &y, &m, &d);
 		(void)snprintf(out, sizeof(out), "%lld-%02d-%02d %02d:%02d:%02d.%03d", (long long)y,
-		    m, d, (int)(rest / 3600000), (int)(rest / 60000 % 60), (int)(rest / 1000 % 60),
-		    (int)(rest % 1000));
+			       m, d, (int)(rest / 3600000), (int)(rest / 60000 % 60),
+			       (int)(rest / 1000 % 60), (int)(rest % 1000));
 	}
 	when_format_free(f);
 	return out;
@@ -58,21 +58,21 @@ static void test_format_reads_java_letters(void **state)
 	assert_string_equal(parsed("yyyy-MM-dd", "2017-03-01"), "2017-03-01 00:00:00.000");
 	assert_string_equal(parsed("yyyy-MM-dd", "2017-3-1"), "2017-03-01 00:00:00.000");
 	assert_string_equal(parsed("yyyy-MM-dd'T'HH:mm:ss.SSSX", "2017-03-01T12:30:15.250Z"),
-	    "2017-03-01 12:30:15.250");
+			    "2017-03-01 12:30:15.250");
 	assert_string_equal(parsed("yyyy-MM-dd'T'HH:mm:ss.SSSX", "2017-03-01T12:30:15.2+08:00"),
-	    "2017-03-01 04:30:15.200");
+			    "2017-03-01 04:30:15.200");
 	assert_string_equal(parsed("yyyy-MM-dd'T'HH:mm:ss.SSSX", "2017-03-01T12:30:15.123456+08"),
-	    "2017-03-01 04:30:15.123");
+			    "2017-03-01 04:30:15.123");
 	assert_string_equal(parsed("yyyy-MM-dd'T'HH:mm:ssZ", "2017-03-01T00:00:00-0330"),
-	    "2017-03-01 03:30:00.000");
+			    "2017-03-01 03:30:00.000");
 	assert_string_equal(parsed("yyyy年MM月dd日", "2017年03月05日"), "2017-03-05 00:00:00.000");
 	assert_string_equal(parsed("yyyyMMddHHmmss", "20170301123015"), "2017-03-01 12:30:15.000");
 	assert_string_equal(parsed("d MMM yyyy", "5 Sept 2017"), "2017-09-05 00:00:00.000");
 	assert_string_equal(parsed("d MMMM yyyy", "5 september 2017"), "2017-09-05 00:00:00.000");
-	assert_string_equal(
-	    parsed("M/d/yyyy h:mm a", "3/14/2015 1:59 PM"), "2015-03-14 13:59:00.000");
-	assert_string_equal(
-	    parsed("M/d/yyyy h:mm a", "3/14/2015 12:00 AM"), "2015-03-14 00:00:00.000");
+	assert_string_equal(parsed("M/d/yyyy h:mm a", "3/14/2015 1:59 PM"),
+			    "2015-03-14 13:59:00.000");
+	assert_string_equal(parsed("M/d/yyyy h:mm a", "3/14/2015 12:00 AM"),
+			    "2015-03-14 00:00:00.000");
 	assert_string_equal(parsed("yyyy-DDD", "2016-366"), "2016-12-31 00:00:00.000");
 	assert_string_equal(parsed("dd.MM.yy", "01.02.49"), "2049-02-01 00:00:00.000");
 	assert_string_equal(parsed("dd.MM.yy", "01.02.50"), "1950-02-01 00:00:00.000");
@@ -85,45 +85,46 @@ static void test_format_reads_java_letters(void **state)
 static void test_format_reads_strptime_letters(void **state)
 {
 	(void)state;
-	assert_string_equal(
-	    parsed("%Y-%m-%d %H:%M:%S", "2017-03-01 12:30:15"), "2017-03-01 12:30:15.000");
+	assert_string_equal(parsed("%Y-%m-%d %H:%M:%S", "2017-03-01 12:30:15"),
+			    "2017-03-01 12:30:15.000");
 	assert_string_equal(parsed("%d/%m/%y", "5/3/17"), "2017-03-05 00:00:00.000");
 	assert_string_equal(parsed("%d %b %Y %I:%M %p %z", "05 Mar 2017 01:30 pm +0800"),
-	    "2017-03-05 05:30:00.000");
+			    "2017-03-05 05:30:00.000");
 	assert_string_equal(parsed("%Y%m%d", "20170305"), "2017-03-05 00:00:00.000");
 	assert_string_equal(parsed("%Y%j", "2017365"), "2017-12-31 00:00:00.000");
-	assert_string_equal(
-	    parsed("%Y-%m-%dT%H:%M:%S.%f", "2017-03-05T01:02:03.5"), "2017-03-05 01:02:03.500");
-	assert_string_equal(
-	    parsed("%B %d, %Y 100%%", "March 5, 2017 100%"), "2017-03-05 00:00:00.000");
+	assert_string_equal(parsed("%Y-%m-%dT%H:%M:%S.%f", "2017-03-05T01:02:03.5"),
+			    "2017-03-05 01:02:03.500");
+	assert_string_equal(parsed("%B %d, %Y 100%%", "March 5, 2017 100%"),
+			    "2017-03-05 00:00:00.000");
 }
 
 static void test_format_takes_years_before_christ(void **state)
 {
 	(void)state;
-	assert_string_equal(
-	    parsed("yyyy-MM-dd'T'HH:mm:ssX", "-0501-03-01T00:00:00Z"), "-501-03-01 00:00:00.000");
+	assert_string_equal(parsed("yyyy-MM-dd'T'HH:mm:ssX", "-0501-03-01T00:00:00Z"),
+			    "-501-03-01 00:00:00.000");
 	assert_string_equal(parsed("yyyy", "0000"), "0-01-01 00:00:00.000");
 	assert_string_equal(parsed("yyyy-MM-dd", "+12017-03-01"), "12017-03-01 00:00:00.000");
 	assert_string_equal(parsed("yyyy-MM-dd", "12017-03-01"), "-");
-	assert_string_equal(
-	    parsed("yyyy-MM-dd", "-99999999-12-31"), "-99999999-12-31 00:00:00.000");
+	assert_string_equal(parsed("yyyy-MM-dd", "-99999999-12-31"),
+			    "-99999999-12-31 00:00:00.000");
 	assert_string_equal(parsed("yyyy-MM-dd", "-999999999-12-31"), "-");
 }
 
 static void test_format_refuses_impossible_values(void **state)
 {
-	static const char *const wrong[] = {"2017-02-31", "2017-13-01", "2017-00-10", "2017-04-31",
-	    "2017-02-29", "", " ", "2017", "2017-03-01x", "x2017-03-01", "2017-03-", "2017--3-01",
-	    "２０１７-03-01", "17-03-01", "2017-003-01"};
+	static const char *const wrong[] = {
+	    "2017-02-31", "2017-13-01", "2017-00-10",	  "2017-04-31",	 "2017-02-29",
+	    "",		  " ",		"2017",		  "2017-03-01x", "x2017-03-01",
+	    "2017-03-",	  "2017--3-01", "２０１７-03-01", "17-03-01",	 "2017-003-01"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		assert_string_equal(parsed("yyyy-MM-dd", wrong[i]), "-");
 	assert_string_equal(parsed("yyyy-MM-dd", "2016-02-29"), "2016-02-29 00:00:00.000");
 	assert_string_equal(parsed("yyyy-MM-dd", "1900-02-29"), "-");
-	assert_string_equal(
-	    parsed("yyyy-MM-dd HH:mm", "2017-03-01 24:00"), "2017-03-02 00:00:00.000");
+	assert_string_equal(parsed("yyyy-MM-dd HH:mm", "2017-03-01 24:00"),
+			    "2017-03-02 00:00:00.000");
 	assert_string_equal(parsed("yyyy-MM-dd HH:mm", "2017-03-01 24:01"), "-");
 	assert_string_equal(parsed("yyyy-MM-dd HH:mm", "2017-03-01 12:60"), "-");
 	assert_string_equal(parsed("yyyy-MM-dd HH:mmX", "2017-03-01 12:00+19:00"), "-");
@@ -134,10 +135,17 @@ static void test_format_names_bad_letters(void **state)
 {
 	static const struct {
 		const char *pattern, *bad;
-	} cases[] = {{"QQQ", "Q"}, {"yyyy-kk-QQ", "kQ"}, {"%Y %Q", "Q"}, {"HH:mm", ""},
-	    {"yyyy[", ""}, {"yyyy'T", ""}, {"yyyy]", ""}, {"", ""}, {"%Y%", ""},
-	    {"yyyy-MM-dd yyyy-MM-dd yyyy-MM-dd yyyy-MM-dd yyyy-MM-dd yyyy-MM-dd", ""},
-	    {"yyyy[[[[[[[[[[MM]]]]]]]]]]", ""}};
+	} cases[] = {{"QQQ", "Q"},
+		     {"yyyy-kk-QQ", "kQ"},
+		     {"%Y %Q", "Q"},
+		     {"HH:mm", ""},
+		     {"yyyy[", ""},
+		     {"yyyy'T", ""},
+		     {"yyyy]", ""},
+		     {"", ""},
+		     {"%Y%", ""},
+		     {"yyyy-MM-dd yyyy-MM-dd yyyy-MM-dd yyyy-MM-dd yyyy-MM-dd yyyy-MM-dd", ""},
+		     {"yyyy[[[[[[[[[[MM]]]]]]]]]]", ""}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -155,11 +163,13 @@ static void test_parse_tells_last_instant(void **state)
 	static const struct {
 		const char *pattern, *value;
 		int64_t length;
-	} cases[] = {{"yyyy", "2016", 366 * DAY}, {"yyyy-MM", "2017-02", 28 * DAY},
-	    {"yyyy-MM-dd", "2017-02-01", DAY}, {"yyyy-MM-dd HH", "2017-02-01 05", 3600000},
-	    {"yyyy-MM-dd HH:mm", "2017-02-01 05:06", 60000},
-	    {"yyyy-MM-dd HH:mm:ss", "2017-02-01 05:06:07", 1000},
-	    {"yyyy-MM-dd HH:mm:ss.SSS", "2017-02-01 05:06:07.1", 1}};
+	} cases[] = {{"yyyy", "2016", 366 * DAY},
+		     {"yyyy-MM", "2017-02", 28 * DAY},
+		     {"yyyy-MM-dd", "2017-02-01", DAY},
+		     {"yyyy-MM-dd HH", "2017-02-01 05", 3600000},
+		     {"yyyy-MM-dd HH:mm", "2017-02-01 05:06", 60000},
+		     {"yyyy-MM-dd HH:mm:ss", "2017-02-01 05:06:07", 1000},
+		     {"yyyy-MM-dd HH:mm:ss.SSS", "2017-02-01 05:06:07.1", 1}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -193,12 +203,24 @@ static void test_year_reads_numbers(void **state)
 
 static void test_iso_takes_every_spelling(void **state)
 {
-	static const char *const right[] = {"2017-03-01", "2017/03/01", "20170301", "2017-03-01T12",
-	    "2017-03-01 12:30", "20170301T123015Z", "20170301T12:30", "20170301 12:30:15",
-	    "2017-03-01T12:30:15,5+08", "2017-03", "2017/03", "2017", "201703", "20170301123015",
-	    "2017-03-01 12:30:15 +0800", "-0501-03-01T00:00:00Z"};
-	static const char *const wrong[] = {
-	    "", "x", "1/2/2017", "2017-02-31", "2017年", "20170231", "1234567"};
+	static const char *const right[] = {"2017-03-01",
+					    "2017/03/01",
+					    "20170301",
+					    "2017-03-01T12",
+					    "2017-03-01 12:30",
+					    "20170301T123015Z",
+					    "20170301T12:30",
+					    "20170301 12:30:15",
+					    "2017-03-01T12:30:15,5+08",
+					    "2017-03",
+					    "2017/03",
+					    "2017",
+					    "201703",
+					    "20170301123015",
+					    "2017-03-01 12:30:15 +0800",
+					    "-0501-03-01T00:00:00Z"};
+	static const char *const wrong[] = {"",	      "x",	  "1/2/2017", "2017-02-31",
+					    "2017年", "20170231", "1234567"};
 	int64_t ms;
 
 	(void)state;
@@ -258,7 +280,7 @@ static void test_guess_finds_formats(void **state)
 	assert_format(GUESS("2017-03-01", "2017-04-05"), "yyyy-MM-dd", 2, 0);
 	assert_format(GUESS("2017-03-01T12:30:15.000Z"), "yyyy-MM-dd'T'HH:mm:ss.SSSX", 1, 0);
 	assert_format(GUESS("2017-03-01T12:30:15+08:00", "2017-03-01T12:30:15Z"),
-	    "yyyy-MM-dd'T'HH:mm:ssX", 2, 0);
+		      "yyyy-MM-dd'T'HH:mm:ssX", 2, 0);
 	assert_format(GUESS("2017-03-01 12:30", "2017-03-01 12:31"), "yyyy-MM-dd HH:mm", 2, 0);
 	assert_format(GUESS("2017-03-01 12:30", "2017-03-01"), "yyyy-MM-dd[ HH:mm]", 2, 0);
 	assert_format(GUESS("2017/3/1", "2017/12/31"), "yyyy/MM/dd", 2, 0);
@@ -279,8 +301,8 @@ static void test_guess_finds_formats(void **state)
 	assert_format(GUESS("31-3-2017"), "d-M-yyyy", 1, 0);
 	assert_format(GUESS("31.3.2017 12:30"), "d.M.yyyy HH:mm", 1, 0);
 	assert_format(GUESS("3/14/2015 1:59:26 PM"), "M/d/yyyy h:mm:ss a", 1, 0);
-	assert_format(
-	    GUESS("-0501-03-01T00:00:00Z", "2017-03-01T00:00:00Z"), "yyyy-MM-dd'T'HH:mm:ssX", 2, 0);
+	assert_format(GUESS("-0501-03-01T00:00:00Z", "2017-03-01T00:00:00Z"),
+		      "yyyy-MM-dd'T'HH:mm:ssX", 2, 0);
 	assert_format(GUESS(" 2017-03-01 "), "yyyy-MM-dd", 1, 0);
 }
 
@@ -380,7 +402,7 @@ static void test_eligible_columns(void **state)
 	    'y');
 	assert_int_equal(
 	    eligible(
-	        "{'name':'last_x','type':'integer','values':9,'year_range':true,'years_ok':0}"),
+		"{'name':'last_x','type':'integer','values':9,'year_range':true,'years_ok':0}"),
 	    'y');
 	assert_int_equal(
 	    eligible("{'name':'trend','type':'integer','values':9,'year_range':true,'years_ok':0}"),
@@ -388,10 +410,10 @@ static void test_eligible_columns(void **state)
 	assert_int_equal(
 	    eligible("{'name':'year','type':'real','values':9,'year_range':false,'years_ok':9}"),
 	    0);
-	assert_int_equal(
-	    eligible("{'name':'t','type':'text','values':9,'time':{'ok':8,'bad':1}}"), 't');
-	assert_int_equal(
-	    eligible("{'name':'t','type':'text','values':9,'time':{'ok':7,'bad':2}}"), 0);
+	assert_int_equal(eligible("{'name':'t','type':'text','values':9,'time':{'ok':8,'bad':1}}"),
+			 't');
+	assert_int_equal(eligible("{'name':'t','type':'text','values':9,'time':{'ok':7,'bad':2}}"),
+			 0);
 	assert_int_equal(eligible("{'name':'t','type':'text','values':9,'time':null}"), 0);
 	assert_int_equal(eligible("{'name':'t','type':'boolean','values':9}"), 0);
 }
@@ -402,22 +424,34 @@ static json_object *layer_of_vectors(void)
 {
 	return parse_json(
 	    "{'i':0,'name':'events','kind':'vector','columns':["
-	    "{'i':0,'name':'start_date','type':'date','values':3,'min':'2017-01-01','max':'2017-03-01'},"
-	    "{'i':1,'name':'end_date','type':'date','values':3,'min':'2017-02-01','max':'2017-04-01'},"
+	    "{'i':0,'name':'start_date','type':'date','values':3,'min':'2017-01-01','max':'2017-03-"
+	    "01'},"
+	    "{'i':1,'name':'end_date','type':'date','values':3,'min':'2017-02-01','max':'2017-04-"
+	    "01'},"
 	    "{'i':2,'name':'start_text','type':'text','values':3,'samples':['2017-01-01'],"
-	    " 'time':{'ok':3,'bad':0,'format':'yyyy-MM-dd','ambiguous':false,'min':1483228800000,'max':1488326400000}},"
+	    " 'time':{'ok':3,'bad':0,'format':'yyyy-MM-dd','ambiguous':false,'min':1483228800000,'"
+	    "max':1488326400000}},"
 	    "{'i':3,'name':'end_text','type':'text','values':3,'samples':['1/2/2017'],"
-	    " 'time':{'ok':9,'bad':1,'format':'d/M/yyyy','ambiguous':true,'formats':['d/M/yyyy','M/d/yyyy'],"
+	    " 'time':{'ok':9,'bad':1,'format':'d/M/yyyy','ambiguous':true,'formats':['d/M/yyyy','M/"
+	    "d/yyyy'],"
 	    " 'first_bad':{'row':4,'value':'x'},'min':1485907200000,'max':1491004800000}},"
-	    "{'i':4,'name':'start_year','type':'integer','values':3,'year_range':true,'years_ok':3,'min':2017,'max':2019},"
-	    "{'i':5,'name':'end_year','type':'integer','values':3,'year_range':true,'years_ok':3,'min':2018,'max':2020},"
-	    "{'i':6,'name':'early','type':'integer','values':3,'year_range':true,'years_ok':3,'min':1900,'max':1901},"
-	    "{'i':7,'name':'old','original':'Old Name','type':'date','values':3,'min':'2017-01-01','max':'2017-03-01'},"
+	    "{'i':4,'name':'start_year','type':'integer','values':3,'year_range':true,'years_ok':3,"
+	    "'min':2017,'max':2019},"
+	    "{'i':5,'name':'end_year','type':'integer','values':3,'year_range':true,'years_ok':3,'"
+	    "min':2018,'max':2020},"
+	    "{'i':6,'name':'early','type':'integer','values':3,'year_range':true,'years_ok':3,'min'"
+	    ":1900,'max':1901},"
+	    "{'i':7,'name':'old','original':'Old "
+	    "Name','type':'date','values':3,'min':'2017-01-01','max':'2017-03-01'},"
 	    "{'i':8,'name':'name','type':'text','values':3,'time':null}],"
-	    "'preview':{'columns':['start_date','end_date','start_text','end_text','start_year','end_year','early','old','name'],"
-	    "'rows':[{'row':2,'cells':['2017-01-01','2017-02-01','2017-01-01','1/2/2017','2017','2018','1900','2017-01-01','a']},"
-	    "{'row':3,'cells':['2017-02-01','2017-01-01','2017-02-01','1/2/2017','2018','2019','1901',null,'b']},"
-	    "{'row':4,'cells':['2017-03-01','2017-04-01','2017-03-01','x','2019','2020','1901','2017-03-01','c']}],"
+	    "'preview':{'columns':['start_date','end_date','start_text','end_text','start_year','"
+	    "end_year','early','old','name'],"
+	    "'rows':[{'row':2,'cells':['2017-01-01','2017-02-01','2017-01-01','1/2/"
+	    "2017','2017','2018','1900','2017-01-01','a']},"
+	    "{'row':3,'cells':['2017-02-01','2017-01-01','2017-02-01','1/2/"
+	    "2017','2018','2019','1901',null,'b']},"
+	    "{'row':4,'cells':['2017-03-01','2017-04-01','2017-03-01','x','2019','2020','1901','"
+	    "2017-03-01','c']}],"
 	    "'total_rows':30}}");
 }
 
@@ -434,9 +468,8 @@ static struct time_form form_of(const char *fields)
 static void assert_error(const char *fields, const char *code)
 {
 	struct time_form f = form_of(fields);
-	const char *got = json_len(f.errors) > 0
-	    ? problem_code(json_object_array_get_idx(f.errors, 0))
-	    : "";
+	const char *got =
+	    json_len(f.errors) > 0 ? problem_code(json_object_array_get_idx(f.errors, 0)) : "";
 
 	if (strcmp(got, code) != 0)
 		print_error("%s: %s\n", fields, got);
@@ -449,8 +482,8 @@ static void test_form_vectors_of_the_contract(void **state)
 	struct time_form f;
 
 	(void)state;
-	assert_error(
-	    "{'time_attribute':'start_date','text_attribute':'start_text'}", "time_multiple_start");
+	assert_error("{'time_attribute':'start_date','text_attribute':'start_text'}",
+		     "time_multiple_start");
 	f = form_of("{'time_attribute':'start_date'}");
 	assert_null(f.errors);
 	assert_int_equal(f.start, 0);
@@ -468,9 +501,9 @@ static void test_form_vectors_of_the_contract(void **state)
 	time_form_done(&f);
 	f = form_of("{'time_attribute':'date','presentation_strategy':'x'}");
 	time_form_done(&f);
-	f = form_of(
-	    "{'time_attribute':'Old Name','presentation_strategy':'discrete_interval','precision_value':'1',"
-	    "'precision_step':'months','time_zone':'+08:00'}");
+	f = form_of("{'time_attribute':'Old "
+		    "Name','presentation_strategy':'discrete_interval','precision_value':'1',"
+		    "'precision_step':'months','time_zone':'+08:00'}");
 	assert_null(f.errors);
 	assert_int_equal(f.start, 7);
 	assert_int_equal(f.zone_min, 480);
@@ -484,18 +517,18 @@ static void test_form_errors(void **state)
 {
 	(void)state;
 	assert_error("{}", "");
-	assert_error(
-	    "{'time_attribute':'','year_attribute':'<None>','text_attribute':'None','time_end_attribute':'x'}",
-	    "");
-	assert_error(
-	    "{'time_attribute':'start_date','end_time_attribute':'end_date','end_year_attribute':'end_year'}",
-	    "time_multiple_end");
+	assert_error("{'time_attribute':'','year_attribute':'<None>','text_attribute':'None','time_"
+		     "end_attribute':'x'}",
+		     "");
+	assert_error("{'time_attribute':'start_date','end_time_attribute':'end_date','end_year_"
+		     "attribute':'end_year'}",
+		     "time_multiple_end");
 	assert_error("{'end_time_attribute':'end_date'}", "time_end_without_start");
 	assert_error("{'time_attribute':'start_text'}", "time_bad_column");
 	assert_error("{'time_attribute':'nosuch'}", "time_bad_column");
 	assert_error("{'text_attribute':'name'}", "time_bad_column");
 	assert_error("{'time_attribute':'start_date','presentation_strategy':'SOMETIMES'}",
-	    "time_bad_strategy");
+		     "time_bad_strategy");
 	assert_error(
 	    "{'time_attribute':'start_date','precision_value':'1.5','precision_step':'days'}",
 	    "time_bad_precision");
@@ -507,25 +540,26 @@ static void test_form_errors(void **state)
 	    "time_bad_precision");
 	assert_error("{'time_attribute':'start_date','precision_value':'1'}", "time_bad_precision");
 	assert_error("{'time_attribute':'start_date','presentation_strategy':'DISCRETE_INTERVAL'}",
-	    "time_precision_missing");
-	assert_error(
-	    "{'text_attribute':'start_text','text_attribute_format':'QQQ'}", "time_bad_format");
+		     "time_precision_missing");
+	assert_error("{'text_attribute':'start_text','text_attribute_format':'QQQ'}",
+		     "time_bad_format");
 	assert_error("{'text_attribute':'start_text','end_text_attribute':'end_text'}",
-	    "time_ambiguous_format");
+		     "time_ambiguous_format");
 	assert_error("{'text_attribute':'start_text','end_text_attribute':'end_text',"
-		"'end_text_attribute_format':'d/M/yyyy'}", "");
+		     "'end_text_attribute_format':'d/M/yyyy'}",
+		     "");
 	assert_error("{'text_attribute':'start_text','text_attribute_format':'yyyy年M月'}",
-	    "time_no_value_parses");
+		     "time_no_value_parses");
 	assert_error("{'time_attribute':'start_date','time_zone':'CST'}", "time_bad_zone");
 	assert_error("{'time_attribute':'start_date','end_year_attribute':'early'}",
-	    "time_end_before_start");
+		     "time_end_before_start");
 	assert_error("{'year_attribute':'start_year','end_year_attribute':'start_year'}", "");
 }
 
 static void test_form_names_bad_letters_and_both_orders(void **state)
 {
-	struct time_form f = form_of(
-	    "{'text_attribute':'start_text','text_attribute_format':'QQQ'}");
+	struct time_form f =
+	    form_of("{'text_attribute':'start_text','text_attribute_format':'QQQ'}");
 	json_object *args = json_obj(json_object_array_get_idx(f.errors, 0), "args");
 
 	(void)state;
@@ -540,8 +574,8 @@ static void test_form_names_bad_letters_and_both_orders(void **state)
 
 static void test_form_warns_of_bad_rows(void **state)
 {
-	struct time_form f = form_of(
-	    "{'time_attribute':'start_date','end_time_attribute':'end_date'}");
+	struct time_form f =
+	    form_of("{'time_attribute':'start_date','end_time_attribute':'end_date'}");
 	json_object *w = json_object_array_get_idx(f.warnings, 0);
 
 	(void)state;
@@ -561,10 +595,10 @@ static void test_form_input_reads_back(void **state)
 {
 	CLEAN_JSON json_object *layer = layer_of_vectors();
 	struct time_form
-	    f = form_of(
-	        "{'text_attribute':'start_text','end_text_attribute':'end_text',"
-	        "'end_text_attribute_format':'M/d/yyyy','presentation_strategy':'CONTINUOUS_INTERVAL','precision_value':'2',"
-	        "'precision_step':'Weeks','time_zone':'-03:30'}"),
+	    f = form_of("{'text_attribute':'start_text','end_text_attribute':'end_text',"
+			"'end_text_attribute_format':'M/d/"
+			"yyyy','presentation_strategy':'CONTINUOUS_INTERVAL','precision_value':'2',"
+			"'precision_step':'Weeks','time_zone':'-03:30'}"),
 	    g;
 	CLEAN_JSON json_object *input = time_form_input(&f, layer), *again = NULL;
 
@@ -582,7 +616,7 @@ static void test_form_input_reads_back(void **state)
 static void test_model_lists_columns(void **state)
 {
 	CLEAN_JSON json_object *layer = layer_of_vectors(),
-	                       *form = parse_json("{'time_attribute':'start_date'}"), *m = NULL;
+			       *form = parse_json("{'time_attribute':'start_date'}"), *m = NULL;
 
 	(void)state;
 	m = time_model(NULL, layer, form);
@@ -593,33 +627,33 @@ static void test_model_lists_columns(void **state)
 	assert_int_equal(json_len(json_arr(m, "layer_values")), 3);
 	assert_string_equal(json_str(json_obj(m, "selected"), "time_attribute", ""), "start_date");
 	assert_string_equal(json_str(json_obj(json_obj(m, "parse"), "start_year"), "min", ""),
-	    "2017-01-01T00:00:00Z");
+			    "2017-01-01T00:00:00Z");
 	assert_true(json_bool(json_obj(json_obj(m, "parse"), "end_text"), "ambiguous", false));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_format_reads_java_letters),
-		cmocka_unit_test(test_format_reads_strptime_letters),
-		cmocka_unit_test(test_format_takes_years_before_christ),
-		cmocka_unit_test(test_format_refuses_impossible_values),
-		cmocka_unit_test(test_format_names_bad_letters),
-		cmocka_unit_test(test_parse_tells_last_instant),
-		cmocka_unit_test(test_year_reads_numbers),
-		cmocka_unit_test(test_iso_takes_every_spelling),
-		cmocka_unit_test(test_zone_takes_utc_and_offsets),
-		cmocka_unit_test(test_guess_finds_formats),
-		cmocka_unit_test(test_guess_needs_four_of_five),
-		cmocka_unit_test(test_guess_leaves_ambiguous_order_open),
-		cmocka_unit_test(test_guess_counts_distinct_up_to_its_limit),
-		cmocka_unit_test(test_eligible_columns),
-		cmocka_unit_test(test_form_vectors_of_the_contract),
-		cmocka_unit_test(test_form_errors),
-		cmocka_unit_test(test_form_names_bad_letters_and_both_orders),
-		cmocka_unit_test(test_form_warns_of_bad_rows),
-		cmocka_unit_test(test_form_input_reads_back),
-		cmocka_unit_test(test_model_lists_columns),
+	    cmocka_unit_test(test_format_reads_java_letters),
+	    cmocka_unit_test(test_format_reads_strptime_letters),
+	    cmocka_unit_test(test_format_takes_years_before_christ),
+	    cmocka_unit_test(test_format_refuses_impossible_values),
+	    cmocka_unit_test(test_format_names_bad_letters),
+	    cmocka_unit_test(test_parse_tells_last_instant),
+	    cmocka_unit_test(test_year_reads_numbers),
+	    cmocka_unit_test(test_iso_takes_every_spelling),
+	    cmocka_unit_test(test_zone_takes_utc_and_offsets),
+	    cmocka_unit_test(test_guess_finds_formats),
+	    cmocka_unit_test(test_guess_needs_four_of_five),
+	    cmocka_unit_test(test_guess_leaves_ambiguous_order_open),
+	    cmocka_unit_test(test_guess_counts_distinct_up_to_its_limit),
+	    cmocka_unit_test(test_eligible_columns),
+	    cmocka_unit_test(test_form_vectors_of_the_contract),
+	    cmocka_unit_test(test_form_errors),
+	    cmocka_unit_test(test_form_names_bad_letters_and_both_orders),
+	    cmocka_unit_test(test_form_warns_of_bad_rows),
+	    cmocka_unit_test(test_form_input_reads_back),
+	    cmocka_unit_test(test_model_lists_columns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * Goal: files of imports go when their time is over, not before; a write whose front died ends as what
- * became of it in the table.
+ * Goal: files of imports go when their time is over, not before; a write whose front died ends as
+ * what became of it in the table.
  */
 #include "upload/help.h"
 #include "base/token.h"
@@ -138,7 +138,8 @@ static enum err receiver_pass(struct pass *p, void *arg)
 
 	(void)arg;
 	json_set_bool(json_set_str(record, "name", NAME), "enabled", true);
-	json_set(record, "config", json_tokener_parse("{\"table\":\"t(a)\",\"columns\":{\"a\":\"text\"}}"));
+	json_set(record, "config",
+		 json_tokener_parse("{\"table\":\"t(a)\",\"columns\":{\"a\":\"text\"}}"));
 	return receivers_add(p, record);
 }
 
@@ -183,13 +184,13 @@ static void write_one(struct site *site, const unsigned char mark[32])
 	assert_true(signed_target_open(&work, &target));
 	assert_true(ds_open("[\"x\"]", 5, 10, &ds, &r));
 	if (!write_rows(site->w.targets,
-		&(struct write_order){.receiver = target.receiver,
-		    .mark = mark,
-		    .visitor = "x",
-		    .rows = ds_rows(ds),
-		    .lock_wait_ms = 1000,
-		    .max_bad = 1},
-		&counts, &r))
+			&(struct write_order){.receiver = target.receiver,
+					      .mark = mark,
+					      .visitor = "x",
+					      .rows = ds_rows(ds),
+					      .lock_wait_ms = 1000,
+					      .max_bad = 1},
+			&counts, &r))
 		fail_msg("%s %s", r.what, r.reason);
 	assert_int_equal(counts.inserted, 1);
 	ds_free(ds);
