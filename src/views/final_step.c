@@ -90,13 +90,8 @@ static enum err start_and_report(struct turn *t)
 		 * import.
 		 */
 		err = run_import(t, false);
-		if (err == ERR_OK && session_inspected(t->s) && t->s->state == STATE_WAITING) {
-			err = session_lock(t->call->ctx->store, t->s->id,
-					   (int)t->call->ctx->config->store_wait_ms, &t->lock,
-					   &t->call->error);
-			if (err == ERR_OK)
-				err = turn_reload(t);
-		}
+		if (err == ERR_OK && session_inspected(t->s) && t->s->state == STATE_WAITING)
+			err = turn_lock(t);
 		if (err != ERR_OK)
 			return err;
 	}

@@ -136,9 +136,7 @@ static enum err inspect_again(struct turn *t, json_object *layer, json_object *d
 		return err;
 	if (t->s->state == STATE_READY || t->s->state == STATE_INVALID)
 		return ERR_OK;
-	err = session_lock(t->call->ctx->store, t->s->id, (int)t->call->ctx->config->store_wait_ms,
-			   &t->lock, &t->call->error);
-	return err == ERR_OK ? turn_reload(t) : err;
+	return turn_lock(t);
 }
 
 /* In kind multi each chosen table has its own input under "layers". */
@@ -273,11 +271,7 @@ enum err check_step_view(struct turn *t)
 			return err;
 		if (!session_inspected(t->s))
 			return next_step_response(t);
-		err = session_lock(t->call->ctx->store, t->s->id,
-				   (int)t->call->ctx->config->store_wait_ms, &t->lock,
-				   &t->call->error);
-		if (err == ERR_OK)
-			err = turn_reload(t);
+		err = turn_lock(t);
 		if (err != ERR_OK)
 			return err;
 	}

@@ -129,19 +129,25 @@ static enum err load(struct call *call, int64_t id, bool *ret_brief, struct sess
 	return spill_load(call->ctx->config, *ret, &call->error);
 }
 
+static enum err take_lock(struct turn *t, int64_t id)
+{
+	struct call *call = t->call;
+	enum err err = session_lock(call->ctx->store, id, (int)call->ctx->config->store_wait_ms,
+				    &t->lock, &call->error);
+	if (err != ERR_OK)
+		return err;
+	/* What was read before the lock was there may be old. */
+	json_object_put(call->ahead);
+	call->ahead = NULL;
+	return ERR_OK;
+}
+
 enum err turn_begin(struct call *call, int64_t id, bool lock, struct turn *ret)
 {
 	*ret = (struct turn){.call = call, .lock = {.fd = -1}};
-	enum err err = ERR_OK;
-	if (lock) {
-		err = session_lock(call->ctx->store, id, (int)call->ctx->config->store_wait_ms,
-				   &ret->lock, &call->error);
-		if (err != ERR_OK)
-			return err;
-		/* What was read before the lock was there may be old. */
-		json_object_put(call->ahead);
-		call->ahead = NULL;
-	}
+	enum err err = lock ? take_lock(ret, id) : ERR_OK;
+	if (err != ERR_OK)
+		return err;
 	err = load(call, id, &ret->brief, &ret->s);
 	if (err != ERR_OK) {
 		turn_end(ret);
@@ -181,6 +187,12 @@ enum err turn_reload(struct turn *t)
 	t->s = fresh;
 	t->rev = fresh->rev;
 	return ERR_OK;
+}
+
+enum err turn_lock(struct turn *t)
+{
+	enum err err = take_lock(t, t->s->id);
+	return err == ERR_OK ? turn_reload(t) : err;
 }
 
 struct save {

@@ -53,11 +53,7 @@ enum err start_anew(struct turn *t)
 	if (!session_not_started(t->s) || call->req->method == METHOD_HEAD || !turn_may_write(t))
 		return ERR_OK;
 	if (t->lock.fd < 0) {
-		enum err err =
-		    session_lock(call->ctx->store, t->s->id, (int)call->ctx->config->store_wait_ms,
-				 &t->lock, &call->error);
-		if (err == ERR_OK)
-			err = turn_reload(t);
+		enum err err = turn_lock(t);
 		if (err != ERR_OK || !session_not_started(t->s))
 			return err;
 	}
@@ -165,11 +161,7 @@ static enum err step_turn(struct turn *t, enum step step)
 		if (err != ERR_OK || !session_inspected(t->s))
 			return err;
 		if (is_post(call)) { /* waiting gave the lock away */
-			err = session_lock(call->ctx->store, t->s->id,
-					   (int)call->ctx->config->store_wait_ms, &t->lock,
-					   &call->error);
-			if (err == ERR_OK)
-				err = turn_reload(t);
+			err = turn_lock(t);
 			if (err != ERR_OK)
 				return err;
 		}

@@ -49,6 +49,8 @@ enum err turn_of_request(struct call *, bool lock, struct turn *ret);
 void turn_end(struct turn *);
 /* A new session of CALL's user: his last CRS becomes its member "last_crs". */
 void turn_recall_crs(struct call *, struct session *);
+/* Lock the session of a turn without lock (begun so, or waiting gave it away) and read it again. */
+enum err turn_lock(struct turn *);
 void turn_unlock(struct turn *);
 /*
  * May a GET that sometimes writes (check, final) do so?  Not on a read-only site, nor with a
