@@ -91,20 +91,30 @@ int dump_command(struct command_run *r)
 	for (int i = optind; i < r->argc; i++)
 		tables[i - optind] = r->argv[i];
 	enum err err =
-	    store_dump(r->store, optind < r->argc ? tables : NULL, secrets, stdout, &error);
+	    store_dump(r->store, optind < r->argc ? tables : NULL, secrets, stdout, stderr, &error);
 	free(tables);
 	return err == ERR_OK ? 0 : command_error("dump", err, &error);
 }
 
 int load_command(struct command_run *r)
 {
+	static const struct option options[] = {{"replace", no_argument, NULL, 'r'},
+						{NULL, 0, NULL, 0}};
 	struct error error = {0};
-	if (r->argc != 2)
+	bool replace = false;
+	int o;
+	optind = 1;
+	while ((o = getopt_long(r->argc, r->argv, "", options, NULL)) != -1) {
+		if (o != 'r')
+			return 2;
+		replace = true;
+	}
+	if (optind != r->argc - 1)
 		return 2;
-	CLEAN_FILE FILE *in = fopen(r->argv[1], "re");
+	CLEAN_FILE FILE *in = fopen(r->argv[optind], "re");
 	if (in == NULL)
-		return command_fail("%s: cannot be read", r->argv[1]);
-	enum err err = store_load(r->store, in, &error);
+		return command_fail("%s: cannot be read", r->argv[optind]);
+	enum err err = store_load(r->store, in, replace, &error);
 	return err == ERR_OK ? 0 : command_error("load", err, &error);
 }
 

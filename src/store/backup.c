@@ -129,6 +129,8 @@ enum err store_backup(struct store *store, const char *dir, backup_more_fn *more
 		err = whole_check_lost(store->place.data_dir, error);
 	if (err == ERR_OK)
 		err = whole_check_damaged(dir, error);
+	if (err == ERR_OK)
+		err = whole_check_logs(dir, error);
 	if (err == ERR_OK && more != NULL)
 		err = more(dir, &told, arg, error);
 	if (err == ERR_OK)

@@ -77,8 +77,10 @@ static enum err look_at_record(const void *key, size_t key_len, const void *valu
 
 	if (json_read(value, len, &json_limits_job, &record) != ERR_OK ||
 	    !json_object_is_type(record, json_type_object)) {
-		check_say(b->check, "table %s: a damaged record, restore needed",
-			  table_name(b->table));
+		CLEAN_JSON json_object *name = table_key(b->table, key, key_len, false);
+
+		check_say(b->check, "table %s, key %s: a damaged record, restore needed",
+			  table_name(b->table), json_object_to_json_string(name));
 		return ERR_OK;
 	}
 	if (json_int(record, "v", 0) > RECORD_VERSION) {
@@ -367,11 +369,13 @@ static enum err examine(struct check *c, const char *dir, const char *fresh_dir,
 			struct error *error)
 {
 	struct error damage = {0};
-	int before = c->findings;
 	enum err err = copy_take(c->store, dir, error);
+	int before;
 
 	if (err != ERR_OK)
 		return err;
+	check_logs(c);
+	before = c->findings;
 	/* Before a recovery: where the logs reach back far enough it would mend the copy. */
 	check_tables(c, dir);
 	if (c->findings > before)

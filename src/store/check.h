@@ -25,6 +25,8 @@ struct check {
 /* Print a finding and count it. */
 void check_say(struct check *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Every log file has the length it was made with. */
+void check_logs(struct check *);
 /*
  * Every table that was made has its file, and what was written in it: looked for in the data
  * directory and in COPY.
@@ -32,7 +34,7 @@ void check_say(struct check *, const char *fmt, ...) __attribute__((format(print
 void check_tables(struct check *, const char *copy);
 /*
  * Give up the files of damaged tables that follow from others, so that they are made anew, and
- * rebuilt.
+ * rebuilt; and what a log that is cut has lost.
  */
 enum err check_give_up(struct check *, struct error *);
 

@@ -11,6 +11,14 @@ static void say(struct check *c, enum table table, bool lost)
 	check_say(c, "%s", told.text);
 }
 
+void check_logs(struct check *c)
+{
+	struct error told = {0};
+
+	if (whole_check_logs(c->store->place.data_dir, &told) != ERR_OK)
+		check_say(c, "%s", told.text);
+}
+
 /*
  * What is missing is missed below data_dir, what is damaged is looked for in the copy: there no
  * page is half written.
@@ -35,7 +43,13 @@ static bool is_spoilt(const struct check *c, enum table table)
 static enum err give_up(void *arg, struct error *error)
 {
 	struct check *c = arg;
+	char log[32];
 	enum err err = ERR_OK;
+
+	if (whole_cut_log(c->store->place.data_dir, log)) {
+		check_say(c, "db/log/%s was cut short: what was left of it is taken as it is", log);
+		err = whole_accept_logs(c->store->place.data_dir, error);
+	}
 
 	for (enum table t = 0; err == ERR_OK && t < TABLE__MAX; t++) {
 		if (!is_spoilt(c, t))
@@ -48,7 +62,8 @@ static enum err give_up(void *arg, struct error *error)
 
 enum err check_give_up(struct check *c, struct error *error)
 {
-	bool spoilt = false;
+	char log[32];
+	bool spoilt = whole_cut_log(c->store->place.data_dir, log);
 
 	/* Outside the gate a page may be half written: who is inside looks again. */
 	for (enum table t = 0; !spoilt && t < TABLE__MAX; t++)

@@ -200,39 +200,76 @@ enum err copy_lock(struct store *s, short type, off_t byte, struct error *error)
 		   : error_errno(error, ERR_IO, "data_dir: backup");
 }
 
-enum err copy_take(struct store *store, const char *dir, struct error *error)
+/* In passes, while others work. */
+static enum err take_at_work(struct taking *t, struct error *error)
 {
-	CLEAN_FREE char *logs = mem_printf("%s/db/log", dir);
-	CLEAN_FREE char *data = mem_printf("%s/db/data", dir);
-	CLEAN_FREE char *buffer = mem_alloc(SLICE_BYTES);
-	CLEAN_FD int from_data = -1;
-	CLEAN_FD int from_log = -1;
-	CLEAN_FD int to_data = -1;
-	CLEAN_FD int to_log = -1;
-	struct taking t = {.store = store, .buffer = buffer, .gone = true};
-	enum err err = fs_mkdirs(AT_FDCWD, logs, error);
+	struct store *store = t->store;
+	enum err err;
 
-	if (err == ERR_OK)
-		err = fs_mkdirs(AT_FDCWD, data, error);
-	/* Makes the store where it is missing. */
-	if (err == ERR_OK)
-		err = store_pass(store, PASS_READ, "backup", do_nothing, NULL, error);
-	if (err != ERR_OK)
-		return err;
-	t.from_data = from_data = fs_open_dir(store->dir, "db/data");
-	t.from_log = from_log = fs_open_dir(store->dir, "db/log");
-	t.to_data = to_data = fs_open_dir(AT_FDCWD, data);
-	t.to_log = to_log = fs_open_dir(AT_FDCWD, logs);
-	if (from_data < 0 || from_log < 0 || to_data < 0 || to_log < 0)
-		return error_errno(error, ERR_IO, "backup: folders");
 	if (atomic_exchange(&store->backing_up, true))
 		return error_set(error, ERR_BUSY, "another backup is running");
 	err = copy_lock(store, F_WRLCK, BACKUP_LOGS, error);
-	for (int i = 1; err == ERR_OK && t.gone && i <= ATTEMPTS; i++) {
-		t.all = i == ATTEMPTS;
-		err = take_once(&t, error);
+	t->gone = true;
+	for (int i = 1; err == ERR_OK && t->gone && i <= ATTEMPTS; i++) {
+		t->all = i == ATTEMPTS;
+		err = take_once(t, error);
 	}
 	(void)copy_lock(store, F_UNLCK, BACKUP_LOGS, NULL);
 	atomic_store(&store->backing_up, false);
 	return err;
+}
+
+static enum err take_inside(void *arg, struct error *error)
+{
+	struct taking *t = arg;
+	struct pass alone = {.store = t->store, .error = error};
+
+	t->all = true;
+	return copy_logs(&alone, t);
+}
+
+static enum err take_shut(struct taking *t, struct error *error)
+{
+	return store_alone(&t->store->gate, &t->store->env, take_inside, t, error);
+}
+
+static enum err take(struct store *store, const char *dir,
+		     enum err (*how)(struct taking *, struct error *), struct error *error)
+{
+	CLEAN_FREE char *logs = mem_printf("%s/db/log", dir);
+	CLEAN_FREE char *data = mem_printf("%s/db/data", dir);
+	CLEAN_FREE char *buffer = mem_alloc(SLICE_BYTES);
+	CLEAN_FD int from_data = fs_open_dir(store->dir, "db/data");
+	CLEAN_FD int from_log = fs_open_dir(store->dir, "db/log");
+	CLEAN_FD int to_data = -1;
+	CLEAN_FD int to_log = -1;
+	struct taking t = {
+	    .store = store, .from_data = from_data, .from_log = from_log, .buffer = buffer};
+	enum err err;
+
+	if (from_data < 0 || from_log < 0)
+		return error_errno(error, ERR_IO, "db/data and db/log");
+	err = fs_mkdirs(AT_FDCWD, logs, error);
+	if (err == ERR_OK)
+		err = fs_mkdirs(AT_FDCWD, data, error);
+	if (err != ERR_OK)
+		return err;
+	t.to_data = to_data = fs_open_dir(AT_FDCWD, data);
+	t.to_log = to_log = fs_open_dir(AT_FDCWD, logs);
+	if (to_data < 0 || to_log < 0)
+		return error_errno(error, ERR_IO, "%s", dir);
+	return how(&t, error);
+}
+
+enum err copy_take(struct store *store, const char *dir, struct error *error)
+{
+	/* Makes the store where it is missing. */
+	enum err err = store_pass(store, PASS_READ, "backup", do_nothing, NULL, error);
+
+	return err == ERR_OK ? take(store, dir, take_at_work, error) : err;
+}
+
+enum err copy_take_shut(struct store *store, const char *dir, struct error *error)
+{
+	return take(store, dir, take_shut, error);
 }

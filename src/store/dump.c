@@ -14,51 +14,14 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/text.h"
+#include "base/token.h"
+#include "store/salvage.h"
 #include "store/tables.h"
 #include "store/whole.h"
 
-#define HIDDEN	       "***"
 #define LINE_MAX_BYTES (8U << 20)
 
 /* ---- out */
-
-static char *hex_of(const unsigned char *p, size_t n)
-{
-	char *hex = mem_alloc(2 * n + 1);
-
-	for (size_t i = 0; i < n; i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", p[i]);
-	return hex;
-}
-
-static json_object *hex_json(const unsigned char *p, size_t n)
-{
-	CLEAN_FREE char *hex = hex_of(p, n);
-
-	return json_object_new_string(hex);
-}
-
-static bool is_text(const unsigned char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] < 0x20 || p[i] == 0x7f)
-			return false;
-	}
-	return n > 0 && text_is_utf8((const char *)p, n);
-}
-
-static json_object *key_json(const struct table_info *info, const unsigned char *key, size_t len)
-{
-	json_object *o;
-
-	if (info->number_key && len == 8)
-		return json_object_new_int64((int64_t)key_to_u64(key));
-	if (!info->number_key && is_text(key, len))
-		return json_object_new_string_len((const char *)key, (int)len);
-	o = json_object_new_object();
-	return json_set(o, "hex", hex_json(key, len));
-}
 
 /* Members that hold a secret or the digest of one, at any depth. */
 static void hide_secrets(json_object *o)
@@ -78,7 +41,8 @@ static void hide_secrets(json_object *o)
 	{
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 			if (strcmp(name, names[i]) == 0 && value != NULL) {
-				json_object_object_add(o, name, json_object_new_string(HIDDEN));
+				json_object_object_add(o, name,
+						       json_object_new_string(TABLE_HIDDEN));
 				value = NULL;
 				break;
 			}
@@ -90,10 +54,28 @@ static void hide_secrets(json_object *o)
 
 struct dumping {
 	FILE *out;
+	FILE *told; /* what is left out; may be NULL */
+	size_t n_left;
 	enum table table;
 	bool secrets;
 	struct error *error;
 };
+
+static void leave_out(struct dumping *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void leave_out(struct dumping *d, const char *fmt, ...)
+{
+	va_list args;
+
+	d->n_left++;
+	if (d->told == NULL)
+		return;
+	va_start(args, fmt);
+	(void)vfprintf(d->told, fmt, args);
+	va_end(args);
+	(void)fputc('\n', d->told);
+}
 
 static json_object *value_json(const struct dumping *d, const unsigned char *value, size_t len)
 {
@@ -105,7 +87,7 @@ static json_object *value_json(const struct dumping *d, const unsigned char *val
 			   ? json_object_new_int64((int64_t)key_to_u64(value + INDEX_HEAD))
 			   : NULL;
 	if (info->value == VALUE_ENTRY)
-		return hex_json(value, len);
+		return table_hex(value, len);
 	/* As it stands, whatever its version: a dump is for reading too. */
 	if (json_read((const char *)value, len, &json_limits_job, &o) != ERR_OK)
 		return NULL;
@@ -118,21 +100,20 @@ static enum err dump_entry(const void *key, size_t key_len, const void *value, s
 			   void *arg)
 {
 	struct dumping *d = arg;
-	const struct table_info *info = table_info(d->table);
 	CLEAN_JSON json_object *line = json_object_new_object();
 	CLEAN_FREE char *text = NULL;
 	json_object *v;
 
 	if (d->table == TABLE_COUNTERS && counter_is_derived(key, key_len))
 		return ERR_OK;
-	v = value_json(d, value, len);
-	if (v == NULL)
-		return error_set(d->error, ERR_STORE, "table %s: a damaged record",
-				 table_name(d->table));
 	json_set_str(line, "table", table_name(d->table));
-	json_set(line, "key",
-		 info->secret_key && !d->secrets ? json_object_new_string(HIDDEN)
-						 : key_json(info, key, key_len));
+	json_set(line, "key", table_key(d->table, key, key_len, d->secrets));
+	v = value_json(d, value, len);
+	if (v == NULL) {
+		leave_out(d, "table %s, key %s: a damaged record", table_name(d->table),
+			  json_object_to_json_string(json_get(line, "key")));
+		return ERR_OK;
+	}
 	json_set(line, "value", v);
 	text = json_print(line, NULL);
 	if (fprintf(d->out, "%s\n", text) < 0)
@@ -153,10 +134,64 @@ static bool is_wanted(enum table table, const char *const *tables)
 	return false;
 }
 
-enum err store_dump(struct store *store, const char *const *tables, bool secrets, FILE *out,
-		    struct error *error)
+/* From its file alone. */
+static enum err dump_remains(struct dumping *d, const char *dir)
 {
-	struct dumping d = {.out = out, .secrets = secrets, .error = error};
+	size_t pages = 0, entries = 0;
+	enum err err = salvage_each(dir, d->table, dump_entry, d, &pages, &entries, d->error);
+
+	if (err == ERR_OK)
+		leave_out(d,
+			  "db/data/%s.db: read without db/log, so what was written last may be "
+			  "missing; %zu damaged pages, %zu entries cut by them",
+			  table_name(d->table), pages, entries);
+	return err;
+}
+
+static enum err dump_tables(struct dumping *d, struct env *env, const char *const *tables,
+			    const char *data_dir, const char *dir)
+{
+	bool remains[TABLE__MAX];
+	struct error cut = {0};
+	enum err err;
+
+	if (whole_check_logs(dir, &cut) != ERR_OK)
+		leave_out(d, "%s", cut.text);
+	err = salvage_open(env, dir, remains, d->error);
+
+	for (d->table = 0; err == ERR_OK && d->table < TABLE__MAX; d->table++) {
+		if (!is_wanted(d->table, tables))
+			continue;
+		if (whole_lost(data_dir, d->table))
+			leave_out(d, "db/data/%s.db is missing", table_name(d->table));
+		else if (remains[d->table])
+			err = dump_remains(d, dir);
+		else
+			err = copy_each(env, d->table, dump_entry, d, d->error);
+	}
+	return err;
+}
+
+/* Also when nobody gets in: why not is told. */
+static enum err take(struct store *store, const char *dir, FILE *told, struct error *error)
+{
+	struct error why = {0};
+	enum err err = copy_take(store, dir, &why);
+
+	if (err != ERR_STORE)
+		return err == ERR_OK ? err : error_set(error, err, "%s", why.text);
+	err = restore_check(store, error);
+	if (err == ERR_OK)
+		err = copy_take_shut(store, dir, error);
+	if (err == ERR_OK && told != NULL)
+		(void)fprintf(told, "%s\n", why.text);
+	return err;
+}
+
+enum err store_dump(struct store *store, const char *const *tables, bool secrets, FILE *out,
+		    FILE *told, struct error *error)
+{
+	struct dumping d = {.out = out, .told = told, .secrets = secrets, .error = error};
 	CLEAN_FREE char *dir = NULL;
 	struct env env = {0};
 	enum table known;
@@ -168,18 +203,13 @@ enum err store_dump(struct store *store, const char *const *tables, bool secrets
 	}
 	err = copy_scratch(store->place.data_dir, "dump", &dir, error);
 	if (err == ERR_OK)
-		err = copy_take(store, dir, error);
+		err = take(store, dir, told, error);
 	if (err == ERR_OK)
-		err = copy_open(&env, dir, true, error);
-	for (d.table = 0; err == ERR_OK && d.table < TABLE__MAX; d.table++) {
-		if (!is_wanted(d.table, tables))
-			continue;
-		err = whole_lost(store->place.data_dir, d.table)
-			  ? whole_tell(d.table, true, error)
-			  : copy_each(&env, d.table, dump_entry, &d, error);
-	}
+		err = dump_tables(&d, &env, tables, store->place.data_dir, dir);
 	if (err == ERR_OK && fflush(out) != 0)
 		err = error_errno(error, ERR_IO, "writing");
+	if (err == ERR_OK && d.n_left > 0)
+		err = error_set(error, ERR_STORE, "the store is damaged: this is not all of it");
 	(void)env_close(&env);
 	copy_remove(dir);
 	return err;
@@ -190,22 +220,14 @@ enum err store_dump(struct store *store, const char *const *tables, bool secrets
 /* Caller frees; NULL when TEXT is not hex. */
 static unsigned char *from_hex(const char *text, size_t *ret_len)
 {
-	size_t n = strlen(text);
-	unsigned char *bytes;
+	size_t n = strlen(text) / 2;
+	unsigned char *bytes = mem_alloc(n + 1);
 
-	if (n % 2 != 0)
+	if (!token_hex_bytes(text, bytes, n)) {
+		free(bytes);
 		return NULL;
-	bytes = mem_alloc(n / 2 + 1);
-	for (size_t i = 0; i < n / 2; i++) {
-		unsigned int byte;
-
-		if (sscanf(text + 2 * i, "%2x", &byte) != 1) {
-			free(bytes);
-			return NULL;
-		}
-		bytes[i] = (unsigned char)byte;
 	}
-	*ret_len = n / 2;
+	*ret_len = n;
 	return bytes;
 }
 
@@ -289,7 +311,7 @@ static enum err load_line(struct env *env, const char *text, size_t len, size_t 
 	if (err == ERR_OK && (!table_by_name(json_str(line, "table", ""), &l.table) ||
 			      table_info(l.table)->derived || json_get(line, "key") == NULL))
 		err = ERR_BAD_REQUEST;
-	if (err == ERR_OK && strstr(text, "\"" HIDDEN "\"") != NULL)
+	if (err == ERR_OK && strstr(text, "\"" TABLE_HIDDEN "\"") != NULL)
 		return error_set(error, ERR_BAD_REQUEST,
 				 "line %zu: a dump without --secrets cannot be loaded", number);
 	if (err == ERR_OK) {
@@ -305,6 +327,44 @@ static enum err load_line(struct env *env, const char *text, size_t len, size_t 
 				 : err == ERR_BAD_REQUEST ? "no line of a dump"
 							  : err_name(err));
 	return ERR_OK;
+}
+
+static bool note_number(const void *key, size_t key_len, const void *value, size_t len, void *arg)
+{
+	int64_t *highest = arg;
+
+	(void)value;
+	(void)len;
+	if (key_len == 8 && (int64_t)key_to_u64(key) > *highest)
+		*highest = (int64_t)key_to_u64(key);
+	return true;
+}
+
+/* Numbers are given once: without its counter an id would name two things. */
+static enum err load_numbers(struct pass *p, void *arg)
+{
+	static const struct {
+		enum table table;
+		const char *counter;
+	} numbered[] = {{TABLE_SESSIONS, "session"}, {TABLE_TASKS, "task"}, {TABLE_MAIL, "mail"}};
+	enum err err = ERR_OK;
+
+	(void)arg;
+	for (size_t i = 0; err == ERR_OK && i < sizeof(numbered) / sizeof(numbered[0]); i++) {
+		int64_t last = 0, highest = 0;
+
+		err = counter_get(p, numbered[i].counter, &last);
+		if (err == ERR_OK)
+			err = record_walk(p, numbered[i].table, NULL, 0, NULL, 0, SIZE_MAX,
+					  note_number, &highest);
+		if (err == ERR_OK && highest > last)
+			err = error_set(
+			    p->error, ERR_BAD_REQUEST,
+			    "a line is missing: {\"table\":\"counters\",\"key\":\"%s\","
+			    "\"value\":N}, N the highest id there ever was, at least %lld",
+			    numbered[i].counter, (long long)highest);
+	}
+	return err;
 }
 
 /* Has the store anything but its format, its counters and the first administrator's token? */
@@ -325,51 +385,68 @@ static enum err count_records(struct pass *p, void *arg)
 	return err;
 }
 
-enum err store_load(struct store *store, FILE *in, struct error *error)
+/* Is the store as good as new, and nobody at it?  *RET_STAMP: as it was; caller frees. */
+static enum err load_empty(struct store *store, char **ret_stamp, struct error *error)
 {
-	CLEAN_FREE char *dir = NULL;
-	CLEAN_FREE char *line = NULL;
-	CLEAN_FREE char *stamp = NULL;
-	struct install place = {.data_dir = store->place.data_dir, .replace = true};
 	struct emptiness now = {0};
-	struct env env = {0};
-	size_t size = 0, number = 0;
-	ssize_t n;
-	enum err err = copy_unused(store->backup_fd, error);
-
 	/* The first makes the store where it is missing; what is written from then on is missed. */
-	if (err == ERR_OK)
-		err = store_pass(store, PASS_READ, "load", count_records, &now, error);
-	if (err == ERR_OK) {
-		stamp = copy_stamp(store->place.data_dir);
-		err = store_pass(store, PASS_READ, "load", count_records, &now, error);
-	}
+	enum err err = store_pass(store, PASS_READ, "load", count_records, &now, error);
+
+	if (err != ERR_OK)
+		return err;
+	*ret_stamp = copy_stamp(store->place.data_dir);
+	err = store_pass(store, PASS_READ, "load", count_records, &now, error);
 	if (err == ERR_OK && now.n > 0)
-		err = error_set(error, ERR_CONFLICT, "the store is not empty");
-	if (err == ERR_OK)
-		err = copy_scratch(store->place.data_dir, "load", &dir, error);
-	if (err == ERR_OK)
-		err = copy_open(&env, dir, false, error);
+		err = error_set(error, ERR_CONFLICT, "the store is not empty (--replace)");
+	return err;
+}
+
+static enum err load_lines(struct env *env, FILE *in, struct error *error)
+{
+	CLEAN_FREE char *line = NULL;
+	size_t size = 0, number = 0;
+	enum err err = ERR_OK;
+	ssize_t n;
+
 	while (err == ERR_OK && (n = getline(&line, &size, in)) > 0) {
 		number++;
 		if ((size_t)n > LINE_MAX_BYTES)
 			err = error_set(error, ERR_TOO_LARGE, "line %zu is too long", number);
 		else
-			err = load_line(&env, line, (size_t)n, number, error);
+			err = load_line(env, line, (size_t)n, number, error);
 	}
-	if (err == ERR_OK && ferror(in))
-		err = error_errno(error, ERR_IO, "reading");
+	return err == ERR_OK && ferror(in) ? error_errno(error, ERR_IO, "reading") : err;
+}
+
+enum err store_load(struct store *store, FILE *in, bool replace, struct error *error)
+{
+	CLEAN_FREE char *dir = NULL;
+	CLEAN_FREE char *stamp = NULL;
+	struct install place = {.data_dir = store->place.data_dir, .replace = true};
+	struct env env = {0};
+	enum err err = copy_unused(store->backup_fd, error);
+
+	if (err == ERR_OK && !replace)
+		err = load_empty(store, &stamp, error);
+	if (err == ERR_OK)
+		err = copy_scratch(store->place.data_dir, "load", &dir, error);
+	if (err == ERR_OK)
+		err = copy_open(&env, dir, false, error);
+	if (err == ERR_OK)
+		err = load_lines(&env, in, error);
+	if (err == ERR_OK)
+		err = pass_on_copy(&env, load_numbers, NULL, error);
 	if (err == ERR_OK)
 		err = copy_close(&env, error);
 	else
 		(void)env_close(&env);
-	/* All or nothing: what was built beside takes the place of the empty store in one step. */
+	/* All or nothing: what was built beside takes the place of the store in one step. */
 	place.dir = dir;
 	place.stamp = stamp;
 	place.backup_fd = store->backup_fd;
 	if (err == ERR_OK)
 		err = copy_install(&store->gate, &store->env, &place, error);
-	if (err == ERR_OK)
+	if (err == ERR_OK && !replace)
 		copy_remove(place.old);
 	free(place.old);
 	copy_remove(dir);

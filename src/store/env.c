@@ -17,7 +17,6 @@
 #include "store/whole.h"
 
 #define CACHE_BYTES	 (2U << 20)
-#define LOG_FILE_BYTES	 (1U << 20)
 #define LOG_BUFFER_BYTES (64U << 10)
 #define LOG_REGION_BYTES                                                                           \
 	(512U << 10) /* names of open tables: killed processes leave theirs behind */
@@ -126,7 +125,7 @@ static int configure(struct env *env, const char *base, bool region_init)
 	e->set_errcall(e, on_message);
 	e->set_msgcall(e, on_chatter);
 	if ((rc = e->set_cachesize(e, 0, CACHE_BYTES, 1)) != 0 ||
-	    (rc = e->set_lg_max(e, LOG_FILE_BYTES)) != 0 ||
+	    (rc = e->set_lg_max(e, ENV_LOG_BYTES)) != 0 ||
 	    (rc = e->set_lg_bsize(e, LOG_BUFFER_BYTES)) != 0 ||
 	    (rc = e->set_lg_regionmax(e, LOG_REGION_BYTES)) != 0 ||
 	    (rc = e->set_lk_max_locks(e, N_LOCKS)) != 0 ||

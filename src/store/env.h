@@ -15,6 +15,8 @@
 #error "Slipway is written for Berkeley DB 5.3 (later ones are AGPL-3)"
 #endif
 
+#define ENV_LOG_BYTES (1U << 20) /* of a log file, which has them from its first moment */
+
 struct env {
 	DB_ENV *dbenv;		     /* NULL = no handle */
 	DB *tables[TABLE__MAX];	     /* opened when first used */

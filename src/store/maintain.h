@@ -34,10 +34,18 @@ enum err store_restored(const struct config *, struct error *);
 /* One line each to OUT; *RET_FINDINGS counts.  FLAGS mend. */
 enum err store_check(struct store *, bool repair, bool migrate, FILE *out, int *ret_findings,
 		     struct error *);
-/* JSON Lines, sorted; TABLES NULL = all; digests shown as "***" without SECRETS. */
-enum err store_dump(struct store *, const char *const *tables, bool secrets, FILE *out,
+/*
+ * JSON Lines, sorted; TABLES NULL = all; digests shown as "***" without SECRETS.  Of a damaged
+ * store it prints what can be read, and a line to TOLD (may be NULL) for whatever cannot.
+ * Errors: ERR_STORE when something is left out.
+ */
+enum err store_dump(struct store *, const char *const *tables, bool secrets, FILE *out, FILE *told,
 		    struct error *);
-enum err store_load(struct store *, FILE *in, struct error *);
+/*
+ * All or nothing.  REPLACE: whatever store is there is kept aside as db.old-….
+ * Errors: ERR_CONFLICT (not empty, in use), ERR_BAD_REQUEST with the line.
+ */
+enum err store_load(struct store *, FILE *in, bool replace, struct error *);
 /*
  * Force a checkpoint, make the ballast again, drop old tombstones and nonces: the sweep of worker
  * and gc.

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "store/spare.h"
 #include "store/tables.h"
+#include "store/whole.h"
 
 #define CHECKPOINT_KIB 1024
 #define CHECKPOINT_MIN 5
@@ -157,6 +158,7 @@ static void tell_if_regions_differ(struct store *s, const struct gate_header *h)
 static enum err recover(struct store *s, struct error *error)
 {
 	uint64_t old_epoch = s->env.epoch;
+	struct error cut = {0};
 	bool changed;
 	enum err err;
 
@@ -171,6 +173,8 @@ static enum err recover(struct store *s, struct error *error)
 		err = room_for_recovery(s, error);
 	if (err != ERR_OK)
 		return err;
+	if (whole_check_logs(s->place.data_dir, &cut) != ERR_OK)
+		log_line(LOG_LEVEL_ERROR, NULL, "store: %s", cut.text);
 	gate_hold(&s->gate, GATE_RECOVERY_HOLD_S);
 	err = gate_mark_recovery(&s->gate, old_epoch, error);
 	gate_step();

@@ -1,6 +1,10 @@
 #include "store/tables.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
 
 static const struct table_info infos[TABLE__MAX] = {
     [TABLE_META] = {.value = VALUE_RECORD, .secrets = true},
@@ -44,6 +48,38 @@ bool table_by_name(const char *name, enum table *ret)
 		}
 	}
 	return false;
+}
+
+json_object *table_hex(const void *bytes, size_t len)
+{
+	const unsigned char *p = bytes;
+	CLEAN_FREE char *hex = mem_alloc(2 * len + 1);
+
+	for (size_t i = 0; i < len; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", p[i]);
+	return json_object_new_string(hex);
+}
+
+static bool is_text(const unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] < 0x20 || p[i] == 0x7f)
+			return false;
+	}
+	return n > 0 && text_is_utf8((const char *)p, n);
+}
+
+json_object *table_key(enum table table, const void *key, size_t len, bool secrets)
+{
+	const struct table_info *info = table_info(table);
+
+	if (info->secret_key && !secrets)
+		return json_object_new_string(TABLE_HIDDEN);
+	if (info->number_key && len == 8)
+		return json_object_new_int64((int64_t)key_to_u64(key));
+	if (!info->number_key && is_text(key, len))
+		return json_object_new_string_len(key, (int)len);
+	return json_set(json_object_new_object(), "hex", table_hex(key, len));
 }
 
 bool counter_is_derived(const void *key, size_t len)

@@ -13,6 +13,8 @@ enum value_kind {
 	VALUE_COUNTER, /* head and 8 bytes; also "fail:" entries */
 };
 
+#define TABLE_HIDDEN "***" /* in place of a secret */
+
 struct table_info {
 	enum value_kind value;
 	bool number_key; /* 8 bytes big-endian; else text or bytes */
@@ -22,6 +24,13 @@ struct table_info {
 };
 const struct table_info *table_info(enum table);
 bool table_by_name(const char *name, enum table *ret);
+/*
+ * A key as dump prints it: a number, a text, else {"hex":"…"}; "***" for the digest of a secret
+ * without SECRETS.  Caller frees.
+ */
+json_object *table_key(enum table, const void *key, size_t len, bool secrets);
+/* Bytes as hex.  Caller frees. */
+json_object *table_hex(const void *bytes, size_t len);
 
 /* Is this counter a sum over records, or a note of how often: not a number of its own? */
 bool counter_is_derived(const void *key, size_t len);
@@ -41,6 +50,8 @@ void copy_remove(const char *dir);
 enum err copy_lock(struct store *, short type, off_t byte, struct error *);
 /* Copy tables and logs of a store at work to DIR/db, so that recovery makes it whole. */
 enum err copy_take(struct store *, const char *dir, struct error *);
+/* The same of a store that nobody gets into: its files as they stand. */
+enum err copy_take_shut(struct store *, const char *dir, struct error *);
 /* Recover what lies in DIR/db; or make an empty store there. */
 enum err copy_open(struct env *, const char *dir, bool recover, struct error *);
 /* Write everything to the files of the tables and close.  Drops on failure. */

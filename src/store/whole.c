@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -127,30 +128,88 @@ enum err whole_forget(const char *dir, enum table table, struct error *error)
 	return err == ERR_OK ? fs_sync_dir(data, ".", error) : err;
 }
 
-/* Does a folder have a file whose name begins with PREFIX and ends with SUFFIX? */
-static bool has_file(const char *dir, const char *below, const char *prefix, const char *suffix)
+/* ---- logs */
+
+/*
+ * The next log file of OPEN folder LOGS, with its size; false: no more.  One without a byte is one
+ * whose maker was killed.
+ */
+static bool next_log(DIR *logs, char ret[32], off_t *ret_bytes)
 {
-	int fd = open_db(dir, below);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
-	bool found = false;
+	struct stat st;
 
-	if (d == NULL && fd >= 0)
-		(void)close(fd);
-	while (d != NULL && !found && (entry = readdir(d)) != NULL) {
-		size_t n = strlen(entry->d_name), tail = strlen(suffix);
-
-		found = strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && n >= tail &&
-			strcmp(entry->d_name + n - tail, suffix) == 0;
+	while (logs != NULL && (entry = readdir(logs)) != NULL) {
+		if (strncmp(entry->d_name, "log.", 4) == 0 &&
+		    (size_t)snprintf(ret, 32, "%s", entry->d_name) < 32 &&
+		    fstatat(dirfd(logs), ret, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0) {
+			*ret_bytes = st.st_size;
+			return true;
+		}
 	}
-	if (d != NULL)
-		(void)closedir(d);
-	return found;
+	return false;
+}
+
+static DIR *open_logs(const char *dir)
+{
+	CLEAN_FREE char *path = mem_printf("%s/db/log", dir);
+
+	return opendir(path);
+}
+
+static void close_logs(DIR *logs)
+{
+	if (logs != NULL)
+		(void)closedir(logs);
 }
 
 bool whole_without_logs(const char *dir)
 {
-	return !has_file(dir, "/log", "log.", "") && has_file(dir, "/data", "", ".db");
+	CLEAN_FD int data = open_db(dir, "/data");
+	DIR *logs = open_logs(dir);
+	char name[32];
+	off_t bytes;
+	bool any = next_log(logs, name, &bytes);
+
+	close_logs(logs);
+	for (enum table t = 0; !any && data >= 0 && t < TABLE__MAX; t++) {
+		CLEAN_FREE char *table = file_name(t);
+
+		if (faccessat(data, table, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool whole_cut_log(const char *dir, char ret[32])
+{
+	DIR *logs = open_logs(dir);
+	off_t bytes = ENV_LOG_BYTES;
+
+	while (bytes >= ENV_LOG_BYTES && next_log(logs, ret, &bytes))
+		continue;
+	close_logs(logs);
+	return bytes < ENV_LOG_BYTES;
+}
+
+enum err whole_accept_logs(const char *dir, struct error *error)
+{
+	DIR *logs = open_logs(dir);
+	enum err err = ERR_OK;
+	char name[32];
+	off_t bytes;
+
+	while (err == ERR_OK && next_log(logs, name, &bytes)) {
+		CLEAN_FD int fd = -1;
+
+		if (bytes >= ENV_LOG_BYTES)
+			continue;
+		fd = openat(dirfd(logs), name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 || ftruncate(fd, ENV_LOG_BYTES) != 0 || fsync(fd) != 0)
+			err = error_errno(error, ERR_IO, "db/log/%s", name);
+	}
+	close_logs(logs);
+	return err;
 }
 
 /* ---- pages */
@@ -203,6 +262,44 @@ bool whole_damaged(const char *dir, enum table table)
 	return bad || at == 0;
 }
 
+/* The first page of any sound table: how pages are laid out is the same in all.  Else zeros. */
+static void read_head(const char *dir, unsigned char head[PAGE_BYTES])
+{
+	CLEAN_FD int data = open_db(dir, "/data");
+	bool found = false;
+
+	for (enum table t = 0; data >= 0 && !found && t < TABLE__MAX; t++) {
+		CLEAN_FREE char *name = file_name(t);
+		CLEAN_FD int fd = fs_open_read(data, name);
+
+		found = fd >= 0 && pread(fd, head, PAGE_BYTES, 0) == PAGE_BYTES && page_ok(head);
+	}
+	if (!found)
+		memset(head, 0, PAGE_BYTES);
+}
+
+enum err whole_blank(const char *dir, const char *path, size_t *ret_pages, struct error *error)
+{
+	static const unsigned char zeros[PAGE_BYTES];
+	CLEAN_FD int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	unsigned char head[PAGE_BYTES];
+	unsigned char page[PAGE_BYTES];
+	struct stat st;
+
+	*ret_pages = 0;
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return error_errno(error, ERR_IO, "%s", path);
+	read_head(dir, head);
+	for (off_t at = 0; at < st.st_size; at += PAGE_BYTES) {
+		if (pread(fd, page, PAGE_BYTES, at) == PAGE_BYTES && page_ok(page))
+			continue;
+		if (pwrite(fd, at == 0 ? head : zeros, PAGE_BYTES, at) != PAGE_BYTES)
+			return error_errno(error, ERR_IO, "%s", path);
+		++*ret_pages;
+	}
+	return ERR_OK;
+}
+
 /* ---- in words */
 
 enum err whole_tell(enum table table, bool lost, struct error *error)
@@ -211,7 +308,23 @@ enum err whole_tell(enum table table, bool lost, struct error *error)
 			 lost ? "missing" : "damaged",
 			 table_info(table)->derived
 			     ? "slipway check store --repair makes it anew"
-			     : "restore needed: slipway restore BACKUP --replace");
+			     : "restore needed: slipway restore BACKUP --replace (no backup: "
+			       "slipway dump and load, doc/operations.md)");
+}
+
+enum err whole_tell_cut(const char *name, struct error *error)
+{
+	return error_set(error, ERR_STORE,
+			 "db/log/%s is cut short, what was committed last may be missing: slipway "
+			 "restore BACKUP --replace, or go on as it is: slipway check store --repair",
+			 name);
+}
+
+enum err whole_check_logs(const char *dir, struct error *error)
+{
+	char name[32];
+
+	return whole_cut_log(dir, name) ? whole_tell_cut(name, error) : ERR_OK;
 }
 
 enum err whole_check_lost(const char *dir, struct error *error)

@@ -25,6 +25,13 @@ enum err whole_forget(const char *dir, enum table table, struct error *);
 
 /* Are there tables, and no logs? */
 bool whole_without_logs(const char *dir);
+/*
+ * A log file that is shorter than it was made: recovery takes its end for the end of what was
+ * committed.  RET: its name; false: there is none.
+ */
+bool whole_cut_log(const char *dir, char ret[32]);
+/* Give such files their length: what they lost stays lost.  Inside. */
+enum err whole_accept_logs(const char *dir, struct error *);
 
 /*
  * Is a page of TABLE's file not what Berkeley DB wrote there, or the file cut?  None at all is not
@@ -32,11 +39,21 @@ bool whole_without_logs(const char *dir);
  */
 bool whole_damaged(const char *dir, enum table table);
 
+/*
+ * In the copy DIR: every page of the table's file PATH that is not what Berkeley DB wrote is made
+ * empty; the first becomes that of another table.  *RET_PAGES: how many.
+ */
+enum err whole_blank(const char *dir, const char *path, size_t *ret_pages, struct error *);
+
 /* Say what became of TABLE and what is to be done.  Returns ERR_STORE. */
 enum err whole_tell(enum table table, bool lost, struct error *);
 
-/* ERR_STORE for the first table that is lost, or damaged. */
+/* The same of the log file NAME. */
+enum err whole_tell_cut(const char *name, struct error *);
+
+/* ERR_STORE for the first table that is lost, or damaged, or a log that is cut. */
 enum err whole_check_lost(const char *dir, struct error *);
 enum err whole_check_damaged(const char *dir, struct error *);
+enum err whole_check_logs(const char *dir, struct error *);
 
 #endif

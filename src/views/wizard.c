@@ -115,19 +115,22 @@ static enum err stale_page(struct turn *t, enum step step)
 	return err;
 }
 
+/* Why nothing of the session can be changed any more, a problem's code; NULL: it can. */
+static const char *closed(const struct session *s)
+{
+	if (s->state == STATE_PROCESSED)
+		return "already_imported";
+	return session_editable(s) ? NULL : "import_running";
+}
+
 /* May a POST change STEP now (5.4 items 2 and 6)?  ERR_OK and *RET_DONE false: go on. */
 static enum err post_allowed(struct turn *t, enum step step, bool *ret_done)
 {
-	enum state state = t->s->state;
 	bool to_final = step == STEP_FINAL || step == STEP_RUN || step == STEP_CHECK;
 	*ret_done = false;
-	if (state == STATE_PROCESSED && !to_final) {
+	if (closed(t->s) != NULL && !to_final) {
 		*ret_done = true;
-		return wrong_state_response(t, "already_imported", STEP_FINAL);
-	}
-	if (!session_editable(t->s) && state != STATE_PROCESSED && !to_final) {
-		*ret_done = true;
-		return wrong_state_response(t, "import_running", STEP_FINAL);
+		return wrong_state_response(t, closed(t->s), STEP_FINAL);
 	}
 	if (step == STEP_FINAL || step == STEP_RUN)
 		return ERR_OK; /* final tells what is missing itself (13.4) */
@@ -148,8 +151,7 @@ static enum err step_turn(struct turn *t, enum step step)
 	if (is_post(call)) {
 		t->fields = input_fields(call);
 		/* Where nothing can be changed any more, that is what there is to say. */
-		bool open = session_editable(t->s) && t->s->state != STATE_PROCESSED;
-		if (!rev_fits(t) && open)
+		if (!rev_fits(t) && closed(t->s) == NULL)
 			return stale_page(t, step);
 	}
 	err = start_anew(t);
@@ -179,6 +181,9 @@ static enum err step_turn(struct turn *t, enum step step)
 		call->mode = MODE_COMPAT;
 		return step_done_response(t, step);
 	}
+	/* A form that cannot be sent any more is no page for a person. */
+	if (page && !is_post(call) && call->mode == MODE_HTML && closed(t->s) != NULL)
+		return wrong_state_response(t, closed(t->s), STEP_FINAL);
 	if (is_post(call)) {
 		err = post_allowed(t, step, &done);
 		if (err != ERR_OK || done)

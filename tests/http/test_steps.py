@@ -127,6 +127,8 @@ def test_finished_session_takes_no_other_input(server):
     d = server.post(f"/upload/final?id={n}", {"title": "another"})
     refused(d, 409, "already_imported")
     assert d.json["url"] == f.json["url"], d
+    page = server.get(f"/upload/srs?id={n}", accept="text/html")      # no form that nobody can send
+    assert page.status == 303 and page.header("Location").endswith(f"/upload/?id={n}&note=already_imported"), page
     e = server.get(f"/upload/?id={n}", accept=JSON)
     assert e.json["status"] == "finished"
     h = server.get(f"/upload/?id={n}", accept=HTML)

@@ -265,7 +265,7 @@ static char *dump(struct fixture *f, bool secrets)
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 
-	assert_int_equal(store_dump(f->store, NULL, secrets, out, &error), ERR_OK);
+	assert_int_equal(store_dump(f->store, NULL, secrets, out, NULL, &error), ERR_OK);
 	(void)fclose(out);
 	return text;
 }

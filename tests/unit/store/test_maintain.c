@@ -97,7 +97,7 @@ static char *dump(struct fixture *f, bool secrets)
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	if (store_dump(f->store, NULL, secrets, out, &error) != ERR_OK)
+	if (store_dump(f->store, NULL, secrets, out, NULL, &error) != ERR_OK)
 		fail_msg("dump: %s", error.text);
 	(void)fclose(out);
 	return text;
@@ -107,7 +107,7 @@ static void load(struct fixture *f, const char *text, enum err want)
 {
 	struct error error = {0};
 	FILE *in = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
-	enum err err = store_load(f->store, in, &error);
+	enum err err = store_load(f->store, in, false, &error);
 
 	(void)fclose(in);
 	if (err != want)
@@ -556,6 +556,141 @@ static void test_lost_log_is_told(void **state)
 	assert_non_null(strstr(error.text, "a file of db/log is missing, restore needed"));
 }
 
+/* Recovery stops at no end that is too early: it goes on from there. */
+static void test_cut_log_is_told(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *log = mem_printf("%s/db/log/log.0000000001", f->dir);
+	CLEAN_FREE char *backup = mem_printf("%s/backup-1", f->dir);
+	CLEAN_FREE char *text = NULL;
+	struct error error = {0};
+
+	fill_store(f);
+	assert_int_equal(check(f, false, NULL), 0);
+	fixture_close(f);
+	(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
+	assert_int_equal(truncate(log, 300000), 0);
+	fixture_open(f);
+	assert_true(check(f, false, &text) > 0);
+	assert_non_null(strstr(text, "log.0000000001 is cut short"));
+	assert_int_equal(store_backup(f->store, backup, NULL, NULL, &error), ERR_STORE);
+	assert_non_null(strstr(error.text, "is cut short"));
+	assert_int_equal(check(f, true, NULL), 1);
+	assert_int_equal(check(f, false, NULL), 0);
+}
+
+/* ---- what is left of a damaged store */
+
+static enum err put_users(struct pass *p, void *arg)
+{
+	enum err err = ERR_OK;
+
+	(void)arg;
+	for (int i = 0; err == ERR_OK && i < 100; i++) {
+		CLEAN_JSON json_object *user = json_object_new_object();
+		CLEAN_FREE char *name = mem_printf("user%02d", i);
+		CLEAN_FREE char *long_one = mem_printf("%0*d", i % 10 == 0 ? 5000 : 300, i);
+
+		json_set_str(user, "name", name);
+		json_set_str(user, "password", long_one);
+		err = users_put(p, user);
+	}
+	return err;
+}
+
+static enum err delete_large(struct pass *p, void *arg)
+{
+	return record_delete(p, TABLE_MAIL, arg, 1);
+}
+
+/* As store_dump without a backup must: caller frees both. */
+static char *dump_damaged(struct fixture *f, char **ret_told)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	FILE *told = open_memstream(ret_told, &len);
+
+	assert_int_equal(store_dump(f->store, NULL, true, out, told, NULL), ERR_STORE);
+	(void)fclose(out);
+	(void)fclose(told);
+	return text;
+}
+
+static int count(const char *text, const char *what)
+{
+	int n = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+/* Nobody gets in, no log reaches back to the beginning, and there is no backup. */
+static void test_dump_saves_what_a_damaged_page_leaves(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *path = mem_printf("%s/db/data/users.db", f->dir);
+	CLEAN_FREE char *log = mem_printf("%s/db/log/log.0000000001", f->dir);
+	CLEAN_FREE char *text = NULL;
+	CLEAN_FREE char *told = NULL;
+	FILE *in;
+
+	fill_store(f);
+	for (char key[] = "a"; *key < 'f'; ++*key)
+		run(f, PASS_SYNC, put_large, key);
+	for (char key[] = "a"; *key < 'f'; ++*key)
+		run(f, PASS_SYNC, delete_large, key);
+	for (int i = 0; i < 2; i++) {
+		run(f, PASS_SYNC, put_users, NULL);
+		if (i == 0)
+			assert_int_equal(store_sweep(f->store, NULL), ERR_OK);
+	}
+	assert_int_not_equal(access(log, F_OK), 0);
+	fixture_close(f);
+	(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
+	flip_byte(path, 30); /* the first page, and one with records */
+	flip_byte(path, 5 * 4096 + 2000);
+	fixture_open(f);
+	run_want(f, PASS_READ, get_session, NULL, ERR_STORE);
+	text = dump_damaged(f, &told);
+	assert_non_null(strstr(told, "db/data/users.db"));
+	assert_non_null(strstr(told, "2 damaged pages"));
+	assert_int_equal(count(text, "\"table\":\"sessions\""), 1);
+	assert_in_range(count(text, "\"table\":\"users\""), 80, 100);
+	load(f, text, ERR_STORE);
+	in = fmemopen(text, strlen(text), "r");
+	assert_int_equal(store_load(f->store, in, true, NULL), ERR_OK);
+	(void)fclose(in);
+	run(f, PASS_READ, get_session, NULL);
+	assert_int_equal(check(f, false, NULL), 0);
+}
+
+static enum err put_bytes(struct pass *p, void *arg)
+{
+	(void)arg;
+	return index_put(p, TABLE_USERS, "bob", 3, "\xff\xfe", 2);
+}
+
+static void test_a_record_that_is_no_text_is_named(void **state)
+{
+	struct fixture *f = *state;
+	CLEAN_FREE char *text = NULL;
+	CLEAN_FREE char *told = NULL;
+	CLEAN_FREE char *said = NULL;
+
+	fill_store(f);
+	run(f, PASS_SYNC, put_bytes, NULL);
+	text = dump_damaged(f, &told);
+	assert_string_equal(told, "table users, key \"bob\": a damaged record\n");
+	assert_non_null(strstr(text, "\"ann\""));
+	assert_int_equal(count(text, "\"table\":\"uploads\""), 1);
+	assert_int_equal(check(f, false, &said), 1);
+	assert_non_null(strstr(said, "key \"bob\""));
+}
+
 /* ---- backup and restore */
 
 static void test_backup_restores_everything(void **state)
@@ -770,6 +905,9 @@ int main(void)
 	    STORE_TEST(test_lost_index_is_built_anew),
 	    STORE_TEST(test_damage_is_not_hidden_by_logs),
 	    STORE_TEST(test_damage_that_stops_recovery_is_named),
+	    STORE_TEST(test_cut_log_is_told),
+	    STORE_TEST(test_dump_saves_what_a_damaged_page_leaves),
+	    STORE_TEST(test_a_record_that_is_no_text_is_named),
 	    STORE_TEST(test_lost_log_is_told),
 	    STORE_TEST(test_backup_restores_everything),
 	    STORE_TEST(test_restore_refuses_damaged_backup),
