@@ -139,6 +139,8 @@ static json_object *save_model(struct call *call)
 	json_set_int(limits, "max_open_sessions", c->max_open_sessions);
 	json_set_int(limits, "expiry_hours", c->session_expiry_hours);
 	json_set(page, "limits", limits);
+	if (c->session_expiry_hours % 24 == 0)
+		json_set_int(page, "expiry_days", c->session_expiry_hours / 24);
 	json_set(page, "kinds", bundle_kinds(c->extra_drivers));
 	CLEAN_FREE char *accept = bundle_extensions(c->extra_drivers);
 	json_set_str(page, "accept", accept);

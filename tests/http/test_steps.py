@@ -447,6 +447,7 @@ def test_models_of_html_and_json_are_equal(server):
 def test_save_page_model(server):
     page = server.get("/upload/", accept=JSON).json["page"]
     assert page["limits"] == {"max_session_bytes": 2 * 1024 ** 3, "max_files": 200, "max_open_sessions": 50, "expiry_hours": 168}, page["limits"]
+    assert "<dd>7 days</dd>" in server.get("/upload/", accept="text/html").text
     kinds = {k["id"]: k for k in page["kinds"]}
     assert set(kinds["shp"]["required_ext"]) == {".shp", ".shx", ".dbf"} and ".prj" in kinds["shp"]["optional_ext"], kinds["shp"]
     assert "img" not in kinds and "GB18030" in page["charsets"] and page["time_enabled"] is True and page["async_upload"] in (True, False)
