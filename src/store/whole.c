@@ -314,10 +314,11 @@ enum err whole_tell(enum table table, bool lost, struct error *error)
 
 enum err whole_tell_cut(const char *name, struct error *error)
 {
-	return error_set(error, ERR_STORE,
-			 "db/log/%s is cut short, what was committed last may be missing: slipway "
-			 "restore BACKUP --replace, or go on as it is: slipway check store --repair",
-			 name);
+	return error_set(
+	    error, ERR_STORE,
+	    "db/log/%s is cut short, what was committed last may be missing: slipway "
+	    "restore BACKUP --replace, or go on as it is: slipway check store --repair",
+	    name);
 }
 
 enum err whole_check_logs(const char *dir, struct error *error)

@@ -651,15 +651,24 @@ static void test_dump_saves_what_a_damaged_page_leaves(void **state)
 	assert_int_not_equal(access(log, F_OK), 0);
 	fixture_close(f);
 	(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
-	flip_byte(path, 30); /* the first page, and one with records */
-	flip_byte(path, 5 * 4096 + 2000);
-	fixture_open(f);
-	run_want(f, PASS_READ, get_session, NULL, ERR_STORE);
-	text = dump_damaged(f, &told);
-	assert_non_null(strstr(told, "db/data/users.db"));
-	assert_non_null(strstr(told, "2 damaged pages"));
-	assert_int_equal(count(text, "\"table\":\"sessions\""), 1);
-	assert_in_range(count(text, "\"table\":\"users\""), 80, 100);
+	for (int pages = 1; pages <= 2; pages++) {
+		CLEAN_FREE char *want = mem_printf("%d damaged pages", pages);
+
+		/* One with records, then also the first. */
+		flip_byte(path, pages == 1 ? 5 * 4096 + 2000 : 30);
+		fixture_open(f);
+		if (pages == 1)
+			run_want(f, PASS_READ, get_session, NULL, ERR_STORE);
+		free(text);
+		free(told);
+		text = dump_damaged(f, &told);
+		assert_non_null(strstr(told, "db/data/users.db"));
+		assert_non_null(strstr(told, want));
+		assert_int_equal(count(text, "\"table\":\"sessions\""), 1);
+		assert_in_range(count(text, "\"table\":\"users\""), 80, 100);
+		if (pages == 1)
+			fixture_close(f);
+	}
 	load(f, text, ERR_STORE);
 	in = fmemopen(text, strlen(text), "r");
 	assert_int_equal(store_load(f->store, in, true, NULL), ERR_OK);
