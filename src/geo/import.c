@@ -25,6 +25,8 @@ static json_object *import_one(struct job *job, const struct source_set *set,
 	const struct source *src = source_of(set, layer);
 	const char *kind = json_str(layer, "kind", "");
 
+	/* GDAL says nothing while it reads a large GeoJSON from end to end to open it. */
+	job_progress(job, "import", "opening", json_str(layer, "table", ""), 0, 1, 0, true);
 	if (strcmp(kind, "raster") == 0 && (src != NULL || set->kind == KIND_ZIP_MOSAIC))
 		return raster_import(job, set, src, layer);
 	if (src == NULL) {

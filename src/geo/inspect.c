@@ -124,6 +124,7 @@ json_object *inspect_run(struct job *job)
 	struct source_set set;
 	enum err e;
 
+	job_progress(job, "inspect", "opening", NULL, 0, 1, 0, true);
 	if (source_set_open(job, &set) != ERR_OK) {
 		json_object_put(layers);
 		return NULL;
