@@ -104,8 +104,12 @@ static enum err copy_folder(struct tree *t, int from, int to, int depth)
 		int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 		struct dirent *d;
-		if (dir == NULL)
-			return error_errno(t->error, ERR_IO, "folder");
+		if (dir == NULL) {
+			err = error_errno(t->error, ERR_IO, "folder");
+			if (fd >= 0)
+				(void)close(fd);
+			return err;
+		}
 		again = false;
 		while (err == ERR_OK && (d = readdir(dir)) != NULL) {
 			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&

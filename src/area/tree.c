@@ -133,9 +133,15 @@ static enum err claim(void *arg, const char *name)
 	/*
 	 * No such flag on this file system: an empty folder holds the name until the tree takes it.
 	 */
-	if ((errno == EINVAL || errno == ENOSYS) && mkdirat(p->to, name, 0700) == 0 &&
-	    renameat(p->work->dir, p->from, p->to, name) == 0)
-		return ERR_OK;
+	if ((errno == EINVAL || errno == ENOSYS) && mkdirat(p->to, name, 0700) == 0) {
+		int why;
+
+		if (renameat(p->work->dir, p->from, p->to, name) == 0)
+			return ERR_OK;
+		why = errno;
+		(void)unlinkat(p->to, name, AT_REMOVEDIR);
+		errno = why;
+	}
 	if (errno == ENAMETOOLONG)
 		return area_refuse(p->error, ERR_BAD_REQUEST, "area_path");
 	if (errno != EEXIST && errno != ENOTEMPTY)

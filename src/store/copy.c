@@ -1,5 +1,4 @@
 /* Private copies of the store: recovered, read, verified, installed. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "base/mem.h"
 #include "base/token.h"
 #include "store/tables.h"
+#include "store/whole.h"
 
 #define BATCH 500
 
@@ -206,16 +206,11 @@ char *copy_stamp(const char *data_dir)
 {
 	CLEAN_FREE char *path = mem_printf("%s/db/log", data_dir);
 	DIR *dir = opendir(path);
-	struct stat last = {0};
-	struct dirent *entry;
+	struct stat st, last = {0};
 	bool any = false;
+	char name[32];
 
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		struct stat st;
-
-		if (strncmp(entry->d_name, "log.", 4) != 0 ||
-		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			continue;
+	while (whole_next_log(dir, name, &st)) {
 		if (!any || st.st_mtim.tv_sec > last.st_mtim.tv_sec ||
 		    (st.st_mtim.tv_sec == last.st_mtim.tv_sec &&
 		     st.st_mtim.tv_nsec > last.st_mtim.tv_nsec))

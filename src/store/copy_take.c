@@ -1,6 +1,5 @@
 /* A copy of the store is taken through the gate while others work.  Source: contracts/store.md 13.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "store/tables.h"
+#include "store/whole.h"
 
 #define SLICE_BYTES (1U << 20)
 #define ATTEMPTS    5
@@ -85,19 +85,31 @@ struct taking {
 	bool all;	 /* everything in this one pass */
 };
 
+static DIR *open_logs(int log_dir, struct error *error)
+{
+	int fd = openat(log_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (dir == NULL) {
+		(void)error_errno(error, ERR_IO, "backup: db/log");
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	return dir;
+}
+
 static enum err lowest_log(int log_dir, char ret[32], struct error *error)
 {
-	DIR *dir;
-	struct dirent *entry;
-	int fd = openat(log_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = open_logs(log_dir, error);
+	struct stat st;
+	char name[32];
 
 	ret[0] = '\0';
-	if (fd < 0 || (dir = fdopendir(fd)) == NULL)
-		return error_errno(error, ERR_IO, "backup: db/log");
-	while ((entry = readdir(dir)) != NULL) {
-		if (strncmp(entry->d_name, "log.", 4) == 0 && strlen(entry->d_name) < 32 &&
-		    (ret[0] == '\0' || strcmp(entry->d_name, ret) < 0))
-			(void)snprintf(ret, 32, "%.31s", entry->d_name);
+	if (dir == NULL)
+		return ERR_IO;
+	while (whole_next_log(dir, name, &st)) {
+		if (ret[0] == '\0' || strcmp(name, ret) < 0)
+			memcpy(ret, name, sizeof(name));
 	}
 	(void)closedir(dir);
 	return ERR_OK;
@@ -134,10 +146,10 @@ static enum err copy_tables(struct taking *t, struct pass *p, struct error *erro
 static enum err copy_logs(struct pass *p, void *arg)
 {
 	struct taking *t = arg;
-	struct dirent *entry;
 	enum err err = ERR_OK;
+	struct stat st;
+	char name[32];
 	DIR *dir;
-	int fd;
 
 	gate_hold(&t->store->gate, GATE_RECOVERY_HOLD_S);
 	if (t->all)
@@ -145,14 +157,11 @@ static enum err copy_logs(struct pass *p, void *arg)
 	t->gone = !t->all && faccessat(t->from_log, t->lowest, F_OK, 0) != 0;
 	if (err != ERR_OK || t->gone)
 		return err;
-	fd = openat(t->from_log, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || (dir = fdopendir(fd)) == NULL)
-		return error_errno(p->error, ERR_IO, "backup: db/log");
-	while (err == ERR_OK && (entry = readdir(dir)) != NULL) {
-		if (strncmp(entry->d_name, "log.", 4) == 0)
-			err = copy_named(t->store, p, t->from_log, t->to_log, entry->d_name,
-					 t->buffer, p->error);
-	}
+	dir = open_logs(t->from_log, p->error);
+	if (dir == NULL)
+		return ERR_IO;
+	while (err == ERR_OK && whole_next_log(dir, name, &st))
+		err = copy_named(t->store, p, t->from_log, t->to_log, name, t->buffer, p->error);
 	(void)closedir(dir);
 	return err;
 }

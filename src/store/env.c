@@ -1,6 +1,5 @@
 #include "store/env.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -223,19 +222,18 @@ static enum err sync_logs(const char *data_dir, struct error *error)
 {
 	CLEAN_FREE char *path = mem_printf("%s/db/log", data_dir);
 	DIR *dir = opendir(path);
-	struct dirent *entry;
 	enum err err = ERR_OK;
+	struct stat st;
+	char name[32];
 
 	if (dir == NULL)
 		return error_errno(error, ERR_STORE, "db/log");
-	while (err == ERR_OK && (entry = readdir(dir)) != NULL) {
+	while (err == ERR_OK && whole_next_log(dir, name, &st)) {
 		CLEAN_FD int fd = -1;
 
-		if (strncmp(entry->d_name, "log.", 4) != 0)
-			continue;
-		fd = openat(dirfd(dir), entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		fd = openat(dirfd(dir), name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 		if (fd < 0 || fdatasync(fd) != 0)
-			err = error_errno(error, ERR_IO, "db/log/%s", entry->d_name);
+			err = error_errno(error, ERR_IO, "db/log/%s", name);
 	}
 	if (err == ERR_OK && fsync(dirfd(dir)) != 0)
 		err = error_errno(error, ERR_IO, "db/log");

@@ -1,11 +1,9 @@
 #include "store/whole.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -130,22 +128,16 @@ enum err whole_forget(const char *dir, enum table table, struct error *error)
 
 /* ---- logs */
 
-/*
- * The next log file of OPEN folder LOGS, with its size; false: no more.  One without a byte is one
- * whose maker was killed.
- */
-static bool next_log(DIR *logs, char ret[32], off_t *ret_bytes)
+bool whole_next_log(DIR *logs, char ret[32], struct stat *ret_st)
 {
 	struct dirent *entry;
-	struct stat st;
 
 	while (logs != NULL && (entry = readdir(logs)) != NULL) {
 		if (strncmp(entry->d_name, "log.", 4) == 0 &&
 		    (size_t)snprintf(ret, 32, "%s", entry->d_name) < 32 &&
-		    fstatat(dirfd(logs), ret, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0) {
-			*ret_bytes = st.st_size;
+		    fstatat(dirfd(logs), ret, ret_st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    ret_st->st_size > 0)
 			return true;
-		}
 	}
 	return false;
 }
@@ -168,8 +160,8 @@ bool whole_without_logs(const char *dir)
 	CLEAN_FD int data = open_db(dir, "/data");
 	DIR *logs = open_logs(dir);
 	char name[32];
-	off_t bytes;
-	bool any = next_log(logs, name, &bytes);
+	struct stat st;
+	bool any = whole_next_log(logs, name, &st);
 
 	close_logs(logs);
 	for (enum table t = 0; !any && data >= 0 && t < TABLE__MAX; t++) {
@@ -184,12 +176,13 @@ bool whole_without_logs(const char *dir)
 bool whole_cut_log(const char *dir, char ret[32])
 {
 	DIR *logs = open_logs(dir);
-	off_t bytes = ENV_LOG_BYTES;
+	struct stat st;
+	bool cut = false;
 
-	while (bytes >= ENV_LOG_BYTES && next_log(logs, ret, &bytes))
-		continue;
+	while (!cut && whole_next_log(logs, ret, &st))
+		cut = st.st_size < ENV_LOG_BYTES;
 	close_logs(logs);
-	return bytes < ENV_LOG_BYTES;
+	return cut;
 }
 
 enum err whole_accept_logs(const char *dir, struct error *error)
@@ -197,12 +190,12 @@ enum err whole_accept_logs(const char *dir, struct error *error)
 	DIR *logs = open_logs(dir);
 	enum err err = ERR_OK;
 	char name[32];
-	off_t bytes;
+	struct stat st;
 
-	while (err == ERR_OK && next_log(logs, name, &bytes)) {
+	while (err == ERR_OK && whole_next_log(logs, name, &st)) {
 		CLEAN_FD int fd = -1;
 
-		if (bytes >= ENV_LOG_BYTES)
+		if (st.st_size >= ENV_LOG_BYTES)
 			continue;
 		fd = openat(dirfd(logs), name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd < 0 || ftruncate(fd, ENV_LOG_BYTES) != 0 || fsync(fd) != 0)

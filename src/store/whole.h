@@ -5,6 +5,9 @@
 #ifndef SLIPWAY_STORE_WHOLE_H
 #define SLIPWAY_STORE_WHOLE_H
 
+#include <dirent.h>
+#include <sys/stat.h>
+
 #include "store/record.h"
 
 /*
@@ -22,6 +25,12 @@ enum err whole_note(const char *dir, struct error *);
  * recovers.
  */
 enum err whole_forget(const char *dir, enum table table, struct error *);
+
+/*
+ * The next log file of the open folder LOGS (may be NULL); false: no more.  One without a byte is
+ * one whose maker was killed: it is passed over.
+ */
+bool whole_next_log(DIR *logs, char ret[32], struct stat *ret_st);
 
 /* Are there tables, and no logs? */
 bool whole_without_logs(const char *dir);

@@ -135,23 +135,19 @@ enum err call_file(struct call *call, const char *path, const char *type, const 
 	return ERR_OK;
 }
 
-/* ---- wait slots: files nobody writes to, locked by whoever waits; a dead waiter frees its slot */
+/* ---- wait slots: bytes of a file, locked by whoever waits; a dead waiter frees its slot */
 
 bool wait_slot_take(struct ctx *ctx, int *ret_fd)
 {
-	CLEAN_FREE char *dir = mem_printf("%s/locks", ctx->config->data_dir);
-	for (int64_t i = 0; i < ctx->config->wait_slots; i++) {
-		CLEAN_FREE char *path = mem_printf("%s/wait-%d", dir, (int)i);
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0)
-			return false;
-		struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-		if (fcntl(fd, F_OFD_SETLK, &l) == 0) {
-			*ret_fd = fd;
-			return true;
-		}
-		(void)close(fd);
+	CLEAN_FREE char *path = mem_printf("%s/locks/wait", ctx->config->data_dir);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return false;
+	if (fs_lock_one(fd, 0, ctx->config->wait_slots) >= 0) {
+		*ret_fd = fd;
+		return true;
 	}
+	(void)close(fd);
 	return false;
 }
 

@@ -98,29 +98,24 @@ static enum err refused(struct call *call, json_object *frame)
 /* ---- slots: as many jobs at once, in all processes, as the site gives its worker */
 
 /*
- * A lock on one of the files locks/unpack-<n>, which ends with its process; -1: UNTIL came first,
- * or our own end.
+ * A lock on a byte of locks/unpack, which ends with its process; -1: UNTIL came first, or our own
+ * end.
  */
 static int take_slot(struct call *call, int64_t until)
 {
 	const struct config *c = call->ctx->config;
 	int64_t n = c->tasks_total > 0 ? c->tasks_total : sysconf(_SC_NPROCESSORS_ONLN);
+	CLEAN_FREE char *path = mem_printf("%s/locks/unpack", c->data_dir);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	do {
-		for (int64_t i = 0; i < n || i == 0; i++) {
-			CLEAN_FREE char *path =
-			    mem_printf("%s/locks/unpack-%d", c->data_dir, (int)i);
-			int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-			struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-			if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &l) == 0)
-				return fd;
-			if (fd >= 0)
-				(void)close(fd);
+	while (fd >= 0 && fs_lock_one(fd, 0, n > 0 ? n : 1) < 0) {
+		if (clock_mono_ms() >= until || transport_stopping()) {
+			(void)close(fd);
+			return -1;
 		}
 		clock_sleep_ms(SLOT_MS);
-	} while (clock_mono_ms() < until && !transport_stopping());
-	return -1;
+	}
+	return fd;
 }
 
 /* ---- what the job says */
