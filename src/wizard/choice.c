@@ -1,5 +1,6 @@
 #include "wizard/choice.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "wizard/columns.h"
@@ -126,6 +127,26 @@ static bool number_of(const json_object *column, const char *key, double *ret)
 	return true;
 }
 
+/* Are nine in ten of the column's numbers among those that COUNT counts? */
+static bool mostly(const json_object *column, const char *count)
+{
+	return json_int(column, count, 0) * 10 >= json_int(column, "numeric", 0) * 9;
+}
+
+/*
+ * Where columns hold degrees, a row beyond the poles gets no place (csv_out_of_range): such a slip
+ * of the pen does not say where the others lie.
+ */
+static void keep_to_degrees(const json_object *x, const json_object *y, double e[4])
+{
+	if (!mostly(x, "lng_ok") || !mostly(y, "lat_ok"))
+		return;
+	e[0] = fmax(e[0], -180);
+	e[1] = fmax(e[1], -90);
+	e[2] = fmin(e[2], 360);
+	e[3] = fmin(e[3], 90);
+}
+
 bool srs_layer_extent(const struct session *s, const json_object *layer, double ret[4])
 {
 	json_object *extent = json_arr(layer, "extent"), *columns = json_arr(layer, "columns");
@@ -140,6 +161,7 @@ bool srs_layer_extent(const struct session *s, const json_object *layer, double 
 		if (!number_of(x, "min", &e[0]) || !number_of(y, "min", &e[1]) ||
 		    !number_of(x, "max", &e[2]) || !number_of(y, "max", &e[3]))
 			return false;
+		keep_to_degrees(x, y, e);
 	} else {
 		if (json_len(extent) != 4)
 			return false;

@@ -59,29 +59,36 @@ static json_object *problem_at(const struct session *s, const json_object *item,
 	return problem_str(p, "value", value);
 }
 
+static json_object *arg_number(json_object *p, const char *name, double v)
+{
+	char text[400];
+
+	(void)snprintf(text, sizeof(text), "%.2f", v);
+	return problem_arg(p, name, text);
+}
+
 static json_object *implausible(const struct session *s, const json_object *item,
 				const json_object *answer, const char *shown)
 {
 	json_object *p = problem_at(s, item, "crs_implausible", shown),
 		    *place = json_arr(answer, "place");
+	static const char *const edges[] = {"minx", "miny", "maxx", "maxy"};
 	double extent[4];
-	char degrees[400];
 
 	problem_arg(p, "fit", json_str(answer, "fit", ""));
 	problem_arg(p, "name", json_str(answer, "name", ""));
 	problem_arg(p, "area", json_str(answer, "area", ""));
-	/* Where no transformation reaches there is no place: the data's own numbers show why. */
-	if (json_len(place) != 2 &&
-	    !srs_layer_extent(s, session_layer(s, json_int(item, "i", -1)), extent))
-		return problem_arg(problem_arg(p, "lon", "?"), "lat", "?");
-	for (size_t i = 0; i < 2; i++) {
-		(void)snprintf(degrees, sizeof(degrees), "%.2f",
-			       json_len(place) == 2
-				   ? json_object_get_double(json_object_array_get_idx(place, i))
-				   : (extent[i] + extent[i + 2]) / 2);
-		problem_arg(p, i == 0 ? "lon" : "lat", degrees);
+	if (json_len(place) == 2) {
+		arg_number(p, "lon", json_object_get_double(json_object_array_get_idx(place, 0)));
+		return arg_number(p, "lat",
+				  json_object_get_double(json_object_array_get_idx(place, 1)));
 	}
-	return p;
+	/* Where no transformation reaches there is no place: the data's own numbers show why. */
+	if (!srs_layer_extent(s, session_layer(s, json_int(item, "i", -1)), extent))
+		return problem_arg(problem_arg(p, "lon", "?"), "lat", "?");
+	for (size_t i = 0; i < 4; i++)
+		arg_number(p, edges[i], extent[i]);
+	return problem_arg(p, "reason", "reach");
 }
 
 struct outcome {

@@ -8,6 +8,7 @@ import urllib.parse
 
 from harness import USER, main
 from made import HTML, WGS84, Browser, Page, drop, flatgeobuf, geojson, geopackage, geotiff, grid, refused, run, shapefile
+from steps import finished, get, post, saved, table
 
 JSON = "application/json"
 GEOSERVER = ('GEOGCS["WGS 84", DATUM["World Geodetic System 1984", SPHEROID["WGS 84", 6378137.0, 298.257223563, '
@@ -135,7 +136,7 @@ def test_what_a_user_chose_last_is_suggested_first(server):
 def test_an_impossible_place_is_told_in_numbers(server):
     a = without_crs(server, [(230_000, 900_000), (230_100, 900_100)])
     page = server.post(f"/upload/srs?id={a.json['id']}", {"source": "EPSG:4326", "csrfmiddlewaretoken": "x"}, accept=HTML)
-    assert page.status == 400 and "230050.00" in page.text and "900050.00" in page.text and " ?," not in page.text, page
+    assert page.status == 400 and "230000.00" in page.text and "900100.00" in page.text and " ?," not in page.text, page
 
 
 def test_a_definition_that_was_typed_stays_on_the_page(server):
@@ -246,7 +247,7 @@ def test_impossible_and_outside_systems_ask_people_and_warn_programs(server):
     assert "EPSG:4326" not in [c["code"] for c in page["supported_crs"]], page["supported_crs"]
     assert all(c["fit"] != "impossible" for c in page["supported_crs"])
     h = server.post(f"/upload/srs?id={n}", {"source": "EPSG:4326"}, accept=HTML)
-    assert h.status == 400 and 'name="confirm"' in h.text, h
+    assert h.status == 400 and 'name="confirm"' in h.text and "beyond what it can hold" in h.text, h
     b = server.post(f"/upload/srs?id={n}", {"source": "EPSG:4326"})
     w = {x["code"]: x for x in b.json["warnings"]}
     assert b.json["success"] is True and "crs_implausible" in w and "impossible" in w["crs_implausible"].get("fit", "impossible"), b
@@ -263,6 +264,16 @@ def test_impossible_and_outside_systems_ask_people_and_warn_programs(server):
     b = server.post(f"/upload/srs?id={a.json['id']}", {"source": "EPSG:2249"})
     assert b.json["success"] is True and "crs_implausible" in [x["code"] for x in b.json["warnings"]], b
     assert crs_of(server, a.json["id"]) == "EPSG:2249"
+
+
+def test_one_slip_of_the_pen_makes_no_system_wrong(server):
+    """The row gets no place: what it says is no part of where the data lie."""
+    n = saved(server, table("slip.csv", "lat,lng,name", *(f"{i},{i},row" for i in range(40)), "91,10,slip"))
+    a = post(server, n, "csv", lat="lat", lng="lng")
+    assert [w["code"] for w in a.json["warnings"]] == ["csv_out_of_range"], a
+    assert get(server, n, "srs").json["page"]["source"] == "EPSG:4326"
+    assert post(server, n, "srs", accept=HTML, source="EPSG:4326").status == 303
+    assert finished(server, n)["rows"] == {"total": 41, "imported": 41, "without_geometry": 1, "skipped": 0}
 
 
 def test_suggestions_fit_the_extent(server):
