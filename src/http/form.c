@@ -318,7 +318,9 @@ enum err form_read(struct req *req, struct form *form, const struct form_sink *s
 
 	*form = (struct form){0};
 	if (coding != NULL && *coding != '\0' && !text_ieq(coding, "identity") && body)
-		return error_set(error, ERR_TYPE, "Content-Encoding %.40s", coding);
+		return error_code(error,
+				  error_set(error, ERR_TYPE, "Content-Encoding %.40s", coding),
+				  "form_packed");
 	switch (req->body_type) {
 	case BODY_NONE:
 		break;

@@ -80,15 +80,28 @@ static bool may_be_kept_back(const struct call *call)
 	       req_header(call->req, "Cookie") == NULL;
 }
 
+/* Is what the request brings a file, or a piece of one? */
+static bool takes_files(const struct call *call)
+{
+	return call->style == STYLE_FILES || call->style == STYLE_CHUNKS ||
+	       (call->route != NULL && call->route->body == BODYRULE_FILES);
+}
+
 /* Tell what is wrong by CODE, the view having said nothing else. */
 static void add_problem(struct call *call, const char *code)
 {
 	const char *field =
 	    call->form.fields.bad != NULL ? call->form.fields.bad : call->req->query.bad;
+	const struct config *c = call->ctx->config;
 	json_object *p = problem_new(code);
 
 	if (field != NULL)
 		problem_str(p, "field", field);
+	if (strcmp(code, err_code(ERR_TOO_LARGE)) == 0 && takes_files(call)) {
+		problem_arg(p, "reason", c->upload_max_request > 0 ? "request" : "file");
+		problem_arg_int(p, "size", c->upload_max_size);
+		problem_arg_int(p, "request", c->upload_max_request);
+	}
 	problems_add(&call->problems, p);
 }
 

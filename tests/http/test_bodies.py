@@ -141,7 +141,7 @@ def test_media_types(server):
     before = server.traces()
     for kind in ("text/plain", "text/csv", "application/octet-stream", "application/xml", "x", ""):
         refused(server, CSV, 415, "media_type", kind)
-    refused(server, gzip.compress(GOOD), 415, "media_type", **{"Content-Encoding": "gzip"})
+    refused(server, gzip.compress(GOOD), 415, "form_packed", **{"Content-Encoding": "gzip"})
     nothing_left(server, before)
 
 

@@ -609,7 +609,9 @@ def test_limits(server):      # 11
     own = Server("max_size = 1M\nmax_open = 3\ncreate_rate = 12\nquota = 2M\n")
     try:
         before = own.traces()
-        refused(own, create(own, (1 << 20) + 1), "ERR_TOO_LARGE", 413, before)
+        a = create(own, (1 << 20) + 1)
+        refused(own, a, "ERR_TOO_LARGE", 413, before)
+        assert "a file may have 1.0 MB (upload.max_size)" in a.text.replace("\u00a0", " "), a
         urls = [made(own, 1 << 19) for _ in range(3)]
         a = create(own, 1)
         assert (a.status, a.header("X-Slipway-Error"), a.header("Retry-After")) == (429, "ERR_RATE", "60"), a
