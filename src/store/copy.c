@@ -24,8 +24,10 @@ enum err copy_scratch(const char *data_dir, const char *what, char **ret, struct
 	token_hex(hex, 16);
 	path = mem_printf("%s/%s.%s", data_dir, what, hex);
 	err = fs_mkdirs(AT_FDCWD, path, error);
-	if (err != ERR_OK)
+	if (err != ERR_OK) {
+		copy_remove(path);
 		return err;
+	}
 	*ret = path;
 	path = NULL;
 	return ERR_OK;
@@ -98,6 +100,7 @@ enum err copy_verify(const char *dir, FILE *out, int *ret_findings, struct error
 
 	for (enum table t = 0; t < TABLE__MAX; t++) {
 		CLEAN_FREE char *path = mem_printf("%s/db/data/%s.db", dir, table_name(t));
+		enum err err;
 		DB *db;
 		int rc;
 
@@ -111,6 +114,11 @@ enum err copy_verify(const char *dir, FILE *out, int *ret_findings, struct error
 		rc = db->verify(db, path, NULL, NULL, 0);
 		if (rc == 0)
 			continue;
+		/* What the host is short of says nothing about the table. */
+		err = err_of_errno(rc, ERR_STORE);
+		if (err == ERR_NO_SPACE || err == ERR_SHORT)
+			return error_set(error, err, "verify of %s: %s", table_name(t),
+					 db_strerror(rc));
 		findings++;
 		if (out != NULL)
 			(void)fprintf(out, "table %s: damaged (%s), restore needed\n",

@@ -15,22 +15,31 @@ static char *path_of(const char *dir, enum table table, const char *end)
 	return mem_printf("%s/db/data/%s.%s", dir, table_name(table), end);
 }
 
-/* Do the tables fit to the logs?  Those of another time, or none, they would not. */
-static bool tables_open(struct env *env, const char *dir)
+/* Do the tables fit to the logs?  Those of another time, or none, they would not: ERR_STORE. */
+static enum err try_tables(struct env *env, const char *dir, struct error *error)
 {
 	for (enum table t = 0; t < TABLE__MAX; t++) {
 		CLEAN_FREE char *path = path_of(dir, t, "db");
 		DB *db;
+		int rc;
 
-		if (access(path, F_OK) == 0 && env_table(env, t, ENV_READ, &db) != 0)
-			return false;
+		if (access(path, F_OK) != 0)
+			continue;
+		rc = env_table(env, t, ENV_READ, &db);
+		if (rc != 0) {
+			enum err err = env_error(env, rc, table_name(t), error);
+
+			env_drop(env);
+			return err;
+		}
 	}
-	return true;
+	return ERR_OK;
 }
 
 enum err salvage_open(struct env *env, const char *dir, bool remains[TABLE__MAX],
 		      struct error *error)
 {
+	struct error why = {0};
 	enum err err = ERR_OK;
 
 	for (enum table t = 0; err == ERR_OK && t < TABLE__MAX; t++) {
@@ -40,18 +49,20 @@ enum err salvage_open(struct env *env, const char *dir, bool remains[TABLE__MAX]
 		remains[t] = whole_damaged(dir, t);
 		/* A recovery that meets a bad page ends; of a missing file it asks nothing. */
 		if (remains[t] && rename(path, aside) != 0)
-			err = error_errno(error, ERR_IO, "%s", path);
+			err = error_errno(&why, ERR_IO, "%s", path);
 	}
 	if (err == ERR_OK)
-		err = env_open_copy(env, dir, true, error);
-	if (err != ERR_OK && err != ERR_STORE)
-		return err;
-	if (err != ERR_OK || !tables_open(env, dir)) {
+		err = env_open_copy(env, dir, true, &why);
+	if (err == ERR_OK)
+		err = try_tables(env, dir, &why);
+	/* ERR_BUSY: Berkeley DB asks for a recovery, after one. */
+	if (err == ERR_STORE || err == ERR_BUSY) {
 		for (enum table t = 0; t < TABLE__MAX; t++)
 			remains[t] = true;
-		env_drop(env);
 		return ERR_OK;
 	}
+	if (err != ERR_OK)
+		return error_set(error, err, "%s", why.text);
 	(void)env_close(env);
 	for (enum table t = 0; t < TABLE__MAX; t++) {
 		CLEAN_FREE char *path = path_of(dir, t, "db");

@@ -103,6 +103,20 @@ static char *dump(struct fixture *f, bool secrets)
 	return text;
 }
 
+/* What is left of a damaged store; *RET_TOLD: what is not.  Caller frees both. */
+static char *dump_damaged(struct fixture *f, char **ret_told)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	FILE *told = open_memstream(ret_told, &len);
+
+	assert_int_equal(store_dump(f->store, NULL, true, out, told, NULL), ERR_STORE);
+	(void)fclose(out);
+	(void)fclose(told);
+	return text;
+}
+
 static void load(struct fixture *f, const char *text, enum err want)
 {
 	struct error error = {0};
@@ -542,11 +556,14 @@ static void test_lost_log_is_told(void **state)
 {
 	struct fixture *f = *state;
 	CLEAN_FREE char *log = mem_printf("%s/db/log/log.0000000001", f->dir);
+	CLEAN_FREE char *text = NULL;
+	CLEAN_FREE char *told = NULL;
 	struct error error = {0};
 	char key[] = "a";
 
 	fill_store(f);
-	for (; *key < 'i'; ++*key)
+	assert_int_equal(store_sweep(f->store, NULL), ERR_OK);
+	for (; *key < 'f'; ++*key)
 		run(f, PASS_SYNC, put_large, key);
 	fixture_close(f);
 	(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
@@ -554,6 +571,9 @@ static void test_lost_log_is_told(void **state)
 	fixture_open(f);
 	assert_int_equal(store_pass(f->store, PASS_READ, "t", get_user, NULL, &error), ERR_STORE);
 	assert_non_null(strstr(error.text, "a file of db/log is missing, restore needed"));
+	text = dump_damaged(f, &told);
+	assert_non_null(strstr(told, "db/data/users.db: read without db/log"));
+	assert_non_null(strstr(text, "\"ann\""));
 }
 
 /* Recovery stops at no end that is too early: it goes on from there. */
@@ -601,20 +621,6 @@ static enum err put_users(struct pass *p, void *arg)
 static enum err delete_large(struct pass *p, void *arg)
 {
 	return record_delete(p, TABLE_MAIL, arg, 1);
-}
-
-/* As store_dump without a backup must: caller frees both. */
-static char *dump_damaged(struct fixture *f, char **ret_told)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-	FILE *told = open_memstream(ret_told, &len);
-
-	assert_int_equal(store_dump(f->store, NULL, true, out, told, NULL), ERR_STORE);
-	(void)fclose(out);
-	(void)fclose(told);
-	return text;
 }
 
 static int count(const char *text, const char *what)
