@@ -111,7 +111,10 @@ int load_command(struct command_run *r)
 	}
 	if (optind != r->argc - 1)
 		return 2;
-	CLEAN_FILE FILE *in = fopen(r->argv[optind], "re");
+	/* Root's own file may be one that whoever we are by now cannot read. */
+	bool standard = strcmp(r->argv[optind], "-") == 0;
+	CLEAN_FILE FILE *opened = standard ? NULL : fopen(r->argv[optind], "re");
+	FILE *in = standard ? stdin : opened;
 	if (in == NULL)
 		return command_fail("%s: cannot be read", r->argv[optind]);
 	enum err err = store_load(r->store, in, replace, &error);

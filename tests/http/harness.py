@@ -146,14 +146,10 @@ class Server:
 
     def load(self, rows):
         """While it is stopped: a fresh store with ROWS in place of its own."""
-        dump = os.path.join(self.dir, "dump")
-        with open(dump, "w") as f:
-            f.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
-        os.chmod(dump, 0o644)
         for name in ("db", "gate", "ballast"):
             target = os.path.join(self.data, name)
             shutil.rmtree(target) if os.path.isdir(target) else os.path.exists(target) and os.unlink(target)
-        self.slipway("load", dump)
+        self.slipway("load", "-", stdin="".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
 
     def start(self):
         log = open(self.log_path, "ab")

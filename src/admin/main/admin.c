@@ -64,8 +64,8 @@ static const struct command commands[] = {
      "check the store against itself, the catalogue and the files", NEEDS_KEPT, check_command},
     {"dump", "[TABLE…] [--secrets]", "print the store as JSON Lines", NEEDS_KEPT, dump_command},
     {"load", "FILE [--replace]",
-     "fill an empty store from a dump, the service being stopped; --replace: what is there is "
-     "kept aside",
+     "fill an empty store from a dump (- is standard input), the service being stopped; "
+     "--replace: what is there is kept aside",
      NEEDS_STORE, load_command},
     {"backup", "DIR [--files]",
      "copy store and catalogue while everything runs; --files: uploads, datasets, tables and the "
