@@ -8,6 +8,7 @@ import sys
 from harness import main
 from made import geojson, shapefile
 from steps import code, finished
+from tasks import until
 
 ASKED = "application/json"
 
@@ -34,6 +35,11 @@ def bytes_there(server, upload):
     return os.path.exists(os.path.join(server.data, "uploads", upload[:2], upload, "data"))
 
 
+def gone(server, upload):
+    """The worker removes what an import needs no more once the session has its dataset, which is when clients hear of it."""
+    until(lambda: there(server, upload) in (404, 410) and not bytes_there(server, upload))
+
+
 def test_own_uploads_go_with_their_session(server):
     own, other = (sent(server, *geojson(f"{n}.geojson", [(1, 2)])) for n in ("own", "other"))
     a, b = save(server, own, upload_own="true"), save(server, other)
@@ -48,7 +54,8 @@ def test_own_uploads_go_when_the_dataset_is_made(server):
     own = sent(server, *geojson("made.geojson", [(1, 2)]))
     a = save(server, own, upload_own="yes", store_spatial_files="false")
     dataset = finished(server, a.json["id"])["dataset"]
-    assert dataset["count"] == 1 and there(server, own) in (404, 410) and not bytes_there(server, own)
+    assert dataset["count"] == 1
+    gone(server, own)
 
 
 def test_own_uploads_outlive_a_refused_save(server):
@@ -74,7 +81,7 @@ def test_an_own_upload_of_two_sessions_goes_with_the_last(server):
     assert server.post(f"/upload/delete/{first}", accept=ASKED).status == 200
     assert bytes_there(server, own)
     assert finished(server, second)["dataset"]["count"] == 1
-    assert not bytes_there(server, own)
+    gone(server, own)
 
 
 def test_folders_keep_equal_names_apart(server):
