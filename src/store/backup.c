@@ -301,16 +301,24 @@ enum err store_restored(const struct config *config, struct error *error)
 {
 	CLEAN_FD int dir = fs_open_dir(AT_FDCWD, config->data_dir);
 
-	if (dir < 0 || (unlinkat(dir, RESTORING, 0) != 0 && errno != ENOENT))
+	if (dir < 0 || (unlinkat(dir, RESTORING, 0) != 0 && errno != ENOENT) ||
+	    (unlinkat(dir, STORE_LOADING, 0) != 0 && errno != ENOENT))
 		return error_errno(error, ERR_IO, RESTORING);
 	return fs_sync_dir(dir, ".", error);
 }
 
-enum err restore_check(const struct store *store, struct error *error)
+enum err restore_check(const struct store *store, bool load, struct error *error)
 {
-	if (faccessat(store->dir, RESTORING, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-		return ERR_OK;
-	return error_set(
-	    error, ERR_STORE,
-	    "a restore is under way or was cut off: run slipway restore --replace again");
+	static const char *const marks[] = {RESTORING, STORE_LOADING};
+	static const char *const commands[] = {"restore", "load"};
+
+	for (size_t i = 0; i < (load ? 1 : 2); i++) {
+		if (faccessat(store->dir, marks[i], F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+		    errno == ENOENT)
+			continue;
+		return error_set(error, ERR_STORE,
+				 "a %s is under way or was cut off: run slipway %s --replace again",
+				 commands[i], commands[i]);
+	}
+	return ERR_OK;
 }

@@ -180,7 +180,7 @@ static enum err take(struct store *store, const char *dir, FILE *told, struct er
 
 	if (err != ERR_STORE)
 		return err == ERR_OK ? err : error_set(error, err, "%s", why.text);
-	err = restore_check(store, error);
+	err = restore_check(store, false, error);
 	if (err == ERR_OK)
 		err = copy_take_shut(store, dir, error);
 	if (err == ERR_OK && told != NULL)
@@ -426,8 +426,9 @@ enum err store_load(struct store *store, FILE *in, bool replace, struct error *e
 	struct env env = {0};
 	enum err err = copy_unused(store->backup_fd, error);
 
-	if (err == ERR_OK && !replace)
-		err = load_empty(store, &stamp, error);
+	if (err == ERR_OK)
+		err =
+		    replace ? restore_check(store, true, error) : load_empty(store, &stamp, error);
 	if (err == ERR_OK)
 		err = copy_scratch(store->place.data_dir, "load", &dir, error);
 	if (err == ERR_OK)
@@ -444,9 +445,13 @@ enum err store_load(struct store *store, FILE *in, bool replace, struct error *e
 	place.dir = dir;
 	place.stamp = stamp;
 	place.backup_fd = store->backup_fd;
+	/* Killed between moving the old one aside and that, it would leave an empty site. */
+	place.mark = replace ? STORE_LOADING : NULL;
 	if (err == ERR_OK)
 		err = copy_install(&store->gate, &store->env, &place, error);
-	if (err == ERR_OK && !replace)
+	if (err == ERR_OK && replace)
+		err = store_restored(store->config, error);
+	else if (err == ERR_OK)
 		copy_remove(place.old);
 	free(place.old);
 	copy_remove(dir);

@@ -115,8 +115,12 @@ bool byte_lock_held(struct store *, const char *file, int64_t n);
 
 /* ---- backup.c */
 
-/* Was a restore begun and not ended?  Then what there is does not belong together: ERR_STORE. */
-enum err restore_check(const struct store *, struct error *);
+#define STORE_LOADING "loading" /* below data_dir while a load is half done */
+/*
+ * Was a restore begun and not ended, or (but for LOAD) a load?  Then what there is does not belong
+ * together: ERR_STORE.
+ */
+enum err restore_check(const struct store *, bool load, struct error *);
 
 /* ---- room.c: space on the disk (store.md 10) */
 

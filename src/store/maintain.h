@@ -42,7 +42,8 @@ enum err store_check(struct store *, bool repair, bool migrate, FILE *out, int *
 enum err store_dump(struct store *, const char *const *tables, bool secrets, FILE *out, FILE *told,
 		    struct error *);
 /*
- * All or nothing.  REPLACE: whatever store is there is kept aside as db.old-….
+ * All or nothing.  REPLACE: whatever store is there is kept aside as db.old-…; killed meanwhile,
+ * nobody gets in until it was done again.
  * Errors: ERR_CONFLICT (not empty, in use), ERR_BAD_REQUEST with the line.
  */
 enum err store_load(struct store *, FILE *in, bool replace, struct error *);

@@ -164,7 +164,7 @@ static enum err recover(struct store *s, struct error *error)
 
 	tell_if_regions_differ(s, &s->gate.header);
 	drop(s);
-	err = restore_check(s, error);
+	err = restore_check(s, false, error);
 	if (err == ERR_OK)
 		err = place_regions(&s->place, s->config, &changed, error);
 	if (err == ERR_OK)

@@ -642,6 +642,8 @@ static void test_dump_saves_what_a_damaged_page_leaves(void **state)
 	CLEAN_FREE char *log = mem_printf("%s/db/log/log.0000000001", f->dir);
 	CLEAN_FREE char *text = NULL;
 	CLEAN_FREE char *told = NULL;
+	CLEAN_FREE char *mark = mem_printf("%s/loading", f->dir);
+	struct error error = {0};
 	FILE *in;
 
 	fill_store(f);
@@ -676,6 +678,13 @@ static void test_dump_saves_what_a_damaged_page_leaves(void **state)
 			fixture_close(f);
 	}
 	load(f, text, ERR_STORE);
+	/* As when a load was killed with the old store aside and the new one not yet in place. */
+	in = fopen(mark, "w");
+	(void)fclose(in);
+	(void)fs_remove_tree(AT_FDCWD, f->regions, NULL);
+	assert_int_equal(store_pass(f->store, PASS_READ, "t", get_session, NULL, &error),
+			 ERR_STORE);
+	assert_non_null(strstr(error.text, "run slipway load --replace again"));
 	in = fmemopen(text, strlen(text), "r");
 	assert_int_equal(store_load(f->store, in, true, NULL), ERR_OK);
 	(void)fclose(in);
