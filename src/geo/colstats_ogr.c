@@ -131,7 +131,7 @@ static void finish(struct loop *l, json_object *layer)
 {
 	const char **originals = mem_array(l->n + 1, sizeof *originals);
 	json_object *columns = json_object_new_array(), *names = json_object_new_array(),
-		    *preview = json_object_new_object();
+		    *preview = json_object_new_object(), *renamed;
 	char **clean, **valid = mem_array(l->n + 1, sizeof *valid);
 
 	for (size_t i = 0; i < l->n; i++) {
@@ -139,6 +139,9 @@ static void finish(struct loop *l, json_object *layer)
 		originals[i] = valid[i];
 	}
 	clean = names_columns(originals, l->n);
+	renamed = names_renamed(json_str(layer, "file", NULL), originals, clean, l->n);
+	if (renamed != NULL)
+		job_warn(l->job, problem_str(renamed, "layer", json_str(layer, "name", NULL)));
 	for (size_t i = 0; i < l->n; i++) {
 		json_object_array_add(
 		    columns, colstats_column(l->stats, i, clean[i], originals[i],

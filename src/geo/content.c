@@ -79,19 +79,20 @@ static enum err check_gpx(struct job *job, struct source *src)
 	CLEAN_FREE char *name = mem_printf("out/work/%d.plain.gpx", src->bundle);
 	CLEAN_FD int fd = -1;
 	struct error error = {0};
-	int64_t n;
+	struct gpx_facts facts;
 
 	if (check_xml(job, src, gpx_roots, NULL) != ERR_OK)
 		return ERR_BAD_REQUEST;
-	n = gpx_nested_extensions(src->path, -1);
-	if (n == 0)
+	(void)gpx_survey(src->path, -1, &facts);
+	src->heights = facts.heights > 0 && facts.flat == 0;
+	if (facts.nested == 0)
 		return ERR_OK;
 	if (fs_mkdirs(AT_FDCWD, "out/work", &error) != ERR_OK ||
 	    fs_copy(AT_FDCWD, src->path, AT_FDCWD, name, &error) != ERR_OK ||
 	    (fd = open(name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
-	    gpx_nested_extensions(src->path, fd) < 0)
+	    !gpx_survey(src->path, fd, &facts))
 		return fail(job, "inspect_failed", src);
-	warn_skipped(job, src, "extensions", n);
+	warn_skipped(job, src, "extensions", facts.nested);
 	free(src->path);
 	src->path = name;
 	name = NULL;

@@ -13,27 +13,46 @@ struct survey {
 	int at;	       /* depth of the <extensions> at hand, 0 = outside */
 	int64_t begin; /* of the child of it, bytes */
 	bool counted;  /* this child */
-	int64_t nested;
+	bool flat;     /* the point at hand has no height so far */
+	struct gpx_facts facts;
 	int copy;    /* -1 = none */
 	bool failed; /* to write to it */
 };
 
+static bool is_line_point(const char *local)
+{
+	return strcmp(local, "trkpt") == 0 || strcmp(local, "rtept") == 0;
+}
+
+static const char *local_name(const char *name)
+{
+	const char *colon = strchr(name, ':');
+
+	return colon != NULL ? colon + 1 : name;
+}
+
 static void on_start(void *user, const char *name, const char **attributes)
 {
 	struct survey *s = user;
-	const char *colon = strchr(name, ':');
+	const char *local = local_name(name);
 
 	(void)attributes;
 	s->depth++;
 	if (s->at == 0) {
-		if (strcmp(colon != NULL ? colon + 1 : name, "extensions") == 0)
+		if (strcmp(local, "extensions") == 0)
 			s->at = s->depth;
+		if (is_line_point(local))
+			s->flat = true;
+		if (strcmp(local, "ele") == 0) {
+			s->facts.heights++;
+			s->flat = false;
+		}
 	} else if (s->depth == s->at + 1) {
 		s->counted = false;
 		s->begin = XML_GetCurrentByteIndex(s->parser);
 	} else if (!s->counted) {
 		s->counted = true;
-		s->nested++;
+		s->facts.nested++;
 	}
 }
 
@@ -55,7 +74,8 @@ static void on_end(void *user, const char *name)
 {
 	struct survey *s = user;
 
-	(void)name;
+	if (s->at == 0 && is_line_point(local_name(name)))
+		s->facts.flat += s->flat;
 	if (s->at > 0 && s->depth == s->at + 1 && s->counted && s->copy >= 0)
 		blank(s, s->begin,
 		      XML_GetCurrentByteIndex(s->parser) + XML_GetCurrentByteCount(s->parser));
@@ -63,7 +83,7 @@ static void on_end(void *user, const char *name)
 		s->at = 0;
 }
 
-int64_t gpx_nested_extensions(const char *path, int copy)
+bool gpx_survey(const char *path, int copy, struct gpx_facts *ret)
 {
 	struct survey s = {.parser = XML_ParserCreate(NULL), .copy = copy};
 
@@ -73,5 +93,6 @@ int64_t gpx_nested_extensions(const char *path, int copy)
 	XML_SetElementHandler(s.parser, on_start, on_end);
 	/* What is told of a file that breaks off is what was met up to there. */
 	(void)xml_parse_file(s.parser, path);
-	return s.failed ? -1 : s.nested;
+	*ret = s.facts;
+	return !s.failed;
 }

@@ -4,14 +4,24 @@
 #ifndef SLIPWAY_GEO_GPX_H
 #define SLIPWAY_GEO_GPX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct gpx_facts {
+	/*
+	 * Children of <extensions> that have children themselves, as heart rates by Garmin have:
+	 * the driver makes whole numbers of them, zeros.
+	 */
+	int64_t nested;
+	int64_t heights; /* <ele> of points */
+	int64_t flat;	 /* points of routes and tracks without: the driver would lay them at 0 */
+};
+
 /*
- * How many children of <extensions> in PATH, which has passed the XML gate, have children
- * themselves, as heart rates by Garmin have: the driver makes whole numbers of them, zeros.  With
- * COPY, a copy of PATH open for writing, blanks take their place in it; -1 = only count.  Negative:
- * the copy cannot be written.
+ * Look through PATH, which has passed the XML gate.  With COPY, a copy of PATH open for writing,
+ * blanks take the place of what is nested in it; -1 = only look.  False: the copy cannot be
+ * written.
  */
-int64_t gpx_nested_extensions(const char *path, int copy);
+bool gpx_survey(const char *path, int copy, struct gpx_facts *ret);
 
 #endif

@@ -108,6 +108,8 @@ GDALDatasetH source_open(struct job *job, const struct source *src, const char *
 
 	job->detail[0] = '\0';
 	job->too_large = false;
+	/* Has no open option.  Else heights are a column of points, and nothing in lines. */
+	CPLSetConfigOption("GPX_ELE_AS_25D", src->heights ? "YES" : "NO");
 	if (src->driver != NULL && path != NULL)
 		ds = GDALOpenEx(path,
 				(src->raster_table != NULL ? GDAL_OF_RASTER : flags_of(src->kind)) |

@@ -23,6 +23,7 @@ struct source {
 	char *side[8]; /* paths by role: see SOURCE_SIDE_… ; NULL = not there */
 	/* GDAL's name of the one driver, set by the content gate; static */
 	const char *driver;
+	bool heights;	       /* KIND_GPX: there are heights, and no route or track lacks one */
 	const char *grid_type; /* KIND_ASC: GDAL's DATATYPE, NULL = its own choice; static */
 	/* its own CRS is a link, which nobody follows, or no name we know */
 	bool no_crs;

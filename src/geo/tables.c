@@ -238,6 +238,9 @@ static void add_warnings(struct pass *p)
 		warn_cells(p, "rows_error_cells", book_errors(p->t.book));
 		warn_cells(p, "times_hidden", book_hidden_times(p->t.book));
 	}
+	w = names_renamed(p->src->file, (const char *const *)p->names, p->clean, p->n);
+	if (w != NULL)
+		problems_add(&p->warnings, w);
 	/* Some can be left out on the page. */
 	if (p->n > out_columns_most(true)) {
 		w = problem_str(problem_new("csv_too_many_columns"), "file", p->src->file);

@@ -2,10 +2,12 @@
 
 #include <string.h>
 #include "base/mem.h"
+#include "base/problem.h"
 #include "base/text.h"
 
 #define DATASET_BYTES 63
 #define COLUMN_BYTES  60
+#define TOLD_BYTES    200 /* of an original name in a message */
 
 /* Names the dataset's own table needs. */
 static const char *const reserved[] = {"fid", "ogc_fid", "geom", "_time_start", "_time_end"};
@@ -139,4 +141,31 @@ json_object *names_changed(const char *const *originals, char *const *cleaned, s
 		if (*originals[i] != '\0' && strcmp(originals[i], cleaned[i]) != 0)
 			json_set_str(changed, originals[i], cleaned[i]);
 	return changed;
+}
+
+static bool is_renamed(const char *original, const char *cleaned)
+{
+	CLEAN_FREE char *trimmed = text_trim(original);
+	const char *name = trimmed != NULL ? trimmed : original;
+
+	return *name != '\0' && strcmp(name, cleaned) != 0;
+}
+
+json_object *names_renamed(const char *file, const char *const *originals, char *const *cleaned,
+			   size_t n)
+{
+	json_object *p = NULL;
+	int64_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_renamed(originals[i], cleaned[i]))
+			continue;
+		if (count++ > 0)
+			continue;
+		CLEAN_FREE char *original = mem_strndup(
+		    originals[i], text_cut(originals[i], strlen(originals[i]), TOLD_BYTES));
+		p = problem_str(problem_new("columns_renamed"), "file", file);
+		problem_str(problem_str(p, "column", original), "value", cleaned[i]);
+	}
+	return p == NULL ? NULL : problem_arg_int(p, "count", count);
 }

@@ -16,5 +16,11 @@ char *name_column(const char *original, size_t index0); /* alone: not yet unique
 char **names_columns(const char *const *originals, size_t n);
 /* {"old":"new"} of what changed.  Caller frees. */
 json_object *names_changed(const char *const *originals, char *const *cleaned, size_t n);
+/*
+ * The warning that columns of FILE have other names: how many, and the first.  NULL: they have not,
+ * but for blanks around them.  Caller frees.
+ */
+json_object *names_renamed(const char *file, const char *const *originals, char *const *cleaned,
+			   size_t n);
 
 #endif

@@ -142,7 +142,7 @@ def test_geojson_in_other_encodings(server):
         properties = server.get(f"/datasets/{d}/download?format=geojson").json["features"][0]["properties"]
         assert properties["地名"] == text and "true" in str(properties["ok"]).lower(), properties
     a = strict(server, ("bad.geojson", geojson("x", [(1, 2)])[1].replace(b'"n"', b'"n":1,"caf\xe9"')))
-    assert [w["code"] for w in a.json.get("warnings", [])] == ["charset_mismatch"], a
+    assert {w["code"] for w in a.json.get("warnings", [])} == {"charset_mismatch", "columns_renamed"}, a
     drop(server, a)
 
 
@@ -320,6 +320,18 @@ GPX = """<?xml version="1.0"?><gpx version="1.1" creator="t" xmlns="http://www.t
 TRACK = '<trk><name>t</name><trkseg><trkpt lat="1" lon="2"/><trkpt lat="3" lon="4"/></trkseg></trk>'
 
 
+def test_new_names_of_columns_are_told(server):
+    """Names that differ in case only are one to a database; blanks around one are none of its name."""
+    two = json.dumps({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"a": 1, "A": 2, "m²": 3},
+                                                                 "geometry": {"type": "Point", "coordinates": [1, 2]}}]})
+    for name, data, want in (("two.geojson", two, [(2, "A", "A_2")]), ("dup.csv", "a,a,b c\n1,2,3\n", [(2, "a", "a_2")]),
+                             ("one.csv", " a , fid \n1,2\n", [(1, "fid", "fid_")]), ("none.csv", " a , b \n1,2\n", [])):
+        a = strict(server, (name, data.encode()))
+        told = [w for w in a.json.get("warnings", []) if w["code"] == "columns_renamed"]
+        assert [(int(w["message"].split()[0]), w["column"], w["value"]) for w in told] == want, a
+        drop(server, a)
+
+
 def test_gpx(server):
     a = ready(strict(server, ("only.gpx", GPX.format(TRACK).encode())))
     chosen = [l for l in a.json["session"]["layers"] if l["selected"]]
@@ -330,6 +342,16 @@ def test_gpx(server):
     a = strict(server, ("both.gpx", GPX.format('<wpt lat="5" lon="6"><name>w</name></wpt>' + TRACK).encode()))
     assert sorted(l["name"] for l in a.json["session"]["layers"] if l["selected"]) == ["tracks", "waypoints"], a
     drop(server, a)
+
+
+def test_gpx_heights(server):
+    """Those of tracks came to nothing.  Where a point has none, zero would be a lie."""
+    point = '<trkpt lat="{0}" lon="2">{1}</trkpt>'
+    for second, line in (("<ele>8.5</ele>", [[2, 1, 7], [2, 3, 8.5]]), ("", [[2, 1], [2, 3]])):
+        segment = point.format(1, "<ele>7</ele>") + point.format(3, second)
+        a = ready(strict(server, ("high.gpx", GPX.format(f"<trk><trkseg>{segment}</trkseg></trk>").encode())))
+        d = finished(server, a)["dataset"]["id"]
+        assert server.get(f"/datasets/{d}/download?format=geojson").json["features"][0]["geometry"]["coordinates"] == line
 
 
 def test_gpx_extensions(server):
