@@ -70,6 +70,14 @@ def test_what_cannot_be_read_is_told(server):
             assert code == 1 and words in err, err
 
 
+def test_an_answer_that_is_lost_is_told(server):
+    here = ("--data-dir", server.data, "--config", server.conf)
+    for words in ("user list", "key add mei", "check store", "dump", "config"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([f"{BUILD}/slipway", *words.split(), *here], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        assert done.returncode == 1 and b"writ" in done.stderr, (words, done)
+
+
 def test_version_and_page_name_the_library(server):
     code, out, _ = slipway("--version")
     assert code == 0 and out.startswith("slipway 0.1\n") and "Berkeley DB 5.3." in out and "apt-get source db5.3" in out, out

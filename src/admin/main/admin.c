@@ -299,6 +299,10 @@ static int run(const struct command *c, struct command_run *r, const char *dir, 
 		status = open_store(c, r);
 	if (status == 0) {
 		status = c->run(r);
+		/* A list cut short, or a key that nobody has seen, is no success. */
+		if (status == 0 && c->run != serve_command &&
+		    (fflush(stdout) != 0 || ferror(stdout) != 0))
+			status = command_fail("%s: its answer could not be written", c->words);
 		if (status == 2)
 			fprintf(stderr, "usage: slipway %s %s [--data-dir DIR] [--config FILE]\n",
 				c->words, c->usage);
