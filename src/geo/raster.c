@@ -186,11 +186,12 @@ enum err raster_inspect(struct job *job, const struct source *src, json_object *
 		preview_raster(job, ds, i);
 		tell_other_pictures(job, src, ds);
 		tell_classes(job, src, ds);
+	} else {
+		json_object *p = problem_str(problem_new("no_georeference"), "file", src->file);
+		(void)job_fail(job, GDALGetGCPCount(ds) > 0 ? problem_arg(p, "reason", "gcps") : p);
 	}
 	GDALClose(ds);
-	return layer != NULL
-		   ? ERR_OK
-		   : job_fail(job, problem_str(problem_new("no_georeference"), "file", src->file));
+	return layer != NULL ? ERR_OK : ERR_BAD_REQUEST;
 }
 
 /* ---- import */
@@ -214,16 +215,24 @@ static char **add(char **args, const char *a, const char *b)
 	return b == NULL ? args : CSLAddString(args, b);
 }
 
+/* Of classes nothing is to be predicted; of complex numbers and of 4 or 12 bits nothing can be. */
+static const char *predictor(GDALRasterBandH band)
+{
+	GDALDataType type = GDALGetRasterDataType(band);
+	const char *bits = GDALGetMetadataItem(band, "NBITS", "IMAGE_STRUCTURE");
+	if (type == GDT_Float32 || type == GDT_Float64)
+		return "PREDICTOR=FLOATING_POINT";
+	bool whole = bits == NULL || strcmp(bits, "8") == 0 || strcmp(bits, "16") == 0;
+	return whole && GDALGetRasterColorTable(band) == NULL && !GDALDataTypeIsComplex(type)
+		   ? "PREDICTOR=STANDARD"
+		   : "PREDICTOR=NO";
+}
+
 static char **creation(GDALDatasetH ds, char **args)
 {
-	GDALDataType type = GDALGetRasterDataType(GDALGetRasterBand(ds, 1));
 	bool classes = GDALGetRasterColorTable(GDALGetRasterBand(ds, 1)) != NULL;
 	args = add(add(args, "-of", "COG"), "-co", "COMPRESS=DEFLATE");
-	/* Of complex numbers the format predicts none. */
-	args = add(args, "-co",
-		   type == GDT_Float32 || type == GDT_Float64 ? "PREDICTOR=FLOATING_POINT"
-		   : classes || GDALDataTypeIsComplex(type)   ? "PREDICTOR=NO"
-							      : "PREDICTOR=STANDARD");
+	args = add(args, "-co", predictor(GDALGetRasterBand(ds, 1)));
 	args = add(add(args, "-co", "BIGTIFF=IF_SAFER"), "-co", "NUM_THREADS=2");
 	return add(args, "-co",
 		   classes ? "OVERVIEW_RESAMPLING=NEAREST" : "OVERVIEW_RESAMPLING=AVERAGE");

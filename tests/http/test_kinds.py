@@ -532,6 +532,20 @@ def test_geotiff(server):
     assert f["crs"]["properties"] == "EPSG:4326"
 
 
+def test_pixels_of_odd_bits(server):
+    """12 bits, as cameras have them: the format predicts whole bytes only."""
+    for bits, kind in (("4", "Byte"), ("12", "UInt16")):
+        command = ["gdal_translate", "-q", "-a_srs", "EPSG:4326", "-ot", kind, "-co", f"NBITS={bits}", "in.asc", "odd.tif"]
+        d = finished(server, ready(strict(server, run(command, "odd.tif", grid("in.asc")))))["dataset"]["id"]
+        assert server.get(f"/datasets/{d}/download?format=tif").body[:2] == b"II"
+
+
+def test_control_points_alone_are_no_place(server):
+    points = [w for p in ("0 0 10 53", "4 0 14 53", "0 4 10 49") for w in ("-gcp", *p.split())]
+    a = server.save(run(["gdal_translate", "-q", "-a_srs", "EPSG:4326", *points, "in.asc", "gcp.tif"], "gcp.tif", grid("in.asc")))
+    assert a.status == 400 and a.json["code"] == "no_georeference" and "gdalwarp" in a.json["error_msg"], a
+
+
 def test_a_cut_geotiff_is_refused_at_once(server):
     before = server.traces()
     _, data = tile("whole.tif", 10, [1, 2, 3, 4])
