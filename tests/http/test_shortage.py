@@ -223,4 +223,4 @@ def test_a_table_that_could_not_be_written_to_once_is_opened_again(server):
 
 
 if __name__ == "__main__":
-    main(sys.modules[__name__], Server())
+    main(sys.modules[__name__])
