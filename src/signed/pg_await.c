@@ -21,21 +21,43 @@ static int64_t patience(const struct pg_link *p)
 	return (left > 0 ? left : 0) + (more < MORE_MOST_MS ? more : MORE_MOST_MS) + MORE_MS;
 }
 
-/* False: there is nothing to read until UNTIL. */
-static bool wait_readable(struct pg_link *p, int64_t until)
+/* What of EVENTS the socket is ready for, 0: nothing until UNTIL. */
+static short wait_for(struct pg_link *p, short events, int64_t until)
 {
-	struct pollfd fd = {.fd = p->pq->PQsocket(p->conn), .events = POLLIN};
+	struct pollfd fd = {.fd = p->pq->PQsocket(p->conn), .events = events};
 
 	for (;;) {
 		int64_t left = until - clock_mono_ms();
 		int n;
 
 		if (left <= 0)
-			return false;
+			return 0;
 		n = poll(&fd, 1, left < INT32_MAX ? (int)left : INT32_MAX);
-		if (n > 0 || (n < 0 && errno != EINTR))
-			return true;
+		if (n > 0)
+			return fd.revents;
+		if (n < 0 && errno != EINTR)
+			return events;
 	}
+}
+
+bool pg_flush(struct pg_link *p)
+{
+	int64_t until = clock_mono_ms() + patience(p);
+	int left;
+
+	while (!p->late && (left = p->pq->PQflush(p->conn)) != 0) {
+		short ready = left > 0 ? wait_for(p, POLLIN | POLLOUT, until) : 0;
+
+		if (left < 0)
+			return false;
+		p->late = ready == 0;
+		/* It may have to be rid of something before it takes more. */
+		if ((ready & POLLIN) != 0 && p->pq->PQconsumeInput(p->conn) == 0)
+			return false;
+	}
+	if (p->late)
+		p->link.broken = true;
+	return !p->late;
 }
 
 PGresult *pg_next(struct pg_link *p)
@@ -44,7 +66,7 @@ PGresult *pg_next(struct pg_link *p)
 
 	/* Where the connection has ended PQgetResult says so. */
 	while (!p->late && p->pq->PQisBusy(p->conn) != 0) {
-		p->late = !wait_readable(p, until);
+		p->late = wait_for(p, POLLIN, until) == 0;
 		if (!p->late && p->pq->PQconsumeInput(p->conn) == 0)
 			break;
 	}
@@ -59,6 +81,9 @@ static PGresult *answer(struct pg_link *p, int sent)
 {
 	PGresult *last = NULL, *next;
 
+	/* What is wrong with a connection that takes nothing, PQgetResult says. */
+	if (sent != 0)
+		(void)pg_flush(p);
 	while (sent != 0 && (next = pg_next(p)) != NULL) {
 		ExecStatusType status = p->pq->PQresultStatus(next);
 

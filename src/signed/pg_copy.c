@@ -24,8 +24,9 @@ struct stream {
 
 static void flush(struct stream *s)
 {
-	if (!s->failed && s->n > 0 && s->p->pq->PQputCopyData(s->p->conn, s->buf, (int)s->n) != 1)
-		s->failed = true;
+	if (!s->failed && s->n > 0)
+		s->failed =
+		    s->p->pq->PQputCopyData(s->p->conn, s->buf, (int)s->n) != 1 || !pg_flush(s->p);
 	s->n = 0;
 }
 
@@ -181,7 +182,7 @@ static bool copy(struct write *w, const char *sql, const char *table, enum plan_
 	s.buf = mem_alloc(COPY_BYTES);
 	sent = send_rows(w, &s, which, staged, fault);
 	free(s.buf);
-	if (p->pq->PQputCopyEnd(p->conn, sent ? NULL : "stopped") != 1)
+	if (p->pq->PQputCopyEnd(p->conn, sent ? NULL : "stopped") != 1 || !pg_flush(p))
 		w->link->broken = true;
 	return end_copy(p, table, sources, staged, changed, fault) && sent;
 }

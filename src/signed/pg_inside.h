@@ -54,6 +54,11 @@ const char *pg_text(const struct value *v, char buf[32], size_t *ret_len);
 bool pg_limit(struct pg_link *, struct fault *);
 
 /*
+ * Hand what libpq still holds to the server.  False: the connection is gone, or the server took
+ * nothing until a while after the link's deadline.
+ */
+bool pg_flush(struct pg_link *);
+/*
  * PQexec, PQexecParams, PQprepare and PQexecPrepared (of the statement without a name).
  * Errors: NULL: the connection is gone, or nothing came a while after the link's deadline.
  * Owns:   caller frees with PQclear.

@@ -15,7 +15,8 @@
 	X(PQstatus)                                                                                \
 	X(PQerrorMessage)                                                                          \
 	X(PQtransactionStatus)                                                                     \
-	X(PQexec)                                                                                  \
+	X(PQsetnonblocking)                                                                        \
+	X(PQflush)                                                                                 \
 	X(PQsendQuery)                                                                             \
 	X(PQsendQueryParams)                                                                       \
 	X(PQsendPrepare)                                                                           \

@@ -83,6 +83,8 @@ bool pg_connect(struct pg_link *p, const struct config_target *target, struct fa
 	if (p->pq->PQstatus(p->conn) != CONNECTION_OK && !connect_again(p, began_ms, fault))
 		return false;
 	(void)p->pq->PQsetNoticeProcessor(p->conn, no_notice, NULL);
+	/* A server that takes nothing is waited for by pg_flush, not by libpq. */
+	(void)p->pq->PQsetnonblocking(p->conn, 1);
 	return true;
 }
 

@@ -33,6 +33,7 @@ RECEIVERS = {
     "nested": {"table": "nested(doc, n)", "target": "pg"},
     "serial": {"table": "serial_t(id, n)", "target": "serial", "id": "id", "upsert": True},
     "alone": {"table": "alone", "target": "alone"},
+    "stuck": {"table": "stuck(words)", "target": "pg", "timeout": 1},
     "short": {"table": "locked(id)", "target": "pg", "timeout": 2},
     "naps": {"table": "naps(id)", "target": "pg", "timeout": 2, "preSql": ["select pg_sleep(1.2)"] * 4},
     "forth": {"table": "pair(id, n)", "target": "pg", "id": "id", "ops": "U", "preSql": ["set local deadlock_timeout = '100ms'"]},
@@ -57,6 +58,7 @@ create domain tiny as small;
 create table nested(doc short_doc, n tiny);
 create table serial_t(id integer primary key, n integer);
 create table locked(id integer);
+create table stuck(words text);
 create table alone(id integer);
 create role alone login connection limit 1;
 grant insert, select on alone to alone;
@@ -82,6 +84,7 @@ grant select, insert, update, delete, truncate on kept to low;
 insert into pair values (1, 0), (2, 0);
 create function nap() returns trigger language plpgsql as $$ begin perform pg_sleep(0.3); return new; end $$;
 create trigger nap after update on pair for each row execute function nap();
+create trigger dozes before insert on stuck for each row when (new.words = 'nap') execute function nap();
 create role serial login superuser;
 create table settings(at date, path text default current_setting('search_path'), style text default current_setting('datestyle'));
 alter role serial set datestyle = 'SQL, DMY';
@@ -354,6 +357,22 @@ def test_a_server_that_says_nothing_is_not_waited_for(server):
     finally:
         os.kill(pid, signal.SIGCONT)
         server.pg.sql("alter role alone connection limit 1")
+
+
+def test_a_server_that_takes_no_more_rows_is_not_waited_for(server):
+    """Stopped in the middle of a COPY, it reads no further: what is on its way fills the socket."""
+    napping = "select pid from pg_stat_activity where wait_event = 'PgSleep' and query like 'COPY%'"
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        answer = pool.submit(rows, server, "stuck", [["words"], ["nap"]] + [["x" * 1000]] * 3000)
+        while not (pid := server.pg.sql(napping)):
+            assert time.monotonic() < began + 5
+        os.kill(int(pid), signal.SIGSTOP)
+        try:
+            assert refused(answer.result(20), 503) == "database not reachable"
+        finally:
+            os.kill(int(pid), signal.SIGCONT)
+    assert everything(server, "select 1 from stuck") == [], "all or nothing"
 
 
 def test_database_not_reachable(server):
