@@ -81,12 +81,18 @@ static int group_teardown(void **state)
 static char *ask(struct bed *bed, const char *sql)
 {
 	const struct pg_lib *pq = pg_lib();
-	PGresult *result = pq->PQexec(bed->db, sql);
+	PGresult *result = NULL, *next;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	ExecStatusType status = pq->PQresultStatus(result);
+	ExecStatusType status;
 
+	(void)pq->PQsendQuery(bed->db, sql);
+	while ((next = pq->PQgetResult(bed->db)) != NULL) {
+		pq->PQclear(result);
+		result = next;
+	}
+	status = pq->PQresultStatus(result);
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
 		fail_msg("%s: %s", sql, pq->PQerrorMessage(bed->db));
 	for (int row = 0; row < pq->PQntuples(result); row++) {
