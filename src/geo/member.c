@@ -161,6 +161,25 @@ static char *find_member_image(struct job *job, void *user, const char *href)
 	return NULL;
 }
 
+/* Documents beside DOC, the one that is read, belong to its network links, which are not followed. */
+static void tell_other_documents(struct job *job, const struct source *src, const struct members *m,
+				 size_t doc)
+{
+	json_object *p = NULL;
+	int64_t count = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		if (i == doc || !text_ends_icase(m->files[i].name, ".kml"))
+			continue;
+		if (count++ == 0)
+			p = problem_arg(
+			    problem_str(problem_new("elements_skipped"), "file", src->file),
+			    "elements", m->files[i].name);
+	}
+	if (p != NULL)
+		job_warn(job, problem_arg_int(p, "count", count));
+}
+
 /* SRC->path is a KMZ, a zip with one document and its images: make it the document. */
 static enum err member_open_kmz(struct job *job, struct source *src)
 {
@@ -194,6 +213,8 @@ static enum err member_open_kmz(struct job *job, struct source *src)
 			e = content_check(job, src);
 		if (e == ERR_OK)
 			e = kml_settle(job, src, find_member_image, &search);
+		if (e == ERR_OK)
+			tell_other_documents(job, src, &m, doc);
 	}
 	members_close(&m);
 	return e;

@@ -242,6 +242,14 @@ def test_kmz_with_a_folder(server):
     assert f["rows"]["imported"] == 1 and f["crs"]["properties"] == "EPSG:4326", f
 
 
+def test_other_documents_of_a_kmz_are_told(server):
+    inner = KML.format(PLACE.format("a", 1, 2))
+    a = ready(strict(server, zipped([("doc.kml", inner), ("more/b.kml", inner)], "two.kmz")))
+    assert [w["message"] for w in a.json["warnings"]] == ["Left out, not needed or not supported: two.kmz more/b.kml"], a
+    told = [w["message"] for w in finished(server, a).get("warnings", [])]
+    assert len(told) == len(set(told)), told
+
+
 def test_network_links_are_never_followed(server):
     asked = []
 
