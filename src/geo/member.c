@@ -161,7 +161,7 @@ static char *find_member_image(struct job *job, void *user, const char *href)
 	return NULL;
 }
 
-/* Documents beside DOC, the one that is read, belong to its network links, which are not followed. */
+/* Documents beside DOC, which is read, belong to its network links, which are not followed. */
 static void tell_other_documents(struct job *job, const struct source *src, const struct members *m,
 				 size_t doc)
 {
