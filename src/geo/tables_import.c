@@ -14,6 +14,13 @@
 
 enum mode { MODE_NONE, MODE_LATLNG, MODE_COLUMN };
 
+/* Rows without a place because of what COLUMN holds, and the first of them. */
+struct lost {
+	int64_t count, row;
+	const char *column;
+	char value[OUT_VALUE_BYTES + 1];
+};
+
 struct import {
 	struct outlayer out;
 	struct table t;
@@ -23,7 +30,34 @@ struct import {
 	const char *lat_name, *lng_name, *column_name;
 	int srid; /* of the first geometry that named one; 0 = none yet */
 	size_t n; /* columns of the source */
+	struct lost unreadable, other_srid;
+	bool tell; /* nobody has looked at the values before */
 };
+
+static void lose(struct import *m, struct lost *lost, const char *code, const char *column,
+		 struct cell c)
+{
+	out_no_geometry(&m->out);
+	out_bad(&m->out, code, column, c.s, c.len);
+	if (lost->count++ > 0)
+		return;
+	lost->row = m->out.row;
+	lost->column = column;
+	(void)snprintf(lost->value, sizeof(lost->value), "%.*s",
+		       (int)text_cut(c.s, c.len, OUT_VALUE_BYTES), c.s);
+}
+
+static void tell(const struct import *m, const char *code, const struct lost *lost)
+{
+	json_object *p;
+
+	if (lost->count == 0)
+		return;
+	p = problem_str(problem_str(problem_new(code), "file", m->out.file), "column",
+			lost->column);
+	p = problem_int(problem_str(p, "value", lost->value), "row", lost->row);
+	job_warn(m->out.job, problem_arg_int(p, "count", lost->count));
+}
 
 static const json_object *column_at(const json_object *layer, int64_t i)
 {
@@ -50,6 +84,7 @@ static enum err take_geometry(struct job *job, struct import *m, const json_obje
 	int64_t lat = json_int(g, "lat", -1), lng = json_int(g, "lng", -1),
 		column = json_int(g, "column", -1);
 
+	m->tell = json_bool(g, "tell", false);
 	if (strcmp(mode, "latlng") == 0) {
 		const json_object *y = column_at(layer, lat), *x = column_at(layer, lng);
 
@@ -101,19 +136,18 @@ static void point(struct import *m, const struct cell *cells, size_t n)
 	has_y = angle(lat, 'y', m->lat_comma, &y);
 	has_x = angle(lng, 'x', m->lng_comma, &x);
 	if (!has_y || !has_x) {
-		out_no_geometry(&m->out);
 		if (!has_y && !has_x && is_absent(lat) && is_absent(lng))
-			return;
-		out_bad(&m->out, "csv_not_numeric", has_y ? m->lng_name : m->lat_name,
-			has_y ? lng.s : lat.s, has_y ? lng.len : lat.len);
+			out_no_geometry(&m->out);
+		else
+			lose(m, &m->unreadable, "csv_not_numeric",
+			     has_y ? m->lng_name : m->lat_name, has_y ? lng : lat);
 		return;
 	}
 	if (m->out.geographic && (y < -90 || y > 90 || x < -180 || x > 360)) {
 		bool y_bad = y < -90 || y > 90;
 
-		out_no_geometry(&m->out);
-		out_bad(&m->out, "csv_out_of_range", y_bad ? m->lat_name : m->lng_name,
-			y_bad ? lat.s : lng.s, y_bad ? lat.len : lng.len);
+		lose(m, &m->unreadable, "csv_out_of_range", y_bad ? m->lat_name : m->lng_name,
+		     y_bad ? lat : lng);
 		return;
 	}
 	out_point(&m->out, x, y);
@@ -133,12 +167,12 @@ static void geometry(struct import *m, const struct cell *cells, size_t n)
 	if (srid != 0 && m->srid == 0)
 		m->srid = srid;
 	/* One column, one CRS: another SRID would put the row in the wrong place. */
-	if (g == NULL || (srid != 0 && srid != m->srid)) {
-		out_no_geometry(&m->out);
-		out_bad(&m->out, "csv_geometry_bad", m->column_name, c.s, c.len);
-	} else {
+	if (g == NULL)
+		lose(m, &m->unreadable, "csv_geometry_bad", m->column_name, c);
+	else if (srid != 0 && srid != m->srid)
+		lose(m, &m->other_srid, "csv_srid_other", m->column_name, c);
+	else
 		out_geometry(&m->out, g, m->column_name);
-	}
 	OGR_G_DestroyGeometry(g);
 }
 
@@ -247,6 +281,9 @@ json_object *tables_import(struct job *job, const struct source *src, const json
 	if (out_begin(job, layer, src->file, kinds[m.mode], &m.out) == ERR_OK) {
 		if (all_rows(job, &m, src->file) == ERR_OK)
 			result = out_finish(&m.out);
+		tell(&m, "csv_srid_other", &m.other_srid);
+		if (m.tell)
+			tell(&m, "csv_bad_rows", &m.unreadable);
 		out_done(&m.out);
 	}
 	table_close(&m.t);

@@ -43,11 +43,12 @@ static const struct {
 
 /*
  * "unnamed portal parameter $3 = …": the context of a value that cannot be read, in any language.
- * A context that quotes something before it is another one.
+ * A context that quotes something before it is another one, as is the statement a foreign table's
+ * server was sent.
  */
 static size_t parameter_of(const char *context)
 {
-	const char *at = context != NULL ? strpbrk(context, "$\"\n") : NULL;
+	const char *at = context != NULL ? strpbrk(context, "$\":\n") : NULL;
 	char digits[8] = "";
 	int64_t n = 0;
 

@@ -81,7 +81,8 @@
  *       "table":"roads" (dataset name),"title","srs":{"source":"EPSG:4326"|wkt,
  *       "target":""|"EPSG:3857"},
  *       "dialect":{…},"charset":…,"geometry":{"mode":"native|latlng|column|none","lat":i,"lng":i,
- *       "column":i,"dms":bool},
+ *       "column":i,"dms":bool,"tell":bool (nobody has looked at the values before: rows that get no
+ *       place are warnings)},
  *       "columns":[{"i","name","original","type","use":bool,"decimal_comma":bool}],
  *       "bad_rows":"keep|skip|fail",
  *       "decimal":"."|","|null (null: per column),"overlay":{…}|null,

@@ -185,7 +185,7 @@ static json_object *geometry_of(const struct refresh *r)
 
 	json_set_str(g, "mode", lat >= 0 && lng >= 0 ? "latlng" : wkt >= 0 ? "column" : "none");
 	json_set_int(json_set_int(json_set_int(g, "lat", lat), "lng", lng), "column", wkt);
-	return json_set_bool(g, "dms", false);
+	return json_set_bool(json_set_bool(g, "dms", false), "tell", true);
 }
 
 static void plan(struct refresh *r)

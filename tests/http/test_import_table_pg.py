@@ -138,6 +138,31 @@ def test_geometries_that_say_where_they_are(server):
         assert [w["code"] for w in got["warnings"]] == warnings, got["warnings"]
 
 
+def test_rows_without_a_place_are_told(server):
+    """Nobody looks at them before, as the wizard does: two places went with their SRID, one with its value."""
+    server.pg.sql("create table lost(id integer primary key, g text)")
+    configure(server, receivers={"lost": {"table": "lost", "target": "pg", "catalogue": True, "geometry": {"wkt": "g"}}})
+    values = ("SRID=3857;POINT(1 2)", "", "SRID=4326;POINT(10 0)", "SRID=4326;POINT(11 0)", "nowhere")
+    put(server, "lost", "".join(["id,g\n", *(f"{i},{v}\n" for i, v in enumerate(values))]).encode(), visitor="meis", key="a-secret-of-mei-alone-1")
+    d = until(lambda: datasets(server, "lost"))[0]
+    told = server.get(f"/datasets/{d['id']}", accept="application/json").json["dataset"]["warnings"]
+    assert [(w["code"], w["args"]["count"], w["value"]) for w in told] == [("csv_srid_other", 2, values[2]), ("csv_bad_rows", 1, "nowhere")], told
+
+
+def test_a_foreign_tables_server_blames_no_column(server):
+    """What it was sent is told with "$1" in it: that is no column of ours."""
+    server.pg.sql(f"""create extension postgres_fdw; create schema far; create table far.src(id integer, name varchar(3));
+        create server self foreign data wrapper postgres_fdw options (host '{server.pg.dir}', dbname 'postgres');
+        create user mapping for boss server self options (user 'boss');
+        create foreign table away(id integer, name text) server self options (schema_name 'far', table_name 'src')""")
+    configure(server, receivers={"away": {"table": "away", "target": "pg"}})
+    put(server, "away", b"id,name\n1,abc\n")
+    refused(server, "away", b"id,name\n2,abcd\n", "row 2: too long")
+    server.pg.sql("drop table far.src")
+    _, number = put(server, "away", b"id,name\n2,abc\n", want=None)
+    assert "column" not in ended(server, number)["message"], number
+
+
 def test_a_locked_table_is_read_when_it_is_free(server):
     """Meanwhile it keeps no worker: each look ends after signed.lock_wait."""
     one = threading.Thread(target=put, args=(server, "lagging", b"id\n1\n"), kwargs=dict(visitor="meis", key="a-secret-of-mei-alone-1", want=None))
