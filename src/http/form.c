@@ -240,7 +240,7 @@ static enum err part_end(struct gather *g, struct error *error)
 /* Everything that happens in LEN bytes of body. */
 static enum err gather_bytes(struct gather *g, const char *p, size_t len, struct error *error)
 {
-	const char *end = p + len, *data, *why;
+	const char *end = p + len, *data;
 	enum err err = ERR_OK;
 	size_t n;
 
@@ -260,10 +260,8 @@ static enum err gather_bytes(struct gather *g, const char *p, size_t len, struct
 		case MULTIPART_END:
 			break;
 		case MULTIPART_BAD:
-			why = multipart_limit(g->parser);
-			return field_fail(error, ERR_BAD_REQUEST,
-					  text_starts(why, "limits.") ? why : "bad_body",
-					  "multipart: %s", why);
+			return field_fail(error, ERR_BAD_REQUEST, multipart_code(g->parser),
+					  "multipart: %s", multipart_limit(g->parser));
 		case MULTIPART_LARGE:
 			return too_large(error, multipart_limit(g->parser));
 		}

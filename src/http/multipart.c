@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "http/multipart_head.h"
 
 #define TAIL_MOST 64 /* blanks behind a delimiter; more is nobody's padding */
@@ -281,6 +282,13 @@ const struct multipart_part *multipart_part(const struct multipart *m)
 const char *multipart_limit(const struct multipart *m)
 {
 	return m->why;
+}
+
+const char *multipart_code(const struct multipart *m)
+{
+	bool told = text_starts(m->why, "limits.") || text_starts(m->why, "part.");
+
+	return told ? m->why : "bad_body";
 }
 
 bool multipart_done(const struct multipart *m)

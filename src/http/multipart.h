@@ -39,6 +39,8 @@ enum multipart_event multipart_next(struct multipart *, const char **p, const ch
 const struct multipart_part *multipart_part(const struct multipart *);
 /* The limit of MULTIPART_LARGE, or what is wrong after MULTIPART_BAD, for the log.  Static. */
 const char *multipart_limit(const struct multipart *);
+/* The problem's code of either: that of a limit, "part.encoded", else "bad_body".  Static. */
+const char *multipart_code(const struct multipart *);
 /* closing delimiter seen, nothing wrong after it */
 bool multipart_done(const struct multipart *);
 

@@ -188,7 +188,7 @@ static const char *read_coding(struct multipart_head *h, const char *value)
 	h->has_coding = true;
 	if (text_ieq(value, "7bit") || text_ieq(value, "8bit") || text_ieq(value, "binary"))
 		return NULL;
-	return "encoded part";
+	return "part.encoded";
 }
 
 static bool is_token(const char *s, size_t len)

@@ -203,9 +203,7 @@ static enum err take(struct reading *r, const char *p, size_t len)
 		case MULTIPART_END:
 			break;
 		case MULTIPART_BAD:
-			why = multipart_limit(r->parser);
-			err = fail(r, "bad_body", why);
-			return text_starts(why, "limits.") ? error_code(r->error, err, why) : err;
+			return fail(r, multipart_code(r->parser), multipart_limit(r->parser));
 		case MULTIPART_LARGE:
 			why = multipart_limit(r->parser);
 			err = error_set(r->error, ERR_TOO_LARGE, "%s", why);

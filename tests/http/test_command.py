@@ -56,6 +56,15 @@ def test_words_too_many_are_refused(server):
             assert code == 2 and out == "" and f"usage: slipway {words.split()[0]}" in err, (words, more, code, err)
 
 
+def test_a_command_called_wrongly_makes_no_store(server):
+    with tempfile.TemporaryDirectory() as empty:
+        for words, want in (("user add", 2), ("user add --password-stdin", 2), ("group add", 2), ("key add nobody", 1), ("user role mei user", 1),
+                            ("dataset show none", 1)):
+            code, out, err = slipway(*words.split(), "--data-dir", empty)
+            assert code == want and out == "" and err.startswith("usage: slipway " if want == 2 else "slipway: "), (words, code, err)
+            assert os.listdir(empty) == [], words
+
+
 def test_what_cannot_be_read_is_told(server):
     here = ("--data-dir", server.data, "--config", server.conf)
     code, _, err = slipway("config", "check", "/nowhere")

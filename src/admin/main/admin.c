@@ -23,33 +23,33 @@ static const struct command commands[] = {
      "add a user; the password is the first line of standard input", NEEDS_STORE, user_add_command},
     {"user list", "", "list the users", NEEDS_KEPT, user_list_command},
     {"user password", "NAME --password-stdin", "set a user's password and end its logins",
-     NEEDS_STORE, user_password_command},
+     NEEDS_KEPT, user_password_command},
     {"user manager", "NAME yes|no",
-     "let a user manage the file area of iServer clients, or no longer", NEEDS_STORE,
+     "let a user manage the file area of iServer clients, or no longer", NEEDS_KEPT,
      user_manager_command},
-    {"user role", "NAME user|manager|administrator", "say what a user may do", NEEDS_STORE,
+    {"user role", "NAME user|manager|administrator", "say what a user may do", NEEDS_KEPT,
      user_role_command},
-    {"user disable", "NAME", "let a user log in no longer; what is his stays", NEEDS_STORE,
+    {"user disable", "NAME", "let a user log in no longer; what is his stays", NEEDS_KEPT,
      user_disable_command},
-    {"user enable", "NAME", "let a disabled user log in again", NEEDS_STORE, user_enable_command},
+    {"user enable", "NAME", "let a disabled user log in again", NEEDS_KEPT, user_enable_command},
     {"user delete", "NAME", "delete a user with its logins, keys and what was shared with it",
-     NEEDS_STORE, user_delete_command},
+     NEEDS_KEPT, user_delete_command},
     {"group add", "GROUP", "add a group", NEEDS_STORE, group_add_command},
-    {"group delete", "GROUP", "delete a group and what was shared with it", NEEDS_STORE,
+    {"group delete", "GROUP", "delete a group and what was shared with it", NEEDS_KEPT,
      group_delete_command},
-    {"group join", "GROUP USER…", "let users belong to a group", NEEDS_STORE, group_join_command},
-    {"group leave", "GROUP USER…", "let users belong to a group no longer", NEEDS_STORE,
+    {"group join", "GROUP USER…", "let users belong to a group", NEEDS_KEPT, group_join_command},
+    {"group leave", "GROUP USER…", "let users belong to a group no longer", NEEDS_KEPT,
      group_leave_command},
     {"group list", "", "list the groups with their members", NEEDS_KEPT, group_list_command},
     {"dir add", "[--parent ID] NAME", "add a directory of the catalogue and print its id",
      NEEDS_STORE, dir_add_command},
     {"dir list", "", "list the directories of the catalogue", NEEDS_KEPT, dir_list_command},
-    {"dir delete", "ID", "delete an empty directory", NEEDS_STORE, dir_delete_command},
+    {"dir delete", "ID", "delete an empty directory", NEEDS_KEPT, dir_delete_command},
     {"key add",
      "USER [--name N] [--read-only] [--expires DAYS] [--ids N,…] [--address A,…] [--referer URL,…]",
-     "make an API key and print it once", NEEDS_STORE, key_add_command},
+     "make an API key and print it once", NEEDS_KEPT, key_add_command},
     {"key list", "USER", "list a user's API keys", NEEDS_KEPT, key_list_command},
-    {"key delete", "USER ID", "revoke an API key", NEEDS_STORE, key_delete_command},
+    {"key delete", "USER ID", "revoke an API key", NEEDS_KEPT, key_delete_command},
     {"upload list", "[--owner NAME]", "list uploads, the newest first; * = being written",
      NEEDS_KEPT, upload_list_command},
     {"upload show", "ID", "show what is known of an upload", NEEDS_KEPT, upload_show_command},
@@ -82,41 +82,40 @@ static const struct command commands[] = {
     {"dataset account list", "[--json]", "list the accounts that sign requests of the data APIs",
      NEEDS_KEPT, dataset_account_list_command},
     {"dataset account show", "NAME [--secret] [--json]",
-     "show an account; --secret: with its secret", NEEDS_STORE, dataset_account_show_command},
+     "show an account; --secret: with its secret", NEEDS_KEPT, dataset_account_show_command},
     {"dataset account add", "NAME [--config FILE] [--json]",
      "add an account with the settings (JSON) in FILE; prints the secret it makes",
      NEEDS_STORE_AND_FILE, dataset_account_add_command},
     {"dataset account set", "NAME KEY=JSON… [--json]",
-     "change settings; KEY=null goes back to the default", NEEDS_STORE,
-     dataset_account_set_command},
+     "change settings; KEY=null goes back to the default", NEEDS_KEPT, dataset_account_set_command},
     {"dataset account rotate", "NAME [--grace 7d] [--json]",
-     "make a new secret; the old one holds for the grace time", NEEDS_STORE,
+     "make a new secret; the old one holds for the grace time", NEEDS_KEPT,
      dataset_account_rotate_command},
-    {"dataset account remove", "NAME", "remove an account", NEEDS_STORE,
+    {"dataset account remove", "NAME", "remove an account", NEEDS_KEPT,
      dataset_account_remove_command},
     {"dataset account import", "FILE [--json]", "add the accounts of SmartChart's settings object",
      NEEDS_STORE, dataset_account_import_command},
     {"dataset list", "[--json]", "list the datasets that signed requests write to", NEEDS_KEPT,
      dataset_list_command},
-    {"dataset show", "NAME [--json]", "show a dataset and its configuration", NEEDS_STORE,
+    {"dataset show", "NAME [--json]", "show a dataset and its configuration", NEEDS_KEPT,
      dataset_show_command},
     {"dataset add", "NAME --config FILE [--json]",
      "add a dataset with the configuration (JSON) in FILE; - is standard input",
      NEEDS_STORE_AND_FILE, dataset_add_command},
     {"dataset set", "NAME KEY=JSON… [--json]",
-     "change keys of the configuration; KEY=null takes one away", NEEDS_STORE, dataset_set_command},
-    {"dataset enable", "NAME", "let requests write to a dataset again", NEEDS_STORE,
+     "change keys of the configuration; KEY=null takes one away", NEEDS_KEPT, dataset_set_command},
+    {"dataset enable", "NAME", "let requests write to a dataset again", NEEDS_KEPT,
      dataset_enable_command},
-    {"dataset disable", "NAME", "let no request write to a dataset", NEEDS_STORE,
+    {"dataset disable", "NAME", "let no request write to a dataset", NEEDS_KEPT,
      dataset_disable_command},
-    {"dataset remove", "NAME", "remove a dataset's configuration; the table stays", NEEDS_STORE,
+    {"dataset remove", "NAME", "remove a dataset's configuration; the table stays", NEEDS_KEPT,
      dataset_remove_command},
     {"dataset check", "NAME [--dry-run FILE [--update 0|1|2] [--account NAME]] [--json]",
      "read the configuration, connect, prepare, and see that the role has the rights it needs; "
      "--dry-run writes the ds in FILE and rolls back",
-     NEEDS_STORE, dataset_check_command},
+     NEEDS_KEPT, dataset_check_command},
     {"dataset sign", "ACCOUNT TYPE [--hmac METHOD PATH FILE] [--json]",
-     "print stamp and token of a request, or its head fields", NEEDS_STORE, dataset_sign_command},
+     "print stamp and token of a request, or its head fields", NEEDS_KEPT, dataset_sign_command},
     {"dataset log", "[ACCOUNT|DATASET] [--json]",
      "show what was written and what was refused, with the reasons", NEEDS_KEPT,
      dataset_log_command},
@@ -286,11 +285,29 @@ static int open_store(const struct command *c, struct command_run *r)
 	return status;
 }
 
+static bool has_word(const struct command_run *r)
+{
+	for (int i = 1; i < r->argc; i++)
+		if (r->argv[i][0] != '-' || r->argv[i][1] == '\0')
+			return true;
+	return false;
+}
+
+static int usage_of(const struct command *c)
+{
+	(void)fprintf(stderr, "usage: slipway %s %s [--data-dir DIR] [--config FILE]\n", c->words,
+		      c->usage);
+	return 2;
+}
+
 static int run(const struct command *c, struct command_run *r, const char *dir, const char *file)
 {
 	struct error error = {0};
 	int status = 0;
 	enum err err = ERR_OK;
+	/* Before a store is made for nothing. */
+	if (*c->usage >= 'A' && *c->usage <= 'Z' && !has_word(r))
+		return usage_of(c);
 	if (c->needs != NEEDS_NOTHING)
 		err = config_load(file, dir, r->program, &r->config, &error);
 	if (err != ERR_OK)
@@ -304,8 +321,7 @@ static int run(const struct command *c, struct command_run *r, const char *dir, 
 		    (fflush(stdout) != 0 || ferror(stdout) != 0))
 			status = command_fail("%s: its answer could not be written", c->words);
 		if (status == 2)
-			fprintf(stderr, "usage: slipway %s %s [--data-dir DIR] [--config FILE]\n",
-				c->words, c->usage);
+			(void)usage_of(c);
 	}
 	store_close(r->store);
 	config_free(r->config);
